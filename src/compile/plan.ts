@@ -1,0 +1,55 @@
+/**
+ * What the compiler hands to the kernel side: nftables objects named by a
+ * digest of their content. Two plans share the objects that did not change, so
+ * a reload loads only what is new. Plain data: it crosses Worker boundaries.
+ */
+
+import type { Place } from "../policy/diagnostic.ts";
+import type { Action, Direction } from "../policy/model.ts";
+
+/** `concatenated`: interval sets over concatenations (kernel 5.6+). `nested`: plain interval maps only. */
+export type RulesetForm = "concatenated" | "nested";
+
+export interface NftObject {
+	readonly kind: "counter" | "set" | "map" | "chain";
+	/** Unique in the table, [a-z0-9_]+. */
+	readonly name: string;
+	/** The declaration as it stands inside `table inet NAME { … }`, ending in a newline. */
+	readonly text: string;
+	/** Kernel elements that it costs (0 for chains and counters). */
+	readonly elements: number;
+}
+
+/** Where packets that a rule (or the default posture) decided are counted and attributed. */
+export interface CompiledRule {
+	/** [a-z0-9_]{1,32}: unique for this meaning, equal across generations while the meaning stays; it is what NFLOG prefixes carry. */
+	readonly id: string;
+	/** "DefaultPosture" for the posture. */
+	readonly policy: string;
+	/** -1 for the posture. */
+	readonly index: number;
+	readonly direction: Direction;
+	readonly action: Action;
+	readonly severity: number;
+	readonly tags: readonly string[];
+	readonly message: string;
+	/** Null for the posture. */
+	readonly place: Place | null;
+	/** Named counter of every packet that the rule decided. */
+	readonly counter: string;
+	/** Named counter of the packets handed to NFLOG after the kernel's rate limit; null for Allow. */
+	readonly logCounter: string | null;
+}
+
+export interface NetworkPlan {
+	/** Ordered so that an object names only earlier ones: create forwards, delete backwards. */
+	readonly objects: readonly NftObject[];
+	/** The chains that the stable base chains jump to. Each ends in a terminal verdict of its own. */
+	readonly roots: Readonly<Record<Direction, string>>;
+	readonly rules: readonly CompiledRule[];
+	/** Sum over objects. */
+	readonly elements: number;
+	readonly allowlistMode: Readonly<Record<Direction, boolean>>;
+	/** Directions whose unmatched packets are dropped; the deny guard closes these at once after a flush. */
+	readonly defaultDrop: Readonly<Record<Direction, boolean>>;
+}

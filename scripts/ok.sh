@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# The gate: everything that must hold before a change lands.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+bash scripts/setup.sh
+export PATH=$PWD/node_modules/.bin:$PATH
+step() { printf '\n== %s\n' "$*"; }
+
+step "format and lint"
+biome ci --error-on-warnings .
+step "types"
+tsc --noEmit
+step "tests with coverage"
+PORTWARD_REPORT=node_modules/.cache/reports/ok.xml bash scripts/test.sh --coverage --coverage-reporter=text --coverage-reporter=lcov
+step "ok"

@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# Makes a fresh Debian (or Ubuntu) with npm ready for this project.
+#
+#   scripts/setup.sh packages   the npm packages, Bun among them
+#   scripts/setup.sh            these, and what the tests, the demo and the benchmarks need from apt
+#
+# It looks first and installs only what is missing, so a second run does nothing.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+what=${1:-all}
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+fail() {
+	say "$*"
+	exit 1
+}
+
+# Whether each package that the lock file asks for is there in its version.
+packages_fit() {
+	node -e '
+		const { readFileSync } = require("node:fs");
+		const lock = JSON.parse(readFileSync("package-lock.json", "utf8")).packages;
+		for (const [path, wanted] of Object.entries(lock)) {
+			if (path === "" || wanted.optional || wanted.peer) continue;
+			let found = "";
+			try { found = JSON.parse(readFileSync(path + "/package.json", "utf8")).version; } catch {}
+			if (found !== wanted.version) process.exit(1);
+		}
+	'
+}
+
+bun_works() { [ "$(node_modules/.bin/bun --version 2>/dev/null)" = "$1" ]; }
+
+command -v npm >/dev/null || fail "npm is missing: install nodejs and npm first"
+if ! packages_fit; then
+	say "installing the npm packages"
+	npm ci --no-fund --no-audit
+fi
+# The `bun` package fetches its executable after the install, which npm may have been told not to run.
+wanted=$(node -p 'require("./node_modules/bun/package.json").version')
+if ! bun_works "$wanted"; then
+	say "finishing the installation of Bun $wanted"
+	node node_modules/bun/install.js
+	bun_works "$wanted" || fail "Bun $wanted does not run on this machine: $(node_modules/.bin/bun --version 2>&1 | head -n 1)"
+fi
+[ "$what" = packages ] && exit 0
+
+[ "$(id -u)" = 0 ] || fail "run this as root: it works in network namespaces and loads nftables rules there"
+
+missing=()
+need() { missing+=("$1"); }
+command -v nft >/dev/null || need nftables
+compgen -G '/usr/lib/*/libnftables.so.1' >/dev/null || compgen -G '/usr/lib*/libnftables.so.1' >/dev/null || need libnftables1
+command -v ip >/dev/null || need iproute2
+command -v conntrack >/dev/null || need conntrack
+command -v gcc >/dev/null || need gcc
+[ -e /usr/include/stdio.h ] || need libc6-dev
+command -v strace >/dev/null || need strace
+command -v unshare >/dev/null || need util-linux
+command -v git >/dev/null || need git
+tools=node_modules/.cache/tools
+promtool() { command -v promtool || { [ -x $tools/usr/bin/promtool ] && echo $tools/usr/bin/promtool; }; }
+
+if [ ${#missing[@]} -gt 0 ] || ! promtool >/dev/null; then
+	command -v apt-get >/dev/null ||
+		fail "this machine has no apt-get; install what is missing yourself: ${missing[*]-} promtool"
+	export DEBIAN_FRONTEND=noninteractive
+	say "apt-get update"
+	apt-get update -qq
+	if [ ${#missing[@]} -gt 0 ]; then
+		say "installing ${missing[*]}"
+		apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+	fi
+	if ! promtool >/dev/null; then
+		# Installing the package would start a Prometheus server; its checker is all that is needed.
+		say "unpacking promtool"
+		mkdir -p $tools
+		(cd $tools && apt-get download -qq prometheus && dpkg-deb --extract prometheus_*.deb . && rm prometheus_*.deb)
+	fi
+fi
+# npm scripts have node_modules/.bin on their PATH.
+command -v promtool >/dev/null || ln -sf ../.cache/tools/usr/bin/promtool node_modules/.bin/promtool
+
+unshare --net true 2>/dev/null || fail "this machine does not let root make network namespaces (a container needs CAP_SYS_ADMIN)"
+unshare --net nft list ruleset >/dev/null 2>&1 || fail "nftables does not work here: $(unshare --net nft list ruleset 2>&1 | head -n 1)"

@@ -1,0 +1,171 @@
+/**
+ * Our table in the kernel: which objects it holds, and the three steps from
+ * one plan to the next. It owns no thread and no library; both are given.
+ */
+
+import type { NetworkPlan, RulesetForm } from "../compile/plan.ts";
+import {
+	assertBaseChains,
+	type CutFlow,
+	collectGarbage,
+	guard,
+	load,
+	ownershipMarker,
+	probeConcatenation,
+	replaceCuts,
+	skeleton,
+	swap,
+	type TableListing,
+} from "./transaction.ts";
+
+/** One libnftables context: a call is one transaction, whole or not at all. */
+export interface CommandRunner {
+	run(commands: string): { ok: true; output: string } | { ok: false; error: string };
+}
+
+/** Reads the names in a table; null when there is no such table. */
+export type ListTable = (
+	table: string,
+) => { ok: true; listing: TableListing | null } | { ok: false; error: string };
+
+export type TableState = "absent" | "ours" | "foreign";
+
+export type ApplyResult =
+	| {
+			readonly ok: true;
+			/** Objects that had to be loaded; the rest was there. */
+			readonly loaded: number;
+			/** Why an old object could not be deleted, "" when all is clean. It does no harm and is tried again. */
+			readonly garbage: string;
+	  }
+	| {
+			readonly ok: false;
+			/** `foreign`: a table of that name is not ours. `refused`: the kernel or library said no; what was in force still is. */
+			readonly reason: "foreign" | "refused";
+			readonly error: string;
+	  };
+
+export class KernelTable {
+	readonly #runner: CommandRunner;
+	readonly #list: ListTable;
+	readonly #table: string;
+	/** Names that we loaded and still trust; null when the kernel may hold anything. */
+	#known: Set<string> | null = null;
+	#roots: NetworkPlan["roots"] | null = null;
+
+	constructor(runner: CommandRunner, list: ListTable, table: string) {
+		this.#runner = runner;
+		this.#list = list;
+		this.#table = table;
+	}
+
+	/** Which form of ruleset this kernel and library take. */
+	probe(): RulesetForm {
+		return this.#runner.run(probeConcatenation(`${this.#table}_probe`)).ok ? "concatenated" : "nested";
+	}
+
+	/** Whose table it is. A failing listing is an error text. */
+	inspect(): { ok: true; state: TableState } | { ok: false; error: string } {
+		const listed = this.#list(this.#table);
+		if (!listed.ok) return listed;
+		if (listed.listing === null) return { ok: true, state: "absent" };
+		return { ok: true, state: listed.listing.chains.includes(ownershipMarker) ? "ours" : "foreign" };
+	}
+
+	/**
+	 * Forgets what was loaded, because somebody else changed the table. The next
+	 * `apply` must bring a plan of a new epoch: its names are then certainly new.
+	 */
+	distrust(): void {
+		this.#known = null;
+	}
+
+	/** Closes default-drop directions at once where the table is gone. No-op where it still stands. */
+	guard(defaultDrop: NetworkPlan["defaultDrop"]): ApplyResult {
+		this.#known = null;
+		const inspected = this.inspect();
+		if (!inspected.ok) return { ok: false, reason: "refused", error: inspected.error };
+		if (inspected.state === "foreign") return this.#foreign();
+		if (inspected.state === "ours") return { ok: true, loaded: 0, garbage: "" };
+		const result = this.#runner.run(guard(this.#table, defaultDrop));
+		return result.ok ? { ok: true, loaded: 0, garbage: "" } : this.#refused(result.error);
+	}
+
+	/** Makes `plan` what packets meet, without a packet in between that meets neither the old nor the new. */
+	apply(plan: NetworkPlan): ApplyResult {
+		const known = this.#known;
+		if (known === null) return this.#applyWhole(plan);
+		// Names are digests of content: the same roots are the same ruleset.
+		if (this.#roots?.ingress === plan.roots.ingress && this.#roots.egress === plan.roots.egress) {
+			return { ok: true, loaded: 0, garbage: "" };
+		}
+		const result = this.#step(plan, known, swap(this.#table, plan.roots));
+		if (result.ok || result.reason === "foreign") return result;
+		// The kernel no longer holds what we think it does, or it refuses the plan: only a whole load tells which.
+		this.#known = null;
+		return this.#applyWhole(plan);
+	}
+
+	/** Replaces the set of ended flows. */
+	cut(flows: readonly CutFlow[]): { ok: true } | { ok: false; error: string } {
+		const result = this.#runner.run(replaceCuts(this.#table, flows));
+		return result.ok ? { ok: true } : { ok: false, error: result.error };
+	}
+
+	/** Removes our table; true when there was one. */
+	release(): { ok: true; removed: boolean } | { ok: false; reason: "foreign" | "refused"; error: string } {
+		const inspected = this.inspect();
+		if (!inspected.ok) return { ok: false, reason: "refused", error: inspected.error };
+		if (inspected.state === "absent") return { ok: true, removed: false };
+		if (inspected.state === "foreign") return this.#foreign();
+		const result = this.#runner.run(`delete table inet ${this.#table}\n`);
+		return result.ok ? { ok: true, removed: true } : this.#refused(result.error);
+	}
+
+	#applyWhole(plan: NetworkPlan): ApplyResult {
+		const inspected = this.inspect();
+		if (!inspected.ok) return this.#refused(inspected.error);
+		if (inspected.state === "foreign") return this.#foreign();
+		const base = this.#runner.run(skeleton(this.#table));
+		if (!base.ok) return this.#refused(base.error);
+		return this.#step(plan, new Set(), swap(this.#table, plan.roots) + assertBaseChains(this.#table));
+	}
+
+	#step(plan: NetworkPlan, present: ReadonlySet<string>, activate: string): ApplyResult {
+		const missing = plan.objects.filter((object) => !present.has(object.name));
+		if (missing.length > 0) {
+			const loaded = this.#runner.run(load(this.#table, missing));
+			if (!loaded.ok) return this.#refused(loaded.error);
+		}
+		const activated = this.#runner.run(activate);
+		if (!activated.ok) return this.#refused(activated.error);
+		const names = new Set(plan.objects.map((object) => object.name));
+		this.#known = names;
+		this.#roots = plan.roots;
+		return { ok: true, loaded: missing.length, garbage: this.#collect(names) };
+	}
+
+	#collect(keep: ReadonlySet<string>): string {
+		const listed = this.#list(this.#table);
+		if (!listed.ok) return listed.error;
+		if (listed.listing === null) return "the table has gone";
+		const commands = collectGarbage(this.#table, listed.listing, keep);
+		if (commands === "") return "";
+		const result = this.#runner.run(commands);
+		return result.ok ? "" : result.error;
+	}
+
+	#foreign(): { ok: false; reason: "foreign"; error: string } {
+		return {
+			ok: false,
+			reason: "foreign",
+			error:
+				`table inet ${this.#table} exists and was not made by portward; ` +
+				"remove it, or choose another name with `table:` in the config",
+		};
+	}
+
+	#refused(error: string): { ok: false; reason: "refused"; error: string } {
+		return { ok: false, reason: "refused", error: error.trim() };
+	}
+}

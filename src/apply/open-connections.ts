@@ -1,0 +1,89 @@
+/**
+ * Which open connections a new set of policies ends. Established packets are
+ * accepted before any policy is asked, so an explicit Block has to reach back
+ * to the connections that an earlier set let in. The posture does not.
+ */
+
+import type { Direction, Family } from "../policy/model.ts";
+import type { CutFlow } from "./transaction.ts";
+
+/** A connection-tracking entry: the tuple of its first packet, and of the replies after address translation. */
+export interface TrackedFlow {
+	readonly family: Family;
+	/** IP protocol number. */
+	readonly protocol: number;
+	readonly original: Tuple;
+	readonly reply: Tuple;
+}
+
+export interface Tuple {
+	readonly source: string;
+	readonly destination: string;
+	/** 0 for protocols without ports. */
+	readonly sourcePort: number;
+	readonly destinationPort: number;
+}
+
+/** The flow as the chain of its direction saw its first packet. */
+export interface JudgedFlow {
+	readonly direction: Direction;
+	readonly family: Family;
+	readonly remote: string;
+	readonly protocol: number;
+	/** The port that policies speak of. */
+	readonly destinationPort: number;
+	readonly cut: CutFlow;
+}
+
+/** `all`: blocked on every interface. `some`: on some, so its next packet must be judged again. */
+export type Blocked = "all" | "some" | "none";
+
+/**
+ * The direction and remote end of a flow; null for loopback and forwarded
+ * ones, which no policy speaks of. Input chains see addresses after destination
+ * translation and before source translation; output chains after both.
+ */
+export function judgeable(flow: TrackedFlow, isLocal: (address: string) => boolean): JudgedFlow | null {
+	const { original, reply, family, protocol } = flow;
+	const outgoing = isLocal(original.source);
+	const incoming = isLocal(reply.source);
+	if (outgoing === incoming) return null;
+	const remote = outgoing ? reply.source : original.source;
+	const remotePort = outgoing ? reply.sourcePort : original.sourcePort;
+	const localPort = outgoing ? original.sourcePort : reply.sourcePort;
+	return {
+		direction: outgoing ? "egress" : "ingress",
+		family,
+		remote,
+		protocol,
+		destinationPort: reply.sourcePort,
+		cut: { family, remote, protocol, remotePort, localPort },
+	};
+}
+
+/** What becomes of the open flows. */
+export interface Verdicts<F extends TrackedFlow> {
+	/** Entries to delete. */
+	readonly ended: readonly F[];
+	/** Of these, the tuples to refuse from now on in both directions; a reply must not open the flow anew. */
+	readonly cuts: readonly CutFlow[];
+}
+
+/** Asks `blocked` about every flow. */
+export function judgeFlows<F extends TrackedFlow>(
+	flows: Iterable<F>,
+	isLocal: (address: string) => boolean,
+	blocked: (flow: JudgedFlow) => Blocked,
+): Verdicts<F> {
+	const ended: F[] = [];
+	const cuts: CutFlow[] = [];
+	for (const flow of flows) {
+		const judged = judgeable(flow, isLocal);
+		if (!judged) continue;
+		const verdict = blocked(judged);
+		if (verdict === "none") continue;
+		ended.push(flow);
+		if (verdict === "all") cuts.push(judged.cut);
+	}
+	return { ended, cuts };
+}

@@ -1,0 +1,26 @@
+/** What a command gets from `src/main.ts`, and how it fails. */
+
+/** Exit codes: 0 ok (warnings included), 1 failure, 64 wrong usage (EX_USAGE of sysexits.h). */
+export const exit = { ok: 0, failure: 1, usage: 64 } as const;
+
+export interface Io {
+	/** Writes as it stands; the caller ends lines. */
+	out(text: string): void;
+	error(text: string): void;
+	/** Colours and escapes are for people only. */
+	readonly isTerminal: boolean;
+	/** Aborted on SIGINT and SIGTERM. */
+	readonly signal: AbortSignal;
+}
+
+export interface Command {
+	readonly name: string;
+	/** One line for `portward help`. */
+	readonly summary: string;
+	/** The text of `portward help NAME`. */
+	readonly help: string;
+	run(args: readonly string[], io: Io): Promise<number>;
+}
+
+/** Thrown by option parsing only and caught by `main`: the one place where a failure has no file to point at. */
+export class UsageError extends Error {}

@@ -1,0 +1,192 @@
+/** The C library: the few calls that Bun has no equivalent for. Every wrapper reads errno at once after its call. */
+
+import { type FFIFunction, type Library, type Pointer, read } from "bun:ffi";
+import { getSystemErrorMap } from "node:util";
+import { checkedInteger, type LibraryFailure, type LibrarySpec, openLibrary } from "./library.ts";
+
+const INT_MAX = 0x7fffffff;
+
+const FUNCTIONS = {
+	__errno_location: { args: [], returns: "ptr" },
+	socket: { args: ["int", "int", "int"], returns: "int" },
+	bind: { args: ["int", "ptr", "u32"], returns: "int" },
+	getsockname: { args: ["int", "ptr", "ptr"], returns: "int" },
+	setsockopt: { args: ["int", "int", "int", "ptr", "u32"], returns: "int" },
+	getsockopt: { args: ["int", "int", "int", "ptr", "ptr"], returns: "int" },
+	recvfrom: { args: ["int", "ptr", "u64", "int", "ptr", "ptr"], returns: "i64" },
+	sendto: { args: ["int", "ptr", "u64", "int", "ptr", "u32"], returns: "i64" },
+	poll: { args: ["ptr", "u64", "int"], returns: "int" },
+	eventfd: { args: ["u32", "int"], returns: "int" },
+	read: { args: ["int", "ptr", "u64"], returns: "i64" },
+	write: { args: ["int", "ptr", "u64"], returns: "i64" },
+	close: { args: ["int"], returns: "int" },
+	if_indextoname: { args: ["u32", "ptr"], returns: "ptr" },
+} as const satisfies Record<string, FFIFunction>;
+
+/** Symbols that musl and glibc do not share. */
+const OPTIONAL = { malloc_trim: { args: ["u64"], returns: "int" } } as const satisfies Record<
+	string,
+	FFIFunction
+>;
+
+const MUSL_NAMES: Readonly<Record<string, string>> = {
+	x64: "libc.musl-x86_64.so.1",
+	arm64: "libc.musl-aarch64.so.1",
+};
+
+const SPEC: LibrarySpec = {
+	fileNames: ["libc.so.6", MUSL_NAMES[process.arch] ?? "libc.musl.so.1"],
+	remedy: "Portward needs glibc or musl on x86-64 or arm64; run it on a supported Linux distribution",
+};
+
+type Symbols = Library<typeof FUNCTIONS>["symbols"];
+
+/** What a call gave: its return value, or the error number that it left. */
+export type CallResult = { readonly ok: true; readonly value: number } | CallFailure;
+
+export interface CallFailure {
+	readonly ok: false;
+	/** errno. */
+	readonly errno: number;
+	/** "socket: EPERM: operation not permitted". */
+	readonly error: string;
+}
+
+export class Libc {
+	readonly #symbols: Symbols;
+	readonly #errno: Pointer;
+	readonly #trim: ((pad: number) => number) | null;
+
+	private constructor(symbols: Symbols) {
+		this.#symbols = symbols;
+		this.#errno = toPointer(symbols.__errno_location());
+		const optional = openLibrary(SPEC, OPTIONAL);
+		this.#trim = optional.ok ? optional.symbols.malloc_trim : null;
+	}
+
+	/** The C library of this process; opened once a thread, as errno lives in the thread. */
+	static open(): { readonly ok: true; readonly libc: Libc } | LibraryFailure {
+		if (opened !== null) return { ok: true, libc: opened };
+		const result = openFunctions();
+		if (!result.ok) return result;
+		opened = new Libc(result.symbols);
+		return { ok: true, libc: opened };
+	}
+
+	/** socket(2). */
+	socket(domain: number, type: number, protocol: number): CallResult {
+		return this.#result("socket", this.#symbols.socket(int(domain), int(type), int(protocol)));
+	}
+
+	/** bind(2). */
+	bind(fd: number, address: Uint8Array): CallResult {
+		return this.#result("bind", this.#symbols.bind(int(fd), address, address.byteLength));
+	}
+
+	/** getsockname(2); fills `address`. */
+	getsockname(fd: number, address: Uint8Array): CallResult {
+		const length = Uint32Array.of(address.byteLength);
+		return this.#result("getsockname", this.#symbols.getsockname(int(fd), address, length));
+	}
+
+	/** setsockopt(2) with a 32-bit option value. */
+	setIntegerOption(fd: number, level: number, option: number, value: number): CallResult {
+		const bytes = Int32Array.of(int(value));
+		return this.#result("setsockopt", this.#symbols.setsockopt(int(fd), int(level), int(option), bytes, 4));
+	}
+
+	/** getsockopt(2) of a 32-bit option value. */
+	getIntegerOption(fd: number, level: number, option: number): CallResult {
+		const bytes = new Int32Array(1);
+		const length = Uint32Array.of(4);
+		const code = this.#symbols.getsockopt(int(fd), int(level), int(option), bytes, length);
+		return code === 0 ? { ok: true, value: bytes[0] ?? 0 } : this.#result("getsockopt", code);
+	}
+
+	/** recvfrom(2): the length of the message (its real one with MSG_TRUNC); the sender's address lands in `sender`. */
+	receiveFrom(fd: number, buffer: Uint8Array, flags: number, sender: Uint8Array): CallResult {
+		const length = Uint32Array.of(sender.byteLength);
+		const code = this.#symbols.recvfrom(int(fd), buffer, buffer.byteLength, int(flags), sender, length);
+		return this.#result("recvfrom", Number(code));
+	}
+
+	/** sendto(2). */
+	sendTo(fd: number, bytes: Uint8Array, flags: number, address: Uint8Array): CallResult {
+		const code = this.#symbols.sendto(
+			int(fd),
+			bytes,
+			bytes.byteLength,
+			int(flags),
+			address,
+			address.byteLength,
+		);
+		return this.#result("sendto", Number(code));
+	}
+
+	/** poll(2) over an array of `struct pollfd`; `timeout` in milliseconds, -1 for ever. */
+	poll(descriptors: Uint8Array, timeout: number): CallResult {
+		const count = descriptors.byteLength / 8;
+		return this.#result(
+			"poll",
+			this.#symbols.poll(descriptors, checkedInteger(count, 1, 1024, "count"), timeout | 0),
+		);
+	}
+
+	/** eventfd(2). */
+	eventfd(initial: number, flags: number): CallResult {
+		return this.#result("eventfd", this.#symbols.eventfd(int(initial), int(flags)));
+	}
+
+	/** read(2). */
+	read(fd: number, buffer: Uint8Array): CallResult {
+		return this.#result("read", Number(this.#symbols.read(int(fd), buffer, buffer.byteLength)));
+	}
+
+	/** write(2). */
+	write(fd: number, bytes: Uint8Array): CallResult {
+		return this.#result("write", Number(this.#symbols.write(int(fd), bytes, bytes.byteLength)));
+	}
+
+	/** close(2). */
+	close(fd: number): CallResult {
+		return this.#result("close", this.#symbols.close(int(fd)));
+	}
+
+	/** if_indextoname(3): null when no interface of this network namespace has the index. */
+	interfaceName(index: number): string | null {
+		const name = new Uint8Array(16);
+		if (this.#symbols.if_indextoname(checkedInteger(index, 0, 0xffffffff, "index"), name) === null)
+			return null;
+		const end = name.indexOf(0);
+		return new TextDecoder().decode(name.subarray(0, end < 0 ? name.length : end));
+	}
+
+	/** malloc_trim(3): gives freed memory back to the kernel. False where the C library has none (musl). */
+	trimHeap(): boolean {
+		if (this.#trim === null) return false;
+		this.#trim(0);
+		return true;
+	}
+
+	#result(call: string, code: number): CallResult {
+		if (code >= 0) return { ok: true, value: code };
+		const errno = read.i32(this.#errno, 0);
+		const [name, text] = getSystemErrorMap().get(-errno) ?? [`errno ${errno}`, "unknown error"];
+		return { ok: false, errno, error: `${call}: ${name}: ${text}` };
+	}
+}
+
+let opened: Libc | null = null;
+
+function openFunctions() {
+	return openLibrary(SPEC, FUNCTIONS);
+}
+
+function toPointer(value: Pointer | bigint | null): Pointer {
+	if (typeof value !== "number") throw new TypeError("the C library gave no place for errno");
+	return value;
+}
+
+function int(value: number): number {
+	return checkedInteger(value, -INT_MAX - 1, INT_MAX, "argument");
+}

@@ -1,0 +1,143 @@
+/** Netlink sockets (netlink(7)): bytes in, bytes out. What the bytes mean is the caller's business. */
+
+import {
+	AF_NETLINK,
+	EAGAIN,
+	EINTR,
+	ENOBUFS,
+	MSG_DONTWAIT,
+	MSG_TRUNC,
+	NETLINK_ADD_MEMBERSHIP,
+	SO_RCVBUF,
+	SO_RCVBUFFORCE,
+	SOCK_CLOEXEC,
+	SOCK_RAW,
+	SOL_NETLINK,
+	SOL_SOCKET,
+} from "./constants.ts";
+import { Libc } from "./libc.ts";
+import { checkedInteger } from "./library.ts";
+
+/** struct sockaddr_nl */
+const ADDRESS_BYTES = 12;
+/** Larger than any message that the kernel sends: dumps stop at 32 KiB, NFLOG batches at 64 KiB. */
+const BUFFER_BYTES = 256 * 1024;
+
+export interface NetlinkOptions {
+	/** NETLINK_* */
+	readonly protocol: number;
+	/** Multicast groups to join, by number (not by mask). */
+	readonly groups?: readonly number[];
+	/** Bytes to ask for with SO_RCVBUFFORCE; the kernel doubles the number for its own overhead. */
+	readonly receiveBuffer?: number;
+}
+
+export type Received =
+	/** Whole messages; the bytes are overwritten by the next receive(). */
+	| { readonly kind: "data"; readonly bytes: Uint8Array }
+	/** Nothing to read now. */
+	| { readonly kind: "empty" }
+	/** The kernel dropped messages, as the receive buffer was full (ENOBUFS), or one was too long. */
+	| { readonly kind: "overrun" }
+	| { readonly kind: "error"; readonly error: string };
+
+export class NetlinkSocket {
+	readonly #libc: Libc;
+	readonly #buffer = new Uint8Array(BUFFER_BYTES);
+	readonly #sender = new Uint8Array(ADDRESS_BYTES);
+	readonly #senderView = new DataView(this.#sender.buffer);
+	#fd: number;
+
+	private constructor(
+		libc: Libc,
+		fd: number,
+		/** The port id that the kernel gave; replies carry it. */
+		readonly portId: number,
+	) {
+		this.#libc = libc;
+		this.#fd = fd;
+	}
+
+	static open(
+		options: NetlinkOptions,
+	): { readonly ok: true; readonly socket: NetlinkSocket } | { readonly ok: false; readonly error: string } {
+		const library = Libc.open();
+		if (!library.ok) return { ok: false, error: library.reason };
+		const libc = library.libc;
+		const protocol = checkedInteger(options.protocol, 0, 31, "protocol");
+		const created = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+		if (!created.ok) return created;
+		const fd = created.value;
+		const fail = (error: string): { readonly ok: false; readonly error: string } => {
+			libc.close(fd);
+			return { ok: false, error };
+		};
+		if (options.receiveBuffer !== undefined) {
+			// Only CAP_NET_ADMIN of the first user namespace may go over rmem_max; less is better than nothing.
+			const forced = libc.setIntegerOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, options.receiveBuffer);
+			if (!forced.ok) libc.setIntegerOption(fd, SOL_SOCKET, SO_RCVBUF, options.receiveBuffer);
+		}
+		const bound = libc.bind(fd, netlinkAddress(0));
+		if (!bound.ok) return fail(bound.error);
+		for (const group of options.groups ?? []) {
+			const joined = libc.setIntegerOption(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group);
+			if (!joined.ok) return fail(joined.error);
+		}
+		const address = new Uint8Array(ADDRESS_BYTES);
+		const named = libc.getsockname(fd, address);
+		if (!named.ok) return fail(named.error);
+		const portId = new DataView(address.buffer).getUint32(4, true);
+		return { ok: true, socket: new NetlinkSocket(libc, fd, portId) };
+	}
+
+	/** The descriptor, for poll; -1 after close(). */
+	get fd(): number {
+		return this.#fd;
+	}
+
+	/** The receive buffer's size in bytes as the kernel reports it, which is twice what was granted. */
+	get receiveBuffer(): number {
+		const size = this.#libc.getIntegerOption(this.#fd, SOL_SOCKET, SO_RCVBUF);
+		return size.ok ? size.value : 0;
+	}
+
+	/** Sends one message to the kernel, or to another socket's port. */
+	send(
+		message: Uint8Array,
+		portId = 0,
+	): { readonly ok: true } | { readonly ok: false; readonly error: string } {
+		const sent = this.#libc.sendTo(this.#fd, message, MSG_DONTWAIT, netlinkAddress(portId));
+		return sent.ok ? { ok: true } : sent;
+	}
+
+	/** Reads without waiting. What other processes send to this port is passed over: only the kernel is believed. */
+	receive(): Received {
+		for (;;) {
+			const got = this.#libc.receiveFrom(this.#fd, this.#buffer, MSG_DONTWAIT | MSG_TRUNC, this.#sender);
+			if (!got.ok) {
+				if (got.errno === EINTR) continue;
+				if (got.errno === EAGAIN) return { kind: "empty" };
+				if (got.errno === ENOBUFS) return { kind: "overrun" };
+				return { kind: "error", error: got.error };
+			}
+			if (this.#senderView.getUint32(4, true) !== 0) continue;
+			if (got.value > this.#buffer.length) return { kind: "overrun" };
+			return { kind: "data", bytes: this.#buffer.subarray(0, got.value) };
+		}
+	}
+
+	/** Closes the socket. A second call does nothing. */
+	close(): void {
+		if (this.#fd >= 0) this.#libc.close(this.#fd);
+		this.#fd = -1;
+	}
+}
+
+/** struct sockaddr_nl of linux/netlink.h, in the byte order of the machines that Portward runs on (little-endian). */
+function netlinkAddress(portId: number): Uint8Array {
+	const bytes = new Uint8Array(ADDRESS_BYTES);
+	const view = new DataView(bytes.buffer);
+	view.setUint16(0, AF_NETLINK, true);
+	view.setUint32(4, portId, true);
+	return bytes;
+}

@@ -1,0 +1,53 @@
+/**
+ * Puts the calling thread of the test into a fresh network namespace, so that
+ * what it opens, the Workers that it starts and the processes that it spawns
+ * see their own nftables and interfaces, never the host's.
+ */
+
+import { closeSync, openSync } from "node:fs";
+import { openLibrary } from "../../../ffi/library.ts";
+
+/** linux/sched.h */
+const CLONE_NEWNET = 0x40000000;
+
+export interface IsolatedNetwork {
+	/** Puts the thread back into the namespace that it came from. */
+	leave(): void;
+}
+
+/** True when this process may make network namespaces; tests that need one are skipped otherwise. */
+export const canIsolate = process.getuid?.() === 0;
+
+/** Moves this thread into a new network namespace and brings its loopback up. */
+export function enterIsolatedNetwork(): IsolatedNetwork {
+	const libc = openLibrary(
+		{ fileNames: ["libc.so.6"], remedy: "run the tests on a glibc system" },
+		{ unshare: { args: ["int"], returns: "int" }, setns: { args: ["int", "int"], returns: "int" } },
+	);
+	if (!libc.ok) throw new Error(libc.reason);
+	const home = openSync("/proc/thread-self/ns/net", "r");
+	if (libc.symbols.unshare(CLONE_NEWNET) !== 0) throw new Error("unshare(CLONE_NEWNET) was refused");
+	command("ip", "link", "set", "lo", "up");
+	return {
+		leave() {
+			if (libc.symbols.setns(home, CLONE_NEWNET) !== 0) throw new Error("setns back was refused");
+			closeSync(home);
+		},
+	};
+}
+
+/** Runs a program in the namespace and gives its standard output; throws with its error text when it fails. */
+export function command(...argv: string[]): string {
+	const result = Bun.spawnSync(argv, { stdout: "pipe", stderr: "pipe" });
+	if (result.exitCode !== 0) throw new Error(`${argv.join(" ")}: ${result.stderr.toString()}`);
+	return result.stdout.toString();
+}
+
+/** Waits until `condition` holds, looking every 5 ms; throws once `milliseconds` have gone by. */
+export async function until(condition: () => boolean, what: string, milliseconds = 5000): Promise<void> {
+	const deadline = Date.now() + milliseconds;
+	while (!condition()) {
+		if (Date.now() > deadline) throw new Error(`waited ${milliseconds} ms in vain: ${what}`);
+		await Bun.sleep(5);
+	}
+}

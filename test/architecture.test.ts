@@ -1,0 +1,262 @@
+/** The arrows of ARCHITECTURE.md, and other rules about the shape of the sources. */
+
+import { describe, expect, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, normalize, resolve } from "node:path";
+import { freeWords, hasSequence, importsOf, type Token, tokenize } from "./support/source.ts";
+
+const root = resolve(import.meta.dir, "..");
+
+interface Source {
+	readonly path: string;
+	readonly text: string;
+	readonly tokens: readonly Token[];
+	readonly imports: readonly string[];
+}
+
+const sources: readonly Source[] = ["src/**/*.ts", "ffi/**/*.ts"]
+	.flatMap((pattern) => [...new Bun.Glob(pattern).scanSync({ cwd: root })])
+	.sort()
+	.map((path) => {
+		const text = readFileSync(join(root, path), "utf8");
+		const tokens = tokenize(text);
+		return { path, text, tokens, imports: importsOf(tokens) };
+	});
+
+/** `src/policy`, `ffi`, or `src/main.ts` itself. */
+function areaOf(path: string): string {
+	if (path.startsWith("ffi/")) return "ffi";
+	const [, second] = path.split("/");
+	return `src/${second}`;
+}
+
+/** What each area may import: other areas, npm packages, built-in modules. Its own files always. */
+const arrows: Readonly<
+	Record<
+		string,
+		{ areas: readonly string[]; packages: readonly string[]; builtins: readonly string[] | "any" }
+	>
+> = {
+	"src/policy": { areas: [], packages: ["yaml", "valibot", "ipaddr.js"], builtins: [] },
+	"src/config": { areas: ["src/policy"], packages: ["yaml", "valibot", "ipaddr.js"], builtins: [] },
+	"src/select": { areas: ["src/policy"], packages: [], builtins: [] },
+	"src/compile": { areas: ["src/policy", "src/select"], packages: [], builtins: ["node:crypto"] },
+	"src/store": { areas: ["src/policy", "src/config"], packages: [], builtins: "any" },
+	"src/apply": { areas: ["src/policy", "src/compile", "ffi"], packages: [], builtins: "any" },
+	"src/observe": { areas: ["src/policy", "ffi"], packages: [], builtins: "any" },
+	"src/report": {
+		areas: ["src/policy", "src/config", "src/compile", "src/observe"],
+		packages: [],
+		builtins: "any",
+	},
+	"src/daemon": {
+		areas: [
+			"src/policy",
+			"src/config",
+			"src/select",
+			"src/compile",
+			"src/store",
+			"src/apply",
+			"src/observe",
+			"src/report",
+			"ffi",
+		],
+		packages: [],
+		builtins: "any",
+	},
+	"src/cli": {
+		areas: [
+			"src/policy",
+			"src/config",
+			"src/select",
+			"src/compile",
+			"src/store",
+			"src/apply",
+			"src/observe",
+			"src/report",
+			"src/daemon",
+			"ffi",
+		],
+		packages: [],
+		builtins: "any",
+	},
+	"src/main.ts": {
+		areas: [
+			"src/policy",
+			"src/config",
+			"src/select",
+			"src/compile",
+			"src/store",
+			"src/apply",
+			"src/observe",
+			"src/report",
+			"src/daemon",
+			"src/cli",
+			"ffi",
+		],
+		packages: [],
+		builtins: "any",
+	},
+	ffi: { areas: [], packages: [], builtins: "any" },
+};
+
+/** Areas that touch nothing outside their arguments. */
+const pure = ["src/policy", "src/config", "src/select", "src/compile"];
+
+/** The file that `specifier` in `path` means, or null when it is a package or a built-in module. */
+function fileOf(path: string, specifier: string): string | null {
+	return specifier.startsWith(".") ? normalize(join(dirname(path), specifier)) : null;
+}
+
+/** Every import of `source` that its area does not allow, as text. */
+function forbidden(source: Source): string[] {
+	const rule = arrows[areaOf(source.path)];
+	if (rule === undefined) return [`${source.path}: no rule for ${areaOf(source.path)}; add it to \`arrows\``];
+	return source.imports
+		.filter((specifier) => {
+			const file = fileOf(source.path, specifier);
+			if (file !== null) {
+				const area = areaOf(file);
+				return !existsSync(join(root, file)) || (area !== areaOf(source.path) && !rule.areas.includes(area));
+			}
+			if (specifier === "bun:ffi") return areaOf(source.path) !== "ffi";
+			if (/^(?:node:|bun(?::|$))/u.test(specifier)) {
+				return rule.builtins !== "any" && !rule.builtins.includes(specifier);
+			}
+			return !rule.packages.includes(specifier);
+		})
+		.map((specifier) => `${source.path} imports ${specifier}`);
+}
+
+describe("imports", () => {
+	test("the scan sees what Bun's own scanner sees", () => {
+		const transpiler = new Bun.Transpiler({ loader: "ts" });
+		const unseen = sources.flatMap((source) =>
+			transpiler
+				.scanImports(source.text)
+				.map((found) => found.path)
+				.filter((path) => !source.imports.includes(path))
+				.map((path) => `${source.path}: ${path}`),
+		);
+		expect(unseen).toEqual([]);
+		expect(sources.length).toBeGreaterThan(10);
+	});
+
+	test("follow the arrows", () => {
+		expect(sources.flatMap(forbidden)).toEqual([]);
+	});
+
+	test("an arrow against the stream is found", () => {
+		const wrong = (path: string, specifier: string) =>
+			forbidden({ path, text: "", tokens: [], imports: [specifier] }).length > 0;
+		expect(wrong("src/policy/model.ts", "../compile/plan.ts")).toBe(true);
+		expect(wrong("src/policy/model.ts", "node:fs")).toBe(true);
+		expect(wrong("src/report/alert.ts", "bun:ffi")).toBe(true);
+		expect(wrong("src/report/alert.ts", "../apply/transaction.ts")).toBe(true);
+		expect(wrong("src/report/alert.ts", "left-pad")).toBe(true);
+		expect(wrong("src/compile/plan.ts", "../policy/model.ts")).toBe(false);
+	});
+
+	test("no file imports itself, however far around", () => {
+		const graph = new Map(
+			sources.map((source) => [
+				source.path,
+				source.imports.map((specifier) => fileOf(source.path, specifier)).filter((file) => file !== null),
+			]),
+		);
+		const done = new Set<string>();
+		const cycles: string[] = [];
+		const visit = (path: string, trail: readonly string[]): void => {
+			if (trail.includes(path)) cycles.push([...trail.slice(trail.indexOf(path)), path].join(" → "));
+			if (trail.includes(path) || done.has(path)) return;
+			for (const next of graph.get(path) ?? []) visit(next, [...trail, path]);
+			done.add(path);
+		};
+		for (const path of graph.keys()) visit(path, []);
+		expect(cycles).toEqual([]);
+	});
+
+	test("none is decided at run time", () => {
+		expect(sources.filter((source) => source.imports.includes("?")).map((source) => source.path)).toEqual([]);
+	});
+});
+
+describe("the world outside", () => {
+	const outside = ["Bun", "process", "console", "fetch", "globalThis", "Worker", "setTimeout", "setInterval"];
+
+	test("is not named in pure areas", () => {
+		const named = sources
+			.filter((source) => pure.includes(areaOf(source.path)))
+			.flatMap((source) => {
+				const words = freeWords(source.tokens);
+				return outside.filter((name) => words.has(name)).map((name) => `${source.path}: ${name}`);
+			});
+		expect(named).toEqual([]);
+	});
+
+	test("Workers are made in src/main.ts alone, or the compiled executable does not find them", () => {
+		const makers = sources.filter((source) => hasSequence(source.tokens, ["new", "Worker"]));
+		expect(makers.map((source) => source.path).filter((path) => path !== "src/main.ts")).toEqual([]);
+	});
+
+	test("no process is started", () => {
+		const modules = /^(?:node:)?(?:child_process|cluster)$/u;
+		const calls = [
+			["Bun", ".", "spawn"],
+			["Bun", ".", "spawnSync"],
+			["Bun", ".", "$"],
+			["Bun", ".", "Terminal"],
+		];
+		const symbols =
+			/^(?:v?fork|clone3?|exec(?:v|ve|vp|vpe|veat|l|le|lp)|fexecve|posix_spawnp?|system|popen)$/u;
+		const starters = sources.filter(
+			(source) =>
+				source.imports.some((specifier) => modules.test(specifier)) ||
+				(source.imports.includes("bun") && /\b(?:spawn|spawnSync|\$)\b/u.test(source.text)) ||
+				calls.some((call) => hasSequence(source.tokens, call)) ||
+				(areaOf(source.path) === "ffi" && source.tokens.some((token) => symbols.test(token.text))),
+		);
+		expect(starters.map((source) => source.path)).toEqual([]);
+	});
+});
+
+describe("files", () => {
+	test("can be read in one sitting: at most 400 lines", () => {
+		const long = sources
+			.map((source) => ({ path: source.path, lines: source.text.split("\n").length - 1 }))
+			.filter(({ lines }) => lines > 400);
+		expect(long).toEqual([]);
+	});
+
+	/** Files without a test of their own name, and the test that runs them. */
+	const covered: Readonly<Record<string, string>> = {
+		"src/main.ts": "test/smoke/executable.test.ts",
+	};
+
+	test("have a test at the mirrored path, or none of their code runs", () => {
+		const transpiler = new Bun.Transpiler({ loader: "ts" });
+		const problems = sources.flatMap(({ path, text }) => {
+			const mirrored = `${path
+				.replace(/^src\//u, "test/")
+				.replace(/^ffi\//u, "test/ffi/")
+				.replace(/\.ts$/u, "")}.test.ts`;
+			const listed = covered[path];
+			if (existsSync(join(root, mirrored))) {
+				return listed === undefined ? [] : [`${path} has ${mirrored}; take it off the list`];
+			}
+			if (listed !== undefined)
+				return existsSync(join(root, listed)) ? [] : [`${path}: ${listed} does not exist`];
+			const onlyTypes = transpiler.transformSync(text).replaceAll("export {};", "").trim() === "";
+			return onlyTypes ? [] : [`${path} has no ${mirrored}`];
+		});
+		const gone = Object.keys(covered).filter((path) => !sources.some((source) => source.path === path));
+		expect([...problems, ...gone.map((path) => `${path} is listed but does not exist`)]).toEqual([]);
+	});
+
+	test("name no path of the machine that they were written on", () => {
+		const tracked = Bun.spawnSync(["git", "grep", "-lF", `${root}/`], { cwd: root })
+			.stdout.toString()
+			.trim();
+		expect(tracked).toBe("");
+	});
+});

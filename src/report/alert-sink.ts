@@ -1,0 +1,99 @@
+/**
+ * Where every alert goes: the ring, stdout, the file, and the live streams. No
+ * outlet can hold up another or the daemon; what one could not take is counted.
+ */
+
+import type { Alert } from "./alert.ts";
+import type { AlertRing } from "./alert-ring.ts";
+import type { FileWriteResult } from "./rotating-file.ts";
+import { escapeJson } from "./terminal.ts";
+
+/** Why an alert did not reach an outlet. */
+export type DropReason = "stdout" | "file" | "stream";
+
+/** One alert with its line, serialized once for all outlets. */
+export interface AlertLine {
+	readonly alert: Alert;
+	/** JSON without a newline. */
+	readonly json: string;
+}
+
+/** A live stream. Returns how many of `lines` it had no room for. Must not throw. */
+export type AlertSubscriber = (lines: readonly AlertLine[]) => number;
+
+export interface AlertSinkOptions {
+	readonly ring: AlertRing;
+	/** Null: alerts.stdout is off. Returns how many lines were dropped. */
+	readonly stdout: { write(lines: readonly string[]): number } | null;
+	/** Null: no alerts.file. */
+	readonly file: { write(lines: readonly string[]): FileWriteResult } | null;
+	/** Called when writing the file begins to fail and when it works again ("" then). */
+	readonly onFileState: (error: string) => void;
+}
+
+export interface AlertCount {
+	readonly policy: string;
+	readonly action: Alert["Action"];
+	readonly count: number;
+}
+
+export class AlertSink {
+	readonly #options: AlertSinkOptions;
+	readonly #subscribers = new Set<AlertSubscriber>();
+	readonly #counts = new Map<string, { policy: string; action: Alert["Action"]; count: number }>();
+	readonly #dropped: Record<DropReason, number> = { stdout: 0, file: 0, stream: 0 };
+	#fileError = "";
+
+	constructor(options: AlertSinkOptions) {
+		this.#options = options;
+	}
+
+	/** Sends `alerts`, oldest first, to every outlet. */
+	publish(alerts: readonly Alert[]): void {
+		if (alerts.length === 0) return;
+		const lines = alerts.map((alert) => ({ alert, json: escapeJson(JSON.stringify(alert)) }));
+		for (const alert of alerts) {
+			this.#options.ring.add(alert);
+			this.#count(alert);
+		}
+		const { stdout, file } = this.#options;
+		const text = stdout === null && file === null ? [] : lines.map((line) => `${line.json}\n`);
+		if (stdout !== null) this.#dropped.stdout += stdout.write(text);
+		if (file !== null) {
+			const result = file.write(text);
+			this.#dropped.file += result.dropped;
+			if ((result.error === "") !== (this.#fileError === "")) this.#options.onFileState(result.error);
+			this.#fileError = result.error;
+		}
+		for (const subscriber of this.#subscribers) this.#dropped.stream += subscriber(lines);
+	}
+
+	/** Adds a live stream; the returned function removes it. */
+	subscribe(subscriber: AlertSubscriber): () => void {
+		this.#subscribers.add(subscriber);
+		return () => this.#subscribers.delete(subscriber);
+	}
+
+	/** Alerts published since the start, by policy and action. */
+	counts(): AlertCount[] {
+		return [...this.#counts.values()].map((entry) => ({ ...entry }));
+	}
+
+	/** Alerts that an outlet could not take since the start. */
+	dropped(): Readonly<Record<DropReason, number>> {
+		return { ...this.#dropped };
+	}
+
+	/** Why the file could not be written last time; "" when it could. */
+	get fileError(): string {
+		return this.#fileError;
+	}
+
+	#count(alert: Alert): void {
+		const key = `${alert.Action} ${alert.PolicyName}`;
+		const entry = this.#counts.get(key);
+		if (entry === undefined) {
+			this.#counts.set(key, { policy: alert.PolicyName, action: alert.Action, count: 1 });
+		} else entry.count++;
+	}
+}

@@ -1,0 +1,144 @@
+/**
+ * Whole lines to a descriptor that may be a pipe nobody reads. The daemon must
+ * never wait for its reader, so what does not fit in a bounded buffer is dropped
+ * by the line and counted.
+ */
+
+import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
+
+// Bun's types describe this form of its options but leave it out of connect's overloads.
+declare module "bun" {
+	function connect<Data = undefined>(options: FdSocketOptions<Data>): Promise<Socket<Data>>;
+}
+
+/** Takes as many bytes as fit at once; 0 when none do; -1 when the other end is gone for good. Never throws. */
+export type NonBlockingWrite = (bytes: Uint8Array) => number;
+
+export interface OpenedOutput {
+	readonly write: NonBlockingWrite;
+	readonly close: () => void;
+}
+
+/** Milliseconds between attempts to pass on what the reader had no room for. */
+const retryInterval = 50;
+
+/** Bytes kept for a slow reader before lines are dropped. */
+export const defaultPendingBytes = 1 << 20;
+
+function errorCode(error: unknown): string {
+	return error instanceof Error && "code" in error ? String(error.code) : "";
+}
+
+function writeTo(fd: number): NonBlockingWrite {
+	return (bytes) => {
+		try {
+			return writeSync(fd, bytes);
+		} catch (error) {
+			const code = errorCode(error);
+			return code === "EPIPE" || code === "EBADF" || code === "EIO" ? -1 : 0;
+		}
+	};
+}
+
+/**
+ * Opens an inherited descriptor for writes that never wait. A pipe or terminal is
+ * reopened through /proc, because O_NONBLOCK belongs to the open file description
+ * and setting it on the shared one would surprise whoever shares it. A socket
+ * (systemd's journal) cannot be reopened and is handed to Bun's event loop. A
+ * regular file is written where its offset stands.
+ */
+export async function openInheritedOutput(fd: number): Promise<OpenedOutput> {
+	const direct: OpenedOutput = { write: writeTo(fd), close: () => {} };
+	let stat: ReturnType<typeof fstatSync>;
+	try {
+		stat = fstatSync(fd);
+	} catch {
+		return { write: () => -1, close: () => {} };
+	}
+	if (stat.isFile()) return direct;
+	if (!stat.isSocket()) {
+		try {
+			const own = openSync(
+				`/proc/self/fd/${fd}`,
+				constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY,
+			);
+			return { write: writeTo(own), close: () => closeSync(own) };
+		} catch {
+			return direct;
+		}
+	}
+	let gone = false;
+	const socket = await Bun.connect({
+		fd,
+		socket: {
+			data() {},
+			close() {
+				gone = true;
+			},
+			error() {
+				gone = true;
+			},
+		},
+	});
+	// The reader keeps the process alive through its other work, never through this socket.
+	socket.unref();
+	return { write: (bytes) => (gone ? -1 : Math.max(0, socket.write(bytes))), close: () => socket.flush() };
+}
+
+export class LineOutput {
+	readonly #write: NonBlockingWrite;
+	readonly #maxPending: number;
+	#pending: Buffer = Buffer.alloc(0);
+	#timer: ReturnType<typeof setTimeout> | null = null;
+	#broken = false;
+
+	constructor(write: NonBlockingWrite, maxPending: number = defaultPendingBytes) {
+		this.#write = write;
+		this.#maxPending = maxPending;
+	}
+
+	/** Writes or queues `lines`, each ending in a newline. Returns how many of them were dropped. */
+	write(lines: readonly string[]): number {
+		this.#flush();
+		if (this.#broken) return lines.length;
+		const accepted: Buffer[] = [this.#pending];
+		let bytes = this.#pending.length;
+		let dropped = 0;
+		for (const line of lines) {
+			const encoded = Buffer.from(line);
+			if (bytes + encoded.length > this.#maxPending) {
+				dropped++;
+				continue;
+			}
+			accepted.push(encoded);
+			bytes += encoded.length;
+		}
+		this.#pending = Buffer.concat(accepted, bytes);
+		this.#flush();
+		return this.#broken ? lines.length : dropped;
+	}
+
+	/** Tries once more to pass on what is queued and stops retrying. */
+	close(): void {
+		this.#flush();
+		if (this.#timer !== null) clearTimeout(this.#timer);
+		this.#timer = null;
+	}
+
+	#flush(): void {
+		while (this.#pending.length > 0 && !this.#broken) {
+			const written = this.#write(this.#pending);
+			if (written < 0) this.#broken = true;
+			if (written <= 0) break;
+			this.#pending = this.#pending.subarray(written);
+		}
+		if (this.#broken) this.#pending = Buffer.alloc(0);
+		if (this.#pending.length > 0 && this.#timer === null) {
+			this.#timer = setTimeout(() => {
+				this.#timer = null;
+				this.#flush();
+			}, retryInterval);
+			this.#timer.unref();
+		}
+	}
+}

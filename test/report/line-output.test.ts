@@ -1,0 +1,104 @@
+import { describe, expect, test } from "bun:test";
+import { fstatSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { LineOutput, openInheritedOutput } from "../../src/report/line-output.ts";
+
+describe("LineOutput", () => {
+	test("drops whole lines when the reader has no room, and none that fit", () => {
+		let room = 4;
+		const got: Buffer[] = [];
+		const output = new LineOutput((bytes) => {
+			const taken = Math.min(room, bytes.length);
+			got.push(Buffer.from(bytes.subarray(0, taken)));
+			room -= taken;
+			return taken;
+		}, 10);
+		expect(output.write(["aaaaa\n", "bbb\n", "c\n"])).toBe(1);
+		room = 1000;
+		expect(output.write(["d\n"])).toBe(0);
+		output.close();
+		expect(Buffer.concat(got).toString()).toBe("aaaaa\nbbb\nd\n");
+	});
+
+	test("passes on what is queued when the reader has room again", async () => {
+		let open = false;
+		let got = "";
+		const done = Promise.withResolvers<void>();
+		const output = new LineOutput((bytes) => {
+			if (!open) return 0;
+			got += Buffer.from(bytes).toString();
+			done.resolve();
+			return bytes.length;
+		});
+		output.write(["late\n"]);
+		expect(got).toBe("");
+		open = true;
+		const keepAlive = setTimeout(() => {}, 4000);
+		await done.promise;
+		clearTimeout(keepAlive);
+		expect(got).toBe("late\n");
+	});
+
+	test("counts every line once the reader is gone", () => {
+		const output = new LineOutput(() => -1);
+		expect(output.write(["a\n", "b\n"])).toBe(2);
+		expect(output.write(["c\n"])).toBe(1);
+	});
+});
+
+/** Runs a child whose stdout nobody reads and returns what it reports on stderr. */
+async function floodUnreadStdout(stdout: "pipe" | "socket"): Promise<{ dropped: number; turns: number }> {
+	const module = join(import.meta.dir, "../../src/report/line-output.ts");
+	const code = `
+		const { LineOutput, openInheritedOutput } = await import(${JSON.stringify(module)});
+		const opened = await openInheritedOutput(1);
+		const output = new LineOutput(opened.write);
+		const line = "x".repeat(999) + "\\n";
+		let dropped = 0, turns = 0;
+		for (; turns < 20; turns++) {
+			dropped += output.write(Array(200).fill(line));
+			await new Promise((resolve) => setImmediate(resolve));
+		}
+		require("node:fs").writeSync(2, JSON.stringify({ dropped, turns }));
+		process.exit(0);`;
+	const script =
+		stdout === "pipe"
+			? "import os,subprocess,sys\nr,w=os.pipe()"
+			: "import socket,subprocess,sys\nr,s=socket.socketpair()\nw=s.fileno()";
+	const python = `${script}\np=subprocess.run([sys.argv[1],"-e",sys.argv[2]],stdout=w,stderr=subprocess.PIPE,timeout=20)\nsys.stdout.buffer.write(p.stderr)`;
+	const child = Bun.spawn(["python3", "-c", python, process.execPath, code], {
+		stdout: "pipe",
+		stderr: "inherit",
+	});
+	return JSON.parse(await child.stdout.text());
+}
+
+describe("openInheritedOutput", () => {
+	test.each(["pipe", "socket"] as const)(
+		"a %s that nobody reads never holds the writer up",
+		async (kind) => {
+			const { dropped, turns } = await floodUnreadStdout(kind);
+			expect(turns).toBe(20);
+			// 4 MB were written; the buffer is 1 MiB and the kernel holds a fraction of that.
+			expect(dropped).toBeGreaterThan(2000);
+			expect(dropped).toBeLessThan(4000);
+		},
+		30_000,
+	);
+
+	test("a regular file is written where its offset stands", async () => {
+		const dir = mkdtempSync(join(tmpdir(), "portward-output-"));
+		const fd = openSync(join(dir, "f"), "w", 0o600);
+		const opened = await openInheritedOutput(fd);
+		expect(new LineOutput(opened.write).write(["a\n", "b\n"])).toBe(0);
+		expect(readFileSync(join(dir, "f"), "utf8")).toBe("a\nb\n");
+		expect(fstatSync(fd).size).toBe(4);
+		rmSync(dir, { recursive: true });
+	});
+
+	test("a descriptor that is not open loses lines, not the daemon", async () => {
+		const opened = await openInheritedOutput(987_654);
+		expect(new LineOutput(opened.write).write(["a\n"])).toBe(1);
+	});
+});

@@ -1,0 +1,204 @@
+/**
+ * From the text of one policy file to its documents, each with its policy or
+ * with what is wrong. Documents are independent: whatever one contains, the
+ * others mean the same. Nothing here throws, whatever the text.
+ */
+
+import { isMap, isScalar, type Node, type ParsedNode } from "yaml";
+import type { Diagnostic, Place } from "./diagnostic.ts";
+import { lintNetworkPolicy } from "./lint.ts";
+import { isPolicyName } from "./metadata.ts";
+import type { NetworkPolicy } from "./model.ts";
+import { validateNetworkPolicy } from "./network.ts";
+import { NodeReader } from "./nodes.ts";
+import { quote, suggest } from "./suggest.ts";
+import { type Chunk, Lines, parseSyntax, splitDocuments, syntaxLimits } from "./syntax.ts";
+
+/** Every kind of policy that can be enforced. */
+export type Policy = NetworkPolicy;
+
+/** One document of a file. It is broken exactly when a diagnostic is an error. */
+export interface ParsedDocument {
+	/** Position among the file's documents that have content, from 0. */
+	readonly index: number;
+	/** Where the content starts. */
+	readonly place: Place;
+	/** The document's own text: parseSavedDocument reads it alone. */
+	readonly source: string;
+	/** The line of the file, from 1, on which `source` starts. */
+	readonly firstLine: number;
+	/** Null when it cannot be told, also in a broken document. */
+	readonly kind: string | null;
+	readonly name: string | null;
+	/** Null when broken, and for kinds that are accepted but not enforced. */
+	readonly policy: Policy | null;
+	readonly diagnostics: readonly Diagnostic[];
+}
+
+export interface ParsedFile {
+	readonly documents: readonly ParsedDocument[];
+	/** Documents may be missing from the list: absence is no proof of deletion. */
+	readonly syntaxBroken: boolean;
+}
+
+/** Whether a document has an error, as opposed to warnings or none. */
+export function isBroken(document: ParsedDocument): boolean {
+	return document.diagnostics.some((diagnostic) => diagnostic.severity === "error");
+}
+
+/** Parses a YAML or JSON policy file. `file` is only the name that places carry. */
+export function parsePolicyFile(file: string, text: string): ParsedFile {
+	if (text.trim() === "") {
+		const hint = "write a policy, or delete the file to remove its policies";
+		return brokenFile(file, "empty-file", "the file is empty", hint);
+	}
+	if (text.length > syntaxLimits.fileLength) {
+		const megabytes = syntaxLimits.fileLength / 1024 / 1024;
+		return brokenFile(
+			file,
+			"file-too-large",
+			`the file is larger than ${megabytes} MiB`,
+			"split it into several files",
+		);
+	}
+	const documents: ParsedDocument[] = [];
+	const chunks = splitDocuments(text.startsWith("\ufeff") ? text.slice(1) : text);
+	for (const chunk of chunks) {
+		if (documents.length === syntaxLimits.documents) {
+			const message = `the file has more than ${syntaxLimits.documents} documents`;
+			const extra = brokenFile(file, "too-many-documents", message, "split it into several files", chunk);
+			return { documents: [...documents, ...extra.documents], syntaxBroken: true };
+		}
+		const document = parseDocument(file, chunk, documents.length);
+		if (document !== null) documents.push(document);
+	}
+	const syntaxBroken = documents.some((document) => document.diagnostics.some(isSyntaxError));
+	return { documents, syntaxBroken };
+}
+
+const syntaxCodes = new Set(["yaml-syntax", "missing-space", "not-text", "too-deep"]);
+
+function isSyntaxError(diagnostic: Diagnostic): boolean {
+	return syntaxCodes.has(diagnostic.code);
+}
+
+/**
+ * Parses one document from the text that ParsedDocument keeps, with places in
+ * the file as it was then. Null when the text has no content.
+ */
+export function parseSavedDocument(
+	file: string,
+	source: string,
+	firstLine: number,
+	index: number,
+): ParsedDocument | null {
+	return parseDocument(file, { source, firstLine }, index);
+}
+
+function brokenFile(file: string, code: string, message: string, hint: string, chunk?: Chunk): ParsedFile {
+	const place = { file, line: chunk?.firstLine ?? 1, column: 1 };
+	const document: ParsedDocument = {
+		index: 0,
+		place,
+		source: "",
+		firstLine: place.line,
+		kind: null,
+		name: null,
+		policy: null,
+		diagnostics: [{ ...place, path: "", severity: "error", code, message, hint }],
+	};
+	return { documents: [document], syntaxBroken: true };
+}
+
+function parseDocument(file: string, chunk: Chunk, index: number): ParsedDocument | null {
+	const { contents, problems } = parseSyntax(chunk.source);
+	const empty =
+		contents === null || (isScalar(contents) && contents.value === null && contents.source === "");
+	if (empty && problems.length === 0) return null;
+	const lines = new Lines(chunk);
+	const reader = new NodeReader(file, lines, contents);
+	const base = {
+		index,
+		place: reader.placeAt(contents?.range[0] ?? 0),
+		source: chunk.source,
+		firstLine: chunk.firstLine,
+		...identify(contents),
+	};
+	const spaceless = problems.length > 0 || base.kind === null ? findMissingSpace(chunk.source) : null;
+	if (spaceless !== null) {
+		const { offset, message, hint } = spaceless;
+		reader.report("error", reader.placeAt(offset), null, "missing-space", message, hint);
+	}
+	for (const { offset, code, message, hint } of problems) {
+		reader.report("error", reader.placeAt(offset), null, code, message, hint);
+	}
+	const policy = reader.failed || contents === null ? null : validateKind(reader, contents, base.kind);
+	const lint = policy === null ? [] : lintNetworkPolicy(policy);
+	return { ...base, policy, diagnostics: [...reader.diagnostics, ...lint] };
+}
+
+/** Fields whose value is easily glued to the colon, which makes YAML read one long word. */
+const gluedField =
+	/^[ \t-]*(apiVersion|kind|metadata|name|spec|action|severity|message|protocol|port|endPort|cidr):(?=[^\s/])/m;
+
+function findMissingSpace(source: string): { offset: number; message: string; hint: string } | null {
+	const match = gluedField.exec(source);
+	if (match === null) return null;
+	const line = source.slice(match.index).split("\n", 1)[0]?.trim() ?? "";
+	return {
+		offset: match.index + match[0].length - (match[1]?.length ?? 0) - 1,
+		message: `${quote(line)} has no space after the colon, so YAML does not see a field`,
+		hint: `write ${match[1]}: and a space before the value`,
+	};
+}
+
+/** Kind and name as far as they can be told, even from a broken document. */
+function identify(contents: ParsedNode | null): { kind: string | null; name: string | null } {
+	if (!isMap(contents)) return { kind: null, name: null };
+	const kind = contents.get("kind");
+	const metadata = contents.get("metadata");
+	const name = isMap(metadata) ? metadata.get("name") : null;
+	return {
+		kind: typeof kind === "string" ? kind : null,
+		name: typeof name === "string" && isPolicyName(name) ? name : null,
+	};
+}
+
+type Validate = (reader: NodeReader, root: Node) => Policy | null;
+
+/** Adding a kind is one line here. */
+const kinds = new Map<string, Validate>([
+	["KubeArmorNetworkPolicy", validateNetworkPolicy],
+	["KubeArmorHostPolicy", notEnforced],
+	["KubeArmorPolicy", noPods],
+	["KubeArmorClusterPolicy", noPods],
+]);
+
+function validateKind(reader: NodeReader, root: Node, kind: string | null): Policy | null {
+	const validate = kind === null ? undefined : kinds.get(kind);
+	if (validate !== undefined) return validate(reader, root);
+	const kindPath = { parent: null, key: "kind" };
+	if (!isMap(root)) {
+		reader.wrongType(root, null, "a policy (apiVersion, kind, metadata, spec)", root);
+	} else if (kind === null) {
+		reader.error(root, kindPath, "missing-kind", "kind is missing", "write kind: KubeArmorNetworkPolicy");
+	} else {
+		const value = root.get("kind", true) ?? root;
+		const hint = suggest(kind, [...kinds.keys()], "kinds");
+		reader.error(value, kindPath, "unknown-kind", `${quote(kind)} is not a kind of policy`, hint);
+	}
+	return null;
+}
+
+function notEnforced(reader: NodeReader, root: Node): null {
+	const message = "USB and host policies are not enforced by this version";
+	reader.warn(root, { parent: null, key: "kind" }, "not-enforced", message, "");
+	return null;
+}
+
+function noPods(reader: NodeReader, root: Node): null {
+	const message = "this kind of policy is for pods, and this host has no pods";
+	const hint = "write kind: KubeArmorNetworkPolicy with a nodeSelector";
+	reader.error(root, { parent: null, key: "kind" }, "no-pods", message, hint);
+	return null;
+}

@@ -1,0 +1,53 @@
+/** `nodeSelector`: which hosts a policy is for. */
+
+import type { Node } from "yaml";
+import type { NodeSelector } from "./model.ts";
+import type { Fields, NodeReader, Path, Remedies } from "./nodes.ts";
+import { compilePattern } from "./pattern.ts";
+import { quote } from "./suggest.ts";
+
+/** Pseudo-labels whose value is an anchored regular expression over the host name. */
+export const hostnamePatternLabels: readonly string[] = [
+	"kubearmor.io/hostnamereg",
+	"kubernetes.io/hostnamereg",
+];
+
+const remedies: Remedies = {
+	matchExpressions: {
+		code: "unsupported-field",
+		message: "matchExpressions is not supported for hosts",
+		hint: 'write matchLabels: {LABEL: VALUE}; kubernetes.io/hostname takes "a,b" and "*"',
+	},
+};
+
+/** The selector; without a usable one the policy selects nothing, and a warning says so. */
+export function readNodeSelector(
+	reader: NodeReader,
+	spec: Fields,
+	specNode: Node,
+	specPath: Path,
+): NodeSelector {
+	const matchLabels: Record<string, string> = Object.create(null);
+	const selector = reader.present(spec, "nodeSelector");
+	const place = reader.place(selector?.node ?? specNode);
+	const fields = selector && reader.fields(selector.node, selector.path, ["matchLabels"], remedies);
+	const labels = fields && reader.present(fields, "matchLabels");
+	const entries = labels && reader.entries(labels.node, labels.path);
+	for (const [name, field] of entries ?? []) {
+		const value = reader.text(field.node, field.path);
+		if (value === null) continue;
+		matchLabels[name] = value;
+		if (!hostnamePatternLabels.includes(name)) continue;
+		const pattern = compilePattern(value);
+		if (!pattern.ok) {
+			const hint = "use letters, digits, ., [ ], ( ), | and the quantifiers * + ? {n,m}";
+			reader.error(field.node, field.path, "bad-pattern", `${quote(value)}: ${pattern.message}`, hint);
+		}
+	}
+	if ((entries?.size ?? 0) === 0 && !reader.failed) {
+		const message = "without labels in nodeSelector the policy selects no host";
+		const hint = 'write nodeSelector: {matchLabels: {kubernetes.io/hostname: "*"}} to select every host';
+		reader.warn(selector?.node ?? specNode, selector?.path ?? specPath, "selects-nothing", message, hint);
+	}
+	return { matchLabels, place };
+}

@@ -16,10 +16,10 @@ const beforeRegex =
 	/^(?:return|typeof|case|in|of|new|delete|void|throw|do|else|await|yield|=>|[([{,;:=!&|?+\-*%<>~^])$/u;
 
 const word = /[\p{ID_Start}$_#0-9][\p{ID_Continue}$\u200c\u200d]*/uy;
-const quoted = /"((?:[^"\\\n]|\\[^])*)"|'((?:[^'\\\n]|\\[^])*)'/y;
-const skipped = /\s+|\/\/[^\n]*|\/\*[^]*?\*\//y;
+const quoted = /"((?:[^"\\\n]|\\[\s\S])*)"|'((?:[^'\\\n]|\\[\s\S])*)'/y;
+const skipped = /\s+|\/\/[^\n]*|\/\*[\s\S]*?\*\//y;
 const regex = /\/(?:[^/\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/[a-z]*/y;
-const plainTemplate = /((?:[^`\\$]|\\[^]|\$(?!\{))*)/y;
+const plainTemplate = /((?:[^`\\$]|\\[\s\S]|\$(?!\{))*)/y;
 
 function matchAt(pattern: RegExp, source: string, at: number): RegExpExecArray | null {
 	pattern.lastIndex = at;

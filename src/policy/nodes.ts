@@ -238,7 +238,8 @@ export class NodeReader {
 	text(node: Node | null, path: Path): string | null {
 		if (node === null || !isScalar(node) || typeof node.value !== "string") {
 			const source = node !== null && isScalar(node) && node.value !== null ? scalarSource(node) : "";
-			const hint = source === "" ? "" : `put it in quotes: "${source}"`;
+			let hint = source === "" ? "" : `put it in quotes: "${source}"`;
+			if (isSeq(node)) hint = "write one value without brackets";
 			this.wrongType(node, path, "text", node, hint);
 			return null;
 		}
@@ -296,6 +297,7 @@ function scalarSource(node: Scalar): string {
 
 function describe(node: Node | null): string {
 	if (node === null) return "nothing";
+	if (isAlias(node)) return "a YAML alias";
 	if (isMap(node)) return "a mapping";
 	if (isSeq(node)) return "a list";
 	if (!isScalar(node) || node.value === null) return "nothing";

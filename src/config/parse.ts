@@ -1,0 +1,159 @@
+/**
+ * The configuration file and the flags over it. A wrong setting is an error
+ * with its place and remedy: a firewall must not start with a guess.
+ */
+
+import * as v from "valibot";
+import { isMap, isNode, isScalar, type ParsedNode } from "yaml";
+import type { Diagnostic, Place } from "../policy/diagnostic.ts";
+import { NodeReader, type Path } from "../policy/nodes.ts";
+import { quote } from "../policy/suggest.ts";
+import { Lines, parseSyntax, splitDocuments } from "../policy/syntax.ts";
+import type { Config } from "./model.ts";
+import { configSchema, isStatusAddress, statusAddressHint } from "./schema.ts";
+
+/** The settings, or every reason why there are none. */
+export type ConfigResult =
+	| { readonly ok: true; readonly config: Config }
+	| { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
+
+/** Settings that the command line can override; null where the flag was not given. */
+export interface ConfigFlags {
+	readonly policyDir: string | null;
+	readonly stateDir: string | null;
+	readonly statusAddress: string | null;
+}
+
+/** UTF-16 units of a configuration file. */
+const longestConfig = 1024 * 1024;
+
+/** The settings that hold without a file. */
+export function defaultConfig(): Config {
+	return v.parse(configSchema, {});
+}
+
+/** Parses a configuration file (YAML or JSON); an empty one means the defaults. Never throws. */
+export function parseConfig(file: string, text: string): ConfigResult {
+	const start: Place = { file, line: 1, column: 1 };
+	if (text.length > longestConfig) {
+		return failure(start, "file-too-large", "the file is larger than 1 MiB", "this is no configuration file");
+	}
+	const read = text.startsWith("\ufeff") ? text.slice(1) : text;
+	const documents = splitDocuments(read).map((chunk) => ({ chunk, syntax: parseSyntax(chunk.source) }));
+	const [first, second] = documents.filter(
+		({ syntax }) => syntax.problems.length > 0 || !isEmpty(syntax.contents),
+	);
+	if (first === undefined) return { ok: true, config: defaultConfig() };
+	const lines = new Lines(first.chunk);
+	const reader = new NodeReader(file, lines, first.syntax.contents);
+	for (const { offset, code, message, hint } of first.syntax.problems) {
+		reader.report("error", reader.placeAt(offset), null, code, message, hint);
+	}
+	if (second !== undefined) {
+		const place = { file, line: second.chunk.firstLine, column: 1 };
+		reader.report(
+			"error",
+			place,
+			null,
+			"second-document",
+			"a configuration is one YAML document",
+			"remove the second",
+		);
+	}
+	if (reader.failed || first.syntax.contents === null) return { ok: false, diagnostics: reader.diagnostics };
+	const result = v.safeParse(configSchema, toValue(reader, first.syntax.contents, null));
+	if (result.success && !reader.failed) return { ok: true, config: result.output };
+	for (const issue of result.issues ?? []) {
+		// A value that is no setting at all has been reported with its own words.
+		if (issue.input !== unusable) reportIssue(reader, first.syntax.contents, issue);
+	}
+	const diagnostics = reader.diagnostics.toSorted((a, b) => a.line - b.line || a.column - b.column);
+	return { ok: false, diagnostics };
+}
+
+/** Stands for a value that was reported already; no schema accepts it. */
+const unusable = Symbol("unusable");
+
+function isEmpty(contents: ParsedNode | null): boolean {
+	return contents === null || (isScalar(contents) && contents.value === null);
+}
+
+function failure(place: Place, code: string, message: string, hint: string): ConfigResult {
+	return { ok: false, diagnostics: [{ ...place, path: "", severity: "error", code, message, hint }] };
+}
+
+/** Plain data without prototypes; keys without a value are left out, as if they were not written. */
+function toValue(reader: NodeReader, node: ParsedNode, path: Path | null): unknown {
+	if (isScalar(node)) return node.value;
+	if (!isMap(node)) {
+		reader.wrongType(node, path, "a setting", node);
+		return unusable;
+	}
+	const value: Record<string, unknown> = Object.create(null);
+	const known = knownKeys(path);
+	const fields = known === null ? reader.entries(node, path) : reader.fields(node, path, known);
+	for (const [name, field] of fields ?? []) {
+		const inner = field.node;
+		if (inner === null || (isScalar(inner) && inner.value === null)) continue;
+		value[name] = isParsed(inner) ? toValue(reader, inner, field.path) : unusable;
+	}
+	return value;
+}
+
+function isParsed(node: unknown): node is ParsedNode {
+	return isNode(node) && Array.isArray(node.range);
+}
+
+type Issue = v.InferIssue<typeof configSchema>;
+
+function reportIssue(reader: NodeReader, contents: ParsedNode, issue: Issue): void {
+	let node: ParsedNode = contents;
+	let path: Path | null = null;
+	for (const item of issue.path ?? []) {
+		const key = String(item.key);
+		path = { parent: path, key };
+		const next: unknown = isMap(node) ? node.get(key, true) : undefined;
+		if (isParsed(next)) node = next;
+	}
+	reader.error(node, path, "bad-setting", `${issue.received} is not allowed here`, issue.message);
+}
+
+/** The keys of a mapping with fixed keys; null for one with free keys. */
+function knownKeys(path: Path | null): readonly string[] | null {
+	const { status, alerts } = configSchema.entries;
+	if (path === null) return Object.keys(configSchema.entries);
+	if (path.parent === null && path.key === "status") return Object.keys(status.wrapped.entries);
+	if (path.parent === null && path.key === "alerts") return Object.keys(alerts.wrapped.entries);
+	return null;
+}
+
+/** The flags over the file's settings. Relative paths must have been made absolute; a bad flag is a usage error. */
+export function mergeFlags(
+	config: Config,
+	flags: ConfigFlags,
+): { readonly ok: true; readonly config: Config } | { readonly ok: false; readonly message: string } {
+	const address = flags.statusAddress ?? config.status.address;
+	if (!isStatusAddress(address)) {
+		return {
+			ok: false,
+			message: `--status-address ${quote(address)} is not an address: ${statusAddressHint}`,
+		};
+	}
+	for (const [name, path] of [
+		["--policy-dir", flags.policyDir],
+		["--state-dir", flags.stateDir],
+	]) {
+		if (path !== null && path !== undefined && !path.startsWith("/")) {
+			return { ok: false, message: `${name} ${quote(path)} is not an absolute path` };
+		}
+	}
+	return {
+		ok: true,
+		config: {
+			...config,
+			policyDir: flags.policyDir ?? config.policyDir,
+			stateDir: flags.stateDir ?? config.stateDir,
+			status: { address },
+		},
+	};
+}

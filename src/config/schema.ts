@@ -1,0 +1,93 @@
+/**
+ * The keys of the configuration file, their ranges and defaults, as one valibot
+ * schema. Every message says what to write.
+ */
+
+import * as v from "valibot";
+import { parseAddress } from "../policy/cidr.ts";
+
+const absolutePath = v.pipe(
+	v.string("write an absolute path"),
+	v.check((text) => text.startsWith("/") && !text.includes("\0"), "write an absolute path, starting with /"),
+	v.maxLength(4096, "write a path of at most 4096 characters"),
+);
+
+const flag = v.boolean("write true or false");
+
+function whole(least: number, most: number) {
+	const hint = `write a whole number from ${least} to ${most}`;
+	return v.pipe(v.number(hint), v.integer(hint), v.minValue(least, hint), v.maxValue(most, hint));
+}
+
+const posture = v.picklist(["block", "audit"], "write block or audit, in lower case");
+
+const labelText = v.pipe(
+	v.string('write text; put numbers and true or false in quotes, as in tier: "1"'),
+	v.maxLength(253, "write at most 253 characters"),
+);
+
+/** Keys and values of Kubernetes labels, without their restriction of characters. */
+const labels = v.record(
+	v.pipe(v.string(), v.nonEmpty("write a label's name"), v.maxLength(317, "write at most 317 characters")),
+	labelText,
+	"write labels as NAME: VALUE lines",
+);
+
+/** Whether a text is where the status server may listen: IP:port, [IPv6]:port or unix:/path. */
+export function isStatusAddress(text: string): boolean {
+	// sun_path holds 108 bytes with the final NUL (unix(7)).
+	if (text.startsWith("unix:")) return /^unix:\/[\x21-\x7e]{1,106}$/.test(text);
+	const parts = /^(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([1-9]\d{0,4})$/.exec(text);
+	if (parts === null || Number(parts[3]) > 65535) return false;
+	const address = parseAddress(parts[1] ?? parts[2] ?? "");
+	return "family" in address && (address.family === 6) === (parts[1] !== undefined);
+}
+
+export const statusAddressHint = 'write "127.0.0.1:9755", "[::1]:9755" or "unix:/run/portward/status.sock"';
+
+const statusAddress = v.pipe(v.string(statusAddressHint), v.check(isStatusAddress, statusAddressHint));
+
+const tableHint = "write letters, digits and _, not starting with a digit, at most 64 characters";
+
+/** Every key is optional; absent means the default written here. */
+export const configSchema = v.object({
+	enableNetworkPolicyEnforcer: v.optional(flag, true),
+	hostDefaultNetworkPosture: v.optional(posture, "block"),
+	enableKubeArmorHostPolicy: v.optional(flag, true),
+	enableUSBDeviceHandler: v.optional(flag, true),
+	hostDefaultDevicePosture: v.optional(posture, "audit"),
+	policyDir: v.optional(absolutePath, "/etc/portward/policies"),
+	stateDir: v.optional(absolutePath, "/var/lib/portward"),
+	nodeLabels: v.optional(labels, {}),
+	clusterName: v.optional(labelText, "default"),
+	allowlistScope: v.optional(v.picklist(["direction", "host"], "write direction or host"), "direction"),
+	essentials: v.optional(flag, true),
+	table: v.optional(
+		v.pipe(v.string(tableHint), v.regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, tableHint)),
+		"kubearmor",
+	),
+	nflogGroup: v.optional(whole(1, 65535), 9755),
+	maxElements: v.optional(whole(1, 100_000_000), 1_000_000),
+	rulesetForm: v.optional(
+		v.picklist(["auto", "concatenated", "nested"], "write auto, concatenated or nested"),
+		"auto",
+	),
+	status: v.optional(
+		v.object({ address: v.optional(statusAddress, "127.0.0.1:9755") }, "write status: {address: ADDRESS}"),
+		{},
+	),
+	alerts: v.optional(
+		v.object(
+			{
+				stdout: v.optional(flag, true),
+				file: v.optional(v.nullable(absolutePath), null),
+				/** 100 MiB. A tiny file would rotate with every alert. */
+				fileMaxBytes: v.optional(whole(4096, 1024 ** 4), 100 * 1024 * 1024),
+				fileKeep: v.optional(whole(0, 1000), 5),
+				buffer: v.optional(whole(1, 1_000_000), 10_000),
+			},
+			"write alerts: with its settings below it",
+		),
+		{},
+	),
+});

@@ -1,0 +1,209 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { Nftables } from "../../ffi/nftables.ts";
+import { KernelTable } from "../../src/apply/kernel-table.ts";
+import type { NetworkPlan, NftObject } from "../../src/compile/plan.ts";
+import { listTable } from "../../src/observe/table-listing.ts";
+import { command, enterIsolatedNetwork, type IsolatedNetwork } from "./support/isolated.ts";
+
+let network: IsolatedNetwork;
+let nftables: Nftables;
+let kernel: KernelTable;
+
+beforeAll(() => {
+	network = enterIsolatedNetwork();
+	const opened = Nftables.open();
+	if (!opened.ok) throw new Error(opened.reason);
+	nftables = opened.nftables;
+});
+afterAll(() => {
+	nftables.close();
+	network.leave();
+});
+
+const newTable = () =>
+	new KernelTable(
+		nftables,
+		(table) => {
+			const listed = listTable(table);
+			return listed.ok ? { ok: true, listing: listed.names } : listed;
+		},
+		"kubearmor",
+	);
+beforeEach(() => {
+	kernel = newTable();
+});
+afterEach(() => {
+	command("nft", "flush", "ruleset");
+});
+
+const chain = (name: string, ...rules: string[]): NftObject => ({
+	kind: "chain",
+	name,
+	text: `\tchain ${name} {\n${rules.map((rule) => `\t\t${rule}\n`).join("")}\t}\n`,
+	elements: 0,
+});
+const counter = (name: string): NftObject => ({
+	kind: "counter",
+	name,
+	text: `\tcounter ${name} {\n\t}\n`,
+	elements: 0,
+});
+const map = (name: string, element: string): NftObject => ({
+	kind: "map",
+	name,
+	text: `\tmap ${name} {\n\t\ttype ipv4_addr : verdict\n\t\tflags interval\n\t\telements = { ${element} }\n\t}\n`,
+	elements: 1,
+});
+
+/** A generation whose objects but the counter bear `g` in their names. */
+function plan(g: string, defaultDrop = false): NetworkPlan {
+	const objects = [
+		counter("c_rule"),
+		chain(`r_${g}`, "counter name c_rule drop"),
+		map(`m_${g}`, `192.0.2.0/24 : goto r_${g}`),
+		chain(`in_${g}`, `ip saddr vmap @m_${g}`, "accept"),
+		chain(`out_${g}`, "accept"),
+	];
+	return {
+		objects,
+		roots: { ingress: `in_${g}`, egress: `out_${g}` },
+		rules: [],
+		elements: 1,
+		allowlistMode: { ingress: defaultDrop, egress: false },
+		defaultDrop: { ingress: defaultDrop, egress: false },
+	};
+}
+
+const names = () => {
+	const listed = listTable("kubearmor");
+	if (!listed.ok) throw new Error(listed.error);
+	return listed.names;
+};
+const text = () => command("nft", "list", "table", "inet", "kubearmor");
+
+describe("our table in the kernel", () => {
+	test("is made whole, and a second plan replaces the first without leaving anything", () => {
+		expect(kernel.inspect()).toEqual({ ok: true, state: "absent" });
+		expect(kernel.apply(plan("g1"))).toEqual({ ok: true, loaded: 5, garbage: "" });
+		expect(kernel.inspect()).toEqual({ ok: true, state: "ours" });
+		expect(text()).toContain("goto in_g1");
+		expect(kernel.apply(plan("g2"))).toEqual({ ok: true, loaded: 4, garbage: "" });
+		expect(names()).toEqual({
+			chains: expect.arrayContaining([
+				"in_g2",
+				"out_g2",
+				"r_g2",
+				"ingress",
+				"egress",
+				"root_ingress",
+				"root_egress",
+			]),
+			sets: ["cut4", "cut6"],
+			maps: ["m_g2"],
+			counters: ["c_rule"],
+		});
+		expect(text()).not.toContain("_g1");
+		expect(kernel.apply(plan("g2"))).toEqual({ ok: true, loaded: 0, garbage: "" });
+	});
+
+	test("the base chains accept loopback and what is established, then ask the root", () => {
+		kernel.apply(plan("g1"));
+		expect(command("nft", "list", "chain", "inet", "kubearmor", "ingress")).toBe(
+			"table inet kubearmor {\n\tchain ingress {\n" +
+				"\t\ttype filter hook input priority filter + 10; policy accept;\n" +
+				'\t\tiif "lo" accept\n\t\tct state vmap { established : accept, related : accept }\n\t\tjump root_ingress\n\t}\n}\n',
+		);
+		expect(command("nft", "list", "chain", "inet", "kubearmor", "egress")).toContain('oif "lo" accept');
+	});
+
+	test("a counter keeps its value over generations and a restart", () => {
+		kernel.apply(plan("g1"));
+		command("nft", "add", "counter", "inet", "kubearmor", "spare");
+		command("nft", "delete", "counter", "inet", "kubearmor", "spare");
+		const withPackets = "table inet kubearmor {\n\tcounter c_kept {\n\t\tpackets 7 bytes 700\n\t}\n}\n";
+		expect(nftables.run(withPackets).ok).toBe(true);
+		const second = plan("g2");
+		const kept = { ...second, objects: [...second.objects, counter("c_kept")] };
+		expect(newTable().apply(kept)).toMatchObject({ ok: true, garbage: "" });
+		expect(text()).toContain("packets 7 bytes 700");
+		expect(text()).not.toContain("_g1");
+	});
+
+	test("a plan that the kernel refuses changes nothing", () => {
+		kernel.apply(plan("g1"));
+		const before = text();
+		const bad = plan("g2");
+		const broken = { ...bad, objects: [...bad.objects, chain("oops", "goto nowhere")] };
+		expect(kernel.apply(broken)).toMatchObject({ ok: false, reason: "refused" });
+		expect(text()).toBe(before);
+		expect(kernel.apply(plan("g3"))).toMatchObject({ ok: true, garbage: "" });
+		expect(text()).not.toContain("_g1");
+	});
+
+	test("a table that is not ours is left alone", () => {
+		command("nft", "add", "table", "inet", "kubearmor");
+		command("nft", "add", "chain", "inet", "kubearmor", "theirs");
+		const before = text();
+		expect(kernel.apply(plan("g1"))).toMatchObject({ ok: false, reason: "foreign" });
+		expect(kernel.guard({ ingress: true, egress: true })).toMatchObject({ ok: false, reason: "foreign" });
+		expect(kernel.release()).toMatchObject({ ok: false, reason: "foreign" });
+		expect(text()).toBe(before);
+	});
+
+	test("after a flush the guard closes default-drop directions until the plan is back", () => {
+		kernel.apply(plan("g1", true));
+		command("nft", "flush", "ruleset");
+		expect(kernel.guard({ ingress: true, egress: false })).toMatchObject({ ok: true });
+		const root = (direction: string) =>
+			command("nft", "list", "chain", "inet", "kubearmor", `root_${direction}`);
+		expect(root("ingress")).toContain("\t\tdrop\n");
+		expect(root("egress")).not.toContain("drop");
+		expect(kernel.apply(plan("g2", true))).toMatchObject({ ok: true, garbage: "" });
+		expect(root("ingress")).toContain("goto in_g2");
+		expect(root("ingress")).not.toContain("drop");
+	});
+
+	test("rules that somebody put into the base chains, and chains beside them, are gone after the next whole load", () => {
+		kernel.apply(plan("g1"));
+		command("nft", "insert", "rule", "inet", "kubearmor", "ingress", "accept");
+		command("nft", "add", "chain", "inet", "kubearmor", "theirs");
+		kernel.distrust();
+		expect(kernel.apply(plan("g2"))).toMatchObject({ ok: true, garbage: "" });
+		expect(command("nft", "list", "chain", "inet", "kubearmor", "ingress")).not.toMatch(/\n\t\taccept/);
+		expect(names()?.chains).not.toContain("theirs");
+	});
+
+	test("an object that vanished unnoticed is loaded again", () => {
+		kernel.apply(plan("g1"));
+		command("nft", "flush", "ruleset");
+		expect(kernel.apply(plan("g2"))).toMatchObject({ ok: true, loaded: 5 });
+		expect(text()).toContain("goto in_g2");
+	});
+
+	test("ended flows are refused in both families, and no longer when the list is empty", () => {
+		kernel.apply(plan("g1"));
+		const flows = [
+			{ family: 4, remote: "198.51.100.7", protocol: 6, remotePort: 40000, localPort: 22 },
+			{ family: 6, remote: "2001:db8::7", protocol: 17, remotePort: 53, localPort: 40000 },
+			{ family: 4, remote: "198.51.100.8", protocol: 1, remotePort: 0, localPort: 0 },
+		] as const;
+		expect(kernel.cut(flows)).toEqual({ ok: true });
+		expect(text()).toContain("198.51.100.7 . tcp . 40000 . 22");
+		expect(text()).toContain("2001:db8::7 . udp . 53 . 40000");
+		expect(kernel.cut([])).toEqual({ ok: true });
+		expect(text()).not.toContain("198.51.100.7");
+	});
+
+	test("release removes our table and nothing else", () => {
+		command("nft", "add", "table", "inet", "other");
+		kernel.apply(plan("g1"));
+		expect(kernel.release()).toEqual({ ok: true, removed: true });
+		expect(kernel.release()).toEqual({ ok: true, removed: false });
+		expect(command("nft", "list", "tables")).toBe("table inet other\n");
+	});
+
+	test("the probe finds concatenated intervals here and leaves nothing", () => {
+		expect(kernel.probe()).toBe("concatenated");
+		expect(command("nft", "list", "tables")).toBe("");
+	});
+});

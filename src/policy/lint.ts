@@ -14,12 +14,14 @@ const denial =
 /**
  * A rule that blocks while the policy's name or message says allow, only or
  * restrict: the text promises that only the named addresses may connect, the
- * rule cuts off exactly these.
+ * rule cuts off exactly these. A direction with an Allow rule of the same
+ * policy keeps its promise, so its Block rules are left alone.
  */
 export function lintNetworkPolicy(policy: NetworkPolicy): readonly Diagnostic[] {
 	const named = promisingWord(policy.name);
 	const findings: Diagnostic[] = [];
 	for (const direction of ["ingress", "egress"] as const) {
+		if (policy[direction].some((rule) => rule.action === "Allow")) continue;
 		for (const rule of policy[direction]) {
 			if (rule.action !== "Block") continue;
 			const inMessage = promisingWord(rule.message);

@@ -1,0 +1,88 @@
+/*
+ * traffic talk SERVER CLIENT tcp|udp ADDRESS PORT
+ *
+ * Opens one flow from the namespace CLIENT to an echo server on ADDRESS in
+ * SERVER and keeps it. Prints `open` or `closed`, then for each line of
+ * standard input, a number of milliseconds, sends a byte and prints `echo` when
+ * it came back in that time, else `silent`, or `closed` after a reset.
+ */
+#include "traffic.h"
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { CONNECT_MS = 3000 };
+
+static int listener;
+static bool stream;
+
+static void *echo(void *argument)
+{
+	(void)argument;
+	uint8_t byte;
+	int fd = stream ? accept(listener, NULL, NULL) : listener;
+	for (;;) {
+		struct sockaddr_storage from;
+		socklen_t size = sizeof from;
+		ssize_t length = recvfrom(fd, &byte, 1, 0, (struct sockaddr *)&from, &size);
+		if (length == 0 || (length < 0 && stream)) return NULL;
+		if (length < 0) continue;
+		if (stream) send(fd, &byte, 1, MSG_NOSIGNAL);
+		else sendto(fd, &byte, 1, 0, (struct sockaddr *)&from, size);
+	}
+}
+
+static bool ready(int fd, short events, int milliseconds)
+{
+	struct pollfd wanted = { .fd = fd, .events = events };
+	return poll(&wanted, 1, milliseconds) == 1;
+}
+
+static bool connected(int fd, const struct sockaddr_storage *address, socklen_t size)
+{
+	if (connect(fd, (const struct sockaddr *)address, size) == 0) return true;
+	int error = 0;
+	socklen_t length = sizeof error;
+	return errno == EINPROGRESS && ready(fd, POLLOUT, CONNECT_MS) &&
+	       getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error == 0;
+}
+
+static const char *say(int fd, int milliseconds)
+{
+	uint8_t byte;
+	/* What came too late for an earlier line is no answer to this one. */
+	while (recv(fd, &byte, 1, MSG_DONTWAIT) == 1)
+		;
+	if (send(fd, "x", 1, MSG_NOSIGNAL) != 1) return errno == EPERM ? "silent" : "closed";
+	if (!ready(fd, POLLIN, milliseconds)) return "silent";
+	return recv(fd, &byte, 1, 0) == 1 ? "echo" : "closed";
+}
+
+int talk_main(int count, char **arguments)
+{
+	if (count != 5) die("usage: traffic talk SERVER CLIENT tcp|udp ADDRESS PORT");
+	stream = strcmp(arguments[2], "tcp") == 0;
+	int type = stream ? SOCK_STREAM : SOCK_DGRAM, one = 1;
+	struct sockaddr_storage address;
+	socklen_t size = socket_address(&address, arguments[3], atoi(arguments[4]));
+	listener = socket_in(arguments[0], address.ss_family, type, 0);
+	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	if (bind(listener, (struct sockaddr *)&address, size) != 0 || (stream && listen(listener, 8) != 0))
+		die("listening on %s: %s", arguments[3], strerror(errno));
+	pthread_t thread;
+	pthread_create(&thread, NULL, echo, NULL);
+
+	int fd = socket_in(arguments[1], address.ss_family, type | SOCK_NONBLOCK, 0);
+	bool open = connected(fd, &address, size);
+	puts(open ? "open" : "closed");
+	fflush(stdout);
+	char line[32];
+	while (open && fgets(line, sizeof line, stdin)) {
+		puts(say(fd, atoi(line)));
+		fflush(stdout);
+	}
+	return 0;
+}

@@ -11,5 +11,5 @@ biome ci --error-on-warnings .
 step "types"
 tsc --noEmit
 step "tests with coverage"
-PORTWARD_REPORT=node_modules/.cache/reports/ok.xml bash scripts/test.sh --coverage --coverage-reporter=text --coverage-reporter=lcov
+PORTWARD_REPORT=node_modules/.cache/reports/ok.xml bash scripts/test.sh main --coverage --coverage-reporter=text --coverage-reporter=lcov
 step "ok"

@@ -3,6 +3,7 @@
 #
 #   scripts/setup.sh packages   the npm packages, Bun among them
 #   scripts/setup.sh            these, and what the tests, the demo and the benchmarks need from apt
+#   scripts/setup.sh browser    all that, and a browser
 #
 # It looks first and installs only what is missing, so a second run does nothing.
 set -euo pipefail
@@ -58,6 +59,7 @@ command -v gcc >/dev/null || need gcc
 command -v strace >/dev/null || need strace
 command -v unshare >/dev/null || need util-linux
 command -v git >/dev/null || need git
+[ "$what" != browser ] || command -v chromium >/dev/null || command -v google-chrome >/dev/null || need chromium
 tools=node_modules/.cache/tools
 promtool() { command -v promtool || { [ -x $tools/usr/bin/promtool ] && echo $tools/usr/bin/promtool; }; }
 

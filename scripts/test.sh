@@ -1,11 +1,40 @@
 #!/usr/bin/env bash
-# Every test but the ones that boot virtual machines or need a browser (npm run test:vm, test:browser).
-# Arguments go to `bun test`, such as --coverage or a path.
+# Runs a suite of tests against a fresh build:
+#
+#   scripts/test.sh main      everything but the two below
+#   scripts/test.sh browser   what needs a browser
+#   scripts/test.sh vm        what boots virtual machines
+#
+# Further arguments go to `bun test`, such as --coverage or a path. The results
+# are written as JUnit XML to $PORTWARD_REPORT.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-bash scripts/setup.sh
+suite=${1:-main}
+shift || true
+case $suite in
+main)
+	bash scripts/setup.sh
+	limit=60000
+	what=(--path-ignore-patterns 'test/vm/**' --path-ignore-patterns 'test/browser/**')
+	;;
+browser)
+	bash scripts/setup.sh browser
+	limit=120000
+	what=(test/browser)
+	;;
+vm)
+	bash scripts/setup.sh
+	limit=900000
+	what=(test/vm)
+	;;
+*)
+	echo "test: no suite $suite" >&2
+	exit 64
+	;;
+esac
 export PATH=$PWD/node_modules/.bin:$PATH
 bun build.ts
-mkdir -p node_modules/.cache/reports
-exec bun test --timeout 60000 --path-ignore-patterns 'test/vm/**' --path-ignore-patterns 'test/browser/**' \
-	--reporter=junit --reporter-outfile="${PORTWARD_REPORT:-node_modules/.cache/reports/test.xml}" "$@"
+report=${PORTWARD_REPORT:-node_modules/.cache/reports/$suite.xml}
+mkdir -p "$(dirname "$report")"
+rm -f "$report"
+exec bun test --timeout $limit "${what[@]}" --reporter=junit --reporter-outfile="$report" "$@"

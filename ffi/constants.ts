@@ -43,6 +43,7 @@ export const EFD_CLOEXEC = 0o2000000;
 
 /** asm-generic/errno-base.h, asm-generic/errno.h */
 export const EPERM = 1;
+export const ENOENT = 2;
 export const EINTR = 4;
 export const EAGAIN = 11;
 export const EADDRINUSE = 98;

@@ -30,18 +30,24 @@ export interface RuleTally {
 	readonly received: number;
 	/** Of these, folded into an earlier alert of the same flow. */
 	readonly aggregated: number;
+	/** Of these, given up as alerts came faster than they may leave the Worker. The rest became events. */
+	readonly overflow: number;
 }
 
 /** One batch from the NFLOG Worker. */
 export interface PacketBatch {
 	readonly events: readonly PacketEvent[];
-	/** Cumulative. */
+	/** Cumulative, of the rules whose numbers changed since the batch before. */
 	readonly tallies: Readonly<Record<string, RuleTally>>;
 	/** Cumulative gaps in the NFLOG sequence. */
 	readonly lost: number;
+	/** Cumulative records whose prefix is none of ours: somebody else logs to this group. */
+	readonly foreign: number;
+	/** Cumulative reports of a full receive buffer; how many records that cost shows in `lost` with the next record. */
+	readonly overruns: number;
 }
 
-/** A transaction of somebody else touched our table. */
+/** A transaction touched our table. */
 export interface DriftEvent {
 	/** Milliseconds since the epoch. */
 	readonly time: number;
@@ -52,4 +58,14 @@ export interface DriftEvent {
 	readonly process: string;
 	/** Names of the message types seen, such as `deltable`. */
 	readonly changes: readonly string[];
+}
+
+/** What the drift Worker saw of one transaction. */
+export interface TransactionReport {
+	/** Null when the transaction did not touch our table. */
+	readonly event: DriftEvent | null;
+	/** The thread that made it, as the kernel numbers threads outside every PID namespace; 0 when it did not say. */
+	readonly pid: number;
+	/** Names of the probe tables that it created. */
+	readonly probes: readonly string[];
 }

@@ -1,0 +1,134 @@
+/** NFLOG's netlink messages (linux/netfilter/nfnetlink_log.h): the configuration of a group and the records of packets. */
+
+import {
+	type AttributeTable,
+	FAMILY_HEADER_BYTES,
+	MessageWriter,
+	NLM_F_ACK,
+	NLM_F_REQUEST,
+} from "./netlink-message.ts";
+
+const NFNL_SUBSYS_ULOG = 4;
+const NFULNL_MSG_PACKET = 0;
+const NFULNL_MSG_CONFIG = 1;
+
+/** The type of a record in its netlink header. */
+export const PACKET_MESSAGE = (NFNL_SUBSYS_ULOG << 8) | NFULNL_MSG_PACKET;
+const CONFIG_MESSAGE = (NFNL_SUBSYS_ULOG << 8) | NFULNL_MSG_CONFIG;
+
+const NFULA_PACKET_HDR = 1;
+const NFULA_TIMESTAMP = 3;
+const NFULA_IFINDEX_INDEV = 4;
+const NFULA_IFINDEX_OUTDEV = 5;
+const NFULA_PAYLOAD = 9;
+const NFULA_PREFIX = 10;
+const NFULA_SEQ = 12;
+/** The highest attribute type that is read. */
+export const HIGHEST_ATTRIBUTE = NFULA_SEQ;
+
+const NFULA_CFG_CMD = 1;
+const NFULA_CFG_MODE = 2;
+const NFULA_CFG_NLBUFSIZ = 3;
+const NFULA_CFG_TIMEOUT = 4;
+const NFULA_CFG_QTHRESH = 5;
+const NFULA_CFG_FLAGS = 6;
+const NFULNL_CFG_CMD_BIND = 1;
+const NFULNL_COPY_PACKET = 2;
+const NFULNL_CFG_F_SEQ = 1;
+
+/** linux/netfilter.h */
+const NF_INET_FORWARD = 2;
+
+export interface GroupSettings {
+	/** 1..65535. */
+	readonly group: number;
+	/** Bytes of each packet to copy. */
+	readonly copyBytes: number;
+	/** Bytes of records that the kernel gathers into one message. */
+	readonly batchBytes: number;
+	/** Records after which a message is sent. */
+	readonly threshold: number;
+	/** Hundredths of a second after which a message is sent however few records it holds. */
+	readonly timeout: number;
+}
+
+/**
+ * The requests that bind a group to the socket and set it up; each is
+ * acknowledged. They carry the sequence numbers from `firstSequence` on.
+ */
+export function bindRequests(settings: GroupSettings, firstSequence: number): readonly Uint8Array[] {
+	const request = (index: number): MessageWriter =>
+		new MessageWriter(CONFIG_MESSAGE, NLM_F_REQUEST | NLM_F_ACK, firstSequence + index).familyHeader(
+			0,
+			settings.group,
+		);
+	const range = settings.copyBytes;
+	return [
+		request(0).u8(NFULA_CFG_CMD, NFULNL_CFG_CMD_BIND).finish(),
+		request(1)
+			.attribute(NFULA_CFG_MODE, [
+				range >>> 24,
+				(range >> 16) & 0xff,
+				(range >> 8) & 0xff,
+				range & 0xff,
+				NFULNL_COPY_PACKET,
+				0,
+			])
+			.u32(NFULA_CFG_NLBUFSIZ, settings.batchBytes)
+			.u32(NFULA_CFG_TIMEOUT, settings.timeout)
+			.u32(NFULA_CFG_QTHRESH, settings.threshold)
+			.u16(NFULA_CFG_FLAGS, NFULNL_CFG_F_SEQ)
+			.finish(),
+	];
+}
+
+/** One record, as places in the received bytes; reused from record to record. */
+export interface LogRecord {
+	/** The log prefix. */
+	prefix: string;
+	/** Number of the record within the group, modulo 2^32; null when the kernel gave none. */
+	sequence: number | null;
+	/** Milliseconds since the epoch; null where the kernel gave none, as for locally sent packets. */
+	time: number | null;
+	/** Index of the input interface for ingress, of the output interface for egress; 0 when unknown. */
+	interfaceIndex: number;
+	/** Bounds of the captured packet. */
+	payloadStart: number;
+	payloadEnd: number;
+}
+
+export function emptyRecord(): LogRecord {
+	return { prefix: "", sequence: null, time: null, interfaceIndex: 0, payloadStart: 0, payloadEnd: 0 };
+}
+
+/** Reads the record whose message payload is [start, end) of `bytes` into `record`. */
+export function readRecord(
+	bytes: Buffer,
+	start: number,
+	end: number,
+	table: AttributeTable,
+	record: LogRecord,
+): void {
+	table.read(bytes, start + FAMILY_HEADER_BYTES, end);
+	const prefixAt = table.offset(NFULA_PREFIX);
+	// The kernel counts the terminating NUL in the length.
+	record.prefix =
+		table.length(NFULA_PREFIX) < 1
+			? ""
+			: bytes.toString("latin1", prefixAt, prefixAt + table.length(NFULA_PREFIX) - 1);
+	record.sequence = table.u32(NFULA_SEQ);
+	record.time = timestamp(bytes, table);
+	// struct nfulnl_msg_packet_hdr: protocol in two bytes, then the hook.
+	const hook = table.length(NFULA_PACKET_HDR) < 3 ? 0 : (bytes[table.offset(NFULA_PACKET_HDR) + 2] ?? 0);
+	record.interfaceIndex =
+		table.u32(hook <= NF_INET_FORWARD ? NFULA_IFINDEX_INDEV : NFULA_IFINDEX_OUTDEV) ?? 0;
+	record.payloadStart = table.offset(NFULA_PAYLOAD);
+	record.payloadEnd = record.payloadStart + Math.max(table.length(NFULA_PAYLOAD), 0);
+}
+
+/** struct nfulnl_msg_packet_timestamp: seconds and microseconds, 64 bits each. */
+function timestamp(bytes: Buffer, table: AttributeTable): number | null {
+	const seconds = table.u64(NFULA_TIMESTAMP);
+	if (seconds === null || table.length(NFULA_TIMESTAMP) < 16) return null;
+	return seconds * 1000 + bytes.readUInt32BE(table.offset(NFULA_TIMESTAMP) + 12) / 1000;
+}

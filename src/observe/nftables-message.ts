@@ -1,0 +1,77 @@
+/** nf_tables' netlink messages (linux/netfilter/nf_tables.h): which table a notification is about, and who did it. */
+
+import { type AttributeTable, FAMILY_HEADER_BYTES, type MessageCursor } from "./netlink-message.ts";
+
+const NFNL_SUBSYS_NFTABLES = 10;
+const NFT_MSG_NEWGEN = 15;
+
+/** linux/netfilter/nfnetlink.h: the multicast group of nf_tables' notifications. */
+export const NFNLGRP_NFTABLES = 7;
+
+/** linux/netfilter.h */
+export const NFPROTO_INET = 1;
+
+/** What each message type is called in a drift event; in the order of enum nf_tables_msg_types. */
+const TYPE_NAMES: readonly string[] = [
+	"newtable",
+	"gettable",
+	"deltable",
+	"newchain",
+	"getchain",
+	"delchain",
+	"newrule",
+	"getrule",
+	"delrule",
+	"newset",
+	"getset",
+	"delset",
+	"newsetelem",
+	"getsetelem",
+	"delsetelem",
+	"newgen",
+	"getgen",
+	"trace",
+	"newobj",
+	"getobj",
+	"delobj",
+	"getobjreset",
+	"newflowtable",
+	"getflowtable",
+	"delflowtable",
+];
+
+/** Every nf_tables message but NEWGEN names its table in attribute 1. */
+const NFTA_TABLE = 1;
+const NFTA_GEN_ID = 1;
+const NFTA_GEN_PROC_PID = 2;
+const NFTA_GEN_PROC_NAME = 3;
+/** The highest attribute type that is read. */
+export const HIGHEST_ATTRIBUTE = NFTA_GEN_PROC_NAME;
+
+export type Notification =
+	| { readonly kind: "change"; readonly type: string; readonly family: number; readonly table: string }
+	/** Ends a transaction. */
+	| { readonly kind: "generation"; readonly id: number; readonly pid: number; readonly process: string };
+
+/** Reads the message that the cursor stands on; null when it is none of nf_tables'. */
+export function readNotification(cursor: MessageCursor, table: AttributeTable): Notification | null {
+	if (cursor.type >> 8 !== NFNL_SUBSYS_NFTABLES) return null;
+	const family = cursor.family();
+	if (family === null) return null;
+	table.read(cursor.bytes, cursor.start + FAMILY_HEADER_BYTES, cursor.end);
+	const type = cursor.type & 0xff;
+	if (type === NFT_MSG_NEWGEN) {
+		return {
+			kind: "generation",
+			id: table.u32(NFTA_GEN_ID) ?? 0,
+			pid: table.u32(NFTA_GEN_PROC_PID) ?? 0,
+			process: table.text(NFTA_GEN_PROC_NAME) ?? "",
+		};
+	}
+	return {
+		kind: "change",
+		type: TYPE_NAMES[type] ?? `type${type}`,
+		family,
+		table: table.text(NFTA_TABLE) ?? "",
+	};
+}

@@ -4,19 +4,12 @@
  */
 
 import type { Alert } from "./alert.ts";
-import type { AlertRing } from "./alert-ring.ts";
+import type { AlertLine, AlertRing } from "./alert-ring.ts";
 import type { FileWriteResult } from "./rotating-file.ts";
 import { escapeJson } from "./terminal.ts";
 
 /** Why an alert did not reach an outlet. */
 export type DropReason = "stdout" | "file" | "stream";
-
-/** One alert with its line, serialized once for all outlets. */
-export interface AlertLine {
-	readonly alert: Alert;
-	/** JSON without a newline. */
-	readonly json: string;
-}
 
 /** A live stream. Returns how many of `lines` it had no room for. Must not throw. */
 export type AlertSubscriber = (lines: readonly AlertLine[]) => number;
@@ -51,10 +44,14 @@ export class AlertSink {
 	/** Sends `alerts`, oldest first, to every outlet. */
 	publish(alerts: readonly Alert[]): void {
 		if (alerts.length === 0) return;
-		const lines = alerts.map((alert) => ({ alert, json: escapeJson(JSON.stringify(alert)) }));
-		for (const alert of alerts) {
-			this.#options.ring.add(alert);
-			this.#count(alert);
+		const lines = alerts.map((alert) => ({
+			policy: alert.PolicyName,
+			action: alert.Action,
+			json: escapeJson(JSON.stringify(alert)),
+		}));
+		for (const line of lines) {
+			this.#options.ring.add(line);
+			this.#count(line);
 		}
 		const { stdout, file } = this.#options;
 		const text = stdout === null && file === null ? [] : lines.map((line) => `${line.json}\n`);
@@ -89,11 +86,11 @@ export class AlertSink {
 		return this.#fileError;
 	}
 
-	#count(alert: Alert): void {
-		const key = `${alert.Action} ${alert.PolicyName}`;
+	#count({ policy, action }: AlertLine): void {
+		const key = `${action} ${policy}`;
 		const entry = this.#counts.get(key);
 		if (entry === undefined) {
-			this.#counts.set(key, { policy: alert.PolicyName, action: alert.Action, count: 1 });
+			this.#counts.set(key, { policy, action, count: 1 });
 		} else entry.count++;
 	}
 }

@@ -1,6 +1,10 @@
 /** Data that the tests of this folder share. */
 
 import type { Alert } from "../../src/report/alert.ts";
+import { AlertRing } from "../../src/report/alert-ring.ts";
+import { AlertSink } from "../../src/report/alert-sink.ts";
+import type { HttpSource } from "../../src/report/http/routes.ts";
+import type { DaemonState } from "../../src/report/status.ts";
 
 export function sampleAlert(overrides: Partial<Alert> = {}): Alert {
 	return {
@@ -24,4 +28,57 @@ export function sampleAlert(overrides: Partial<Alert> = {}): Alert {
 		Result: "Passed",
 		...overrides,
 	};
+}
+
+export function sampleState(overrides: Partial<DaemonState> = {}): DaemonState {
+	return {
+		version: "0.1.0",
+		hostname: "vm1",
+		nodeLabels: { "kubernetes.io/hostname": "vm1" },
+		enforcers: {
+			network: {
+				state: "active",
+				reason: "",
+				generation: 3,
+				elements: 42,
+				allowlistMode: { ingress: true, egress: false },
+				posture: "block",
+				essentials: true,
+			},
+			usb: { state: "unavailable", reason: "not part of this version" },
+		},
+		policies: [
+			{
+				name: "np1",
+				kind: "KubeArmorNetworkPolicy",
+				file: "/etc/portward/policies/a.yaml",
+				line: 1,
+				selected: true,
+				enforced: true,
+				action: "Block",
+				diagnostics: [],
+			},
+		],
+		rules: [{ policy: "np1", index: 0, direction: "ingress", action: "Block", packets: 7, bytes: 420 }],
+		drift: 0,
+		warnings: [],
+		readiness: { ready: true, body: "enforced: what is on disk" },
+		...overrides,
+	};
+}
+
+/** A real sink and ring behind a source whose state is given. */
+export function sampleSource(state: () => DaemonState = sampleState): {
+	source: HttpSource;
+	sink: AlertSink;
+} {
+	const ring = new AlertRing(100);
+	const sink = new AlertSink({ ring, stdout: null, file: null, onFileState: () => {} });
+	const source: HttpSource = {
+		state,
+		metrics: () => "portward_drift_total 0\n",
+		alerts: ring,
+		subscribe: (subscriber) => sink.subscribe(subscriber),
+	};
+	return { source, sink };
 }

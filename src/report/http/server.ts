@@ -1,0 +1,238 @@
+/**
+ * The embedded HTTP server, on Bun's sockets. Bun.serve (1.4.5) bounds neither the
+ * number of connections nor the time a head may take: a byte a second kept one open
+ * past an idleTimeout of 3 s until 12 s, and node:http, which bounds both, answers
+ * nobody else while a slow client fills them. Here a full server drops whoever keeps
+ * it waiting longest.
+ */
+
+import { formatListenAddress, hostAllowed, type ListenAddress } from "./address.ts";
+import { Connection, type Host } from "./connection.ts";
+import { defaultLimits, type Limits, smallAnswer } from "./limits.ts";
+import type { Request } from "./request.ts";
+import { errorReply, type Reply } from "./response.ts";
+import { type HttpSource, route } from "./routes.ts";
+import { claimSocketPath, releaseSocketPath, type SocketFile } from "./unix-socket.ts";
+
+export interface HttpServerOptions {
+	readonly address: ListenAddress;
+	/** This host's name, one of the Host headers that are answered. */
+	readonly hostname: string;
+	readonly source: HttpSource;
+	/** Milliseconds since the epoch. */
+	readonly now: () => number;
+	/** Called when an answer fails; the client sees only that it did. */
+	readonly onError: (error: unknown, path: string) => void;
+	readonly limits?: Partial<Limits>;
+}
+
+export interface HttpServer {
+	/** Where it listens, with the port the kernel chose for port 0. */
+	readonly address: ListenAddress;
+	connections(): number;
+	/** Closes every connection and stops listening. */
+	stop(): void;
+}
+
+export type ListenResult =
+	| { readonly ok: true; readonly server: HttpServer }
+	| { readonly ok: false; readonly message: string; readonly hint: string };
+
+/** Milliseconds between looks at the deadlines. */
+const sweepInterval = 250;
+
+class Server implements Host {
+	readonly limits: Limits;
+	readonly monotonic = () => performance.now();
+	readonly now: () => number;
+	readonly #options: HttpServerOptions;
+	/** In order of arrival. */
+	readonly #connections = new Set<Connection>();
+	#timer: ReturnType<typeof setInterval> | null = null;
+
+	constructor(options: HttpServerOptions) {
+		this.#options = options;
+		this.limits = { ...defaultLimits, ...options.limits };
+		this.now = options.now;
+	}
+
+	get size(): number {
+		return this.#connections.size;
+	}
+
+	/** Makes room by dropping the longest-waiting client; false when all are event streams. */
+	admit(): boolean {
+		if (this.#connections.size < this.limits.connections) return true;
+		const waiting = [...this.#connections];
+		const victim =
+			waiting.find(({ phase }) => phase === "linger" || phase === "head") ??
+			waiting.find(({ phase }) => phase !== "stream");
+		victim?.close();
+		return victim !== undefined;
+	}
+
+	add(connection: Connection): void {
+		this.#connections.add(connection);
+		this.#timer ??= setInterval(() => this.#sweep(), sweepInterval);
+		connection.onClosed = () => this.#remove(connection);
+	}
+
+	closeAll(): void {
+		for (const connection of [...this.#connections]) connection.close();
+	}
+
+	async answer(request: Request, connection: Connection): Promise<void> {
+		const headOnly = request.method === "HEAD";
+		try {
+			const refusal = this.#refuse(request);
+			if (refusal !== null) {
+				connection.reply(refusal, headOnly, true);
+				return;
+			}
+			const answer = await route(request, this.#options.source);
+			if (answer.kind === "stream") this.#stream(connection, answer.filter, headOnly);
+			else connection.reply(this.#bounded(answer.reply), headOnly, false);
+		} catch (error) {
+			this.#options.onError(error, request.path);
+			connection.reply(errorReply(500, "internal error", "the daemon's log says more"), headOnly, true);
+		}
+	}
+
+	#refuse(request: Request): Reply | null {
+		if (request.method !== "GET" && request.method !== "HEAD") {
+			return {
+				...errorReply(405, "method not allowed", "use GET or HEAD"),
+				headers: { Allow: "GET, HEAD" },
+			};
+		}
+		if (request.hasBody) return errorReply(413, "a request body is not accepted", "send none");
+		if (!hostAllowed(request.host, this.#options.address, this.#options.hostname)) {
+			return errorReply(421, "unknown host", "ask by address, as localhost, or by this host's name");
+		}
+		return null;
+	}
+
+	#stream(connection: Connection, filter: Parameters<Connection["beginStream"]>[0], headOnly: boolean): void {
+		const streams = [...this.#connections].filter(({ phase }) => phase === "stream").length;
+		if (streams >= this.limits.streams && !headOnly) {
+			connection.reply(errorReply(503, "too many event streams", "close one or try later"), headOnly, true);
+			return;
+		}
+		connection.beginStream(filter, headOnly);
+		if (connection.phase !== "stream") return;
+		const unsubscribe = this.#options.source.subscribe((lines) => connection.deliver(lines));
+		connection.onClosed = () => {
+			unsubscribe();
+			this.#remove(connection);
+		};
+	}
+
+	#bounded(reply: Reply): Reply {
+		if (reply.body.length <= smallAnswer) return reply;
+		let outstanding = 0;
+		for (const connection of this.#connections) outstanding += connection.outstanding;
+		if (outstanding === 0 || outstanding + reply.body.length <= this.limits.outstandingBytes) return reply;
+		return errorReply(503, "too many answers are waiting for slow clients", "try again later");
+	}
+
+	#remove(connection: Connection): void {
+		this.#connections.delete(connection);
+		if (this.#connections.size > 0 || this.#timer === null) return;
+		clearInterval(this.#timer);
+		this.#timer = null;
+	}
+
+	#sweep(): void {
+		const now = this.monotonic();
+		for (const connection of [...this.#connections]) connection.sweep(now);
+	}
+}
+
+function socketHandlers(server: Server): Bun.SocketHandler<Connection | undefined> {
+	return {
+		open(socket) {
+			if (!server.admit()) {
+				socket.terminate();
+				return;
+			}
+			socket.data = new Connection(
+				{
+					write: (bytes) => socket.write(bytes),
+					shutdown: () => socket.shutdown(),
+					close: () => socket.terminate(),
+				},
+				server,
+			);
+			server.add(socket.data);
+		},
+		data: (socket, bytes) => socket.data?.receive(bytes),
+		drain: (socket) => socket.data?.drain(),
+		end: (socket) => socket.data?.receiveEnd(),
+		close: (socket) => socket.data?.close(),
+		error: (socket) => socket.data?.close(),
+	};
+}
+
+function listenError(error: unknown, address: ListenAddress): ListenResult {
+	const code = error instanceof Error && "code" in error ? String(error.code) : "";
+	const where = formatListenAddress(address);
+	if (code === "EADDRINUSE") {
+		return {
+			ok: false,
+			message: `${where} is in use`,
+			hint: "stop the other process, or set status.address to another address",
+		};
+	}
+	const text = error instanceof Error ? error.message : String(error);
+	return {
+		ok: false,
+		message: `cannot listen on ${where}: ${text}`,
+		hint: "set status.address to an address of this host",
+	};
+}
+
+/** Begins to listen, or says why it cannot. A unix socket is created with mode 0600. */
+export async function startHttpServer(options: HttpServerOptions): Promise<ListenResult> {
+	const server = new Server(options);
+	const common = { socket: socketHandlers(server), allowHalfOpen: true, data: undefined };
+	const { address } = options;
+	if (address.kind === "tcp") {
+		try {
+			const listener = Bun.listen({ hostname: address.host, port: address.port, ...common });
+			return started(server, { ...address, port: listener.port }, () => listener.stop(true));
+		} catch (error) {
+			return listenError(error, address);
+		}
+	}
+	const claim = await claimSocketPath(address.path);
+	if (!claim.ok) return claim;
+	// bind(2) applies the umask, so the socket is never open to others, not even for a moment.
+	const umask = process.umask(0o177);
+	let file: SocketFile | null = null;
+	try {
+		const listener = Bun.listen({ unix: address.path, ...common });
+		file = claim.bound();
+		return started(server, address, () => {
+			if (file !== null) releaseSocketPath(file);
+			listener.stop(true);
+		});
+	} catch (error) {
+		return listenError(error, address);
+	} finally {
+		process.umask(umask);
+	}
+}
+
+function started(server: Server, address: ListenAddress, stopListening: () => void): ListenResult {
+	return {
+		ok: true,
+		server: {
+			address,
+			connections: () => server.size,
+			stop() {
+				stopListening();
+				server.closeAll();
+			},
+		},
+	};
+}

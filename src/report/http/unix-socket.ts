@@ -1,0 +1,59 @@
+/** The file of a unix socket: replaced when its process is dead, left alone otherwise. */
+
+import { lstatSync, rmSync } from "node:fs";
+
+/** A socket file of ours, known by device and inode. */
+export interface SocketFile {
+	readonly path: string;
+	readonly device: number;
+	readonly inode: number;
+}
+
+export type SocketClaim =
+	| { readonly ok: true /** Call after bind. */; bound(): SocketFile | null }
+	| { readonly ok: false; readonly message: string; readonly hint: string };
+
+async function answers(path: string): Promise<boolean> {
+	try {
+		const socket = await Bun.connect({ unix: path, socket: { data() {} } });
+		socket.terminate();
+		return true;
+	} catch (error) {
+		// Only a refusal proves that nobody listens; whatever else happens, the file is not ours to remove.
+		return !(error instanceof Error && "code" in error && error.code === "ECONNREFUSED");
+	}
+}
+
+function identify(path: string): SocketFile | null {
+	const stat = lstatSync(path, { throwIfNoEntry: false });
+	return stat?.isSocket() ? { path, device: stat.dev, inode: stat.ino } : null;
+}
+
+/** Makes sure that `path` can be bound: removes a dead process's socket, refuses anything else. */
+export async function claimSocketPath(path: string): Promise<SocketClaim> {
+	const stat = lstatSync(path, { throwIfNoEntry: false });
+	if (stat !== undefined) {
+		if (!stat.isSocket()) {
+			return {
+				ok: false,
+				message: `${path} exists and is not a socket`,
+				hint: "remove it, or set status.address to another path",
+			};
+		}
+		if (await answers(path)) {
+			return {
+				ok: false,
+				message: `another process listens on ${path}`,
+				hint: "stop it, or set status.address to another path",
+			};
+		}
+		rmSync(path, { force: true });
+	}
+	return { ok: true, bound: () => identify(path) };
+}
+
+/** Removes our socket file, unless the path has come to name another. */
+export function releaseSocketPath(file: SocketFile): void {
+	const now = identify(file.path);
+	if (now?.inode === file.inode && now.device === file.device) rmSync(file.path, { force: true });
+}

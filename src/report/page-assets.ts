@@ -1,0 +1,98 @@
+/** The status page's own style and script, and the Content-Security-Policy that allows just these. */
+
+import { createHash } from "node:crypto";
+
+export const style = `
+:root { color-scheme: light dark; --bg: #f6f7f9; --card: #fff; --ink: #1b1f27; --dim: #626b7a; --line: #dfe3ea;
+  --good: #12703c; --good-bg: #ddf4e6; --warn: #8a5a00; --warn-bg: #fdf0d2; --bad: #a81c2c; --bad-bg: #fce1e4; --mark: #2f5fd0; }
+@media (prefers-color-scheme: dark) { :root { --bg: #12151b; --card: #1b1f28; --ink: #e6e9ef; --dim: #99a2b3; --line: #2d3340;
+  --good: #6fdc9a; --good-bg: #14351f; --warn: #f2c14e; --warn-bg: #3a2e0d; --bad: #ff8d98; --bad-bg: #441a20; --mark: #8fb0ff; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--bg); color: var(--ink); font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
+header, main { max-width: 76rem; margin: 0 auto; padding: 0 1.25rem; }
+header { display: flex; flex-wrap: wrap; align-items: baseline; gap: .25rem 1rem; padding-top: 1.5rem; }
+h1 { font-size: 1.35rem; margin: 0; letter-spacing: -.01em; }
+h2 { font-size: 1rem; margin: 0; }
+header .host { color: var(--dim); overflow-wrap: anywhere; }
+header .ready { margin-left: auto; }
+section { background: var(--card); border: 1px solid var(--line); border-radius: 10px; margin: 1.1rem 0; overflow: hidden; }
+section > .title { display: flex; align-items: baseline; gap: .75rem; padding: .8rem 1.1rem; border-bottom: 1px solid var(--line); }
+.title small { color: var(--dim); }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 1.1rem; margin-top: 1.1rem; }
+.cards section { margin: 0; padding: .9rem 1.1rem; }
+.cards h2 { display: flex; justify-content: space-between; align-items: center; margin-bottom: .5rem; }
+dl { display: grid; grid-template-columns: auto 1fr; gap: .15rem 1rem; margin: 0; }
+dt { color: var(--dim); } dd { margin: 0; text-align: right; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
+.badge { display: inline-block; border-radius: 999px; padding: 0 .6rem; font-size: .82rem; font-weight: 600; line-height: 1.6; white-space: nowrap; }
+.good { color: var(--good); background: var(--good-bg); } .warn { color: var(--warn); background: var(--warn-bg); }
+.bad { color: var(--bad); background: var(--bad-bg); } .idle { color: var(--dim); background: var(--bg); }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; vertical-align: top; padding: .5rem 1.1rem; border-bottom: 1px solid var(--line); }
+th { color: var(--dim); font-weight: 600; font-size: .8rem; white-space: nowrap; }
+tr:last-child > td { border-bottom: 0; }
+td { overflow-wrap: anywhere; } td.name { min-width: 11rem; } td.tight { white-space: nowrap; overflow-wrap: normal; }
+.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+code, .data { font: .86em/1.5 ui-monospace, SFMono-Regular, Menlo, "DejaVu Sans Mono", monospace; }
+.place { color: var(--dim); display: block; }
+ul { margin: .25rem 0 0; padding-left: 1.1rem; } .warnings ul { margin: .7rem 1.1rem; }
+.empty { color: var(--dim); padding: 1rem 1.1rem; margin: 0; }
+tr.new td { animation: arrive 2.5s ease-out; } @keyframes arrive { from { background: var(--warn-bg); } }
+@media (prefers-reduced-motion: reduce) { tr.new td { animation: none; } }
+footer { max-width: 76rem; margin: 0 auto; padding: 0 1.25rem 2rem; color: var(--dim); font-size: .85rem; }
+footer a { color: var(--mark); }
+`;
+
+/** Prepends alerts from the stream. Text reaches the document through textContent alone. */
+export const script = `
+"use strict";
+const body = document.getElementById("alerts");
+const live = document.getElementById("live");
+const tones = { Block: "bad", Audit: "warn", Allow: "good" };
+const keep = 50;
+function cell(row, text, className) {
+  const td = document.createElement("td");
+  td.textContent = String(text);
+  if (className) td.className = className;
+  row.append(td);
+  return td;
+}
+function show(alert) {
+  const row = document.createElement("tr");
+  row.className = "new";
+  cell(row, String(alert.UpdatedTime).slice(0, 19).replace("T", " "), "tight");
+  const badge = document.createElement("span");
+  badge.className = "badge " + (Object.hasOwn(tones, alert.Action) ? tones[alert.Action] : "idle");
+  badge.textContent = String(alert.Action);
+  cell(row, "").append(badge);
+  cell(row, alert.PolicyName || alert.Type, "name");
+  cell(row, alert.Resource, "tight");
+  cell(row, alert.Data, "data");
+  cell(row, alert.Message);
+  body.prepend(row);
+  while (body.rows.length > keep) body.deleteRow(-1);
+  const none = document.getElementById("none");
+  if (none) none.remove();
+  document.getElementById("alert-table").hidden = false;
+}
+function state(text, tone) { live.textContent = text; live.className = "badge " + tone; }
+const source = new EventSource("/v1/alerts/stream");
+source.onopen = () => state("live", "good");
+source.onerror = () => state("reconnecting", "warn");
+source.onmessage = (event) => { try { show(JSON.parse(event.data)); } catch { state("unreadable alert", "bad"); } };
+`;
+
+function hash(text: string): string {
+	return `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+}
+
+export const contentSecurityPolicy = [
+	"default-src 'none'",
+	`style-src ${hash(style)}`,
+	`script-src ${hash(script)}`,
+	"connect-src 'self'",
+	"img-src data:",
+	"base-uri 'none'",
+	"form-action 'none'",
+	"frame-ancestors 'none'",
+].join("; ");

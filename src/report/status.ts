@@ -1,0 +1,144 @@
+/** What the daemon knows about itself, and the /v1/status document built from it. Pure. */
+
+import type { Posture } from "../config/model.ts";
+import type { Diagnostic } from "../policy/diagnostic.ts";
+import type { Action, Direction } from "../policy/model.ts";
+
+export interface EnforcerState {
+	readonly state: "active" | "disabled" | "unavailable";
+	/** Why it is not active; "" when it is. */
+	readonly reason: string;
+}
+
+export interface NetworkEnforcerState extends EnforcerState {
+	/** Counts the rulesets this daemon put in force; 0 before the first. */
+	readonly generation: number;
+	/** Kernel elements of the ruleset in force. */
+	readonly elements: number;
+	readonly allowlistMode: Readonly<Record<Direction, boolean>>;
+	readonly posture: Posture;
+	/** Whether neighbour discovery, DHCP and ICMP errors are always accepted. */
+	readonly essentials: boolean;
+}
+
+/** One document of the policy directory, or one that is kept in force though its file broke. */
+export interface PolicyState {
+	readonly name: string;
+	readonly kind: string;
+	readonly file: string;
+	readonly line: number;
+	/** Its nodeSelector matches this host. */
+	readonly selected: boolean;
+	/** It is in force, be it as it is on disk or as its last good version. */
+	readonly enforced: boolean;
+	/** spec.action; null when no version of the document could be read. */
+	readonly action: Action | null;
+	readonly diagnostics: readonly Diagnostic[];
+}
+
+/** What the kernel counted for one rule, or for the posture, and what became of the packets it logged. */
+export interface RuleCount {
+	/** "DefaultPosture" for the posture. */
+	readonly policy: string;
+	/** -1 for the posture. */
+	readonly index: number;
+	readonly direction: Direction;
+	readonly action: Action;
+	readonly packets: number;
+	readonly bytes: number;
+}
+
+/** Whether what is enforced is what is on disk. `body` is the answer of /readyz, one line. */
+export interface Readiness {
+	readonly ready: boolean;
+	readonly body: string;
+}
+
+/** A plain snapshot that the daemon fills. */
+export interface DaemonState {
+	readonly version: string;
+	readonly hostname: string;
+	/** System and configured labels merged. */
+	readonly nodeLabels: Readonly<Record<string, string>>;
+	readonly enforcers: { readonly network: NetworkEnforcerState; readonly usb: EnforcerState };
+	readonly policies: readonly PolicyState[];
+	/** Every rule in force, as of the last time the counters were read. */
+	readonly rules: readonly RuleCount[];
+	/** How often somebody else's change of the table was found and repaired. */
+	readonly drift: number;
+	/** What the operator should know, such as that forwarded traffic is not covered. */
+	readonly warnings: readonly string[];
+	readonly readiness: Readiness;
+}
+
+/** One policy as /v1/status shows it. */
+export interface PolicyStatus extends PolicyState {
+	readonly packets: number;
+	readonly bytes: number;
+}
+
+export interface StatusDocument {
+	readonly version: string;
+	readonly hostname: string;
+	readonly nodeLabels: Readonly<Record<string, string>>;
+	readonly ready: Readiness;
+	readonly enforcers: DaemonState["enforcers"];
+	readonly policies: readonly PolicyStatus[];
+	readonly drift: number;
+	readonly warnings: readonly string[];
+}
+
+/**
+ * `enforced`: as on disk. `last_good`: broken on disk, its last good version in force.
+ * `invalid`: broken and not in force. `not_selected`: valid, for other hosts.
+ * `refused`: valid and selected, yet not in force (no enforcer, too many elements).
+ */
+export const policyConditions = ["enforced", "last_good", "invalid", "not_selected", "refused"] as const;
+export type PolicyCondition = (typeof policyConditions)[number];
+
+export function policyCondition(policy: PolicyState): PolicyCondition {
+	const broken = policy.diagnostics.some((diagnostic) => diagnostic.severity === "error");
+	if (policy.enforced) return broken ? "last_good" : "enforced";
+	if (broken) return "invalid";
+	return policy.selected ? "refused" : "not_selected";
+}
+
+/** The sums over each policy's rules, by policy name. */
+function totals(rules: readonly RuleCount[]): Map<string, { packets: number; bytes: number }> {
+	const sums = new Map<string, { packets: number; bytes: number }>();
+	for (const rule of rules) {
+		const sum = sums.get(rule.policy);
+		if (sum === undefined) sums.set(rule.policy, { packets: rule.packets, bytes: rule.bytes });
+		else {
+			sum.packets += rule.packets;
+			sum.bytes += rule.bytes;
+		}
+	}
+	return sums;
+}
+
+/** The /v1/status document. A policy that is not in force has counted nothing, whoever else bears its name. */
+export function statusDocument(state: DaemonState): StatusDocument {
+	const sums = totals(state.rules);
+	const none = { packets: 0, bytes: 0 };
+	return {
+		version: state.version,
+		hostname: state.hostname,
+		nodeLabels: state.nodeLabels,
+		ready: { ready: state.readiness.ready, body: state.readiness.body },
+		enforcers: state.enforcers,
+		policies: state.policies.map((policy) => ({
+			name: policy.name,
+			kind: policy.kind,
+			file: policy.file,
+			line: policy.line,
+			selected: policy.selected,
+			enforced: policy.enforced,
+			action: policy.action,
+			...((policy.enforced ? sums.get(policy.name) : undefined) ?? none),
+			diagnostics: policy.diagnostics,
+		})),
+		drift: state.drift,
+		warnings: state.warnings,
+	};
+}

@@ -1,0 +1,84 @@
+/** A wait that ended without what it waited for. */
+export class TimedOut extends Error {
+	override readonly name = "TimedOut";
+}
+
+/** Resolves as `promise` does, or throws TimedOut after `ms` milliseconds with `what` in the message. */
+export async function within<T>(ms: number, what: string | (() => string), promise: Promise<T>): Promise<T> {
+	let timer: ReturnType<typeof setTimeout> | undefined;
+	const late = new Promise<never>((_, reject) => {
+		timer = setTimeout(() => {
+			reject(new TimedOut(`waited ${ms} ms for ${typeof what === "string" ? what : what()}`));
+		}, ms);
+	});
+	try {
+		return await Promise.race([promise, late]);
+	} finally {
+		clearTimeout(timer);
+	}
+}
+
+/** Calls `probe` until it returns something other than undefined or false; throws TimedOut after `ms`. */
+export async function until<T>(
+	ms: number,
+	what: string | (() => string),
+	probe: () => Promise<T | undefined | false> | T | undefined | false,
+	every = 50,
+): Promise<T> {
+	const deadline = Date.now() + ms;
+	for (;;) {
+		const value = await probe();
+		if (value !== undefined && value !== false) return value;
+		if (Date.now() >= deadline)
+			throw new TimedOut(`waited ${ms} ms for ${typeof what === "string" ? what : what()}`);
+		await Bun.sleep(every);
+	}
+}
+
+/** A list that grows, with waiters that look at every new item. */
+export class Stream<T> {
+	readonly items: T[] = [];
+	private readonly waiters = new Set<() => void>();
+
+	push(item: T): void {
+		this.items.push(item);
+		for (const waiter of [...this.waiters]) waiter();
+	}
+
+	/** The place after the last item so far; give it to `find` and `since` to look only at what follows. */
+	mark(): number {
+		return this.items.length;
+	}
+
+	since(mark: number): readonly T[] {
+		return this.items.slice(mark);
+	}
+
+	/** The first item from `mark` on that satisfies `predicate`, waiting for it at most `ms` milliseconds. */
+	find(
+		predicate: (item: T) => boolean,
+		what: string,
+		options: { mark?: number; ms?: number } = {},
+	): Promise<T> {
+		let next = options.mark ?? 0;
+		const look = (): T | undefined => {
+			while (next < this.items.length) {
+				const item = this.items[next++];
+				if (item !== undefined && predicate(item)) return item;
+			}
+			return undefined;
+		};
+		let waiter: (() => void) | undefined;
+		const found = new Promise<T>((resolve) => {
+			waiter = () => {
+				const item = look();
+				if (item !== undefined) resolve(item);
+			};
+			this.waiters.add(waiter);
+			waiter();
+		});
+		return within(options.ms ?? 30_000, what, found).finally(() => {
+			if (waiter) this.waiters.delete(waiter);
+		});
+	}
+}

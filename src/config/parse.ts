@@ -6,7 +6,8 @@
 import * as v from "valibot";
 import { isMap, isNode, isScalar, type ParsedNode } from "yaml";
 import type { Diagnostic, Place } from "../policy/diagnostic.ts";
-import { NodeReader, type Path } from "../policy/nodes.ts";
+import { NodeReader } from "../policy/nodes.ts";
+import type { Path } from "../policy/path.ts";
 import { quote } from "../policy/suggest.ts";
 import { Lines, parseSyntax, splitDocuments } from "../policy/syntax.ts";
 import type { Config } from "./model.ts";

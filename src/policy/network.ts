@@ -3,7 +3,7 @@
 import type { Node } from "yaml";
 import { readMetadata } from "./metadata.ts";
 import type { Direction, NetworkPolicy, NetworkRule } from "./model.ts";
-import type { Fields, NodeReader, Path, Remedies } from "./nodes.ts";
+import type { Fields, NodeReader, Remedies } from "./nodes.ts";
 import { quotaRemedies, type RuleDefaults, readDefaults, readRule } from "./rule.ts";
 import { readNodeSelector } from "./selector.ts";
 
@@ -91,10 +91,8 @@ function readRules(
 	const list = reader.present(spec, direction);
 	if (list === null) return [];
 	const rules: NetworkRule[] = [];
-	const items = reader.items(list.node, list.path, "- {} for everything") ?? [];
-	for (const [index, item] of items.entries()) {
-		const path: Path = { parent: list.path, key: index };
-		const rule = readRule(reader, item, path, direction, index, policy);
+	for (const item of reader.items(list.node, list.path, "[{}] for everything")) {
+		const rule = readRule(reader, item, direction, policy);
 		if (rule !== null) rules.push(rule);
 	}
 	return rules;

@@ -6,6 +6,7 @@
 
 import { isAlias, isMap, isScalar, isSeq, type Node, type Scalar, visit } from "yaml";
 import type { Diagnostic, Place, Severity } from "./diagnostic.ts";
+import { formatPath, type Path } from "./path.ts";
 import { quote, suggest } from "./suggest.ts";
 import type { Lines } from "./syntax.ts";
 
@@ -21,17 +22,18 @@ export const documentLimits = {
 	text: 4096,
 } as const;
 
-/** A field's path as a linked list: its text is needed only when something is wrong. */
-export interface Path {
-	readonly parent: Path | null;
-	readonly key: string | number;
-}
-
 /** One field of a mapping; `node` is null when the key stands without a value. */
 export interface Field {
 	readonly node: Node | null;
 	readonly key: Node;
 	readonly path: Path;
+}
+
+/** One element of a list. An element without a value is a node too: isEmptyNode tells. */
+export interface Item {
+	readonly node: Node;
+	readonly path: Path;
+	readonly index: number;
 }
 
 export type Fields = ReadonlyMap<string, Field>;
@@ -40,19 +42,6 @@ export type Fields = ReadonlyMap<string, Field>;
 export type Remedies = Readonly<
 	Record<string, { readonly code: string; readonly message: string; readonly hint: string }>
 >;
-
-/** "spec.ingress[0].ports[1].port"; keys that are not plain words are quoted in brackets. */
-export function formatPath(path: Path | null): string {
-	let text = "";
-	for (let at = path; at !== null; at = at.parent) {
-		let part = `[${typeof at.key === "number" ? at.key : quote(at.key)}]`;
-		if (typeof at.key === "string" && /^[A-Za-z_][\w-]*$/.test(at.key) && at.key.length <= 80) {
-			part = at.parent === null ? at.key : `.${at.key}`;
-		}
-		text = part + text;
-	}
-	return text;
-}
 
 export class NodeReader {
 	readonly diagnostics: Diagnostic[] = [];
@@ -209,7 +198,7 @@ export class NodeReader {
 		const field = fields.get(name);
 		if (field === undefined) return null;
 		const node = field.node === null ? null : this.follow(field.node, field.path);
-		if (node !== null && !(isScalar(node) && node.value === null)) return { node, path: field.path };
+		if (node !== null && !isEmptyNode(node)) return { node, path: field.path };
 		if (field.node === null || !isAlias(field.node) || node !== null) {
 			const message = `${name} is written without a value and counts as absent`;
 			this.warn(field.key, field.path, "empty-field", message, "give it a value or leave it out");
@@ -217,21 +206,25 @@ export class NodeReader {
 		return null;
 	}
 
-	/** The elements of a list, or null when it is none. */
-	items(node: Node, path: Path, example: string): readonly (Node | null)[] | null {
+	/** The elements of a list with their paths; none (reported) when it is no list. */
+	items(node: Node, path: Path, example: string): readonly Item[] {
 		if (!isSeq(node)) {
-			this.wrongType(node, path, `a list, such as ${example}`, node);
-			return null;
+			this.wrongType(node, path, "a list", node, `write a list, such as ${example}`);
+			return [];
 		}
 		this.elementsLeft -= node.items.length;
 		if (this.elementsLeft < 0) {
 			const message = `the document has more than ${documentLimits.elements} list elements, aliases expanded`;
 			this.error(node, path, "too-many-elements", message, "split the policy");
-			return null;
+			return [];
 		}
-		return node.items.map((item, index) =>
-			isNode(item) ? this.follow(item, { parent: path, key: index }) : null,
-		);
+		const items: Item[] = [];
+		for (const [index, item] of node.items.entries()) {
+			const at: Path = { parent: path, key: index };
+			const target = isNode(item) ? this.follow(item, at) : null;
+			if (target !== null) items.push({ node: target, path: at, index });
+		}
+		return items;
 	}
 
 	/** A bounded string, or null when it is none. */
@@ -274,8 +267,8 @@ export class NodeReader {
 	/** The text of a list of strings; elements that are none are reported and left out. */
 	texts(node: Node, path: Path, example: string): readonly string[] {
 		const texts: string[] = [];
-		for (const [index, item] of (this.items(node, path, example) ?? []).entries()) {
-			const text = this.text(item, { parent: path, key: index });
+		for (const item of this.items(node, path, example)) {
+			const text = this.text(item.node, item.path);
 			if (text !== null) texts.push(text);
 		}
 		return texts;
@@ -288,6 +281,11 @@ export class NodeReader {
 
 function isNode(value: unknown): value is Node {
 	return isScalar(value) || isMap(value) || isSeq(value) || isAlias(value);
+}
+
+/** `~`, `null` or nothing at all. */
+export function isEmptyNode(node: Node): boolean {
+	return isScalar(node) && node.value === null;
 }
 
 /** A plain scalar as it stands in the file. */

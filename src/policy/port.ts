@@ -2,7 +2,8 @@
 
 import { isScalar, type Node } from "yaml";
 import type { PortRange, Transport } from "./model.ts";
-import type { Fields, NodeReader, Path } from "./nodes.ts";
+import type { Fields, NodeReader } from "./nodes.ts";
+import type { Path } from "./path.ts";
 import { lookupService } from "./services.ts";
 import { quote } from "./suggest.ts";
 

@@ -13,7 +13,8 @@ import type {
 	PortMatch,
 	Transport,
 } from "./model.ts";
-import type { Fields, NodeReader, Path, Remedies } from "./nodes.ts";
+import { type Fields, type Item, isEmptyNode, type NodeReader, type Remedies } from "./nodes.ts";
+import type { Path } from "./path.ts";
 import { readPort } from "./port.ts";
 import { quote, suggest } from "./suggest.ts";
 
@@ -95,13 +96,11 @@ function readAction(reader: NodeReader, node: Node, path: Path): Action | null {
 /** Reads one rule. Whatever is wrong is reported; the result counts only while nothing was. */
 export function readRule(
 	reader: NodeReader,
-	node: Node | null,
-	path: Path,
+	{ node, path, index }: Item,
 	direction: Direction,
-	index: number,
 	policy: RuleDefaults,
 ): NetworkRule | null {
-	if (node === null) {
+	if (isEmptyNode(node)) {
 		reader.error(
 			node,
 			path,
@@ -128,10 +127,8 @@ export function readRule(
 
 function readPeers(reader: NodeReader, node: Node, path: Path): IpBlock[] {
 	const peers: IpBlock[] = [];
-	for (const [index, item] of (
-		reader.items(node, path, "[{ipBlock: {cidr: 10.0.1.0/24}}]") ?? []
-	).entries()) {
-		const peer = readPeer(reader, item, { parent: path, key: index });
+	for (const item of reader.items(node, path, "[{ipBlock: {cidr: 10.0.1.0/24}}]")) {
+		const peer = readPeer(reader, item);
 		if (peer !== null) peers.push(peer);
 	}
 	return peers;
@@ -147,11 +144,7 @@ const peerRemedies: Remedies = {
 	},
 };
 
-function readPeer(reader: NodeReader, node: Node | null, path: Path): IpBlock | null {
-	if (node === null) {
-		reader.wrongType(node, path, "an address block, such as ipBlock: {cidr: 10.0.1.0/24}", node);
-		return null;
-	}
+function readPeer(reader: NodeReader, { node, path }: Item): IpBlock | null {
 	const fields = reader.fields(node, path, ["ipBlock"], peerRemedies);
 	if (fields === null) return null;
 	const block = reader.present(fields, "ipBlock");
@@ -175,7 +168,7 @@ function readPeer(reader: NodeReader, node: Node | null, path: Path): IpBlock | 
 	return cidr && { cidr, except, place: reader.place(cidrField.node) };
 }
 
-function readCidr(reader: NodeReader, node: Node | null, path: Path): Cidr | null {
+function readCidr(reader: NodeReader, node: Node, path: Path): Cidr | null {
 	const text = reader.text(node, path);
 	if (text === null) return null;
 	const result = parseCidr(text);
@@ -198,8 +191,7 @@ function readCidr(reader: NodeReader, node: Node | null, path: Path): Cidr | nul
 
 function readExcept(reader: NodeReader, node: Node, path: Path, cidr: Cidr | null): Cidr[] {
 	const holes: Cidr[] = [];
-	for (const [index, item] of (reader.items(node, path, "[10.0.1.0/28]") ?? []).entries()) {
-		const at = { parent: path, key: index };
+	for (const { node: item, path: at } of reader.items(node, path, "[10.0.1.0/28]")) {
 		const hole = readCidr(reader, item, at);
 		if (hole === null || cidr === null) continue;
 		if (!containsCidr(cidr, hole)) {
@@ -217,8 +209,7 @@ function readExcept(reader: NodeReader, node: Node, path: Path, cidr: Cidr | nul
 function readInterfaces(reader: NodeReader, node: Node, path: Path): InterfaceMatch[] {
 	const matches: InterfaceMatch[] = [];
 	let any = false;
-	for (const [index, item] of (reader.items(node, path, '["eth0"]') ?? []).entries()) {
-		const at = { parent: path, key: index };
+	for (const { node: item, path: at } of reader.items(node, path, '["eth0"]')) {
 		const text = reader.text(item, at);
 		if (text === null) continue;
 		const result = parseInterface(text);
@@ -240,12 +231,7 @@ const transports: Record<string, Transport> = { tcp: "tcp", udp: "udp", sctp: "s
 
 function readPorts(reader: NodeReader, node: Node, path: Path): PortMatch[] {
 	const ports: PortMatch[] = [];
-	for (const [index, item] of (reader.items(node, path, "[{protocol: TCP, port: 443}]") ?? []).entries()) {
-		const at = { parent: path, key: index };
-		if (item === null) {
-			reader.wrongType(item, at, "a port, such as {protocol: TCP, port: 443}", item);
-			continue;
-		}
+	for (const { node: item, path: at } of reader.items(node, path, "[{protocol: TCP, port: 443}]")) {
 		const fields = reader.fields(item, at, ["protocol", "port", "endPort"]);
 		if (fields === null) continue;
 		const protocolField = reader.present(fields, "protocol");

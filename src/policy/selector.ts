@@ -2,7 +2,8 @@
 
 import type { Node } from "yaml";
 import type { NodeSelector } from "./model.ts";
-import type { Fields, NodeReader, Path, Remedies } from "./nodes.ts";
+import type { Fields, NodeReader, Remedies } from "./nodes.ts";
+import type { Path } from "./path.ts";
 import { compilePattern } from "./pattern.ts";
 import { quote } from "./suggest.ts";
 

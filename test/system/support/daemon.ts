@@ -173,7 +173,7 @@ export class Daemon implements AsyncDisposable {
 
 	async status(): Promise<Status> {
 		const response = await this.get("/v1/status");
-		const status: Status = await response.json();
+		const status: Status = JSON.parse(await response.text());
 		return status;
 	}
 

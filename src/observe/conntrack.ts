@@ -1,0 +1,180 @@
+/** Connection tracking over netlink (linux/netfilter/nfnetlink_conntrack.h): lists the entries, deletes one. */
+
+import { ENOENT, NETLINK_NETFILTER } from "../../ffi/constants.ts";
+import { NetlinkSocket } from "../../ffi/netlink.ts";
+import type { Family } from "../policy/model.ts";
+import { formatIpv4, formatIpv6 } from "./address.ts";
+import {
+	AttributeTable,
+	FAMILY_HEADER_BYTES,
+	type MessageCursor,
+	MessageWriter,
+	NLM_F_ACK,
+	NLM_F_DUMP,
+	NLM_F_REQUEST,
+} from "./netlink-message.ts";
+import { type Answer, ask, perform } from "./netlink-request.ts";
+
+const NFNL_SUBSYS_CTNETLINK = 1;
+const IPCTNL_MSG_CT_GET = 1;
+const IPCTNL_MSG_CT_DELETE = 2;
+const IPCTNL_MSG_CT_GET_STATS = 5;
+const CTA_TUPLE_ORIG = 1;
+const CTA_TUPLE_REPLY = 2;
+const CTA_ID = 12;
+const CTA_ZONE = 18;
+const CTA_TUPLE_IP = 1;
+const CTA_TUPLE_PROTO = 2;
+const CTA_IP_V4_SRC = 1;
+const CTA_IP_V4_DST = 2;
+const CTA_IP_V6_SRC = 3;
+const CTA_IP_V6_DST = 4;
+const CTA_PROTO_NUM = 1;
+const CTA_PROTO_SRC_PORT = 2;
+const CTA_PROTO_DST_PORT = 3;
+const CTA_STATS_GLOBAL_ENTRIES = 1;
+
+const AF_INET = 2;
+const AF_INET6 = 10;
+
+/** A 32 KiB dump message is answered with the next one only once it was read, so a small buffer does. */
+const RECEIVE_BUFFER_BYTES = 1 << 20;
+
+export interface ConntrackTuple {
+	readonly source: string;
+	readonly destination: string;
+	/** 0 for protocols without ports. */
+	readonly sourcePort: number;
+	readonly destinationPort: number;
+}
+
+export interface ConntrackEntry {
+	readonly family: Family;
+	/** IP protocol number. */
+	readonly protocol: number;
+	readonly original: ConntrackTuple;
+	/** The tuple of replies, after address translation. */
+	readonly reply: ConntrackTuple;
+	/** Tells an entry from a later one with the same tuple. */
+	readonly id: number;
+	/** 0 when the entry is in no zone of its own. */
+	readonly zone: number;
+	/** CTA_TUPLE_ORIG as the kernel wrote it, by which the entry is deleted. */
+	readonly key: Uint8Array;
+}
+
+type Failure = { readonly ok: false; readonly error: string };
+
+export class Conntrack {
+	readonly #socket: NetlinkSocket;
+	#sequence = 0;
+
+	private constructor(socket: NetlinkSocket) {
+		this.#socket = socket;
+	}
+
+	static open(): { readonly ok: true; readonly conntrack: Conntrack } | Failure {
+		const opened = NetlinkSocket.open({ protocol: NETLINK_NETFILTER, receiveBuffer: RECEIVE_BUFFER_BYTES });
+		return opened.ok ? { ok: true, conntrack: new Conntrack(opened.socket) } : opened;
+	}
+
+	/**
+	 * Yields the entries of a family one by one as the kernel hands them out, so
+	 * that a large table is never held at once. Entries that come or go meanwhile
+	 * may be missed. Finish the dump before any other call.
+	 */
+	*dump(family: Family): Generator<ConntrackEntry, Answer, void> {
+		const request = this.#message(IPCTNL_MSG_CT_GET, NLM_F_DUMP, addressFamily(family)).finish();
+		const reader = new EntryReader(family);
+		const answer = ask(this.#socket, request, this.#sequence);
+		for (;;) {
+			const step = answer.next();
+			if (step.done === true) return step.value;
+			const entry = reader.read(step.value);
+			if (entry !== null) yield entry;
+		}
+	}
+
+	/** Deletes an entry. One that is gone already, or whose tuple a newer connection took, is no failure. */
+	delete(entry: ConntrackEntry): { readonly ok: true } | Failure {
+		const message = this.#message(IPCTNL_MSG_CT_DELETE, NLM_F_ACK, addressFamily(entry.family))
+			.nested(CTA_TUPLE_ORIG, entry.key)
+			.u32(CTA_ID, entry.id);
+		if (entry.zone !== 0) message.u16(CTA_ZONE, entry.zone);
+		const answer = perform(this.#socket, message.finish(), this.#sequence);
+		if (answer.ok || answer.errno === ENOENT) return { ok: true };
+		return { ok: false, error: answer.error };
+	}
+
+	/** Entries of this network namespace, both families. */
+	count(): { readonly ok: true; readonly count: number } | Failure {
+		const request = this.#message(IPCTNL_MSG_CT_GET_STATS, NLM_F_ACK, 0).finish();
+		const table = new AttributeTable(CTA_STATS_GLOBAL_ENTRIES);
+		let count = 0;
+		const answer = ask(this.#socket, request, this.#sequence);
+		for (;;) {
+			const step = answer.next();
+			if (step.done === true)
+				return step.value.ok ? { ok: true, count } : { ok: false, error: step.value.error };
+			const { bytes, start, end } = step.value;
+			count = table.read(bytes, start + FAMILY_HEADER_BYTES, end).u32(CTA_STATS_GLOBAL_ENTRIES) ?? count;
+		}
+	}
+
+	/** Closes the socket. A second call does nothing. */
+	close(): void {
+		this.#socket.close();
+	}
+
+	#message(type: number, flags: number, family: number): MessageWriter {
+		this.#sequence = (this.#sequence + 1) >>> 0;
+		return new MessageWriter(
+			(NFNL_SUBSYS_CTNETLINK << 8) | type,
+			NLM_F_REQUEST | flags,
+			this.#sequence,
+		).familyHeader(family);
+	}
+}
+
+/** Reads entries out of dump messages; its tables are reused from entry to entry. */
+export class EntryReader {
+	readonly #entry = new AttributeTable(CTA_ZONE);
+	readonly #tuple = new AttributeTable(CTA_TUPLE_PROTO);
+	readonly #addresses = new AttributeTable(CTA_IP_V6_DST);
+	readonly #protocol = new AttributeTable(CTA_PROTO_DST_PORT);
+
+	constructor(private readonly family: Family) {}
+
+	/** Null for a message that is no whole entry of the family. */
+	read(cursor: MessageCursor): ConntrackEntry | null {
+		this.#entry.read(cursor.bytes, cursor.start + FAMILY_HEADER_BYTES, cursor.end);
+		const original = this.#readTuple(cursor.bytes, CTA_TUPLE_ORIG);
+		const protocol = this.#protocol.u8(CTA_PROTO_NUM);
+		const reply = this.#readTuple(cursor.bytes, CTA_TUPLE_REPLY);
+		const key = this.#entry.copy(CTA_TUPLE_ORIG);
+		const id = this.#entry.u32(CTA_ID);
+		if (original === null || reply === null || protocol === null || key === null || id === null) return null;
+		return { family: this.family, protocol, original, reply, id, zone: this.#entry.u16(CTA_ZONE) ?? 0, key };
+	}
+
+	#readTuple(bytes: Uint8Array, type: number): ConntrackTuple | null {
+		this.#tuple.readNested(this.#entry, type);
+		this.#addresses.readNested(this.#tuple, CTA_TUPLE_IP);
+		this.#protocol.readNested(this.#tuple, CTA_TUPLE_PROTO);
+		const [source, destination, length, format] =
+			this.family === 4
+				? [CTA_IP_V4_SRC, CTA_IP_V4_DST, 4, formatIpv4]
+				: [CTA_IP_V6_SRC, CTA_IP_V6_DST, 16, formatIpv6];
+		if (this.#addresses.length(source) < length || this.#addresses.length(destination) < length) return null;
+		return {
+			source: format(bytes, this.#addresses.offset(source)),
+			destination: format(bytes, this.#addresses.offset(destination)),
+			sourcePort: this.#protocol.u16(CTA_PROTO_SRC_PORT) ?? 0,
+			destinationPort: this.#protocol.u16(CTA_PROTO_DST_PORT) ?? 0,
+		};
+	}
+}
+
+function addressFamily(family: Family): number {
+	return family === 4 ? AF_INET : AF_INET6;
+}

@@ -62,7 +62,9 @@ export function parseConfig(file: string, text: string): ConfigResult {
 		);
 	}
 	if (reader.failed || first.syntax.contents === null) return { ok: false, diagnostics: reader.diagnostics };
-	const result = v.safeParse(configSchema, toValue(reader, first.syntax.contents, null));
+	const result = v.safeParse(configSchema, toValue(reader, first.syntax.contents, null), {
+		abortPipeEarly: true,
+	});
 	if (result.success && !reader.failed) return { ok: true, config: result.output };
 	for (const issue of result.issues ?? []) {
 		// A value that is no setting at all has been reported with its own words.

@@ -1,0 +1,205 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { defaultConfig, mergeFlags, parseConfig } from "../../src/config/parse.ts";
+
+function settings(text: string) {
+	const result = parseConfig("config.yaml", text);
+	if (!result.ok) throw new Error(JSON.stringify(result.diagnostics));
+	return result.config;
+}
+
+describe("defaults", () => {
+	test("hold without a file, as documented", () => {
+		expect(defaultConfig()).toEqual({
+			enableNetworkPolicyEnforcer: true,
+			hostDefaultNetworkPosture: "block",
+			enableKubeArmorHostPolicy: true,
+			enableUSBDeviceHandler: true,
+			hostDefaultDevicePosture: "audit",
+			policyDir: "/etc/portward/policies",
+			stateDir: "/var/lib/portward",
+			nodeLabels: {},
+			clusterName: "default",
+			allowlistScope: "direction",
+			essentials: true,
+			table: "kubearmor",
+			nflogGroup: 9755,
+			maxElements: 1_000_000,
+			rulesetForm: "auto",
+			status: { address: "127.0.0.1:9755" },
+			alerts: { stdout: true, file: null, fileMaxBytes: 104_857_600, fileKeep: 5, buffer: 10_000 },
+		});
+	});
+
+	test.each(["", "# nothing\n", "---\n", "{}", "status:\nalerts: ~\npolicyDir:\n", "\ufeff"])(
+		"%j changes none",
+		(text) => {
+			expect(settings(text)).toEqual(defaultConfig());
+		},
+	);
+});
+
+test("every key is read", () => {
+	const text = `enableNetworkPolicyEnforcer: false
+hostDefaultNetworkPosture: audit
+enableKubeArmorHostPolicy: false
+enableUSBDeviceHandler: false
+hostDefaultDevicePosture: block
+policyDir: /p
+stateDir: /s
+nodeLabels: {role: database, "example.org/tier": "1"}
+clusterName: prod
+allowlistScope: host
+essentials: false
+table: portward_1
+nflogGroup: 1
+maxElements: 100000000
+rulesetForm: nested
+status: {address: "unix:/run/portward/status.sock"}
+alerts: {stdout: false, file: /var/log/a.json, fileMaxBytes: 4096, fileKeep: 0, buffer: 1}
+`;
+	expect(settings(text)).toEqual({
+		enableNetworkPolicyEnforcer: false,
+		hostDefaultNetworkPosture: "audit",
+		enableKubeArmorHostPolicy: false,
+		enableUSBDeviceHandler: false,
+		hostDefaultDevicePosture: "block",
+		policyDir: "/p",
+		stateDir: "/s",
+		nodeLabels: { role: "database", "example.org/tier": "1" },
+		clusterName: "prod",
+		allowlistScope: "host",
+		essentials: false,
+		table: "portward_1",
+		nflogGroup: 1,
+		maxElements: 100_000_000,
+		rulesetForm: "nested",
+		status: { address: "unix:/run/portward/status.sock" },
+		alerts: { stdout: false, file: "/var/log/a.json", fileMaxBytes: 4096, fileKeep: 0, buffer: 1 },
+	});
+});
+
+describe("what is refused, with its place", () => {
+	test.each([
+		["polcyDir: /x", "1:1 unknown-field polcyDir", "did you mean policyDir?"],
+		["status:\n  adress: x", "2:3 unknown-field status.adress", "did you mean address?"],
+		["alerts:\n  fileMax: 1", "2:3 unknown-field alerts.fileMax", "known fields"],
+		["__proto__: {a: 1}", "1:1 unknown-field __proto__", "known fields"],
+		["table: a\ntable: b", "2:1 duplicate-field table", "one of them"],
+		["hostDefaultNetworkPosture: Block", "1:28 bad-setting hostDefaultNetworkPosture", "block or audit"],
+		["hostDefaultNetworkPosture: allow", "1:28 bad-setting hostDefaultNetworkPosture", "block or audit"],
+		['hostDefaultNetworkPosture: ""', "1:28 bad-setting hostDefaultNetworkPosture", "block or audit"],
+		["hostDefaultDevicePosture: deny", "1:27 bad-setting hostDefaultDevicePosture", "block or audit"],
+		["enableNetworkPolicyEnforcer: yes", "1:30 bad-setting enableNetworkPolicyEnforcer", "true or false"],
+		["essentials: 1", "1:13 bad-setting essentials", "true or false"],
+		["policyDir: policies", "1:12 bad-setting policyDir", "absolute path"],
+		["stateDir: [/a]", "1:11 wrong-type stateDir", ""],
+		["nodeLabels: {a: 1}", "1:17 bad-setting nodeLabels.a", "quotes"],
+		["nodeLabels: [a]", "1:13 wrong-type nodeLabels", ""],
+		["nodeLabels: a", "1:13 bad-setting nodeLabels", "NAME: VALUE"],
+		["allowlistScope: both", "1:17 bad-setting allowlistScope", "direction or host"],
+		["table: 'x; flush ruleset'", "1:8 bad-setting table", "letters"],
+		["table: 9x", "1:8 bad-setting table", "letters"],
+		[`table: ${"a".repeat(65)}`, "1:8 bad-setting table", "64"],
+		["nflogGroup: 0", "1:13 bad-setting nflogGroup", "1 to 65535"],
+		["nflogGroup: 65536", "1:13 bad-setting nflogGroup", "1 to 65535"],
+		["nflogGroup: 1.5", "1:13 bad-setting nflogGroup", "1 to 65535"],
+		['nflogGroup: "5"', "1:13 bad-setting nflogGroup", "1 to 65535"],
+		["maxElements: 0", "1:14 bad-setting maxElements", "1 to 100000000"],
+		["maxElements: .inf", "1:14 bad-setting maxElements", "1 to 100000000"],
+		["rulesetForm: Auto", "1:14 bad-setting rulesetForm", "auto"],
+		["status: 127.0.0.1:80", "1:9 bad-setting status", "address"],
+		["alerts: {buffer: 0}", "1:18 bad-setting alerts.buffer", "1 to"],
+		["alerts: {file: alerts.json}", "1:16 bad-setting alerts.file", "absolute"],
+		["- a", "1:1 wrong-type ", ""],
+		["a: b: c", "1:4 yaml-syntax ", ""],
+		["table: a\n---\ntable: b", "2:1 second-document ", "remove"],
+		["table: \u0000", "1:8 not-text ", "UTF-8"],
+	])("%j", (text, finding, hint) => {
+		const result = parseConfig("config.yaml", text);
+		const diagnostics = result.ok ? [] : result.diagnostics;
+		expect(diagnostics.map((d) => `${d.line}:${d.column} ${d.code} ${d.path}`)).toEqual([finding]);
+		expect(diagnostics[0]?.hint).toContain(hint);
+		expect(diagnostics[0]?.file).toBe("config.yaml");
+	});
+
+	test("a file beyond 1 MiB is refused unread", () => {
+		const result = parseConfig("c", "#".repeat(1024 * 1024 + 1));
+		expect(!result.ok && result.diagnostics.map((d) => d.code)).toEqual(["file-too-large"]);
+	});
+
+	test("all of it at once, in order", () => {
+		const result = parseConfig("c", "nflogGroup: 0\nfoo: 1\nalerts:\n  bar: 1\n  buffer: x\n");
+		expect(!result.ok && result.diagnostics.map((d) => d.path)).toEqual([
+			"nflogGroup",
+			"foo",
+			"alerts.bar",
+			"alerts.buffer",
+		]);
+	});
+
+	test("never throws", () => {
+		const unit = fc.constantFrom(..."statusalerts:{}[]&*!~- \n'\"0");
+		fc.assert(
+			fc.property(fc.oneof(fc.string(), fc.string({ unit })), (text) => void parseConfig("c", text)),
+			{ numRuns: 2000 },
+		);
+		fc.assert(fc.property(fc.json(), (text) => void parseConfig("c", text)));
+	});
+});
+
+describe("status.address", () => {
+	test.each(["127.0.0.1:9755", "0.0.0.0:1", "[::1]:65535", "[2001:db8::1]:80", "unix:/run/x.sock"])(
+		"accepts %s",
+		(address) => {
+			expect(settings(JSON.stringify({ status: { address } })).status.address).toBe(address);
+		},
+	);
+
+	test.each([
+		"",
+		"9755",
+		":9755",
+		"localhost:80",
+		"127.0.0.1",
+		"127.0.0.1:0",
+		"127.0.0.1:65536",
+		"127.1:80",
+		"::1:80",
+		"[127.0.0.1]:80",
+		"[::1]",
+		"[fe80::1%eth0]:80",
+		"unix:",
+		"unix:rel",
+		`unix:/${"x".repeat(107)}`,
+		"unix:/a b",
+		"http://127.0.0.1:80",
+	])("refuses %s", (address) => {
+		expect(parseConfig("c", JSON.stringify({ status: { address } })).ok).toBe(false);
+		expect(mergeFlags(defaultConfig(), { policyDir: null, stateDir: null, statusAddress: address }).ok).toBe(
+			false,
+		);
+	});
+});
+
+describe("mergeFlags", () => {
+	const none = { policyDir: null, stateDir: null, statusAddress: null };
+
+	test("flags win, absent ones change nothing", () => {
+		const config = settings("policyDir: /file\nstateDir: /file-state\n");
+		expect(mergeFlags(config, none)).toEqual({ ok: true, config });
+		expect(
+			mergeFlags(config, { policyDir: "/flag", stateDir: "/flag-state", statusAddress: "[::1]:1" }),
+		).toEqual({
+			ok: true,
+			config: { ...config, policyDir: "/flag", stateDir: "/flag-state", status: { address: "[::1]:1" } },
+		});
+	});
+
+	test.each([
+		{ ...none, policyDir: "rel" },
+		{ ...none, stateDir: "" },
+	])("%j is a usage error", (flags) => {
+		expect(mergeFlags(defaultConfig(), flags)).toMatchObject({ ok: false });
+	});
+});

@@ -1,11 +1,11 @@
 /**
  * What became of every packet that an alerting rule counted. The kernel counts
  * what a rule decided and what it handed to NFLOG; the reader counts what arrived
- * and what it folded together; and of what was lost the kernel tells only the sum
+ * and what it did with it; and of what was lost the kernel tells only the sum
  * over all rules. From these follow, for each rule, outcomes that add up.
  */
 
-import type { RuleTally } from "../observe/event.ts";
+import type { PacketBatch, RuleTally } from "../observe/event.ts";
 
 /** Of one rule, packets. They add up to the rule's packets once what is on its way has arrived. */
 export interface LogOutcomes {
@@ -13,9 +13,9 @@ export interface LogOutcomes {
 	readonly alerted: number;
 	/** Folded into an earlier alert of the same flow. */
 	readonly aggregated: number;
-	/** Not handed over, because of the kernel's rate limit. */
+	/** Held back by the rate limits, the kernel's or the reader's. */
 	readonly suppressed: number;
-	/** Handed over and never received. */
+	/** Handed to NFLOG and never received. */
 	readonly lost: number;
 	/** Counted before this daemon started: what became of them is not known. */
 	readonly earlier: number;
@@ -30,77 +30,111 @@ export interface LoggedRule {
 	readonly logged: number;
 }
 
+/** What had been received when the kernel was asked for its counters. */
+export interface Reading {
+	readonly tallies: ReadonlyMap<string, RuleTally>;
+	readonly lost: number;
+}
+
 interface Entry {
-	earlierPackets: number;
-	earlierLogged: number;
-	packets: number;
-	logged: number;
-	/** Sums of former Workers, whose tallies ended with them. */
-	formerReceived: number;
-	formerAggregated: number;
-	received: number;
-	aggregated: number;
+	/** False while no ruleset has the rule: it may come back, with counters that begin anew. */
+	present: boolean;
+	/** The kernel's counters where this account begins. */
+	earlier: { packets: number; logged: number };
+	kernel: { packets: number; logged: number };
+	/** The tally where this account begins. */
+	base: RuleTally;
+	tally: RuleTally;
 	lost: number;
 }
 
+/** Rules that are in no ruleset but are remembered, in case they come back. */
+const maxAbsent = 10_000;
+
+const nothing: RuleTally = { received: 0, aggregated: 0, overflow: 0 };
+
+function add(a: RuleTally, b: RuleTally): RuleTally {
+	return {
+		received: a.received + b.received,
+		aggregated: a.aggregated + b.aggregated,
+		overflow: a.overflow + b.overflow,
+	};
+}
+
 export class LogAccounting {
-	readonly #rules = new Map<string, Entry>();
-	#formerLost = 0;
+	readonly #entries = new Map<string, Entry>();
+	/** By rule, of this Worker. */
+	readonly #tallies = new Map<string, RuleTally>();
+	/** By rule, of the Workers before it. */
+	readonly #former = new Map<string, RuleTally>();
 	#lost = 0;
+	#formerLost = 0;
 
 	/** Takes over a rule that was in the kernel, with these counts, before this daemon started. */
 	adopt(rule: LoggedRule): void {
-		const entry = this.#entry(rule.id);
-		entry.earlierPackets = rule.packets;
-		entry.earlierLogged = rule.logged;
-		entry.packets = rule.packets;
-		entry.logged = rule.logged;
+		const counts = { packets: rule.packets, logged: rule.logged };
+		this.#entries.set(rule.id, { ...newEntry(), earlier: counts, kernel: counts });
+	}
+
+	/** Takes in a batch of the NFLOG Worker. */
+	receive(batch: Pick<PacketBatch, "tallies" | "lost">): void {
+		for (const [id, tally] of Object.entries(batch.tallies)) this.#tallies.set(id, tally);
+		this.#lost = batch.lost;
+	}
+
+	/** A new NFLOG Worker counts from 0. */
+	workerRestarted(): void {
+		for (const [id, tally] of this.#tallies)
+			this.#former.set(id, add(this.#former.get(id) ?? nothing, tally));
+		this.#tallies.clear();
+		this.#formerLost += this.#lost;
+		this.#lost = 0;
 	}
 
 	/**
-	 * Updates from one reading. `tallies` and `lost` (cumulative since the Worker
-	 * started) must have been taken BEFORE the kernel's counters were read. Rules that
-	 * are not in `rules` are forgotten. `quiet`: nothing was logged or received for so
-	 * long (a second) that nothing can be on its way.
+	 * Call BEFORE the kernel is asked for its counters: then whatever the reading holds
+	 * was counted by the kernel, and what is missing is lost, on its way, or newer.
 	 */
-	update(
-		rules: readonly LoggedRule[],
-		tallies: Readonly<Record<string, RuleTally>>,
-		lost: number,
-		quiet: boolean,
-	): void {
-		if (lost < this.#lost) this.#formerLost += this.#lost;
-		this.#lost = lost;
-		const kept = new Set(rules.map((rule) => rule.id));
-		for (const id of this.#rules.keys()) if (!kept.has(id)) this.#rules.delete(id);
-		let pending = 0;
-		for (const rule of rules) {
-			const entry = this.#entry(rule.id);
-			readTally(entry, Object.hasOwn(tallies, rule.id) ? tallies[rule.id] : undefined);
-			if (rule.packets < entry.packets || rule.logged < entry.logged) restart(entry);
-			entry.packets = rule.packets;
-			entry.logged = rule.logged;
-			pending += pendingOf(entry);
-		}
-		// A rule's pending packets are lost or on their way. All that are on their way may be this
-		// rule's, so what exceeds them is surely lost, and no later reading can take it back.
-		const onTheirWay = quiet ? 0 : Math.max(0, pending - (this.#formerLost + this.#lost));
-		for (const entry of this.#rules.values()) {
-			entry.lost = Math.max(entry.lost, pendingOf(entry) - onTheirWay);
-		}
+	beginReading(): Reading {
+		const tallies = new Map(this.#former);
+		for (const [id, tally] of this.#tallies) tallies.set(id, add(tallies.get(id) ?? nothing, tally));
+		return { tallies, lost: this.lost };
 	}
 
-	/** Null for a rule that never was in an update. */
+	/**
+	 * Brings the accounts up to the kernel's counters of every alerting rule in force.
+	 * `quiet`: nothing was logged or received for so long (a second) that nothing can
+	 * be on its way.
+	 */
+	finishReading(reading: Reading, rules: readonly LoggedRule[], quiet: boolean): void {
+		const current = new Map(rules.map((rule) => [rule.id, rule]));
+		for (const rule of rules) if (!this.#entries.has(rule.id)) this.#entries.set(rule.id, newEntry());
+		for (const [id, entry] of this.#entries)
+			readRule(entry, current.get(id), reading.tallies.get(id) ?? nothing);
+		const present = [...this.#entries.values()].filter((entry) => entry.present);
+		const pending = present.reduce((sum, entry) => sum + pendingOf(entry), 0);
+		// A rule's pending packets are lost or on their way. All that are on their way may be this
+		// rule's, so what exceeds them is surely lost, and no later reading can take it back.
+		const onTheirWay = quiet ? 0 : Math.max(0, pending - reading.lost);
+		for (const entry of present) entry.lost = Math.max(entry.lost, pendingOf(entry) - onTheirWay);
+		this.#forgetAbsent();
+	}
+
+	/** Null for a rule that is in no ruleset. */
 	outcomes(id: string): LogOutcomes | null {
-		const entry = this.#rules.get(id);
-		if (entry === undefined) return null;
-		const aggregated = entry.formerAggregated + entry.aggregated;
+		const entry = this.#entries.get(id);
+		if (entry === undefined || !entry.present) return null;
+		const received = entry.tally.received - entry.base.received;
+		const aggregated = entry.tally.aggregated - entry.base.aggregated;
+		const overflow = entry.tally.overflow - entry.base.overflow;
+		const counted = entry.kernel.packets - entry.earlier.packets;
+		const logged = entry.kernel.logged - entry.earlier.logged;
 		return {
-			alerted: entry.formerReceived + entry.received - aggregated,
+			alerted: received - aggregated - overflow,
 			aggregated,
-			suppressed: Math.max(0, entry.packets - entry.earlierPackets - (entry.logged - entry.earlierLogged)),
+			suppressed: Math.max(0, counted - logged) + overflow,
 			lost: entry.lost,
-			earlier: entry.earlierPackets,
+			earlier: entry.earlier.packets,
 		};
 	}
 
@@ -109,45 +143,42 @@ export class LogAccounting {
 		return this.#formerLost + this.#lost;
 	}
 
-	#entry(id: string): Entry {
-		const known = this.#rules.get(id);
-		if (known !== undefined) return known;
-		const entry: Entry = {
-			earlierPackets: 0,
-			earlierLogged: 0,
-			packets: 0,
-			logged: 0,
-			formerReceived: 0,
-			formerAggregated: 0,
-			received: 0,
-			aggregated: 0,
-			lost: 0,
-		};
-		this.#rules.set(id, entry);
-		return entry;
+	#forgetAbsent(): void {
+		const absent = [...this.#entries].filter(([, entry]) => !entry.present);
+		for (const [id] of absent.slice(0, Math.max(0, absent.length - maxAbsent))) {
+			this.#entries.delete(id);
+			this.#tallies.delete(id);
+			this.#former.delete(id);
+		}
 	}
 }
 
-function readTally(entry: Entry, tally: RuleTally | undefined): void {
-	const received = tally?.received ?? 0;
-	// Tallies only grow within one Worker's life, so a smaller one comes from its successor.
-	if (received < entry.received) {
-		entry.formerReceived += entry.received;
-		entry.formerAggregated += entry.aggregated;
-	}
-	entry.received = received;
-	entry.aggregated = tally?.aggregated ?? 0;
+function newEntry(): Entry {
+	return {
+		present: true,
+		earlier: { packets: 0, logged: 0 },
+		kernel: { packets: 0, logged: 0 },
+		base: nothing,
+		tally: nothing,
+		lost: 0,
+	};
 }
 
-/** The kernel's counters began anew (the table was flushed and restored), so the outcomes do too. */
-function restart(entry: Entry): void {
-	entry.earlierPackets = 0;
-	entry.earlierLogged = 0;
-	entry.formerReceived = -entry.received;
-	entry.formerAggregated = -entry.aggregated;
-	entry.lost = 0;
+function readRule(entry: Entry, rule: LoggedRule | undefined, tally: RuleTally): void {
+	const restarted =
+		rule === undefined || rule.packets < entry.kernel.packets || rule.logged < entry.kernel.logged;
+	if (restarted) {
+		// The rule left, or its table was flushed and restored: its counters begin anew, so the account does.
+		entry.earlier = { packets: 0, logged: 0 };
+		entry.base = rule === undefined ? tally : entry.tally;
+		entry.lost = 0;
+	}
+	entry.present = rule !== undefined;
+	entry.kernel = { packets: rule?.packets ?? 0, logged: rule?.logged ?? 0 };
+	entry.tally = tally;
 }
 
 function pendingOf(entry: Entry): number {
-	return Math.max(0, entry.logged - entry.earlierLogged - entry.formerReceived - entry.received);
+	const received = entry.tally.received - entry.base.received;
+	return Math.max(0, entry.kernel.logged - entry.earlier.logged - received);
 }

@@ -1,0 +1,99 @@
+import { expect, test } from "bun:test";
+import type { Diagnostic } from "../../src/policy/diagnostic.ts";
+import {
+	type PolicyCondition,
+	type PolicyState,
+	policyCondition,
+	statusDocument,
+} from "../../src/report/status.ts";
+import { sampleState } from "./sample.ts";
+
+const policy: PolicyState = {
+	name: "np1",
+	kind: "KubeArmorNetworkPolicy",
+	file: "a.yaml",
+	line: 1,
+	selected: true,
+	enforced: true,
+	action: "Block",
+	diagnostics: [],
+};
+const diagnostic = (severity: Diagnostic["severity"]): Diagnostic => ({
+	file: "a.yaml",
+	line: 2,
+	column: 3,
+	path: "spec",
+	severity,
+	code: "c",
+	message: "m",
+	hint: "",
+});
+
+test("the document has the documented fields, sums of a policy's rules, and no others", () => {
+	const rule = { policy: "np1", index: 0, direction: "ingress", action: "Block" } as const;
+	const document = statusDocument(
+		sampleState({
+			rules: [
+				{ ...rule, packets: 2, bytes: 100 },
+				{ ...rule, index: 1, direction: "egress", packets: 3, bytes: 50 },
+				{ ...rule, policy: "DefaultPosture", index: -1, packets: 9, bytes: 9 },
+			],
+			drift: 4,
+			warnings: ["w"],
+		}),
+	);
+	expect(document).toEqual({
+		version: "0.1.0",
+		hostname: "vm1",
+		nodeLabels: { "kubernetes.io/hostname": "vm1" },
+		ready: { ready: true, body: "enforced: what is on disk" },
+		enforcers: {
+			network: {
+				state: "active",
+				reason: "",
+				generation: 3,
+				elements: 42,
+				allowlistMode: { ingress: true, egress: false },
+				posture: "block",
+				essentials: true,
+			},
+			usb: { state: "unavailable", reason: "not part of this version" },
+		},
+		policies: [
+			{
+				name: "np1",
+				kind: "KubeArmorNetworkPolicy",
+				file: "/etc/portward/policies/a.yaml",
+				line: 1,
+				selected: true,
+				enforced: true,
+				action: "Block",
+				packets: 5,
+				bytes: 150,
+				diagnostics: [],
+			},
+		],
+		drift: 4,
+		warnings: ["w"],
+	});
+});
+
+test("of two documents with one name, the one that is not in force has counted nothing", () => {
+	const document = statusDocument(
+		sampleState({ policies: [policy, { ...policy, file: "b.yaml", enforced: false }] }),
+	);
+	expect(document.policies.map(({ packets }) => packets)).toEqual([7, 0]);
+});
+
+const conditions: [Partial<PolicyState>, PolicyCondition][] = [
+	[{}, "enforced"],
+	[{ diagnostics: [diagnostic("warning")] }, "enforced"],
+	[{ diagnostics: [diagnostic("error")] }, "last_good"],
+	[{ diagnostics: [diagnostic("error")], enforced: false }, "invalid"],
+	[{ diagnostics: [diagnostic("error")], enforced: false, selected: false, action: null }, "invalid"],
+	[{ enforced: false, selected: false }, "not_selected"],
+	[{ enforced: false }, "refused"],
+];
+test.each(conditions)("%j is %s", (overrides, condition) => {
+	expect(policyCondition({ ...policy, ...overrides })).toBe(condition);
+});

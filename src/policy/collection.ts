@@ -68,6 +68,8 @@ export interface DocumentStatus {
 	readonly document: ParsedDocument;
 	/** `ignored`: valid, but of a kind that this version does not enforce. `rejected`: nothing stands in for it. */
 	readonly state: "current" | "last-good" | "rejected" | "ignored";
+	/** The version that is enforced in its place; null when none is. */
+	readonly enforced: GoodDocument | null;
 	/** The document's own and those about its name. */
 	readonly diagnostics: readonly Diagnostic[];
 }
@@ -143,7 +145,10 @@ export function resolveLastGood(input: LastGoodInput): LastGoodResult {
 			const saved = pairs.get(document) ?? null;
 			slots.push({ path: file.path, document, saved, conflict: null, keepsSaved: isBroken(document) });
 		}
-		if (file.state === "broken" || input.directoryVanished) orphans.push(...unpaired);
+		if (file.state === "ok" && !input.directoryVanished) continue;
+		// Behind the documents that are there, so that none of those is taken for its successor next time.
+		const behind = file.documents.length;
+		for (const saved of unpaired) orphans.push({ ...saved, index: Math.max(saved.index, behind) });
 	}
 	if (input.directoryVanished) orphans.push(...[...savedByPath.values()].flat());
 	settleNames(slots, orphans);
@@ -245,16 +250,24 @@ function collect(slots: readonly Slot[], orphans: readonly LastGood[]): LastGood
 		const diagnostics =
 			slot.conflict === null ? document.diagnostics : [...document.diagnostics, slot.conflict];
 		let state: DocumentStatus["state"] = "rejected";
+		let enforced: GoodDocument | null = null;
 		if (isGood(document) && (slot.conflict === null || isUnchanged(slot))) {
-			if (take(path, document.index, document, "current")) state = "current";
+			if (take(path, document.index, document, "current")) [state, enforced] = ["current", document];
 		} else if (slot.keepsSaved && saved !== null) {
-			if (take(path, document.index, saved.document, "last-good")) state = "last-good";
+			if (take(path, document.index, saved.document, "last-good"))
+				[state, enforced] = ["last-good", saved.document];
 		} else if (!isBroken(document) && document.policy === null && slot.conflict === null) state = "ignored";
-		statuses.push({ path, document, state, diagnostics });
+		statuses.push({ path, document, state, enforced, diagnostics });
 	}
 	for (const { path, index, document } of orphans) {
 		if (!take(path, index, document, "last-good")) continue;
-		statuses.push({ path, document, state: "last-good", diagnostics: document.diagnostics });
+		statuses.push({
+			path,
+			document,
+			state: "last-good",
+			enforced: document,
+			diagnostics: document.diagnostics,
+		});
 	}
 	const order = (a: EnforcedDocument, b: EnforcedDocument): number =>
 		compareText(a.path, b.path) || a.document.index - b.document.index;

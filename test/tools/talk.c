@@ -1,8 +1,8 @@
 /*
- * traffic talk SERVER CLIENT tcp|udp ADDRESS PORT
+ * traffic talk SERVER CLIENT tcp|udp ADDRESS PORT [SOURCE]
  *
- * Opens one flow from the namespace CLIENT to an echo server on ADDRESS in
- * SERVER and keeps it. Prints `open` or `closed`, then for each line of
+ * Opens one flow from the namespace CLIENT, there from the address SOURCE, to an
+ * echo server on ADDRESS in SERVER, and keeps it. Prints `open` or `closed`, then for each line of
  * standard input, a number of milliseconds, sends a byte and prints `echo` when
  * it came back in that time, else `silent`, or `closed` after a reset.
  */
@@ -63,7 +63,7 @@ static const char *say(int fd, int milliseconds)
 
 int talk_main(int count, char **arguments)
 {
-	if (count != 5) die("usage: traffic talk SERVER CLIENT tcp|udp ADDRESS PORT");
+	if (count != 5 && count != 6) die("usage: traffic talk SERVER CLIENT tcp|udp ADDRESS PORT [SOURCE]");
 	stream = strcmp(arguments[2], "tcp") == 0;
 	int type = stream ? SOCK_STREAM : SOCK_DGRAM, one = 1;
 	struct sockaddr_storage address;
@@ -76,6 +76,11 @@ int talk_main(int count, char **arguments)
 	pthread_create(&thread, NULL, echo, NULL);
 
 	int fd = socket_in(arguments[1], address.ss_family, type | SOCK_NONBLOCK, 0);
+	if (count == 6) {
+		struct sockaddr_storage source;
+		socklen_t length = socket_address(&source, arguments[5], 0);
+		if (bind(fd, (struct sockaddr *)&source, length) != 0) die("%s: %s", arguments[5], strerror(errno));
+	}
 	bool open = connected(fd, &address, size);
 	puts(open ? "open" : "closed");
 	fflush(stdout);

@@ -113,7 +113,7 @@ export class Conversation implements Disposable {
 		this.opened = opened;
 	}
 
-	/** Connects from `client` to `address` in `server`. */
+	/** Connects from `client`, there from the address `source`, to `address` in `server`. */
 	static async open(
 		client: Namespace,
 		server: Namespace,

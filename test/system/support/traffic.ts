@@ -120,16 +120,10 @@ export class Conversation implements Disposable {
 		protocol: "tcp" | "udp",
 		address: string,
 		port: number,
+		source?: string,
 	): Promise<Conversation> {
-		const child = spawnBound([
-			trafficProgram(),
-			"talk",
-			server.path,
-			client.path,
-			protocol,
-			address,
-			`${port}`,
-		]);
+		const argv = [trafficProgram(), "talk", server.path, client.path, protocol, address, `${port}`];
+		const child = spawnBound(source === undefined ? argv : [...argv, source]);
 		const answers = lines(child.stdout);
 		const first = await answers.next();
 		if (first.done) throw new Error(await new Response(child.stderr).text());

@@ -75,6 +75,7 @@ export function sampleSource(state: () => DaemonState = sampleState): {
 	const ring = new AlertRing(100);
 	const sink = new AlertSink({ ring, stdout: null, file: null, onFileState: () => {} });
 	const source: HttpSource = {
+		refresh: async () => {},
 		state,
 		metrics: () => "portward_drift_total 0\n",
 		alerts: ring,

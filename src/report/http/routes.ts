@@ -5,14 +5,16 @@ import type { AlertFilter, AlertRing } from "../alert-ring.ts";
 import type { AlertSubscriber } from "../alert-sink.ts";
 import { expositionType } from "../exposition.ts";
 import { pageReply } from "../page.ts";
-import { type DaemonState, statusDocument } from "../status.ts";
+import { type DaemonState, type StatusDocument, statusDocument } from "../status.ts";
 import type { Request } from "./request.ts";
 import { errorReply, jsonReply, jsonType, type Reply, textReply } from "./response.ts";
 
 /** Where the answers come from. */
 export interface HttpSource {
+	/** Brings the packet counts of `state` up to date, as far as the kernel answers in time. */
+	refresh(): Promise<void>;
 	state(): DaemonState;
-	/** The body of /metrics. */
+	/** The body of /metrics, with counts up to date. */
 	metrics(): Promise<string> | string;
 	readonly alerts: AlertRing;
 	/** Adds a live stream; the returned function removes it. */
@@ -74,10 +76,16 @@ function readiness(source: HttpSource): Reply {
 	return textReply(ready ? 200 : 503, body);
 }
 
-function page(source: HttpSource): Reply {
+async function status(source: HttpSource): Promise<StatusDocument> {
+	await source.refresh();
+	return statusDocument(source.state());
+}
+
+async function page(source: HttpSource): Promise<Reply> {
+	const document = await status(source);
 	const newest = source.alerts.query({ limit: pageAlerts, policy: null, action: null });
 	return pageReply(
-		statusDocument(source.state()),
+		document,
 		newest.map((line) => line.json),
 	);
 }
@@ -92,7 +100,7 @@ export async function route(request: Request, source: HttpSource): Promise<Answe
 		case "/metrics":
 			return reply({ status: 200, type: expositionType, body: await source.metrics() });
 		case "/v1/status":
-			return reply(jsonReply(200, statusDocument(source.state())));
+			return reply(jsonReply(200, await status(source)));
 		case "/v1/alerts":
 			return reply(alerts(request.query, source));
 		case "/v1/alerts/stream": {
@@ -100,7 +108,7 @@ export async function route(request: Request, source: HttpSource): Promise<Answe
 			return "status" in filter ? reply(filter) : { kind: "stream", filter };
 		}
 		case "/":
-			return reply(page(source));
+			return reply(await page(source));
 		default:
 			return reply(
 				errorReply(

@@ -298,7 +298,10 @@ describe("listening", () => {
 		});
 		expect(
 			await startHttpServer({ ...options, address: { kind: "tcp", host: "192.0.2.1", port: 0 } }),
-		).toMatchObject({ ok: false, message: expect.stringContaining("cannot listen on 192.0.2.1:0") });
+		).toMatchObject({
+			ok: false,
+			message: expect.stringContaining("cannot listen on 192.0.2.1:0"),
+		});
 	});
 
 	test("IPv6", async () => {

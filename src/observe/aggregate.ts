@@ -130,7 +130,8 @@ export class Aggregator {
 
 	/** The batch gathered so far; the next one starts empty. */
 	take(): PacketBatch {
-		const tallies: Record<string, RuleTally> = {};
+		// Without a prototype, `__proto__` is an id like any other.
+		const tallies: Record<string, RuleTally> = Object.create(null);
 		for (const rule of this.#changed) {
 			tallies[rule.id] = { received: rule.received, aggregated: rule.aggregated, overflow: rule.overflow };
 			rule.changed = false;

@@ -29,13 +29,20 @@ function listen(start: ObserverStart<DriftSettings>): string | null {
 		receiveBuffer: RECEIVE_BUFFER_BYTES,
 	});
 	if (!opened.ok) return opened.error;
-	const polling = Poller.create([start.stopFd, opened.socket.fd]);
-	if (!polling.ok) return polling.error;
-	post({ kind: "ready" });
-	const transactions = new TransactionGrouper(start.settings.table, start.settings.probePrefix);
-	const error = loop(polling.poller, opened.socket, transactions);
-	opened.socket.close();
-	return error;
+	const { socket } = opened;
+	try {
+		const polling = Poller.create([start.stopFd, socket.fd]);
+		if (!polling.ok) return polling.error;
+		post({ kind: "ready" });
+		return loop(
+			polling.poller,
+			socket,
+			new TransactionGrouper(start.settings.table, start.settings.probePrefix),
+		);
+	} finally {
+		// Descriptors outlive the Worker.
+		socket.close();
+	}
 }
 
 function loop(poller: Poller, socket: NetlinkSocket, transactions: TransactionGrouper): string | null {

@@ -1,7 +1,7 @@
-/** What this host is: names, kernel, forwarding, addresses. Read afresh at each call; nothing here fails. */
+/** What this host is: names, kernel, forwarding. Read afresh at each call; nothing here fails. */
 
 import { readFileSync } from "node:fs";
-import { arch, hostname, networkInterfaces, release } from "node:os";
+import { arch, hostname, release } from "node:os";
 
 export interface HostFacts {
 	/** The kernel's host name, gethostname(2). */
@@ -41,12 +41,6 @@ export function forwarding(): Forwarding {
 		// 2 is forwarding that still takes router advertisements.
 		ipv6: /^[12]$/.test(readLine("/proc/sys/net/ipv6/conf/all/forwarding")),
 	};
-}
-
-/** Addresses of every interface of this network namespace, canonical text without zones. */
-export function localAddresses(): ReadonlySet<string> {
-	const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-	return new Set(addresses.map(({ address }) => address.replace(/%.*$/, "")));
 }
 
 function readLine(path: string): string {

@@ -41,18 +41,22 @@ function read(start: ObserverStart<NflogSettings>): string | null {
 	if (!library.ok) return library.reason;
 	const opened = NetlinkSocket.open({ protocol: NETLINK_NETFILTER, receiveBuffer: RECEIVE_BUFFER_BYTES });
 	if (!opened.ok) return opened.error;
-	const polling = Poller.create([start.stopFd, opened.socket.fd]);
-	if (!polling.ok) return polling.error;
-	const refused = bind(opened.socket, start.settings.group);
-	if (refused !== null) return refused;
-	post({ kind: "ready" });
-	const names = new InterfaceNames(
-		(index) => library.libc.interfaceName(index),
-		() => performance.now(),
-	);
-	const error = new Reader(opened.socket, names, start.handled).run(polling.poller);
-	opened.socket.close();
-	return error;
+	const { socket } = opened;
+	try {
+		const polling = Poller.create([start.stopFd, socket.fd]);
+		if (!polling.ok) return polling.error;
+		const refused = bind(socket, start.settings.group);
+		if (refused !== null) return refused;
+		post({ kind: "ready" });
+		const names = new InterfaceNames(
+			(index) => library.libc.interfaceName(index),
+			() => performance.now(),
+		);
+		return new Reader(socket, names, start.handled).run(polling.poller);
+	} finally {
+		// Descriptors outlive the Worker, and an open socket keeps the group from its successor.
+		socket.close();
+	}
 }
 
 /** Null, or why the group cannot be had. */

@@ -139,7 +139,8 @@ function compose(source: string): Syntax {
 		}
 	}
 	for (const token of parser.end()) documents.push(...composer.next(token));
-	documents.push(...composer.end());
+	// Forced, so that directives without a document are an error and not an empty file.
+	documents.push(...composer.end(true, source.length));
 	const [first, second] = documents;
 	for (const document of documents) {
 		for (const error of document.errors) problems.push(syntaxError(error.pos[0], error.message));

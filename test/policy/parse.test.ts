@@ -76,6 +76,11 @@ describe("documents of a file", () => {
 		expect(documents.map(isBroken)).toEqual([false, true, false]);
 	});
 
+	test("directives without a document are an error, not a file without policies", () => {
+		expect(codes(only("%YAML 1.2\n"))).toEqual(["yaml-syntax"]);
+		expect(codes(only("% 10.0.0.0/8\n# c\n"))).toContain("yaml-syntax");
+	});
+
 	test("splitDocuments loses nothing", () => {
 		const line = fc.constantFrom(
 			"---",

@@ -31,11 +31,11 @@ table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .5rem 1.1rem; border-bottom: 1px solid var(--line); }
 th { color: var(--dim); font-weight: 600; font-size: .8rem; white-space: nowrap; }
 tr:last-child > td { border-bottom: 0; }
-td { overflow-wrap: anywhere; } td.name { min-width: 11rem; } td.tight { white-space: nowrap; overflow-wrap: normal; }
+td { overflow-wrap: anywhere; } td.name { min-width: 11rem; } td.data { min-width: 21rem; } td.text { min-width: 10rem; } td.tight { white-space: nowrap; overflow-wrap: normal; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 code, .data { font: .86em/1.5 ui-monospace, SFMono-Regular, Menlo, "DejaVu Sans Mono", monospace; }
 .place { color: var(--dim); display: block; }
-ul { margin: .25rem 0 0; padding-left: 1.1rem; } .warnings ul { margin: .7rem 1.1rem; }
+ul { margin: .7rem 1.1rem; padding-left: 1.1rem; } td ul { margin: .35rem 0 0; padding: 0; list-style: none; }
 .empty { color: var(--dim); padding: 1rem 1.1rem; margin: 0; }
 tr.new td { animation: arrive 2.5s ease-out; } @keyframes arrive { from { background: var(--warn-bg); } }
 @media (prefers-reduced-motion: reduce) { tr.new td { animation: none; } }
@@ -50,9 +50,14 @@ const body = document.getElementById("alerts");
 const live = document.getElementById("live");
 const tones = { Block: "bad", Audit: "warn", Allow: "good" };
 const keep = 50;
+// Bidi and control characters are written out, so that a name cannot pass for another.
+function plain(text) {
+  return String(text).replace(/[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}\\p{Cs}\\p{Default_Ignorable_Code_Point}]/gu,
+    (character) => "\\\\u{" + character.codePointAt(0).toString(16) + "}");
+}
 function cell(row, text, className) {
   const td = document.createElement("td");
-  td.textContent = String(text);
+  td.textContent = plain(text);
   if (className) td.className = className;
   row.append(td);
   return td;
@@ -63,12 +68,12 @@ function show(alert) {
   cell(row, String(alert.UpdatedTime).slice(0, 19).replace("T", " "), "tight");
   const badge = document.createElement("span");
   badge.className = "badge " + (Object.hasOwn(tones, alert.Action) ? tones[alert.Action] : "idle");
-  badge.textContent = String(alert.Action);
+  badge.textContent = plain(alert.Action);
   cell(row, "").append(badge);
   cell(row, alert.PolicyName || alert.Type, "name");
   cell(row, alert.Resource, "tight");
   cell(row, alert.Data, "data");
-  cell(row, alert.Message);
+  cell(row, alert.Message, "text");
   body.prepend(row);
   while (body.rows.length > keep) body.deleteRow(-1);
   const none = document.getElementById("none");

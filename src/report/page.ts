@@ -102,7 +102,7 @@ function warnings(status: StatusDocument): Html {
 
 function diagnosticItem(diagnostic: Diagnostic): Html {
 	const { severity, message, hint, line } = diagnostic;
-	return html`<li>${badge(severity === "error" ? "bad" : "warn", severity)} ${shown(message)}${hint === "" ? "" : `: ${shown(hint)}`} <span class="place">line ${line} ${shown(diagnostic.path)}</span></li>`;
+	return html`<li>${badge(severity === "error" ? "bad" : "warn", severity)} ${shown(message)}${hint === "" ? "" : `: ${shown(hint)}`} <code class="place">line ${line} ${shown(diagnostic.path)}</code></li>`;
 }
 
 function policyRow(policy: PolicyStatus): Html {
@@ -143,7 +143,7 @@ function field(alert: unknown, name: string): string {
 function alertRow(json: string): Html {
 	const alert: unknown = JSON.parse(json);
 	const time = field(alert, "UpdatedTime").slice(0, 19).replace("T", " ");
-	return html`<tr><td class="tight">${time}</td><td>${actionBadge(field(alert, "Action"))}</td><td class="name">${field(alert, "PolicyName") || field(alert, "Type")}</td><td class="tight">${field(alert, "Resource")}</td><td class="data">${field(alert, "Data")}</td><td>${field(alert, "Message")}</td></tr>
+	return html`<tr><td class="tight">${time}</td><td>${actionBadge(field(alert, "Action"))}</td><td class="name">${field(alert, "PolicyName") || field(alert, "Type")}</td><td class="tight">${field(alert, "Resource")}</td><td class="data">${field(alert, "Data")}</td><td class="text">${field(alert, "Message")}</td></tr>
 `;
 }
 

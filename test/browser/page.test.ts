@@ -39,7 +39,7 @@ describe.skipIf(chromiumPath === undefined)("the status page in Chromium", () =>
 		expect(await page.evaluate("document.querySelector('td.name strong').textContent")).toBe(hostile);
 		expect(await page.evaluate("document.querySelector('.warnings li').textContent")).toBe(hostile);
 		await eventually(async () => (await page.evaluate("live.textContent")) === "live");
-		sink.publish([sampleAlert({ PolicyName: hostile, Message: `${hostile} second`, Action: "Block" })]);
+		sink.publish([sampleAlert({ PolicyName: hostile, Message: `${hostile} \u202esecond`, Action: "Block" })]);
 		await eventually(async () => (await page.evaluate("body.rows.length")) === 2);
 		const newest = "[...body.rows[0].cells].map((cell) => cell.textContent)";
 		expect(await page.evaluate(newest)).toEqual([
@@ -48,7 +48,7 @@ describe.skipIf(chromiumPath === undefined)("the status page in Chromium", () =>
 			hostile,
 			"INGRESS",
 			"SourceIP=192.0.2.7",
-			`${hostile} second`,
+			`${hostile} \\u{202e}second`,
 		]);
 		expect(await page.evaluate("document.scripts.length + document.images.length")).toBe(1);
 		expect(await page.evaluate("typeof window.owned")).toBe("undefined");

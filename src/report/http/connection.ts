@@ -101,6 +101,7 @@ export class Connection {
 	reply(reply: Reply, headOnly: boolean, close: boolean): void {
 		if (this.#phase === "closed" || this.#phase === "linger") return;
 		this.#phase = "answer";
+		this.#deadline = this.#host.monotonic() + this.#host.limits.answerTime;
 		this.#keepAlive = this.#keepAlive && !close && !this.#ended;
 		this.#output = encodeReply(reply, {
 			headOnly,
@@ -159,7 +160,7 @@ export class Connection {
 			}
 			if (this.#output.length === 0) this.#deadline = now + this.#host.limits.stallTime;
 		}
-		if (now >= this.#deadline) this.close();
+		if (now >= this.#deadline) this.#expire();
 	}
 
 	close(): void {
@@ -169,6 +170,21 @@ export class Connection {
 		this.#output = Buffer.alloc(0);
 		this.#wire.close();
 		this.onClosed();
+	}
+
+	/** A client that was slow with a request is told so, an idle one is left in good order. */
+	#expire(): void {
+		if (this.#phase !== "head") this.close();
+		else if (this.#input.length > 0) this.reply(textReply(408, "the request took too long"), false, true);
+		else this.#part();
+	}
+
+	/** Sends FIN and throws away what the client still sends, for a while. */
+	#part(): void {
+		this.#phase = "linger";
+		this.#input = Buffer.alloc(0);
+		this.#deadline = this.#host.monotonic() + this.#host.limits.lingerTime;
+		this.#wire.shutdown();
 	}
 
 	#send(chunks: readonly Buffer[], bytes: number): void {
@@ -204,10 +220,7 @@ export class Connection {
 			return;
 		}
 		if (!this.#keepAlive) {
-			this.#phase = "linger";
-			this.#input = Buffer.alloc(0);
-			this.#deadline = this.#host.monotonic() + this.#host.limits.lingerTime;
-			this.#wire.shutdown();
+			this.#part();
 			return;
 		}
 		this.#phase = "head";

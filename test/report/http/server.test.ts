@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, lstatSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import type { HttpServer } from "../../../src/report/http/server.ts";
 import { startHttpServer } from "../../../src/report/http/server.ts";
 import { sampleAlert, sampleSource, sampleState } from "../sample.ts";
@@ -124,6 +125,39 @@ describe("refusals", () => {
 		expect(statusOf(response)).toBe(status);
 		expect(response).toContain("Connection: close\r\n");
 		if (status === 405) expect(response).toContain("Allow: GET, HEAD\r\n");
+	});
+});
+
+describe("bad input", () => {
+	test("a refused client that goes on sending still reads its answer", async () => {
+		const { server } = await start();
+		const body = "x".repeat(3_000_000);
+		const response = await exchange(
+			server.address,
+			`POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+		);
+		expect(statusOf(response)).toBe(405);
+		expect(response).toEndWith("}\n");
+	});
+
+	test("a request that does not get done is answered 408, an idle connection ends without a word", async () => {
+		const { server } = await start(undefined, { headTime: 200 });
+		expect(statusOf(await exchange(server.address, "GET / HTTP/1.1\r\nHost: local"))).toBe(408);
+		expect(await exchange(server.address, "")).toBe("");
+	});
+
+	test("no bytes bring the server down", async () => {
+		const { server, errors } = await start(undefined, { headTime: 200 });
+		const junk = fc.oneof(
+			fc.uint8Array({ maxLength: 20_000 }),
+			fc
+				.string({ maxLength: 200 })
+				.map((text) => Buffer.from(`GET /${text} HTTP/1.1\r\nHost: localhost\r\n\r\n`)),
+		);
+		await Promise.all(fc.sample(junk, 100).map((bytes) => exchange(server.address, bytes)));
+		expect(statusOf(await get(server.address, "/healthz"))).toBe(200);
+		await until(() => server.connections() === 0);
+		expect(errors).toEqual([]);
 	});
 });
 

@@ -1,20 +1,26 @@
 import { expect, test } from "bun:test";
-import { localAddresses } from "../../src/observe/local-addresses.ts";
+import { type LocalInterfaces, localInterfaces } from "../../src/observe/local-interfaces.ts";
 import { canIsolate, command, enterIsolatedNetwork } from "../system/support/isolated.ts";
 
-test.skipIf(!canIsolate)("the addresses of every interface are local, with and without a carrier", () => {
+function read(): LocalInterfaces {
+	const result = localInterfaces();
+	if (!result.ok) throw new Error(result.error);
+	return result.interfaces;
+}
+
+test.skipIf(!canIsolate)("every interface and address is told, with and without a carrier", () => {
 	const network = enterIsolatedNetwork();
 	try {
-		expect(localAddresses()).toEqual({ ok: true, addresses: new Set(["127.0.0.1", "::1"]) });
+		expect(read().addresses).toEqual(new Set(["127.0.0.1", "::1"]));
 		command("ip", "link", "add", "d0", "type", "veth", "peer", "name", "d1");
+		expect([...read().names].sort()).toEqual(expect.arrayContaining(["d0", "d1", "lo"]));
 		command("ip", "address", "add", "192.0.2.9/24", "dev", "d0");
 		command("ip", "address", "add", "2001:db8::0:9/64", "dev", "d0", "nodad");
 		command("ip", "address", "add", "10.0.0.1", "peer", "10.0.0.2", "dev", "d1");
 		const addresses = ["127.0.0.1", "::1", "192.0.2.9", "2001:db8::9", "10.0.0.1"];
-		expect(localAddresses()).toEqual({ ok: true, addresses: new Set(addresses) });
+		expect(read().addresses).toEqual(new Set(addresses));
 		command("ip", "link", "set", "d0", "up");
-		const result = localAddresses();
-		for (const address of addresses) expect(result.ok && result.addresses).toContain(address);
+		for (const address of addresses) expect(read().addresses).toContain(address);
 	} finally {
 		network.leave();
 	}

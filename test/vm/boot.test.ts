@@ -9,8 +9,9 @@ setDefaultTimeout(60_000);
 
 describe("a fast guest", () => {
 	let vm: Vm;
-	const dir = mkdtempSync(join(tmpdir(), "portward-test."));
+	let dir: string;
 	beforeAll(async () => {
+		dir = mkdtempSync(join(tmpdir(), "portward-test."));
 		writeFileSync(join(dir, "note"), "from the host\n");
 		vm = await Vm.boot({ flavour: "fast", files: { "sub/note": join(dir, "note") } });
 	}, bootMs);

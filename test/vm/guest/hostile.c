@@ -13,7 +13,7 @@
  *     on=PATTERN:REPLY once=...   PATTERN: the 8 setup bytes in hex, "." for any digit. REPLY: hex, stall or hang.
  *                                 Tried in order, before all else; a "once" is used up by its first match
  *     ep.ADDRESS=stall|zero|hang  what transfers on an endpoint get, address in hex (hang: no answer, as an idle one)
- *     bot=N                       mass storage (bulk only, one 8 MiB disk): obey N commands, then stop answering
+ *     bot=N                       mass storage (bulk only, one 8 MiB disk): obey N commands, then say "hung NAME" and stop answering
  *     bot.in=ADDRESS bot.out=ADDRESS  its endpoints (81, 02)
  *     trace=1                     print "ctrl NAME SETUP" for every control request
  *   send NAME ADDRESS HEX         completes a waiting IN transfer (a key press); fails if none waits
@@ -331,6 +331,7 @@ static void disk_out(struct device *d, uint32_t seqnum, const uint8_t *data, uin
 	} else if (length == 31 && !memcmp(data, "USBC", 4)) {
 		if (!d->bot_left) {
 			keep(d, seqnum, d->bot_out, length);
+			answer("hung %s", d->name);
 			return;
 		}
 		d->bot_left--;

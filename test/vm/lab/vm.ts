@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -92,7 +93,7 @@ export class Vm implements AsyncDisposable {
 			"-chardev", `socket,id=rpc,path=${socket("rpc")}`, "-device", "virtserialport,chardev=rpc,name=lab.rpc",
 			"-chardev", `socket,id=events,path=${socket("events")}`, "-device", "virtserialport,chardev=events,name=lab.events",
 			"-object", "rng-random,filename=/dev/urandom,id=rng", "-device", "virtio-rng-pci,rng=rng",
-			"-device", "qemu-xhci,id=hc,p2=8,p3=8", "-audiodev", "none,id=sound",
+			"-device", "qemu-xhci,id=hc,p2=15,p3=15", "-audiodev", "none,id=sound",
 			...disks,
 		];
 		const log = join(dir, "qemu.log");
@@ -172,6 +173,17 @@ export class Vm implements AsyncDisposable {
 			},
 			options.every ?? 100,
 		);
+	}
+
+	/** Waits until the recorder has delivered whatever the kernel had sent or logged before this call. */
+	async barrier(): Promise<void> {
+		const mark = this.events.mark();
+		const uuid = randomUUID();
+		await this.sh(`echo change ${uuid} > /sys/class/mem/null/uevent; echo ${uuid} > /dev/kmsg`);
+		await this.events.uevent(({ properties }) => properties.get("SYNTH_UUID") === uuid, "the marker", {
+			mark,
+		});
+		await this.events.find((event) => event.kind === "log" && event.text === uuid, "the marker", { mark });
 	}
 
 	/** A command of QEMU's monitor. */

@@ -1,5 +1,7 @@
 /** Answers as plain values, and their bytes on the wire. Pure. */
 
+import { escapeForTerminal, escapeJson } from "../terminal.ts";
+
 export interface Reply {
 	readonly status: number;
 	readonly type: string;
@@ -34,12 +36,13 @@ const securityHeaders: Readonly<Record<string, string>> = {
 	"X-Frame-Options": "DENY",
 };
 
+/** One line, whatever `body` holds: it may end up on a terminal. */
 export function textReply(status: number, body: string): Reply {
-	return { status, type: textType, body: `${body}\n` };
+	return { status, type: textType, body: `${escapeForTerminal(body)}\n` };
 }
 
 export function jsonReply(status: number, value: unknown): Reply {
-	return { status, type: jsonType, body: `${JSON.stringify(value)}\n` };
+	return { status, type: jsonType, body: `${escapeJson(JSON.stringify(value))}\n` };
 }
 
 /** `{error, hint}`: what is wrong with a request and what to send instead. */

@@ -12,7 +12,7 @@ import { defaultLimits, type Limits, smallAnswer } from "./limits.ts";
 import type { Request } from "./request.ts";
 import { errorReply, type Reply } from "./response.ts";
 import { type HttpSource, route } from "./routes.ts";
-import { claimSocketPath, releaseSocketPath, type SocketFile } from "./unix-socket.ts";
+import { claimSocketPath, releaseSocketPath } from "./unix-socket.ts";
 
 export interface HttpServerOptions {
 	readonly address: ListenAddress;
@@ -208,15 +208,17 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Liste
 	if (!claim.ok) return claim;
 	// bind(2) applies the umask, so the socket is never open to others, not even for a moment.
 	const umask = process.umask(0o177);
-	let file: SocketFile | null = null;
+	let listener: Bun.UnixSocketListener<Connection | undefined> | null = null;
 	try {
-		const listener = Bun.listen({ unix: address.path, ...common });
-		file = claim.bound();
+		const bound = Bun.listen({ unix: claim.temporary, ...common });
+		listener = bound;
+		const file = claim.publish();
 		return started(server, address, () => {
 			if (file !== null) releaseSocketPath(file);
-			listener.stop(true);
+			bound.stop(true);
 		});
 	} catch (error) {
+		listener?.stop(true);
 		return listenError(error, address);
 	} finally {
 		process.umask(umask);

@@ -1,6 +1,7 @@
 /** The file of a unix socket: replaced when its process is dead, left alone otherwise. */
 
-import { lstatSync, rmSync } from "node:fs";
+import { linkSync, lstatSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 
 /** A socket file of ours, known by device and inode. */
 export interface SocketFile {
@@ -10,7 +11,13 @@ export interface SocketFile {
 }
 
 export type SocketClaim =
-	| { readonly ok: true /** Call after bind. */; bound(): SocketFile | null }
+	| {
+			readonly ok: true;
+			/** Bind here; then call `publish`. */
+			readonly temporary: string;
+			/** Gives the bound socket its own path. Throws when the path came to exist meanwhile. */
+			publish(): SocketFile | null;
+	  }
 	| { readonly ok: false; readonly message: string; readonly hint: string };
 
 async function answers(path: string): Promise<boolean> {
@@ -49,7 +56,19 @@ export async function claimSocketPath(path: string): Promise<SocketClaim> {
 		}
 		rmSync(path, { force: true });
 	}
-	return { ok: true, bound: () => identify(path) };
+	// Bun removes the path it bound when it stops, whatever file bears that name by then. So it
+	// binds another name, and only release, which knows our socket, removes the real one.
+	const temporary = join(dirname(path), `.portward-${process.pid}`);
+	rmSync(temporary, { force: true });
+	return {
+		ok: true,
+		temporary,
+		publish() {
+			linkSync(temporary, path);
+			rmSync(temporary, { force: true });
+			return identify(path);
+		},
+	};
 }
 
 /** Removes our socket file, unless the path has come to name another. */

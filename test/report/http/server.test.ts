@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, lstatSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import fc from "fast-check";
 import type { HttpServer } from "../../../src/report/http/server.ts";
 import { startHttpServer } from "../../../src/report/http/server.ts";
@@ -53,6 +53,18 @@ describe("answers", () => {
 		expect(response.status).toBe(503);
 		expect(await response.text()).toBe("nf_tables refused\n");
 		expect((await fetch(url(server, "/healthz"))).status).toBe(200);
+	});
+
+	test("what curl prints moves no cursor", async () => {
+		const hostile = "a\x1b[2J\nb\u202e\u009b";
+		const state = sampleState({ warnings: [hostile], readiness: { ready: false, body: hostile } });
+		const { server } = await start(sampleSource(() => state).source);
+		for (const path of ["/readyz", "/v1/status"]) {
+			const text = await (await fetch(url(server, path))).text();
+			expect(text).toMatch(/^[^\x00-\x1f\x7f-\x9f\u202e]+\n$/);
+		}
+		const status = (await (await fetch(url(server, "/v1/status"))).json()) as { warnings: string[] };
+		expect(status.warnings).toEqual([hostile]);
 	});
 
 	test("alerts come newest first, filtered and limited", async () => {
@@ -301,7 +313,16 @@ describe("listening", () => {
 		);
 		expect(statusOf(response)).toBe(200);
 		server.stop();
-		expect(existsSync(path)).toBe(false);
+		expect(readdirSync(dirname(path))).toEqual([]);
+	});
+
+	test("stopping leaves a file alone that took the socket's place", async () => {
+		const path = join(directory(), "s.sock");
+		const { server } = await start(undefined, {}, { kind: "unix", path });
+		rmSync(path);
+		writeFileSync(path, "precious");
+		server.stop();
+		expect(readFileSync(path, "utf8")).toBe("precious");
 	});
 
 	test("a dead process's socket is replaced; a live one, or another file, is refused and left alone", async () => {
@@ -320,7 +341,7 @@ describe("listening", () => {
 		writeFileSync(file, "precious");
 		chmodSync(file, 0o600);
 		await expect(serve(undefined, {}, { kind: "unix", path: file })).rejects.toThrow("not a socket");
-		expect(existsSync(file)).toBe(true);
+		expect(readFileSync(file, "utf8")).toBe("precious");
 	});
 
 	test("a port in use and an address of another host are explained", async () => {

@@ -49,10 +49,21 @@ export function suggest(word: string, candidates: readonly string[], noun: strin
 	return `known ${noun}: ${candidates.join(", ")}`;
 }
 
+/** Control characters, line separators and marks that reorder text on a terminal. */
+const unprintable = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
+
+function escapeCharacter(character: string): string {
+	return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
+
 /** Text from a file, quoted and bounded for a message; control characters are escaped. */
 export function quote(text: string): string {
 	const shown = text.length > 80 ? `${text.slice(0, 77)}...` : text;
-	return JSON.stringify(shown).replace(/[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, (c) => {
-		return `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`;
-	});
+	return JSON.stringify(shown).replace(unprintable, escapeCharacter);
+}
+
+/** A message that may contain text from a file, on one bounded line without control characters. */
+export function printable(text: string): string {
+	const shown = text.length > 300 ? `${text.slice(0, 297)}...` : text;
+	return shown.toWellFormed().replace(unprintable, escapeCharacter);
 }

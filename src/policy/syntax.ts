@@ -6,6 +6,7 @@
  */
 
 import { Composer, Lexer, type ParsedNode, Parser } from "yaml";
+import { printable } from "./suggest.ts";
 
 /** Bounds that keep one file from exhausting a root process. */
 export const syntaxLimits = {
@@ -155,5 +156,5 @@ function compose(source: string): Syntax {
 }
 
 function syntaxError(offset: number, message: string): SyntaxProblem {
-	return { offset, code: "yaml-syntax", message: `not valid YAML: ${message}`, hint: "" };
+	return { offset, code: "yaml-syntax", message: `not valid YAML: ${printable(message)}`, hint: "" };
 }

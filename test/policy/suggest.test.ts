@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { nearest, quote } from "../../src/policy/suggest.ts";
+import { nearest, printable, quote } from "../../src/policy/suggest.ts";
 
 const fields = ["ingress", "egress", "from", "to", "ports", "iface", "action", "severity", "tags", "message"];
 
@@ -37,4 +37,10 @@ test("quote is one short printable line, whatever the text", () => {
 			if (text.length <= 80) expect(JSON.parse(quoted)).toBe(text);
 		}),
 	);
+});
+
+test("printable is one bounded line, and leaves plain text alone", () => {
+	expect(printable('Invalid escape "\\z"')).toBe('Invalid escape "\\z"');
+	expect(printable("a\u001b[31m\nb\u202e")).toBe("a\\u001b[31m\\u000ab\\u202e");
+	expect(printable("x".repeat(10_000)).length).toBe(300);
 });

@@ -2,7 +2,7 @@
 
 import { expect } from "bun:test";
 import type { Diagnostic } from "../../../src/policy/diagnostic.ts";
-import type { NetworkPolicy } from "../../../src/policy/model.ts";
+import type { NetworkPolicy, NetworkRule } from "../../../src/policy/model.ts";
 import { type ParsedDocument, parsePolicyFile } from "../../../src/policy/parse.ts";
 
 /** A policy whose `spec` (after nodeSelector) is the given lines, indented by two. */
@@ -39,4 +39,27 @@ export function valid(text: string): NetworkPolicy {
 /** "severity code path" of each finding. */
 export function brief(diagnostics: readonly Diagnostic[]): string[] {
 	return diagnostics.map((d) => `${d.severity} ${d.code} ${d.path}`);
+}
+
+/** The first ingress rule of a policy with this spec, which must be valid. */
+export function firstRule(spec: string): NetworkRule {
+	const [rule] = valid(policyText(spec)).ingress;
+	if (rule === undefined) throw new Error("no rule");
+	return rule;
+}
+
+/** Exactly one error, given as "code path", whose hint contains `hint`; and no policy. */
+export function expectRefused(text: string, finding: string, hint: string): void {
+	const document = only(text);
+	const errors = document.diagnostics.filter((d) => d.severity === "error");
+	expect(errors.map((d) => `${d.code} ${d.path}`)).toEqual([finding]);
+	expect(errors[0]?.hint).toContain(hint);
+	expect(document.policy).toBeNull();
+}
+
+/** Exactly one warning, given as "code path", on a valid policy. */
+export function expectWarned(text: string, finding: string): void {
+	const document = only(text);
+	expect(brief(document.diagnostics)).toEqual([`warning ${finding}`]);
+	expect(document.policy).not.toBeNull();
 }

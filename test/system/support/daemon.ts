@@ -167,6 +167,19 @@ export class Daemon implements AsyncDisposable {
 		);
 	}
 
+	/** Waits until the network enforcer is active, whether or not every policy could be enforced. */
+	async active(milliseconds = 15_000): Promise<void> {
+		await eventually(
+			"an active enforcer",
+			async () => {
+				if (this.#process.exitCode !== null) throw new Error(`it exited: ${this.#log}`);
+				const status = await this.status().catch(() => null);
+				return status?.enforcers.network.state === "active";
+			},
+			milliseconds,
+		);
+	}
+
 	get(path: string): Promise<Response> {
 		return fetch(`http://localhost${path}`, { unix: this.home.socket });
 	}

@@ -1,0 +1,112 @@
+/** What a new flow costs with more and more rules, against no firewall and against a list of rules. */
+
+import { Daemon } from "../test/system/support/daemon.ts";
+import { Lab } from "../test/system/support/netns.ts";
+import { connectionRate, flood, type Target } from "../test/system/support/traffic.ts";
+import { atLeast, atMost, type Figure, interleave, quantity } from "./report.ts";
+import { asLinearRuleset, asPolicy, makeRules, type Rule } from "./rulesets.ts";
+
+const sizes = [10, 100, 1_000, 10_000] as const;
+const largest = 10_000;
+
+/** The guarded end of a lab's first link; peers connect to it. */
+const local = "198.18.0.1";
+const peer = "198.18.0.2";
+
+/** Packets a measurement: enough to last, few enough for the connection table. */
+const packets = { fast: 100_000, slow: 6_000 };
+
+type Firewall = (lab: Lab, rules: readonly Rule[]) => Promise<void>;
+
+const firewalls: Readonly<Record<string, Firewall>> = {
+	portward: async (lab, rules) => {
+		// The rules stay when the daemon has gone, so that only the kernel is measured.
+		await using daemon = await Daemon.start(lab.guarded, {
+			policies: { "rules.json": asPolicy("rules", rules) },
+		});
+		await daemon.stop();
+	},
+	linear: async (lab, rules) => lab.guarded.nft(asLinearRuleset(rules)),
+};
+
+/** A lab with its firewall for each contender: "none", and each kind with each size. */
+async function contenders(protocol: Rule["protocol"], last: readonly Rule[]) {
+	const made: { name: string; lab: Lab; rules: readonly Rule[] }[] = [];
+	made.push({ name: "none", lab: await Lab.create(), rules: makeRules(largest, protocol) });
+	for (const [kind, load] of Object.entries(firewalls)) {
+		for (const size of sizes) {
+			const lab = await Lab.create();
+			const rules = [...makeRules(size - last.length, protocol), ...last];
+			await load(lab, rules);
+			made.push({ name: `${kind} ${size}`, lab, rules });
+		}
+	}
+	return made;
+}
+
+function ratios(cost: Readonly<Record<string, number>>): Figure[] {
+	const of = (name: string) => cost[name] ?? Number.NaN;
+	const ours = of(`portward ${largest}`);
+	return [
+		...sizes.map((size) => quantity(`${size} rules, portward`, of(`portward ${size}`), "µs", null)),
+		...sizes.map((size) => quantity(`${size} rules, one by one`, of(`linear ${size}`), "µs", null)),
+		quantity("no firewall", of("none"), "µs", null),
+		atMost(`${largest} rules against 10`, ours / of("portward 10"), 1.5),
+		atMost(`${largest} rules against no firewall`, ours / of("none"), 2.5),
+	];
+}
+
+/** Accepted UDP packets, each of a flow of its own. */
+export async function udpFlows(): Promise<Figure[]> {
+	const all = await contenders("udp", []);
+	const cost = await interleave(
+		Object.fromEntries(
+			all.map(({ name, lab, rules }) => [
+				name,
+				async () => {
+					const targets: Target[] = rules.map((rule) => ({
+						expect: "pass",
+						protocol: "udp",
+						remote: rule.address,
+						local,
+						port: rule.port,
+					}));
+					const count = name === `linear ${largest}` || name === "linear 1000" ? packets.slow : packets.fast;
+					const { seconds } = await flood(lab, {
+						interface: "eth0",
+						targets,
+						packets: count,
+						rate: 0,
+						sink: true,
+					});
+					lab.guarded.try(["conntrack", "-F"]);
+					return (seconds / count) * 1e6;
+				},
+			]),
+		),
+	);
+	for (const { lab } of all) lab[Symbol.dispose]();
+	const dearer = (cost[`linear ${largest}`] ?? 0) / (cost[`portward ${largest}`] ?? 1);
+	return [...ratios(cost), atLeast(`${largest} rules one by one against portward`, dearer, 50)];
+}
+
+/** TCP connections that the last rule of all accepts. */
+export async function tcpConnects(): Promise<Figure[]> {
+	const port = 999;
+	const all = await contenders("tcp", [{ address: peer, protocol: "tcp", port }]);
+	const cost = await interleave(
+		Object.fromEntries(
+			all.map(({ name, lab }) => [
+				name,
+				async () => {
+					const rate = await connectionRate(lab, local, port, 1);
+					lab.guarded.try(["conntrack", "-F"]);
+					if (rate.failed > 0) throw new Error(`${name}: ${rate.failed} connections failed`);
+					return 1e6 / rate.perSecond;
+				},
+			]),
+		),
+	);
+	for (const { lab } of all) lab[Symbol.dispose]();
+	return ratios(cost);
+}

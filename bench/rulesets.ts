@@ -1,0 +1,49 @@
+/** The same rules for every contender: as policies, and as an ordinary list of nftables rules. */
+
+/** One allowed source and port. */
+export interface Rule {
+	readonly address: string;
+	readonly protocol: "tcp" | "udp";
+	readonly port: number;
+}
+
+/** `count` rules with addresses and ports of their own, all different. */
+export function makeRules(count: number, protocol: Rule["protocol"]): Rule[] {
+	return Array.from({ length: count }, (_, index) => ({
+		address: `10.${(index >> 8) & 255}.${index & 255}.${1 + ((index * 37) % 200)}`,
+		protocol,
+		port: 1000 + ((index * 7) % 997),
+	}));
+}
+
+/** One policy that allows exactly these; with `posture: block` the rest is dropped. */
+export function asPolicy(name: string, rules: readonly Rule[]): string {
+	return JSON.stringify({
+		apiVersion: "security.kubearmor.com/v1",
+		kind: "KubeArmorNetworkPolicy",
+		metadata: { name },
+		spec: {
+			nodeSelector: { matchLabels: { "kubernetes.io/hostname": "*" } },
+			action: "Allow",
+			ingress: rules.map((rule) => ({
+				from: [{ ipBlock: { cidr: `${rule.address}/32` } }],
+				ports: [{ protocol: rule.protocol.toUpperCase(), port: rule.port }],
+			})),
+		},
+	});
+}
+
+/** What a firewall that goes through its rules one by one would load. */
+export function asLinearRuleset(rules: readonly Rule[]): string {
+	const lines = rules.map((rule) => `ip saddr ${rule.address} ${rule.protocol} dport ${rule.port} accept`);
+	return `table inet linear {
+	chain in {
+		type filter hook input priority 10; policy drop;
+		iif lo accept
+		ct state established,related accept
+		meta l4proto ipv6-icmp accept
+		${lines.join("\n\t\t")}
+	}
+}
+`;
+}

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import type { Alert } from "../../src/report/alert.ts";
 import { cross, type Expectation, expand } from "./support/case.ts";
 import { Daemon } from "./support/daemon.ts";
 import { Lab } from "./support/netns.ts";
@@ -17,16 +18,16 @@ interface Published extends Expectation {
 	/** Labels that make the policy mean this host. */
 	readonly labels?: Readonly<Record<string, string>>;
 	/** What an alert of the first packet that raises one says. */
-	readonly alert?: Readonly<Record<string, unknown>>;
+	readonly alert: Partial<Alert>;
 }
 
-const blocked = {
+const blocked: Partial<Alert> = {
 	Type: "MatchedNetworkPolicy",
 	Operation: "NetworkFirewall",
 	Action: "Block",
 	Result: "Permission denied",
 };
-const audited = {
+const audited: Partial<Alert> = {
 	Type: "MatchedNetworkPolicy",
 	Operation: "NetworkFirewall",
 	Action: "Audit",
@@ -153,8 +154,8 @@ describe.each(["concatenated", "nested"])("%s ruleset", (rulesetForm) => {
 		const { lines, probes, passes } = expand(one);
 		const passed = await prober.send(probes);
 		expect(lines.filter((_, index) => passed[index] !== passes[index])).toEqual([]);
-		const alert = await daemon.alert("the expected one", (found) => found.Action === one.alert?.["Action"]);
-		expect(alert).toMatchObject(one.alert ?? {});
+		const alert = await daemon.alert("the expected one", (found) => found.Action === one.alert.Action);
+		expect(alert).toMatchObject(one.alert);
 		// A host without the labels is left alone.
 		if (one.labels !== undefined) {
 			await daemon.stop();

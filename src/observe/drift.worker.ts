@@ -26,7 +26,7 @@ function listen(start: ObserverStart<DriftSettings>): string | null {
 	const opened = NetlinkSocket.open({
 		protocol: NETLINK_NETFILTER,
 		groups: [NFNLGRP_NFTABLES],
-		receiveBuffer: RECEIVE_BUFFER_BYTES,
+		receiveBuffer: start.settings.receiveBuffer ?? RECEIVE_BUFFER_BYTES,
 	});
 	if (!opened.ok) return opened.error;
 	const { socket } = opened;

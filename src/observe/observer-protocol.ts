@@ -21,6 +21,8 @@ export interface DriftSettings {
 	readonly table: string;
 	/** Tables created with a name that starts with this are reported as probes. */
 	readonly probePrefix: string;
+	/** Bytes of notifications that may wait to be read; 32 MiB when absent. */
+	readonly receiveBuffer?: number;
 }
 
 /** The Worker is set up and sees all that happens from now on. */

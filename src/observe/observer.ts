@@ -3,8 +3,8 @@
 import { EventFd } from "../../ffi/wait.ts";
 import type { FailedMessage, ObserverMessage, ObserverStart, StoppedMessage } from "./observer-protocol.ts";
 
-/** How long a Worker may take to end by itself. */
-const STOP_MS = 1000;
+/** How long a Worker may take to end by itself, and to die when it is terminated. */
+const STOP_MS = 500;
 
 export interface ObserverHandlers<Report> {
 	report(report: Report): void;
@@ -44,13 +44,24 @@ export class Observer {
 		return { ok: true, observer };
 	}
 
-	/** Tells the Worker to end and waits until it has; one that does not within a second is terminated. */
+	/**
+	 * Tells the Worker to end and waits until it has. One that does not within half a second is terminated; a
+	 * thread that does not even heed that within as long again is left to the end of the process.
+	 */
 	async stop(): Promise<void> {
 		this.#stopping = true;
 		this.stopEvent.signal();
-		const timer = setTimeout(() => this.worker.terminate(), STOP_MS);
-		await this.#ended.promise;
+		if (await this.#endsWithin(STOP_MS)) return;
+		this.worker.terminate();
+		await this.#endsWithin(STOP_MS);
+	}
+
+	async #endsWithin(milliseconds: number): Promise<boolean> {
+		const late = Promise.withResolvers<false>();
+		const timer = setTimeout(() => late.resolve(false), milliseconds);
+		const ended = await Promise.race([this.#ended.promise.then(() => true), late.promise]);
 		clearTimeout(timer);
+		return ended;
 	}
 
 	#listen<Report extends { readonly kind: string }>(
@@ -59,9 +70,12 @@ export class Observer {
 	): void {
 		let error = "the Worker ended without a word";
 		this.worker.onmessage = ({ data }: MessageEvent<ObserverMessage<Report>>) => {
-			if (isFailed(data)) error = data.error;
-			else if (!isStopped(data)) handlers.report(data);
-			Atomics.add(handled, 0, 1);
+			try {
+				if (isFailed(data)) error = data.error;
+				else if (!isStopped(data)) handlers.report(data);
+			} finally {
+				Atomics.add(handled, 0, 1);
+			}
 		};
 		this.worker.onerror = (event) => {
 			event.preventDefault();

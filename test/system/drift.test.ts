@@ -158,4 +158,20 @@ describe.skipIf(!canIsolate)("drift in a network namespace", () => {
 		expect(await marker()).toEqual([]);
 		expect(observing.reports.some(({ kind }) => kind === "suspect")).toBe(false);
 	});
+
+	test("lost notifications raise suspicion, and what follows is told again", async () => {
+		await probe();
+		run(SKELETON);
+		const small = await observeDrift({ table: TABLE, probePrefix: PROBE_PREFIX, receiveBuffer: 1 });
+		const rules = Array.from({ length: 2000 }, () => `add rule inet ${TABLE} c counter`);
+		run(rules.join("\n"));
+		await until(() => small.reports.some(({ kind }) => kind === "suspect"), "the suspicion");
+		const before = small.reports.length;
+		command("nft", "flush", "chain", "inet", TABLE, "c");
+		await until(
+			() => small.reports.slice(before).some(({ kind }) => kind === "transaction" || kind === "suspect"),
+			"the flush",
+		);
+		await small.stop();
+	});
 });

@@ -1,6 +1,6 @@
 /** An observing Worker that behaves as its settings say. */
 
-import { Poller } from "../../../ffi/wait.ts";
+import { EventFd, Poller } from "../../../ffi/wait.ts";
 import type { ObserverStart } from "../../../src/observe/observer-protocol.ts";
 
 declare const self: Worker;
@@ -18,10 +18,11 @@ self.onmessage = ({ data }: MessageEvent<ObserverStart<string>>) => {
 		while (Atomics.load(handled, 0) === 0);
 		self.postMessage({ kind: "echo", handled: Atomics.load(handled, 0) });
 	}
-	const polling = Poller.create([data.stopFd]);
+	const deaf = EventFd.create();
+	if (!deaf.ok) throw new Error(deaf.error);
+	const polling = Poller.create([data.settings === "deaf" ? deaf.event.fd : data.stopFd]);
 	if (!polling.ok) throw new Error(polling.error);
-	do polling.poller.wait(-1);
-	while (data.settings === "deaf");
+	polling.poller.wait(-1);
 	self.postMessage({ kind: "stopped" });
 	process.exit(0);
 };

@@ -1,0 +1,129 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { EntryReader } from "../../src/observe/conntrack.ts";
+import { MessageCursor, MessageWriter } from "../../src/observe/netlink-message.ts";
+
+const NEW_ENTRY = 1 << 8;
+
+/** The attributes alone, as the value of a nest. */
+function attributes(build: (writer: MessageWriter) => void): Uint8Array {
+	const writer = new MessageWriter(0, 0, 0);
+	build(writer);
+	return writer.finish().subarray(16);
+}
+
+function tuple(addresses: [number, number[]][], protocol: number, ports: number[]): Uint8Array {
+	return attributes((writer) =>
+		writer
+			.nested(
+				1,
+				attributes((nest) => {
+					for (const [type, value] of addresses) nest.attribute(type, value);
+				}),
+			)
+			.nested(
+				2,
+				attributes((nest) => {
+					nest.u8(1, protocol);
+					for (const [index, port] of ports.entries()) nest.u16(2 + index, port);
+				}),
+			),
+	);
+}
+
+function read(family: 4 | 6, bytes: Uint8Array) {
+	const cursor = new MessageCursor(bytes);
+	expect(cursor.advance()).toBe(true);
+	return new EntryReader(family).read(cursor);
+}
+
+const there: [number, number[]][] = [
+	[1, [10, 0, 0, 1]],
+	[2, [10, 0, 0, 2]],
+];
+const back: [number, number[]][] = [
+	[1, [10, 0, 0, 2]],
+	[2, [10, 0, 0, 1]],
+];
+
+test("an entry is read with its tuples, id and zone", () => {
+	const original = tuple(there, 6, [40_000, 443]);
+	const bytes = new MessageWriter(NEW_ENTRY, 0, 0)
+		.familyHeader(2)
+		.nested(1, original)
+		.nested(2, tuple(back, 6, [443, 40_000]))
+		.u32(12, 0xfedc_ba98)
+		.u16(18, 7)
+		.finish();
+	expect(read(4, bytes)).toEqual({
+		family: 4,
+		protocol: 6,
+		original: { source: "10.0.0.1", destination: "10.0.0.2", sourcePort: 40_000, destinationPort: 443 },
+		reply: { source: "10.0.0.2", destination: "10.0.0.1", sourcePort: 443, destinationPort: 40_000 },
+		id: 0xfedc_ba98,
+		zone: 7,
+		key: original,
+	});
+});
+
+test("a protocol without ports has ports 0", () => {
+	const bytes = new MessageWriter(NEW_ENTRY, 0, 0)
+		.familyHeader(2)
+		.nested(1, tuple(there, 47, []))
+		.nested(2, tuple(back, 47, []))
+		.u32(12, 1)
+		.finish();
+	expect(read(4, bytes)?.original).toMatchObject({ sourcePort: 0, destinationPort: 0 });
+});
+
+test("an entry without a tuple, an id or an address of the family is none", () => {
+	const whole = (): MessageWriter =>
+		new MessageWriter(NEW_ENTRY, 0, 0).familyHeader(2).nested(1, tuple(there, 6, [1, 2]));
+	expect(read(4, whole().u32(12, 1).finish())).toBeNull();
+	expect(
+		read(
+			4,
+			whole()
+				.nested(2, tuple(back, 6, [2, 1]))
+				.finish(),
+		),
+	).toBeNull();
+	expect(
+		read(
+			6,
+			whole()
+				.nested(2, tuple(back, 6, [2, 1]))
+				.u32(12, 1)
+				.finish(),
+		),
+	).toBeNull();
+	const short: [number, number[]][] = [
+		[1, [10, 0]],
+		[2, [10, 0, 0, 2]],
+	];
+	expect(
+		read(
+			4,
+			whole()
+				.nested(2, tuple(short, 6, [2, 1]))
+				.u32(12, 1)
+				.finish(),
+		),
+	).toBeNull();
+});
+
+test("no bytes make reading throw", () => {
+	const attribute = fc.tuple(fc.constantFrom(1, 2, 3, 12, 18), fc.uint8Array({ maxLength: 40 }));
+	fc.assert(
+		fc.property(
+			fc.array(attribute, { maxLength: 6 }),
+			fc.constantFrom(4 as const, 6 as const),
+			(list, family) => {
+				const writer = new MessageWriter(NEW_ENTRY, 0, 0).familyHeader(2);
+				for (const [type, value] of list) writer.attribute(type, value);
+				const entry = read(family, writer.finish());
+				if (entry !== null) expect(entry.original.source).not.toContain("undefined");
+			},
+		),
+	);
+});

@@ -70,10 +70,18 @@ export class LogAccounting {
 	#lost = 0;
 	#formerLost = 0;
 
-	/** Takes over a rule that was in the kernel, with these counts, before this daemon started. */
+	/**
+	 * Takes over a rule that was in the kernel, with these counts, before this daemon
+	 * started; what has been received of it since is not earlier. Never call it for a
+	 * rule whose counters this daemon created: nothing of theirs is earlier.
+	 */
 	adopt(rule: LoggedRule): void {
-		const counts = { packets: rule.packets, logged: rule.logged };
-		this.#entries.set(rule.id, { ...newEntry(), earlier: counts, kernel: counts });
+		const { received } = add(this.#former.get(rule.id) ?? nothing, this.#tallies.get(rule.id) ?? nothing);
+		this.#entries.set(rule.id, {
+			...newEntry(),
+			earlier: { packets: Math.max(0, rule.packets - received), logged: Math.max(0, rule.logged - received) },
+			kernel: { packets: rule.packets, logged: rule.logged },
+		});
 	}
 
 	/** Takes in a batch of the NFLOG Worker. */

@@ -108,6 +108,20 @@ test("counts from before this daemon are earlier", () => {
 	});
 });
 
+test("what was received before a rule is adopted is not earlier", () => {
+	const accounting = new LogAccounting();
+	accounting.receive({ tallies: { a: tally(5, 1) }, lost: 0 });
+	accounting.adopt({ id: "a", packets: 1005, logged: 105 });
+	read(accounting, [{ id: "a", packets: 1010, logged: 108 }], { a: tally(8, 1) }, 0);
+	expect(accounting.outcomes("a")).toEqual({
+		alerted: 7,
+		aggregated: 1,
+		suppressed: 2,
+		lost: 0,
+		earlier: 1000,
+	});
+});
+
 test("a restarted Worker's tallies continue its predecessor's", () => {
 	const accounting = new LogAccounting();
 	read(accounting, [{ id: "a", packets: 10, logged: 10 }], { a: tally(8, 2) }, 2);

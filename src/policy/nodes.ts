@@ -159,7 +159,9 @@ export class NodeReader {
 		const target = this.follow(node, path ?? { parent: null, key: "" });
 		if (target === null) return null;
 		if (!isMap(target)) {
-			this.wrongType(node, path, "a mapping (field: value)", target);
+			const glued = isScalar(target) && typeof target.value === "string" && /^\w+:\S/.test(target.value);
+			const hint = glued ? "write a space after the colon" : "";
+			this.wrongType(node, path, "a mapping (field: value)", target, hint);
 			return null;
 		}
 		const entries = new Map<string, Field>();

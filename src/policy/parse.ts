@@ -138,7 +138,7 @@ function parseDocument(file: string, chunk: Chunk, index: number): ParsedDocumen
 	}
 	for (const { offset, code, message, hint } of problems) {
 		// What follows a glued colon confuses the parser; its own words about it would mislead.
-		if (spaceless !== null && code === "yaml-syntax") continue;
+		if (spaceless !== null && code === "yaml-syntax" && offset >= spaceless.lineStart) continue;
 		reader.report("error", reader.placeAt(offset), null, code, message, hint);
 	}
 	const policy = reader.failed || contents === null ? null : validateKind(reader, contents, base.kind);
@@ -154,12 +154,20 @@ function byPlace(a: Place, b: Place): number {
 const gluedField =
 	/^[ \t-]*(apiVersion|kind|metadata|name|spec|action|severity|message|protocol|port|endPort|cidr):(?=[^\s/])/m;
 
-function findMissingSpace(source: string): { offset: number; message: string; hint: string } | null {
+interface MissingSpace {
+	readonly offset: number;
+	readonly lineStart: number;
+	readonly message: string;
+	readonly hint: string;
+}
+
+function findMissingSpace(source: string): MissingSpace | null {
 	const match = gluedField.exec(source);
 	if (match === null) return null;
 	const line = source.slice(match.index).split("\n", 1)[0]?.trim() ?? "";
 	return {
 		offset: match.index + match[0].length - (match[1]?.length ?? 0) - 1,
+		lineStart: match.index,
 		message: `${quote(line)} has no space after the colon, so YAML does not see a field`,
 		hint: `write ${match[1]}: and a space before the value`,
 	};
@@ -172,7 +180,7 @@ function identify(contents: ParsedNode | null): { kind: string | null; name: str
 	const metadata = contents.get("metadata");
 	const name = isMap(metadata) ? metadata.get("name") : null;
 	return {
-		kind: typeof kind === "string" ? kind : null,
+		kind: typeof kind === "string" && /^[\x20-\x7e]{1,64}$/.test(kind) ? kind : null,
 		name: typeof name === "string" && isPolicyName(name) ? name : null,
 	};
 }

@@ -104,6 +104,16 @@ describe("kinds", () => {
 		expect(codes(only(text))).toEqual(["wrong-type"]);
 	});
 
+	test("a glued colon hides no earlier mistake", () => {
+		const text = good.replace("metadata:", "metadata: [").replace("ingress: [{}]", "port:22");
+		expect(codes(only(text))).toEqual(["yaml-syntax", "missing-space"]);
+	});
+
+	test("a kind that cannot be shown is not passed on", () => {
+		expect(only(kind('kind: "\\e[31m"')).kind).toBeNull();
+		expect(only(kind(`kind: ${"k".repeat(1000)}`)).kind).toBeNull();
+	});
+
 	test("kind and name are known even of a broken document", () => {
 		expect(only(policyText("action: Nope"))).toMatchObject({
 			kind: "KubeArmorNetworkPolicy",

@@ -37,6 +37,7 @@ describe("ports", () => {
 	);
 
 	test.each([
+		[port("port:22"), `wrong-type ${at}.ports[0]`, "space after the colon"],
 		[port("{port: 0}"), `bad-port ${at}.ports[0].port`, "1 to 65535"],
 		[port("{port: 70000}"), `bad-port ${at}.ports[0].port`, "1 to 65535"],
 		[port("{port: -1}"), `bad-port ${at}.ports[0].port`, "1 to 65535"],

@@ -13,16 +13,13 @@ export const SO_RCVBUF = 8;
 export const SO_RCVBUFFORCE = 33;
 
 /** bits/socket_type.h */
-export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
-export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 
 /** bits/socket.h */
 export const MSG_DONTWAIT = 0x40;
 export const MSG_TRUNC = 0x20;
-export const MSG_NOSIGNAL = 0x4000;
 
 /** linux/netlink.h */
 export const NETLINK_ROUTE = 0;
@@ -32,10 +29,6 @@ export const NETLINK_ADD_MEMBERSHIP = 1;
 
 /** bits/poll.h */
 export const POLLIN = 0x1;
-export const POLLOUT = 0x4;
-export const POLLERR = 0x8;
-export const POLLHUP = 0x10;
-export const POLLNVAL = 0x20;
 
 /** sys/eventfd.h */
 export const EFD_NONBLOCK = 0o4000;

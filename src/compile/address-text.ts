@@ -1,0 +1,33 @@
+/** Addresses and intervals as nftables reads them. */
+
+import { formatAddress } from "../policy/cidr.ts";
+import type { Address } from "./atom.ts";
+
+function addressText(address: Address): string {
+	if (typeof address === "bigint") return formatAddress(6, address);
+	return `${Math.floor(address / 0x1000000)}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
+}
+
+/** The length of the one block that is exactly this interval, or null. */
+function blockLength(first: Address, last: Address): number | null {
+	const bits = typeof first === "bigint" ? 128 : 32;
+	if (typeof first === "number" && typeof last === "number") {
+		const size = last - first + 1;
+		const host = Math.log2(size);
+		return Number.isInteger(host) && first % size === 0 ? bits - host : null;
+	}
+	const size = BigInt(last) - BigInt(first) + 1n;
+	if ((size & (size - 1n)) !== 0n || BigInt(first) % size !== 0n) return null;
+	return bits + 1 - size.toString(2).length;
+}
+
+/** An address, a block or a range, whichever is the interval's shortest form. */
+export function intervalText(first: Address, last: Address): string {
+	if (first === last) return addressText(first);
+	const length = blockLength(first, last);
+	return length === null ? `${addressText(first)}-${addressText(last)}` : `${addressText(first)}/${length}`;
+}
+
+export function portsText(first: number, last: number): string {
+	return first === last ? String(first) : `${first}-${last}`;
+}

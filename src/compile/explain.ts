@@ -1,0 +1,48 @@
+/** Why a packet gets its verdict, for `portward explain`. */
+
+import { type Address, type Atom, atomOrder, interfaceMatches, matchesAddress } from "./atom.ts";
+import type { CompiledRule } from "./plan.ts";
+import { decide, type Overridden } from "./precedence.ts";
+import { decidePacket, type NetworkModel, type Packet, type Verdict } from "./program.ts";
+
+export interface OverriddenRule {
+	readonly rule: CompiledRule;
+	readonly reason: Overridden<Atom>["reason"];
+	/** The rule that it yielded to; can be of the same policy. */
+	readonly by: CompiledRule;
+}
+
+export interface Explanation extends Verdict {
+	/** Matching rules that did not decide; each once. */
+	readonly overridden: readonly OverriddenRule[];
+}
+
+function matches(atom: Atom, packet: Packet): boolean {
+	if (atom.family !== packet.family || !interfaceMatches(atom.interface, packet.interface)) return false;
+	if (atom.protocol !== null && atom.protocol !== packet.protocol) return false;
+	if (atom.range !== null && (packet.port < atom.range.first || packet.port > atom.range.last)) return false;
+	const address: Address = packet.family === 4 ? Number(packet.address) : packet.address;
+	return matchesAddress(atom, address);
+}
+
+/**
+ * The verdict of the compiled model with the precedence that led to it.
+ *
+ * @throws Error when precedence and the compiled model disagree, which is a bug of the compiler.
+ */
+export function explain(model: NetworkModel, packet: Packet): Explanation {
+	const verdict = decidePacket(model, packet);
+	const matching = model[packet.direction].atoms.filter((atom) => matches(atom, packet));
+	const decision = decide(matching, atomOrder);
+	const winner = decision?.winner.rule ?? model[packet.direction].posture;
+	if (winner !== verdict.rule) {
+		throw new Error(`the compiled model gives ${verdict.rule?.id} where precedence gives ${winner?.id}`);
+	}
+	const overridden = new Map<string, OverriddenRule>();
+	for (const { item, reason, by } of decision?.overridden ?? []) {
+		if (item.rule !== winner && !overridden.has(item.rule.id)) {
+			overridden.set(item.rule.id, { rule: item.rule, reason, by: by.rule });
+		}
+	}
+	return { ...verdict, overridden: [...overridden.values()] };
+}

@@ -1,0 +1,177 @@
+/**
+ * Address intervals. The bounds of all atoms of one direction and family make
+ * an axis; algorithms work on positions of that axis and only tables hold
+ * addresses, so IPv4 and IPv6 share all code.
+ */
+
+import type { Address, Atom } from "./atom.ts";
+
+/** Sorted, disjoint, inclusive intervals with the rank of the rule that each leads to (-1 in a plain set). */
+export interface IntervalList {
+	readonly first: readonly Address[];
+	readonly last: readonly Address[];
+	readonly rank: readonly number[];
+}
+
+/** Half-open span of axis positions, with what covers it. */
+export interface Span<T> {
+	readonly from: number;
+	readonly to: number;
+	readonly item: T;
+}
+
+/** The rank at an address, or null outside all intervals. Binary search. */
+export function lookup(list: IntervalList, address: Address): number | null {
+	let low = 0;
+	let high = list.first.length;
+	while (low < high) {
+		const middle = (low + high) >> 1;
+		const first = list.first[middle];
+		if (first !== undefined && first <= address) low = middle + 1;
+		else high = middle;
+	}
+	const last = list.last[low - 1];
+	const rank = list.rank[low - 1];
+	return last !== undefined && rank !== undefined && address <= last ? rank : null;
+}
+
+/** Collects spans in rising order into an interval list; neighbours of one rank become one interval. */
+export class IntervalBuilder {
+	readonly #axis: Axis;
+	readonly #first: Address[] = [];
+	readonly #last: Address[] = [];
+	readonly #rank: number[] = [];
+	#end = -1;
+
+	constructor(axis: Axis) {
+		this.#axis = axis;
+	}
+
+	add(from: number, to: number, rank: number): void {
+		const last = this.#axis.before(to);
+		if (this.#end === from && this.#rank.at(-1) === rank) {
+			this.#last[this.#last.length - 1] = last;
+		} else {
+			this.#first.push(this.#axis.at(from));
+			this.#last.push(last);
+			this.#rank.push(rank);
+		}
+		this.#end = to;
+	}
+
+	get list(): IntervalList {
+		return { first: this.#first, last: this.#last, rank: this.#rank };
+	}
+}
+
+export class Axis {
+	readonly #points: readonly Address[];
+	readonly #six: boolean;
+
+	private constructor(points: readonly Address[], six: boolean) {
+		this.#points = points;
+		this.#six = six;
+	}
+
+	/** The axis of all bounds of these atoms and their holes. All of one family. */
+	static of(atoms: readonly Atom[], family: 4 | 6): Axis {
+		if (family === 4) {
+			const bounds = new Set<number>();
+			for (const atom of atoms) {
+				for (const block of [atom, ...atom.holes]) {
+					bounds.add(Number(block.first)).add(Number(block.last) + 1);
+				}
+			}
+			return new Axis([...Float64Array.from(bounds).sort()], false);
+		}
+		const bounds = new Set<bigint>();
+		for (const atom of atoms) {
+			for (const block of [atom, ...atom.holes]) {
+				bounds.add(BigInt(block.first)).add(BigInt(block.last) + 1n);
+			}
+		}
+		return new Axis(
+			[...bounds].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0)),
+			true,
+		);
+	}
+
+	at(position: number): Address {
+		const point = this.#points[position];
+		if (point === undefined) throw new RangeError(`axis position ${position}`);
+		return point;
+	}
+
+	/** The last address before a position. */
+	before(position: number): Address {
+		const point = this.at(position);
+		return this.#six ? BigInt(point) - 1n : Number(point) - 1;
+	}
+
+	#position(address: Address): number {
+		let low = 0;
+		let high = this.#points.length;
+		while (low < high) {
+			const middle = (low + high) >> 1;
+			const point = this.#points[middle];
+			if (point !== undefined && point < address) low = middle + 1;
+			else high = middle;
+		}
+		return low;
+	}
+
+	#after(address: Address): number {
+		return this.#position(this.#six ? BigInt(address) + 1n : Number(address) + 1);
+	}
+
+	/** What an atom matches: its block less its holes. */
+	spans<T extends Atom>(atom: T): Span<T>[] {
+		const end = this.#after(atom.last);
+		let from = this.#position(atom.first);
+		const spans: Span<T>[] = [];
+		const holes = atom.holes.map((hole) => [this.#position(hole.first), this.#after(hole.last)] as const);
+		for (const [start, stop] of holes.sort((a, b) => a[0] - b[0])) {
+			if (start > from) spans.push({ from, to: start, item: atom });
+			from = Math.max(from, stop);
+		}
+		if (from < end) spans.push({ from, to: end, item: atom });
+		return spans;
+	}
+}
+
+/**
+ * Visits, in rising order, every maximal stretch over which the set of covering
+ * items is constant and not empty. `active` is only valid during the call.
+ */
+export function sweep<T>(
+	spans: readonly Span<T>[],
+	visit: (from: number, to: number, active: readonly Span<T>[]) => void,
+): void {
+	const starts = [...spans].sort((a, b) => a.from - b.from);
+	const ends = Int32Array.from(starts, (span) => span.to).sort();
+	let active: Span<T>[] = [];
+	let position = 0;
+	let next = 0;
+	let ended = 0;
+	while (ended < ends.length) {
+		const end = ends[ended] ?? 0;
+		const boundary = Math.min(end, starts[next]?.from ?? end);
+		if (active.length > 0 && boundary > position) visit(position, boundary, active);
+		position = boundary;
+		if (boundary === end) {
+			active = active.filter((span) => span.to > boundary);
+			while (ended < ends.length && ends[ended] === boundary) ended++;
+		}
+		for (let span = starts[next]; span?.from === boundary; span = starts[next]) {
+			active.push(span);
+			next++;
+		}
+	}
+}
+
+/** The union of spans as a set without ranks. */
+export function union(spans: readonly Span<unknown>[], axis: Axis): IntervalList {
+	const builder = new IntervalBuilder(axis);
+	sweep(spans, (from, to) => builder.add(from, to, -1));
+	return builder.list;
+}

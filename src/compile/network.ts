@@ -1,0 +1,64 @@
+/** From the selected policies to the objects that enforce them. */
+
+import type { Diagnostic } from "../policy/diagnostic.ts";
+import type { NetworkPolicy } from "../policy/model.ts";
+import type { NetworkPlan } from "./plan.ts";
+import { buildModel, type Meaning, type NetworkModel } from "./program.ts";
+import { type RenderOptions, renderModel } from "./render.ts";
+import { checkRules } from "./rules.ts";
+
+export interface CompileOptions extends Meaning, RenderOptions {
+	/** Kernel elements that the plan may have, 1..100 000 000. */
+	readonly maxElements: number;
+}
+
+export type CompileResult =
+	| {
+			readonly ok: true;
+			readonly plan: NetworkPlan;
+			readonly model: NetworkModel;
+			readonly diagnostics: readonly Diagnostic[];
+	  }
+	| { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
+
+/** Policies that a refusal names at most. */
+const namedPolicies = 5;
+
+/**
+ * Compiles the policies that this host's labels select. Refused, with errors
+ * that have places: an interface name that cannot be rendered, two policies of
+ * one name, more kernel elements than `maxElements`.
+ */
+export function compileNetwork(policies: readonly NetworkPolicy[], options: CompileOptions): CompileResult {
+	const errors = checkRules(policies);
+	if (errors.length > 0) return { ok: false, diagnostics: errors };
+	const model = buildModel(policies, options);
+	const { plan, cost } = renderModel(model, options);
+	if (plan.elements > options.maxElements) {
+		return { ok: false, diagnostics: tooMany(policies, plan, cost, options.maxElements) };
+	}
+	return { ok: true, plan, model, diagnostics: [] };
+}
+
+function tooMany(
+	policies: readonly NetworkPolicy[],
+	plan: NetworkPlan,
+	cost: ReadonlyMap<string, number>,
+	limit: number,
+): Diagnostic[] {
+	const byPolicy = new Map<string, number>();
+	for (const rule of plan.rules) {
+		byPolicy.set(rule.policy, (byPolicy.get(rule.policy) ?? 0) + (cost.get(rule.id) ?? 0));
+	}
+	const costly = [...policies].sort((a, b) => (byPolicy.get(b.name) ?? 0) - (byPolicy.get(a.name) ?? 0));
+	return costly.slice(0, namedPolicies).map((policy) => ({
+		...policy.place,
+		path: "spec",
+		severity: "error",
+		code: "too-many-elements",
+		message:
+			`the policies together need ${plan.elements} kernel elements, more than maxElements (${limit}); ` +
+			`policy ${JSON.stringify(policy.name)} needs ${byPolicy.get(policy.name) ?? 0} of them`,
+		hint: "join neighbouring address blocks and port ranges, or raise maxElements in the configuration",
+	}));
+}

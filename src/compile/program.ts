@@ -1,0 +1,130 @@
+/**
+ * The compiled decision structure: what `explain` asks and what the kernel's
+ * rules are rendered from.
+ */
+
+import type { Action, Direction, Family, InterfaceMatch, NetworkPolicy, Transport } from "../policy/model.ts";
+import { type Address, type Atom, interfaceContains, interfaceDepth, interfaceKey } from "./atom.ts";
+import { Axis } from "./interval.ts";
+import type { CompiledRule } from "./plan.ts";
+import { postureRule, rulesOf } from "./rules.ts";
+import { buildSequence } from "./sequence.ts";
+import { buildStreams, type Stream, withoutDuplicates } from "./stream.ts";
+import { find, type Step } from "./table.ts";
+
+/** The lookups of one interface group, by family. */
+export type Sequences = Readonly<Record<Family, readonly Step[]>>;
+
+export interface DirectionProgram {
+	readonly rules: readonly CompiledRule[];
+	readonly atoms: readonly Atom[];
+	/** Groups of single interfaces by name, and of prefixes, longest first. */
+	readonly literals: readonly { readonly name: string; readonly sequences: Sequences }[];
+	readonly prefixes: readonly { readonly name: string; readonly sequences: Sequences }[];
+	/** Every other interface. */
+	readonly others: Sequences;
+	readonly allowlistMode: boolean;
+	/** Decides what no atom matches; null: such packets are accepted silently. */
+	readonly posture: CompiledRule | null;
+}
+
+export type NetworkModel = Readonly<Record<Direction, DirectionProgram>>;
+
+/** What decides the meaning of a set of policies, beside the policies. */
+export interface Meaning {
+	readonly posture: "audit" | "block";
+	readonly allowlistScope: "direction" | "host";
+}
+
+export function buildModel(policies: readonly NetworkPolicy[], meaning: Meaning): NetworkModel {
+	const ingress = rulesOf(policies, "ingress");
+	const egress = rulesOf(policies, "egress");
+	const allows = (direction: { readonly rules: readonly CompiledRule[] }) =>
+		direction.rules.some((rule) => rule.action === "Allow");
+	const host = meaning.allowlistScope === "host";
+	const build = (direction: Direction, own: typeof ingress, other: typeof ingress): DirectionProgram => {
+		const allowlistMode = allows(own) || (host && allows(other));
+		const posture = allowlistMode ? postureRule(direction, meaning.posture) : null;
+		return { ...own, ...groups(own.atoms), allowlistMode, posture };
+	};
+	return { ingress: build("ingress", ingress, egress), egress: build("egress", egress, ingress) };
+}
+
+/** One group for each interface match that a rule names, and one for all other interfaces. */
+function groups(all: readonly Atom[]): Pick<DirectionProgram, "literals" | "prefixes" | "others"> {
+	const matches = new Map<string, InterfaceMatch | null>();
+	for (const atom of all) matches.set(interfaceKey(atom.interface), atom.interface);
+	const build4 = familyBuilder(all, 4);
+	const build6 = familyBuilder(all, 6);
+	const sequences = (match: InterfaceMatch | null): Sequences => ({ 4: build4(match), 6: build6(match) });
+	const named = [...matches.values()].filter((match) => match !== null);
+	named.sort((a, b) => interfaceDepth(b) - interfaceDepth(a) || (a.name < b.name ? -1 : 1));
+	const group = (match: InterfaceMatch) => ({ name: match.name, sequences: sequences(match) });
+	return {
+		literals: named.filter((match) => !match.prefix).map(group),
+		prefixes: named.filter((match) => match.prefix).map(group),
+		others: sequences(null),
+	};
+}
+
+/** Builds the sequence of a group; groups that the same atoms are for share one. */
+function familyBuilder(
+	all: readonly Atom[],
+	family: Family,
+): (match: InterfaceMatch | null) => readonly Step[] {
+	const atoms = withoutDuplicates(all.filter((atom) => atom.family === family));
+	const axis = Axis.of(atoms, family);
+	const streams: readonly Stream[] = buildStreams(atoms, axis);
+	const named = new Map<string, InterfaceMatch | null>();
+	for (const atom of atoms) named.set(interfaceKey(atom.interface), atom.interface);
+	const built = new Map<string, readonly Step[]>();
+	return (match) => {
+		const members = [...named].filter(([, outer]) => interfaceContains(outer, match));
+		const key = JSON.stringify(members.map(([name]) => name).sort());
+		const known = built.get(key) ?? buildSequence(match, atoms, streams, axis);
+		built.set(key, known);
+		return known;
+	};
+}
+
+export interface Packet {
+	readonly direction: Direction;
+	readonly family: Family;
+	/** The remote end, as an unsigned integer. */
+	readonly address: bigint;
+	readonly interface: string;
+	/** Null: any protocol that policies cannot name. */
+	readonly protocol: Transport | null;
+	/** The destination port, 0..65535; without meaning when `protocol` is null. */
+	readonly port: number;
+}
+
+export interface Verdict {
+	readonly action: Action;
+	/** Null: no atom matched and the direction has no allowlist, so the packet is accepted silently. */
+	readonly rule: CompiledRule | null;
+}
+
+export function sequencesFor(program: DirectionProgram, name: string): Sequences {
+	const literal = program.literals.find((group) => group.name === name);
+	const prefix = literal ?? program.prefixes.find((group) => name.startsWith(group.name));
+	return prefix?.sequences ?? program.others;
+}
+
+/**
+ * The verdict that the kernel rules give a packet of a new connection, once
+ * loopback, established connections, essentials and invalid packets are out
+ * of the way.
+ */
+export function decidePacket(model: NetworkModel, packet: Packet): Verdict {
+	const program = model[packet.direction];
+	const address: Address = packet.family === 4 ? Number(packet.address) : packet.address;
+	const { protocol, port } = packet;
+	for (const step of sequencesFor(program, packet.interface)[packet.family]) {
+		if (step.exempt.some((table) => find(table, address, protocol, port) !== null)) continue;
+		const rank = find(step.table, address, protocol, port);
+		const rule = rank === null ? undefined : program.rules[rank];
+		if (rule !== undefined) return { action: rule.action, rule };
+	}
+	return { action: program.posture?.action ?? "Allow", rule: program.posture };
+}

@@ -1,0 +1,165 @@
+/**
+ * The compiled model as nftables objects. Every value is rendered from typed
+ * fields: numbers, addresses, checked interface names and digests. Text of
+ * policies appears only in comments, reduced to harmless characters.
+ */
+
+import type { Direction } from "../policy/model.ts";
+import { addEssentials } from "./essentials.ts";
+import { type LookupContext, stepRules } from "./lookups.ts";
+import { ObjectStore } from "./objects.ts";
+import type { CompiledRule, NetworkPlan, RulesetForm } from "./plan.ts";
+import type { DirectionProgram, NetworkModel, Sequences } from "./program.ts";
+import type { Step } from "./table.ts";
+
+export interface RenderOptions {
+	/** [a-z0-9]{1,16}; part of every name but those of counters. */
+	readonly epoch: string;
+	readonly form: RulesetForm;
+	readonly essentials: boolean;
+	/** 1..65535. */
+	readonly nflogGroup: number;
+	/** Packets per second that one rule hands to NFLOG, and the burst before the limit holds. */
+	readonly logLimit: { readonly rate: number; readonly burst: number };
+}
+
+export interface Rendered {
+	readonly plan: NetworkPlan;
+	/** Map elements that lead to each rule, by rule id; "" for membership sets. */
+	readonly cost: ReadonlyMap<string, number>;
+}
+
+/** Bytes of a packet that NFLOG copies: IPv6 with extension headers and the transport header. */
+const snapLength = 160;
+
+const queueThreshold = 64;
+
+/** NFTNL_UDATA comment limit is 128 bytes with its NUL; the rest of the comment is fixed and short. */
+const commentNameBytes = 80;
+
+/** A policy's name with everything but plain name characters replaced, cut to fit a comment. */
+function commentName(name: string): string {
+	return name.replace(/[^A-Za-z0-9._-]/g, "_").slice(0, commentNameBytes);
+}
+
+export function renderModel(model: NetworkModel, options: RenderOptions): Rendered {
+	const store = new ObjectStore(options.epoch);
+	const cost = new Map<string, number>();
+	const ingress = renderDirection(store, model.ingress, "ingress", options, cost);
+	const egress = renderDirection(store, model.egress, "egress", options, cost);
+	const objects = store.objects;
+	const both = <T>(of: (program: DirectionProgram) => T) => ({
+		ingress: of(model.ingress),
+		egress: of(model.egress),
+	});
+	const rules = [model.ingress, model.egress].flatMap((program) =>
+		program.posture === null ? program.rules : [...program.rules, program.posture],
+	);
+	const plan: NetworkPlan = {
+		objects,
+		roots: { ingress, egress },
+		rules,
+		elements: objects.reduce((sum, object) => sum + object.elements, 0),
+		allowlistMode: both((program) => program.allowlistMode),
+		defaultDrop: both((program) => program.posture?.action === "Block"),
+	};
+	return { plan, cost };
+}
+
+/** The chain that counts, logs and decides packets of one rule. */
+function addLeaf(store: ObjectStore, rule: CompiledRule, options: RenderOptions): string {
+	store.counter(rule.counter);
+	if (rule.logCounter !== null) store.counter(rule.logCounter);
+	const { rate, burst } = options.logLimit;
+	const log =
+		rule.logCounter === null
+			? ""
+			: ` limit rate ${rate}/second burst ${burst} packets counter name "${rule.logCounter}"` +
+				` log prefix "pw:${rule.id}" group ${options.nflogGroup} snaplen ${snapLength} queue-threshold ${queueThreshold}`;
+	const verdict = rule.action === "Block" ? "drop" : "accept";
+	const index = rule.index < 0 ? "" : `[${rule.index}]`;
+	const comment = `${commentName(rule.policy)} ${rule.direction}${index} ${rule.action}`;
+	return store.add("chain", [`counter name "${rule.counter}"${log}`, `${verdict} comment "${comment}"`]);
+}
+
+function renderDirection(
+	store: ObjectStore,
+	program: DirectionProgram,
+	direction: Direction,
+	options: RenderOptions,
+	cost: Map<string, number>,
+): string {
+	for (const what of ["invalid", "cut"]) store.counter(`${what}_${direction}`);
+	const leaves = program.rules.map((rule) => addLeaf(store, rule, options));
+	const end = program.posture === null ? "accept" : `goto ${addLeaf(store, program.posture, options)}`;
+	const context = (family: 4 | 6): LookupContext => ({
+		store,
+		form: options.form,
+		family,
+		direction,
+		leaf: (rank) => leaves[rank] ?? "",
+		count: (rank) => {
+			const id = program.rules[rank]?.id ?? "";
+			cost.set(id, (cost.get(id) ?? 0) + 1);
+		},
+	});
+	const contexts = { 4: context(4), 6: context(6) };
+	const rendered = new Map<readonly Step[], string>();
+	const sequence = (sequences: Sequences, family: 4 | 6): string => {
+		const steps = sequences[family];
+		if (steps.length === 0) return end;
+		const known = rendered.get(steps);
+		if (known !== undefined) return known;
+		const rules = steps.flatMap((step) => stepRules(contexts[family], step));
+		const verdict = `goto ${store.add("chain", [...rules, end])}`;
+		rendered.set(steps, verdict);
+		return verdict;
+	};
+	const byFamily = (sequences: Sequences): string[] => [
+		`meta nfproto ipv4 ${sequence(sequences, 4)}`,
+		sequence(sequences, 6),
+	];
+	const group = (sequences: Sequences) => store.add("chain", byFamily(sequences));
+	const name = direction === "ingress" ? "iifname" : "oifname";
+	const literals = program.literals.map((literal) => `"${literal.name}" : goto ${group(literal.sequences)}`);
+	const rules = options.essentials ? [addEssentials(store, direction)] : [];
+	rules.push(`ct state invalid counter name "invalid_${direction}" drop`, ...cutRules(direction));
+	if (literals.length > 0) rules.push(`${name} vmap { ${literals.join(", ")} }`);
+	for (const prefix of program.prefixes) {
+		rules.push(`${name} "${prefix.name}*" goto ${group(prefix.sequences)}`);
+	}
+	return store.add("chain", [...rules, ...byFamily(program.others)]);
+}
+
+/** Connections that a new Block ended stay ended: remote address, protocol, remote port, local port. */
+function cutRules(direction: Direction): string[] {
+	const [side, remote, local] =
+		direction === "ingress" ? ["saddr", "sport", "dport"] : ["daddr", "dport", "sport"];
+	return ([4, 6] as const).map((family) => {
+		const address = `${family === 4 ? "ip" : "ip6"} ${side}`;
+		const key = `${address} . meta l4proto . th ${remote} . th ${local}`;
+		return `${key} @cut${family} counter name "cut_${direction}" drop`;
+	});
+}
+
+/** The sets of the table's stable part that the roots refer to. */
+const stableSets = ([4, 6] as const).map(
+	(family) =>
+		`set cut${family} {\n\ttype ipv${family}_addr . inet_proto . inet_service . inet_service\n\tflags timeout\n}\n`,
+);
+
+/** A whole table with this plan's rules in force, as `portward render` prints it. `table` is a checked identifier. */
+export function renderPlan(plan: NetworkPlan, table: string): string {
+	const hooks = (["ingress", "egress"] as const).map((direction) => {
+		const [hook, meta] = direction === "ingress" ? ["input", "iif"] : ["output", "oif"];
+		return (
+			`chain ${hook} {\n\ttype filter hook ${hook} priority 10; policy accept;\n\t${meta} lo accept\n` +
+			`\tct state vmap { established : accept, related : accept }\n\tgoto ${plan.roots[direction]}\n}\n`
+		);
+	});
+	const counters = plan.objects.filter((object) => object.kind === "counter");
+	const others = plan.objects.filter((object) => object.kind !== "counter");
+	const texts = [...counters, ...others].map((object) => object.text);
+	const body = [...stableSets, ...texts, ...hooks].join("\n");
+	return `table inet ${table} {\n${body.replace(/^(?=.)/gm, "\t")}}\n`;
+}

@@ -1,0 +1,157 @@
+/**
+ * The sequence of lookups that decides a packet of one direction, interface
+ * group and family. Level by level, strictest action first: a packet is
+ * decided at a level exactly when an atom of that action is among those that
+ * no matching atom carves.
+ *
+ * Port-limited atoms are never carved by broader layers, so the level begins
+ * with the cells that the action wins among them alone. The streams follow,
+ * asked in the order of attribution, each behind its exemption sets.
+ */
+
+import type { Action, InterfaceMatch, Transport } from "../policy/model.ts";
+import { type Atom, interfaceContains } from "./atom.ts";
+import { type Axis, IntervalBuilder, type IntervalList, type Span, sweep, union } from "./interval.ts";
+import { portSet, portTable } from "./ports.ts";
+import type { Part, Piece, Stream } from "./stream.ts";
+import { isEmpty, mergeDisjoint, type Step, type Table, transports } from "./table.ts";
+
+const levels: readonly Action[] = ["Block", "Audit", "Allow"];
+
+/** `within`: the group's interface; atoms and streams that hold it take part. */
+export function buildSequence(
+	within: InterfaceMatch | null,
+	atoms: readonly Atom[],
+	streams: readonly Stream[],
+	axis: Axis,
+): Step[] {
+	const member = (item: { readonly interface: InterfaceMatch | null }) =>
+		interfaceContains(item.interface, within);
+	const limited = atoms.filter((atom) => atom.layer === "P" && member(atom));
+	const spans = streams.filter(member).flatMap((stream) => stream.spans);
+	const steps: Step[] = [];
+	let ports = new Set<Action>();
+	for (const action of levels) {
+		ports.add(action);
+		const slots = buildSlots(
+			spans.filter((span) => span.item.atom.rule.action === action),
+			axis,
+		);
+		const open = slots.filter((slot) => !isEmpty(slot.table));
+		if (open.length === 0 && action !== "Allow") continue;
+		append(steps, { exempt: [], table: portTable(limited, axis, ports) });
+		ports = new Set();
+		for (const { part, table } of open) {
+			append(steps, { exempt: exemptions(part.carvers.filter(member), axis), table });
+		}
+	}
+	return steps;
+}
+
+/** Adds a step, joined with the one before where that changes nothing. */
+function append(steps: Step[], step: Step): void {
+	if (isEmpty(step.table)) return;
+	const previous = steps.at(-1);
+	if (previous !== undefined && previous.exempt.length === 0 && step.exempt.length === 0) {
+		const table = mergeDisjoint(previous.table, step.table);
+		if (table !== null) {
+			steps[steps.length - 1] = { exempt: [], table };
+			return;
+		}
+	}
+	steps.push(step);
+}
+
+function exemptions(carvers: readonly Atom[], axis: Axis): Table[] {
+	const blocks: Span<Atom>[] = [];
+	const byProtocol = new Map<Transport, Span<Atom>[]>();
+	const limited: Atom[] = [];
+	for (const atom of carvers) {
+		if (atom.layer === "P") limited.push(atom);
+		else if (atom.protocol === null) blocks.push(...axis.spans(atom));
+		else {
+			const spans = byProtocol.get(atom.protocol) ?? [];
+			byProtocol.set(atom.protocol, spans);
+			spans.push(...axis.spans(atom));
+		}
+	}
+	const lists = new Map<Transport, IntervalList>();
+	for (const protocol of [...byProtocol.keys()].sort()) {
+		const list = union(byProtocol.get(protocol) ?? [], axis);
+		if (list.first.length > 0) lists.set(protocol, list);
+	}
+	const tables: Table[] = [
+		{ layer: "W", list: union(blocks, axis) },
+		{ layer: "T", lists },
+		portSet(limited, axis),
+	];
+	return tables.filter((table) => !isEmpty(table));
+}
+
+interface Slot {
+	readonly part: Part;
+	readonly table: Table;
+}
+
+/**
+ * Orders the pieces of one level so that of two that cover one packet the one
+ * named first is asked first. A part has one slot, unless the order differs
+ * from place to place.
+ */
+function buildSlots(spans: readonly Span<Piece>[], axis: Axis): Slot[] {
+	const stretches: { from: number; to: number; pieces: readonly Piece[]; pattern: string }[] = [];
+	const patterns = new Map<string, readonly Piece[]>();
+	sweep(spans, (from, to, active) => {
+		const pieces = active.map((span) => span.item).sort((a, b) => a.atom.rank - b.atom.rank);
+		const pattern = pieces.map(({ part, atom }) => `${part.key} ${atom.protocol}`).join("|");
+		patterns.set(pattern, pieces);
+		stretches.push({ from, to, pieces, pattern });
+	});
+	const slots: Part[] = [];
+	const places = new Map<string, readonly number[]>();
+	for (const [pattern, pieces] of [...patterns].sort((a, b) => b[1].length - a[1].length)) {
+		places.set(pattern, placePieces(pieces, slots));
+	}
+	const builders = slots.map(() => new Map<Transport | null, IntervalBuilder>());
+	for (const { from, to, pieces, pattern } of stretches) {
+		for (const [i, { atom }] of pieces.entries()) {
+			const lists = builders[places.get(pattern)?.[i] ?? -1];
+			const builder = lists?.get(atom.protocol) ?? new IntervalBuilder(axis);
+			lists?.set(atom.protocol, builder);
+			builder.add(from, to, atom.rank);
+		}
+	}
+	return slots.map((part, i) => {
+		const lists = builders[i];
+		if (part.layer === "W") {
+			return { part, table: { layer: "W", list: (lists?.get(null) ?? new IntervalBuilder(axis)).list } };
+		}
+		const named = new Map<Transport, IntervalList>();
+		for (const protocol of transports) {
+			const builder = lists?.get(protocol);
+			if (builder !== undefined) named.set(protocol, builder.list);
+		}
+		return { part, table: { layer: "T", lists: named } };
+	});
+}
+
+/** Finds, or adds, a slot for each piece, after those of the pieces before it that can cover the same packet. */
+function placePieces(pieces: readonly Piece[], slots: Part[]): number[] {
+	const places: number[] = [];
+	for (const [i, piece] of pieces.entries()) {
+		let after = -1;
+		for (const [j, place] of places.entries()) {
+			const other = pieces[j];
+			const apart =
+				j < i &&
+				piece.atom.protocol !== null &&
+				other?.atom.protocol !== null &&
+				other?.atom.protocol !== piece.atom.protocol;
+			if (!apart) after = Math.max(after, place);
+		}
+		let place = slots.findIndex((part, at) => at > after && part === piece.part);
+		if (place < 0) place = slots.push(piece.part) - 1;
+		places.push(place);
+	}
+	return places;
+}

@@ -1,0 +1,236 @@
+/**
+ * Streams: the atoms without a port range, one stream for each layer,
+ * interface and protocol. Within a stream the longest prefix decides, so a
+ * stream is one interval list. What a packet's narrower atoms carve out of a
+ * stream's intervals becomes exemption sets beside it, never a split of it:
+ * that is what keeps the size linear.
+ *
+ * An atom that nothing could carve is in the stream's `hard` part, which needs
+ * no exemptions. Carved atoms are spread over tiers such that between two
+ * nested ones of one tier no carver fits: so a carver's whole block can be put
+ * in the exemption set of a tier without exempting a narrower atom of it.
+ */
+
+import type { Action, InterfaceMatch } from "../policy/model.ts";
+import {
+	type Atom,
+	decidesBefore,
+	interfaceContains,
+	interfaceDepth,
+	interfaceKey,
+	type Layer,
+} from "./atom.ts";
+import { type Axis, type Span, sweep } from "./interval.ts";
+import { compareStrictness } from "./precedence.ts";
+
+/** One stretch of a stream: the atom that decides there, and the part of the stream that it belongs to. */
+export interface Piece {
+	readonly atom: Atom;
+	readonly part: Part;
+}
+
+/** The hard part or a tier of the streams of one layer and interface, at the level of one action. */
+export interface Part {
+	readonly key: string;
+	readonly layer: "T" | "W";
+	/** All that carves atoms of this part, of any interface that the stream's holds. Empty for the hard part. */
+	readonly carvers: Atom[];
+}
+
+export interface Stream {
+	readonly interface: InterfaceMatch | null;
+	readonly spans: readonly Span<Piece>[];
+}
+
+const breadth: Record<Layer, number> = { P: 0, T: 1, W: 2 };
+
+/** Broader atoms before those that they contain. */
+function compareBreadth(a: Atom, b: Atom): number {
+	if (a.first !== b.first) return a.first < b.first ? -1 : 1;
+	return (
+		a.length - b.length ||
+		breadth[b.layer] - breadth[a.layer] ||
+		interfaceDepth(a.interface) - interfaceDepth(b.interface)
+	);
+}
+
+/**
+ * Whether `inner`, known to be strictly inside `outer`, has to keep `outer`
+ * from deciding at the level of outer's action. A stricter or equal port-limited
+ * atom decides before the streams are asked; an equal one that is named first
+ * is asked first.
+ */
+function carves(inner: Atom, outer: Atom): boolean {
+	const order = compareStrictness(inner.rule.action, outer.rule.action);
+	return order < 0 || (order === 0 && inner.layer !== "P" && inner.rank > outer.rank);
+}
+
+/** Drops atoms whose match space another one has too, and decides. */
+export function withoutDuplicates(atoms: readonly Atom[]): Atom[] {
+	const bySpace = new Map<string, Atom>();
+	for (const atom of atoms) {
+		const ports = atom.range === null ? "" : `${atom.range.first}-${atom.range.last}`;
+		const holes = atom.holes.map((hole) => `${hole.first}-${hole.last}`).join();
+		const key = `${interfaceKey(atom.interface)} ${atom.protocol} ${ports} ${atom.first}/${atom.length} ${holes}`;
+		const other = bySpace.get(key);
+		if (other === undefined || decidesBefore(atom, other)) bySpace.set(key, atom);
+	}
+	return [...bySpace.values()];
+}
+
+/** All streams of one direction and family. `atoms` without duplicates; includes the port-limited ones, as carvers. */
+export function buildStreams(atoms: readonly Atom[], axis: Axis): Stream[] {
+	const sorted = [...atoms].sort(compareBreadth);
+	const byInterface = new Map<string, { match: InterfaceMatch | null; at: number[] }>();
+	const streams = new Map<string, Atom[]>();
+	for (const [i, atom] of sorted.entries()) {
+		const key = interfaceKey(atom.interface);
+		const entry = byInterface.get(key) ?? { match: atom.interface, at: [] };
+		byInterface.set(key, entry);
+		entry.at.push(i);
+		if (atom.layer === "P") continue;
+		const name = `${atom.layer}${atom.protocol ?? ""} ${key}`;
+		const members = streams.get(name) ?? [];
+		streams.set(name, members);
+		members.push(atom);
+	}
+	const parts = new Map<string, Part>();
+	return [...streams.values()].map((members) => {
+		const [head] = members;
+		if (head === undefined) throw new RangeError("a stream without atoms");
+		const inside = [...byInterface.values()].filter(({ match }) => interfaceContains(head.interface, match));
+		const nested = Int32Array.from(inside.flatMap(({ at }) => at)).sort();
+		const relevant: Atom[] = [];
+		for (const i of nested) {
+			const atom = sorted[i];
+			if (atom !== undefined && (sameStream(atom, head) || couldCarve(atom, head))) relevant.push(atom);
+		}
+		return { interface: head.interface, spans: longestPrefix(members, axis, assign(head, relevant, parts)) };
+	});
+}
+
+function sameStream(a: Atom, b: Atom): boolean {
+	return (
+		a.layer === b.layer &&
+		a.protocol === b.protocol &&
+		interfaceKey(a.interface) === interfaceKey(b.interface)
+	);
+}
+
+function couldCarve(atom: Atom, head: Atom): boolean {
+	if (head.protocol !== null && atom.protocol !== head.protocol) return false;
+	return breadth[atom.layer] <= breadth[head.layer];
+}
+
+/** Finds each member's part and gives the parts their carvers. `relevant` is sorted by breadth. */
+function assign(head: Atom, relevant: readonly Atom[], parts: Map<string, Part>): (atom: Atom) => Part {
+	const soft = new Set<Atom>();
+	walk(head, relevant, (atom, outer) => {
+		for (const { atom: member } of outer) if (carves(atom, member)) soft.add(member);
+	});
+	const part = (action: Action, name: string): Part => {
+		const key = `${head.layer} ${interfaceKey(head.interface)} ${action} ${name}`;
+		const known = parts.get(key);
+		if (known !== undefined) return known;
+		const made: Part = { key, layer: head.layer === "T" ? "T" : "W", carvers: [] };
+		parts.set(key, made);
+		return made;
+	};
+	const tiers = new Map<Atom, number>();
+	if (soft.size > 0) assignTiers(head, relevant, soft, tiers);
+	const found = (atom: Atom): Part => {
+		const tier = tiers.get(atom);
+		return part(atom.rule.action, tier === undefined ? "hard" : `tier ${tier}`);
+	};
+	if (soft.size > 0) {
+		walk(head, relevant, (atom, outer) => {
+			const seen = new Set<Part>();
+			for (const { atom: member } of outer) {
+				if (!carves(atom, member)) continue;
+				const target = found(member);
+				if (!seen.has(target)) target.carvers.push(atom);
+				seen.add(target);
+			}
+		});
+	}
+	return found;
+}
+
+interface Open {
+	readonly atom: Atom;
+	/** Strictness that a carver open inside this member (and outside the next one) has at least; null without any. */
+	inner: Atom[];
+}
+
+/** Walks by breadth with a stack of the stream's members that are open; visits each possible carver. */
+function walk(
+	head: Atom,
+	relevant: readonly Atom[],
+	visit: (atom: Atom, open: readonly Open[]) => void,
+	enter?: (member: Atom, open: readonly Open[]) => void,
+): void {
+	const open: Open[] = [];
+	for (const atom of relevant) {
+		for (let top = open.at(-1); top !== undefined && top.atom.last < atom.first; top = open.at(-1))
+			open.pop();
+		const top = open.at(-1);
+		if (top !== undefined) top.inner = top.inner.filter((inner) => inner.last >= atom.first);
+		if (sameStream(atom, head)) {
+			enter?.(atom, open);
+			open.push({ atom, inner: [] });
+			continue;
+		}
+		visit(atom, open);
+		const covered = top?.inner.some(
+			(inner) => inner.last >= atom.last && compareStrictness(inner.rule.action, atom.rule.action) <= 0,
+		);
+		if (top !== undefined && covered === false) top.inner.push(atom);
+	}
+}
+
+/** A carved member's tier is its nearest carved ancestor's of the same action, or the next one when a carver fits between. */
+function assignTiers(
+	head: Atom,
+	relevant: readonly Atom[],
+	soft: ReadonlySet<Atom>,
+	tiers: Map<Atom, number>,
+): void {
+	walk(
+		head,
+		relevant,
+		() => {},
+		(member, open) => {
+			if (!soft.has(member)) return;
+			let between = false;
+			let tier = 0;
+			for (let i = open.length - 1; i >= 0; i--) {
+				const outer = open[i];
+				if (outer === undefined) break;
+				between ||= outer.inner.some(
+					(inner) => compareStrictness(inner.rule.action, member.rule.action) <= 0,
+				);
+				const known = tiers.get(outer.atom);
+				if (known === undefined || outer.atom.rule.action !== member.rule.action) continue;
+				tier = known + (between ? 1 : 0);
+				break;
+			}
+			tiers.set(member, tier);
+		},
+	);
+}
+
+function longestPrefix(members: readonly Atom[], axis: Axis, part: (atom: Atom) => Part): Span<Piece>[] {
+	const spans: Span<Piece>[] = [];
+	sweep(
+		members.flatMap((atom) => axis.spans(atom)),
+		(from, to, active) => {
+			let best: Atom | null = null;
+			for (const { item } of active) {
+				const longer = best === null ? 1 : item.length - best.length;
+				if (best === null || longer > 0 || (longer === 0 && decidesBefore(item, best))) best = item;
+			}
+			if (best !== null) spans.push({ from, to, item: { atom: best, part: part(best) } });
+		},
+	);
+	return spans;
+}

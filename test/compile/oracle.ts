@@ -1,0 +1,165 @@
+/**
+ * What a set of policies means, by brute force: every atom, every pair. Written
+ * from the product's definition alone; it shares no code with the compiler, so
+ * that the two can be held against each other.
+ */
+
+import type { Action, Cidr, Direction, Family, NetworkPolicy, Transport } from "../../src/policy/model.ts";
+
+export interface OraclePacket {
+	readonly direction: Direction;
+	readonly family: Family;
+	/** The remote end. */
+	readonly address: bigint;
+	readonly interface: string;
+	/** Null: some protocol that is none of TCP, UDP and SCTP. */
+	readonly protocol: Transport | null;
+	/** Destination port. */
+	readonly port: number;
+}
+
+export interface OracleOptions {
+	readonly posture: "audit" | "block";
+	readonly allowlistScope: "direction" | "host";
+}
+
+export interface OracleVerdict {
+	readonly action: Action;
+	/** "DefaultPosture" for the posture, null when nothing matched and there is no allowlist. */
+	readonly policy: string | null;
+	/** Rule index in its direction's list; -1 without a rule. */
+	readonly index: number;
+}
+
+interface OracleAtom {
+	readonly policy: string;
+	readonly index: number;
+	readonly action: Action;
+	readonly interface: { readonly name: string; readonly prefix: boolean } | "any";
+	readonly protocol: Transport | "any";
+	readonly ports: readonly [number, number] | "any";
+	readonly block: Cidr | "any";
+	readonly holes: readonly Cidr[];
+}
+
+function atomsOf(policies: readonly NetworkPolicy[], direction: Direction): OracleAtom[] {
+	const atoms: OracleAtom[] = [];
+	for (const policy of policies) {
+		for (const rule of policy[direction]) {
+			const interfaces = rule.interfaces.length === 0 ? (["any"] as const) : rule.interfaces;
+			const ports =
+				rule.ports.length === 0
+					? [{ protocol: "any" as const, ports: "any" as const }]
+					: rule.ports.map(({ protocol, range }) => ({
+							protocol,
+							ports: range === null ? ("any" as const) : ([range.first, range.last] as const),
+						}));
+			const blocks =
+				rule.peers.length === 0
+					? [{ block: "any" as const, holes: [] }]
+					: rule.peers.map(({ cidr, except }) => ({ block: cidr, holes: except }));
+			for (const name of interfaces) {
+				for (const port of ports) {
+					for (const block of blocks) {
+						atoms.push({
+							policy: policy.name,
+							index: rule.index,
+							action: rule.action,
+							interface: name,
+							...port,
+							...block,
+						});
+					}
+				}
+			}
+		}
+	}
+	return atoms;
+}
+
+function inBlock(block: Cidr, family: Family, address: bigint): boolean {
+	const host = BigInt((family === 4 ? 32 : 128) - block.prefix);
+	return block.family === family && block.base >> host === address >> host;
+}
+
+function matches(atom: OracleAtom, packet: OraclePacket): boolean {
+	const { interface: match, protocol, ports, block } = atom;
+	if (match !== "any") {
+		const same = match.prefix ? packet.interface.startsWith(match.name) : packet.interface === match.name;
+		if (!same) return false;
+	}
+	if (protocol !== "any" && protocol !== packet.protocol) return false;
+	if (ports !== "any" && (packet.port < ports[0] || packet.port > ports[1])) return false;
+	if (block !== "any" && !inBlock(block, packet.family, packet.address)) return false;
+	return !atom.holes.some((hole) => inBlock(hole, packet.family, packet.address));
+}
+
+/** -1: `a` is strictly inside `b`; 0: equal; 1: `b` strictly inside `a`; null: neither. One field each. */
+type Relation = -1 | 0 | 1 | null;
+
+function interfaces(a: OracleAtom["interface"], b: OracleAtom["interface"]): Relation {
+	if (a === "any" || b === "any") return a === b ? 0 : a === "any" ? 1 : -1;
+	if (a.prefix === b.prefix && a.name === b.name) return 0;
+	if (a.prefix && b.name.startsWith(a.name)) return 1;
+	if (b.prefix && a.name.startsWith(b.name)) return -1;
+	return null;
+}
+
+function protocols(a: OracleAtom["protocol"], b: OracleAtom["protocol"]): Relation {
+	if (a === b) return 0;
+	if (a === "any") return 1;
+	return b === "any" ? -1 : null;
+}
+
+function portRanges(a: OracleAtom["ports"], b: OracleAtom["ports"]): Relation {
+	if (a === "any" || b === "any") return a === b ? 0 : a === "any" ? 1 : -1;
+	if (a[0] === b[0] && a[1] === b[1]) return 0;
+	if (a[0] <= b[0] && a[1] >= b[1]) return 1;
+	return b[0] <= a[0] && b[1] >= a[1] ? -1 : null;
+}
+
+function blocks(a: OracleAtom["block"], b: OracleAtom["block"]): Relation {
+	if (a === "any" || b === "any") return a === b ? 0 : a === "any" ? 1 : -1;
+	if (a.prefix === b.prefix) return a.base === b.base ? 0 : null;
+	const [wide, narrow] = a.prefix < b.prefix ? [a, b] : [b, a];
+	if (!inBlock(wide, narrow.family, narrow.base)) return null;
+	return wide === a ? 1 : -1;
+}
+
+function strictlyContains(a: OracleAtom, b: OracleAtom): boolean {
+	const relations = [
+		interfaces(a.interface, b.interface),
+		protocols(a.protocol, b.protocol),
+		portRanges(a.ports, b.ports),
+		blocks(a.block, b.block),
+	];
+	return relations.every((r) => r === 0 || r === 1) && relations.includes(1);
+}
+
+/** The verdict, and the policy and rule that it is attributed to. */
+export function judge(
+	policies: readonly NetworkPolicy[],
+	options: OracleOptions,
+	packet: OraclePacket,
+): OracleVerdict {
+	const matching = atomsOf(policies, packet.direction).filter((atom) => matches(atom, packet));
+	const left = matching.filter((atom) => !matching.some((other) => strictlyContains(atom, other)));
+	for (const action of ["Block", "Audit", "Allow"] as const) {
+		const named = left
+			.filter((atom) => atom.action === action)
+			.sort(
+				(a, b) =>
+					Number(a.ports === "any") - Number(b.ports === "any") ||
+					Buffer.compare(Buffer.from(a.policy), Buffer.from(b.policy)) ||
+					a.index - b.index,
+			);
+		const [first] = named;
+		if (first !== undefined) return { action, policy: first.policy, index: first.index };
+	}
+	const allows = (direction: Direction) =>
+		atomsOf(policies, direction).some((atom) => atom.action === "Allow");
+	const allowlist =
+		options.allowlistScope === "host" ? allows("ingress") || allows("egress") : allows(packet.direction);
+	if (!allowlist) return { action: "Allow", policy: null, index: -1 };
+	return { action: options.posture === "block" ? "Block" : "Audit", policy: "DefaultPosture", index: -1 };
+}

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -7,6 +7,9 @@ import type { HttpServer } from "../../../src/report/http/server.ts";
 import { startHttpServer } from "../../../src/report/http/server.ts";
 import { sampleAlert, sampleSource, sampleState } from "../sample.ts";
 import { connect, exchange, get, serve, statusOf, until, url } from "./wire.ts";
+
+// Conditions are waited for with deadlines of their own, which a busy machine may need.
+setDefaultTimeout(40_000);
 
 const running: HttpServer[] = [];
 const directories: string[] = [];

@@ -3,6 +3,8 @@
  * for a class. Codes: USB-IF "Defined Class Codes".
  */
 
+import { nearest, quote } from "./suggest.ts";
+
 export const HUB_CLASS = 0x09;
 
 const codes: Readonly<Record<string, number>> = {
@@ -59,16 +61,16 @@ function outOfRange(text: string, code: number): ClassText {
 			hint: "write the class of the interfaces, such as HID, or ALL",
 		};
 	}
-	return { ok: false, message: `class ${text} is out of range`, hint: notations };
+	return { ok: false, message: `class ${quote(text)} is out of range`, hint: notations };
 }
 
-/** Reads a class: a name in any case, decimal, 0x-hex, or ALL. `text` must be short; it is quoted in the message. */
+/** Reads a class: a name in any case, decimal, 0x-hex, or ALL. The message quotes it, bounded. */
 export function parseUsbClass(text: string): ClassText {
 	const upper = text.toUpperCase();
 	if (upper === "ALL") return { ok: true, class: null };
 	const named = byName.get(upper);
 	if (named !== undefined) return { ok: true, class: named };
-	const quoted = JSON.stringify(text);
+	const quoted = quote(text);
 	const isHex = /^0[xX][0-9a-fA-F]{1,8}$/.test(text);
 	if (isHex || /^(0|[1-9][0-9]{0,8})$/.test(text)) {
 		const code = Number(text);
@@ -81,6 +83,8 @@ export function parseUsbClass(text: string): ClassText {
 		return { ok: false, message: `class ${quoted} is neither a decimal nor a 0x-hexadecimal number`, hint };
 	}
 	if (/^-?[0-9]+$/.test(text))
-		return { ok: false, message: `class ${text} is out of range`, hint: notations };
-	return { ok: false, message: `${quoted} is no USB class name`, hint: notations };
+		return { ok: false, message: `class ${quoted} is out of range`, hint: notations };
+	const near = nearest(text, usbClassNames);
+	const hint = near === null ? notations : `did you mean ${near}?`;
+	return { ok: false, message: `${quoted} is no USB class`, hint };
 }

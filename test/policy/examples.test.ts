@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { findDuplicateNames } from "../../src/policy/collection.ts";
 import { parsePolicyFile } from "../../src/policy/parse.ts";
 
 const root = join(import.meta.dir, "../..");
@@ -27,6 +28,16 @@ describe("as published", () => {
 		expect(documents.map((d) => d.diagnostics.map((finding) => finding.code))).toEqual([codes]);
 		expect(documents[0]?.policy).not.toBeNull();
 	});
+});
+
+test("all of them can lie in one directory: no name is used twice", () => {
+	const documents = [published, meant].flatMap((folder) =>
+		readdirSync(folder).flatMap(
+			(file) => parsePolicyFile(file, readFileSync(join(folder, file), "utf8")).documents,
+		),
+	);
+	expect(documents).toHaveLength(9);
+	expect(findDuplicateNames(documents).size).toBe(0);
 });
 
 describe("as meant", () => {

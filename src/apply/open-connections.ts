@@ -65,8 +65,8 @@ export function judgeable(flow: TrackedFlow, isLocal: (address: string) => boole
 export interface Verdicts<F extends TrackedFlow> {
 	/** Entries to delete. */
 	readonly ended: readonly F[];
-	/** Of these, the tuples to refuse from now on in both directions; a reply must not open the flow anew. */
-	readonly cuts: readonly CutFlow[];
+	/** Of these, those whose tuple is to be refused in both directions; a reply must not open the flow anew. */
+	readonly refused: readonly JudgedFlow[];
 }
 
 /** Asks `blocked` about every flow. */
@@ -76,14 +76,14 @@ export function judgeFlows<F extends TrackedFlow>(
 	blocked: (flow: JudgedFlow) => Blocked,
 ): Verdicts<F> {
 	const ended: F[] = [];
-	const cuts: CutFlow[] = [];
+	const refused: JudgedFlow[] = [];
 	for (const flow of flows) {
 		const judged = judgeable(flow, isLocal);
 		if (!judged) continue;
 		const verdict = blocked(judged);
 		if (verdict === "none") continue;
 		ended.push(flow);
-		if (verdict === "all") cuts.push(judged.cut);
+		if (verdict === "all") refused.push(judged);
 	}
-	return { ended, cuts };
+	return { ended, refused };
 }

@@ -9,6 +9,8 @@ export interface Io {
 	error(text: string): void;
 	/** Colours and escapes are for people only. */
 	readonly isTerminal: boolean;
+	/** The same of stderr. */
+	readonly errorIsTerminal: boolean;
 	/** Aborted on SIGINT and SIGTERM. */
 	readonly signal: AbortSignal;
 }

@@ -63,5 +63,5 @@ test("flows blocked on some interfaces are ended but not refused for good", () =
 		flow.remote.endsWith(".1") ? "all" : flow.remote.endsWith(".2") ? "some" : "none",
 	);
 	expect(verdicts.ended).toEqual([everywhere, somewhere]);
-	expect(verdicts.cuts.map((cut) => cut.remote)).toEqual(["198.51.100.1"]);
+	expect(verdicts.refused.map((flow) => flow.remote)).toEqual(["198.51.100.1"]);
 });

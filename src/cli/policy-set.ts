@@ -1,0 +1,101 @@
+/** Reads policies for the offline commands: validate, render and explain. */
+
+import { readFileSync, statSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import type { Config } from "../config/model.ts";
+import { findDuplicateNames } from "../policy/collection.ts";
+import type { Diagnostic } from "../policy/diagnostic.ts";
+import type { NetworkPolicy } from "../policy/model.ts";
+import { isBroken, type ParsedDocument, parsePolicyFile } from "../policy/parse.ts";
+import { matchSelector, nodeLabels } from "../select/labels.ts";
+import { maxFileBytes, PolicyDirectoryReader } from "../store/policy-directory.ts";
+
+export interface PolicySet {
+	/** Every valid policy, selected or not. */
+	readonly policies: readonly NetworkPolicy[];
+	/** Those that this host's labels select. */
+	readonly selected: readonly NetworkPolicy[];
+	readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Reads files and directories; permissions are not checked, since nothing is enforced. */
+export function readPolicySet(paths: readonly string[], config: Config): PolicySet {
+	const diagnostics: Diagnostic[] = [];
+	const documents: ParsedDocument[] = [];
+	for (const path of paths) {
+		for (const { file, text, problem } of readPath(path)) {
+			if (problem) diagnostics.push({ file, line: 1, column: 1, path: "", severity: "error", ...problem });
+			else documents.push(...parsePolicyFile(file, text).documents);
+		}
+	}
+	const duplicates = findDuplicateNames(documents);
+	const labels = nodeLabels(config.nodeLabels, { hostname: hostname(), arch: process.arch });
+	const policies: NetworkPolicy[] = [];
+	const selected: NetworkPolicy[] = [];
+	for (const document of documents) {
+		diagnostics.push(...document.diagnostics);
+		const duplicate = duplicates.get(document);
+		if (duplicate) diagnostics.push(duplicate);
+		const { policy } = document;
+		if (policy === null || isBroken(document)) continue;
+		const selection = matchSelector(policy.nodeSelector, labels);
+		diagnostics.push(...selection.diagnostics);
+		if (duplicate) continue;
+		policies.push(policy);
+		if (selection.selected) selected.push(policy);
+	}
+	return { policies, selected, diagnostics };
+}
+
+type ReadFile =
+	| { file: string; text: string; problem: null }
+	| { file: string; text: ""; problem: { code: string; message: string; hint: string } };
+
+function readPath(path: string): ReadFile[] {
+	const failed = (file: string, code: string, message: string, hint: string): ReadFile => ({
+		file,
+		text: "",
+		problem: { code, message, hint },
+	});
+	try {
+		const stats = statSync(path);
+		if (!stats.isDirectory()) {
+			if (stats.size > maxFileBytes) {
+				return [
+					failed(
+						path,
+						"file-too-large",
+						`the file has ${stats.size} bytes`,
+						`split it: at most ${maxFileBytes} are read`,
+					),
+				];
+			}
+			return [{ file: path, text: readFileSync(path, "utf8"), problem: null }];
+		}
+	} catch (error) {
+		return [
+			failed(
+				path,
+				"unreadable-file",
+				error instanceof Error ? error.message : String(error),
+				"name a file or directory that exists",
+			),
+		];
+	}
+	const directory = new PolicyDirectoryReader(path, { checkPermissions: false }).read();
+	if (directory.problem) {
+		const { code, message, hint } = directory.problem;
+		return [failed(path, code, message, hint)];
+	}
+	return directory.files.map((entry) => {
+		const file = join(path, entry.path);
+		if (entry.text !== null && entry.problem === null) return { file, text: entry.text, problem: null };
+		const { code, message, hint } = entry.problem ?? {
+			code: "unreadable-file",
+			message: "the file cannot be read",
+			hint: "",
+		};
+		return failed(file, code, message, hint);
+	});
+}

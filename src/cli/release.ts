@@ -1,0 +1,50 @@
+import { InstanceLock } from "../../ffi/lock.ts";
+import { Nftables } from "../../ffi/nftables.ts";
+import { KernelTable } from "../apply/kernel-table.ts";
+import { listTable } from "../observe/table-listing.ts";
+import { type Command, exit } from "./command.ts";
+import { printDiagnostics } from "./diagnostics.ts";
+import { parseOptions } from "./options.ts";
+import { readSettings } from "./settings.ts";
+
+export const release: Command = {
+	name: "release",
+	summary: "remove the rules that a stopped daemon left in force",
+	help: "Usage: portward release [--config FILE]\n\nRemoves portward's table from this network namespace. Refuses while a daemon runs here.\n",
+	async run(args, io) {
+		const { values } = parseOptions(args, { config: { type: "string" } });
+		const settings = readSettings(values, true);
+		printDiagnostics(settings.diagnostics, io);
+		if (!settings.config) return exit.failure;
+		const { table } = settings.config;
+		const fail = (message: string) => {
+			io.error(`portward: ${message}\n`);
+			return exit.failure;
+		};
+		// Held to the end, so that no daemon starts meanwhile.
+		const locked = InstanceLock.acquire(table);
+		if (!locked.ok) {
+			return fail(
+				locked.reason === "held"
+					? "a daemon of this network namespace is running and would put its rules back; stop it first"
+					: locked.error,
+			);
+		}
+		const opened = Nftables.open();
+		if (!opened.ok) return fail(`${opened.reason}; ${opened.remedy}`);
+		const list = (name: string) => {
+			const listed = listTable(name);
+			return listed.ok ? ({ ok: true, listing: listed.names } as const) : listed;
+		};
+		const released = new KernelTable(opened.nftables, list, table).release();
+		opened.nftables.close();
+		locked.lock.release();
+		if (!released.ok) return fail(released.error);
+		io.out(
+			released.removed
+				? `table inet ${table} is removed: nothing is blocked any more\n`
+				: "there was nothing to release\n",
+		);
+		return exit.ok;
+	},
+};

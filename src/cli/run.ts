@@ -1,0 +1,103 @@
+import { Daemon, type WorkerName } from "../daemon/daemon.ts";
+import { LineOutput, openInheritedOutput } from "../report/line-output.ts";
+import { createLogger } from "../report/log.ts";
+import { PolicyDirectoryReader } from "../store/policy-directory.ts";
+import { type Command, exit, type Io, UsageError } from "./command.ts";
+import { hasError, printDiagnostics } from "./diagnostics.ts";
+import { parseOptions } from "./options.ts";
+import { readSettings } from "./settings.ts";
+import { build } from "./version.ts";
+
+const help = `Usage: portward run [--policy-dir DIR] [--config FILE] [--state-dir DIR]
+                    [--status-address ADDRESS] [--log-format text|json]
+                    [--strict] [--insecure-permissions]
+
+Enforces the policies in DIR and keeps to them while they change. Alerts go to
+stdout, one JSON object a line; the log goes to stderr. Flags win over the file.
+
+  --policy-dir DIR          policies (default /etc/portward/policies)
+  --config FILE             settings (default /etc/portward/config.yaml, which may be absent)
+  --state-dir DIR           last good policies (default /var/lib/portward)
+  --status-address ADDRESS  IP:port, [IPv6]:port or unix:/path (default 127.0.0.1:9755)
+  --log-format FORMAT       text (default) or json
+  --strict                  exit with 1 when an enforcer is unavailable
+  --insecure-permissions    accept policies and settings that others than root can write
+
+SIGHUP reads the policies again. SIGTERM ends the process; the rules stay in
+force until \`portward release\`.
+`;
+
+const stderrFd = 2;
+
+/** SIGTERM must have ended the process by then, whatever a Worker is doing. */
+const stopMs = 1500;
+
+export function runCommand(createWorker: (name: WorkerName) => Worker): Command {
+	return {
+		name: "run",
+		summary: "enforce the policies of a directory",
+		help,
+		run: (args, io) => run(args, io, createWorker),
+	};
+}
+
+async function run(
+	args: readonly string[],
+	io: Io,
+	createWorker: (name: WorkerName) => Worker,
+): Promise<number> {
+	const { values, positionals } = parseOptions(args, {
+		"policy-dir": { type: "string" },
+		config: { type: "string" },
+		"state-dir": { type: "string" },
+		"status-address": { type: "string" },
+		"log-format": { type: "string" },
+		strict: { type: "boolean" },
+		"insecure-permissions": { type: "boolean" },
+	});
+	if (positionals.length > 0)
+		throw new UsageError(`run takes no argument ${positionals[0]}; write --policy-dir DIR`);
+	const format = values["log-format"] ?? "text";
+	if (format !== "text" && format !== "json") throw new UsageError("--log-format is text or json");
+	const checkPermissions = values["insecure-permissions"] !== true;
+	const settings = readSettings(values, checkPermissions);
+	printDiagnostics(settings.diagnostics, io);
+	if (!settings.config) return exit.failure;
+	const { config } = settings;
+	const directory = new PolicyDirectoryReader(config.policyDir, { checkPermissions }).read();
+	if (directory.problem?.code === "insecure-permissions") {
+		io.error(`portward: ${config.policyDir}: ${directory.problem.message}; ${directory.problem.hint}\n`);
+		return exit.failure;
+	}
+	// A full stderr pipe must not hold up the daemon.
+	const stderr = await openInheritedOutput(stderrFd);
+	const lines = new LineOutput(stderr.write);
+	const log = createLogger({
+		format,
+		colour: io.errorIsTerminal,
+		now: Date.now,
+		write: (line) => void lines.write([line]),
+	});
+	const opened = await Daemon.open({ config, checkPermissions, build, log, createWorker });
+	if (!opened.ok) {
+		io.error(`portward: ${opened.message}\n`);
+		return exit.failure;
+	}
+	const { daemon } = opened;
+	const reload = () => void daemon.reload();
+	process.on("SIGHUP", reload);
+	const ended = new Promise<void>((resolve) =>
+		io.signal.addEventListener("abort", () => resolve(), { once: true }),
+	);
+	if (io.signal.aborted) return exit.ok;
+	const running = daemon.run();
+	const started = await Promise.race([running.then(() => true), ended.then(() => false)]);
+	const refused = started && values.strict === true && !daemon.enforcing;
+	if (!refused) await ended;
+	log.info("stopping; the rules stay in force");
+	process.off("SIGHUP", reload);
+	await Promise.race([daemon.stop(), Bun.sleep(stopMs)]);
+	lines.close();
+	stderr.close();
+	return refused || hasError(settings.diagnostics) ? exit.failure : exit.ok;
+}

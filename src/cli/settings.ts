@@ -1,0 +1,71 @@
+/** Reads the config file for a command and lays the flags over it. */
+
+import { readFileSync, statSync } from "node:fs";
+import { resolve } from "node:path";
+import type { Config } from "../config/model.ts";
+import { mergeFlags, parseConfig } from "../config/parse.ts";
+import type { Diagnostic } from "../policy/diagnostic.ts";
+import { distrust } from "../store/permissions.ts";
+import { UsageError } from "./command.ts";
+
+export const defaultConfigFile = "/etc/portward/config.yaml";
+
+/** A config larger than this is a mistake. */
+const maxConfigBytes = 1024 * 1024;
+
+export interface SettingsFlags {
+	readonly config?: string | undefined;
+	readonly "policy-dir"?: string | undefined;
+	readonly "state-dir"?: string | undefined;
+	readonly "status-address"?: string | undefined;
+}
+
+export interface Settings {
+	/** Null when any diagnostic is an error. */
+	readonly config: Config | null;
+	readonly diagnostics: readonly Diagnostic[];
+	/** The file that was read, null when there is none. */
+	readonly file: string | null;
+}
+
+/** Without `--config` a missing default file means defaults; a file that was named must be there. */
+export function readSettings(flags: SettingsFlags, checkPermissions: boolean): Settings {
+	const file = flags.config ?? defaultConfigFile;
+	let text = "";
+	let present = true;
+	const problem = (code: string, message: string, hint: string): Settings => ({
+		config: null,
+		diagnostics: [{ file, line: 1, column: 1, path: "", severity: "error", code, message, hint }],
+		file,
+	});
+	try {
+		const stats = statSync(file);
+		const refused = checkPermissions ? distrust("the config file", stats) : null;
+		if (refused) return problem("insecure-permissions", refused.message, refused.hint);
+		if (stats.size > maxConfigBytes)
+			return problem("file-too-large", "the config file is too large", "see the README for its keys");
+		text = readFileSync(file, "utf8");
+	} catch (error) {
+		if (
+			flags.config !== undefined ||
+			!(error instanceof Error && "code" in error && error.code === "ENOENT")
+		) {
+			return problem(
+				"unreadable-file",
+				error instanceof Error ? error.message : String(error),
+				"name another file with --config",
+			);
+		}
+		present = false;
+	}
+	const parsed = parseConfig(file, text);
+	if (!parsed.ok) return { config: null, diagnostics: parsed.diagnostics, file };
+	const absolute = (path: string | undefined) => (path === undefined ? null : resolve(path));
+	const merged = mergeFlags(parsed.config, {
+		policyDir: absolute(flags["policy-dir"]),
+		stateDir: absolute(flags["state-dir"]),
+		statusAddress: flags["status-address"] ?? null,
+	});
+	if (!merged.ok) throw new UsageError(merged.message);
+	return { config: merged.config, diagnostics: [], file: present ? file : null };
+}

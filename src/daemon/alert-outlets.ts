@@ -1,0 +1,45 @@
+/** Opens everywhere that alerts go: memory, stdout, the file. */
+
+import type { Config } from "../config/model.ts";
+import { AlertRing } from "../report/alert-ring.ts";
+import { AlertSink } from "../report/alert-sink.ts";
+import { LineOutput, openInheritedOutput } from "../report/line-output.ts";
+import type { Logger } from "../report/log.ts";
+import { RotatingFile } from "../report/rotating-file.ts";
+
+export interface AlertOutlets {
+	readonly ring: AlertRing;
+	readonly sink: AlertSink;
+	/** Passes on what is queued and closes. */
+	close(): void;
+}
+
+const stdout = 1;
+
+export async function openAlertOutlets(config: Config["alerts"], log: Logger): Promise<AlertOutlets> {
+	const ring = new AlertRing(config.buffer);
+	const opened = config.stdout ? await openInheritedOutput(stdout) : null;
+	const lines = opened && new LineOutput(opened.write);
+	const file =
+		config.file === null
+			? null
+			: new RotatingFile({ path: config.file, maxBytes: config.fileMaxBytes, keep: config.fileKeep });
+	const sink = new AlertSink({
+		ring,
+		stdout: lines,
+		file,
+		onFileState: (error) => {
+			if (error === "") log.info("alerts are written to the file again", { file: config.file });
+			else log.error("alerts cannot be written to the file", { file: config.file, error });
+		},
+	});
+	return {
+		ring,
+		sink,
+		close() {
+			lines?.close();
+			opened?.close();
+			file?.close();
+		},
+	};
+}

@@ -1,0 +1,85 @@
+/** What the Workers of the daemon answer. All arguments and results are plain data. */
+
+import type { ApplyResult } from "../apply/kernel-table.ts";
+import type { CutFlow } from "../apply/transaction.ts";
+import type { NetworkPlan, RulesetForm } from "../compile/plan.ts";
+import type { Config } from "../config/model.ts";
+import type { CounterValue } from "../observe/counters.ts";
+import type { Diagnostic } from "../policy/diagnostic.ts";
+import type { Action } from "../policy/model.ts";
+import type { Calls } from "./rpc.ts";
+
+export type NftOpened =
+	| { readonly ok: true; readonly form: RulesetForm }
+	| { readonly ok: false; readonly reason: string; readonly remedy: string };
+
+/** src/daemon/nft.worker.ts: libnftables and what else changes or reads our table. */
+export interface NftCalls extends Calls {
+	/** Opens the library and probes the kernel. Called once, and again after a failure. */
+	open(argument: { readonly table: string; readonly form: Config["rulesetForm"] }): NftOpened;
+	/** Makes the transaction by which the drift filter learns this thread's number. Returns an error text, or null. */
+	probe(argument: { readonly table: string }): string | null;
+	apply(argument: { readonly plan: NetworkPlan; readonly distrust: boolean }): ApplyResult;
+	guard(argument: { readonly defaultDrop: NetworkPlan["defaultDrop"] }): ApplyResult;
+	cut(argument: { readonly flows: readonly CutFlow[] }): { ok: true } | { ok: false; error: string };
+	/** Null when they cannot be read. */
+	counters(argument: null): Readonly<Record<string, CounterValue>> | null;
+}
+
+/** One document of the policy directory, for status and metrics. */
+export interface DocumentReport {
+	readonly name: string;
+	readonly kind: string;
+	readonly file: string;
+	readonly line: number;
+	readonly selected: boolean;
+	readonly enforced: boolean;
+	/** `last-good`: the version on disk is broken, an earlier one is in force. */
+	readonly origin: "current" | "last-good" | "none";
+	readonly action: Action | null;
+	readonly diagnostics: readonly Diagnostic[];
+}
+
+export interface PolicySettings {
+	readonly directory: string;
+	readonly stateDirectory: string;
+	readonly checkPermissions: boolean;
+	readonly hostname: string;
+	readonly config: Config;
+}
+
+export interface Reloaded {
+	readonly documents: readonly DocumentReport[];
+	/** Everything found, files without documents and the directory itself included. */
+	readonly diagnostics: readonly Diagnostic[];
+	/** False when something on disk is neither enforced nor stood in for by its last good version. */
+	readonly complete: boolean;
+	/** True when a last good version stands in for something. */
+	readonly lastGood: boolean;
+	/** Null when no set could be compiled; what was in force stays. */
+	readonly plan: NetworkPlan | null;
+	readonly nodeLabels: Readonly<Record<string, string>>;
+}
+
+export interface OpenConnections {
+	/** Connections that were ended. */
+	readonly ended: number;
+	/** Every tuple that is to be refused from now on, earlier ones included. */
+	readonly cuts: readonly CutFlow[];
+	/** Why connections could not be read or ended, "" when they could. */
+	readonly error: string;
+}
+
+/** src/daemon/policy.worker.ts: reading, parsing and compiling. */
+export interface PolicyCalls extends Calls {
+	reload(argument: {
+		readonly settings: PolicySettings;
+		readonly epoch: string;
+		readonly form: RulesetForm;
+	}): Reloaded;
+	/** The last reload is in force: keep its documents as the last good ones. Returns an error text, or null. */
+	keep(argument: null): string | null;
+	/** Finds the open connections that the rules in force block; `endConnections` then deletes their entries. */
+	judgeConnections(argument: null): OpenConnections;
+	endConnections(argument: null): { readonly ended: number; readonly error: string };
+}

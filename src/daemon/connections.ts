@@ -1,0 +1,88 @@
+/** Finds and ends the open connections that the rules in force block. */
+
+import { type Blocked, type JudgedFlow, judgeFlows } from "../apply/open-connections.ts";
+import type { CutFlow } from "../apply/transaction.ts";
+import { Conntrack, type ConntrackEntry } from "../observe/conntrack.ts";
+import { localInterfaces } from "../observe/local-interfaces.ts";
+import type { OpenConnections } from "./calls.ts";
+
+/** Asks the compiled rules about one flow on one interface: true for an explicit Block. */
+export type BlocksFlow = (flow: JudgedFlow, networkInterface: string) => boolean;
+
+/** Never an interface's name, so only rules without `iface` match it. */
+const otherInterface = "";
+
+/** Refused tuples kept in mind; the kernel's sets have the same bound. */
+const maxCuts = 65_536;
+
+export class Connections {
+	#toEnd: ConntrackEntry[] = [];
+	/** Refused so far, by tuple, to be judged again when the rules change. */
+	#cut = new Map<string, JudgedFlow>();
+
+	/** Reads the open connections and judges them, and the ones refused before, by the rules now in force. */
+	judge(blocks: BlocksFlow): OpenConnections {
+		this.#toEnd = [];
+		const own = localInterfaces();
+		if (!own.ok) return { ended: 0, cuts: this.#cuts(), error: own.error };
+		const { names, addresses } = own.interfaces;
+		const isLocal = (address: string) =>
+			addresses.has(address) || address.startsWith("127.") || address === "::1";
+		const everywhere = [...names.filter((name) => name !== "lo"), otherInterface];
+		const blocked = (flow: JudgedFlow): Blocked => {
+			const count = everywhere.filter((name) => blocks(flow, name)).length;
+			return count === 0 ? "none" : count === everywhere.length ? "all" : "some";
+		};
+		for (const [key, flow] of this.#cut) if (blocked(flow) !== "all") this.#cut.delete(key);
+		let error = "";
+		const opened = Conntrack.open();
+		if (!opened.ok) error = opened.error;
+		else {
+			for (const family of [4, 6] as const) {
+				const entries = opened.conntrack.dump(family);
+				const tell = (answer: { ok: boolean; error?: string }) => {
+					if (!answer.ok) error = answer.error ?? "";
+				};
+				const verdicts = judgeFlows(whole(entries, tell), isLocal, blocked);
+				for (const entry of verdicts.ended) this.#toEnd.push(entry);
+				for (const flow of verdicts.refused) this.#remember(flow);
+			}
+			opened.conntrack.close();
+		}
+		return { ended: this.#toEnd.length, cuts: this.#cuts(), error };
+	}
+
+	#cuts(): CutFlow[] {
+		return [...this.#cut.values()].map((flow) => flow.cut);
+	}
+
+	/** Deletes the entries that `judge` found, so that their next packet is judged again. */
+	end(): { ended: number; error: string } {
+		if (this.#toEnd.length === 0) return { ended: 0, error: "" };
+		const opened = Conntrack.open();
+		if (!opened.ok) return { ended: 0, error: opened.error };
+		let ended = 0;
+		let error = "";
+		for (const entry of this.#toEnd) {
+			const deleted = opened.conntrack.delete(entry);
+			if (deleted.ok) ended += 1;
+			else error = deleted.error;
+		}
+		opened.conntrack.close();
+		this.#toEnd = [];
+		return { ended, error };
+	}
+
+	#remember(flow: JudgedFlow): void {
+		const { remote, protocol, remotePort, localPort } = flow.cut;
+		this.#cut.set(`${remote} ${protocol} ${remotePort} ${localPort}`, flow);
+		if (this.#cut.size <= maxCuts) return;
+		const oldest = this.#cut.keys().next().value;
+		if (oldest !== undefined) this.#cut.delete(oldest);
+	}
+}
+
+/** The entries of a dump, and how it ended to `tell`. */
+function* whole<E, A>(entries: Generator<E, A, void>, tell: (answer: A) => void): Generator<E> {
+	tell(yield* entries);
+}

@@ -1,0 +1,308 @@
+/** `portward run`: wires Workers, enforcer, alerts and HTTP together, for as long as the process lives. */
+
+import { InstanceLock } from "../../ffi/lock.ts";
+import type { Config } from "../config/model.ts";
+import { DriftFilter } from "../observe/drift-filter.ts";
+import type { DriftEvent } from "../observe/event.ts";
+import { forwarding, hostFacts } from "../observe/host.ts";
+import { DirectoryWatcher } from "../observe/watch.ts";
+import { Histogram } from "../report/exposition.ts";
+import { formatListenAddress, parseListenAddress } from "../report/http/address.ts";
+import { type HttpServer, startHttpServer } from "../report/http/server.ts";
+import type { Logger } from "../report/log.ts";
+import { applyDurationBounds, type ReloadResult, renderMetrics } from "../report/metrics.ts";
+import type { HostIdentity } from "../report/network-alert.ts";
+import { readProcess } from "../report/process-metrics.ts";
+import type { DaemonState } from "../report/status.ts";
+import { driftAlert } from "../report/system-alert.ts";
+import { type Accounts, AlertDesk } from "./alert-desk.ts";
+import { type AlertOutlets, openAlertOutlets } from "./alert-outlets.ts";
+import type { NftCalls, PolicyCalls, PolicySettings } from "./calls.ts";
+import { NetworkEnforcer } from "./network-enforcer.ts";
+import { NetworkObservers } from "./network-observers.ts";
+import { forwardingWarnings, networkState, policyStates, readiness } from "./network-state.ts";
+import { WorkerClient } from "./rpc.ts";
+
+export type WorkerName = "policy" | "nft" | "nflog" | "drift";
+
+export interface DaemonOptions {
+	readonly config: Config;
+	readonly checkPermissions: boolean;
+	readonly build: { readonly version: string; readonly commit: string };
+	readonly log: Logger;
+	/** Only src/main.ts can construct Workers: in the compiled file their paths are relative to it. */
+	readonly createWorker: (name: WorkerName) => Worker;
+}
+
+export type DaemonStart =
+	| { readonly ok: true; readonly daemon: Daemon }
+	| { readonly ok: false; readonly message: string };
+
+/** Counters older than this are read again for an answer. */
+const freshMs = 100;
+/** An answer waits this long for the kernel's counters, then gives the last ones. */
+const countersMs = 30;
+
+export class Daemon {
+	readonly #options: DaemonOptions;
+	readonly #lock: InstanceLock | null;
+	readonly #outlets: AlertOutlets;
+	readonly #identity: HostIdentity;
+	readonly #settings: PolicySettings;
+	readonly #policy: WorkerClient<PolicyCalls>;
+	readonly #nft: WorkerClient<NftCalls>;
+	readonly #enforcer: NetworkEnforcer;
+	readonly #observers: NetworkObservers;
+	readonly #desk: AlertDesk;
+	readonly #applyDuration = new Histogram(applyDurationBounds);
+	readonly #reloads: Record<ReloadResult, number> = { success: 0, partial: 0, failure: 0 };
+	readonly #warnings: string[];
+	#watcher: DirectoryWatcher | null = null;
+	#http: HttpServer | null = null;
+	#accounts: Accounts = { rules: [], logs: [], invalidPackets: { ingress: 0, egress: 0 } };
+	#accountsTime = Number.NEGATIVE_INFINITY;
+	#reading: Promise<void> | null = null;
+	#drift = 0;
+	#failure = "";
+	#logged = new Set<string>();
+
+	/** Takes the lock, opens the outlets and listens; nothing is enforced before `run`. */
+	static async open(options: DaemonOptions): Promise<DaemonStart> {
+		const { config } = options;
+		const locked = InstanceLock.acquire(config.table);
+		if (!locked.ok && locked.reason === "held") {
+			return {
+				ok: false,
+				message: `another portward guards table ${config.table} of this network namespace`,
+			};
+		}
+		const outlets = await openAlertOutlets(config.alerts, options.log);
+		const daemon = new Daemon(options, locked.ok ? locked.lock : null, outlets);
+		const listening = await daemon.#listen();
+		if (listening === null) return { ok: true, daemon };
+		await daemon.stop();
+		return { ok: false, message: listening };
+	}
+
+	private constructor(options: DaemonOptions, lock: InstanceLock | null, outlets: AlertOutlets) {
+		const { config, log, createWorker } = options;
+		const host = hostFacts();
+		this.#options = options;
+		this.#lock = lock;
+		this.#outlets = outlets;
+		this.#identity = { clusterName: config.clusterName, hostName: host.hostname, nodeId: host.machineId };
+		this.#settings = {
+			directory: config.policyDir,
+			stateDirectory: config.stateDir,
+			checkPermissions: options.checkPermissions,
+			hostname: host.hostname,
+			config,
+		};
+		const gone = (name: string) => (reason: string) => {
+			log.error(`the ${name} worker ended; what is enforced stays in the kernel, and the process restarts`, {
+				reason,
+			});
+			process.exitCode = 1;
+			void this.stop().then(() => process.exit(1));
+		};
+		this.#policy = new WorkerClient<PolicyCalls>("policy", createWorker("policy"), gone("policy"));
+		this.#nft = new WorkerClient<NftCalls>("nft", createWorker("nft"), gone("nft"));
+		this.#desk = new AlertDesk(outlets.sink, this.#identity);
+		const drift = new DriftFilter((event) => this.#onDrift(event));
+		this.#enforcer = new NetworkEnforcer({
+			settings: () => this.#settings,
+			policy: this.#policy,
+			nft: this.#nft,
+			drift,
+			events: {
+				reloaded: (result, seconds, detail) => this.#onReloaded(result, seconds, detail),
+				found: (counters) => this.#desk.found(counters),
+				repaired: (event, error) => this.#onRepaired(event, error),
+				warn: (message) => log.warn(message),
+			},
+		});
+		this.#observers = new NetworkObservers({
+			table: config.table,
+			nflogGroup: config.nflogGroup,
+			createWorker,
+			drift,
+			packets: (batch) => this.#desk.take(batch, (id) => this.#enforcer.rule(id)),
+			nflogStarted: () => this.#desk.workerRestarted(),
+			suspect: (event) => this.#onDrift(event),
+			warn: (message) => log.warn(message),
+		});
+		this.#warnings = forwardingWarnings(forwarding());
+	}
+
+	/** Enforces what is on disk, then keeps to it. Resolves after the first attempt. */
+	async run(): Promise<void> {
+		const { config, log } = this.#options;
+		for (const warning of this.#warnings) log.warn(warning);
+		// The log reader comes first: no packet that a new rule logs may go unread.
+		if (config.enableNetworkPolicyEnforcer) await this.#observers.start();
+		// Watched before it is read, so that a change in between is read again.
+		this.#watcher = new DirectoryWatcher(config.policyDir, () => void this.#enforcer.reload());
+		await this.#watcher.ready;
+		await this.#enforcer.reload();
+		this.#desk.rulesKnown((id) => this.#enforcer.rule(id));
+		const { state, reason } = this.#enforcer.state;
+		if (state === "unavailable") log.error("the network enforcer is unavailable", { reason });
+	}
+
+	/** Whether the first attempt put the policies in force, or was not asked to. */
+	get enforcing(): boolean {
+		return this.#enforcer.state.state !== "unavailable";
+	}
+
+	reload(): Promise<void> {
+		this.#options.log.info("reloading");
+		return this.#enforcer.reload();
+	}
+
+	/** Ends everything but the rules in the kernel: a firewall must not open because its agent stopped. */
+	async stop(): Promise<void> {
+		this.#watcher?.stop();
+		this.#http?.stop();
+		await this.#observers.stop();
+		this.#policy.stop();
+		this.#nft.stop();
+		this.#outlets.close();
+		this.#lock?.release();
+	}
+
+	async #listen(): Promise<string | null> {
+		const { config, log } = this.#options;
+		const address = parseListenAddress(config.status.address);
+		if (!address.ok) return `status.address: ${address.message}`;
+		const result = await startHttpServer({
+			address: address.address,
+			hostname: this.#identity.hostName,
+			source: {
+				state: () => this.#state(),
+				metrics: () => this.#metrics(),
+				refresh: () => this.#refresh(),
+				alerts: this.#outlets.ring,
+				subscribe: (subscriber) => this.#outlets.sink.subscribe(subscriber),
+			},
+			now: Date.now,
+			onError: (error, path) => log.error("an HTTP answer failed", { path, error: String(error) }),
+		});
+		if (!result.ok) return `${result.message}; ${result.hint}`;
+		this.#http = result.server;
+		log.info("listening", { address: formatListenAddress(result.server.address) });
+		return null;
+	}
+
+	#onReloaded(result: "applied" | "refused" | "failed", seconds: number | null, detail: string): void {
+		const { log } = this.#options;
+		const reloaded = this.#enforcer.reloaded;
+		this.#failure = result === "failed" ? detail : "";
+		if (seconds !== null) this.#applyDuration.observe(seconds);
+		const outcome = result !== "applied" ? "failure" : reloaded?.complete ? "success" : "partial";
+		this.#reloads[outcome] += 1;
+		this.#logDiagnostics();
+		const fields = {
+			result,
+			detail,
+			policies: reloaded?.documents.filter((document) => document.enforced).length ?? 0,
+		};
+		if (result === "applied") {
+			const { generation, elements } = this.#enforcer.state;
+			log.info("enforced", {
+				...fields,
+				generation,
+				elements,
+				seconds: Math.round((seconds ?? 0) * 1000) / 1000,
+			});
+		} else log.error("not enforced; what was in force stays", fields);
+	}
+
+	/** Each finding is logged once, and again when it has gone and come back. */
+	#logDiagnostics(): void {
+		const { log } = this.#options;
+		const now = new Set<string>();
+		for (const { file, line, column, path, severity, code, message, hint } of this.#enforcer.reloaded
+			?.diagnostics ?? []) {
+			const key = `${file}:${line}:${column} ${code} ${message}`;
+			now.add(key);
+			if (this.#logged.has(key)) continue;
+			const fields = { place: `${file}:${line}:${column}`, path, code, hint };
+			if (severity === "error") log.error(message, fields);
+			else log.warn(message, fields);
+		}
+		this.#logged = now;
+	}
+
+	#onDrift(event: DriftEvent): void {
+		const { config, log } = this.#options;
+		if (this.#enforcer.plan === null) return;
+		this.#drift += 1;
+		log.error("somebody else changed the firewall's table; restoring it", {
+			table: config.table,
+			process: event.process,
+			pid: event.pid,
+			changes: event.changes.join(","),
+		});
+		this.#outlets.sink.publish([driftAlert(event, config.table, this.#identity)]);
+		void this.#enforcer.repair(event);
+	}
+
+	#onRepaired(_event: DriftEvent, error: string): void {
+		if (error === "") this.#options.log.info("the table is restored");
+		else this.#options.log.error("the table could not be restored", { error });
+	}
+
+	#state(): DaemonState {
+		const { config, build } = this.#options;
+		const reloaded = this.#enforcer.reloaded;
+		return {
+			version: build.version,
+			hostname: this.#identity.hostName,
+			nodeLabels: reloaded?.nodeLabels ?? config.nodeLabels,
+			enforcers: {
+				network: networkState(this.#enforcer, config),
+				usb: { state: "unavailable", reason: "USB policies are not enforced by this version" },
+			},
+			policies: policyStates(reloaded, this.#enforcer),
+			rules: this.#accounts.rules,
+			drift: this.#drift,
+			warnings: this.#warnings,
+			readiness: readiness(reloaded, this.#enforcer, this.#failure),
+		};
+	}
+
+	async #metrics(): Promise<string> {
+		await this.#refresh();
+		return renderMetrics({
+			state: this.#state(),
+			commit: this.#options.build.commit,
+			bunVersion: Bun.version,
+			alerts: this.#outlets.sink.counts(),
+			alertsDropped: this.#outlets.sink.dropped(),
+			recordsLost: this.#desk.recordsLost,
+			ruleLogs: this.#accounts.logs,
+			reloads: this.#reloads,
+			applyDuration: this.#applyDuration.value(),
+			invalidPackets: this.#accounts.invalidPackets,
+			process: readProcess(),
+		});
+	}
+
+	/** New counters if the kernel gives them in time: while a large ruleset loads, an answer has the last ones. */
+	async #refresh(): Promise<void> {
+		if (performance.now() - this.#accountsTime < freshMs) return;
+		this.#reading ??= this.#read().finally(() => {
+			this.#reading = null;
+		});
+		await Promise.race([this.#reading, Bun.sleep(countersMs)]);
+	}
+
+	async #read(): Promise<void> {
+		const reading = this.#desk.beginReading();
+		const rules = this.#enforcer.plan?.rules ?? [];
+		const counters = await this.#enforcer.counters().catch(() => null);
+		if (counters === null) return;
+		this.#accounts = this.#desk.account(reading, rules, counters);
+		this.#accountsTime = performance.now();
+	}
+}

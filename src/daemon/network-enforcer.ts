@@ -1,0 +1,223 @@
+/**
+ * Keeps the kernel's table what the policy directory says: reloads, repairs
+ * and the connections that a new Block ends, one job at a time.
+ */
+
+import type { ApplyResult } from "../apply/kernel-table.ts";
+import type { CompiledRule, NetworkPlan, RulesetForm } from "../compile/plan.ts";
+import type { Config } from "../config/model.ts";
+import type { CounterValue } from "../observe/counters.ts";
+import { type DriftFilter, PROBE_PREFIX } from "../observe/drift-filter.ts";
+import type { DriftEvent } from "../observe/event.ts";
+import type { NftCalls, PolicyCalls, PolicySettings, Reloaded } from "./calls.ts";
+import type { WorkerClient } from "./rpc.ts";
+
+export interface EnforcerState {
+	readonly state: "active" | "disabled" | "unavailable";
+	readonly reason: string;
+	/** Counts what was put in force since the daemon started. */
+	readonly generation: number;
+	readonly elements: number;
+}
+
+export interface EnforcerEvents {
+	/** After every attempt; `seconds` from the compiled model to enforced, null when nothing was applied. */
+	reloaded(result: "applied" | "refused" | "failed", seconds: number | null, detail: string): void;
+	/** The kernel's counters before the first ruleset of this daemon. */
+	found(counters: Readonly<Record<string, CounterValue>>): void;
+	/** Somebody else's change was repaired, or could not be. */
+	repaired(event: DriftEvent, error: string): void;
+	warn(message: string): void;
+}
+
+export interface EnforcerOptions {
+	readonly settings: () => PolicySettings;
+	readonly policy: WorkerClient<PolicyCalls>;
+	readonly nft: WorkerClient<NftCalls>;
+	/** Told which transactions are ours. */
+	readonly drift: DriftFilter;
+	readonly events: EnforcerEvents;
+}
+
+/** Rules that left the ruleset still have packets on their way to us. */
+const retiredRules = 20_000;
+
+export class NetworkEnforcer {
+	readonly #options: EnforcerOptions;
+	#state: EnforcerState;
+	#form: RulesetForm | null = null;
+	#epoch = 0;
+	#plan: NetworkPlan | null = null;
+	#reloaded: Reloaded | null = null;
+	#rules = new Map<string, CompiledRule>();
+	#wanted: { reload: boolean; repair: DriftEvent | null } = { reload: false, repair: null };
+	#working: Promise<void> | null = null;
+
+	constructor(options: EnforcerOptions) {
+		this.#options = options;
+		const enabled = this.#config.enableNetworkPolicyEnforcer;
+		this.#state = {
+			state: enabled ? "unavailable" : "disabled",
+			reason: enabled ? "starting" : "enableNetworkPolicyEnforcer is false",
+			generation: 0,
+			elements: 0,
+		};
+	}
+
+	get state(): EnforcerState {
+		return this.#state;
+	}
+
+	/** What the last reload found; null before the first. */
+	get reloaded(): Reloaded | null {
+		return this.#reloaded;
+	}
+
+	/** What is in force; null before the first success. */
+	get plan(): NetworkPlan | null {
+		return this.#plan;
+	}
+
+	/** The rule behind a log prefix, of this generation or a recent one. */
+	rule(id: string): CompiledRule | undefined {
+		return this.#rules.get(id);
+	}
+
+	/** Null when the kernel's counters cannot be read now. */
+	async counters(): Promise<Readonly<Record<string, CounterValue>> | null> {
+		if (this.#state.state !== "active") return null;
+		return this.#options.nft.call("counters", null);
+	}
+
+	/** Reads the policies again and enforces them. Requests that come while one is under way become one. */
+	reload(): Promise<void> {
+		this.#wanted.reload = true;
+		return this.#work();
+	}
+
+	/** Somebody else changed our table: closes what must be closed at once, then puts everything back. */
+	repair(event: DriftEvent): Promise<void> {
+		this.#wanted.repair ??= event;
+		return this.#work();
+	}
+
+	get #config(): Config {
+		return this.#options.settings().config;
+	}
+
+	#work(): Promise<void> {
+		this.#working ??= this.#drain().finally(() => {
+			this.#working = null;
+		});
+		return this.#working;
+	}
+
+	async #drain(): Promise<void> {
+		while (this.#wanted.reload || this.#wanted.repair) {
+			const wanted = this.#wanted;
+			this.#wanted = { reload: false, repair: null };
+			if (wanted.repair) await this.#repair(wanted.repair);
+			else await this.#reload(false);
+		}
+	}
+
+	async #repair(event: DriftEvent): Promise<void> {
+		if (this.#plan) {
+			const guarded = await this.#options.nft.call("guard", { defaultDrop: this.#plan.defaultDrop });
+			if (!guarded.ok) this.#options.events.warn(`the deny guard could not be loaded: ${guarded.error}`);
+		}
+		const error = await this.#reload(true);
+		this.#options.events.repaired(event, error);
+	}
+
+	/** Returns "" or why the ruleset is not in force. */
+	async #reload(distrust: boolean): Promise<string> {
+		const { events, policy, settings } = this.#options;
+		if (this.#form === null && this.#config.enableNetworkPolicyEnforcer) await this.#open();
+		if (distrust || this.#epoch === 0) this.#epoch += 1;
+		const reloaded = await policy.call("reload", {
+			settings: settings(),
+			epoch: `${epochPrefix}${this.#epoch.toString(36)}`,
+			form: this.#form ?? "concatenated",
+		});
+		this.#reloaded = reloaded;
+		if (this.#form === null) return this.#state.reason;
+		if (!reloaded.plan) {
+			events.reloaded("refused", null, "the set of policies was refused; what was in force stays");
+			return "the set of policies was refused";
+		}
+		return this.#apply(reloaded.plan, distrust);
+	}
+
+	async #open(): Promise<void> {
+		const { table, rulesetForm } = this.#config;
+		const opened = await this.#options.nft.call("open", { table, form: rulesetForm });
+		if (!opened.ok) {
+			this.#unavailable(opened.remedy === "" ? opened.reason : `${opened.reason}; ${opened.remedy}`);
+			return;
+		}
+		const probe = `${PROBE_PREFIX}${crypto.randomUUID().replaceAll("-", "")}`;
+		this.#options.drift.expectProbe(probe);
+		const failed = await this.#options.nft.call("probe", { table: probe });
+		if (failed !== null)
+			this.#options.events.warn(`changes of others cannot be told from our own: ${failed}`);
+		this.#options.events.found((await this.#options.nft.call("counters", null)) ?? {});
+		this.#form = opened.form;
+	}
+
+	async #apply(plan: NetworkPlan, distrust: boolean): Promise<string> {
+		const { events, nft, policy } = this.#options;
+		// Known before the first packet can carry their ids.
+		for (const rule of plan.rules) this.#remember(rule);
+		const started = performance.now();
+		const result: ApplyResult = await nft.call("apply", { plan, distrust });
+		const seconds = (performance.now() - started) / 1000;
+		if (!result.ok) {
+			events.reloaded("failed", null, result.error);
+			// A refused plan leaves the one before in force; a foreign table leaves nothing of ours.
+			if (this.#plan === null || result.reason === "foreign" || distrust) this.#unavailable(result.error);
+			return result.error;
+		}
+		if (result.garbage !== "") events.warn(`old objects stay in the table for now: ${result.garbage}`);
+		this.#plan = plan;
+		this.#state = {
+			state: "active",
+			reason: "",
+			generation: this.#state.generation + 1,
+			elements: plan.elements,
+		};
+		events.reloaded("applied", seconds, `${result.loaded} objects loaded`);
+		await this.#endConnections();
+		const unsaved = await policy.call("keep", null);
+		if (unsaved !== null) events.warn(`the last good policies could not be saved: ${unsaved}`);
+		return "";
+	}
+
+	/** The tuples are refused before their entries go, or the next packet could open the connection anew. */
+	async #endConnections(): Promise<void> {
+		const { events, nft, policy } = this.#options;
+		const judged = await policy.call("judgeConnections", null);
+		if (judged.error !== "") events.warn(`open connections were not checked: ${judged.error}`);
+		const cut = await nft.call("cut", { flows: judged.cuts });
+		if (!cut.ok) events.warn(`ended connections are not refused: ${cut.error}`);
+		const ended = await policy.call("endConnections", null);
+		if (ended.error !== "") events.warn(`connections could not be ended: ${ended.error}`);
+	}
+
+	#remember(rule: CompiledRule): void {
+		this.#rules.delete(rule.id);
+		this.#rules.set(rule.id, rule);
+		const limit = retiredRules + (this.#plan?.rules.length ?? 0);
+		for (const id of this.#rules.keys()) {
+			if (this.#rules.size <= limit) break;
+			this.#rules.delete(id);
+		}
+	}
+
+	#unavailable(reason: string): void {
+		this.#state = { ...this.#state, state: "unavailable", reason };
+	}
+}
+
+/** Names of an earlier process must not be taken for ours: the kernel's objects may have been changed since. */
+const epochPrefix = Date.now().toString(36).slice(-8);

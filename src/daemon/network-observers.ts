@@ -1,0 +1,103 @@
+/** Runs the two Workers that listen to the kernel, and starts them again when they end. */
+
+import type { DriftFilter } from "../observe/drift-filter.ts";
+import { PROBE_PREFIX } from "../observe/drift-filter.ts";
+import type { DriftEvent, PacketBatch } from "../observe/event.ts";
+import { Observer } from "../observe/observer.ts";
+import type { DriftReport, DriftSettings, NflogReport, NflogSettings } from "../observe/observer-protocol.ts";
+
+export interface ObserverOptions {
+	readonly table: string;
+	readonly nflogGroup: number;
+	readonly createWorker: (name: "nflog" | "drift") => Worker;
+	readonly drift: DriftFilter;
+	packets(batch: PacketBatch): void;
+	/** The NFLOG Worker is a new one. */
+	nflogStarted(): void;
+	/** Notifications were lost: the table may have changed unseen. */
+	suspect(event: DriftEvent): void;
+	warn(message: string): void;
+}
+
+/** Between two starts of a Worker that ends. */
+const restartMs = 1000;
+/** How long the start waits for a Worker that says nothing. */
+const readyMs = 2000;
+
+export class NetworkObservers {
+	readonly #options: ObserverOptions;
+	readonly #running = new Map<"nflog" | "drift", { stop(): Promise<void> }>();
+	#stopped = false;
+
+	constructor(options: ObserverOptions) {
+		this.#options = options;
+	}
+
+	/** Resolves when both listen, or have said that they cannot. */
+	async start(): Promise<void> {
+		await Promise.all([this.#startNflog(), this.#startDrift()]);
+	}
+
+	async stop(): Promise<void> {
+		this.#stopped = true;
+		await Promise.all([...this.#running.values()].map((observer) => observer.stop()));
+	}
+
+	#startNflog(): Promise<void> {
+		const { nflogGroup, packets, nflogStarted } = this.#options;
+		nflogStarted();
+		return this.#launch<NflogSettings, NflogReport>(
+			"nflog",
+			{ group: nflogGroup },
+			(message) => {
+				if (message.kind === "packets") packets(message.batch);
+			},
+			() => this.#startNflog(),
+		);
+	}
+
+	#startDrift(): Promise<void> {
+		const { table, drift, suspect } = this.#options;
+		return this.#launch<DriftSettings, DriftReport>(
+			"drift",
+			{ table, probePrefix: PROBE_PREFIX },
+			(message) => {
+				if (message.kind === "transaction") drift.add(message.report);
+				else if (message.kind === "suspect") {
+					suspect({ time: message.time, generation: 0, pid: 0, process: "", changes: ["unknown"] });
+				}
+			},
+			() => this.#startDrift(),
+		);
+	}
+
+	async #launch<Settings, Report extends { readonly kind: string }>(
+		name: "nflog" | "drift",
+		settings: Settings,
+		handle: (report: Report) => void,
+		again: () => Promise<void>,
+	): Promise<void> {
+		if (this.#stopped) return;
+		const { createWorker, warn } = this.#options;
+		const ready = Promise.withResolvers<void>();
+		const started = Observer.start<Settings, Report>(createWorker(name), settings, {
+			report: (report) => {
+				if (report.kind === "ready") ready.resolve();
+				handle(report);
+			},
+			ended: (error) => {
+				this.#running.delete(name);
+				ready.resolve();
+				if (this.#stopped) return;
+				warn(`the ${name} worker ended and is started again: ${error}`);
+				setTimeout(() => void again(), restartMs);
+			},
+		});
+		if (!started.ok) {
+			warn(`the ${name} worker could not be started: ${started.error}`);
+			return;
+		}
+		this.#running.set(name, started.observer);
+		await Promise.race([ready.promise, Bun.sleep(readyMs)]);
+	}
+}

@@ -1,0 +1,78 @@
+/** The part of the daemon's snapshot that the network enforcer and the policies fill. Pure. */
+
+import type { Config } from "../config/model.ts";
+import type { Forwarding } from "../observe/host.ts";
+import type { Diagnostic } from "../policy/diagnostic.ts";
+import type { NetworkEnforcerState, PolicyState, Readiness } from "../report/status.ts";
+import type { Reloaded } from "./calls.ts";
+import type { NetworkEnforcer } from "./network-enforcer.ts";
+
+type Enforcer = Pick<NetworkEnforcer, "state" | "plan">;
+
+export function networkState(enforcer: Enforcer, config: Config): NetworkEnforcerState {
+	const { state, reason, generation, elements } = enforcer.state;
+	return {
+		state,
+		reason,
+		generation,
+		elements,
+		allowlistMode: enforcer.plan?.allowlistMode ?? { ingress: false, egress: false },
+		posture: config.hostDefaultNetworkPosture,
+		essentials: config.essentials,
+	};
+}
+
+/** The documents as status shows them; nothing is in force while the enforcer is not active. */
+export function policyStates(reloaded: Reloaded | null, enforcer: Enforcer): PolicyState[] {
+	const active = enforcer.state.state === "active";
+	return (reloaded?.documents ?? []).map((document) => ({
+		name: document.name,
+		kind: document.kind,
+		file: document.file,
+		line: document.line,
+		selected: document.selected,
+		enforced: active && document.enforced,
+		action: document.action,
+		diagnostics: document.diagnostics,
+	}));
+}
+
+/** Ready is: what is in force is what is on disk, or its last good version. */
+export function readiness(reloaded: Reloaded | null, enforcer: Enforcer, failure: string): Readiness {
+	const { state, reason } = enforcer.state;
+	if (state === "unavailable")
+		return { ready: false, body: `not ready: the network enforcer is unavailable: ${reason}` };
+	if (reloaded === null) return { ready: false, body: "not ready: the policies are being read" };
+	if (failure !== "") return { ready: false, body: `not ready: the last reload failed: ${failure}` };
+	if (!reloaded.complete) {
+		const broken = reloaded.documents.filter(
+			(document) => document.origin === "none" && hasError(document.diagnostics),
+		);
+		const files = [...new Set(broken.map((document) => `${document.file}:${document.line}`))];
+		const covered = reloaded.plan !== null && files.length === 0 && reloaded.lastGood;
+		if (!covered)
+			return {
+				ready: false,
+				body: `not ready: not enforced: ${files.slice(0, 10).join(", ") || "the set of policies"}`,
+			};
+	}
+	if (reloaded.lastGood)
+		return { ready: true, body: "ready: the last good version of what is broken on disk is enforced" };
+	if (state === "disabled") return { ready: true, body: "ready: the network enforcer is disabled" };
+	return { ready: true, body: "ready: what is on disk is enforced" };
+}
+
+function hasError(diagnostics: readonly Diagnostic[]): boolean {
+	return diagnostics.some((diagnostic) => diagnostic.severity === "error");
+}
+
+/** What the operator should know though nothing is broken. */
+export function forwardingWarnings(forwarding: Forwarding): string[] {
+	const families = [forwarding.ipv4 ? "IPv4" : "", forwarding.ipv6 ? "IPv6" : ""].filter(
+		(family) => family !== "",
+	);
+	if (families.length === 0) return [];
+	return [
+		`this host forwards ${families.join(" and ")}: forwarded traffic (containers, published Docker ports, virtual machines) is not covered by policies`,
+	];
+}

@@ -1,0 +1,103 @@
+/** The thread that runs libnftables. Its calls block, so it does nothing else but read counters. */
+
+import { NETLINK_NETFILTER } from "../../ffi/constants.ts";
+import { Libc } from "../../ffi/libc.ts";
+import { NetlinkSocket } from "../../ffi/netlink.ts";
+import { Nftables } from "../../ffi/nftables.ts";
+import { KernelTable } from "../apply/kernel-table.ts";
+import { type CounterValue, readCounters } from "../observe/counters.ts";
+import { probeCommands } from "../observe/drift-filter.ts";
+import { listTable } from "../observe/table-listing.ts";
+import type { NftCalls, NftOpened } from "./calls.ts";
+import { serve } from "./rpc.ts";
+
+declare const self: Worker;
+
+interface Kernel {
+	readonly nftables: Nftables;
+	readonly table: KernelTable;
+	readonly name: string;
+	/** Kept open for reading counters; null when the kernel gives none. */
+	readonly netlink: NetlinkSocket | null;
+}
+
+let kernel: Kernel | null = null;
+
+const notOpen = { ok: false, reason: "refused", error: "libnftables is not open" } as const;
+
+/** What libnftables freed after a large ruleset goes back to the system: hundreds of megabytes at 100 000 elements. */
+const trimFrom = 10_000;
+
+function open({ table, form }: Parameters<NftCalls["open"]>[0]): NftOpened {
+	kernel?.nftables.close();
+	kernel?.netlink?.close();
+	kernel = null;
+	const opened = Nftables.open();
+	if (!opened.ok) return { ok: false, reason: opened.reason, remedy: opened.remedy };
+	const permitted = opened.nftables.run(`list table inet ${table}_permission`);
+	if (!permitted.ok && /Operation not permitted|Permission denied/.test(permitted.error)) {
+		opened.nftables.close();
+		return {
+			ok: false,
+			reason: "the kernel refuses this process nf_tables (operation not permitted)",
+			remedy: "run portward as root, with CAP_NET_ADMIN",
+		};
+	}
+	const netlink = NetlinkSocket.open({ protocol: NETLINK_NETFILTER, receiveBuffer: 4 * 1024 * 1024 });
+	const kernelTable = new KernelTable(
+		opened.nftables,
+		(name) => {
+			const listed = listTable(name);
+			return listed.ok ? { ok: true, listing: listed.names } : listed;
+		},
+		table,
+	);
+	kernel = {
+		nftables: opened.nftables,
+		table: kernelTable,
+		name: table,
+		netlink: netlink.ok ? netlink.socket : null,
+	};
+	const listed = kernelTable.inspect();
+	if (!listed.ok) {
+		return {
+			ok: false,
+			reason: `nf_tables does not answer: ${listed.error}`,
+			remedy: "run a kernel with CONFIG_NF_TABLES and CONFIG_NF_TABLES_INET (modprobe nf_tables)",
+		};
+	}
+	return { ok: true, form: form === "auto" ? kernelTable.probe() : form };
+}
+
+const calls: NftCalls = {
+	open,
+	probe: ({ table }) => {
+		const result = kernel?.nftables.run(probeCommands(table));
+		return result?.ok ? null : (result?.error ?? notOpen.error);
+	},
+	apply: ({ plan, distrust }) => {
+		if (!kernel) return notOpen;
+		if (distrust) kernel.table.distrust();
+		const result = kernel.table.apply(plan);
+		if (plan.elements >= trimFrom) trim();
+		return result;
+	},
+	guard: ({ defaultDrop }) => kernel?.table.guard(defaultDrop) ?? notOpen,
+	cut: ({ flows }) => kernel?.table.cut(flows) ?? notOpen,
+	counters: () => {
+		if (!kernel?.netlink) return null;
+		const read = readCounters(kernel.netlink, kernel.name);
+		if (!read.ok) return null;
+		const counters: Record<string, CounterValue> = Object.create(null);
+		for (const [name, value] of read.counters) counters[name] = value;
+		return counters;
+	},
+};
+
+function trim(): void {
+	Bun.gc(true);
+	const libc = Libc.open();
+	if (libc.ok) libc.libc.trimHeap();
+}
+
+serve(self, calls);

@@ -1,0 +1,241 @@
+/**
+ * From the policy directory to a plan, in a Worker: what is on disk, what was
+ * good before, what is meant for this host, and what that means to the kernel.
+ */
+
+import { join } from "node:path";
+import { type CompileOptions, type CompileResult, compileNetwork } from "../compile/network.ts";
+import type { RulesetForm } from "../compile/plan.ts";
+import { decidePacket, type NetworkModel } from "../compile/program.ts";
+import type { Config } from "../config/model.ts";
+import { parseCidr } from "../policy/cidr.ts";
+import {
+	type DiskFile,
+	type EnforcedDocument,
+	type LastGood,
+	type LastGoodResult,
+	resolveLastGood,
+} from "../policy/collection.ts";
+import type { Diagnostic } from "../policy/diagnostic.ts";
+import type { NetworkPolicy, Transport } from "../policy/model.ts";
+import { type ParsedDocument, type ParsedFile, parsePolicyFile } from "../policy/parse.ts";
+import { matchSelector, nodeLabels } from "../select/labels.ts";
+import { type PolicyDirectory, PolicyDirectoryReader, type PolicyFile } from "../store/policy-directory.ts";
+import type { DocumentReport, OpenConnections, PolicySettings, Reloaded } from "./calls.ts";
+import { Connections } from "./connections.ts";
+import { LastGoodStore } from "./last-good.ts";
+
+/** Alerts of one rule a second, and at once, before the kernel suppresses the rest. */
+const logLimit = { rate: 500, burst: 1000 };
+
+const transports: Readonly<Record<number, Transport>> = { 6: "tcp", 17: "udp", 132: "sctp" };
+
+/** The compiler's options that follow from the settings. */
+export function compileOptions(config: Config, epoch: string, form: RulesetForm): CompileOptions {
+	return {
+		epoch,
+		form,
+		posture: config.hostDefaultNetworkPosture,
+		allowlistScope: config.allowlistScope,
+		essentials: config.essentials,
+		nflogGroup: config.nflogGroup,
+		maxElements: config.maxElements,
+		logLimit,
+	};
+}
+
+/** One policy with what selecting it for this host said. */
+interface Candidate {
+	readonly entry: EnforcedDocument;
+	readonly selected: boolean;
+	readonly diagnostics: readonly Diagnostic[];
+}
+
+export class PolicyEngine {
+	readonly #settings: PolicySettings;
+	readonly #reader: PolicyDirectoryReader;
+	readonly #store: LastGoodStore;
+	readonly #connections = new Connections();
+	#parsed = new Map<string, { text: string; file: ParsedFile }>();
+	/** In force, or read from the state directory at the start. */
+	#lastGood: readonly LastGood[];
+	/** Found by the last reload, to be kept once it is in force. */
+	#pending: readonly LastGood[];
+	#model: NetworkModel | null = null;
+	readonly #startProblem: Diagnostic | null;
+
+	constructor(settings: PolicySettings) {
+		this.#settings = settings;
+		this.#reader = new PolicyDirectoryReader(settings.directory, settings);
+		this.#store = new LastGoodStore(settings.stateDirectory);
+		const saved = this.#store.read(settings.directory);
+		this.#lastGood = saved.documents;
+		this.#pending = saved.documents;
+		this.#startProblem = saved.problem === null ? null : this.#problem("damaged-state", saved.problem, "");
+	}
+
+	/** Reads what is on disk and compiles it; `config` may have changed since the last time. */
+	reload(config: Config, epoch: string, form: RulesetForm): Reloaded {
+		const directory = this.#reader.read();
+		const resolved = resolveLastGood({
+			files: directory.files.map((file) => this.#parse(file)),
+			directoryVanished: directory.problem !== null,
+			lastGood: this.#lastGood,
+		});
+		const labels = nodeLabels(config.nodeLabels, { hostname: this.#settings.hostname, arch: process.arch });
+		const candidates = resolved.enforce.map((entry) => select(entry, labels));
+		const options = compileOptions(config, epoch, form);
+		let enforced: readonly Candidate[] = candidates.filter((candidate) => candidate.selected);
+		const compiled = compileNetwork(policiesOf(enforced), options);
+		let result: CompileResult = compiled;
+		if (compiled.ok) this.#pending = resolved.lastGood;
+		else {
+			// Before the first success nothing is in force that could stay, so the last good set is.
+			this.#pending = this.#lastGood;
+			enforced = this.#lastGood
+				.map((saved) => select({ path: saved.path, document: saved.document, origin: "last-good" }, labels))
+				.filter((candidate) => candidate.selected);
+			result = compileNetwork(policiesOf(enforced), options);
+		}
+		if (result.ok) this.#model = result.model;
+		const diagnostics = [
+			...this.#general(directory),
+			...compiled.diagnostics,
+			...(result === compiled ? [] : result.diagnostics),
+		];
+		const { documents, rest } = report(resolved, candidates, enforced, diagnostics);
+		return {
+			documents,
+			diagnostics: [...rest, ...documents.flatMap((document) => document.diagnostics)],
+			complete:
+				compiled.ok &&
+				directory.problem === null &&
+				resolved.statuses.every((status) => status.state !== "rejected"),
+			lastGood: !compiled.ok || resolved.statuses.some((status) => status.state === "last-good"),
+			plan: result.ok ? result.plan : null,
+			nodeLabels: { ...labels },
+		};
+	}
+
+	/** The set that the last reload returned is in force. */
+	keep(): string | null {
+		this.#lastGood = this.#pending;
+		return this.#store.write(this.#lastGood);
+	}
+
+	judgeConnections(): OpenConnections {
+		const model = this.#model;
+		if (!model) return { ended: 0, cuts: [], error: "" };
+		return this.#connections.judge((flow, networkInterface) => {
+			const remote = parseCidr(flow.remote);
+			if (!remote.ok) return false;
+			const verdict = decidePacket(model, {
+				direction: flow.direction,
+				family: flow.family,
+				address: remote.cidr.base,
+				interface: networkInterface,
+				protocol: transports[flow.protocol] ?? null,
+				port: flow.destinationPort,
+			});
+			return verdict.action === "Block" && verdict.rule !== null && verdict.rule.index >= 0;
+		});
+	}
+
+	endConnections(): { ended: number; error: string } {
+		return this.#connections.end();
+	}
+
+	#parse(file: PolicyFile): DiskFile {
+		const name = join(this.#settings.directory, file.path);
+		if (file.problem !== null || file.text === null) {
+			const problem = file.problem ?? {
+				code: "unreadable-file",
+				message: "the file cannot be read",
+				hint: "",
+			};
+			return { path: file.path, state: "broken", documents: [unreadable(name, problem)] };
+		}
+		const known = this.#parsed.get(file.path);
+		const parsed = known?.text === file.text ? known.file : parsePolicyFile(name, file.text);
+		this.#parsed.set(file.path, { text: file.text, file: parsed });
+		return { path: file.path, state: parsed.syntaxBroken ? "broken" : "ok", documents: parsed.documents };
+	}
+
+	#general(directory: PolicyDirectory): Diagnostic[] {
+		const kept = new Set(directory.files.map((file) => file.path));
+		for (const path of this.#parsed.keys()) if (!kept.has(path)) this.#parsed.delete(path);
+		const general = this.#startProblem === null ? [] : [this.#startProblem];
+		if (directory.problem === null) return general;
+		const { code, message, hint } = directory.problem;
+		return [...general, this.#problem(code, message, hint)];
+	}
+
+	#problem(code: string, message: string, hint: string): Diagnostic {
+		return {
+			file: this.#settings.directory,
+			line: 1,
+			column: 1,
+			path: "",
+			severity: "error",
+			code,
+			message,
+			hint,
+		};
+	}
+}
+
+function select(entry: EnforcedDocument, labels: Readonly<Record<string, string>>): Candidate {
+	return { entry, ...matchSelector(entry.document.policy.nodeSelector, labels) };
+}
+
+function policiesOf(candidates: readonly Candidate[]): NetworkPolicy[] {
+	return candidates.map((candidate) => candidate.entry.document.policy);
+}
+
+function unreadable(file: string, problem: { code: string; message: string; hint: string }): ParsedDocument {
+	const place = { file, line: 1, column: 1 };
+	return {
+		index: 0,
+		place,
+		source: "",
+		firstLine: 1,
+		kind: null,
+		name: null,
+		policy: null,
+		diagnostics: [{ ...place, path: "", severity: "error", ...problem }],
+	};
+}
+
+/** Puts together what is known of each document; diagnostics of the compiler go to the document they lie in. */
+function report(
+	resolved: LastGoodResult,
+	candidates: readonly Candidate[],
+	enforced: readonly Candidate[],
+	general: readonly Diagnostic[],
+): { documents: DocumentReport[]; rest: Diagnostic[] } {
+	const inForce = new Set(enforced.map((candidate) => candidate.entry.document));
+	const byDocument = new Map(candidates.map((candidate) => [candidate.entry.document, candidate]));
+	const drafts = resolved.statuses.map((status) => {
+		const stands = status.enforced;
+		const candidate = stands === null ? undefined : byDocument.get(stands);
+		const policy = stands?.policy ?? status.document.policy;
+		return {
+			name: stands?.name ?? status.document.name ?? "",
+			kind: status.document.kind ?? stands?.kind ?? "",
+			file: status.document.place.file,
+			line: status.document.place.line,
+			selected: candidate?.selected ?? false,
+			enforced: stands !== null && inForce.has(stands),
+			origin: status.state === "current" || status.state === "last-good" ? status.state : ("none" as const),
+			action: policy?.action ?? null,
+			diagnostics: [...status.diagnostics, ...(candidate?.diagnostics ?? [])],
+		};
+	});
+	const byFile = Map.groupBy(drafts, (draft) => draft.file);
+	const rest: Diagnostic[] = [];
+	for (const diagnostic of general) {
+		const owner = byFile.get(diagnostic.file)?.findLast((draft) => draft.line <= diagnostic.line);
+		(owner?.diagnostics ?? rest).push(diagnostic);
+	}
+	return { documents: drafts, rest };
+}

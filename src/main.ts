@@ -1,0 +1,97 @@
+/** The composition root: picks the command, and constructs every Worker. */
+
+import { writeSync } from "node:fs";
+import { alerts } from "./cli/alerts.ts";
+import { type Command, exit, type Io, UsageError } from "./cli/command.ts";
+import { explain } from "./cli/explain.ts";
+import { helpText } from "./cli/help.ts";
+import { release } from "./cli/release.ts";
+import { render } from "./cli/render.ts";
+import { runCommand } from "./cli/run.ts";
+import { status } from "./cli/status.ts";
+import { validate } from "./cli/validate.ts";
+import { version } from "./cli/version.ts";
+import type { WorkerName } from "./daemon/daemon.ts";
+
+/** In the compiled file a Worker's path is relative to this module, so these lines can stand nowhere else. */
+function createWorker(name: WorkerName): Worker {
+	switch (name) {
+		case "policy":
+			return new Worker(new URL("./daemon/policy.worker.ts", import.meta.url));
+		case "nft":
+			return new Worker(new URL("./daemon/nft.worker.ts", import.meta.url));
+		case "nflog":
+			return new Worker(new URL("./observe/nflog.worker.ts", import.meta.url));
+		case "drift":
+			return new Worker(new URL("./observe/drift.worker.ts", import.meta.url));
+	}
+}
+
+const commands: readonly Command[] = [
+	runCommand(createWorker),
+	validate,
+	render,
+	explain,
+	status,
+	alerts,
+	release,
+	version,
+];
+
+const stdoutFd = 1;
+const stderrFd = 2;
+
+/** Writes everything, also into a pipe that is full for the moment; a reader that left is no error. */
+function write(fd: number, text: string): void {
+	const bytes = Buffer.from(text);
+	for (let written = 0; written < bytes.length; ) {
+		try {
+			written += writeSync(fd, bytes, written);
+		} catch (error) {
+			if (!(error instanceof Error && "code" in error)) throw error;
+			if (error.code === "EAGAIN") Bun.sleepSync(1);
+			else return;
+		}
+	}
+}
+
+async function main(args: readonly string[]): Promise<number> {
+	const stop = new AbortController();
+	for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => stop.abort());
+	const io: Io = {
+		out: (text) => write(stdoutFd, text),
+		error: (text) => write(stderrFd, text),
+		isTerminal: process.stdout.isTTY === true,
+		errorIsTerminal: process.stderr.isTTY === true,
+		signal: stop.signal,
+	};
+	const [name, ...rest] = args;
+	if (name === undefined || name === "help" || name === "--help" || name === "-h") {
+		const asked = name === undefined ? undefined : rest[0];
+		const topic = commands.find((command) => command.name === asked);
+		if (asked !== undefined && !topic) {
+			io.error(`portward: there is no command ${asked}\n`);
+			return exit.usage;
+		}
+		(name === undefined ? io.error : io.out)(topic?.help ?? helpText(commands));
+		return name === undefined ? exit.usage : exit.ok;
+	}
+	const command = commands.find((candidate) => candidate.name === (name === "--version" ? "version" : name));
+	if (!command) {
+		io.error(`portward: there is no command ${name}; see portward help\n`);
+		return exit.usage;
+	}
+	if (rest.includes("--help") || rest.includes("-h")) {
+		io.out(command.help);
+		return exit.ok;
+	}
+	try {
+		return await command.run(rest, io);
+	} catch (error) {
+		if (!(error instanceof UsageError)) throw error;
+		io.error(`portward ${command.name}: ${error.message}\n\n${command.help}`);
+		return exit.usage;
+	}
+}
+
+process.exit(await main(process.argv.slice(2)));

@@ -1,0 +1,87 @@
+import { describe, expect, test } from "bun:test";
+import type { DocumentReport, Reloaded } from "../../src/daemon/calls.ts";
+import type { EnforcerState } from "../../src/daemon/network-enforcer.ts";
+import { forwardingWarnings, policyStates, readiness } from "../../src/daemon/network-state.ts";
+
+const enforcer = (state: EnforcerState["state"], reason = "") => ({
+	state: { state, reason, generation: 1, elements: 0 },
+	plan: null,
+});
+const document = (over: Partial<DocumentReport> = {}): DocumentReport => ({
+	name: "a",
+	kind: "KubeArmorNetworkPolicy",
+	file: "/p/a.yaml",
+	line: 3,
+	selected: true,
+	enforced: true,
+	origin: "current",
+	action: "Block",
+	diagnostics: [],
+	...over,
+});
+const error = {
+	file: "/p/a.yaml",
+	line: 4,
+	column: 1,
+	path: "spec",
+	severity: "error",
+	code: "bad-cidr",
+	message: "m",
+	hint: "",
+} as const;
+const reloaded = (over: Partial<Reloaded> = {}): Reloaded => ({
+	documents: [document()],
+	diagnostics: [],
+	complete: true,
+	lastGood: false,
+	plan: null,
+	nodeLabels: {},
+	...over,
+});
+
+describe("readiness", () => {
+	test("what is enforced is what is on disk", () => {
+		expect(readiness(reloaded(), enforcer("active"), "")).toEqual({
+			ready: true,
+			body: "ready: what is on disk is enforced",
+		});
+	});
+
+	test("a last good version that stands in is ready, and said", () => {
+		const state = readiness(
+			reloaded({ lastGood: true, documents: [document({ origin: "last-good", diagnostics: [error] })] }),
+			enforcer("active"),
+			"",
+		);
+		expect(state).toEqual({
+			ready: true,
+			body: "ready: the last good version of what is broken on disk is enforced",
+		});
+	});
+
+	test("a broken document that nothing stands in for is not ready, and named", () => {
+		const documents = [document({ origin: "none", enforced: false, diagnostics: [error] })];
+		const state = readiness(reloaded({ complete: false, documents }), enforcer("active"), "");
+		expect(state).toEqual({ ready: false, body: "not ready: not enforced: /p/a.yaml:3" });
+	});
+
+	test("an unavailable enforcer, a failed reload and the time before the first reading are not ready", () => {
+		expect(readiness(reloaded(), enforcer("unavailable", "no root"), "").body).toContain("no root");
+		expect(readiness(reloaded(), enforcer("active"), "kernel said no")).toMatchObject({ ready: false });
+		expect(readiness(null, enforcer("active"), "")).toMatchObject({ ready: false });
+	});
+
+	test("a disabled enforcer is ready: nobody asked it to enforce", () => {
+		expect(readiness(reloaded(), enforcer("disabled"), "")).toMatchObject({ ready: true });
+	});
+});
+
+test("nothing is shown as enforced while the enforcer is not active", () => {
+	expect(policyStates(reloaded(), enforcer("unavailable"))[0]?.enforced).toBe(false);
+	expect(policyStates(reloaded(), enforcer("active"))[0]?.enforced).toBe(true);
+});
+
+test("a host that forwards is told what is not covered", () => {
+	expect(forwardingWarnings({ ipv4: false, ipv6: false })).toEqual([]);
+	expect(forwardingWarnings({ ipv4: true, ipv6: true })[0]).toContain("IPv4 and IPv6");
+});

@@ -54,8 +54,10 @@ describe("USB devices in the guest", () => {
 	test.each(kinds)("a %s is %s, bound to %s, with a node in %s", async (kind, name, driver, nodes) => {
 		const device = await plugIn(kind, name.slice(2));
 		expect(device.name).toBe(name);
-		const truth = await settled((now) => nodesOf(now, name, nodes).length > 0, `a ${nodes} node`);
-		expect([...driversOf(truth, name).values()].join(" ")).toMatch(new RegExp(driver));
+		const ready = (now: UsbTruth) =>
+			nodesOf(now, name, nodes).length > 0 &&
+			[...driversOf(now, name).values()].some((one) => driver.includes(one));
+		const truth = await settled(ready, `${driver} and a ${nodes} node`);
 		expect(truth.devices.get(name)?.authorized).toBe(true);
 		expect(truth.devices.get(name)?.descriptors).toMatch(/^1201/);
 		const bound = async () => [...(await bindsSince(vm, name, device.mark)).values()].flat();

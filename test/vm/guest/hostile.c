@@ -566,7 +566,14 @@ static void plug(char *name, char **cursor)
 	d->fd = pair[0];
 	int attach = open(PLATFORM "/vhci_hcd.0/attach", O_WRONLY | O_CLOEXEC);
 	int length = snprintf(order, sizeof order, "%d %d %d %d", d->port, pair[1], 0x10000 + d->port, speed);
-	int failed = attach < 0 || write(attach, order, length) != length ? errno : 0;
+	int failed = 0;
+	/* A port that has just been left is free a moment later. */
+	for (int tries = 0; tries < 200; tries++) {
+		failed = attach < 0 || write(attach, order, length) != length ? errno : 0;
+		if (failed != EBUSY)
+			break;
+		usleep(5000);
+	}
 	if (attach >= 0)
 		close(attach);
 	close(pair[1]);

@@ -54,8 +54,9 @@ export function buildModel(policies: readonly NetworkPolicy[], meaning: Meaning)
 function groups(all: readonly Atom[]): Pick<DirectionProgram, "literals" | "prefixes" | "others"> {
 	const matches = new Map<string, InterfaceMatch | null>();
 	for (const atom of all) matches.set(interfaceKey(atom.interface), atom.interface);
-	const build4 = familyBuilder(all, 4);
-	const build6 = familyBuilder(all, 6);
+	const alone = [...matches.keys()].every((key) => key === "");
+	const build4 = familyBuilder(all, 4, alone);
+	const build6 = familyBuilder(all, 6, alone);
 	const sequences = (match: InterfaceMatch | null): Sequences => ({ 4: build4(match), 6: build6(match) });
 	const named = [...matches.values()].filter((match) => match !== null);
 	named.sort((a, b) => interfaceDepth(b) - interfaceDepth(a) || (a.name < b.name ? -1 : 1));
@@ -71,6 +72,7 @@ function groups(all: readonly Atom[]): Pick<DirectionProgram, "literals" | "pref
 function familyBuilder(
 	all: readonly Atom[],
 	family: Family,
+	alone: boolean,
 ): (match: InterfaceMatch | null) => readonly Step[] {
 	const atoms = withoutDuplicates(all.filter((atom) => atom.family === family));
 	const axis = Axis.of(atoms, family);
@@ -81,7 +83,7 @@ function familyBuilder(
 	return (match) => {
 		const members = [...named].filter(([, outer]) => interfaceContains(outer, match));
 		const key = JSON.stringify(members.map(([name]) => name).sort());
-		const known = built.get(key) ?? buildSequence(match, atoms, streams, axis);
+		const known = built.get(key) ?? buildSequence(match, atoms, streams, axis, alone);
 		built.set(key, known);
 		return known;
 	};

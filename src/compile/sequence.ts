@@ -14,17 +14,25 @@ import { type Atom, interfaceContains } from "./atom.ts";
 import { type Axis, IntervalBuilder, type IntervalList, type Span, sweep, union } from "./interval.ts";
 import { portSet, portTable } from "./ports.ts";
 import type { Part, Piece, Stream } from "./stream.ts";
-import { isEmpty, mergeDisjoint, type Step, type Table, transports } from "./table.ts";
+import { isEmpty, mergeDisjoint, type Step, size, type Table, transports } from "./table.ts";
 
 const levels: readonly Action[] = ["Block", "Audit", "Allow"];
 
-/** `within`: the group's interface; atoms and streams that hold it take part. */
+/** Tables that several groups may share stay as they are above this size; joining them would make copies. */
+const joinShared = 1000;
+
+/**
+ * @param within The group's interface; atoms and streams that hold it take part.
+ * @param alone Whether this is the only group.
+ */
 export function buildSequence(
 	within: InterfaceMatch | null,
 	atoms: readonly Atom[],
 	streams: readonly Stream[],
 	axis: Axis,
+	alone: boolean,
 ): Step[] {
+	const joinUpTo = alone ? Number.POSITIVE_INFINITY : joinShared;
 	const member = (item: { readonly interface: InterfaceMatch | null }) =>
 		interfaceContains(item.interface, within);
 	const limited = atoms.filter((atom) => atom.layer === "P" && member(atom));
@@ -39,20 +47,21 @@ export function buildSequence(
 		);
 		const open = slots.filter((slot) => !isEmpty(slot.table));
 		if (open.length === 0 && action !== "Allow") continue;
-		append(steps, { exempt: [], table: portTable(limited, axis, ports) });
+		append(steps, { exempt: [], table: portTable(limited, axis, ports) }, joinUpTo);
 		ports = new Set();
 		for (const { part, table } of open) {
-			append(steps, { exempt: exemptions(part.carvers.filter(member), axis), table });
+			append(steps, { exempt: exemptions(part.carvers.filter(member), axis), table }, joinUpTo);
 		}
 	}
 	return steps;
 }
 
 /** Adds a step, joined with the one before where that changes nothing. */
-function append(steps: Step[], step: Step): void {
+function append(steps: Step[], step: Step, joinUpTo: number): void {
 	if (isEmpty(step.table)) return;
 	const previous = steps.at(-1);
-	if (previous !== undefined && previous.exempt.length === 0 && step.exempt.length === 0) {
+	const free = previous !== undefined && previous.exempt.length === 0 && step.exempt.length === 0;
+	if (free && size(previous.table) + size(step.table) <= joinUpTo) {
 		const table = mergeDisjoint(previous.table, step.table);
 		if (table !== null) {
 			steps[steps.length - 1] = { exempt: [], table };

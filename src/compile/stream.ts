@@ -158,7 +158,7 @@ function assign(head: Atom, relevant: readonly Atom[], parts: Map<string, Part>)
 
 interface Open {
 	readonly atom: Atom;
-	/** Strictness that a carver open inside this member (and outside the next one) has at least; null without any. */
+	/** Carvers open inside this member and around the next one; without those inside a milder or equal one of them. */
 	inner: Atom[];
 }
 
@@ -219,18 +219,36 @@ function assignTiers(
 	);
 }
 
+/**
+ * Where each member decides at the level of its action, if nothing carves it.
+ * Stricter members are left out of sight: a packet that gets to this level has
+ * met them before, and what carved them carves all that is around them too. So
+ * narrow Blocks do not cut a broad Allow to pieces.
+ */
 function longestPrefix(members: readonly Atom[], axis: Axis, part: (atom: Atom) => Part): Span<Piece>[] {
-	const spans: Span<Piece>[] = [];
-	sweep(
-		members.flatMap((atom) => axis.spans(atom)),
-		(from, to, active) => {
-			let best: Atom | null = null;
-			for (const { item } of active) {
-				const longer = best === null ? 1 : item.length - best.length;
-				if (best === null || longer > 0 || (longer === 0 && decidesBefore(item, best))) best = item;
-			}
-			if (best !== null) spans.push({ from, to, item: { atom: best, part: part(best) } });
-		},
-	);
-	return spans;
+	const levels = new Set(members.map((atom) => atom.rule.action));
+	return [...levels].flatMap((level) => {
+		const spans: { from: number; to: number; item: Piece }[] = [];
+		sweep(
+			members
+				.filter((atom) => compareStrictness(atom.rule.action, level) <= 0)
+				.flatMap((atom) => axis.spans(atom)),
+			(from, to, active) => {
+				const atom = longest(active);
+				if (atom.rule.action !== level) return;
+				const previous = spans.at(-1);
+				if (previous?.item.atom === atom && previous.to === from) previous.to = to;
+				else spans.push({ from, to, item: { atom, part: part(atom) } });
+			},
+		);
+		return spans;
+	});
+}
+
+function longest(active: readonly Span<Atom>[]): Atom {
+	return active
+		.map((span) => span.item)
+		.reduce((best, atom) =>
+			(atom.length - best.length || Number(decidesBefore(atom, best))) > 0 ? atom : best,
+		);
 }

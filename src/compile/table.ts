@@ -55,6 +55,17 @@ export function find(
 	return segment === undefined || port > segment.last ? null : lookup(segment.list, address);
 }
 
+/** Number of intervals. */
+export function size(table: Table): number {
+	const lists =
+		table.layer === "W"
+			? [table.list]
+			: table.layer === "T"
+				? [...table.lists.values()]
+				: [...table.segments.values()].flatMap((segments) => segments.map((segment) => segment.list));
+	return lists.reduce((sum, list) => sum + list.first.length, 0);
+}
+
 export function isEmpty(table: Table): boolean {
 	if (table.layer === "W") return table.list.first.length === 0;
 	return table.layer === "T" ? table.lists.size === 0 : table.segments.size === 0;

@@ -1,0 +1,36 @@
+/**
+ * npm run bench [SECTION…]
+ *
+ * Medians of at least five interleaved rounds. Costs of the machine itself come
+ * and go, so what is promised is ratios wherever it can be.
+ */
+
+import { blockedFlood } from "./alerts.ts";
+import { daemonFigures } from "./daemon.ts";
+import { tcpConnects, udpFlows } from "./flows.ts";
+import { loadFigures } from "./load.ts";
+import { type Figure, print } from "./report.ts";
+
+const sections: Readonly<Record<string, { title: string; run: () => Promise<Figure[]> }>> = {
+	udp: { title: "Accepted UDP packets, each of a new flow", run: udpFlows },
+	tcp: { title: "TCP connections, opened and reset", run: tcpConnects },
+	load: { title: "From the parsed policies to the kernel", run: loadFigures },
+	daemon: { title: "The daemon", run: daemonFigures },
+	alerts: { title: "A flood of 400 000 blocked packets", run: blockedFlood },
+};
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => sections[name] === undefined);
+if (unknown.length > 0) {
+	console.error(`bench: no section ${unknown.join(", ")}; there are ${Object.keys(sections).join(", ")}`);
+	process.exit(64);
+}
+
+const missed: string[] = [];
+for (const [name, { title, run }] of Object.entries(sections)) {
+	if (wanted.length > 0 && !wanted.includes(name)) continue;
+	const figures = await run();
+	print(title, figures);
+	missed.push(...figures.filter((figure) => figure.met === false).map((figure) => figure.what));
+}
+console.log(missed.length === 0 ? "\nEvery target is met." : `\nMissed: ${missed.join("; ")}.`);

@@ -3,8 +3,10 @@ import fc from "fast-check";
 import { explain } from "../../src/compile/explain.ts";
 import { type CompileOptions, compileNetwork } from "../../src/compile/network.ts";
 import { decidePacket } from "../../src/compile/program.ts";
+import { renderPlan } from "../../src/compile/render.ts";
 import { packets, policySets } from "./generate.ts";
 import { judge } from "./oracle.ts";
+import { parseTable, simulate } from "./simulate.ts";
 
 export const options: CompileOptions = {
 	epoch: "e1",
@@ -40,4 +42,25 @@ describe("random policies", () => {
 			{ numRuns: 1500 },
 		);
 	});
+
+	for (const form of ["concatenated", "nested"] as const) {
+		test(`the rendered text decides as the model does (${form})`, () => {
+			fc.assert(
+				fc.property(policySets, fc.array(packets, { minLength: 20, maxLength: 40 }), (policies, sample) => {
+					const result = compileNetwork(policies, { ...options, form });
+					if (!result.ok) throw new Error(result.diagnostics[0]?.message);
+					const table = parseTable(renderPlan(result.plan, "t"));
+					for (const packet of sample) {
+						const { action, rule } = decidePacket(result.model, packet);
+						const found = simulate(table, result.plan.roots[packet.direction], packet);
+						expect(found).toEqual({
+							verdict: action === "Block" ? "drop" : "accept",
+							rule: rule?.id ?? null,
+						});
+					}
+				}),
+				{ numRuns: 700 },
+			);
+		});
+	}
 });

@@ -1,0 +1,227 @@
+/**
+ * Evaluates a rendered table for a packet, from its text alone. It knows only
+ * the few forms of rules that the compiler writes and throws on any other, so
+ * text that strays from them fails the tests.
+ */
+
+import { parseCidr } from "../../src/policy/cidr.ts";
+import type { OraclePacket } from "./oracle.ts";
+
+interface Element {
+	/** One inclusive range per field of the key. */
+	readonly ranges: readonly (readonly [bigint, bigint])[];
+	readonly verdict: string;
+}
+
+export interface ParsedTable {
+	readonly chains: ReadonlyMap<string, readonly string[]>;
+	readonly elements: ReadonlyMap<string, readonly Element[]>;
+	readonly counters: ReadonlySet<string>;
+}
+
+export interface SimulatedVerdict {
+	readonly verdict: "accept" | "drop";
+	/** The rule id of the last counter on the way, null without one. */
+	readonly rule: string | null;
+}
+
+const protocolNumbers: Readonly<Record<string, bigint>> = { tcp: 6n, udp: 17n, sctp: 132n };
+
+/** A protocol that has neither ports nor an essential meaning (GRE). */
+const otherProtocol = 47n;
+
+function range(text: string): readonly [bigint, bigint] {
+	const named = protocolNumbers[text];
+	if (named !== undefined) return [named, named];
+	if (/^\d+(-\d+)?$/.test(text)) {
+		const [first = "", last = first] = text.split("-");
+		return [BigInt(first), BigInt(last)];
+	}
+	const [low = "", high] = text.split("-");
+	const first = parseCidr(low);
+	const last = parseCidr(high ?? low);
+	if (!first.ok || !last.ok || first.hostBits) throw new Error(`not an address: ${text}`);
+	const size = 1n << BigInt((last.cidr.family === 4 ? 32 : 128) - last.cidr.prefix);
+	return [first.cidr.base, last.cidr.base + size - 1n];
+}
+
+function overlap(a: Element, b: Element): boolean {
+	return a.ranges.every(([first, last], i) => {
+		const other = b.ranges[i];
+		return other !== undefined && first <= other[1] && other[0] <= last;
+	});
+}
+
+/** The kernel wants disjoint elements; checked as the text is read. */
+function checkDisjoint(name: string, elements: readonly Element[]): void {
+	const sorted = [...elements].sort((a, b) => ((a.ranges[0]?.[0] ?? 0n) < (b.ranges[0]?.[0] ?? 0n) ? -1 : 1));
+	for (const [i, a] of sorted.entries()) {
+		for (const b of sorted.slice(i + 1)) {
+			if ((b.ranges[0]?.[0] ?? 0n) > (a.ranges[0]?.[1] ?? 0n)) break;
+			if (overlap(a, b)) throw new Error(`elements of ${name} overlap`);
+		}
+	}
+}
+
+export function parseTable(text: string): ParsedTable {
+	const lines = text.split("\n").map((line) => line.trim());
+	const chains = new Map<string, string[]>();
+	const elements = new Map<string, Element[]>();
+	const counters = new Set<string>();
+	if (!/^table inet [A-Za-z_][A-Za-z0-9_]* \{$/.test(lines[0] ?? "")) throw new Error("not a table");
+	let at = 1;
+	for (; lines[at] !== "}"; at++) {
+		if (lines[at] === "") continue;
+		const head = /^(counter|set|map|chain) ([a-z0-9_]+) \{$/.exec(lines[at] ?? "");
+		const [, kind, name = ""] = head ?? [];
+		if (head === null || chains.has(name) || elements.has(name) || counters.has(name)) {
+			throw new Error(`unexpected line: ${lines[at]}`);
+		}
+		const body: string[] = [];
+		for (at++; lines[at] !== "}" && at < lines.length; at++) {
+			if (lines[at] === "elements = {") {
+				for (at++; lines[at] !== "}"; at++) body.push(`element ${lines[at]}`);
+			} else body.push(lines[at] ?? "");
+		}
+		if (kind === "chain") chains.set(name, body);
+		else if (kind === "counter") counters.add(name);
+		else elements.set(name, parseElements(name, body));
+	}
+	if (lines.slice(at + 1).some((line) => line !== "")) throw new Error("text after the table");
+	return { chains, elements, counters };
+}
+
+function parseElements(name: string, body: readonly string[]): Element[] {
+	const elements: Element[] = [];
+	const type = /^type ([a-z0-9_]+(?: \. [a-z0-9_]+)*)( : verdict)?$/.exec(body[0] ?? "");
+	if (type === null || !/^flags (interval|timeout)$/.test(body[1] ?? "")) throw new Error(`type of ${name}`);
+	for (const line of body.slice(2)) {
+		const match = /^element (.*?)(?: : ((?:goto|jump) x_[0-9a-f]{16}))?,?$/.exec(line);
+		const ranges = (match?.[1] ?? "").split(" . ").map(range);
+		const verdict = match?.[2] ?? "";
+		if (
+			match === null ||
+			ranges.length !== type[1]?.split(" . ").length ||
+			(verdict !== "") !== (type[2] !== undefined)
+		) {
+			throw new Error(`element of ${name}: ${line}`);
+		}
+		elements.push({ ranges, verdict });
+	}
+	checkDisjoint(name, elements);
+	return elements;
+}
+
+/** What never matches a packet of the kind that tests simulate. */
+const neverMatches = [
+	/^ct state invalid counter name "invalid_(ingress|egress)" drop$/,
+	/^ip6? [sd]addr \. meta l4proto \. th [sd]port \. th [sd]port @cut[46] counter name "cut_(ingress|egress)" drop$/,
+	/^icmp(v6)? type \{ [a-z0-9, -]+ \}( ip6 saddr (fe80::\/10|::))?( ip6 hoplimit (1|255))? accept$/,
+	/^(meta nfproto ipv4|ip6 saddr fe80::\/10) udp sport \d+ udp dport \d+ accept$/,
+];
+
+const leafCounter =
+	/^counter name "c_([0-9a-f]{16})"( limit rate \d+\/second burst \d+ packets counter name "l_\1" log prefix "pw:\1" group \d+ snaplen \d+ queue-threshold \d+)?$/;
+
+class Simulation {
+	rule: string | null = null;
+
+	constructor(
+		readonly table: ParsedTable,
+		readonly packet: OraclePacket,
+	) {}
+
+	/** A final verdict, or null when the chain returned. */
+	chain(name: string): "accept" | "drop" | null {
+		const rules = this.table.chains.get(name);
+		if (rules === undefined) throw new Error(`no chain ${name}`);
+		for (const text of rules) {
+			const verdict = this.verdictOf(text);
+			if (verdict === null) continue;
+			const [word = "", target = ""] = verdict.split(" ");
+			if (word === "accept" || word === "drop") return word;
+			if (word === "return") return null;
+			const result = this.chain(target);
+			if (word === "goto" || result !== null) return result;
+		}
+		return null;
+	}
+
+	/** What a rule says about the packet, or null when it does not match. */
+	verdictOf(text: string): string | null {
+		const { packet } = this;
+		if (neverMatches.some((form) => form.test(text))) return null;
+		const counter = leafCounter.exec(text);
+		if (counter !== null) {
+			this.rule = counter[1] ?? null;
+			return null;
+		}
+		if (/^(accept|drop)( comment "[A-Za-z0-9 ._[\]-]{1,120}")?$/.test(text))
+			return text.split(" ")[0] ?? null;
+		if (/^(goto|jump) x_[0-9a-f]{16}$/.test(text)) return text;
+		const nfproto = /^meta nfproto ipv4 (accept|goto x_[0-9a-f]{16})$/.exec(text);
+		if (nfproto !== null) return packet.family === 4 ? (nfproto[1] ?? null) : null;
+		const essential =
+			/^meta l4proto vmap \{ icmp : jump \w+, ipv6-icmp : jump \w+, udp : (jump \w+) \}$/.exec(text);
+		if (essential !== null) return packet.protocol === "udp" ? (essential[1] ?? null) : null;
+		const side = packet.direction === "ingress" ? "iifname" : "oifname";
+		if (text.startsWith(`${side} `)) return this.interfaceVerdict(text.slice(side.length + 1));
+		return this.lookup(text);
+	}
+
+	interfaceVerdict(text: string): string | null {
+		const prefix = /^"([\w.@+-]+)\*" (goto x_[0-9a-f]{16})$/.exec(text);
+		if (prefix !== null)
+			return this.packet.interface.startsWith(prefix[1] ?? "") ? (prefix[2] ?? null) : null;
+		const map = /^vmap \{ ((?:"[\w.@+-]+" : goto x_[0-9a-f]{16}(?:, )?)+) \}$/.exec(text);
+		if (map === null) throw new Error(`unknown rule: ${text}`);
+		for (const [, name, verdict] of (map[1] ?? "").matchAll(/"([^"]+)" : (goto \w+)/g)) {
+			if (name === this.packet.interface) return verdict ?? null;
+		}
+		return null;
+	}
+
+	lookup(text: string): string | null {
+		const { packet } = this;
+		const match =
+			/^(?:meta l4proto (tcp|udp|sctp) )?([a-z0-9 .]+?) (?:vmap @(m_\w{16})|@(s_\w{16}) return)$/.exec(text);
+		if (match === null) throw new Error(`unknown rule: ${text}`);
+		const [, only, expression = "", map, set] = match;
+		if (only !== undefined && only !== packet.protocol) return null;
+		const key: bigint[] = [];
+		for (const field of expression.split(" . ")) {
+			const value = this.field(field);
+			if (value === null) return null;
+			key.push(value);
+		}
+		const elements = this.table.elements.get(map ?? set ?? "");
+		if (elements === undefined) throw new Error(`no set for: ${text}`);
+		const hit = elements.find(({ ranges }) => {
+			if (ranges.length !== key.length) throw new Error(`wrong key for: ${text}`);
+			return ranges.every(([first, last], i) => first <= (key[i] ?? -1n) && (key[i] ?? -1n) <= last);
+		});
+		if (hit === undefined) return null;
+		return set === undefined ? hit.verdict : "return";
+	}
+
+	/** A field of the packet; null when the packet does not have it, which makes the rule miss. */
+	field(text: string): bigint | null {
+		const { packet } = this;
+		const side = packet.direction === "ingress" ? "saddr" : "daddr";
+		if (text === `ip ${side}`) return packet.family === 4 ? packet.address : null;
+		if (text === `ip6 ${side}`) return packet.family === 6 ? packet.address : null;
+		if (text === "meta l4proto") return protocolNumbers[packet.protocol ?? ""] ?? otherProtocol;
+		if (text === "th dport") return BigInt(packet.port);
+		const dport = /^(tcp|udp|sctp) dport$/.exec(text);
+		if (dport === null) throw new Error(`unknown field: ${text}`);
+		return packet.protocol === dport[1] ? BigInt(packet.port) : null;
+	}
+}
+
+/** Evaluates the chain `root` of a table. */
+export function simulate(table: ParsedTable, root: string, packet: OraclePacket): SimulatedVerdict {
+	const simulation = new Simulation(table, packet);
+	const verdict = simulation.chain(root);
+	if (verdict === null) throw new Error("the root chain ended without a verdict");
+	return { verdict, rule: simulation.rule };
+}

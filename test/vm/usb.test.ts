@@ -1,7 +1,16 @@
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type Plugged, plug, type UsbKind, unplugged } from "./lab/devices.ts";
 import { plugGadget } from "./lab/gadget.ts";
-import { below, bindsSince, driversOf, nodesOf, type UsbTruth, usbTruth } from "./lab/truth.ts";
+import {
+	below,
+	bindsSince,
+	driversOf,
+	nodesOf,
+	setDefaults,
+	type UsbTruth,
+	untilTruth,
+	usbTruth,
+} from "./lab/truth.ts";
 import { Vm } from "./lab/vm.ts";
 import { until } from "./lab/wait.ts";
 
@@ -28,18 +37,7 @@ describe("USB devices in the guest", () => {
 		return device;
 	}
 
-	function settled(condition: (truth: UsbTruth) => boolean, what: string): Promise<UsbTruth> {
-		let last: UsbTruth | undefined;
-		return until(
-			60_000,
-			() =>
-				`${what}; last: ${JSON.stringify([...(last?.interfaces.values() ?? [])])} ${JSON.stringify(last?.nodes)}`,
-			async () => {
-				last = await usbTruth(vm);
-				return condition(last) ? last : undefined;
-			},
-		);
-	}
+	const settled = (condition: (truth: UsbTruth) => boolean, what: string) => untilTruth(vm, condition, what);
 
 	const kinds: readonly [UsbKind, string, string, string][] = [
 		["keyboard", "1-1", "usbhid", "input"],
@@ -91,7 +89,7 @@ describe("USB devices in the guest", () => {
 	});
 
 	test("a locked bus leaves a device without interfaces, nodes and binds, its descriptors readable", async () => {
-		await vm.sh("for hub in /sys/bus/usb/devices/usb*; do echo 0 > $hub/authorized_default; done");
+		await setDefaults(vm, 0, 1);
 		const { name, mark } = await plugIn("keyboard", "11");
 		await vm.events.uevent(
 			(event) => event.action === "bind" && event.name === name,
@@ -111,7 +109,7 @@ describe("USB devices in the guest", () => {
 			mark,
 		});
 		expect((await bindsSince(vm, name, mark)).get(`${name}:1.0`)).toEqual(["usbhid"]);
-		await vm.sh("for hub in /sys/bus/usb/devices/usb*; do echo 1 > $hub/authorized_default; done");
+		await setDefaults(vm, 1, 1);
 	});
 
 	test("a composite gadget is a stick and a keyboard at once, each of them refusable alone", async () => {
@@ -125,7 +123,7 @@ describe("USB devices in the guest", () => {
 		await both.unplug();
 		await settled(({ devices }) => !devices.has(both.name), "it to go");
 
-		await vm.sh("for hub in /sys/bus/usb/devices/usb*; do echo 0 > $hub/interface_authorized_default; done");
+		await setDefaults(vm, 1, 0);
 		const part = await plugGadget(vm, { functions });
 		const disk = `${part.name}:1.0`;
 		await settled(({ interfaces }) => interfaces.has(disk), "its interfaces");
@@ -140,7 +138,7 @@ describe("USB devices in the guest", () => {
 		});
 		expect([...(await bindsSince(vm, part.name, part.mark)).keys()]).toEqual([disk]);
 		await part.unplug();
-		await vm.sh("for hub in /sys/bus/usb/devices/usb*; do echo 1 > $hub/interface_authorized_default; done");
+		await setDefaults(vm, 1, 1);
 	});
 
 	test("with udev in place of loaded drivers, plugging loads them", async () => {

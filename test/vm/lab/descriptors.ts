@@ -27,6 +27,9 @@ export interface InterfaceDescriptor {
 const low = (value: number) => value & 255;
 const high = (value: number) => (value >> 8) & 255;
 
+/** Bytes as they are. */
+export const bytes = (...values: readonly number[]) => Uint8Array.from(values);
+
 export function join(...parts: readonly Uint8Array[]): Uint8Array {
 	return new Uint8Array(Buffer.concat(parts));
 }
@@ -100,6 +103,14 @@ export function stringDescriptor(text: string): Uint8Array {
 export const keyboardReport = Uint8Array.from(
 	Buffer.from(
 		"05010906a101050719e029e7150025017501950881029501750881019506750815002565190029658100c0",
+		"hex",
+	),
+);
+
+/** Three buttons, X and Y (HID 1.11, appendix B.2). */
+export const mouseReport = Uint8Array.from(
+	Buffer.from(
+		"05010902a1010901a100050919012903150025019503750181029501750581010501093009311581257f750895028106c0c0",
 		"hex",
 	),
 );

@@ -1,4 +1,5 @@
 import type { Vm } from "./vm.ts";
+import { until } from "./wait.ts";
 
 /** A device as the guest's kernel has it now. */
 export interface DeviceTruth {
@@ -80,6 +81,38 @@ export function parseTruth(text: string): UsbTruth {
 /** What the guest's kernel says about USB now. Never waits for a device. */
 export async function usbTruth(vm: Vm): Promise<UsbTruth> {
 	return parseTruth(await vm.sh("/run/lab/usbstate"));
+}
+
+/** Asks for the truth until it satisfies `condition`; throws TimedOut with the last one after `ms`. */
+export async function untilTruth(
+	vm: Vm,
+	condition: (truth: UsbTruth) => boolean,
+	what: string,
+	ms = 60_000,
+): Promise<UsbTruth> {
+	let last: UsbTruth | undefined;
+	const show = () => JSON.stringify([...(last?.interfaces.values() ?? []), ...(last?.nodes ?? [])]);
+	return await until(
+		ms,
+		() => `${what}; last: ${show()}`,
+		async () => {
+			last = await usbTruth(vm);
+			return condition(last) ? last : undefined;
+		},
+	);
+}
+
+/** Waits until a device, and with it all that hung on it, is no longer there. */
+export async function untilGone(vm: Vm, device: string): Promise<void> {
+	await untilTruth(vm, ({ devices }) => !devices.has(device), `${device} to go`);
+}
+
+/** Sets what the present controllers do with devices, and with interfaces, to come: 0 refuses, 1 authorizes. */
+export async function setDefaults(vm: Vm, devices: 0 | 1, interfaces: 0 | 1): Promise<void> {
+	await vm.sh(`for hub in /sys/bus/usb/devices/usb*; do
+		echo ${devices} > $hub/authorized_default
+		echo ${interfaces} > $hub/interface_authorized_default
+	done`);
 }
 
 /** The device and interface names below `device` ("1-5": "1-5:1.0", "1-5.2", "1-5.2:1.0", ...). */

@@ -55,6 +55,9 @@ function write(fd: number, text: string): void {
 	}
 }
 
+/** Variables by which the yaml package prints what it parses to stdout, where only alerts belong. */
+for (const name of ["LOG_TOKENS", "LOG_STREAM"]) delete process.env[name];
+
 async function main(args: readonly string[]): Promise<number> {
 	const stop = new AbortController();
 	for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => stop.abort());

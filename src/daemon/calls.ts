@@ -1,6 +1,7 @@
 /** What the Workers of the daemon answer. All arguments and results are plain data. */
 
 import type { ApplyResult } from "../apply/kernel-table.ts";
+import type { JudgedFlow } from "../apply/open-connections.ts";
 import type { CutFlow } from "../apply/transaction.ts";
 import type { NetworkPlan, RulesetForm } from "../compile/plan.ts";
 import type { Config } from "../config/model.ts";
@@ -59,13 +60,15 @@ export interface Reloaded {
 	/** Null when no set could be compiled; what was in force stays. */
 	readonly plan: NetworkPlan | null;
 	readonly nodeLabels: Readonly<Record<string, string>>;
+	/** Characters that this Worker has parsed in its life, and that a new one would have to parse. */
+	readonly parsed: { readonly ever: number; readonly present: number };
 }
 
 export interface OpenConnections {
 	/** Connections that were ended. */
 	readonly ended: number;
-	/** Every tuple that is to be refused from now on, earlier ones included. */
-	readonly cuts: readonly CutFlow[];
+	/** Every flow that is to be refused from now on, earlier ones included. */
+	readonly refused: readonly JudgedFlow[];
 	/** Why connections could not be read or ended, "" when they could. */
 	readonly error: string;
 }
@@ -79,7 +82,10 @@ export interface PolicyCalls extends Calls {
 	}): Reloaded;
 	/** The last reload is in force: keep its documents as the last good ones. Returns an error text, or null. */
 	keep(argument: null): string | null;
-	/** Finds the open connections that the rules in force block; `endConnections` then deletes their entries. */
-	judgeConnections(argument: null): OpenConnections;
+	/**
+	 * Finds the open connections that the rules in force block, and judges the flows refused before anew;
+	 * `endConnections` then deletes the entries.
+	 */
+	judgeConnections(argument: { readonly refused: readonly JudgedFlow[] }): OpenConnections;
 	endConnections(argument: null): { readonly ended: number; readonly error: string };
 }

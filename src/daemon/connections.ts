@@ -1,7 +1,6 @@
 /** Finds and ends the open connections that the rules in force block. */
 
 import { type Blocked, type JudgedFlow, judgeFlows } from "../apply/open-connections.ts";
-import type { CutFlow } from "../apply/transaction.ts";
 import { Conntrack, type ConntrackEntry } from "../observe/conntrack.ts";
 import { localInterfaces } from "../observe/local-interfaces.ts";
 import type { OpenConnections } from "./calls.ts";
@@ -12,19 +11,17 @@ export type BlocksFlow = (flow: JudgedFlow, networkInterface: string) => boolean
 /** Never an interface's name, so only rules without `iface` match it. */
 const otherInterface = "";
 
-/** Refused tuples kept in mind; the kernel's sets have the same bound. */
+/** Refused flows kept in mind; the kernel's sets have the same bound. */
 const maxCuts = 65_536;
 
 export class Connections {
 	#toEnd: ConntrackEntry[] = [];
-	/** Refused so far, by tuple, to be judged again when the rules change. */
-	#cut = new Map<string, JudgedFlow>();
 
-	/** Reads the open connections and judges them, and the ones refused before, by the rules now in force. */
-	judge(blocks: BlocksFlow): OpenConnections {
+	/** Reads the open connections and judges them, and the flows refused before, by the rules now in force. */
+	judge(blocks: BlocksFlow, refusedBefore: readonly JudgedFlow[]): OpenConnections {
 		this.#toEnd = [];
 		const own = localInterfaces();
-		if (!own.ok) return { ended: 0, cuts: this.#cuts(), error: own.error };
+		if (!own.ok) return { ended: 0, refused: refusedBefore, error: own.error };
 		const { names, addresses } = own.interfaces;
 		const isLocal = (address: string) =>
 			addresses.has(address) || address.startsWith("127.") || address === "::1";
@@ -33,7 +30,8 @@ export class Connections {
 			const count = everywhere.filter((name) => blocks(flow, name)).length;
 			return count === 0 ? "none" : count === everywhere.length ? "all" : "some";
 		};
-		for (const [key, flow] of this.#cut) if (blocked(flow) !== "all") this.#cut.delete(key);
+		const refused = new Refused();
+		for (const flow of refusedBefore) if (blocked(flow) === "all") refused.add(flow);
 		let error = "";
 		const opened = Conntrack.open();
 		if (!opened.ok) error = opened.error;
@@ -45,15 +43,11 @@ export class Connections {
 				};
 				const verdicts = judgeFlows(whole(entries, tell), isLocal, blocked);
 				for (const entry of verdicts.ended) this.#toEnd.push(entry);
-				for (const flow of verdicts.refused) this.#remember(flow);
+				for (const flow of verdicts.refused) refused.add(flow);
 			}
 			opened.conntrack.close();
 		}
-		return { ended: this.#toEnd.length, cuts: this.#cuts(), error };
-	}
-
-	#cuts(): CutFlow[] {
-		return [...this.#cut.values()].map((flow) => flow.cut);
+		return { ended: this.#toEnd.length, refused: refused.flows, error };
 	}
 
 	/** Deletes the entries that `judge` found, so that their next packet is judged again. */
@@ -72,13 +66,22 @@ export class Connections {
 		this.#toEnd = [];
 		return { ended, error };
 	}
+}
 
-	#remember(flow: JudgedFlow): void {
+/** Flows by tuple, the newest ones where there are too many. */
+class Refused {
+	readonly #flows = new Map<string, JudgedFlow>();
+
+	add(flow: JudgedFlow): void {
 		const { remote, protocol, remotePort, localPort } = flow.cut;
-		this.#cut.set(`${remote} ${protocol} ${remotePort} ${localPort}`, flow);
-		if (this.#cut.size <= maxCuts) return;
-		const oldest = this.#cut.keys().next().value;
-		if (oldest !== undefined) this.#cut.delete(oldest);
+		this.#flows.set(`${remote} ${protocol} ${remotePort} ${localPort}`, flow);
+		if (this.#flows.size <= maxCuts) return;
+		const oldest = this.#flows.keys().next().value;
+		if (oldest !== undefined) this.#flows.delete(oldest);
+	}
+
+	get flows(): JudgedFlow[] {
+		return [...this.#flows.values()];
 	}
 }
 

@@ -22,6 +22,7 @@ import { NetworkEnforcer } from "./network-enforcer.ts";
 import { NetworkObservers } from "./network-observers.ts";
 import { forwardingWarnings, networkState, policyStates, readiness } from "./network-state.ts";
 import { WorkerClient } from "./rpc.ts";
+import { WorkerSlot } from "./worker-slot.ts";
 
 export type WorkerName = "policy" | "nft" | "nflog" | "drift";
 
@@ -49,7 +50,7 @@ export class Daemon {
 	readonly #outlets: AlertOutlets;
 	readonly #identity: HostIdentity;
 	readonly #settings: PolicySettings;
-	readonly #policy: WorkerClient<PolicyCalls>;
+	readonly #policy: WorkerSlot<PolicyCalls>;
 	readonly #nft: WorkerClient<NftCalls>;
 	readonly #enforcer: NetworkEnforcer;
 	readonly #observers: NetworkObservers;
@@ -105,7 +106,7 @@ export class Daemon {
 			process.exitCode = 1;
 			void this.stop().then(() => process.exit(1));
 		};
-		this.#policy = new WorkerClient<PolicyCalls>("policy", createWorker("policy"), gone("policy"));
+		this.#policy = new WorkerSlot<PolicyCalls>("policy", () => createWorker("policy"), gone("policy"));
 		this.#nft = new WorkerClient<NftCalls>("nft", createWorker("nft"), gone("nft"));
 		this.#desk = new AlertDesk(outlets.sink, this.#identity);
 		const drift = new DriftFilter((event) => this.#onDrift(event));
@@ -164,7 +165,8 @@ export class Daemon {
 		this.#watcher?.stop();
 		this.#http?.stop();
 		await this.#observers.stop();
-		this.#policy.stop();
+		this.#enforcer.stop();
+		this.#policy.recycle();
 		this.#nft.stop();
 		this.#outlets.close();
 		this.#lock?.release();

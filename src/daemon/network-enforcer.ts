@@ -4,6 +4,7 @@
  */
 
 import type { ApplyResult } from "../apply/kernel-table.ts";
+import type { JudgedFlow } from "../apply/open-connections.ts";
 import type { CompiledRule, NetworkPlan, RulesetForm } from "../compile/plan.ts";
 import type { Config } from "../config/model.ts";
 import type { CounterValue } from "../observe/counters.ts";
@@ -11,6 +12,7 @@ import { type DriftFilter, PROBE_PREFIX } from "../observe/drift-filter.ts";
 import type { DriftEvent } from "../observe/event.ts";
 import type { NftCalls, PolicyCalls, PolicySettings, Reloaded } from "./calls.ts";
 import type { WorkerClient } from "./rpc.ts";
+import type { WorkerSlot } from "./worker-slot.ts";
 
 export interface EnforcerState {
 	readonly state: "active" | "disabled" | "unavailable";
@@ -32,12 +34,18 @@ export interface EnforcerEvents {
 
 export interface EnforcerOptions {
 	readonly settings: () => PolicySettings;
-	readonly policy: WorkerClient<PolicyCalls>;
+	readonly policy: WorkerSlot<PolicyCalls>;
 	readonly nft: WorkerClient<NftCalls>;
 	/** Told which transactions are ours. */
 	readonly drift: DriftFilter;
 	readonly events: EnforcerEvents;
 }
+
+/** Parsing this many characters leaves some 100 MB of heap behind, which the system gets back only with the thread. */
+const heavyText = 1024 * 1024;
+/** So few are parsed anew in the time that it takes to start a thread. */
+const lightText = 64 * 1024;
+const idleMs = 3000;
 
 /** Rules that left the ruleset still have packets on their way to us. */
 const retiredRules = 20_000;
@@ -49,6 +57,9 @@ export class NetworkEnforcer {
 	#epoch = 0;
 	#plan: NetworkPlan | null = null;
 	#reloaded: Reloaded | null = null;
+	#idle: ReturnType<typeof setTimeout> | null = null;
+	/** Flows that a Block ended and that it refuses in both directions. */
+	#refused: readonly JudgedFlow[] = [];
 	#rules = new Map<string, CompiledRule>();
 	#wanted: { reload: boolean; repair: DriftEvent | null } = { reload: false, repair: null };
 	#working: Promise<void> | null = null;
@@ -113,12 +124,15 @@ export class NetworkEnforcer {
 	}
 
 	async #drain(): Promise<void> {
+		if (this.#idle !== null) clearTimeout(this.#idle);
+		this.#idle = null;
 		while (this.#wanted.reload || this.#wanted.repair) {
 			const wanted = this.#wanted;
 			this.#wanted = { reload: false, repair: null };
 			if (wanted.repair) await this.#repair(wanted.repair);
 			else await this.#reload(false);
 		}
+		this.#rest();
 	}
 
 	async #repair(event: DriftEvent): Promise<void> {
@@ -179,7 +193,8 @@ export class NetworkEnforcer {
 			return result.error;
 		}
 		if (result.garbage !== "") events.warn(`old objects stay in the table for now: ${result.garbage}`);
-		this.#plan = plan;
+		// The kernel has the objects now; at 100 000 elements their text is megabytes.
+		this.#plan = { ...plan, objects: [] };
 		this.#state = {
 			state: "active",
 			reason: "",
@@ -196,12 +211,27 @@ export class NetworkEnforcer {
 	/** The tuples are refused before their entries go, or the next packet could open the connection anew. */
 	async #endConnections(): Promise<void> {
 		const { events, nft, policy } = this.#options;
-		const judged = await policy.call("judgeConnections", null);
+		const judged = await policy.call("judgeConnections", { refused: this.#refused });
 		if (judged.error !== "") events.warn(`open connections were not checked: ${judged.error}`);
-		const cut = await nft.call("cut", { flows: judged.cuts });
-		if (!cut.ok) events.warn(`ended connections are not refused: ${cut.error}`);
+		if (judged.refused.length > 0 || this.#refused.length > 0) {
+			const cut = await nft.call("cut", { flows: judged.refused.map((flow) => flow.cut) });
+			if (!cut.ok) events.warn(`ended connections are not refused: ${cut.error}`);
+		}
+		this.#refused = judged.refused;
 		const ended = await policy.call("endConnections", null);
 		if (ended.error !== "") events.warn(`connections could not be ended: ${ended.error}`);
+	}
+
+	/** Gives back the heap of the policy Worker where that costs less than it saves. */
+	#rest(): void {
+		const { ever, present } = this.#reloaded?.parsed ?? { ever: 0, present: 0 };
+		if (ever >= heavyText) this.#options.policy.recycle();
+		else if (present <= lightText) this.#idle = setTimeout(() => this.#options.policy.recycle(), idleMs);
+	}
+
+	/** Ends what would keep the process alive. */
+	stop(): void {
+		if (this.#idle !== null) clearTimeout(this.#idle);
 	}
 
 	#remember(rule: CompiledRule): void {

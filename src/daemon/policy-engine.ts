@@ -4,6 +4,7 @@
  */
 
 import { join } from "node:path";
+import type { JudgedFlow } from "../apply/open-connections.ts";
 import { type CompileOptions, type CompileResult, compileNetwork } from "../compile/network.ts";
 import type { RulesetForm } from "../compile/plan.ts";
 import { decidePacket, type NetworkModel } from "../compile/program.ts";
@@ -63,6 +64,8 @@ export class PolicyEngine {
 	#pending: readonly LastGood[];
 	#model: NetworkModel | null = null;
 	readonly #startProblem: Diagnostic | null;
+	/** Characters parsed in this Worker's life. */
+	#parsedLength = 0;
 
 	constructor(settings: PolicySettings) {
 		this.#settings = settings;
@@ -114,6 +117,7 @@ export class PolicyEngine {
 			lastGood: !compiled.ok || resolved.statuses.some((status) => status.state === "last-good"),
 			plan: result.ok ? result.plan : null,
 			nodeLabels: { ...labels },
+			parsed: { ever: this.#parsedLength, present: this.#presentLength() },
 		};
 	}
 
@@ -123,9 +127,9 @@ export class PolicyEngine {
 		return this.#store.write(this.#lastGood);
 	}
 
-	judgeConnections(): OpenConnections {
+	judgeConnections(refused: readonly JudgedFlow[]): OpenConnections {
 		const model = this.#model;
-		if (!model) return { ended: 0, cuts: [], error: "" };
+		if (!model) return { ended: 0, refused, error: "" };
 		return this.#connections.judge((flow, networkInterface) => {
 			const remote = parseCidr(flow.remote);
 			if (!remote.ok) return false;
@@ -138,7 +142,7 @@ export class PolicyEngine {
 				port: flow.destinationPort,
 			});
 			return verdict.action === "Block" && verdict.rule !== null && verdict.rule.index >= 0;
-		});
+		}, refused);
 	}
 
 	endConnections(): { ended: number; error: string } {
@@ -156,9 +160,14 @@ export class PolicyEngine {
 			return { path: file.path, state: "broken", documents: [unreadable(name, problem)] };
 		}
 		const known = this.#parsed.get(file.path);
+		if (known?.text !== file.text) this.#parsedLength += file.text.length;
 		const parsed = known?.text === file.text ? known.file : parsePolicyFile(name, file.text);
 		this.#parsed.set(file.path, { text: file.text, file: parsed });
 		return { path: file.path, state: parsed.syntaxBroken ? "broken" : "ok", documents: parsed.documents };
+	}
+
+	#presentLength(): number {
+		return this.#parsed.values().reduce((sum, { text }) => sum + text.length, 0);
 	}
 
 	#general(directory: PolicyDirectory): Diagnostic[] {

@@ -14,7 +14,7 @@ const calls: PolicyCalls = {
 		return engine.reload(settings.config, epoch, form);
 	},
 	keep: () => engine?.keep() ?? null,
-	judgeConnections: () => engine?.judgeConnections() ?? { ended: 0, cuts: [], error: "" },
+	judgeConnections: ({ refused }) => engine?.judgeConnections(refused) ?? { ended: 0, refused, error: "" },
 	endConnections: () => engine?.endConnections() ?? { ended: 0, error: "" },
 };
 

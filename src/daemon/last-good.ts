@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import * as v from "valibot";
 import type { GoodDocument, LastGood } from "../policy/collection.ts";
-import { isBroken, parseSavedDocument } from "../policy/parse.ts";
+import { isBroken, type ParsedDocument, parseSavedDocument } from "../policy/parse.ts";
 import { readState, writeState } from "../store/state-file.ts";
 
 const savedSet = v.object({
@@ -25,15 +25,25 @@ export class LastGoodStore {
 		this.#file = join(stateDirectory, "last-good.json");
 	}
 
-	/** Never fails: what cannot be read is an empty set and a sentence about it. */
-	read(policyDirectory: string): { documents: LastGood[]; problem: string | null } {
+	/**
+	 * Never fails: what cannot be read is an empty set and a sentence about it.
+	 * Documents that are on disk unchanged, as `present` knows them, are not parsed again.
+	 */
+	read(
+		policyDirectory: string,
+		present: (path: string, source: string) => ParsedDocument | undefined = () => undefined,
+	): { documents: LastGood[]; problem: string | null } {
 		const state = readState(this.#file);
 		if (!state.ok) return { documents: [], problem: state.reason === "absent" ? null : state.message };
 		const parsed = v.safeParse(savedSet, state.value);
 		if (!parsed.success) return { documents: [], problem: `${this.#file} is not a set of policies` };
 		const documents: LastGood[] = [];
 		for (const { path, index, firstLine, source } of parsed.output.documents) {
-			const document = parseSavedDocument(join(policyDirectory, path), source, firstLine, index);
+			const same = present(path, source);
+			const document =
+				same?.index === index && same.firstLine === firstLine
+					? same
+					: parseSavedDocument(join(policyDirectory, path), source, firstLine, index);
 			if (document?.policy && !isBroken(document)) {
 				documents.push({ path, index, document: document as GoodDocument });
 			}

@@ -58,12 +58,12 @@ export class PolicyEngine {
 	readonly #store: LastGoodStore;
 	readonly #connections = new Connections();
 	#parsed = new Map<string, { text: string; file: ParsedFile }>();
-	/** In force, or read from the state directory at the start. */
-	#lastGood: readonly LastGood[];
+	/** In force, or read from the state directory by the first reload. */
+	#lastGood: readonly LastGood[] | null = null;
 	/** Found by the last reload, to be kept once it is in force. */
-	#pending: readonly LastGood[];
+	#pending: readonly LastGood[] = [];
 	#model: NetworkModel | null = null;
-	readonly #startProblem: Diagnostic | null;
+	#stateProblem: Diagnostic | null = null;
 	/** Characters parsed in this Worker's life. */
 	#parsedLength = 0;
 
@@ -71,20 +71,15 @@ export class PolicyEngine {
 		this.#settings = settings;
 		this.#reader = new PolicyDirectoryReader(settings.directory, settings);
 		this.#store = new LastGoodStore(settings.stateDirectory);
-		const saved = this.#store.read(settings.directory);
-		this.#lastGood = saved.documents;
-		this.#pending = saved.documents;
-		this.#startProblem = saved.problem === null ? null : this.#problem("damaged-state", saved.problem, "");
 	}
 
 	/** Reads what is on disk and compiles it; `config` may have changed since the last time. */
 	reload(config: Config, epoch: string, form: RulesetForm): Reloaded {
 		const directory = this.#reader.read();
-		const resolved = resolveLastGood({
-			files: directory.files.map((file) => this.#parse(file)),
-			directoryVanished: directory.problem !== null,
-			lastGood: this.#lastGood,
-		});
+		const files = directory.files.map((file) => this.#parse(file));
+		const lastGood = this.#lastGood ?? this.#readLastGood(files);
+		this.#lastGood = lastGood;
+		const resolved = resolveLastGood({ files, directoryVanished: directory.problem !== null, lastGood });
 		const labels = nodeLabels(config.nodeLabels, { hostname: this.#settings.hostname, arch: process.arch });
 		const candidates = resolved.enforce.map((entry) => select(entry, labels));
 		const options = compileOptions(config, epoch, form);
@@ -93,9 +88,8 @@ export class PolicyEngine {
 		let result: CompileResult = compiled;
 		if (compiled.ok) this.#pending = resolved.lastGood;
 		else {
-			// Before the first success nothing is in force that could stay, so the last good set is.
-			this.#pending = this.#lastGood;
-			enforced = this.#lastGood
+			this.#pending = lastGood;
+			enforced = lastGood
 				.map((saved) => select({ path: saved.path, document: saved.document, origin: "last-good" }, labels))
 				.filter((candidate) => candidate.selected);
 			result = compileNetwork(policiesOf(enforced), options);
@@ -124,7 +118,7 @@ export class PolicyEngine {
 	/** The set that the last reload returned is in force. */
 	keep(): string | null {
 		this.#lastGood = this.#pending;
-		return this.#store.write(this.#lastGood);
+		return this.#store.write(this.#pending);
 	}
 
 	judgeConnections(refused: readonly JudgedFlow[]): OpenConnections {
@@ -166,6 +160,15 @@ export class PolicyEngine {
 		return { path: file.path, state: parsed.syntaxBroken ? "broken" : "ok", documents: parsed.documents };
 	}
 
+	#readLastGood(files: readonly DiskFile[]): readonly LastGood[] {
+		const byPath = new Map(files.map((file) => [file.path, file.documents]));
+		const { documents, problem } = this.#store.read(this.#settings.directory, (path, source) =>
+			byPath.get(path)?.find((document) => document.source === source),
+		);
+		if (problem !== null) this.#stateProblem = this.#problem("damaged-state", problem, "");
+		return documents;
+	}
+
 	#presentLength(): number {
 		return this.#parsed.values().reduce((sum, { text }) => sum + text.length, 0);
 	}
@@ -173,7 +176,7 @@ export class PolicyEngine {
 	#general(directory: PolicyDirectory): Diagnostic[] {
 		const kept = new Set(directory.files.map((file) => file.path));
 		for (const path of this.#parsed.keys()) if (!kept.has(path)) this.#parsed.delete(path);
-		const general = this.#startProblem === null ? [] : [this.#startProblem];
+		const general = this.#stateProblem === null ? [] : [this.#stateProblem];
 		if (directory.problem === null) return general;
 		const { code, message, hint } = directory.problem;
 		return [...general, this.#problem(code, message, hint)];

@@ -1,0 +1,40 @@
+/** What the USB Workers answer (src/daemon/usb.worker.ts). All arguments and results are plain data. */
+
+import type { WriteResult } from "../apply/sysfs.ts";
+import type { AuthorizeRequest } from "../apply/usb-authorize.ts";
+import type { LockResult, PriorDefaults } from "../apply/usb-lock.ts";
+import type { PresentDevice } from "../observe/usb-devices.ts";
+import type { Calls } from "./rpc.ts";
+
+/** The outcome of a write, and the device as it is afterwards; null when it is not there any more. */
+export interface Applied {
+	readonly result: WriteResult;
+	readonly present: PresentDevice | null;
+}
+
+export interface UsbCalls extends Calls {
+	/** The names of all devices; null where the kernel has no USB. */
+	list(argument: { readonly root: string }): readonly string[] | null;
+	inspect(argument: { readonly root: string; readonly name: string }): PresentDevice | null;
+	authorize(argument: {
+		readonly root: string;
+		readonly instance: string;
+		readonly request: AuthorizeRequest;
+	}): Applied;
+	refuse(argument: {
+		readonly root: string;
+		readonly name: string;
+		readonly instance: string;
+		/** Null: the whole device. */
+		readonly interfaces: readonly string[] | null;
+	}): Applied;
+	readDefaults(argument: { readonly root: string; readonly known: PriorDefaults | null }): PriorDefaults;
+	lock(argument: { readonly root: string }): LockResult;
+	lockController(argument: { readonly root: string; readonly bus: string }): {
+		readonly changed: boolean;
+		readonly error: string;
+	};
+	unlock(argument: { readonly root: string; readonly prior: PriorDefaults }): readonly string[];
+	/** Asks the kernel for a `change` event of a root hub. False when there is none. */
+	testEvent(argument: { readonly root: string }): boolean;
+}

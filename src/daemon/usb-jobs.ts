@@ -1,0 +1,39 @@
+/** The jobs of the USB Workers, for any sysfs. They may hold their thread for as long as a device does not answer. */
+
+import { Sysfs } from "../apply/sysfs.ts";
+import { authorizeDevice, refuseDevice } from "../apply/usb-authorize.ts";
+import { lockAll, lockController, readDefaults, unlockAll } from "../apply/usb-lock.ts";
+import { listUsbDevices, readUsbDevice, usbDevicesPath, usbInstance } from "../observe/usb-devices.ts";
+import type { UsbCalls } from "./usb-calls.ts";
+
+/** `open` gives the sysfs below a root; tests put a stand-in for the kernel there. */
+export function usbJobs(open: (root: string) => Sysfs = (root) => new Sysfs(root)): UsbCalls {
+	return {
+		list: ({ root }) => {
+			const files = open(root);
+			return files.identity(usbDevicesPath) === null ? null : listUsbDevices(files);
+		},
+		inspect: ({ root, name }) => readUsbDevice(open(root), name),
+		authorize: ({ root, instance, request }) => {
+			const files = open(root);
+			const same = () => usbInstance(files, request.name) === instance;
+			const result = authorizeDevice(files, request, same);
+			return { result, present: readUsbDevice(files, request.name) };
+		},
+		refuse: ({ root, name, instance, interfaces }) => {
+			const files = open(root);
+			const same = () => usbInstance(files, name) === instance;
+			const result = refuseDevice(files, name, interfaces, same);
+			return { result, present: readUsbDevice(files, name) };
+		},
+		readDefaults: ({ root, known }) => readDefaults(open(root), known),
+		lock: ({ root }) => lockAll(open(root)),
+		lockController: ({ root, bus }) => lockController(open(root), bus),
+		unlock: ({ root, prior }) => unlockAll(open(root), prior),
+		testEvent: ({ root }) => {
+			const files = open(root);
+			const hub = files.list(usbDevicesPath).find((name) => /^usb\d+$/.test(name));
+			return hub !== undefined && files.write(`${usbDevicesPath}/${hub}/uevent`, "change").ok;
+		},
+	};
+}

@@ -5,7 +5,7 @@
  * explain` says about it.
  */
 
-import { cpSync, readdirSync } from "node:fs";
+import { cpSync, readdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { executable } from "../test/system/support/built.ts";
 import { Daemon, Home } from "../test/system/support/daemon.ts";
@@ -113,8 +113,8 @@ function heading(text: string): void {
 
 /** Runs a command of the executable and gives what it printed. */
 function portward(...argv: string[]): string {
-	say(dim(`$ portward ${argv.map((word) => word.replace(`${root}/`, "")).join(" ")}`));
-	const { stdout, stderr } = Bun.spawnSync([executable(), ...argv]);
+	say(dim(`$ portward ${argv.join(" ")}`));
+	const { stdout, stderr } = Bun.spawnSync([executable(), ...argv], { cwd: root });
 	return stdout.toString() + stderr.toString();
 }
 
@@ -140,14 +140,11 @@ async function works(lab: Lab, connection: Connection): Promise<boolean> {
 
 async function showConnections(lab: Lab, daemon: Daemon): Promise<void> {
 	const paint: Record<string, (text: string) => string> = { Allow: green, Audit: yellow, Block: red };
-	const outcomes = await Promise.all(
-		connections.map(async (connection) => ({
-			connection,
-			passed: await works(lab, connection),
-			expected: explain(daemon.home, connection),
-		})),
-	);
-	for (const { connection, passed, expected } of outcomes) {
+	const alerting = new Set<string | null>();
+	for (const connection of connections) {
+		const passed = await works(lab, connection);
+		const expected = explain(daemon.home, connection);
+		if (expected.action !== "Allow") alerting.add(expected.policy);
 		const { direction, protocol, remote, port } = connection;
 		const action = (paint[expected.action] ?? dim)(expected.action.padEnd(5));
 		const what = `${direction} ${protocol} ${remote} ${port} ${connection.interface}`;
@@ -156,9 +153,8 @@ async function showConnections(lab: Lab, daemon: Daemon): Promise<void> {
 		);
 		if (passed !== (expected.action !== "Block")) throw new Error(`explain says ${expected.action}: ${what}`);
 	}
-	const alerting = outcomes.filter(({ expected }) => expected.action !== "Allow");
 	await eventually("an alert of each", () =>
-		alerting.every(({ expected }) => daemon.alerts.some((alert) => alert.PolicyName === expected.policy)),
+		[...alerting].every((name) => daemon.alerts.some((alert) => alert.PolicyName === name)),
 	);
 }
 
@@ -186,8 +182,6 @@ async function showMetrics(daemon: Daemon): Promise<void> {
 async function scene(title: string, directory: string): Promise<void> {
 	heading(title);
 	const source = join(root, "policies", directory);
-	say(portward("validate", source).trimEnd());
-
 	using lab = await Lab.create(["eth0", "eth1"]);
 	// The peer plays everybody in the table.
 	for (const { remote, interface: name } of connections) {
@@ -205,6 +199,8 @@ async function scene(title: string, directory: string): Promise<void> {
 	}
 	using home = new Home();
 	cpSync(source, home.policies, { recursive: true });
+	writeFileSync(home.config, JSON.stringify(settings));
+	say(portward("validate", "--config", home.config, `policies/${directory}`).trimEnd());
 	await using daemon = await Daemon.start(lab.guarded, { config: settings }, home);
 	say(
 		dim(

@@ -65,8 +65,9 @@ function routable({ family, address }: OraclePacket): boolean {
 function toProbe(packet: OraclePacket): Probe {
 	return {
 		direction: packet.direction,
-		// An experimental number of RFC 3692 stands for every protocol without ports.
-		protocol: packet.protocol ?? 253,
+		// Experimental numbers (RFC 3692) stand for every protocol without ports. Without ports there is one flow
+		// for each pair of hosts, so each direction has its own number, lest it be taken for the other's reply.
+		protocol: packet.protocol ?? (packet.direction === "ingress" ? 253 : 254),
 		remote: addressText(packet.family, packet.address),
 		port: packet.port,
 		interface: packet.interface,

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CONNECT_MS = 3000 };
+enum { CONNECT_MS = 1500 };
 
 static int listener;
 static bool stream;

@@ -1,10 +1,10 @@
-/** The composition root: picks the command, and constructs every Worker. */
+/** The composition root: lists the commands, and constructs every Worker. */
 
 import { writeSync } from "node:fs";
 import { alerts } from "./cli/alerts.ts";
-import { type Command, exit, type Io, UsageError } from "./cli/command.ts";
+import { type Command, type Io, wantsColour } from "./cli/command.ts";
+import { dispatch } from "./cli/dispatch.ts";
 import { explain } from "./cli/explain.ts";
-import { helpText } from "./cli/help.ts";
 import { release } from "./cli/release.ts";
 import { render } from "./cli/render.ts";
 import { runCommand } from "./cli/run.ts";
@@ -64,37 +64,10 @@ async function main(args: readonly string[]): Promise<number> {
 	const io: Io = {
 		out: (text) => write(stdoutFd, text),
 		error: (text) => write(stderrFd, text),
-		isTerminal: process.stdout.isTTY === true,
-		errorIsTerminal: process.stderr.isTTY === true,
+		errorColour: wantsColour(process.stderr.isTTY === true, process.env),
 		signal: stop.signal,
 	};
-	const [name, ...rest] = args;
-	if (name === undefined || name === "help" || name === "--help" || name === "-h") {
-		const asked = name === undefined ? undefined : rest[0];
-		const topic = commands.find((command) => command.name === asked);
-		if (asked !== undefined && !topic) {
-			io.error(`portward: there is no command ${asked}\n`);
-			return exit.usage;
-		}
-		(name === undefined ? io.error : io.out)(topic?.help ?? helpText(commands));
-		return name === undefined ? exit.usage : exit.ok;
-	}
-	const command = commands.find((candidate) => candidate.name === (name === "--version" ? "version" : name));
-	if (!command) {
-		io.error(`portward: there is no command ${name}; see portward help\n`);
-		return exit.usage;
-	}
-	if (rest.includes("--help") || rest.includes("-h")) {
-		io.out(command.help);
-		return exit.ok;
-	}
-	try {
-		return await command.run(rest, io);
-	} catch (error) {
-		if (!(error instanceof UsageError)) throw error;
-		io.error(`portward ${command.name}: ${error.message}\n\n${command.help}`);
-		return exit.usage;
-	}
+	return dispatch(commands, args, io);
 }
 
 process.exit(await main(process.argv.slice(2)));

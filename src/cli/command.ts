@@ -7,10 +7,8 @@ export interface Io {
 	/** Writes as it stands; the caller ends lines. */
 	out(text: string): void;
 	error(text: string): void;
-	/** Colours and escapes are for people only. */
-	readonly isTerminal: boolean;
-	/** The same of stderr. */
-	readonly errorIsTerminal: boolean;
+	/** Whether stderr is somebody's terminal that wants colours. */
+	readonly errorColour: boolean;
 	/** Aborted on SIGINT and SIGTERM. */
 	readonly signal: AbortSignal;
 }
@@ -24,5 +22,13 @@ export interface Command {
 	run(args: readonly string[], io: Io): Promise<number>;
 }
 
-/** Thrown by option parsing only and caught by `main`: the one place where a failure has no file to point at. */
+/** Thrown by option parsing only and caught by `dispatch`: the one place where a failure has no file to point at. */
 export class UsageError extends Error {}
+
+/** Colours are for terminals, unless NO_COLOR (no-color.org) is set to anything or the terminal is dumb. */
+export function wantsColour(
+	isTerminal: boolean,
+	environment: Readonly<Record<string, string | undefined>>,
+): boolean {
+	return isTerminal && (environment.NO_COLOR ?? "") === "" && environment.TERM !== "dumb";
+}

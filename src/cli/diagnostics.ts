@@ -18,7 +18,7 @@ export function formatDiagnostic(diagnostic: Diagnostic, colour: boolean): strin
 
 /** Writes them to stderr, errors and warnings in the order of their places. */
 export function printDiagnostics(diagnostics: readonly Diagnostic[], io: Io): void {
-	for (const diagnostic of sorted(diagnostics)) io.error(formatDiagnostic(diagnostic, io.errorIsTerminal));
+	for (const diagnostic of sorted(diagnostics)) io.error(formatDiagnostic(diagnostic, io.errorColour));
 }
 
 export function sorted(diagnostics: readonly Diagnostic[]): Diagnostic[] {

@@ -11,5 +11,6 @@ Usage: portward COMMAND [OPTION]...
 ${lines.join("\n")}
 
 \`portward help COMMAND\` tells more. Exit codes: 0 ok, 1 failure, 64 wrong usage.
+NO_COLOR in the environment turns colours off.
 `;
 }

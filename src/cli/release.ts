@@ -4,15 +4,23 @@ import { KernelTable } from "../apply/kernel-table.ts";
 import { listTable } from "../observe/table-listing.ts";
 import { type Command, exit } from "./command.ts";
 import { printDiagnostics } from "./diagnostics.ts";
-import { parseOptions } from "./options.ts";
+import { parseOnlyOptions } from "./options.ts";
 import { readSettings } from "./settings.ts";
+
+const help = `Usage: portward release [--config FILE]
+
+Removes portward's table from this network namespace, so that nothing is
+blocked any more. Refuses while a daemon runs here: stop that first.
+
+  --config FILE  settings, of which \`table\` counts (default /etc/portward/config.yaml)
+`;
 
 export const release: Command = {
 	name: "release",
 	summary: "remove the rules that a stopped daemon left in force",
-	help: "Usage: portward release [--config FILE]\n\nRemoves portward's table from this network namespace. Refuses while a daemon runs here.\n",
+	help,
 	async run(args, io) {
-		const { values } = parseOptions(args, { config: { type: "string" } });
+		const values = parseOnlyOptions(args, { config: { type: "string" } });
 		const settings = readSettings(values, true);
 		printDiagnostics(settings.diagnostics, io);
 		if (!settings.config) return exit.failure;

@@ -4,7 +4,7 @@ import { createLogger } from "../report/log.ts";
 import { PolicyDirectoryReader } from "../store/policy-directory.ts";
 import { type Command, exit, type Io, UsageError } from "./command.ts";
 import { hasError, printDiagnostics } from "./diagnostics.ts";
-import { parseOptions } from "./options.ts";
+import { parseOnlyOptions } from "./options.ts";
 import { readSettings } from "./settings.ts";
 import { build } from "./version.ts";
 
@@ -23,7 +23,7 @@ stdout, one JSON object a line; the log goes to stderr. Flags win over the file.
   --strict                  exit with 1 when an enforcer is unavailable
   --insecure-permissions    accept policies and settings that others than root can write
 
-SIGHUP reads the policies again. SIGTERM ends the process; the rules stay in
+SIGHUP reads the policies and the config again. SIGTERM ends the process; the rules stay in
 force until \`portward release\`.
 `;
 
@@ -46,7 +46,7 @@ async function run(
 	io: Io,
 	createWorker: (name: WorkerName) => Worker,
 ): Promise<number> {
-	const { values, positionals } = parseOptions(args, {
+	const values = parseOnlyOptions(args, {
 		"policy-dir": { type: "string" },
 		config: { type: "string" },
 		"state-dir": { type: "string" },
@@ -55,8 +55,6 @@ async function run(
 		strict: { type: "boolean" },
 		"insecure-permissions": { type: "boolean" },
 	});
-	if (positionals.length > 0)
-		throw new UsageError(`run takes no argument ${positionals[0]}; write --policy-dir DIR`);
 	const format = values["log-format"] ?? "text";
 	if (format !== "text" && format !== "json") throw new UsageError("--log-format is text or json");
 	const checkPermissions = values["insecure-permissions"] !== true;
@@ -74,7 +72,7 @@ async function run(
 	const lines = new LineOutput(stderr.write);
 	const log = createLogger({
 		format,
-		colour: io.errorIsTerminal,
+		colour: io.errorColour,
 		now: Date.now,
 		write: (line) => void lines.write([line]),
 	});
@@ -84,7 +82,14 @@ async function run(
 		return exit.failure;
 	}
 	const { daemon } = opened;
-	const reload = () => void daemon.reload();
+	const reload = () => {
+		const fresh = readSettings(values, checkPermissions);
+		for (const { file, line, column, message, hint } of fresh.diagnostics) {
+			log.error(message, { place: `${file}:${line}:${column}`, hint });
+		}
+		// A broken config file changes nothing, but the policies are read all the same.
+		void daemon.reload(fresh.config);
+	};
 	process.on("SIGHUP", reload);
 	const ended = new Promise<void>((resolve) =>
 		io.signal.addEventListener("abort", () => resolve(), { once: true }),

@@ -1,4 +1,5 @@
 import { type Command, exit } from "./command.ts";
+import { parseOnlyOptions } from "./options.ts";
 
 /** Replaced by build.ts; running from source there is no such constant. */
 declare const BUILD: { readonly version: string; readonly commit: string } | undefined;
@@ -11,7 +12,8 @@ export const version: Command = {
 	name: "version",
 	summary: "print the version",
 	help: "Usage: portward version\n\nPrints version, commit, architecture and runtime.\n",
-	async run(_args, io) {
+	async run(args, io) {
+		parseOnlyOptions(args, {});
 		io.out(`portward ${build.version} (${build.commit}) linux/${process.arch} bun ${Bun.version}\n`);
 		return exit.ok;
 	},

@@ -1,17 +1,33 @@
 import * as v from "valibot";
-import { escapeForTerminal } from "../report/terminal.ts";
-import { get } from "./client.ts";
+import { suggest } from "../policy/suggest.ts";
+import { escapeForTerminal, escapeJson } from "../report/terminal.ts";
+import { errorText, get, parseJson } from "./client.ts";
 import { type Command, exit, type Io, UsageError } from "./command.ts";
 import { printDiagnostics } from "./diagnostics.ts";
-import { parseOptions } from "./options.ts";
+import { parseOnlyOptions } from "./options.ts";
 import { readSettings } from "./settings.ts";
 
-const help = `Usage: portward alerts [--follow] [--json] [--limit N] [--policy NAME] [--action Allow|Audit|Block]
-                       [--config FILE] [--status-address ADDRESS]
+const help = `Usage: portward alerts [--json] [--limit N] [--policy NAME] [--action ACTION]
+       portward alerts --follow [--json] [--policy NAME] [--action ACTION]
+       either with [--config FILE] [--status-address ADDRESS]
 
-Prints the daemon's alerts, oldest first; --follow goes on with new ones.
---json prints each alert as the daemon wrote it, one JSON object a line.
+Prints the alerts that the daemon remembers, oldest first.
+
+  --follow                  print new alerts as they come, until interrupted
+  --json                    one JSON object a line, as the daemon wrote it
+  --limit N                 the newest N only
+  --policy NAME             of this policy only; DefaultPosture is the posture's name
+  --action ACTION           Audit or Block only
+  --config FILE             settings, of which \`status.address\` counts
+  --status-address ADDRESS  IP:port, [IPv6]:port or unix:/path (default 127.0.0.1:9755)
 `;
+
+const mismatch = "what answers there sent no alerts; is it portward, and of this version?";
+
+const actions: readonly string[] = ["Allow", "Audit", "Block"];
+
+/** Characters of one event; an alert is far smaller. */
+const maxEventLength = 1024 * 1024;
 
 const alertShape = v.looseObject({
 	UpdatedTime: v.string(),
@@ -27,7 +43,7 @@ export const alerts: Command = {
 	summary: "the daemon's alerts",
 	help,
 	async run(args, io) {
-		const { values } = parseOptions(args, {
+		const values = parseOnlyOptions(args, {
 			follow: { type: "boolean" },
 			json: { type: "boolean" },
 			limit: { type: "string" },
@@ -36,14 +52,21 @@ export const alerts: Command = {
 			config: { type: "string" },
 			"status-address": { type: "string" },
 		});
-		if (values.limit !== undefined && !/^[1-9]\d{0,6}$/.test(values.limit))
-			throw new UsageError("--limit is a whole number from 1");
+		if (values.limit !== undefined && !/^(?:[1-9]\d{0,5}|1000000)$/.test(values.limit))
+			throw new UsageError("--limit is a whole number from 1 to 1000000, such as --limit 100");
+		if (values.limit !== undefined && values.follow === true)
+			throw new UsageError("--follow prints new alerts only; write --limit without it");
+		const action = actions.find((known) => known.toLowerCase() === values.action?.toLowerCase());
+		if (values.action !== undefined && action === undefined)
+			throw new UsageError(
+				`--action is no ${JSON.stringify(values.action)}; ${suggest(values.action, actions, "actions")}`,
+			);
 		const settings = readSettings(values, false);
 		printDiagnostics(settings.diagnostics, io);
 		if (!settings.config) return exit.failure;
 		const filter = new URLSearchParams();
 		if (values.policy !== undefined) filter.set("policy", values.policy);
-		if (values.action !== undefined) filter.set("action", values.action);
+		if (action !== undefined) filter.set("action", action);
 		const print = printer(io, values.json === true);
 		const address = settings.config.status.address;
 		if (!values.follow) {
@@ -58,7 +81,7 @@ export const alerts: Command = {
 function printer(io: Io, json: boolean): (alert: unknown) => void {
 	return (alert) => {
 		if (json) {
-			io.out(`${JSON.stringify(alert)}\n`);
+			io.out(`${escapeJson(JSON.stringify(alert))}\n`);
 			return;
 		}
 		const parsed = v.safeParse(alertShape, alert);
@@ -71,20 +94,17 @@ function printer(io: Io, json: boolean): (alert: unknown) => void {
 
 async function list(address: string, path: string, print: (alert: unknown) => void, io: Io): Promise<number> {
 	const reply = await get(address, path, io.signal);
-	if (!reply.ok) {
-		io.error(`portward: ${reply.message}\n`);
-		return exit.failure;
-	}
-	const parsed = v.safeParse(v.object({ alerts: v.array(v.unknown()) }), await reply.response.json());
-	if (!parsed.success) {
-		io.error("portward: the daemon's answer is not a list of alerts; are both of one version?\n");
-		return exit.failure;
-	}
+	if (!reply.ok) return fail(io, reply.message);
+	const parsed = v.safeParse(
+		v.object({ alerts: v.array(v.unknown()) }),
+		parseJson(await reply.response.text()),
+	);
+	if (!parsed.success) return fail(io, mismatch);
 	for (const alert of parsed.output.alerts.toReversed()) print(alert);
 	return exit.ok;
 }
 
-/** Reads the server-sent events (WHATWG HTML, section 9.2) until the daemon or the operator ends. */
+/** Reads the server-sent events (WHATWG HTML, section 9.2) until the operator ends; that the daemon did is a failure. */
 async function follow(
 	address: string,
 	path: string,
@@ -92,22 +112,27 @@ async function follow(
 	io: Io,
 ): Promise<number> {
 	const reply = await get(address, path, io.signal);
-	if (!reply.ok || !reply.response.body) {
-		io.error(`portward: ${reply.ok ? "the daemon sent no stream" : reply.message}\n`);
-		return exit.failure;
-	}
+	if (!reply.ok) return fail(io, reply.message);
+	const { body, headers } = reply.response;
+	if (!body || !headers.get("content-type")?.startsWith("text/event-stream")) return fail(io, mismatch);
 	let pending = "";
 	try {
-		for await (const chunk of reply.response.body.pipeThrough(new TextDecoderStream())) {
+		for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
 			const lines = (pending + chunk).split("\n");
 			pending = lines.pop() ?? "";
-			for (const line of lines) if (line.startsWith("data:")) print(JSON.parse(line.slice("data:".length)));
+			if (pending.length > maxEventLength) return fail(io, mismatch);
+			for (const line of lines) {
+				const alert = line.startsWith("data:") ? parseJson(line.slice("data:".length)) : undefined;
+				if (alert !== undefined) print(alert);
+			}
 		}
 	} catch (error) {
-		if (!io.signal.aborted) {
-			io.error(`portward: the stream broke: ${error instanceof Error ? error.message : String(error)}\n`);
-			return exit.failure;
-		}
+		if (!io.signal.aborted) return fail(io, `the stream broke: ${errorText(error)}`);
 	}
-	return exit.ok;
+	return io.signal.aborted ? exit.ok : fail(io, "the daemon ended the stream; did it stop?");
+}
+
+function fail(io: Io, message: string): number {
+	io.error(`portward: ${escapeForTerminal(message)}\n`);
+	return exit.failure;
 }

@@ -30,3 +30,8 @@ export function sorted(diagnostics: readonly Diagnostic[]): Diagnostic[] {
 export function hasError(diagnostics: readonly Diagnostic[]): boolean {
 	return diagnostics.some((diagnostic) => diagnostic.severity === "error");
 }
+
+/** "1 error", "2 errors". */
+export function plural(count: number, noun: string): string {
+	return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}

@@ -1,9 +1,9 @@
 import * as v from "valibot";
-import { escapeForTerminal } from "../report/terminal.ts";
-import { get } from "./client.ts";
+import { escapeForTerminal, escapeJson } from "../report/terminal.ts";
+import { get, parseJson } from "./client.ts";
 import { type Command, exit } from "./command.ts";
-import { printDiagnostics } from "./diagnostics.ts";
-import { parseOptions } from "./options.ts";
+import { plural, printDiagnostics } from "./diagnostics.ts";
+import { parseOnlyOptions } from "./options.ts";
 import { readSettings } from "./settings.ts";
 
 const statusShape = v.object({
@@ -27,12 +27,23 @@ const statusShape = v.object({
 	warnings: v.array(v.string()),
 });
 
+const help = `Usage: portward status [--json] [--config FILE] [--status-address ADDRESS]
+
+Asks the running daemon what it enforces, and what became of each policy.
+
+  --json                    print the daemon's /v1/status document
+  --config FILE             settings, of which \`status.address\` counts
+  --status-address ADDRESS  IP:port, [IPv6]:port or unix:/path (default 127.0.0.1:9755)
+`;
+
+const mismatch = "what answers there sent no status document; is it portward, and of this version?";
+
 export const status: Command = {
 	name: "status",
 	summary: "what the running daemon enforces",
-	help: "Usage: portward status [--json] [--config FILE] [--status-address ADDRESS]\n\nAsks the running daemon. --json prints its /v1/status document.\n",
+	help,
 	async run(args, io) {
-		const { values } = parseOptions(args, {
+		const values = parseOnlyOptions(args, {
 			json: { type: "boolean" },
 			config: { type: "string" },
 			"status-address": { type: "string" },
@@ -40,22 +51,16 @@ export const status: Command = {
 		const settings = readSettings(values, false);
 		printDiagnostics(settings.diagnostics, io);
 		if (!settings.config) return exit.failure;
+		const fail = (message: string) => {
+			io.error(`portward: ${escapeForTerminal(message)}\n`);
+			return exit.failure;
+		};
 		const reply = await get(settings.config.status.address, "/v1/status", io.signal);
-		if (!reply.ok) {
-			io.error(`portward: ${reply.message}\n`);
-			return exit.failure;
-		}
-		const text = await reply.response.text();
-		if (values.json) {
-			io.out(text);
-			return exit.ok;
-		}
-		const parsed = v.safeParse(statusShape, JSON.parse(text));
-		if (!parsed.success) {
-			io.error("portward: the daemon's answer is not a status document; are both of one version?\n");
-			return exit.failure;
-		}
-		io.out(describe(parsed.output));
+		if (!reply.ok) return fail(reply.message);
+		const document = parseJson(await reply.response.text());
+		const parsed = v.safeParse(statusShape, document);
+		if (!parsed.success) return fail(mismatch);
+		io.out(values.json ? `${escapeJson(JSON.stringify(document, null, 2))}\n` : describe(parsed.output));
 		return exit.ok;
 	},
 };
@@ -71,7 +76,7 @@ function describe(document: v.InferOutput<typeof statusShape>): string {
 		const state = policy.enforced ? "enforced" : policy.selected ? "not enforced" : "not for this host";
 		const name = policy.name === "" ? "(no name)" : policy.name;
 		lines.push(
-			`${name}: ${state}, ${policy.action ?? "no action"}, ${policy.packets} packets (${policy.file}:${policy.line})`,
+			`${name}: ${state}, ${policy.action ?? "no action"}, ${plural(policy.packets, "packet")} (${policy.file}:${policy.line})`,
 		);
 		for (const { severity, message } of policy.diagnostics) lines.push(`    ${severity}: ${message}`);
 	}

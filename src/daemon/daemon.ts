@@ -18,6 +18,7 @@ import { driftAlert } from "../report/system-alert.ts";
 import { type Accounts, AlertDesk } from "./alert-desk.ts";
 import { type AlertOutlets, openAlertOutlets } from "./alert-outlets.ts";
 import type { NftCalls, PolicyCalls, PolicySettings } from "./calls.ts";
+import { hotReload } from "./hot-reload.ts";
 import { NetworkEnforcer } from "./network-enforcer.ts";
 import { NetworkObservers } from "./network-observers.ts";
 import { forwardingWarnings, networkState, policyStates, readiness } from "./network-state.ts";
@@ -49,7 +50,7 @@ export class Daemon {
 	readonly #lock: InstanceLock | null;
 	readonly #outlets: AlertOutlets;
 	readonly #identity: HostIdentity;
-	readonly #settings: PolicySettings;
+	#settings: PolicySettings;
 	readonly #policy: WorkerSlot<PolicyCalls>;
 	readonly #nft: WorkerClient<NftCalls>;
 	readonly #enforcer: NetworkEnforcer;
@@ -155,8 +156,14 @@ export class Daemon {
 		return this.#enforcer.state.state !== "unavailable";
 	}
 
-	reload(): Promise<void> {
-		this.#options.log.info("reloading");
+	/** Takes over the settings that can change while the daemon runs, if any, and reads the policies again. */
+	reload(wanted: Config | null): Promise<void> {
+		const { log } = this.#options;
+		const { config, needRestart } = hotReload(this.#settings.config, wanted ?? this.#settings.config);
+		this.#settings = { ...this.#settings, config };
+		if (needRestart.length > 0)
+			log.warn("these settings take effect at the next start", { settings: needRestart });
+		log.info("reloading");
 		return this.#enforcer.reload();
 	}
 
@@ -255,7 +262,8 @@ export class Daemon {
 	}
 
 	#state(): DaemonState {
-		const { config, build } = this.#options;
+		const { build } = this.#options;
+		const { config } = this.#settings;
 		const reloaded = this.#enforcer.reloaded;
 		return {
 			version: build.version,

@@ -1,0 +1,30 @@
+/** Which settings SIGHUP changes. Pure. */
+
+import type { Config } from "../config/model.ts";
+
+/** Settings that only say what policies mean: the next reload of the policies applies them. */
+const hot = [
+	"hostDefaultNetworkPosture",
+	"hostDefaultDevicePosture",
+	"nodeLabels",
+	"allowlistScope",
+	"essentials",
+	"maxElements",
+] as const satisfies readonly (keyof Config)[];
+
+export interface HotReload {
+	/** `running` with the hot settings of `wanted`. */
+	readonly config: Config;
+	/** Names of settings that differ and need a restart. */
+	readonly needRestart: readonly string[];
+}
+
+export function hotReload(running: Config, wanted: Config): HotReload {
+	const taken: Partial<Config> = Object.fromEntries(hot.map((key) => [key, wanted[key]]));
+	const config = { ...running, ...taken };
+	const inForce = new Map<string, unknown>(Object.entries(config));
+	const needRestart = Object.entries(wanted).filter(
+		([key, value]) => !Bun.deepEquals(value, inForce.get(key)),
+	);
+	return { config, needRestart: needRestart.map(([key]) => key) };
+}

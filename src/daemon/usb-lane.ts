@@ -1,0 +1,122 @@
+/**
+ * Workers for jobs that a USB device can hold up for half a minute. Only what
+ * runs for longer than a moment counts as held up, and each such job is made
+ * up for by another Worker, so that devices that hang do not delay the rest.
+ */
+
+import { WorkerClient, type WorkerLike } from "./rpc.ts";
+import type { UsbCalls } from "./usb-calls.ts";
+
+export type UsbCaller = Pick<WorkerClient<UsbCalls>, "call">;
+export type UsbJob<T> = (worker: UsbCaller) => Promise<T>;
+
+export interface LaneOptions {
+	readonly name: string;
+	readonly createWorker: () => WorkerLike;
+	/** Workers that are free or busy with jobs that do not hang. */
+	readonly spare: number;
+	/** Workers in all. Where even these all hang, further jobs wait. */
+	readonly most: number;
+	/** Milliseconds after which a job counts as held up. */
+	readonly patience: number;
+}
+
+/** Jobs that are not alike in their risk go to lanes of their own. */
+export const laneDefaults = { spare: 3, most: 64, patience: 40 } as const;
+
+interface Member {
+	readonly client: WorkerClient<UsbCalls>;
+	busy: boolean;
+	stuck: boolean;
+}
+
+interface Waiting {
+	run(member: Member): void;
+	reject(error: Error): void;
+}
+
+export class UsbLane {
+	readonly #options: LaneOptions;
+	readonly #members = new Set<Member>();
+	readonly #waiting: Waiting[] = [];
+	#stopped = false;
+
+	constructor(options: LaneOptions) {
+		this.#options = options;
+	}
+
+	/** Runs a job on a Worker of its own. Rejects when the Worker ends, which is a bug, or when the lane is stopped. */
+	run<T>(job: UsbJob<T>): Promise<T> {
+		if (this.#stopped) return Promise.reject(new Error("stopped"));
+		return new Promise((resolve, reject) => {
+			this.#waiting.push({
+				reject,
+				run: (member) => void this.#perform(member, job).then(resolve, reject),
+			});
+			this.#dispatch();
+		});
+	}
+
+	/** Jobs under way and waiting. */
+	get load(): { readonly stuck: number; readonly waiting: number; readonly workers: number } {
+		const stuck = [...this.#members].filter((member) => member.stuck).length;
+		return { stuck, waiting: this.#waiting.length, workers: this.#members.size };
+	}
+
+	/** Leaves jobs that are held up to the end of the process. */
+	stop(): void {
+		this.#stopped = true;
+		for (const { reject } of this.#waiting.splice(0)) reject(new Error("stopped"));
+		for (const member of this.#members) member.client.stop();
+		this.#members.clear();
+	}
+
+	async #perform<T>(member: Member, job: UsbJob<T>): Promise<T> {
+		member.busy = true;
+		const timer = setTimeout(() => {
+			member.stuck = true;
+			this.#dispatch();
+		}, this.#options.patience);
+		try {
+			return await job(member.client);
+		} finally {
+			clearTimeout(timer);
+			member.busy = false;
+			member.stuck = false;
+			this.#trim();
+			this.#dispatch();
+		}
+	}
+
+	#dispatch(): void {
+		while (this.#waiting.length > 0) {
+			const member = [...this.#members].find((candidate) => !candidate.busy) ?? this.#grow();
+			if (member === null) return;
+			this.#waiting.shift()?.run(member);
+		}
+	}
+
+	/** A new Worker if there may be one more. Where one job hangs, others of the same burst may too. */
+	#grow(): Member | null {
+		const { stuck } = this.load;
+		const wanted = this.#options.spare + (stuck === 0 ? 0 : stuck + Math.min(this.#waiting.length, 8));
+		if (this.#stopped || this.#members.size >= Math.min(wanted, this.#options.most)) return null;
+		const client = new WorkerClient<UsbCalls>(this.#options.name, this.#options.createWorker(), () => {
+			this.#members.delete(member);
+			this.#dispatch();
+		});
+		const member: Member = { client, busy: false, stuck: false };
+		this.#members.add(member);
+		return member;
+	}
+
+	/** Ends free Workers beyond those to spare. */
+	#trim(): void {
+		for (const member of this.#members) {
+			if (this.#members.size <= this.#options.spare + this.load.stuck) return;
+			if (member.busy || this.#waiting.length > 0) continue;
+			this.#members.delete(member);
+			member.client.stop();
+		}
+	}
+}

@@ -2,6 +2,7 @@
 
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { NetworkPolicy } from "../policy/model.ts";
+import { lintModel } from "./lint.ts";
 import type { NetworkPlan } from "./plan.ts";
 import { buildModel, type Meaning, type NetworkModel } from "./program.ts";
 import { type RenderOptions, renderModel } from "./render.ts";
@@ -37,7 +38,7 @@ export function compileNetwork(policies: readonly NetworkPolicy[], options: Comp
 	if (plan.elements > options.maxElements) {
 		return { ok: false, diagnostics: tooMany(policies, plan, cost, options.maxElements) };
 	}
-	return { ok: true, plan, model, diagnostics: [] };
+	return { ok: true, plan, model, diagnostics: lintModel(model) };
 }
 
 function tooMany(

@@ -1,0 +1,97 @@
+/** Warnings about what a set of policies, each valid by itself, means together. */
+
+import type { Diagnostic } from "../policy/diagnostic.ts";
+import type { Direction } from "../policy/model.ts";
+import type { Address, Atom } from "./atom.ts";
+import type { CompiledRule } from "./plan.ts";
+import type { DirectionProgram, NetworkModel } from "./program.ts";
+import { reachOf } from "./reach.ts";
+
+function warning(rule: CompiledRule, code: string, message: string, hint: string): Diagnostic[] {
+	if (rule.place === null) return [];
+	const path = `spec.${rule.direction}[${rule.index}]`;
+	return [{ ...rule.place, path, severity: "warning", code, message, hint }];
+}
+
+function describe(rule: CompiledRule): string {
+	return `${rule.action} ${rule.direction}[${rule.index}] of policy ${JSON.stringify(rule.policy)}`;
+}
+
+/** Whether the holes leave nothing of the atom's block. */
+function isHollow(atom: Atom): boolean {
+	let next: Address = atom.first;
+	for (const hole of [...atom.holes].sort((a, b) => (a.first < b.first ? -1 : 1))) {
+		if (hole.first > next) return false;
+		if (hole.last >= next) next = typeof hole.last === "bigint" ? hole.last + 1n : hole.last + 1;
+	}
+	return next > atom.last;
+}
+
+/** Loopback is accepted before any policy is asked. */
+function isLoopback(atom: Atom): boolean {
+	const match = atom.interface;
+	return match !== null && !match.prefix && match.name === "lo";
+}
+
+function cannotMatch(program: DirectionProgram): { dead: Set<number>; diagnostics: Diagnostic[] } {
+	const byRank = new Map<number, Atom[]>();
+	for (const atom of program.atoms) {
+		const atoms = byRank.get(atom.rank) ?? [];
+		byRank.set(atom.rank, atoms);
+		atoms.push(atom);
+	}
+	const dead = new Set<number>();
+	const diagnostics: Diagnostic[] = [];
+	for (const [rank, rule] of program.rules.entries()) {
+		const atoms = byRank.get(rank) ?? [];
+		const hollow = atoms.every(isHollow);
+		if (!hollow && !atoms.every(isLoopback)) continue;
+		dead.add(rank);
+		const [what, hint] = hollow
+			? ["its except blocks leave no address", "remove the except blocks, or the rule"]
+			: ["it is for the loopback interface only, whose packets are always accepted", "remove the rule"];
+		diagnostics.push(...warning(rule, "rule-cannot-match", `the rule can never match: ${what}`, hint));
+	}
+	return { dead, diagnostics };
+}
+
+function shadowed(program: DirectionProgram, dead: ReadonlySet<number>): Diagnostic[] {
+	const { reached, instead } = reachOf(program);
+	return program.rules.flatMap((rule, rank) => {
+		if (reached.has(rank) || dead.has(rank)) return [];
+		const other = program.rules[instead.get(rank) ?? -1];
+		const by = other === undefined ? "more specific or stricter rules" : `such as ${describe(other)}`;
+		return warning(
+			rule,
+			"rule-shadowed",
+			`the rule never decides a packet: other rules decide everything that it matches, ${by}`,
+			"remove the rule, or make it more specific than what shadows it",
+		);
+	});
+}
+
+/** The first rule of each policy whose IPv4 Allows turn on an allowlist that no IPv6 packet can pass. */
+function ipv4Only(program: DirectionProgram, direction: Direction): Diagnostic[] {
+	if (program.posture?.action !== "Block") return [];
+	if (program.atoms.some((atom) => atom.family === 6 && atom.rule.action !== "Block")) return [];
+	const seen = new Set<string>();
+	return program.rules.flatMap((rule) => {
+		if (rule.action !== "Allow" || seen.has(rule.policy)) return [];
+		seen.add(rule.policy);
+		return warning(
+			rule,
+			"ipv4-only-allow",
+			`the rule allows IPv4 addresses only, and with it ${direction} drops all that no rule allows: all of IPv6`,
+			"add the IPv6 blocks that may pass (::/0 for all of them), or set hostDefaultNetworkPosture to audit",
+		);
+	});
+}
+
+/** Warnings with the places of the rules that they are about. */
+export function lintModel(model: NetworkModel): Diagnostic[] {
+	return (["ingress", "egress"] as const).flatMap((direction) => {
+		const program = model[direction];
+		const { dead, diagnostics } = cannotMatch(program);
+		return [...diagnostics, ...shadowed(program, dead), ...ipv4Only(program, direction)];
+	});
+}

@@ -1,0 +1,39 @@
+/** The whole text of small sets, as a reader of `portward render` sees it. UPDATE_GOLDEN=1 rewrites the files. */
+
+import { expect, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { compileNetwork } from "../../src/compile/network.ts";
+import { renderPlan } from "../../src/compile/render.ts";
+import type { NetworkPolicy } from "../../src/policy/model.ts";
+import { policy, rule } from "./build.ts";
+import { options } from "./options.ts";
+
+const sets: Record<string, readonly NetworkPolicy[]> = {
+	empty: [],
+	"allow-with-exception": [
+		policy(
+			"office",
+			rule("Allow", { peers: ["10.0.0.0/8 except 10.9.0.0/16"], ports: ["tcp/22", "tcp/8000-8080"] }),
+		),
+		policy("block-lab", rule("Block", { peers: ["10.1.0.0/16", "2001:db8::/32"] })),
+		policy("watch-dns", rule("Audit", { ports: ["udp/53"], interfaces: ["eth0", "wlan*"] })),
+	],
+	"carved-block": [
+		policy("closed", rule("Block", { peers: ["10.0.0.0/8"] })),
+		policy("jump-host", rule("Allow", { peers: ["10.0.1.0/24"], ports: ["tcp/22"] })),
+	],
+};
+
+for (const [name, policies] of Object.entries(sets)) {
+	for (const form of ["concatenated", "nested"] as const) {
+		test(`${name} (${form})`, () => {
+			const result = compileNetwork(policies, { ...options, form });
+			if (!result.ok) throw new Error(result.diagnostics[0]?.message);
+			const text = renderPlan(result.plan, "kubearmor");
+			const file = join(import.meta.dir, "golden", `${name}.${form}.nft`);
+			if (process.env.UPDATE_GOLDEN === "1") writeFileSync(file, text);
+			expect(text).toBe(readFileSync(file, "utf8"));
+		});
+	}
+}

@@ -1,0 +1,72 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { compileNetwork } from "../../src/compile/network.ts";
+import type { NetworkPolicy } from "../../src/policy/model.ts";
+import { policy, rule } from "./build.ts";
+import { packets, policySets } from "./generate.ts";
+import { options } from "./options.ts";
+import { judge } from "./oracle.ts";
+
+function lint(policies: readonly NetworkPolicy[]): string[] {
+	const result = compileNetwork(policies, options);
+	if (!result.ok) throw new Error(result.diagnostics[0]?.message);
+	return result.diagnostics.map((item) => `${item.code} ${item.path}`);
+}
+
+describe("lint", () => {
+	test("a rule that a stricter equal one decides for is shadowed", () => {
+		const set = [
+			policy("a", rule("Block", { ports: ["tcp/22"] })),
+			policy("b", rule("Audit", { ports: ["tcp/22"] })),
+		];
+		expect(lint(set)).toEqual(["rule-shadowed spec.ingress[0]"]);
+	});
+
+	test("a broad rule is shadowed when narrower ones cover it together", () => {
+		const halves = rule("Block", { peers: ["10.0.0.0/9", "10.128.0.0/9"] });
+		expect(lint([policy("a", halves), policy("b", rule("Audit", { peers: ["10.0.0.0/8"] }))])).toEqual([
+			"rule-shadowed spec.ingress[0]",
+		]);
+		const most = rule("Block", { peers: ["10.0.0.0/9", "10.128.0.0/10"] });
+		expect(lint([policy("a", most), policy("b", rule("Audit", { peers: ["10.0.0.0/8"] }))])).toEqual([]);
+	});
+
+	test("rules that cannot match", () => {
+		const swallowed = rule("Block", { peers: ["10.0.0.0/8 except 10.0.0.0/9 10.128.0.0/9"] });
+		expect(lint([policy("a", swallowed, rule("Block", { interfaces: ["lo"] }))])).toEqual([
+			"rule-cannot-match spec.ingress[0]",
+			"rule-cannot-match spec.ingress[1]",
+		]);
+	});
+
+	test("an IPv4-only Allow under the block posture", () => {
+		const allow = rule("Allow", { peers: ["10.0.0.0/8"] });
+		expect(lint([policy("a", allow)])).toEqual(["ipv4-only-allow spec.ingress[0]"]);
+		expect(lint([policy("a", allow, rule("Allow", { peers: ["2001:db8::/32"] }))])).toEqual([]);
+		const audit = compileNetwork([policy("a", allow)], { ...options, posture: "audit" });
+		expect(audit.diagnostics).toEqual([]);
+	});
+
+	test("a rule called shadowed never decides a random packet", () => {
+		fc.assert(
+			fc.property(policySets, fc.array(packets, { minLength: 30, maxLength: 60 }), (policies, sample) => {
+				const result = compileNetwork(policies, options);
+				if (!result.ok) throw new Error(result.diagnostics[0]?.message);
+				const located = policies.map((item, line) => ({
+					...item,
+					ingress: item.ingress.map((entry) => ({ ...entry, place: { ...entry.place, line: line + 1 } })),
+				}));
+				const again = compileNetwork(located, options);
+				const dead = again.diagnostics.filter(({ code }) => code !== "ipv4-only-allow");
+				for (const packet of sample) {
+					const { policy: name, index } = judge(policies, options, packet);
+					const line = policies.findIndex((item) => item.name === name) + 1;
+					const path = `spec.${packet.direction}[${index}]`;
+					if (packet.direction === "egress") continue;
+					expect(dead.some((item) => item.path === path && item.line === line)).toBe(false);
+				}
+			}),
+			{ numRuns: 300 },
+		);
+	});
+});

@@ -1,0 +1,13 @@
+import type { CompileOptions } from "../../src/compile/network.ts";
+
+/** Compile options that tests vary. */
+export const options: CompileOptions = {
+	epoch: "e1",
+	posture: "block",
+	allowlistScope: "direction",
+	essentials: true,
+	nflogGroup: 33,
+	maxElements: 1_000_000,
+	form: "concatenated",
+	logLimit: { rate: 100, burst: 200 },
+};

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { plug } from "./lab/devices.ts";
 import { Vm } from "./lab/vm.ts";
 
 const bootMs = 400_000;
@@ -127,6 +128,29 @@ describe("a real guest", () => {
 		expect(await vm.sh("cat /proc/sys/kernel/random/boot_id")).not.toBe(before);
 		expect(await vm.systemReady()).toBe("running");
 	}, 400_000);
+
+	test("has recorded USB from the first bus on, in every boot, and what was plugged in before", async () => {
+		const { name } = await plug(vm, "keyboard", { port: "3" });
+		await vm.waitFor(`[ -e /sys/bus/usb/devices/${name}:1.0/driver ]`);
+		const mark = vm.events.mark();
+		await vm.reboot();
+		const bound = await vm.events.uevent(
+			(event) => event.action === "bind" && event.name === `${name}:1.0`,
+			"the keyboard",
+			{ mark, ms: 120_000 },
+		);
+		expect(bound.properties.get("DRIVER")).toBe("usbhid");
+		const buses = vm.events.uevents((event) => event.action === "add" && /^usb\d+$/.test(event.name), mark);
+		expect(buses.map((event) => event.name).sort()).toEqual(["usb1", "usb2"]);
+		expect(buses.every((event) => event.seqnum < bound.seqnum)).toBe(true);
+	}, 400_000);
+
+	test("has the programs that the product's tests use", async () => {
+		for (const program of ["curl", "openssl", "nft", "ip", "ss", "prometheus", "systemd-analyze"])
+			expect((await vm.run(`command -v ${program}`)).code).toBe(0);
+		// Off until a test starts them.
+		expect((await vm.run("systemctl is-enabled prometheus nftables")).stdout).toBe("disabled\ndisabled\n");
+	});
 
 	test("comes back after a reset", async () => {
 		await vm.sh("echo kept > /var/lib/synced; sync");

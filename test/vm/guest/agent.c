@@ -1,7 +1,8 @@
 /*
  * The guest's side of the test lab: runs commands for the host and records what the kernel reports.
  *
- * It talks over two virtio-serial ports, in lines of words, binary data in base64:
+ * "agent" is the former, "agent record" the latter, which can so begin before there is a root file system.
+ * They talk over a virtio-serial port each, in lines of words, binary data in base64:
  *   port lab.rpc, host to guest:
  *     RUN id milliseconds script   run with /bin/sh -c in a session of its own; 0 milliseconds: no limit
  *     IN id data | EOF id          write to, or close, the command's standard input
@@ -180,7 +181,7 @@ static void record(int netlink, int kmsg)
 	}
 }
 
-static void start_recorder(void)
+static void run_recorder(void)
 {
 	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = 1};
 	int size = 64 << 20;
@@ -189,15 +190,8 @@ static void start_recorder(void)
 		die("netlink");
 	setsockopt(netlink, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
 	int kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	pid_t child = fork();
-	if (child < 0)
-		die("fork");
-	if (!child) {
-		port = open_port("lab.events");
-		record(netlink, kmsg);
-	}
-	close(netlink);
-	close(kmsg);
+	port = open_port("lab.events");
+	record(netlink, kmsg);
 }
 
 struct command {
@@ -448,17 +442,18 @@ static void serve(void)
 	}
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	char boot_id[64] = "";
 	oom_score("-1000");
 	signal(SIGPIPE, SIG_IGN);
+	if (argc == 2 && !strcmp(argv[1], "record"))
+		run_recorder();
 	struct sigaction child = {.sa_handler = wake};
 	sigaction(SIGCHLD, &child, NULL);
 	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/lab", 1);
 	setenv("HOME", "/root", 1);
 	setenv("LANG", "C", 1);
-	start_recorder();
 	port = open_port("lab.rpc");
 	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? 0 : read(fd, boot_id, sizeof boot_id - 1);

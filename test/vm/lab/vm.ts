@@ -55,7 +55,7 @@ export class Vm implements AsyncDisposable {
 		private readonly qemu: Bun.Subprocess,
 		readonly qmp: Qmp,
 		private readonly agent: Agent,
-		/** Uevents and the kernel's log, from before the first USB bus on. */
+		/** Uevents and the kernel's log, from before the first USB bus on, of every boot. */
 		readonly events: Recorder,
 	) {}
 
@@ -140,8 +140,11 @@ export class Vm implements AsyncDisposable {
 	}
 
 	/** Runs a shell script in the guest to its end; `timeout` in milliseconds. A failure is a result. */
-	run(script: string, options: { timeout?: number } = {}): Promise<Result> {
-		return this.agent.run(script, options.timeout ?? 60_000);
+	async run(script: string, options: { timeout?: number } = {}): Promise<Result> {
+		const ended = this.qemu.exited.then(() => {
+			throw new Error(`QEMU has ended during: ${script}`);
+		});
+		return await Promise.race([this.agent.run(script, options.timeout ?? 60_000), ended]);
 	}
 
 	/** As run(), but throws unless it ends with 0; returns standard output without the last newline. */

@@ -46,17 +46,17 @@ export interface CutFlow {
 	readonly localPort: number;
 }
 
-/** Everything of the table but the base chains: nothing here is reached by a packet yet. */
-export function skeleton(table: string): string {
+/** The marker and the cut sets, as they stand inside the table. */
+export function stableObjects(): string {
 	const set = (name: string, type: string) =>
 		`\tset ${name} {\n\t\ttype ${type} . inet_proto . inet_service . inet_service\n` +
 		`\t\tflags timeout\n\t\ttimeout ${cutTimeout}\n\t\tsize ${cutSize}\n\t}\n`;
-	return (
-		`table inet ${table} {\n\tchain ${ownershipMarker} {\n\t}\n` +
-		set(cutSets[4], "ipv4_addr") +
-		set(cutSets[6], "ipv6_addr") +
-		"\tchain root_ingress {\n\t}\n\tchain root_egress {\n\t}\n}\n"
-	);
+	return `\tchain ${ownershipMarker} {\n\t}\n${set(cutSets[4], "ipv4_addr")}${set(cutSets[6], "ipv6_addr")}`;
+}
+
+/** Everything of the table but the base chains: nothing here is reached by a packet yet. */
+export function skeleton(table: string): string {
+	return `table inet ${table} {\n${stableObjects()}\tchain root_ingress {\n\t}\n\tchain root_egress {\n\t}\n}\n`;
 }
 
 /** Loads objects beside what is there; naming a counter that exists keeps its values. */
@@ -70,9 +70,30 @@ export function swap(table: string, roots: NetworkPlan["roots"]): string {
 		.map(
 			(direction) =>
 				`flush chain inet ${table} root_${direction}\n` +
-				`add rule inet ${table} root_${direction} goto ${roots[direction]}\n`,
+				`add rule inet ${table} root_${direction} ${rootRule(direction, roots)}\n`,
 		)
 		.join("");
+}
+
+/** What a root holds while a plan is in force. */
+export function rootRule(direction: Direction, roots: NetworkPlan["roots"]): string {
+	return `goto ${roots[direction]}`;
+}
+
+/** A base chain: where it hooks in, and its rules. They never change. */
+export function baseChain(direction: Direction): {
+	readonly hook: string;
+	readonly rules: readonly string[];
+} {
+	const [hook, loopback] = direction === "ingress" ? ["input", "iif"] : ["output", "oif"];
+	return {
+		hook: `type filter hook ${hook} priority ${priority}; policy accept;`,
+		rules: [
+			`${loopback} lo accept`,
+			"ct state vmap { established : accept, related : accept }",
+			`jump root_${direction}`,
+		],
+	};
 }
 
 /**
@@ -83,15 +104,11 @@ export function swap(table: string, roots: NetworkPlan["roots"]): string {
 export function assertBaseChains(table: string): string {
 	return directions
 		.map((direction) => {
-			const hook = direction === "ingress" ? "input" : "output";
-			const loopback = direction === "ingress" ? "iif" : "oif";
-			const add = `add rule inet ${table} ${direction}`;
+			const { hook, rules } = baseChain(direction);
 			return (
-				`add chain inet ${table} ${direction} { type filter hook ${hook} priority ${priority}; policy accept; }\n` +
+				`add chain inet ${table} ${direction} { ${hook} }\n` +
 				`flush chain inet ${table} ${direction}\n` +
-				`${add} ${loopback} lo accept\n` +
-				`${add} ct state vmap { established : accept, related : accept }\n` +
-				`${add} jump root_${direction}\n`
+				rules.map((rule) => `add rule inet ${table} ${direction} ${rule}\n`).join("")
 			);
 		})
 		.join("");

@@ -3,11 +3,15 @@ import { compileNetwork } from "../compile/network.ts";
 import type { CompiledRule } from "../compile/plan.ts";
 import type { Packet } from "../compile/program.ts";
 import { compileOptions } from "../daemon/policy-engine.ts";
-import { parseCidr } from "../policy/cidr.ts";
+import { parseAddress } from "../policy/cidr.ts";
+import { parseInterface } from "../policy/iface.ts";
 import type { Direction, Transport } from "../policy/model.ts";
+import { lookupService, serviceNames } from "../policy/services.ts";
+import { nearest, printable, quote } from "../policy/suggest.ts";
 import { escapeForTerminal } from "../report/terminal.ts";
 import { type Command, exit, UsageError } from "./command.ts";
 import { printDiagnostics } from "./diagnostics.ts";
+import { prettyJson } from "./json.ts";
 import { parseOptions, policyOptions } from "./options.ts";
 import { readPolicySet } from "./policy-set.ts";
 import { readSettings } from "./settings.ts";
@@ -16,7 +20,14 @@ const help = `Usage: portward explain [--policy-dir DIR] [--config FILE] [--json
                         ingress|egress tcp|udp|sctp ADDRESS PORT [--iface NAME]
 
 What happens to a new connection, and why: ADDRESS is the remote end, PORT the
-destination port, NAME the interface (without it, one that no policy names).
+destination port or a service name such as ssh. Changes nothing.
+
+  --policy-dir DIR  policies (default /etc/portward/policies)
+  --config FILE     settings (default /etc/portward/config.yaml, which may be absent)
+  --iface NAME      the interface; without it, one that no policy names
+  --json            {action, policy, rule, file, line, overridden}
+
+Example: portward explain --policy-dir policies ingress tcp 192.0.2.7 ssh
 `;
 
 const reasons: Readonly<Record<Explanation["overridden"][number]["reason"], string>> = {
@@ -49,35 +60,60 @@ export const explain: Command = {
 		printDiagnostics(errors, io);
 		if (!compiled.ok) return exit.failure;
 		const explanation = explainPacket(compiled.model, packet);
-		io.out(values.json ? `${JSON.stringify(toJson(explanation), null, 2)}\n` : describe(explanation));
+		io.out(values.json ? prettyJson(toJson(explanation)) : describe(explanation));
 		return errors.length > 0 ? exit.failure : exit.ok;
 	},
 };
 
 function parsePacket(positionals: readonly string[], networkInterface: string): Packet {
 	const [direction, protocol, address, port, ...rest] = positionals;
-	if (port === undefined || rest.length > 0) {
+	if (port === undefined || address === undefined || rest.length > 0) {
 		throw new UsageError(
 			"write the direction, protocol, address and port, such as: ingress tcp 192.0.2.7 22",
 		);
 	}
-	if (direction !== "ingress" && direction !== "egress")
-		throw new UsageError("the direction is ingress or egress");
+	const way = direction?.toLowerCase();
+	if (way !== "ingress" && way !== "egress")
+		throw new UsageError(`${quote(direction ?? "")} is no direction; write ingress or egress`);
 	const transport = protocol?.toLowerCase();
-	if (!isTransport(transport)) throw new UsageError("the protocol is tcp, udp or sctp");
-	const remote = parseCidr(address ?? "");
-	if (!remote.ok || (address ?? "").includes("/"))
-		throw new UsageError(`${address} is not an IPv4 or IPv6 address`);
-	if (!/^\d{1,5}$/.test(port) || Number(port) > 65535)
-		throw new UsageError("the port is a number from 0 to 65535");
+	if (!isTransport(transport))
+		throw new UsageError(`${quote(protocol ?? "")} is no protocol; write tcp, udp or sctp`);
+	const remote = parseAddress(address);
+	if ("message" in remote)
+		throw new UsageError(
+			`${quote(address)} is no address; write one such as 192.0.2.7 or 2001:db8::7, without a prefix length`,
+		);
 	return {
-		direction: direction satisfies Direction,
-		family: remote.cidr.family,
-		address: remote.cidr.base,
-		interface: networkInterface,
+		direction: way satisfies Direction,
+		family: remote.family,
+		address: remote.value,
+		interface: parseInterfaceName(networkInterface),
 		protocol: transport,
-		port: Number(port),
+		port: parsePort(port, transport),
 	};
+}
+
+/** A number from 0 to 65535, or a service name in any case. */
+function parsePort(text: string, transport: Transport): number {
+	if (/^\d+$/.test(text)) {
+		if (text.length <= 5 && Number(text) <= 65535) return Number(text);
+		throw new UsageError(`${quote(text)} is no port; write a number from 0 to 65535, or a name such as ssh`);
+	}
+	const service = lookupService(text, transport);
+	if (service.ok) return service.port;
+	const meant = nearest(text, serviceNames());
+	const hint = meant === null || meant === text.toLowerCase() ? service.hint : `did you mean ${meant}?`;
+	throw new UsageError(printable(`${service.message}; ${hint}`));
+}
+
+/** "" stands for an interface that no policy names. */
+function parseInterfaceName(text: string): string {
+	if (text === "") return text;
+	const parsed = parseInterface(text);
+	if (!parsed.ok) throw new UsageError(`--iface ${quote(text)}: ${parsed.message}; ${parsed.hint}`);
+	if (parsed.match === "any" || parsed.match.prefix)
+		throw new UsageError(`--iface ${quote(text)} is a pattern; write one interface's name, such as eth0`);
+	return parsed.match.name;
 }
 
 function isTransport(text: string | undefined): text is Transport {

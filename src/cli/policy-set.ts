@@ -1,8 +1,8 @@
 /** Reads policies for the offline commands: validate, render and explain. */
 
-import { readFileSync, statSync } from "node:fs";
+import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Config } from "../config/model.ts";
 import { findDuplicateNames } from "../policy/collection.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
@@ -10,6 +10,9 @@ import type { NetworkPolicy } from "../policy/model.ts";
 import { isBroken, type ParsedDocument, parsePolicyFile } from "../policy/parse.ts";
 import { matchSelector, nodeLabels } from "../select/labels.ts";
 import { maxFileBytes, PolicyDirectoryReader } from "../store/policy-directory.ts";
+
+/** Bytes asked for at once. */
+const readBytes = 256 * 1024;
 
 export interface PolicySet {
 	/** Every valid policy, selected or not. */
@@ -23,8 +26,12 @@ export interface PolicySet {
 export function readPolicySet(paths: readonly string[], config: Config): PolicySet {
 	const diagnostics: Diagnostic[] = [];
 	const documents: ParsedDocument[] = [];
+	const seen = new Set<string>();
 	for (const path of paths) {
 		for (const { file, text, problem } of readPath(path)) {
+			// A file that is named twice, or beside its directory, is no duplicate of itself.
+			if (seen.has(resolve(file))) continue;
+			seen.add(resolve(file));
 			if (problem) diagnostics.push({ file, line: 1, column: 1, path: "", severity: "error", ...problem });
 			else documents.push(...parsePolicyFile(file, text).documents);
 		}
@@ -59,19 +66,11 @@ function readPath(path: string): ReadFile[] {
 		problem: { code, message, hint },
 	});
 	try {
-		const stats = statSync(path);
-		if (!stats.isDirectory()) {
-			if (stats.size > maxFileBytes) {
-				return [
-					failed(
-						path,
-						"file-too-large",
-						`the file has ${stats.size} bytes`,
-						`split it: at most ${maxFileBytes} are read`,
-					),
-				];
-			}
-			return [{ file: path, text: readFileSync(path, "utf8"), problem: null }];
+		if (!statSync(path).isDirectory()) {
+			const text = readBounded(path);
+			if (text !== null) return [{ file: path, text, problem: null }];
+			const hint = "split it into several files";
+			return [failed(path, "file-too-large", `the file has more than ${maxFileBytes} bytes`, hint)];
 		}
 	} catch (error) {
 		return [
@@ -98,4 +97,22 @@ function readPath(path: string): ReadFile[] {
 		};
 		return failed(file, code, message, hint);
 	});
+}
+
+/** Reads a file, or what a pipe brings; null when that is more than a policy file may hold. */
+function readBounded(path: string): string | null {
+	const descriptor = openSync(path, "r");
+	try {
+		const chunks: Buffer[] = [];
+		for (let length = 0; length <= maxFileBytes; ) {
+			const chunk = Buffer.allocUnsafe(readBytes);
+			const count = readSync(descriptor, chunk, 0, readBytes, null);
+			if (count === 0) return Buffer.concat(chunks).toString("utf8");
+			chunks.push(chunk.subarray(0, count));
+			length += count;
+		}
+		return null;
+	} finally {
+		closeSync(descriptor);
+	}
 }

@@ -1,8 +1,9 @@
 import * as v from "valibot";
-import { escapeForTerminal, escapeJson } from "../report/terminal.ts";
+import { escapeForTerminal } from "../report/terminal.ts";
 import { get, parseJson } from "./client.ts";
 import { type Command, exit } from "./command.ts";
 import { plural, printDiagnostics } from "./diagnostics.ts";
+import { prettyJson } from "./json.ts";
 import { parseOnlyOptions } from "./options.ts";
 import { readSettings } from "./settings.ts";
 
@@ -60,7 +61,7 @@ export const status: Command = {
 		const document = parseJson(await reply.response.text());
 		const parsed = v.safeParse(statusShape, document);
 		if (!parsed.success) return fail(mismatch);
-		io.out(values.json ? `${escapeJson(JSON.stringify(document, null, 2))}\n` : describe(parsed.output));
+		io.out(values.json ? prettyJson(document) : describe(parsed.output));
 		return exit.ok;
 	},
 };

@@ -1,48 +1,59 @@
 import { compileNetwork } from "../compile/network.ts";
 import type { Config } from "../config/model.ts";
+import { defaultConfig } from "../config/parse.ts";
 import { compileOptions } from "../daemon/policy-engine.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { NetworkPolicy } from "../policy/model.ts";
 import { type Command, exit, UsageError } from "./command.ts";
-import { hasError, printDiagnostics, sorted } from "./diagnostics.ts";
+import { hasError, plural, printDiagnostics, sorted } from "./diagnostics.ts";
+import { prettyJson } from "./json.ts";
 import { parseOptions } from "./options.ts";
 import { type PolicySet, readPolicySet } from "./policy-set.ts";
 import { readSettings } from "./settings.ts";
 
 const help = `Usage: portward validate PATH... [--json] [--config FILE]
+       portward validate --config FILE [--json]
 
 Checks policy files and directories: what is wrong, where, and what to write
-instead. Warnings do not fail. --config gives the node labels and settings of
-the host that the policies are for.
+instead. Warnings do not fail. The settings are checked as well.
+
+  --json         {ok, diagnostics: [{file, line, column, path, severity, code, message, hint}]}
+  --config FILE  labels and settings of the host that the policies are for
+                 (default /etc/portward/config.yaml, which may be absent)
 `;
 
 export const validate: Command = {
 	name: "validate",
-	summary: "check policy files",
+	summary: "check policies and settings",
 	help,
 	async run(args, io) {
 		const { values, positionals } = parseOptions(args, {
 			json: { type: "boolean" },
 			config: { type: "string" },
 		});
-		if (positionals.length === 0) throw new UsageError("validate needs a file or directory");
+		if (positionals.length === 0 && values.config === undefined)
+			throw new UsageError("name a file or directory to check, such as: portward validate policies");
 		const settings = readSettings(values, false);
-		const set: PolicySet = settings.config
-			? readPolicySet(positionals, settings.config)
-			: { policies: [], selected: [], diagnostics: [] };
-		const meaning = settings.config ? lint(set, settings.config) : [];
-		const diagnostics = unique([...settings.diagnostics, ...set.diagnostics, ...meaning]);
+		// Broken settings are no reason to keep back what is wrong with the policies.
+		const config = settings.config ?? defaultConfig();
+		const set = readPolicySet(positionals, config);
+		const diagnostics = unique([...settings.diagnostics, ...set.diagnostics, ...lint(set, config)]);
 		const ok = !hasError(diagnostics);
-		if (values.json) io.out(`${JSON.stringify({ ok, diagnostics: sorted(diagnostics) }, null, 2)}\n`);
-		else {
+		if (values.json) {
+			io.out(prettyJson({ ok, diagnostics: sorted(diagnostics).map(toJson) }));
+		} else {
 			printDiagnostics(diagnostics, io);
 			const warnings = diagnostics.filter((diagnostic) => diagnostic.severity === "warning").length;
 			const errors = diagnostics.length - warnings;
-			io.out(`${set.policies.length} valid, ${errors} errors, ${warnings} warnings\n`);
+			io.out(`${set.policies.length} valid, ${plural(errors, "error")}, ${plural(warnings, "warning")}\n`);
 		}
 		return ok ? exit.ok : exit.failure;
 	},
 };
+
+function toJson({ file, line, column, path, severity, code, message, hint }: Diagnostic): Diagnostic {
+	return { file, line, column, path, severity, code, message, hint };
+}
 
 /** What the policies of this host mean together, and what each of the others means alone. */
 function lint(set: PolicySet, config: Config): readonly Diagnostic[] {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import { compileNetwork } from "../../src/compile/network.ts";
 import type { NetworkPolicy } from "../../src/policy/model.ts";
@@ -6,6 +6,9 @@ import { policy, rule } from "./build.ts";
 import { packets, policySets } from "./generate.ts";
 import { options } from "./options.ts";
 import { judge } from "./oracle.ts";
+
+// Many random cases: on a busy machine they take longer than the usual 5 s.
+setDefaultTimeout(60_000);
 
 function lint(policies: readonly NetworkPolicy[]): string[] {
 	const result = compileNetwork(policies, options);

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import { explain } from "../../src/compile/explain.ts";
 import { type CompileOptions, compileNetwork } from "../../src/compile/network.ts";
@@ -10,6 +10,9 @@ import { packets, policySets } from "./generate.ts";
 import { options } from "./options.ts";
 import { judge } from "./oracle.ts";
 import { parseTable, simulate } from "./simulate.ts";
+
+// Many random cases: on a busy machine they take longer than the usual 5 s.
+setDefaultTimeout(60_000);
 
 function compiled(policies: readonly NetworkPolicy[], changes: Partial<CompileOptions> = {}) {
 	const result = compileNetwork(policies, { ...options, ...changes });

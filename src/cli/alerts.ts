@@ -16,10 +16,10 @@ Prints the alerts that the daemon remembers, oldest first.
   --follow                  print new alerts as they come, until interrupted
   --json                    one JSON object a line, as the daemon wrote it
   --limit N                 the newest N only
-  --policy NAME             of this policy only; DefaultPosture is the posture's name
+  --policy NAME             of this policy only (DefaultPosture: no rule decided)
   --action ACTION           Audit or Block only
   --config FILE             settings, of which \`status.address\` counts
-  --status-address ADDRESS  IP:port, [IPv6]:port or unix:/path (default 127.0.0.1:9755)
+  --status-address ADDRESS  IP:port or unix:/path (default 127.0.0.1:9755)
 `;
 
 const mismatch = "what answers there sent no alerts; is it portward, and of this version?";

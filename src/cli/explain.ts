@@ -23,9 +23,9 @@ What happens to a new connection, and why: ADDRESS is the remote end, PORT the
 destination port or a service name such as ssh. Changes nothing.
 
   --policy-dir DIR  policies (default /etc/portward/policies)
-  --config FILE     settings (default /etc/portward/config.yaml, which may be absent)
+  --config FILE     settings (default /etc/portward/config.yaml)
   --iface NAME      the interface; without it, one that no policy names
-  --json            {action, policy, rule, file, line, overridden}
+  --json            print {action, policy, rule, file, line, overridden}
 
 Example: portward explain --policy-dir policies ingress tcp 192.0.2.7 ssh
 `;

@@ -12,7 +12,7 @@ const help = `Usage: portward release [--config FILE]
 Removes portward's table from this network namespace, so that nothing is
 blocked any more. Refuses while a daemon runs here: stop that first.
 
-  --config FILE  settings, of which \`table\` counts (default /etc/portward/config.yaml)
+  --config FILE  settings (default /etc/portward/config.yaml)
 `;
 
 export const release: Command = {

@@ -15,7 +15,7 @@ Prints the nftables table that \`portward run\` would load for the policies that
 select this host, as text that \`nft -f\` accepts. Changes nothing.
 
   --policy-dir DIR  policies (default /etc/portward/policies)
-  --config FILE     settings (default /etc/portward/config.yaml, which may be absent)
+  --config FILE     settings (default /etc/portward/config.yaml)
 `;
 
 export const render: Command = {

@@ -12,19 +12,20 @@ const help = `Usage: portward run [--policy-dir DIR] [--config FILE] [--state-di
                     [--status-address ADDRESS] [--log-format text|json]
                     [--strict] [--insecure-permissions]
 
-Enforces the policies in DIR and keeps to them while they change. Alerts go to
-stdout, one JSON object a line; the log goes to stderr. Flags win over the file.
+Enforces the policies in DIR and keeps to them while they change. Alerts go
+to stdout, one JSON object a line; the log goes to stderr. Flags win over the
+file.
 
   --policy-dir DIR          policies (default /etc/portward/policies)
-  --config FILE             settings (default /etc/portward/config.yaml, which may be absent)
+  --config FILE             settings (default /etc/portward/config.yaml)
   --state-dir DIR           last good policies (default /var/lib/portward)
-  --status-address ADDRESS  IP:port, [IPv6]:port or unix:/path (default 127.0.0.1:9755)
+  --status-address ADDRESS  IP:port or unix:/path (default 127.0.0.1:9755)
   --log-format FORMAT       text (default) or json
   --strict                  exit with 1 when an enforcer is unavailable
-  --insecure-permissions    accept policies and settings that others than root can write
+  --insecure-permissions    accept files that others than root can write
 
-SIGHUP reads the policies and the config again. SIGTERM ends the process; the rules stay in
-force until \`portward release\`.
+SIGHUP reads the policies and the config again. SIGTERM ends the process; the
+rules stay in force until \`portward release\`.
 `;
 
 const stderrFd = 2;

@@ -34,7 +34,7 @@ Asks the running daemon what it enforces, and what became of each policy.
 
   --json                    print the daemon's /v1/status document
   --config FILE             settings, of which \`status.address\` counts
-  --status-address ADDRESS  IP:port, [IPv6]:port or unix:/path (default 127.0.0.1:9755)
+  --status-address ADDRESS  IP:port or unix:/path (default 127.0.0.1:9755)
 `;
 
 const mismatch = "what answers there sent no status document; is it portward, and of this version?";

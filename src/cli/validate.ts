@@ -17,9 +17,10 @@ const help = `Usage: portward validate PATH... [--json] [--config FILE]
 Checks policy files and directories: what is wrong, where, and what to write
 instead. Warnings do not fail. The settings are checked as well.
 
-  --json         {ok, diagnostics: [{file, line, column, path, severity, code, message, hint}]}
+  --json         print {ok, diagnostics: [{file, line, column, path, severity,
+                 code, message, hint}]}
   --config FILE  labels and settings of the host that the policies are for
-                 (default /etc/portward/config.yaml, which may be absent)
+                 (default /etc/portward/config.yaml)
 `;
 
 export const validate: Command = {

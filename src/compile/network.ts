@@ -2,9 +2,10 @@
 
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { NetworkPolicy } from "../policy/model.ts";
+import { portCells } from "./complexity.ts";
 import { lintModel } from "./lint.ts";
 import type { NetworkPlan } from "./plan.ts";
-import { buildModel, type Meaning, type NetworkModel } from "./program.ts";
+import { buildModel, type Meaning, type NetworkModel, type RuleSets, ruleSets } from "./program.ts";
 import { type RenderOptions, renderModel } from "./render.ts";
 import { checkRules } from "./rules.ts";
 
@@ -25,6 +26,9 @@ export type CompileResult =
 /** Policies that a refusal names at most. */
 const namedPolicies = 5;
 
+/** Cells that become one element are common; this many to one would only cost memory. */
+const cellsPerElement = 8;
+
 /**
  * Compiles the policies that this host's labels select. Refused, with errors
  * that have places: an interface name that cannot be rendered, two policies of
@@ -33,7 +37,11 @@ const namedPolicies = 5;
 export function compileNetwork(policies: readonly NetworkPolicy[], options: CompileOptions): CompileResult {
 	const errors = checkRules(policies);
 	if (errors.length > 0) return { ok: false, diagnostics: errors };
-	const model = buildModel(policies, options);
+	const rules = ruleSets(policies);
+	const cells = portCells(rules.ingress.atoms) + portCells(rules.egress.atoms);
+	if (cells > options.maxElements * cellsPerElement)
+		return { ok: false, diagnostics: tooComplex(policies, rules, options.maxElements) };
+	const model = buildModel(rules, options);
 	const { plan, cost } = renderModel(model, options);
 	if (plan.elements > options.maxElements) {
 		return { ok: false, diagnostics: tooMany(policies, plan, cost, options.maxElements) };
@@ -61,5 +69,23 @@ function tooMany(
 			`the policies together need ${plan.elements} kernel elements, more than maxElements (${limit}); ` +
 			`policy ${JSON.stringify(policy.name)} needs ${byPolicy.get(policy.name) ?? 0} of them`,
 		hint: "join neighbouring address blocks and port ranges, or raise maxElements in the configuration",
+	}));
+}
+
+/** Refuses what would not even fit in memory while it is compiled; the policies with the most port-limited cells come first. */
+function tooComplex(policies: readonly NetworkPolicy[], rules: RuleSets, limit: number): Diagnostic[] {
+	const atoms = [...rules.ingress.atoms, ...rules.egress.atoms].filter((atom) => atom.layer === "P");
+	const byPolicy = Map.groupBy(atoms, (atom) => atom.rule.policy);
+	const size = (policy: NetworkPolicy) => byPolicy.get(policy.name)?.length ?? 0;
+	const costly = policies.filter((policy) => size(policy) > 0).sort((a, b) => size(b) - size(a));
+	return costly.slice(0, namedPolicies).map((policy) => ({
+		...policy.place,
+		path: "spec",
+		severity: "error",
+		code: "too-many-elements",
+		message:
+			`the overlapping port ranges of the policies cannot be told apart within maxElements (${limit}); ` +
+			`policy ${JSON.stringify(policy.name)} has ${size(policy)} combinations of address block and port range`,
+		hint: "join overlapping port ranges and address blocks, or raise maxElements in the configuration",
 	}));
 }

@@ -7,7 +7,7 @@ import type { Action, Direction, Family, InterfaceMatch, NetworkPolicy, Transpor
 import { type Address, type Atom, interfaceContains, interfaceDepth, interfaceKey } from "./atom.ts";
 import { Axis } from "./interval.ts";
 import type { CompiledRule } from "./plan.ts";
-import { postureRule, rulesOf } from "./rules.ts";
+import { type DirectionRules, postureRule, rulesOf } from "./rules.ts";
 import { buildSequence } from "./sequence.ts";
 import { buildStreams, type Stream, withoutDuplicates } from "./stream.ts";
 import { find, type Step } from "./table.ts";
@@ -36,9 +36,14 @@ export interface Meaning {
 	readonly allowlistScope: "direction" | "host";
 }
 
-export function buildModel(policies: readonly NetworkPolicy[], meaning: Meaning): NetworkModel {
-	const ingress = rulesOf(policies, "ingress");
-	const egress = rulesOf(policies, "egress");
+/** The rules of the selected policies, from which the model is built. */
+export type RuleSets = Readonly<Record<Direction, DirectionRules>>;
+
+export function ruleSets(policies: readonly NetworkPolicy[]): RuleSets {
+	return { ingress: rulesOf(policies, "ingress"), egress: rulesOf(policies, "egress") };
+}
+
+export function buildModel({ ingress, egress }: RuleSets, meaning: Meaning): NetworkModel {
 	const allows = (direction: { readonly rules: readonly CompiledRule[] }) =>
 		direction.rules.some((rule) => rule.action === "Allow");
 	const host = meaning.allowlistScope === "host";

@@ -36,6 +36,7 @@ const reloaded = (over: Partial<Reloaded> = {}): Reloaded => ({
 	lastGood: false,
 	plan: null,
 	nodeLabels: {},
+	parsed: { ever: 0, present: 0 },
 	...over,
 });
 

@@ -2,15 +2,18 @@
 
 /** One allowed source and port. */
 export interface Rule {
+	readonly block: string;
+	/** One in the block. */
 	readonly address: string;
 	readonly protocol: "tcp" | "udp";
 	readonly port: number;
 }
 
-/** `count` rules with addresses and ports of their own, all different. */
+/** `count` rules with blocks and ports of their own. */
 export function makeRules(count: number, protocol: Rule["protocol"]): Rule[] {
 	return Array.from({ length: count }, (_, index) => ({
-		address: `10.${(index >> 8) & 255}.${index & 255}.${1 + ((index * 37) % 200)}`,
+		block: `10.${index >> 8}.${index & 255}.0/24`,
+		address: `10.${index >> 8}.${index & 255}.${1 + (index % 250)}`,
 		protocol,
 		port: 1000 + ((index * 7) % 997),
 	}));
@@ -26,7 +29,7 @@ export function asPolicy(name: string, rules: readonly Rule[]): string {
 			nodeSelector: { matchLabels: { "kubernetes.io/hostname": "*" } },
 			action: "Allow",
 			ingress: rules.map((rule) => ({
-				from: [{ ipBlock: { cidr: `${rule.address}/32` } }],
+				from: [{ ipBlock: { cidr: rule.block } }],
 				ports: [{ protocol: rule.protocol.toUpperCase(), port: rule.port }],
 			})),
 		},
@@ -35,7 +38,7 @@ export function asPolicy(name: string, rules: readonly Rule[]): string {
 
 /** What a firewall that goes through its rules one by one would load. */
 export function asLinearRuleset(rules: readonly Rule[]): string {
-	const lines = rules.map((rule) => `ip saddr ${rule.address} ${rule.protocol} dport ${rule.port} accept`);
+	const lines = rules.map((rule) => `ip saddr ${rule.block} ${rule.protocol} dport ${rule.port} accept`);
 	return `table inet linear {
 	chain in {
 		type filter hook input priority 10; policy drop;

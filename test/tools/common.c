@@ -31,6 +31,13 @@ double seconds(void)
 	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
+double thread_seconds(void)
+{
+	struct timespec used;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+	return (double)used.tv_sec + (double)used.tv_nsec * 1e-9;
+}
+
 /* xorshift64*: speed matters, quality does not. One state a thread. */
 uint32_t random32(void)
 {

@@ -53,6 +53,8 @@ socklen_t socket_address(struct sockaddr_storage *storage, const char *address, 
 /* tcp, udp, sctp, icmp, icmpv6, or a number. */
 bool parse_protocol(const char *text, uint8_t *protocol);
 double seconds(void);
+/* CPU time that the calling thread has used. */
+double thread_seconds(void);
 uint32_t random32(void);
 /* Prints to stderr and exits with 1. */
 _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));

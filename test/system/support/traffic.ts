@@ -24,7 +24,7 @@ export interface FloodOptions {
 	readonly packets: number;
 	/** Packets a second; 0 is as fast as it goes. */
 	readonly rate: number;
-	/** Counts nothing and lets unread sockets take the packets, so that the time is the kernel's alone. */
+	/** Counts nothing and lets unread sockets take the packets; `seconds` is then the CPU time that they cost. */
 	readonly sink?: boolean;
 }
 

@@ -1,0 +1,61 @@
+/**
+ * bun bench/load-once.ts CASE FILE
+ *
+ * Compiles a case and enforces it in the network namespace that it is started
+ * in, with the libraries' own calls, as the daemon does. Prints how long that
+ * took, and leaves the same ruleset in FILE.
+ */
+
+import { writeFileSync } from "node:fs";
+import { Nftables } from "../ffi/nftables.ts";
+import { KernelTable } from "../src/apply/kernel-table.ts";
+import { compileNetwork } from "../src/compile/network.ts";
+import type { NetworkPlan } from "../src/compile/plan.ts";
+import { renderPlan } from "../src/compile/render.ts";
+import { listTable } from "../src/observe/table-listing.ts";
+import type { NetworkPolicy } from "../src/policy/model.ts";
+import { makeCase, warmUpCase } from "./load-cases.ts";
+
+const [name = "", file = ""] = process.argv.slice(2);
+const table = "kubearmor";
+const policies = makeCase(name);
+const opened = Nftables.open();
+if (!opened.ok) throw new Error(opened.reason);
+const kernel = new KernelTable(
+	opened.nftables,
+	(wanted) => {
+		const listed = listTable(wanted);
+		return listed.ok ? { ok: true, listing: listed.names } : listed;
+	},
+	table,
+);
+const form = kernel.probe();
+
+function enforce(set: readonly NetworkPolicy[]): NetworkPlan {
+	const compiled = compileNetwork(set, {
+		epoch: "bench",
+		form,
+		posture: "block",
+		allowlistScope: "direction",
+		essentials: true,
+		nflogGroup: 4242,
+		maxElements: 100_000_000,
+		logLimit: { rate: 500, burst: 1000 },
+	});
+	if (!compiled.ok) throw new Error(JSON.stringify(compiled.diagnostics));
+	const applied = kernel.apply(compiled.plan);
+	if (!applied.ok) throw new Error(applied.error);
+	return compiled.plan;
+}
+
+// As a daemon that has been running with other policies.
+enforce(makeCase(warmUpCase));
+const start = performance.now();
+const plan = enforce(policies);
+const milliseconds = performance.now() - start;
+
+const atoms = policies
+	.flatMap((policy) => [...policy.ingress, ...policy.egress])
+	.reduce((sum, rule) => sum + Math.max(1, rule.peers.length) * Math.max(1, rule.ports.length), 0);
+writeFileSync(file, renderPlan(plan, table));
+console.log(JSON.stringify({ milliseconds, atoms, elements: plan.elements }));

@@ -1,6 +1,6 @@
 /** The C library: the few calls that Bun has no equivalent for. Every wrapper reads errno at once after its call. */
 
-import { type FFIFunction, type Library, type Pointer, read } from "bun:ffi";
+import { type FFIFunction, type Library, type Pointer, read, toArrayBuffer } from "bun:ffi";
 import { getSystemErrorMap } from "node:util";
 import { checkedInteger, type LibraryFailure, type LibrarySpec, openLibrary } from "./library.ts";
 
@@ -55,11 +55,13 @@ export interface CallFailure {
 export class Libc {
 	readonly #symbols: Symbols;
 	readonly #errno: Pointer;
+	readonly #errnoCell: Int32Array;
 	readonly #trim: ((pad: number) => number) | null;
 
 	private constructor(symbols: Symbols) {
 		this.#symbols = symbols;
 		this.#errno = toPointer(symbols.__errno_location());
+		this.#errnoCell = new Int32Array(toArrayBuffer(this.#errno, 0, 4));
 		const optional = openLibrary(SPEC, OPTIONAL);
 		this.#trim = optional.ok ? optional.symbols.malloc_trim : null;
 	}
@@ -159,6 +161,16 @@ export class Libc {
 			return null;
 		const end = name.indexOf(0);
 		return new TextDecoder().decode(name.subarray(0, end < 0 ? name.length : end));
+	}
+
+	/** errno as the last call of this thread left it, for libraries that tell failures no other way. */
+	get errno(): number {
+		return read.i32(this.#errno, 0);
+	}
+
+	/** Sets errno to 0, so that a call which leaves it alone can be told from one that failed. */
+	clearErrno(): void {
+		this.#errnoCell[0] = 0;
 	}
 
 	/** malloc_trim(3): gives freed memory back to the kernel. False where the C library has none (musl). */

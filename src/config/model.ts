@@ -8,6 +8,10 @@ export interface Config {
 	readonly enableKubeArmorHostPolicy: boolean;
 	readonly enableUSBDeviceHandler: boolean;
 	readonly hostDefaultDevicePosture: Posture;
+	/** Whether USB devices that were there before portward are refused too (`apply`) or only reported (`audit`). */
+	readonly presentDevices: "apply" | "audit";
+	/** Whether boot keyboards that were there at this boot's first start are spared unless an entry names HID. */
+	readonly protectConsoleKeyboard: boolean;
 	readonly policyDir: string;
 	readonly stateDir: string;
 	/** As configured; the system labels come from src/select. */

@@ -56,6 +56,8 @@ export const configSchema = v.object({
 	enableKubeArmorHostPolicy: v.optional(flag, true),
 	enableUSBDeviceHandler: v.optional(flag, true),
 	hostDefaultDevicePosture: v.optional(posture, "audit"),
+	presentDevices: v.optional(v.picklist(["apply", "audit"], "write apply or audit, in lower case"), "apply"),
+	protectConsoleKeyboard: v.optional(flag, true),
 	policyDir: v.optional(absolutePath, "/etc/portward/policies"),
 	stateDir: v.optional(absolutePath, "/var/lib/portward"),
 	nodeLabels: v.optional(labels, {}),

@@ -13,8 +13,10 @@ export interface Applied {
 }
 
 export interface UsbCalls extends Calls {
-	/** The names of all devices; null where the kernel has no USB. */
-	list(argument: { readonly root: string }): readonly string[] | null;
+	/** All devices, a hub before what hangs on it; null where the kernel has no USB. */
+	list(argument: {
+		readonly root: string;
+	}): readonly { readonly name: string; readonly instance: string }[] | null;
 	inspect(argument: { readonly root: string; readonly name: string }): PresentDevice | null;
 	authorize(argument: {
 		readonly root: string;

@@ -11,7 +11,11 @@ export function usbJobs(open: (root: string) => Sysfs = (root) => new Sysfs(root
 	return {
 		list: ({ root }) => {
 			const files = open(root);
-			return files.identity(usbDevicesPath) === null ? null : listUsbDevices(files);
+			if (files.identity(usbDevicesPath) === null) return null;
+			return listUsbDevices(files).flatMap((name) => {
+				const instance = usbInstance(files, name);
+				return instance === null ? [] : [{ name, instance }];
+			});
 		},
 		inspect: ({ root, name }) => readUsbDevice(open(root), name),
 		authorize: ({ root, instance, request }) => {

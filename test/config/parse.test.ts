@@ -16,6 +16,8 @@ describe("defaults", () => {
 			enableKubeArmorHostPolicy: true,
 			enableUSBDeviceHandler: true,
 			hostDefaultDevicePosture: "audit",
+			presentDevices: "apply",
+			protectConsoleKeyboard: true,
 			policyDir: "/etc/portward/policies",
 			stateDir: "/var/lib/portward",
 			nodeLabels: {},
@@ -45,6 +47,8 @@ hostDefaultNetworkPosture: audit
 enableKubeArmorHostPolicy: false
 enableUSBDeviceHandler: false
 hostDefaultDevicePosture: block
+presentDevices: audit
+protectConsoleKeyboard: false
 policyDir: /p
 stateDir: /s
 nodeLabels: {role: database, "example.org/tier": "1"}
@@ -64,6 +68,8 @@ alerts: {stdout: false, file: /var/log/a.json, fileMaxBytes: 4096, fileKeep: 0, 
 		enableKubeArmorHostPolicy: false,
 		enableUSBDeviceHandler: false,
 		hostDefaultDevicePosture: "block",
+		presentDevices: "audit",
+		protectConsoleKeyboard: false,
 		policyDir: "/p",
 		stateDir: "/s",
 		nodeLabels: { role: "database", "example.org/tier": "1" },

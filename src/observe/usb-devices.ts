@@ -1,0 +1,140 @@
+/**
+ * The USB devices that sysfs shows (Documentation/ABI/testing/sysfs-bus-usb).
+ * `product`, `manufacturer` and `serial` take the device's lock, which a driver
+ * may hold for as long as its device does not answer: read devices on a thread
+ * that may wait. bConfigurationValue and its like, which need the lock for
+ * nothing that we want to know, are left alone.
+ */
+
+import type { UsbDevice } from "../policy/device-subject.ts";
+import { descriptorLimits, parseUsbDescriptors } from "./usb-descriptors.ts";
+import { compareUsbPorts, parseUsbPort } from "./usb-port.ts";
+
+/** What of sysfs is needed; paths are relative to its root. */
+export interface SysfsReader {
+	readText(path: string): string | null;
+	readBytes(path: string, limit: number): Uint8Array | null;
+	list(path: string): readonly string[];
+	identity(path: string): string | null;
+	linkName(path: string): string | null;
+	realPath(path: string): string | null;
+}
+
+export const usbDevicesPath = "bus/usb/devices";
+
+export function usbDevicePath(name: string): string {
+	return `${usbDevicesPath}/${name}`;
+}
+
+/** An interface of the configuration that is in force; a device that is not authorized has none. */
+export interface PresentInterface {
+	/** `1-4:1.0`. */
+	readonly name: string;
+	readonly configuration: number;
+	readonly number: number;
+	readonly authorized: boolean;
+	/** Null when no driver is bound. */
+	readonly driver: string | null;
+}
+
+/** A device at one moment. Plain data. */
+export interface PresentDevice {
+	/** Differs from that of any other device, and of the same one plugged in again. */
+	readonly instance: string;
+	/** The kernel's address of the device. */
+	readonly bus: number;
+	readonly number: number;
+	readonly authorized: boolean;
+	readonly interfaces: readonly PresentInterface[];
+	readonly device: UsbDevice;
+	/** Where it is in sysfs, such as `/devices/pci0000:00/0000:00:14.0/usb1/1-4`. */
+	readonly sysPath: string;
+}
+
+/** The names of all devices, root hubs included, a hub before what hangs on it. Takes no locks. */
+export function listUsbDevices(files: Pick<SysfsReader, "list">): readonly string[] {
+	return files
+		.list(usbDevicesPath)
+		.filter((name) => parseUsbPort(name)?.interface === null)
+		.sort(compareUsbPorts);
+}
+
+/** Tells one instance of a device from every other. Null when it is not there. Takes no locks. */
+export function usbInstance(files: SysfsReader, name: string): string | null {
+	const path = usbDevicePath(name);
+	const identity = files.identity(path);
+	const bus = files.readText(`${path}/busnum`);
+	const number = files.readText(`${path}/devnum`);
+	return identity === null || bus === null || number === null ? null : `${identity}.${bus}.${number}`;
+}
+
+/** Reads a device. Null when it is not there, or was exchanged for another while it was read. May wait for the device. */
+export function readUsbDevice(files: SysfsReader, name: string): PresentDevice | null {
+	const port = parseUsbPort(name);
+	if (port === null || port.interface !== null) return null;
+	const path = usbDevicePath(name);
+	const instance = usbInstance(files, name);
+	const bytes = files.readBytes(`${path}/descriptors`, descriptorLimits.bytes + 1);
+	const sysPath = files.realPath(path);
+	if (instance === null || bytes === null || sysPath === null) return null;
+	const present: PresentDevice = {
+		instance,
+		bus: Number(files.readText(`${path}/busnum`) ?? 0),
+		number: Number(files.readText(`${path}/devnum`) ?? 0),
+		authorized: (files.readText(`${path}/authorized`) ?? "0") !== "0",
+		interfaces: readInterfaces(files, name),
+		device: {
+			port: name,
+			level: port.level,
+			descriptors: parseUsbDescriptors(bytes),
+			serial: files.readText(`${path}/serial`),
+			product: files.readText(`${path}/product`),
+			manufacturer: files.readText(`${path}/manufacturer`),
+			connectType: readConnectType(files, name),
+		},
+		sysPath,
+	};
+	return usbInstance(files, name) === instance ? present : null;
+}
+
+/** The interfaces that exist now. Takes no locks. */
+export function readInterfaces(files: SysfsReader, name: string): readonly PresentInterface[] {
+	const path = usbDevicePath(name);
+	const interfaces: PresentInterface[] = [];
+	for (const entry of files.list(path)) {
+		const port = parseUsbPort(entry);
+		if (port === null || port.interface === null || port.device !== name) continue;
+		const { configuration, number } = port.interface;
+		interfaces.push({
+			name: entry,
+			configuration,
+			number,
+			// Before Linux 4.4 there is no such file, and every interface is authorized.
+			authorized: (files.readText(`${path}/${entry}/authorized`) ?? "1") !== "0",
+			driver: files.linkName(`${path}/${entry}/driver`),
+		});
+	}
+	return interfaces.sort((a, b) => a.configuration - b.configuration || a.number - b.number);
+}
+
+const connectTypes = ["hotplug", "hardwired", "not used"] as const;
+
+/**
+ * The link `port` comes only after the device's `add`, so the port is looked up
+ * among what its hub has had from the start.
+ */
+function readConnectType(files: SysfsReader, name: string): UsbDevice["connectType"] {
+	const port = parseUsbPort(name);
+	const last = port?.chain.at(-1);
+	if (port === null || last === undefined) return "unknown";
+	const chain = port.chain.slice(0, -1);
+	const hub = chain.length === 0 ? `usb${port.bus}` : `${port.bus}-${chain.join(".")}`;
+	const hubPath = usbDevicePath(hub);
+	for (const entry of files.list(hubPath)) {
+		const inner = parseUsbPort(entry);
+		if (inner === null || inner.interface === null || inner.device !== hub) continue;
+		const text = files.readText(`${hubPath}/${entry}/${hub}-port${last}/connect_type`);
+		if (text !== null) return connectTypes.find((type) => type === text) ?? "unknown";
+	}
+	return "unknown";
+}

@@ -61,6 +61,16 @@ export function judgeable(flow: TrackedFlow, isLocal: (address: string) => boole
 	};
 }
 
+/** What a refused tuple may stand for: the kernel's set does not say which side opened the flow. */
+export function possibleFlows(cut: CutFlow): readonly JudgedFlow[] {
+	const { family, remote, protocol, remotePort, localPort } = cut;
+	const flow = { family, remote, protocol, cut };
+	return [
+		{ ...flow, direction: "ingress", destinationPort: localPort },
+		{ ...flow, direction: "egress", destinationPort: remotePort },
+	];
+}
+
 /** What becomes of the open flows. */
 export interface Verdicts<F extends TrackedFlow> {
 	/** Entries to delete. */

@@ -23,6 +23,8 @@ export interface NftCalls extends Calls {
 	apply(argument: { readonly plan: NetworkPlan; readonly distrust: boolean }): ApplyResult;
 	guard(argument: { readonly defaultDrop: NetworkPlan["defaultDrop"] }): ApplyResult;
 	cut(argument: { readonly flows: readonly CutFlow[] }): { ok: true } | { ok: false; error: string };
+	/** The flows that an earlier daemon refused. Null when they cannot be read. */
+	cuts(argument: null): readonly CutFlow[] | null;
 	/** Null when they cannot be read. */
 	counters(argument: null): Readonly<Record<string, CounterValue>> | null;
 }

@@ -4,7 +4,7 @@
  */
 
 import type { ApplyResult } from "../apply/kernel-table.ts";
-import type { JudgedFlow } from "../apply/open-connections.ts";
+import { type JudgedFlow, possibleFlows } from "../apply/open-connections.ts";
 import type { CompiledRule, NetworkPlan, RulesetForm } from "../compile/plan.ts";
 import type { Config } from "../config/model.ts";
 import type { CounterValue } from "../observe/counters.ts";
@@ -176,6 +176,7 @@ export class NetworkEnforcer {
 		if (failed !== null)
 			this.#options.events.warn(`changes of others cannot be told from our own: ${failed}`);
 		this.#options.events.found((await this.#options.nft.call("counters", null)) ?? {});
+		this.#refused = ((await this.#options.nft.call("cuts", null)) ?? []).flatMap(possibleFlows);
 		this.#form = opened.form;
 	}
 

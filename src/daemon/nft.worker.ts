@@ -5,9 +5,11 @@ import { Libc } from "../../ffi/libc.ts";
 import { NetlinkSocket } from "../../ffi/netlink.ts";
 import { Nftables } from "../../ffi/nftables.ts";
 import { KernelTable } from "../apply/kernel-table.ts";
+import { type CutFlow, cutSets } from "../apply/transaction.ts";
 import { type CounterValue, readCounters } from "../observe/counters.ts";
 import { probeCommands } from "../observe/drift-filter.ts";
 import { listTable } from "../observe/table-listing.ts";
+import { readTuples } from "../observe/tuple-set.ts";
 import type { NftCalls, NftOpened } from "./calls.ts";
 import { serve } from "./rpc.ts";
 
@@ -84,6 +86,16 @@ const calls: NftCalls = {
 	},
 	guard: ({ defaultDrop }) => kernel?.table.guard(defaultDrop) ?? notOpen,
 	cut: ({ flows }) => kernel?.table.cut(flows) ?? notOpen,
+	cuts: () => {
+		if (!kernel?.netlink) return null;
+		const flows: CutFlow[] = [];
+		for (const family of [4, 6] as const) {
+			const read = readTuples(kernel.netlink, kernel.name, cutSets[family], family);
+			if (!read.ok) return null;
+			for (const tuple of read.tuples) flows.push(tuple);
+		}
+		return flows;
+	},
 	counters: () => {
 		if (!kernel?.netlink) return null;
 		const read = readCounters(kernel.netlink, kernel.name);

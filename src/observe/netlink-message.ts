@@ -165,6 +165,17 @@ export class AttributeTable {
 	}
 }
 
+/** Bounds of the value of each attribute in a nest that is a list, such as the elements of a set. */
+export function* attributeRanges(bytes: Uint8Array): Generator<{ start: number; end: number }> {
+	const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+	for (let at = 0; bytes.length - at >= ATTRIBUTE_HEADER_BYTES; ) {
+		const length = view.getUint16(at, true);
+		if (length < ATTRIBUTE_HEADER_BYTES || length > bytes.length - at) return;
+		yield { start: at + ATTRIBUTE_HEADER_BYTES, end: at + length };
+		at += aligned(length);
+	}
+}
+
 /** Builds one message. */
 export class MessageWriter {
 	readonly #bytes: number[] = [];

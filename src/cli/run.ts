@@ -100,7 +100,7 @@ async function run(
 	const started = await Promise.race([running.then(() => true), ended.then(() => false)]);
 	const refused = started && values.strict === true && !daemon.enforcing;
 	if (!refused) await ended;
-	log.info("stopping; the rules stay in force");
+	log.info(daemon.enforcing ? "stopping; the rules stay in force" : "stopping; nothing was enforced");
 	process.off("SIGHUP", reload);
 	await Promise.race([daemon.stop(), Bun.sleep(stopMs)]);
 	lines.close();

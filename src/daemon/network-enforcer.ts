@@ -47,6 +47,9 @@ const heavyText = 1024 * 1024;
 const lightText = 64 * 1024;
 const idleMs = 3000;
 
+/** A kernel module may be loaded, a foreign table removed, memory freed: no event tells. */
+const retryMs = 30_000;
+
 /** Rules that left the ruleset still have packets on their way to us. */
 const retiredRules = 20_000;
 
@@ -57,6 +60,8 @@ export class NetworkEnforcer {
 	#epoch = 0;
 	#plan: NetworkPlan | null = null;
 	#reloaded: Reloaded | null = null;
+	/** The last plan could not be put in force. */
+	#failed = false;
 	#idle: ReturnType<typeof setTimeout> | null = null;
 	/** Flows that a Block ended and that it refuses in both directions. */
 	#refused: readonly JudgedFlow[] = [];
@@ -155,6 +160,7 @@ export class NetworkEnforcer {
 			form: this.#form ?? "concatenated",
 		});
 		this.#reloaded = reloaded;
+		events.read(reloaded);
 		if (this.#form === null) return this.#state.reason;
 		if (!reloaded.plan) {
 			events.reloaded("refused", null, "the set of policies was refused; what was in force stays");
@@ -186,6 +192,7 @@ export class NetworkEnforcer {
 		for (const rule of plan.rules) this.#remember(rule);
 		const started = performance.now();
 		const result: ApplyResult = await nft.call("apply", { plan, distrust });
+		this.#failed = !result.ok;
 		const seconds = (performance.now() - started) / 1000;
 		if (!result.ok) {
 			events.reloaded("failed", null, result.error);
@@ -223,8 +230,12 @@ export class NetworkEnforcer {
 		if (ended.error !== "") events.warn(`connections could not be ended: ${ended.error}`);
 	}
 
-	/** Gives back the heap of the policy Worker where that costs less than it saves. */
+	/** Tries again what failed; else gives back the heap of the policy Worker where that costs less than it saves. */
 	#rest(): void {
+		if (this.#state.state === "unavailable" || this.#failed) {
+			this.#idle = setTimeout(() => void this.reload(), retryMs);
+			return;
+		}
 		const { ever, present } = this.#reloaded?.parsed ?? { ever: 0, present: 0 };
 		if (ever >= heavyText) this.#options.policy.recycle();
 		else if (present <= lightText) this.#idle = setTimeout(() => this.#options.policy.recycle(), idleMs);

@@ -19,14 +19,16 @@ export interface ObserverOptions {
 	warn(message: string): void;
 }
 
-/** Between two starts of a Worker that ends. */
-const restartMs = 1000;
+/** Before a Worker that ended is started again; doubled each time until it says that it is ready. */
+const firstRestartMs = 1000;
+const lastRestartMs = 60_000;
 /** How long the start waits for a Worker that says nothing. */
 const readyMs = 2000;
 
 export class NetworkObservers {
 	readonly #options: ObserverOptions;
 	readonly #running = new Map<"nflog" | "drift", { stop(): Promise<void> }>();
+	readonly #restartMs = { nflog: firstRestartMs, drift: firstRestartMs };
 	#stopped = false;
 
 	constructor(options: ObserverOptions) {
@@ -82,7 +84,10 @@ export class NetworkObservers {
 		const ready = Promise.withResolvers<void>();
 		const started = Observer.start<Settings, Report>(createWorker(name), settings, {
 			report: (report) => {
-				if (report.kind === "ready") ready.resolve();
+				if (report.kind === "ready") {
+					this.#restartMs[name] = firstRestartMs;
+					ready.resolve();
+				}
 				handle(report);
 			},
 			ended: (error) => {
@@ -90,7 +95,8 @@ export class NetworkObservers {
 				ready.resolve();
 				if (this.#stopped) return;
 				warn(`the ${name} worker ended and is started again: ${error}`);
-				setTimeout(() => void again(), restartMs);
+				setTimeout(() => void again(), this.#restartMs[name]).unref();
+				this.#restartMs[name] = Math.min(this.#restartMs[name] * 2, lastRestartMs);
 			},
 		});
 		if (!started.ok) {

@@ -16,7 +16,7 @@ Prints the alerts that the daemon remembers, oldest first.
   --follow                  print new alerts as they come, until interrupted
   --json                    one JSON object a line, as the daemon wrote it
   --limit N                 the newest N only
-  --policy NAME             of this policy only (DefaultPosture: no rule decided)
+  --policy NAME             of this policy only, such as DefaultPosture
   --action ACTION           Audit or Block only
   --config FILE             settings, of which \`status.address\` counts
   --status-address ADDRESS  IP:port or unix:/path (default 127.0.0.1:9755)

@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import type { Config } from "../config/model.ts";
 import { findDuplicateNames } from "../policy/collection.ts";
+import type { HostDevicePolicy } from "../policy/device-model.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { NetworkPolicy } from "../policy/model.ts";
 import { isBroken, type ParsedDocument, parsePolicyFile } from "../policy/parse.ts";
@@ -19,6 +20,9 @@ export interface PolicySet {
 	readonly policies: readonly NetworkPolicy[];
 	/** Those that this host's labels select. */
 	readonly selected: readonly NetworkPolicy[];
+	/** The same of device policies. */
+	readonly devicePolicies: readonly HostDevicePolicy[];
+	readonly selectedDevices: readonly HostDevicePolicy[];
 	readonly diagnostics: readonly Diagnostic[];
 }
 
@@ -40,6 +44,8 @@ export function readPolicySet(paths: readonly string[], config: Config): PolicyS
 	const labels = nodeLabels(config.nodeLabels, { hostname: hostname(), arch: process.arch });
 	const policies: NetworkPolicy[] = [];
 	const selected: NetworkPolicy[] = [];
+	const devicePolicies: HostDevicePolicy[] = [];
+	const selectedDevices: HostDevicePolicy[] = [];
 	for (const document of documents) {
 		diagnostics.push(...document.diagnostics);
 		const duplicate = duplicates.get(document);

@@ -1,0 +1,152 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { get } from "../../src/cli/client.ts";
+import { formatListenAddress } from "../../src/report/http/address.ts";
+import type { HttpServer } from "../../src/report/http/server.ts";
+import { serve } from "../report/http/wire.ts";
+import { sampleSource, sampleState } from "../report/sample.ts";
+import { Files, portward } from "./support/portward.ts";
+
+const running: { stop(force?: boolean): unknown }[] = [];
+afterEach(() => {
+	for (const server of running.splice(0)) server.stop(true);
+});
+
+async function daemon(...args: Parameters<typeof serve>): Promise<HttpServer> {
+	const { server } = await serve(...args);
+	running.push(server);
+	return server;
+}
+
+/** Something else that speaks HTTP. */
+function stranger(answer: () => Response): string {
+	const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: answer });
+	running.push(server);
+	return `127.0.0.1:${server.port}`;
+}
+
+const noSettings = ["--config", "/dev/null"];
+
+describe("status", () => {
+	test("says what is enforced, for people", async () => {
+		const server = await daemon();
+		const address = formatListenAddress(server.address);
+		const { code, out, error } = await portward("status", ...noSettings, "--status-address", address);
+		expect([code, error]).toEqual([0, ""]);
+		expect(out).toBe(
+			"portward 0.1.0 on vm1: enforced: what is on disk\n" +
+				"network: active\n" +
+				"usb: unavailable (not part of this version)\n" +
+				"np1: enforced, Block, 7 packets (/etc/portward/policies/a.yaml:1)\n",
+		);
+	});
+
+	test("shows drift, warnings, and each policy's findings; escapes them", async () => {
+		const place = { file: "/p/a.yaml", line: 1, column: 1, path: "" };
+		const finding = { ...place, severity: "warning", code: "c", message: "odd\x1b[2J\n", hint: "" } as const;
+		const common = { kind: "KubeArmorNetworkPolicy", file: "/p/a.yaml", line: 1, action: null } as const;
+		const state = sampleState({
+			drift: 2,
+			warnings: ["forwarded\u202e"],
+			policies: [
+				{ ...common, name: "", selected: true, enforced: false, diagnostics: [finding] },
+				{ ...common, name: "far", selected: false, enforced: false, diagnostics: [] },
+			],
+		});
+		const server = await daemon(sampleSource(() => state).source);
+		const address = formatListenAddress(server.address);
+		const { out } = await portward("status", ...noSettings, "--status-address", address);
+		expect(out).toContain("changes by others that were undone: 2\n");
+		expect(out).toContain("warning: forwarded\\u{202e}\n");
+		expect(out).toContain(
+			"(no name): not enforced, no action, 0 packets (/p/a.yaml:1)\n    warning: odd\\x1b[2J\\n\n",
+		);
+		expect(out).toContain("far: not for this host");
+	});
+
+	test("--json is the daemon's document, without raw controls", async () => {
+		const state = sampleState({ warnings: ["\x1b\u202e\u009b"] });
+		const server = await daemon(sampleSource(() => state).source);
+		const address = formatListenAddress(server.address);
+		const { code, out } = await portward("status", "--json", ...noSettings, "--status-address", address);
+		expect(code).toBe(0);
+		expect(out).not.toMatch(/[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]/);
+		expect(JSON.parse(out)).toMatchObject({
+			version: "0.1.0",
+			warnings: ["\x1b\u202e\u009b"],
+			enforcers: { network: { state: "active", generation: 3 } },
+			policies: [{ name: "np1", packets: 7, bytes: 420 }],
+		});
+	});
+
+	test("over a Unix socket, named in the settings", async () => {
+		using files = new Files();
+		const path = join(files.path, "status.sock");
+		await daemon(undefined, {}, { kind: "unix", path });
+		const config = files.config({ status: { address: `unix:${path}` } });
+		const { code, out } = await portward("status", "--config", config);
+		expect(code).toBe(0);
+		expect(out).toStartWith("portward 0.1.0 on vm1");
+	});
+});
+
+describe("failures are 1 and say what to look at", () => {
+	test.each([["status"], ["alerts"]])("%s: nobody listens", async (command) => {
+		using files = new Files();
+		for (const address of [`unix:${files.path}/none.sock`, "127.0.0.1:1"]) {
+			const { code, out, error } = await portward(command, ...noSettings, "--status-address", address);
+			expect([code, out]).toEqual([1, ""]);
+			expect(error).toContain(`no daemon answers at ${address}`);
+			expect(error).toContain("is portward running");
+		}
+	});
+
+	test.each([
+		["status", "no JSON", () => new Response("hello")],
+		["status", "other JSON", () => Response.json({ status: "ok" })],
+		["status", "an error", () => new Response("\x1b[2J", { status: 500 })],
+		["alerts", "no JSON", () => new Response("hello")],
+		["alerts", "other JSON", () => Response.json([])],
+		["alerts --follow", "no stream", () => Response.json({ alerts: [] })],
+		["alerts --follow", "no body", () => new Response(null, { status: 204 })],
+	])("%s: what listens sends %s", async (command, _what, answer) => {
+		const address = stranger(answer);
+		const { code, out, error } = await portward(
+			...command.split(" "),
+			...noSettings,
+			"--status-address",
+			address,
+		);
+		expect([code, out]).toEqual([1, ""]);
+		expect(error).toMatch(/^portward: what .*\n$/);
+		expect(error).not.toContain("\x1b");
+	});
+
+	test("a refusal of the daemon is passed on with its remedy", async () => {
+		const server = await daemon();
+		const address = formatListenAddress(server.address);
+		const refused = await get(address, "/v1/alerts?limit=0", new AbortController().signal);
+		expect(refused).toEqual({
+			ok: false,
+			message: `what listens at ${address} answered 400: limit is not a whole number from 1 to 1000000; write limit=100`,
+		});
+	});
+
+	test("wrong usage is 64", async () => {
+		for (const args of [
+			["status", "now"],
+			["status", "--jsn"],
+			["status", "--status-address", "nowhere"],
+		]) {
+			expect((await portward(...args, ...noSettings)).code).toBe(64);
+		}
+	});
+
+	test("broken settings are told with their place", async () => {
+		using files = new Files();
+		const config = files.put(".config", "status: 7\n");
+		const { code, error } = await portward("status", "--config", config);
+		expect(code).toBe(1);
+		expect(error).toContain(`${config}:1:`);
+	});
+});

@@ -7,6 +7,7 @@
  */
 
 import type { Transport } from "./model.ts";
+import { nearest, quote } from "./suggest.ts";
 
 /** A port, or null with what is wrong and what to write. */
 export type ServiceResult =
@@ -90,10 +91,11 @@ export function serviceNames(): readonly string[] {
 export function lookupService(name: string, transport: Transport): ServiceResult {
 	const known = ports.get(name.toLowerCase());
 	if (known === undefined) {
+		const meant = nearest(name, serviceNames());
 		return {
 			ok: false,
-			message: `${JSON.stringify(name)} is not a known service name`,
-			hint: "write the port as a number from 1 to 65535",
+			message: `${quote(name)} is not a known service name`,
+			hint: `${meant === null ? "" : `did you mean ${meant}? Or `}write the port as a number from 1 to 65535`,
 		};
 	}
 	const port = known[transport];

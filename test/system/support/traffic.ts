@@ -24,7 +24,7 @@ export interface FloodOptions {
 	readonly packets: number;
 	/** Packets a second; 0 is as fast as it goes. */
 	readonly rate: number;
-	/** Counts nothing and lets unread sockets take the packets; `seconds` is then the CPU time that they cost. */
+	/** Counts nothing and lets unread sockets take the packets, so that the time is the kernel's alone. */
 	readonly sink?: boolean;
 }
 
@@ -132,7 +132,16 @@ export class Conversation implements Disposable {
 
 	/** Sends a byte: `echo` when it came back in time, `closed` when the connection is gone. */
 	async say(milliseconds = 300): Promise<"echo" | "silent" | "closed"> {
-		this.#process.stdin.write(`${milliseconds}\n`);
+		return await this.#exchange(`${milliseconds}`);
+	}
+
+	/** The server sends a byte of its own accord: `echo` when it arrived in time. Over UDP, `say` something before. */
+	async serve(milliseconds = 300): Promise<"echo" | "silent" | "closed"> {
+		return await this.#exchange(`serve ${milliseconds}`);
+	}
+
+	async #exchange(line: string): Promise<"echo" | "silent" | "closed"> {
+		this.#process.stdin.write(`${line}\n`);
 		this.#process.stdin.flush();
 		const answer = await this.#answers.next();
 		const value = answer.done ? "" : answer.value;

@@ -65,6 +65,8 @@ export class NetworkEnforcer {
 	#idle: ReturnType<typeof setTimeout> | null = null;
 	/** Flows that a Block ended and that it refuses in both directions. */
 	#refused: readonly JudgedFlow[] = [];
+	/** False while the policy Worker alone knows the last good policies. */
+	#saved = true;
 	#rules = new Map<string, CompiledRule>();
 	#wanted: { reload: boolean; repair: DriftEvent | null } = { reload: false, repair: null };
 	#working: Promise<void> | null = null;
@@ -214,6 +216,7 @@ export class NetworkEnforcer {
 		const unsaved = await policy.call("keep", null);
 		if (unsaved !== null) events.warn(`the last good policies could not be saved: ${unsaved}`);
 		return "";
+		this.#saved = unsaved === null;
 	}
 
 	/** The tuples are refused before their entries go, or the next packet could open the connection anew. */
@@ -238,6 +241,7 @@ export class NetworkEnforcer {
 		}
 		const { ever, present } = this.#reloaded?.parsed ?? { ever: 0, present: 0 };
 		if (ever >= heavyText) this.#options.policy.recycle();
+		if (!this.#saved) return;
 		else if (present <= lightText) this.#idle = setTimeout(() => this.#options.policy.recycle(), idleMs);
 	}
 

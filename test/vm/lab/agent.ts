@@ -69,7 +69,7 @@ export class GuestProcess {
 	}
 }
 
-/** The host's side of test/vm/guest/agent.c, port "lab.rpc". */
+/** The host's side of test/vm/guest/agent, port "lab.rpc". */
 export class Agent {
 	/** The boot ids of the guest's boots, in order; a new one is the sign that a reboot is complete. */
 	readonly boots = new Stream<string>();

@@ -128,12 +128,14 @@ function skeleton(root: string): void {
 
 async function installLab(root: string): Promise<void> {
 	const lab = join(root, "run/lab");
-	for (const name of readdirSync(guestDir)) {
-		const source = join(guestDir, name);
-		if (name.endsWith(".c"))
-			await $`gcc -static -O2 -Wall -Wextra -Werror -o ${join(lab, basename(name, ".c"))} ${source}`;
-		else if (name === "init") copyFileSync(source, join(root, "init"));
-		else copyFileSync(source, join(lab, name));
+	for (const entry of readdirSync(guestDir, { withFileTypes: true })) {
+		const source = join(guestDir, entry.name);
+		// A folder is a program in C.
+		if (entry.isDirectory()) {
+			const sources = readdirSync(source).filter((file) => file.endsWith(".c"));
+			await $`gcc -static -O2 -Wall -Wextra -Werror -o ${join(lab, entry.name)} ${sources}`.cwd(source);
+		} else if (entry.name === "init") copyFileSync(source, join(root, "init"));
+		else copyFileSync(source, join(lab, entry.name));
 	}
 	chmodSync(join(root, "init"), 0o755);
 	copyFileSync(join(cacheDir, "kernel/busybox"), join(lab, "busybox"));

@@ -66,7 +66,7 @@ export function parseKernelLine(data: Buffer): KernelLine {
 	};
 }
 
-/** The host's side of test/vm/guest/agent.c, port "lab.events". */
+/** The host's side of test/vm/guest/agent, port "lab.events". */
 export class Recorder extends Stream<GuestEvent> {
 	private lines: Lines | undefined;
 

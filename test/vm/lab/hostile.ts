@@ -13,7 +13,7 @@ export interface Rule {
 	readonly once?: boolean;
 }
 
-/** A USB device that answers whatever the test wants; see test/vm/guest/hostile.c. */
+/** A USB device that answers whatever the test wants; see test/vm/guest/hostile. */
 export interface HostileDevice {
 	readonly device: Uint8Array;
 	readonly configurations: readonly Uint8Array[];

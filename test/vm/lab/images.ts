@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 /** Where the kernel, the Debian tree and the images are kept; scripts/setup-vm.sh fills it. */
@@ -32,7 +32,8 @@ export function imagePaths(): Images | undefined {
 	const rootfs = join(cacheDir, "rootfs.key");
 	if (!existsSync(version) || !existsSync(rootfs)) return undefined;
 	const base = [readFileSync(version), readFileSync(rootfs), readFileSync(join(import.meta.dir, "build.ts"))];
-	const guest = readdirSync(guestDir)
+	const guest = readdirSync(guestDir, { recursive: true, encoding: "utf8" })
+		.filter((name) => statSync(join(guestDir, name)).isFile())
 		.sort()
 		.flatMap((name) => [name, readFileSync(join(guestDir, name))]);
 	const full = hash([...base, ...guest]);

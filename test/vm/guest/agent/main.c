@@ -18,181 +18,21 @@
  *     LOST what                    the recorder overflowed: what follows is incomplete
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/netlink.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <termios.h>
-#include <time.h>
 #include <unistd.h>
+#include "wire.h"
 
 #define COMMANDS 64
 #define CHUNK 49152
 #define REAP_GRACE_US 1000000
-
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-static int port = -1;
-
-static void die(const char *what)
-{
-	int console = open("/dev/console", O_WRONLY | O_NOCTTY);
-	if (console >= 0)
-		dprintf(console, "lab-agent: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static long long now_us(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
-}
-
-static void write_all(const char *data, size_t length)
-{
-	while (length) {
-		ssize_t n = write(port, data, length);
-		if (n < 0) {
-			if (errno == EINTR)
-				continue;
-			die("write");
-		}
-		data += n;
-		length -= n;
-	}
-}
-
-/* Sends "head base64(data)\n"; without data the head alone. */
-static void send_line(const char *head, const unsigned char *data, size_t length)
-{
-	size_t at = strlen(head);
-	char *line = malloc(at + length * 4 / 3 + 8);
-	if (!line)
-		die("malloc");
-	memcpy(line, head, at);
-	if (data) {
-		line[at++] = ' ';
-		for (size_t i = 0; i < length; i += 3) {
-			unsigned v = data[i] << 16 | (i + 1 < length ? data[i + 1] << 8 : 0) | (i + 2 < length ? data[i + 2] : 0);
-			line[at++] = alphabet[v >> 18];
-			line[at++] = alphabet[v >> 12 & 63];
-			line[at++] = i + 1 < length ? alphabet[v >> 6 & 63] : '=';
-			line[at++] = i + 2 < length ? alphabet[v & 63] : '=';
-		}
-	}
-	line[at++] = '\n';
-	write_all(line, at);
-	free(line);
-}
-
-static void say(const char *format, ...)
-{
-	char text[512];
-	va_list list;
-	va_start(list, format);
-	vsnprintf(text, sizeof text, format, list);
-	va_end(list);
-	send_line(text, NULL, 0);
-}
-
-/* Decodes in place, adds a NUL, returns the length. */
-static size_t decode(char *text)
-{
-	size_t out = 0, bits = 0;
-	unsigned value = 0;
-	for (char *p = text; *p && *p != '='; p++) {
-		const char *found = strchr(alphabet, *p);
-		if (!found)
-			break;
-		value = value << 6 | (found - alphabet);
-		bits += 6;
-		if (bits >= 8) {
-			bits -= 8;
-			text[out++] = value >> bits & 255;
-		}
-	}
-	text[out] = 0;
-	return out;
-}
-
-static int open_port(const char *name)
-{
-	for (int tries = 0; tries < 600; tries++) {
-		DIR *dir = opendir("/sys/class/virtio-ports");
-		struct dirent *entry;
-		while (dir && (entry = readdir(dir))) {
-			char path[400], have[64] = "";
-			snprintf(path, sizeof path, "/sys/class/virtio-ports/%s/name", entry->d_name);
-			int fd = open(path, O_RDONLY | O_CLOEXEC);
-			if (fd < 0)
-				continue;
-			ssize_t n = read(fd, have, sizeof have - 1);
-			close(fd);
-			if (n > 0 && have[n - 1] == '\n')
-				have[n - 1] = 0;
-			if (strcmp(have, name))
-				continue;
-			snprintf(path, sizeof path, "/dev/%s", entry->d_name);
-			fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
-			if (fd >= 0) {
-				closedir(dir);
-				return fd;
-			}
-		}
-		if (dir)
-			closedir(dir);
-		usleep(50000);
-	}
-	die(name);
-	return -1;
-}
-
-static void record(int netlink, int kmsg)
-{
-	static char data[65536], head[64];
-	struct pollfd fds[2] = {{netlink, POLLIN, 0}, {kmsg, POLLIN, 0}};
-	for (;;) {
-		if (poll(fds, kmsg < 0 ? 1 : 2, -1) < 0 && errno != EINTR)
-			die("poll");
-		if (fds[0].revents) {
-			ssize_t n = recv(netlink, data, sizeof data, MSG_DONTWAIT);
-			if (n > 0) {
-				snprintf(head, sizeof head, "U %lld", now_us());
-				send_line(head, (unsigned char *)data, n);
-			} else if (n < 0 && errno == ENOBUFS)
-				say("LOST uevents");
-		}
-		if (kmsg >= 0 && fds[1].revents) {
-			ssize_t n = read(kmsg, data, sizeof data);
-			if (n > 0)
-				send_line("K", (unsigned char *)data, n);
-			else if (n < 0 && errno == EPIPE)
-				say("LOST kmsg");
-		}
-	}
-}
-
-static void run_recorder(void)
-{
-	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = 1};
-	int size = 64 << 20;
-	int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
-	if (netlink < 0 || bind(netlink, (struct sockaddr *)&address, sizeof address))
-		die("netlink");
-	setsockopt(netlink, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
-	int kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	port = open_port("lab.events");
-	record(netlink, kmsg);
-}
 
 struct command {
 	int id; /* 0: free */
@@ -448,13 +288,13 @@ int main(int argc, char **argv)
 	oom_score("-1000");
 	signal(SIGPIPE, SIG_IGN);
 	if (argc == 2 && !strcmp(argv[1], "record"))
-		run_recorder();
+		record();
 	struct sigaction child = {.sa_handler = wake};
 	sigaction(SIGCHLD, &child, NULL);
 	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/lab", 1);
 	setenv("HOME", "/root", 1);
 	setenv("LANG", "C", 1);
-	port = open_port("lab.rpc");
+	open_port("lab.rpc");
 	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? 0 : read(fd, boot_id, sizeof boot_id - 1);
 	if (fd >= 0)

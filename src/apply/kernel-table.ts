@@ -80,14 +80,21 @@ export class KernelTable {
 		this.#known = null;
 	}
 
-	/** Closes default-drop directions at once where the table is gone. No-op where it still stands. */
-	guard(defaultDrop: NetworkPlan["defaultDrop"]): ApplyResult {
+	/**
+	 * What can be done in a millisecond after somebody changed the table: closes default-drop directions where
+	 * it is gone or has lost rules, and otherwise leads packets past what was put before ours.
+	 */
+	guard(defaultDrop: NetworkPlan["defaultDrop"], lostRules: boolean): ApplyResult {
 		this.#known = null;
 		const inspected = this.inspect();
 		if (!inspected.ok) return { ok: false, reason: "refused", error: inspected.error };
 		if (inspected.state === "foreign") return this.#foreign();
-		if (inspected.state === "ours") return { ok: true, loaded: 0, garbage: "" };
-		const result = this.#runner.run(guard(this.#table, defaultDrop));
+		const roots = inspected.state === "ours" && !lostRules ? this.#roots : null;
+		const result = this.#runner.run(
+			roots === null
+				? guard(this.#table, defaultDrop)
+				: swap(this.#table, roots) + assertBaseChains(this.#table),
+		);
 		return result.ok ? { ok: true, loaded: 0, garbage: "" } : this.#refused(result.error);
 	}
 

@@ -21,7 +21,10 @@ export interface NftCalls extends Calls {
 	/** Makes the transaction by which the drift filter learns this thread's number. Returns an error text, or null. */
 	probe(argument: { readonly table: string }): string | null;
 	apply(argument: { readonly plan: NetworkPlan; readonly distrust: boolean }): ApplyResult;
-	guard(argument: { readonly defaultDrop: NetworkPlan["defaultDrop"] }): ApplyResult;
+	guard(argument: {
+		readonly defaultDrop: NetworkPlan["defaultDrop"];
+		readonly lostRules: boolean;
+	}): ApplyResult;
 	cut(argument: { readonly flows: readonly CutFlow[] }): { ok: true } | { ok: false; error: string };
 	/** The flows that an earlier daemon refused. Null when they cannot be read. */
 	cuts(argument: null): readonly CutFlow[] | null;

@@ -52,6 +52,17 @@ const retryMs = 30_000;
 
 /** Rules that left the ruleset still have packets on their way to us. */
 const retiredRules = 20_000;
+/** Changes that take no rule of ours away, as far as is known. */
+const added: ReadonlySet<string> = new Set([
+	"newtable",
+	"newchain",
+	"newrule",
+	"newset",
+	"newsetelem",
+	"newobj",
+	"unknown",
+]);
+
 
 export class NetworkEnforcer {
 	readonly #options: EnforcerOptions;
@@ -144,7 +155,11 @@ export class NetworkEnforcer {
 
 	async #repair(event: DriftEvent): Promise<void> {
 		if (this.#plan) {
-			const guarded = await this.#options.nft.call("guard", { defaultDrop: this.#plan.defaultDrop });
+			const lostRules = event.changes.some((change) => !added.has(change));
+			const guarded = await this.#options.nft.call("guard", {
+				defaultDrop: this.#plan.defaultDrop,
+				lostRules,
+			});
 			if (!guarded.ok) this.#options.events.warn(`the deny guard could not be loaded: ${guarded.error}`);
 		}
 		const error = await this.#reload(true);

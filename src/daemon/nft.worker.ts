@@ -84,7 +84,7 @@ const calls: NftCalls = {
 		if (plan.elements >= trimFrom) trim();
 		return result;
 	},
-	guard: ({ defaultDrop }) => kernel?.table.guard(defaultDrop) ?? notOpen,
+	guard: ({ defaultDrop, lostRules }) => kernel?.table.guard(defaultDrop, lostRules) ?? notOpen,
 	cut: ({ flows }) => kernel?.table.cut(flows) ?? notOpen,
 	cuts: () => {
 		if (!kernel?.netlink) return null;

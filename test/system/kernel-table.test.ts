@@ -145,7 +145,7 @@ describe("our table in the kernel", () => {
 		command("nft", "add", "chain", "inet", "kubearmor", "theirs");
 		const before = text();
 		expect(kernel.apply(plan("g1"))).toMatchObject({ ok: false, reason: "foreign" });
-		expect(kernel.guard({ ingress: true, egress: true })).toMatchObject({ ok: false, reason: "foreign" });
+		expect(kernel.guard({ ingress: true, egress: true }, true)).toMatchObject({ ok: false, reason: "foreign" });
 		expect(kernel.release()).toMatchObject({ ok: false, reason: "foreign" });
 		expect(text()).toBe(before);
 	});
@@ -153,7 +153,7 @@ describe("our table in the kernel", () => {
 	test("after a flush the guard closes default-drop directions until the plan is back", () => {
 		kernel.apply(plan("g1", true));
 		command("nft", "flush", "ruleset");
-		expect(kernel.guard({ ingress: true, egress: false })).toMatchObject({ ok: true });
+		expect(kernel.guard({ ingress: true, egress: false }, true)).toMatchObject({ ok: true });
 		const root = (direction: string) =>
 			command("nft", "list", "chain", "inet", "kubearmor", `root_${direction}`);
 		expect(root("ingress")).toContain("\t\tdrop\n");

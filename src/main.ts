@@ -24,6 +24,10 @@ function createWorker(name: WorkerName): Worker {
 			return new Worker(new URL("./observe/nflog.worker.ts", import.meta.url));
 		case "drift":
 			return new Worker(new URL("./observe/drift.worker.ts", import.meta.url));
+		case "uevent":
+			return new Worker(new URL("./observe/uevent.worker.ts", import.meta.url));
+		case "usb":
+			return new Worker(new URL("./daemon/usb.worker.ts", import.meta.url));
 	}
 }
 

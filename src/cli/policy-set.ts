@@ -55,10 +55,15 @@ export function readPolicySet(paths: readonly string[], config: Config): PolicyS
 		const selection = matchSelector(policy.nodeSelector, labels);
 		diagnostics.push(...selection.diagnostics);
 		if (duplicate) continue;
-		policies.push(policy);
-		if (selection.selected) selected.push(policy);
+		if (policy.kind === "KubeArmorHostPolicy") {
+			devicePolicies.push(policy);
+			if (selection.selected) selectedDevices.push(policy);
+		} else {
+			policies.push(policy);
+			if (selection.selected) selected.push(policy);
+		}
 	}
-	return { policies, selected, diagnostics };
+	return { policies, selected, devicePolicies, selectedDevices, diagnostics };
 }
 
 type ReadFile =

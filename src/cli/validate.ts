@@ -46,7 +46,9 @@ export const validate: Command = {
 			printDiagnostics(diagnostics, io);
 			const warnings = diagnostics.filter((diagnostic) => diagnostic.severity === "warning").length;
 			const errors = diagnostics.length - warnings;
-			io.out(`${set.policies.length} valid, ${plural(errors, "error")}, ${plural(warnings, "warning")}\n`);
+			io.out(
+				`${set.policies.length + set.devicePolicies.length} valid, ${plural(errors, "error")}, ${plural(warnings, "warning")}\n`,
+			);
 		}
 		return ok ? exit.ok : exit.failure;
 	},

@@ -34,6 +34,8 @@ export class AlertDesk {
 	#lastChange = 0;
 	/** The kernel's counters as an earlier daemon left them. */
 	#found: Readonly<Record<string, CounterValue>> = {};
+	/** What had been received when they were read. */
+	#foundReading: Reading | null = null;
 	readonly #seen = new Set<string>();
 	/** Events of rules that are not known yet: packets met the rules of an earlier daemon before ours were read. */
 	#early: PacketEvent[] | null = [];
@@ -65,6 +67,7 @@ export class AlertDesk {
 	/** What the kernel had counted before this daemon's first ruleset is not this daemon's to account for. */
 	found(counters: Readonly<Record<string, CounterValue>>): void {
 		this.#found = counters;
+		this.#foundReading = this.#accounting.beginReading();
 	}
 
 	/** A new NFLOG Worker starts to count from zero. */
@@ -125,8 +128,9 @@ export class AlertDesk {
 		if (this.#seen.has(rule.id)) return;
 		this.#seen.add(rule.id);
 		const packets = this.#found[rule.counter]?.packets;
-		if (packets === undefined || rule.logCounter === null) return;
-		this.#accounting.adopt({ id: rule.id, packets, logged: (this.#found[rule.logCounter] ?? none).packets });
+		if (packets === undefined || rule.logCounter === null || this.#foundReading === null) return;
+		const logged = (this.#found[rule.logCounter] ?? none).packets;
+		this.#accounting.adopt({ id: rule.id, packets, logged }, this.#foundReading);
 	}
 
 	#quiet(rules: readonly LoggedRule[]): boolean {

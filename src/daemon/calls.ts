@@ -4,6 +4,7 @@ import type { ApplyResult } from "../apply/kernel-table.ts";
 import type { JudgedFlow } from "../apply/open-connections.ts";
 import type { CutFlow } from "../apply/transaction.ts";
 import type { NetworkPlan, RulesetForm } from "../compile/plan.ts";
+import type { SelectedEntry } from "../compile/usb-match.ts";
 import type { Config } from "../config/model.ts";
 import type { CounterValue } from "../observe/counters.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
@@ -64,6 +65,8 @@ export interface Reloaded {
 	readonly lastGood: boolean;
 	/** Null when no set could be compiled; what was in force stays. */
 	readonly plan: NetworkPlan | null;
+	/** The entries of the device policies that are meant for this host. */
+	readonly devices: readonly SelectedEntry[];
 	readonly nodeLabels: Readonly<Record<string, string>>;
 	/** Characters that this Worker has parsed in its life, and that a new one would have to parse. */
 	readonly parsed: { readonly ever: number; readonly present: number };

@@ -17,15 +17,16 @@ import type { DaemonState } from "../report/status.ts";
 import { driftAlert } from "../report/system-alert.ts";
 import { type Accounts, AlertDesk } from "./alert-desk.ts";
 import { type AlertOutlets, openAlertOutlets } from "./alert-outlets.ts";
-import type { NftCalls, PolicyCalls, PolicySettings } from "./calls.ts";
+import type { NftCalls, PolicyCalls, PolicySettings, Reloaded } from "./calls.ts";
 import { hotReload } from "./hot-reload.ts";
 import { NetworkEnforcer } from "./network-enforcer.ts";
 import { NetworkObservers } from "./network-observers.ts";
 import { forwardingWarnings, networkState, policyStates, readiness } from "./network-state.ts";
 import { WorkerClient } from "./rpc.ts";
+import { UsbService } from "./usb-service.ts";
 import { WorkerSlot } from "./worker-slot.ts";
 
-export type WorkerName = "policy" | "nft" | "nflog" | "drift";
+export type WorkerName = "policy" | "nft" | "nflog" | "drift" | "uevent" | "usb";
 
 export interface DaemonOptions {
 	readonly config: Config;
@@ -56,6 +57,8 @@ export class Daemon {
 	readonly #enforcer: NetworkEnforcer;
 	readonly #observers: NetworkObservers;
 	readonly #desk: AlertDesk;
+	readonly #usb: UsbService;
+	#usbEnforced: Promise<void> = Promise.resolve();
 	readonly #applyDuration = new Histogram(applyDurationBounds);
 	readonly #reloads: Record<ReloadResult, number> = { success: 0, partial: 0, failure: 0 };
 	readonly #warnings: string[];
@@ -117,6 +120,7 @@ export class Daemon {
 			nft: this.#nft,
 			drift,
 			events: {
+				read: (reloaded) => this.#onRead(reloaded),
 				reloaded: (result, seconds, detail) => this.#onReloaded(result, seconds, detail),
 				found: (counters) => this.#desk.found(counters),
 				repaired: (event, error) => this.#onRepaired(event, error),
@@ -133,6 +137,13 @@ export class Daemon {
 			suspect: (event) => this.#onDrift(event),
 			warn: (message) => log.warn(message),
 		});
+		this.#usb = new UsbService({
+			config: () => this.#settings.config,
+			createWorker,
+			sink: outlets.sink,
+			identity: this.#identity,
+			log,
+		});
 		this.#warnings = forwardingWarnings(forwarding());
 	}
 
@@ -142,18 +153,22 @@ export class Daemon {
 		for (const warning of this.#warnings) log.warn(warning);
 		// The log reader comes first: no packet that a new rule logs may go unread.
 		if (config.enableNetworkPolicyEnforcer) await this.#observers.start();
+		await this.#usb.start();
 		// Watched before it is read, so that a change in between is read again.
 		this.#watcher = new DirectoryWatcher(config.policyDir, () => void this.#enforcer.reload());
 		await this.#watcher.ready;
 		await this.#enforcer.reload();
 		this.#desk.rulesKnown((id) => this.#enforcer.rule(id));
+		await this.#usbEnforced;
 		const { state, reason } = this.#enforcer.state;
 		if (state === "unavailable") log.error("the network enforcer is unavailable", { reason });
 	}
 
 	/** Whether the first attempt put the policies in force, or was not asked to. */
 	get enforcing(): boolean {
-		return this.#enforcer.state.state !== "unavailable";
+		const devices = this.#enforcer.reloaded?.devices ?? [];
+		const usb = devices.length === 0 || this.#usb.state.state !== "unavailable";
+		return usb && this.#enforcer.state.state !== "unavailable";
 	}
 
 	/** Takes over the settings that can change while the daemon runs, if any, and reads the policies again. */
@@ -171,7 +186,7 @@ export class Daemon {
 	async stop(): Promise<void> {
 		this.#watcher?.stop();
 		this.#http?.stop();
-		await this.#observers.stop();
+		await Promise.all([this.#observers.stop(), this.#usb.stop()]);
 		this.#enforcer.stop();
 		this.#policy.recycle();
 		this.#nft.stop();
@@ -190,6 +205,7 @@ export class Daemon {
 				state: () => this.#state(),
 				metrics: () => this.#metrics(),
 				refresh: () => this.#refresh(),
+				usbDevices: () => this.#usb.devices(),
 				alerts: this.#outlets.ring,
 				subscribe: (subscriber) => this.#outlets.sink.subscribe(subscriber),
 			},
@@ -200,6 +216,12 @@ export class Daemon {
 		this.#http = result.server;
 		log.info("listening", { address: formatListenAddress(result.server.address) });
 		return null;
+	}
+
+	/** Devices do not wait for the firewall's ruleset, which may take seconds to load. */
+	#onRead(reloaded: Reloaded): void {
+		this.#logDiagnostics();
+		this.#usbEnforced = this.#usb.enforce(reloaded.devices);
 	}
 
 	#onReloaded(result: "applied" | "refused" | "failed", seconds: number | null, detail: string): void {
@@ -271,13 +293,13 @@ export class Daemon {
 			nodeLabels: reloaded?.nodeLabels ?? config.nodeLabels,
 			enforcers: {
 				network: networkState(this.#enforcer, config),
-				usb: { state: "unavailable", reason: "USB policies are not enforced by this version" },
+				usb: this.#usb.state,
 			},
-			policies: policyStates(reloaded, this.#enforcer),
+			policies: policyStates(reloaded, this.#enforcer, this.#usb.state),
 			rules: this.#accounts.rules,
 			drift: this.#drift,
 			warnings: this.#warnings,
-			readiness: readiness(reloaded, this.#enforcer, this.#failure),
+			readiness: readiness(reloaded, this.#enforcer, this.#usb.state, this.#failure),
 		};
 	}
 
@@ -295,6 +317,7 @@ export class Daemon {
 			applyDuration: this.#applyDuration.value(),
 			invalidPackets: this.#accounts.invalidPackets,
 			process: readProcess(),
+			usb: this.#usb.counts(),
 		});
 	}
 

@@ -6,6 +6,8 @@ import type { Config } from "../config/model.ts";
 const hot = [
 	"hostDefaultNetworkPosture",
 	"hostDefaultDevicePosture",
+	"presentDevices",
+	"protectConsoleKeyboard",
 	"nodeLabels",
 	"allowlistScope",
 	"essentials",

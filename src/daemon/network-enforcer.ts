@@ -23,6 +23,8 @@ export interface EnforcerState {
 }
 
 export interface EnforcerEvents {
+	/** The policies were read, before anything is applied. */
+	read(reloaded: Reloaded): void;
 	/** After every attempt; `seconds` from the compiled model to enforced, null when nothing was applied. */
 	reloaded(result: "applied" | "refused" | "failed", seconds: number | null, detail: string): void;
 	/** The kernel's counters before the first ruleset of this daemon. */
@@ -50,8 +52,6 @@ const idleMs = 3000;
 /** A kernel module may be loaded, a foreign table removed, memory freed: no event tells. */
 const retryMs = 30_000;
 
-/** Rules that left the ruleset still have packets on their way to us. */
-const retiredRules = 20_000;
 /** Changes that take no rule of ours away, as far as is known. */
 const added: ReadonlySet<string> = new Set([
 	"newtable",
@@ -63,6 +63,8 @@ const added: ReadonlySet<string> = new Set([
 	"unknown",
 ]);
 
+/** Rules that left the ruleset still have packets on their way to us. */
+const retiredRules = 20_000;
 
 export class NetworkEnforcer {
 	readonly #options: EnforcerOptions;
@@ -74,10 +76,10 @@ export class NetworkEnforcer {
 	/** The last plan could not be put in force. */
 	#failed = false;
 	#idle: ReturnType<typeof setTimeout> | null = null;
-	/** Flows that a Block ended and that it refuses in both directions. */
-	#refused: readonly JudgedFlow[] = [];
 	/** False while the policy Worker alone knows the last good policies. */
 	#saved = true;
+	/** Flows that a Block ended and that it refuses in both directions. */
+	#refused: readonly JudgedFlow[] = [];
 	#rules = new Map<string, CompiledRule>();
 	#wanted: { reload: boolean; repair: DriftEvent | null } = { reload: false, repair: null };
 	#working: Promise<void> | null = null;
@@ -229,9 +231,9 @@ export class NetworkEnforcer {
 		events.reloaded("applied", seconds, `${result.loaded} objects loaded`);
 		await this.#endConnections();
 		const unsaved = await policy.call("keep", null);
+		this.#saved = unsaved === null;
 		if (unsaved !== null) events.warn(`the last good policies could not be saved: ${unsaved}`);
 		return "";
-		this.#saved = unsaved === null;
 	}
 
 	/** The tuples are refused before their entries go, or the next packet could open the connection anew. */
@@ -254,9 +256,9 @@ export class NetworkEnforcer {
 			this.#idle = setTimeout(() => void this.reload(), retryMs);
 			return;
 		}
+		if (!this.#saved) return;
 		const { ever, present } = this.#reloaded?.parsed ?? { ever: 0, present: 0 };
 		if (ever >= heavyText) this.#options.policy.recycle();
-		if (!this.#saved) return;
 		else if (present <= lightText) this.#idle = setTimeout(() => this.#options.policy.recycle(), idleMs);
 	}
 

@@ -3,7 +3,7 @@
 import type { Config } from "../config/model.ts";
 import type { Forwarding } from "../observe/host.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
-import type { NetworkEnforcerState, PolicyState, Readiness } from "../report/status.ts";
+import type { NetworkEnforcerState, PolicyState, Readiness, UsbEnforcerState } from "../report/status.ts";
 import type { Reloaded } from "./calls.ts";
 import type { NetworkEnforcer } from "./network-enforcer.ts";
 
@@ -23,26 +23,38 @@ export function networkState(enforcer: Enforcer, config: Config): NetworkEnforce
 }
 
 /** The documents as status shows them; nothing is in force while the enforcer is not active. */
-export function policyStates(reloaded: Reloaded | null, enforcer: Enforcer): PolicyState[] {
-	const active = enforcer.state.state === "active";
+export function policyStates(
+	reloaded: Reloaded | null,
+	enforcer: Enforcer,
+	usb: Pick<UsbEnforcerState, "state">,
+): PolicyState[] {
+	const active = (kind: string) =>
+		(kind === "KubeArmorHostPolicy" ? usb.state : enforcer.state.state) === "active";
 	return (reloaded?.documents ?? []).map((document) => ({
 		name: document.name,
 		kind: document.kind,
 		file: document.file,
 		line: document.line,
 		selected: document.selected,
-		enforced: active && document.enforced,
+		enforced: active(document.kind) && document.enforced,
 		action: document.action,
 		diagnostics: document.diagnostics,
 	}));
 }
 
-/** Ready is: what is in force is what is on disk, or its last good version. */
-export function readiness(reloaded: Reloaded | null, enforcer: Enforcer, failure: string): Readiness {
+/** Ready is: what is in force is what is on disk, or its last good version. No USB is no matter without device policies. */
+export function readiness(
+	reloaded: Reloaded | null,
+	enforcer: Enforcer,
+	usb: Pick<UsbEnforcerState, "state" | "reason">,
+	failure: string,
+): Readiness {
 	const { state, reason } = enforcer.state;
 	if (state === "unavailable")
 		return { ready: false, body: `not ready: the network enforcer is unavailable: ${reason}` };
 	if (reloaded === null) return { ready: false, body: "not ready: the policies are being read" };
+	if (usb.state === "unavailable" && reloaded.devices.length > 0)
+		return { ready: false, body: `not ready: the USB enforcer is unavailable: ${usb.reason}` };
 	if (failure !== "") return { ready: false, body: `not ready: the last reload failed: ${failure}` };
 	if (!reloaded.complete) {
 		const broken = reloaded.documents.filter(

@@ -8,6 +8,7 @@ import type { JudgedFlow } from "../apply/open-connections.ts";
 import { type CompileOptions, type CompileResult, compileNetwork } from "../compile/network.ts";
 import type { RulesetForm } from "../compile/plan.ts";
 import { decidePacket, type NetworkModel } from "../compile/program.ts";
+import { selectEntries } from "../compile/usb-ruleset.ts";
 import type { Config } from "../config/model.ts";
 import { parseCidr } from "../policy/cidr.ts";
 import {
@@ -17,6 +18,7 @@ import {
 	type LastGoodResult,
 	resolveLastGood,
 } from "../policy/collection.ts";
+import type { HostDevicePolicy } from "../policy/device-model.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { NetworkPolicy, Transport } from "../policy/model.ts";
 import { type ParsedDocument, type ParsedFile, parsePolicyFile } from "../policy/parse.ts";
@@ -110,6 +112,7 @@ export class PolicyEngine {
 				resolved.statuses.every((status) => status.state !== "rejected"),
 			lastGood: !compiled.ok || resolved.statuses.some((status) => status.state === "last-good"),
 			plan: result.ok ? result.plan : null,
+			devices: selectEntries(devicePoliciesOf(enforced)),
 			nodeLabels: { ...labels },
 			parsed: { ever: this.#parsedLength, present: this.#presentLength() },
 		};
@@ -201,7 +204,15 @@ function select(entry: EnforcedDocument, labels: Readonly<Record<string, string>
 }
 
 function policiesOf(candidates: readonly Candidate[]): NetworkPolicy[] {
-	return candidates.map((candidate) => candidate.entry.document.policy);
+	return candidates
+		.map((candidate) => candidate.entry.document.policy)
+		.filter((policy) => policy.kind === "KubeArmorNetworkPolicy");
+}
+
+function devicePoliciesOf(candidates: readonly Candidate[]): HostDevicePolicy[] {
+	return candidates
+		.map((candidate) => candidate.entry.document.policy)
+		.filter((policy) => policy.kind === "KubeArmorHostPolicy");
 }
 
 function unreadable(file: string, problem: { code: string; message: string; hint: string }): ParsedDocument {

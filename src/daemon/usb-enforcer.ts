@@ -7,7 +7,7 @@ import type { Config } from "../config/model.ts";
 import type { Backend } from "../observe/uevent-source.ts";
 import type { PresentDevice } from "../observe/usb-devices.ts";
 import type { UsbEvents } from "../observe/usb-observer.ts";
-import type { UsbEnforcerState } from "../report/device-status.ts";
+import type { UsbEnforcerState } from "../report/status.ts";
 import type { UsbLane } from "./usb-lane.ts";
 import type { UsbMemory } from "./usb-memory.ts";
 import { chooseSource } from "./usb-source.ts";
@@ -73,7 +73,10 @@ export class UsbEnforcer {
 			decide: (present) => this.#decide(present),
 			control: () => ({ writes: options.memory.value.prior !== null, locked: this.#locked }),
 			events: {
-				...events,
+				pending: (device) => events.pending(device),
+				failed: (device, error) => events.failed(device, error),
+				undone: (device, present) => events.undone(device, present),
+				written: (seconds) => events.written(seconds),
 				removed: (device) => {
 					this.#forget(device.name);
 					events.removed(device);

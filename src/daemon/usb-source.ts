@@ -30,7 +30,8 @@ export async function chooseSource(
 	for (const source of candidates) {
 		const arrived = Promise.withResolvers<true>();
 		const started = await source.start({
-			...handlers,
+			lost: () => handlers.lost(),
+			changed: (state) => handlers.changed(state),
 			event: (event: UsbEvent) => {
 				if (event.synthetic) arrived.resolve(true);
 				handlers.event(event);

@@ -15,7 +15,6 @@
  * | valid, name taken, text equal to its saved one | the document            | the document     |
  * | valid, name taken, otherwise                   | its saved version if any| that version     |
  * | an error in it                                 | its saved version if any| that version     |
- * | valid, of a kind that is not enforced          | nothing                 | nothing          |
  * | absent, its file is whole                      | nothing (deleted)       | nothing          |
  * | absent, its file is broken                     | its saved version       | that version     |
  * | its file absent, the directory is there        | nothing (deleted)       | nothing          |
@@ -66,8 +65,8 @@ export interface DocumentStatus {
 	readonly path: string;
 	/** The document on disk; for a version whose document is missing, that version. */
 	readonly document: ParsedDocument;
-	/** `ignored`: valid, but of a kind that this version does not enforce. `rejected`: nothing stands in for it. */
-	readonly state: "current" | "last-good" | "rejected" | "ignored";
+	/** `rejected`: nothing stands in for it. */
+	readonly state: "current" | "last-good" | "rejected";
 	/** The version that is enforced in its place; null when none is. */
 	readonly enforced: GoodDocument | null;
 	/** The document's own and those about its name. */
@@ -256,7 +255,7 @@ function collect(slots: readonly Slot[], orphans: readonly LastGood[]): LastGood
 		} else if (slot.keepsSaved && saved !== null) {
 			if (take(path, document.index, saved.document, "last-good"))
 				[state, enforced] = ["last-good", saved.document];
-		} else if (!isBroken(document) && document.policy === null && slot.conflict === null) state = "ignored";
+		}
 		statuses.push({ path, document, state, enforced, diagnostics });
 	}
 	for (const { path, index, document } of orphans) {

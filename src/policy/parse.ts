@@ -5,6 +5,8 @@
  */
 
 import { isMap, isScalar, type Node, type ParsedNode } from "yaml";
+import { validateHostPolicy } from "./device.ts";
+import type { HostDevicePolicy } from "./device-model.ts";
 import type { Diagnostic, Place } from "./diagnostic.ts";
 import { lintNetworkPolicy } from "./lint.ts";
 import { isPolicyName } from "./metadata.ts";
@@ -15,7 +17,7 @@ import { quote, suggest } from "./suggest.ts";
 import { type Chunk, Lines, parseSyntax, splitDocuments, syntaxLimits } from "./syntax.ts";
 
 /** Every kind of policy that can be enforced. */
-export type Policy = NetworkPolicy;
+export type Policy = NetworkPolicy | HostDevicePolicy;
 
 /** One document of a file. It is broken exactly when a diagnostic is an error. */
 export interface ParsedDocument {
@@ -142,7 +144,7 @@ function parseDocument(file: string, chunk: Chunk, index: number): ParsedDocumen
 		reader.report("error", reader.placeAt(offset), null, code, message, hint);
 	}
 	const policy = reader.failed || contents === null ? null : validateKind(reader, contents, base.kind);
-	const lint = policy === null ? [] : lintNetworkPolicy(policy);
+	const lint = policy?.kind === "KubeArmorNetworkPolicy" ? lintNetworkPolicy(policy) : [];
 	return { ...base, policy, diagnostics: [...reader.diagnostics, ...lint].sort(byPlace) };
 }
 
@@ -190,7 +192,7 @@ type Validate = (reader: NodeReader, root: Node) => Policy | null;
 /** Adding a kind is one line here. */
 const kinds = new Map<string, Validate>([
 	["KubeArmorNetworkPolicy", validateNetworkPolicy],
-	["KubeArmorHostPolicy", notEnforced],
+	["KubeArmorHostPolicy", validateHostPolicy],
 	["KubeArmorPolicy", noPods],
 	["KubeArmorClusterPolicy", noPods],
 ]);
@@ -208,12 +210,6 @@ function validateKind(reader: NodeReader, root: Node, kind: string | null): Poli
 		const hint = suggest(kind, [...kinds.keys()], "kinds");
 		reader.error(value, kindPath, "unknown-kind", `${quote(kind)} is not a kind of policy`, hint);
 	}
-	return null;
-}
-
-function notEnforced(reader: NodeReader, root: Node): null {
-	const message = "USB and host policies are not enforced by this version";
-	reader.warn(root, { parent: null, key: "kind" }, "not-enforced", message, "");
 	return null;
 }
 

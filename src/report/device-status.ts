@@ -1,19 +1,7 @@
 /** What /v1/status, /v1/usb/devices and the metrics say about USB. Plain data. */
 
-import type { Posture } from "../config/model.ts";
 import type { UsbTriple } from "../policy/device-subject.ts";
 import type { Action } from "../policy/model.ts";
-import type { HistogramValue } from "./exposition.ts";
-import type { EnforcerState } from "./status.ts";
-
-export interface UsbEnforcerState extends EnforcerState {
-	/** Where events come from; null while none do. */
-	readonly backend: "libudev" | "netlink" | null;
-	/** Whether what appears comes up refused. */
-	readonly locked: boolean;
-	readonly posture: Posture;
-	readonly allowlistMode: boolean;
-}
 
 export const deviceConditions = ["authorized", "partial", "refused", "pending"] as const;
 export type DeviceCondition = (typeof deviceConditions)[number];
@@ -56,19 +44,3 @@ export interface DeviceStatus {
 	readonly allowedUntil: string | null;
 	readonly functions: readonly FunctionStatus[];
 }
-
-/** What the metrics need. */
-export interface UsbCounts {
-	readonly devices: Readonly<Record<DeviceCondition, number>>;
-	/** Judged functions. */
-	readonly decisions: Readonly<Record<Action, number>>;
-	readonly decisionSeconds: HistogramValue;
-	readonly rescans: number;
-	readonly overflows: number;
-	readonly pendingWrites: number;
-}
-
-/** Upper bounds in seconds for portward_usb_decision_seconds. */
-export const usbDecisionBounds = [
-	0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30,
-] as const;

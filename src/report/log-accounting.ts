@@ -72,11 +72,12 @@ export class LogAccounting {
 
 	/**
 	 * Takes over a rule that was in the kernel, with these counts, before this daemon
-	 * started; what has been received of it since is not earlier. Never call it for a
-	 * rule whose counters this daemon created: nothing of theirs is earlier.
+	 * started; what `reading`, begun when they were read, has received of it is not
+	 * earlier. Never call it for a rule whose counters this daemon created: nothing of
+	 * theirs is earlier.
 	 */
-	adopt(rule: LoggedRule): void {
-		const { received } = add(this.#former.get(rule.id) ?? nothing, this.#tallies.get(rule.id) ?? nothing);
+	adopt(rule: LoggedRule, reading: Reading = this.beginReading()): void {
+		const { received } = reading.tallies.get(rule.id) ?? nothing;
 		this.#entries.set(rule.id, {
 			...newEntry(),
 			earlier: { packets: Math.max(0, rule.packets - received), logged: Math.max(0, rule.logged - received) },

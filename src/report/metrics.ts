@@ -2,6 +2,7 @@
 
 import type { Direction } from "../policy/model.ts";
 import type { AlertCount, DropReason } from "./alert-sink.ts";
+import { type UsbCounts, usbFamilies } from "./device-metrics.ts";
 import { type Family, formatFamilies, type HistogramValue, type Labels, type Sample } from "./exposition.ts";
 import type { LogOutcomes } from "./log-accounting.ts";
 import { type ProcessSample, processFamilies } from "./process-metrics.ts";
@@ -36,6 +37,7 @@ export interface MetricsInput {
 	readonly invalidPackets: Readonly<Record<Direction, number>>;
 	/** Null where /proc is not readable. */
 	readonly process: ProcessSample | null;
+	readonly usb: UsbCounts;
 }
 
 function family(name: string, type: "counter" | "gauge", help: string, samples: readonly Sample[]): Family {
@@ -176,6 +178,7 @@ export function renderMetrics(input: MetricsInput): string {
 			"Packets dropped because connection tracking found them invalid.",
 			byKey("direction", input.invalidPackets),
 		),
+		...usbFamilies(input.usb),
 		...(input.process === null ? [] : processFamilies(input.process)),
 	]);
 }

@@ -1,6 +1,8 @@
 /** The status page: the facts of /v1/status and the newest alerts, readable without scripts. */
 
 import type { Diagnostic } from "../policy/diagnostic.ts";
+import { usbSection } from "./device-page.ts";
+import type { DeviceStatus } from "./device-status.ts";
 import { type Html, html, trusted } from "./html.ts";
 import type { Reply } from "./http/response.ts";
 import { contentSecurityPolicy, script, style } from "./page-assets.ts";
@@ -91,7 +93,12 @@ function cards(status: StatusDocument): Html {
 		["Drift repaired", numbers.format(status.drift)],
 		["Policies", numbers.format(status.policies.length)],
 	]);
-	return html`<div class="cards">${enforcerCard("Network", network, [mode])}<section><h2>Ruleset</h2>${ruleset}</section>${enforcerCard("USB", usb, [])}</div>`;
+	const lock = facts([
+		["New devices", usb.locked ? "refused until judged" : "authorized by the kernel"],
+		["Mode", directionMode(usb.allowlistMode, usb.posture)],
+		["Events", usb.backend ?? "none"],
+	]);
+	return html`<div class="cards">${enforcerCard("Network", network, [mode])}<section><h2>Ruleset</h2>${ruleset}</section>${enforcerCard("USB", usb, usb.state === "active" ? [lock] : [])}</div>`;
 }
 
 function warnings(status: StatusDocument): Html {
@@ -150,11 +157,15 @@ function alertRow(json: string): Html {
 function alertTable(alerts: readonly string[]): Html {
 	const hidden = trusted(alerts.length === 0 ? " hidden" : "");
 	const none = alerts.length === 0 ? html`<p class="empty" id="none">None yet.</p>` : html``;
-	return html`<section><div class="title"><h2>Newest alerts</h2><span class="badge idle" id="live">reload to update</span><small>times in UTC</small></div>${none}<div class="scroll"><table id="alert-table"${hidden}><thead><tr><th>Time</th><th>Action</th><th>Policy</th><th>Direction</th><th>Packet</th><th>Message</th></tr></thead><tbody id="alerts">${alerts.map(alertRow)}</tbody></table></div></section>`;
+	return html`<section><div class="title"><h2>Newest alerts</h2><span class="badge idle" id="live">reload to update</span><small>times in UTC</small></div>${none}<div class="scroll"><table id="alert-table"${hidden}><thead><tr><th>Time</th><th>Action</th><th>Policy</th><th>Resource</th><th>Data</th><th>Message</th></tr></thead><tbody id="alerts">${alerts.map(alertRow)}</tbody></table></div></section>`;
 }
 
-/** The page for `status` and the newest alerts, each as its JSON line, newest first. */
-export function renderPage(status: StatusDocument, alerts: readonly string[]): string {
+/** The page for `status`, the USB devices, and the newest alerts, each as its JSON line, newest first. */
+export function renderPage(
+	status: StatusDocument,
+	devices: readonly DeviceStatus[],
+	alerts: readonly string[],
+): string {
 	const { ready, hostname, version } = status;
 	return html`<!doctype html>
 <html lang="en">
@@ -171,20 +182,25 @@ export function renderPage(status: StatusDocument, alerts: readonly string[]): s
 ${cards(status)}
 ${warnings(status)}
 ${policies(status)}
+${usbSection(devices)}
 ${alertTable(alerts)}
 </main>
-<footer>The same facts for programs: <a href="/v1/status">/v1/status</a>, <a href="/v1/alerts">/v1/alerts</a>, <a href="/metrics">/metrics</a></footer>
+<footer>The same facts for programs: <a href="/v1/status">/v1/status</a>, <a href="/v1/usb/devices">/v1/usb/devices</a>, <a href="/v1/alerts">/v1/alerts</a>, <a href="/metrics">/metrics</a></footer>
 <script>${trusted(script)}</script>
 </body>
 </html>
 `.text;
 }
 
-export function pageReply(status: StatusDocument, alerts: readonly string[]): Reply {
+export function pageReply(
+	status: StatusDocument,
+	devices: readonly DeviceStatus[],
+	alerts: readonly string[],
+): Reply {
 	return {
 		status: 200,
 		type: "text/html; charset=utf-8",
-		body: renderPage(status, alerts),
+		body: renderPage(status, devices, alerts),
 		headers: { "Content-Security-Policy": contentSecurityPolicy },
 	};
 }

@@ -21,6 +21,15 @@ export interface NetworkEnforcerState extends EnforcerState {
 	readonly essentials: boolean;
 }
 
+export interface UsbEnforcerState extends EnforcerState {
+	/** Where events come from; null while none do. */
+	readonly backend: "libudev" | "netlink" | null;
+	/** Whether what appears comes up refused. */
+	readonly locked: boolean;
+	readonly posture: Posture;
+	readonly allowlistMode: boolean;
+}
+
 /** One document of the policy directory, or one that is kept in force though its file broke. */
 export interface PolicyState {
 	readonly name: string;
@@ -60,7 +69,7 @@ export interface DaemonState {
 	readonly hostname: string;
 	/** System and configured labels merged. */
 	readonly nodeLabels: Readonly<Record<string, string>>;
-	readonly enforcers: { readonly network: NetworkEnforcerState; readonly usb: EnforcerState };
+	readonly enforcers: { readonly network: NetworkEnforcerState; readonly usb: UsbEnforcerState };
 	readonly policies: readonly PolicyState[];
 	/** Every rule in force, as of the last time the counters were read. */
 	readonly rules: readonly RuleCount[];

@@ -36,7 +36,7 @@ describe("status", () => {
 		expect(out).toBe(
 			"portward 0.1.0 on vm1: enforced: what is on disk\n" +
 				"network: active\n" +
-				"usb: unavailable (not part of this version)\n" +
+				"usb: active\n" +
 				"np1: enforced, Block, 7 packets (/etc/portward/policies/a.yaml:1)\n",
 		);
 	});

@@ -7,6 +7,7 @@ const enforcer = (state: EnforcerState["state"], reason = "") => ({
 	state: { state, reason, generation: 1, elements: 0 },
 	plan: null,
 });
+const usb = { state: "active", reason: "" } as const;
 const document = (over: Partial<DocumentReport> = {}): DocumentReport => ({
 	name: "a",
 	kind: "KubeArmorNetworkPolicy",
@@ -35,6 +36,7 @@ const reloaded = (over: Partial<Reloaded> = {}): Reloaded => ({
 	complete: true,
 	lastGood: false,
 	plan: null,
+	devices: [],
 	nodeLabels: {},
 	parsed: { ever: 0, present: 0 },
 	...over,
@@ -42,7 +44,7 @@ const reloaded = (over: Partial<Reloaded> = {}): Reloaded => ({
 
 describe("readiness", () => {
 	test("what is enforced is what is on disk", () => {
-		expect(readiness(reloaded(), enforcer("active"), "")).toEqual({
+		expect(readiness(reloaded(), enforcer("active"), usb, "")).toEqual({
 			ready: true,
 			body: "ready: what is on disk is enforced",
 		});
@@ -52,6 +54,7 @@ describe("readiness", () => {
 		const state = readiness(
 			reloaded({ lastGood: true, documents: [document({ origin: "last-good", diagnostics: [error] })] }),
 			enforcer("active"),
+			usb,
 			"",
 		);
 		expect(state).toEqual({
@@ -62,24 +65,24 @@ describe("readiness", () => {
 
 	test("a broken document that nothing stands in for is not ready, and named", () => {
 		const documents = [document({ origin: "none", enforced: false, diagnostics: [error] })];
-		const state = readiness(reloaded({ complete: false, documents }), enforcer("active"), "");
+		const state = readiness(reloaded({ complete: false, documents }), enforcer("active"), usb, "");
 		expect(state).toEqual({ ready: false, body: "not ready: not enforced: /p/a.yaml:3" });
 	});
 
 	test("an unavailable enforcer, a failed reload and the time before the first reading are not ready", () => {
-		expect(readiness(reloaded(), enforcer("unavailable", "no root"), "").body).toContain("no root");
-		expect(readiness(reloaded(), enforcer("active"), "kernel said no")).toMatchObject({ ready: false });
-		expect(readiness(null, enforcer("active"), "")).toMatchObject({ ready: false });
+		expect(readiness(reloaded(), enforcer("unavailable", "no root"), usb, "").body).toContain("no root");
+		expect(readiness(reloaded(), enforcer("active"), usb, "kernel said no")).toMatchObject({ ready: false });
+		expect(readiness(null, enforcer("active"), usb, "")).toMatchObject({ ready: false });
 	});
 
 	test("a disabled enforcer is ready: nobody asked it to enforce", () => {
-		expect(readiness(reloaded(), enforcer("disabled"), "")).toMatchObject({ ready: true });
+		expect(readiness(reloaded(), enforcer("disabled"), usb, "")).toMatchObject({ ready: true });
 	});
 });
 
 test("nothing is shown as enforced while the enforcer is not active", () => {
-	expect(policyStates(reloaded(), enforcer("unavailable"))[0]?.enforced).toBe(false);
-	expect(policyStates(reloaded(), enforcer("active"))[0]?.enforced).toBe(true);
+	expect(policyStates(reloaded(), enforcer("unavailable"), usb)[0]?.enforced).toBe(false);
+	expect(policyStates(reloaded(), enforcer("active"), usb)[0]?.enforced).toBe(true);
 });
 
 test("a host that forwards is told what is not covered", () => {

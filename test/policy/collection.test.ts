@@ -23,7 +23,11 @@ function bad(name: string): string {
 
 const nameless = "kind: KubeArmorNetworkPolicy\n";
 const openQuote = 'a: "\n';
-const usb = ok("usb").replace("KubeArmorNetworkPolicy", "KubeArmorHostPolicy");
+/** A policy of another kind. */
+const usb = policyText('message: "1"\ndevice: {matchDevice: [{class: HID}]}', "usb").replace(
+	"KubeArmorNetworkPolicy",
+	"KubeArmorHostPolicy",
+);
 
 function file(path: string, ...documents: string[]): DiskFile {
 	const parsed = parsePolicyFile(path, documents.join("---\n"));
@@ -104,7 +108,11 @@ const table: [string, DiskFile[], string[]][] = [
 		[file("a", ok("x"), bad("other"))],
 		["a:x@1 current", "a:y@1 last-good"],
 	],
-	["a kind that is not enforced takes its place", [file("a", ok("x"), usb)], ["a:x@1 current"]],
+	[
+		"a policy of another kind takes its place",
+		[file("a", ok("x"), usb)],
+		["a:x@1 current", "a:usb@ current"],
+	],
 	[
 		"a bad file beside them",
 		[file("a", ok("x"), ok("y")), file("bad", openQuote)],
@@ -140,10 +148,6 @@ test("a new document with an error is rejected, nothing stands in for it", () =>
 	const result = step([file("a", bad("x")), file("b", ok("z"))]);
 	expect(enforced(result)).toEqual(["b:z@1 current"]);
 	expect(states(result)).toEqual(["a[0] rejected", "b[0] current"]);
-});
-
-test("a kind that is not enforced is ignored, not rejected", () => {
-	expect(states(step([file("a", usb)]))).toEqual(["a[0] ignored"]);
 });
 
 describe("two policies with one name", () => {
@@ -204,7 +208,10 @@ describe("two policies with one name", () => {
 	});
 
 	test("names are compared within one kind", () => {
-		expect(enforced(step([file("a", ok("usb")), file("b", usb)]))).toEqual(["a:usb@1 current"]);
+		expect(enforced(step([file("a", ok("usb")), file("b", usb)]))).toEqual([
+			"a:usb@1 current",
+			"b:usb@ current",
+		]);
 	});
 
 	test("inside one file too, at any number", () => {

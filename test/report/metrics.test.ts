@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { usbDecisionBounds } from "../../src/report/device-metrics.ts";
 import { Histogram } from "../../src/report/exposition.ts";
 import { applyDurationBounds, type MetricsInput, renderMetrics } from "../../src/report/metrics.ts";
 import { sampleState } from "./sample.ts";
@@ -11,6 +12,8 @@ function input(): MetricsInput {
 	const posture = { ...rule, policy: "DefaultPosture", index: -1, packets: 3, bytes: 180 };
 	const applyDuration = new Histogram(applyDurationBounds);
 	applyDuration.observe(0.02);
+	const usbSeconds = new Histogram(usbDecisionBounds);
+	usbSeconds.observe(0.004);
 	return {
 		state: { ...state, rules: [rule, hostile, posture], drift: 2 },
 		commit: "abc123",
@@ -29,6 +32,14 @@ function input(): MetricsInput {
 			openFds: 10,
 			maxFds: 1024,
 			startTime: 1.7e9,
+		},
+		usb: {
+			devices: { authorized: 4, partial: 1, refused: 2, pending: 0 },
+			decisions: { Allow: 1, Audit: 6, Block: 3 },
+			decisionSeconds: usbSeconds.value(),
+			rescans: 9,
+			overflows: 1,
+			pendingWrites: 0,
 		},
 	};
 }

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { escapeHtml, html } from "../../src/report/html.ts";
 import { pageReply, renderPage } from "../../src/report/page.ts";
 import { statusDocument } from "../../src/report/status.ts";
-import { sampleAlert, sampleState } from "./sample.ts";
+import { sampleAlert, sampleDevice, sampleState } from "./sample.ts";
 
 const hostile = `"><script>alert(1)</script><img src=x onerror=alert(1)>'&\u202e\x1b[31m`;
 
@@ -60,7 +60,14 @@ function hostilePage(): string {
 		],
 	});
 	const alert = JSON.stringify(sampleAlert({ PolicyName: hostile, Message: hostile, Data: hostile }));
-	return renderPage(statusDocument(state), [alert]);
+	const device = {
+		...sampleDevice,
+		product: hostile,
+		manufacturer: hostile,
+		serial: hostile,
+		malformed: hostile,
+	};
+	return renderPage(statusDocument(state), [device], [alert]);
 }
 
 describe("the page", () => {
@@ -69,7 +76,8 @@ describe("the page", () => {
 		const scripts = [...text.matchAll(/<script>([\s\S]*?)<\/script>/g)].map((match) => match[1] ?? "");
 		const styles = [...text.matchAll(/<style>([\s\S]*?)<\/style>/g)].map((match) => match[1] ?? "");
 		expect([scripts.length, styles.length]).toEqual([1, 1]);
-		const policy = pageReply(statusDocument(sampleState()), []).headers?.["Content-Security-Policy"] ?? "";
+		const policy =
+			pageReply(statusDocument(sampleState()), [], []).headers?.["Content-Security-Policy"] ?? "";
 		for (const inline of [...scripts, ...styles]) {
 			expect(policy).toContain(`'sha256-${createHash("sha256").update(inline).digest("base64")}'`);
 		}
@@ -92,6 +100,7 @@ describe("the page", () => {
 					],
 				}),
 			),
+			[sampleDevice],
 			[],
 		);
 		for (const fact of [
@@ -102,7 +111,12 @@ describe("the page", () => {
 			"allowlist: unmatched is blocked",
 			"unmatched is accepted",
 			">17<",
-			"unavailable",
+			"refused until judged",
+			"1-4.1",
+			"0781:5567",
+			"MASS-STORAGE 8/6/80: Allow by sticks, usb-storage",
+			"HID 3/1/1: Block by DefaultPosture",
+			"Stick\\x1b[31m &lt;b&gt;\\u{202e}",
 			"None yet.",
 		]) {
 			expect(text).toContain(fact);
@@ -125,6 +139,7 @@ describe("the page", () => {
 		const many = { ...policy, diagnostics: Array.from({ length: 1000 }, () => diagnostic) };
 		const text = renderPage(
 			statusDocument(sampleState({ policies: Array.from({ length: 5000 }, () => many) })),
+			Array.from({ length: 5000 }, () => sampleDevice),
 			[],
 		);
 		expect(text.length).toBeLessThan(2_000_000);

@@ -3,6 +3,7 @@
 import type { Alert } from "../../src/report/alert.ts";
 import { AlertRing } from "../../src/report/alert-ring.ts";
 import { AlertSink } from "../../src/report/alert-sink.ts";
+import type { DeviceStatus } from "../../src/report/device-status.ts";
 import type { HttpSource } from "../../src/report/http/routes.ts";
 import type { DaemonState } from "../../src/report/status.ts";
 
@@ -30,6 +31,49 @@ export function sampleAlert(overrides: Partial<Alert> = {}): Alert {
 	};
 }
 
+/** A hostile composite device of which one function is refused. */
+export const sampleDevice: DeviceStatus = {
+	port: "1-4.1",
+	level: 2,
+	vendorId: "0781",
+	productId: "5567",
+	manufacturer: "ACME",
+	product: "Stick\u001b[31m <b>\u202e",
+	serial: null,
+	connectType: "hotplug",
+	state: "partial",
+	reason: null,
+	malformed: null,
+	error: "",
+	allowedUntil: null,
+	functions: [
+		{
+			interface: 0,
+			class: 8,
+			subClass: 6,
+			protocol: 80,
+			className: "MASS-STORAGE",
+			action: "Allow",
+			refused: false,
+			policy: "sticks",
+			entry: 0,
+			driver: "usb-storage",
+		},
+		{
+			interface: 1,
+			class: 3,
+			subClass: 1,
+			protocol: 1,
+			className: "HID",
+			action: "Block",
+			refused: true,
+			policy: "DefaultPosture",
+			entry: null,
+			driver: null,
+		},
+	],
+};
+
 export function sampleState(overrides: Partial<DaemonState> = {}): DaemonState {
 	return {
 		version: "0.1.0",
@@ -45,7 +89,14 @@ export function sampleState(overrides: Partial<DaemonState> = {}): DaemonState {
 				posture: "block",
 				essentials: true,
 			},
-			usb: { state: "unavailable", reason: "not part of this version" },
+			usb: {
+				state: "active",
+				reason: "",
+				backend: "libudev",
+				locked: true,
+				posture: "block",
+				allowlistMode: false,
+			},
 		},
 		policies: [
 			{
@@ -78,6 +129,7 @@ export function sampleSource(state: () => DaemonState = sampleState): {
 		refresh: async () => {},
 		state,
 		metrics: () => "portward_drift_total 0\n",
+		usbDevices: () => [sampleDevice],
 		alerts: ring,
 		subscribe: (subscriber) => sink.subscribe(subscriber),
 	};

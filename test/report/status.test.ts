@@ -57,7 +57,14 @@ test("the document has the documented fields, sums of a policy's rules, and no o
 				posture: "block",
 				essentials: true,
 			},
-			usb: { state: "unavailable", reason: "not part of this version" },
+			usb: {
+				state: "active",
+				reason: "",
+				backend: "libudev",
+				locked: true,
+				posture: "block",
+				allowlistMode: false,
+			},
 		},
 		policies: [
 			{

@@ -3,6 +3,7 @@
 import type { Action } from "../../policy/model.ts";
 import type { AlertFilter, AlertRing } from "../alert-ring.ts";
 import type { AlertSubscriber } from "../alert-sink.ts";
+import type { DeviceStatus } from "../device-status.ts";
 import { expositionType } from "../exposition.ts";
 import { pageReply } from "../page.ts";
 import { type DaemonState, type StatusDocument, statusDocument } from "../status.ts";
@@ -16,6 +17,8 @@ export interface HttpSource {
 	state(): DaemonState;
 	/** The body of /metrics, with counts up to date. */
 	metrics(): Promise<string> | string;
+	/** Every USB device that was judged, a hub before what hangs on it. */
+	usbDevices(): readonly DeviceStatus[];
 	readonly alerts: AlertRing;
 	/** Adds a live stream; the returned function removes it. */
 	subscribe(subscriber: AlertSubscriber): () => void;
@@ -86,6 +89,7 @@ async function page(source: HttpSource): Promise<Reply> {
 	const newest = source.alerts.query({ limit: pageAlerts, policy: null, action: null });
 	return pageReply(
 		document,
+		source.usbDevices(),
 		newest.map((line) => line.json),
 	);
 }
@@ -101,6 +105,8 @@ export async function route(request: Request, source: HttpSource): Promise<Answe
 			return reply({ status: 200, type: expositionType, body: await source.metrics() });
 		case "/v1/status":
 			return reply(jsonReply(200, await status(source)));
+		case "/v1/usb/devices":
+			return reply(jsonReply(200, { devices: source.usbDevices() }));
 		case "/v1/alerts":
 			return reply(alerts(request.query, source));
 		case "/v1/alerts/stream": {
@@ -114,7 +120,7 @@ export async function route(request: Request, source: HttpSource): Promise<Answe
 				errorReply(
 					404,
 					"no such page",
-					"there are /, /healthz, /readyz, /metrics, /v1/status, /v1/alerts and /v1/alerts/stream",
+					"there are /, /healthz, /readyz, /metrics, /v1/status, /v1/usb/devices, /v1/alerts and /v1/alerts/stream",
 				),
 			);
 	}

@@ -1,0 +1,222 @@
+/** Turns what the USB enforcer does into alerts, log lines, counts and statuses. */
+
+import type { DeviceDecision, JudgedFunction } from "../compile/usb-decide.ts";
+import type { PresentDevice } from "../observe/usb-devices.ts";
+import { usbClassName } from "../policy/device-class.ts";
+import type { AlertSink } from "../report/alert-sink.ts";
+import { deviceAlert } from "../report/device-alert.ts";
+import { type UsbCounts, usbDecisionBounds } from "../report/device-metrics.ts";
+import type { DeviceCondition, DeviceStatus, FunctionStatus } from "../report/device-status.ts";
+import { Histogram } from "../report/exposition.ts";
+import type { Logger } from "../report/log.ts";
+import type { HostIdentity } from "../report/network-alert.ts";
+import { systemAlert } from "../report/system-alert.ts";
+import type { UsbEnforcer, UsbEnforcerEvents } from "./usb-enforcer.ts";
+import type { Tracked } from "./usb-tracker.ts";
+
+export class UsbDesk implements UsbEnforcerEvents {
+	readonly #sink: Pick<AlertSink, "publish">;
+	readonly #identity: HostIdentity;
+	readonly #log: Logger;
+	/** What was last reported of each function, so that only news is reported. */
+	readonly #reported = new WeakMap<Tracked, Map<string, string>>();
+	readonly #decisions = { Allow: 0, Audit: 0, Block: 0 };
+	readonly #seconds = new Histogram(usbDecisionBounds);
+	#rescans = 0;
+	#overflows = 0;
+
+	constructor(sink: Pick<AlertSink, "publish">, identity: HostIdentity, log: Logger) {
+		this.#sink = sink;
+		this.#identity = identity;
+		this.#log = log;
+	}
+
+	settled(device: Tracked, present: PresentDevice, decision: DeviceDecision): void {
+		const known = this.#reported.get(device) ?? new Map<string, string>();
+		this.#reported.set(device, known);
+		const alerts = [];
+		for (const judged of reportable(present, decision)) {
+			const key = functionKey(judged);
+			const what = JSON.stringify([
+				judged.verdict.action,
+				judged.verdict.source,
+				judged.verdict.entry,
+				judged.refused,
+			]);
+			if (known.get(key) === what) continue;
+			known.set(key, what);
+			this.#decisions[judged.verdict.action] += 1;
+			alerts.push(
+				deviceAlert({ time: Date.now(), present, judged, decision, removed: false }, this.#identity),
+			);
+		}
+		if (alerts.length === 0) return;
+		this.#sink.publish(alerts);
+		const { port, product, descriptors } = present.device;
+		const fields = { port, product, vendor: hex(descriptors.vendorId), id: hex(descriptors.productId) };
+		if (decision.malformed !== null) {
+			this.#log.warn("a USB device has malformed descriptors", { ...fields, reason: decision.malformed });
+		}
+		this.#log.info(`USB device ${decision.state}`, fields);
+	}
+
+	removed(device: Tracked): void {
+		const { present, decision } = device;
+		if (present === null || decision === null || !this.#reported.has(device)) return;
+		this.#sink.publish(
+			reportable(present, decision).map((judged) =>
+				deviceAlert({ time: Date.now(), present, judged, decision, removed: true }, this.#identity),
+			),
+		);
+	}
+
+	pending(device: Tracked): void {
+		this.#warn(device, "A USB device holds up a change of its authorization; it is pending", {});
+	}
+
+	failed(device: Tracked, error: string): void {
+		this.#warn(device, "The authorization of a USB device could not be changed", { Error: error });
+	}
+
+	undone(device: Tracked): void {
+		this.#warn(device, "Somebody else authorized a refused USB device; it is refused again", {});
+	}
+
+	written(seconds: number): void {
+		this.#seconds.observe(seconds);
+	}
+
+	reopened(buses: readonly string[]): void {
+		const message = "Somebody else opened a USB controller's defaults; they are closed again";
+		this.#log.error(message, { buses });
+		this.#system("USB", message, { Controllers: buses.join(",") });
+	}
+
+	overflow(): void {
+		this.#overflows += 1;
+		this.#log.warn("the kernel dropped USB events; looking at every device again");
+	}
+
+	rescan(): void {
+		this.#rescans += 1;
+	}
+
+	warn(message: string): void {
+		this.#log.warn(message);
+	}
+
+	allowed(port: string, until: number | null): void {
+		const message =
+			until === null
+				? "The temporary permission of a USB device has ended"
+				: "A USB device is allowed for a time, whatever the policies say";
+		const data: Record<string, string> = { Port: port };
+		if (until !== null) data.Until = new Date(until).toISOString();
+		this.#log.warn(message, { port, until: data.Until ?? "" });
+		this.#system(`USB ${port}`, message, data);
+	}
+
+	/** What the metrics need. */
+	counts(enforcer: UsbEnforcer): UsbCounts {
+		const devices = { authorized: 0, partial: 0, refused: 0, pending: 0 };
+		const tracked = enforcer.devices();
+		for (const device of tracked) {
+			const condition = conditionOf(device);
+			if (condition !== null) devices[condition] += 1;
+		}
+		return {
+			devices,
+			decisions: { ...this.#decisions },
+			decisionSeconds: this.#seconds.value(),
+			rescans: this.#rescans,
+			overflows: this.#overflows,
+			pendingWrites: tracked.filter((device) => device.pending).length,
+		};
+	}
+
+	#warn(device: Tracked, message: string, data: Readonly<Record<string, string>>): void {
+		this.#log.warn(message, { port: device.name, ...data });
+		this.#system(`USB ${device.name}`, message, { Port: device.name, ...data });
+	}
+
+	#system(resource: string, message: string, eventData: Readonly<Record<string, string>>): void {
+		const event = {
+			time: Date.now(),
+			resource,
+			message,
+			severity: 8,
+			tags: ["USB"],
+			action: "Audit" as const,
+			enforcer: "USBDeviceHandler" as const,
+			eventData,
+		};
+		this.#sink.publish([systemAlert(event, this.#identity)]);
+	}
+}
+
+/** Every device that has been judged, for /v1/usb/devices. */
+export function deviceStatuses(enforcer: UsbEnforcer): DeviceStatus[] {
+	return enforcer.devices().flatMap((device) => {
+		const { present, decision, error } = device;
+		const state = conditionOf(device);
+		if (present === null || decision === null || state === null) return [];
+		const { port, level, descriptors, manufacturer, product, serial, connectType } = present.device;
+		const until = enforcer.allowedUntil(device);
+		return [
+			{
+				port,
+				level,
+				vendorId: hex(descriptors.vendorId),
+				productId: hex(descriptors.productId),
+				manufacturer,
+				product,
+				serial,
+				connectType,
+				state,
+				reason: decision.refusal ?? decision.exemption,
+				malformed: decision.malformed,
+				error,
+				allowedUntil: until === null ? null : new Date(until).toISOString(),
+				functions: decision.functions.map((judged) => functionStatus(present, judged)),
+			},
+		];
+	});
+}
+
+function functionStatus(present: PresentDevice, judged: JudgedFunction): FunctionStatus {
+	const { triple, verdict, refused } = judged;
+	const bound = present.interfaces.find(
+		(item) => item.number === judged.interface && item.configuration === judged.configuration,
+	);
+	return {
+		interface: judged.interface,
+		class: triple.class,
+		subClass: triple.subClass,
+		protocol: triple.protocol,
+		className: usbClassName(triple.class),
+		action: verdict.action,
+		refused,
+		policy: verdict.source === "posture" ? "DefaultPosture" : (verdict.entry?.policy ?? null),
+		entry: verdict.entry?.entry.index ?? null,
+		driver: bound?.driver ?? null,
+	};
+}
+
+function conditionOf(device: Tracked): DeviceCondition | null {
+	if (device.pending) return "pending";
+	return device.decision?.state ?? null;
+}
+
+/** A root hub is of interest only to an entry that names it. */
+function reportable(present: PresentDevice, decision: DeviceDecision): readonly JudgedFunction[] {
+	if (present.device.level > 0) return decision.functions;
+	return decision.functions.filter(({ verdict }) => verdict.source === "entry");
+}
+
+function functionKey({ configuration, interface: number, triple }: JudgedFunction): string {
+	return `${configuration} ${number} ${triple.class}/${triple.subClass}/${triple.protocol}`;
+}
+
+function hex(id: number): string {
+	return id.toString(16).padStart(4, "0");
+}

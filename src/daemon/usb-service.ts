@@ -1,0 +1,90 @@
+/** The USB half of the daemon, put together: Workers, event sources, enforcer and desk. */
+
+import type { SelectedEntry } from "../compile/usb-match.ts";
+import type { Config } from "../config/model.ts";
+import { UsbObserver } from "../observe/usb-observer.ts";
+import type { AlertSink } from "../report/alert-sink.ts";
+import type { UsbCounts } from "../report/device-metrics.ts";
+import type { DeviceStatus } from "../report/device-status.ts";
+import type { Logger } from "../report/log.ts";
+import type { HostIdentity } from "../report/network-alert.ts";
+import type { UsbEnforcerState } from "../report/status.ts";
+import { deviceStatuses, UsbDesk } from "./usb-desk.ts";
+import { UsbEnforcer } from "./usb-enforcer.ts";
+import { laneDefaults, UsbLane } from "./usb-lane.ts";
+import { bootId, UsbMemory } from "./usb-memory.ts";
+
+export interface UsbServiceOptions {
+	readonly config: () => Config;
+	readonly createWorker: (name: "uevent" | "usb") => Worker;
+	readonly sink: AlertSink;
+	readonly identity: HostIdentity;
+	readonly log: Logger;
+}
+
+export class UsbService {
+	readonly #desk: UsbDesk;
+	readonly #enforcer: UsbEnforcer;
+	readonly #log: Logger;
+	#reason = "";
+
+	constructor(options: UsbServiceOptions) {
+		const { config, createWorker, sink, identity, log } = options;
+		this.#log = log;
+		this.#desk = new UsbDesk(sink, identity, log);
+		const memory = new UsbMemory(config().stateDir, bootId());
+		if (memory.problem !== null) log.warn("what was kept about USB is lost", { reason: memory.problem });
+		const lane = () => new UsbLane({ ...laneDefaults, name: "usb", createWorker: () => createWorker("usb") });
+		const source = (backend: "libudev" | "netlink") =>
+			new UsbObserver(() => createWorker("uevent"), { backend });
+		this.#enforcer = new UsbEnforcer({
+			config,
+			root: "/sys",
+			sources: [source("libudev"), source("netlink")],
+			lanes: { authorize: lane(), refuse: lane() },
+			memory,
+			events: this.#desk,
+		});
+	}
+
+	get state(): UsbEnforcerState {
+		return this.#enforcer.state;
+	}
+
+	/** Starts to listen; nothing is enforced before `enforce`. */
+	start(): Promise<void> {
+		return this.#enforcer.start();
+	}
+
+	/** Puts the selected device entries in force. */
+	async enforce(entries: readonly SelectedEntry[]): Promise<void> {
+		await this.#enforcer.enforce(entries);
+		const { state, reason, locked, backend, allowlistMode } = this.state;
+		if (state === "active") {
+			this.#log.info("USB enforced", { entries: entries.length, locked, backend, allowlistMode });
+		} else if (state === "unavailable" && entries.length > 0 && reason !== this.#reason) {
+			this.#log.error("the USB enforcer is unavailable", { reason });
+		}
+		this.#reason = reason;
+	}
+
+	allow(
+		port: string,
+		milliseconds: number,
+	): { readonly ok: true; readonly until: number } | { readonly ok: false; readonly message: string } {
+		return this.#enforcer.allow(port, milliseconds);
+	}
+
+	devices(): readonly DeviceStatus[] {
+		return deviceStatuses(this.#enforcer);
+	}
+
+	counts(): UsbCounts {
+		return this.#desk.counts(this.#enforcer);
+	}
+
+	/** Leaves everything in the kernel as it is. */
+	stop(): Promise<void> {
+		return this.#enforcer.stop();
+	}
+}

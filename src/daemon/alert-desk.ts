@@ -36,7 +36,6 @@ export class AlertDesk {
 	#found: Readonly<Record<string, CounterValue>> = {};
 	/** What had been received when they were read. */
 	#foundReading: Reading | null = null;
-	readonly #seen = new Set<string>();
 	/** Events of rules that are not known yet: packets met the rules of an earlier daemon before ours were read. */
 	#early: PacketEvent[] | null = [];
 
@@ -97,7 +96,7 @@ export class AlertDesk {
 						},
 					],
 		);
-		for (const rule of rules) this.#adopt(rule);
+		this.#adoptFound(rules);
 		this.#accounting.finishReading(reading, logged, this.#quiet(logged));
 		const counts = new Map(rules.map((rule) => [rule.id, count(rule, counters)]));
 		return {
@@ -124,13 +123,18 @@ export class AlertDesk {
 		this.#sink.publish(alerts);
 	}
 
-	#adopt(rule: CompiledRule): void {
-		if (this.#seen.has(rule.id)) return;
-		this.#seen.add(rule.id);
-		const packets = this.#found[rule.counter]?.packets;
-		if (packets === undefined || rule.logCounter === null || this.#foundReading === null) return;
-		const logged = (this.#found[rule.logCounter] ?? none).packets;
-		this.#accounting.adopt({ id: rule.id, packets, logged }, this.#foundReading);
+	/** A rule that comes later has new counters, also where an earlier daemon had one like it. */
+	#adoptFound(rules: readonly CompiledRule[]): void {
+		const reading = this.#foundReading;
+		if (reading === null) return;
+		this.#foundReading = null;
+		for (const { id, counter, logCounter } of rules) {
+			const packets = this.#found[counter]?.packets;
+			if (packets === undefined || logCounter === null) continue;
+			const logged = (this.#found[logCounter] ?? none).packets;
+			this.#accounting.adopt({ id, packets, logged }, reading);
+		}
+		this.#found = {};
 	}
 
 	#quiet(rules: readonly LoggedRule[]): boolean {

@@ -24,6 +24,7 @@ browser)
 	;;
 vm)
 	bash scripts/setup.sh
+	sh scripts/setup-vm.sh
 	limit=900000
 	what=(test/vm)
 	;;

@@ -180,7 +180,7 @@ export function probeConcatenation(scratch: string): string {
 	return (
 		`add table inet ${scratch}\n` +
 		`add map inet ${scratch} m { type ipv4_addr . inet_proto . inet_service : verdict; flags interval; }\n` +
-		`add element inet ${scratch} m { 192.0.2.0/24 . tcp . 1-2 : drop }\n` +
+		`add element inet ${scratch} m { 192.0.2.0/24 . 6 . 1-2 : drop }\n` +
 		`delete table inet ${scratch}\n`
 	);
 }

@@ -41,5 +41,6 @@ export function addEssentials(store: ObjectStore, direction: Direction): string 
 	const icmp = store.add("chain", [errors4]);
 	const icmpv6 = store.add("chain", [discovery, ...listeners, errors6]);
 	const dhcp = store.add("chain", configuration[direction]);
-	return `meta l4proto vmap { icmp : jump ${icmp}, ipv6-icmp : jump ${icmpv6}, udp : jump ${dhcp} }`;
+	// ICMP, ICMPv6 and UDP as numbers: nft looks names up in /etc/protocols, which a minimal system does not have.
+	return `meta l4proto vmap { 1 : jump ${icmp}, 58 : jump ${icmpv6}, 17 : jump ${dhcp} }`;
 }

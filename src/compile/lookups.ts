@@ -8,6 +8,9 @@ import type { ObjectStore } from "./objects.ts";
 import type { RulesetForm } from "./plan.ts";
 import type { Step, Table } from "./table.ts";
 
+/** Numbers, because nft looks some names up in /etc/protocols, which a minimal system does not have. */
+const protocolNumbers: Readonly<Record<Transport, number>> = { tcp: 6, udp: 17, sctp: 132 };
+
 /** What the lookups of one direction and family are rendered with. */
 export interface LookupContext {
 	readonly store: ObjectStore;
@@ -70,7 +73,8 @@ function concatenated(context: LookupContext, table: Table, use: "vmap" | "retur
 	const elements: (readonly [string, number])[] = [];
 	if (table.layer === "T") {
 		for (const [protocol, list] of table.lists) {
-			for (const [text, rank] of listElements(list)) elements.push([`${text} . ${protocol}`, rank]);
+			for (const [text, rank] of listElements(list))
+				elements.push([`${text} . ${protocolNumbers[protocol]}`, rank]);
 		}
 		const name = declare(context, `${addressType(context)} . inet_proto`, elements);
 		return [expression(`${addressKey(context)} . meta l4proto`, name, use)];
@@ -78,7 +82,8 @@ function concatenated(context: LookupContext, table: Table, use: "vmap" | "retur
 	for (const [protocol, segments] of table.segments) {
 		for (const box of boxesOf(segments)) {
 			const ports = portsText(box.firstPort, box.lastPort);
-			elements.push([`${intervalText(box.first, box.last)} . ${protocol} . ${ports}`, box.rank]);
+			const addresses = intervalText(box.first, box.last);
+			elements.push([`${addresses} . ${protocolNumbers[protocol]} . ${ports}`, box.rank]);
 		}
 	}
 	const name = declare(context, `${addressType(context)} . inet_proto . inet_service`, elements);
@@ -111,7 +116,7 @@ function nested(context: LookupContext, table: Table, use: "vmap" | "return"): s
 	if (table.layer === "W") return [plain(context, table.list, use)];
 	if (table.layer === "T") {
 		return [...table.lists].map(
-			([protocol, list]) => `meta l4proto ${protocol} ${plain(context, list, use)}`,
+			([protocol, list]) => `meta l4proto ${protocolNumbers[protocol]} ${plain(context, list, use)}`,
 		);
 	}
 	return portDispatch(context, table, "jump", (_protocol, list) => [plain(context, list, use)]);

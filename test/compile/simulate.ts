@@ -31,8 +31,6 @@ const protocolNumbers: Readonly<Record<string, bigint>> = { tcp: 6n, udp: 17n, s
 const otherProtocol = 47n;
 
 function range(text: string): readonly [bigint, bigint] {
-	const named = protocolNumbers[text];
-	if (named !== undefined) return [named, named];
 	if (/^\d+(-\d+)?$/.test(text)) {
 		const [first = "", last = first] = text.split("-");
 		return [BigInt(first), BigInt(last)];
@@ -161,8 +159,7 @@ class Simulation {
 		if (/^(goto|jump) x_[0-9a-f]{16}$/.test(text)) return text;
 		const nfproto = /^meta nfproto ipv4 (accept|goto x_[0-9a-f]{16})$/.exec(text);
 		if (nfproto !== null) return packet.family === 4 ? (nfproto[1] ?? null) : null;
-		const essential =
-			/^meta l4proto vmap \{ icmp : jump \w+, ipv6-icmp : jump \w+, udp : (jump \w+) \}$/.exec(text);
+		const essential = /^meta l4proto vmap \{ 1 : jump \w+, 58 : jump \w+, 17 : (jump \w+) \}$/.exec(text);
 		if (essential !== null) return packet.protocol === "udp" ? (essential[1] ?? null) : null;
 		const side = packet.direction === "ingress" ? "iifname" : "oifname";
 		if (text.startsWith(`${side} `)) return this.interfaceVerdict(text.slice(side.length + 1));
@@ -184,10 +181,10 @@ class Simulation {
 	lookup(text: string): string | null {
 		const { packet } = this;
 		const match =
-			/^(?:meta l4proto (tcp|udp|sctp) )?([a-z0-9 .]+?) (?:vmap @(m_\w{16})|@(s_\w{16}) return)$/.exec(text);
+			/^(?:meta l4proto (6|17|132) )?([a-z0-9 .]+?) (?:vmap @(m_\w{16})|@(s_\w{16}) return)$/.exec(text);
 		if (match === null) throw new Error(`unknown rule: ${text}`);
 		const [, only, expression = "", map, set] = match;
-		if (only !== undefined && only !== packet.protocol) return null;
+		if (only !== undefined && BigInt(only) !== protocolNumbers[packet.protocol ?? ""]) return null;
 		const key: bigint[] = [];
 		for (const field of expression.split(" . ")) {
 			const value = this.field(field);

@@ -61,9 +61,9 @@ command -v unshare >/dev/null || need util-linux
 command -v git >/dev/null || need git
 [ "$what" != browser ] || command -v chromium >/dev/null || command -v google-chrome >/dev/null || need chromium
 tools=node_modules/.cache/tools
-promtool() { command -v promtool || { [ -x $tools/usr/bin/promtool ] && echo $tools/usr/bin/promtool; }; }
+has_promtool() { command -v promtool >/dev/null || [ -x $tools/usr/bin/promtool ]; }
 
-if [ ${#missing[@]} -gt 0 ] || ! promtool >/dev/null; then
+if [ ${#missing[@]} -gt 0 ] || ! has_promtool; then
 	command -v apt-get >/dev/null ||
 		fail "this machine has no apt-get; install what is missing yourself: ${missing[*]-} promtool"
 	export DEBIAN_FRONTEND=noninteractive
@@ -73,7 +73,7 @@ if [ ${#missing[@]} -gt 0 ] || ! promtool >/dev/null; then
 		say "installing ${missing[*]}"
 		apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 	fi
-	if ! promtool >/dev/null; then
+	if ! has_promtool; then
 		# Installing the package would start a Prometheus server; its checker is all that is needed.
 		say "unpacking promtool"
 		mkdir -p $tools

@@ -287,9 +287,9 @@ describe("files", () => {
 	});
 
 	test("name no path of the machine that they were written on", () => {
-		const tracked = Bun.spawnSync(["git", "grep", "-lF", `${root}/`], { cwd: root })
-			.stdout.toString()
-			.trim();
+		// As a path of its own, not as the tail of "../src/" where the checkout happens to be /src.
+		const own = `(^|[^A-Za-z0-9_.*-])${root.replaceAll(/[.*+?^$()[\]{}|\\]/gu, "\\$&")}/`;
+		const tracked = Bun.spawnSync(["git", "grep", "-lE", own], { cwd: root }).stdout.toString().trim();
 		expect(tracked).toBe("");
 	});
 });

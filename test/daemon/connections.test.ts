@@ -1,0 +1,133 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { createSocket } from "node:dgram";
+import { Nftables } from "../../ffi/nftables.ts";
+import type { JudgedFlow } from "../../src/apply/open-connections.ts";
+import { Connections } from "../../src/daemon/connections.ts";
+import { Conntrack } from "../../src/observe/conntrack.ts";
+import {
+	canIsolate,
+	command,
+	enterIsolatedNetwork,
+	type IsolatedNetwork,
+} from "../system/support/isolated.ts";
+
+const remote = "192.0.2.7";
+
+describe.skipIf(!canIsolate)("open connections of a network namespace", () => {
+	let network: IsolatedNetwork;
+	let conntrack: Conntrack;
+
+	beforeAll(() => {
+		network = enterIsolatedNetwork();
+		command("ip", "link", "add", "d0", "type", "veth", "peer", "name", "d1");
+		command("ip", "addr", "add", "192.0.2.1/24", "dev", "d0");
+		command("ip", "link", "set", "d0", "up");
+		command("ip", "link", "set", "d1", "up");
+		const opened = Nftables.open();
+		const tracking = Conntrack.open();
+		if (!opened.ok || !tracking.ok) throw new Error("no netfilter");
+		conntrack = tracking.conntrack;
+		// Entries are made only while some rule asks for them.
+		const loaded = opened.nftables.run(
+			"table inet t { chain out { type filter hook output priority 0; ct state new accept; }; }",
+		);
+		opened.nftables.close();
+		if (!loaded.ok) throw new Error(loaded.error);
+	});
+	afterAll(() => {
+		conntrack.close();
+		network.leave();
+	});
+
+	/** Destination ports of the UDP entries that the kernel holds. */
+	function open(): number[] {
+		return [...conntrack.dump(4)]
+			.filter(({ protocol }) => protocol === 17)
+			.map(({ original }) => original.destinationPort);
+	}
+
+	async function send(address: string, port: number): Promise<number> {
+		const socket = createSocket("udp4");
+		socket.on("error", () => {});
+		await new Promise<void>((resolve) => socket.send("x", port, address, () => resolve()));
+		const bound = socket.address();
+		socket.close();
+		return bound.port;
+	}
+
+	beforeEach(() => {
+		for (const entry of [...conntrack.dump(4)]) conntrack.delete(entry);
+	});
+
+	test("what is blocked on every interface is refused by its tuple, and its entry goes with end", async () => {
+		const localPort = await send(remote, 4000);
+		await send(remote, 4001);
+		const connections = new Connections();
+		const asked: JudgedFlow[] = [];
+		const judged = connections.judge((flow) => {
+			asked.push(flow);
+			return flow.destinationPort === 4000;
+		}, []);
+		expect(judged).toMatchObject({ ended: 1, error: "" });
+		expect(judged.refused).toEqual([
+			{
+				direction: "egress",
+				family: 4,
+				remote,
+				protocol: 17,
+				destinationPort: 4000,
+				cut: { family: 4, remote, protocol: 17, remotePort: 4000, localPort },
+			},
+		]);
+		expect(new Set(asked.map(({ direction }) => direction))).toEqual(new Set(["egress"]));
+		expect(open().sort()).toEqual([4000, 4001]);
+		expect(connections.end()).toEqual({ ended: 1, error: "" });
+		expect(open()).toEqual([4001]);
+		expect(connections.end()).toEqual({ ended: 0, error: "" });
+	});
+
+	test("what is blocked on some interfaces only loses its entry, and is not refused by its tuple", async () => {
+		await send(remote, 4000);
+		const connections = new Connections();
+		const names = new Set<string>();
+		const judged = connections.judge((_flow, name) => {
+			names.add(name);
+			return name === "d1";
+		}, []);
+		expect(judged).toEqual({ ended: 1, refused: [], error: "" });
+		// Each interface but the loopback; and any other.
+		expect([...names].sort()).toEqual(["", "d0", "d1"]);
+		expect(connections.end().ended).toBe(1);
+		expect(open()).toEqual([]);
+	});
+
+	test("loopback connections are never ended", async () => {
+		await send("127.0.0.1", 4000);
+		await send("192.0.2.1", 4000);
+		expect(open()).toEqual([4000, 4000]);
+		expect(new Connections().judge(() => true, [])).toEqual({ ended: 0, refused: [], error: "" });
+		expect(open()).toEqual([4000, 4000]);
+	});
+
+	test("flows refused before stay refused while they are blocked, and are given up when not", () => {
+		const before = (port: number): JudgedFlow => ({
+			direction: "ingress",
+			family: 4,
+			remote,
+			protocol: 6,
+			destinationPort: port,
+			cut: { family: 4, remote, protocol: 6, remotePort: 1024, localPort: port },
+		});
+		const flows = [before(22), before(80)];
+		const judged = new Connections().judge((flow) => flow.destinationPort === 22, flows);
+		expect(judged).toEqual({ ended: 0, refused: flows.slice(0, 1), error: "" });
+	});
+
+	test("one flow is refused once, however often it is found", async () => {
+		await send(remote, 4000);
+		const connections = new Connections();
+		const first = connections.judge(() => true, []);
+		const second = connections.judge(() => true, first.refused);
+		expect(second.refused).toEqual(first.refused);
+	});
+});

@@ -1,0 +1,63 @@
+/** The exit codes and streams of the compiled file, which src/main.ts puts together. */
+
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { executable } from "../system/support/built.ts";
+import { policy, port } from "../system/support/case.ts";
+import { Files } from "./support/portward.ts";
+
+// The first test may have to build it.
+setDefaultTimeout(120_000);
+
+function start(argv: readonly string[], env: Record<string, string> = {}) {
+	const { exitCode, stdout, stderr } = Bun.spawnSync([executable(), ...argv], { env });
+	return { code: exitCode, out: stdout.toString(), error: stderr.toString() };
+}
+
+describe("the compiled file", () => {
+	test("0, 1 and 64, with results on stdout and complaints on stderr", () => {
+		const ssh = policy("ssh", { action: "Block", ingress: [{ ports: [port("TCP", "ssh")] }] });
+		using files = new Files({ "a.yaml": ssh });
+		const config = ["--config", files.config()];
+		expect(start(["validate", files.path, ...config])).toEqual({
+			code: 0,
+			out: "1 valid, 0 errors, 0 warnings\n",
+			error: "",
+		});
+		const explained = start([
+			"explain",
+			"--policy-dir",
+			files.path,
+			...config,
+			"ingress",
+			"tcp",
+			"192.0.2.1",
+			"ssh",
+		]);
+		expect([explained.code, explained.error]).toEqual([0, ""]);
+		expect(explained.out).toStartWith("Block: ssh ingress[0] (");
+		files.put("b.yaml", "kind: [");
+		const broken = start(["validate", files.path, ...config]);
+		expect(broken.code).toBe(1);
+		expect(broken.out).toBe("1 valid, 1 error, 0 warnings\n");
+		expect(broken.error).toContain("b.yaml:1:");
+		expect(broken.error).not.toContain("\x1b");
+		const misspelt = start(["explan"]);
+		expect([misspelt.code, misspelt.out]).toEqual([64, ""]);
+		expect(misspelt.error).toContain("did you mean explain?");
+	});
+
+	test("prints all of a large answer into a pipe whose reader is slow, and ends when the reader leaves", async () => {
+		const many = Array.from({ length: 3000 }, (_, index) =>
+			policy(`p${index}`, { action: "Bloc", ingress: [{}] }),
+		);
+		using files = new Files({ "a.yaml": many.join("\n---\n") });
+		const shell = (command: string) =>
+			Bun.spawnSync(["sh", "-c", command, executable(), files.path, files.config()], { stdout: "pipe" });
+		const slow = shell('"$0" validate --json "$1" --config "$2" | (sleep 0.2; cat)');
+		const { diagnostics }: { diagnostics: unknown[] } = JSON.parse(slow.stdout.toString());
+		expect(diagnostics).toHaveLength(3000);
+		const gone = shell('"$0" validate --json "$1" --config "$2" | head -c 10');
+		expect(gone.stdout.toString()).toHaveLength(10);
+		expect(gone.stderr.toString()).toBe("");
+	});
+});

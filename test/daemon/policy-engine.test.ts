@@ -22,7 +22,7 @@ afterEach(() => rmSync(home, { recursive: true, force: true }));
 
 const put = (name: string, text: string) => writeFileSync(join(directory, name), text);
 const blocking = (name: string, port_ = 80) =>
-	policy(name, { action: "Block", ingress: [{ ports: [port("TCP", port_)] }] });
+	policy(name, { action: "Block", message: `${port_}`, ingress: [{ ports: [port("TCP", port_)] }] });
 
 const engine = (checkPermissions = false) =>
 	new PolicyEngine({
@@ -49,14 +49,8 @@ function reload(running: PolicyEngine, config: Partial<Config> = {}): Reloaded {
 const inForce = ({ plan }: Reloaded) => [...new Set(plan?.rules.map((rule) => rule.policy))].sort();
 const origins = ({ documents: all }: Reloaded) =>
 	all.map(({ name, origin, enforced }) => [name, origin, enforced]);
-/** The destination ports that IPv4 elements name. */
-const ports = ({ plan }: Reloaded) => [
-	...new Set(
-		(plan?.objects ?? []).flatMap(({ kind, text }) =>
-			kind === "map" ? [...text.matchAll(/tcp \. (\d+) :/g)].map((match) => match[1]) : [],
-		),
-	),
-];
+/** Which versions of `blocking` are in force, by their port. */
+const ports = ({ plan }: Reloaded) => plan?.rules.map(({ message }) => message).sort();
 const codes = ({ diagnostics }: Reloaded) => diagnostics.map(({ code }) => code);
 
 describe("what is on disk", () => {
@@ -146,7 +140,7 @@ describe("the last good version", () => {
 				["a", "current", true],
 				["b", "last-good", true],
 			]);
-			expect(ports(broken).sort()).toEqual(["443", "81"]);
+			expect(ports(broken)).toEqual(["443", "81"]);
 			expect(broken).toMatchObject({ complete: true, lastGood: true });
 			// A second restart finds it again.
 			expect(inForce(again(running))).toEqual(["a", "b"]);
@@ -156,7 +150,7 @@ describe("the last good version", () => {
 				["a", "current", true],
 				["b", "current", true],
 			]);
-			expect(ports(repaired).sort()).toEqual(["80", "82"]);
+			expect(ports(repaired)).toEqual(["80", "82"]);
 			expect(repaired.lastGood).toBe(false);
 		});
 

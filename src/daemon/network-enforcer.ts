@@ -11,7 +11,7 @@ import type { CounterValue } from "../observe/counters.ts";
 import { type DriftFilter, PROBE_PREFIX } from "../observe/drift-filter.ts";
 import type { DriftEvent } from "../observe/event.ts";
 import type { NftCalls, PolicyCalls, PolicySettings, Reloaded } from "./calls.ts";
-import type { WorkerClient } from "./rpc.ts";
+import { type WorkerClient, WorkerGone } from "./rpc.ts";
 import type { WorkerSlot } from "./worker-slot.ts";
 
 export interface EnforcerState {
@@ -173,11 +173,24 @@ export class NetworkEnforcer {
 		const { events, policy, settings } = this.#options;
 		if (this.#form === null && this.#config.enableNetworkPolicyEnforcer) await this.#open();
 		if (distrust || this.#epoch === 0) this.#epoch += 1;
-		const reloaded = await policy.call("reload", {
+		const read = policy.call("reload", {
 			settings: settings(),
 			epoch: `${epochPrefix}${this.#epoch.toString(36)}`,
 			form: this.#form ?? "concatenated",
 		});
+		const reloaded = await read.catch((error: Error) =>
+			error instanceof WorkerGone ? Promise.reject(error) : error,
+		);
+		if (reloaded instanceof Error) {
+			// A bug that one set of policies brings out must not end the daemon again and again.
+			events.warn(`a bug in reading policies: ${reloaded.message}`);
+			const reason = `the policies could not be compiled: ${reloaded.message.split("\n", 1)[0]}`;
+			if (this.#form === null) return reason;
+			this.#failed = true;
+			if (this.#plan === null || distrust) this.#unavailable(reason);
+			events.reloaded("failed", null, reason);
+			return reason;
+		}
 		this.#reloaded = reloaded;
 		events.read(reloaded);
 		if (this.#form === null) return this.#state.reason;

@@ -54,6 +54,7 @@ interface World {
 	apply: () => ApplyResult | Promise<ApplyResult>;
 	refused: readonly JudgedFlow[];
 	unsaved: string | null;
+	bug: string | null;
 }
 
 const stops: (() => void)[] = [];
@@ -71,6 +72,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 		apply: () => applied,
 		refused: [],
 		unsaved: null,
+		bug: null,
 		...world,
 	};
 	const log: string[] = [];
@@ -100,6 +102,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 		reload: ({ epoch }: { epoch: string }): Reloaded => {
 			log.push("read");
 			epochs.push(epoch);
+			if (state.bug !== null) throw new TypeError(state.bug);
 			return {
 				documents: [],
 				diagnostics: [],
@@ -284,6 +287,26 @@ describe("what is refused", () => {
 			state: "disabled",
 			reason: "enableNetworkPolicyEnforcer is false",
 		});
+	});
+
+	test("a bug that a set of policies brings out leaves what was in force, and the daemon", async () => {
+		const { enforcer, world, take } = setUp();
+		await enforcer.reload();
+		take();
+		world.bug = "no such thing";
+		await enforcer.reload();
+		expect(take()).toEqual([
+			"read",
+			expect.stringContaining("warning: a bug in reading policies: TypeError: no such thing\n"),
+			"failed: the policies could not be compiled: TypeError: no such thing",
+		]);
+		expect(enforcer.state).toMatchObject({ state: "active", generation: 1 });
+		await enforcer.repair(drift);
+		expect(take()[0]).toBe("guard true/false");
+		expect(enforcer.state.state).toBe("unavailable");
+		world.bug = null;
+		await enforcer.reload();
+		expect(enforcer.state.state).toBe("active");
 	});
 
 	test("warnings say what could not be cleaned up or saved", async () => {

@@ -1,5 +1,6 @@
 /** Turns what the USB enforcer does into alerts, log lines, counts and statuses. */
 
+import { nextStep } from "../apply/usb-reconcile.ts";
 import type { DeviceDecision, JudgedFunction } from "../compile/usb-decide.ts";
 import type { PresentDevice } from "../observe/usb-devices.ts";
 import { usbClassName } from "../policy/device-class.ts";
@@ -202,9 +203,14 @@ function functionStatus(present: PresentDevice, judged: JudgedFunction): Functio
 	};
 }
 
-function conditionOf(device: Tracked): DeviceCondition | null {
-	if (device.pending) return "pending";
-	return device.decision?.state ?? null;
+/** What a device is, which is what was decided as soon as the kernel has done it. Null before it is judged. */
+function conditionOf({ pending, present, decision }: Tracked): DeviceCondition | null {
+	if (pending) return "pending";
+	if (present === null || decision === null) return null;
+	const step = nextStep(present, decision);
+	if (step === null) return decision.state;
+	if (step.kind !== "authorize") return "pending";
+	return present.authorized ? "partial" : "refused";
 }
 
 /** A root hub is of interest only to an entry that names it. */

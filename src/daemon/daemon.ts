@@ -18,6 +18,7 @@ import { driftAlert } from "../report/system-alert.ts";
 import { type Accounts, AlertDesk } from "./alert-desk.ts";
 import { type AlertOutlets, openAlertOutlets } from "./alert-outlets.ts";
 import type { NftCalls, PolicyCalls, PolicySettings, Reloaded } from "./calls.ts";
+import { DriftProbe } from "./drift-probe.ts";
 import { hotReload } from "./hot-reload.ts";
 import { NetworkEnforcer } from "./network-enforcer.ts";
 import { NetworkObservers } from "./network-observers.ts";
@@ -67,6 +68,7 @@ export class Daemon {
 	#accounts: Accounts = { rules: [], logs: [], invalidPackets: { ingress: 0, egress: 0 } };
 	#accountsTime = Number.NEGATIVE_INFINITY;
 	#reading: Promise<void> | null = null;
+	readonly #driftProbe: DriftProbe;
 	#drift = 0;
 	#failure = "";
 	#logged = new Set<string>();
@@ -114,11 +116,16 @@ export class Daemon {
 		this.#nft = new WorkerClient<NftCalls>("nft", createWorker("nft"), gone("nft"));
 		this.#desk = new AlertDesk(outlets.sink, this.#identity);
 		const drift = new DriftFilter((event) => this.#onDrift(event));
+		this.#driftProbe = new DriftProbe({
+			drift,
+			run: (table) => this.#nft.call("probe", { table }),
+			warn: (message) => log.warn(message),
+		});
 		this.#enforcer = new NetworkEnforcer({
 			settings: () => this.#settings,
 			policy: this.#policy,
 			nft: this.#nft,
-			drift,
+			drift: this.#driftProbe,
 			events: {
 				read: (reloaded) => this.#onRead(reloaded),
 				reloaded: (result, seconds, detail) => this.#onReloaded(result, seconds, detail),
@@ -134,7 +141,8 @@ export class Daemon {
 			drift,
 			packets: (batch) => this.#desk.take(batch, (id) => this.#enforcer.rule(id)),
 			nflogStarted: () => this.#desk.workerRestarted(),
-			suspect: (event) => this.#onDrift(event),
+			driftReady: () => void this.#driftProbe.observing(),
+			suspect: (event) => this.#onSuspect(event),
 			warn: (message) => log.warn(message),
 		});
 		this.#usb = new UsbService({
@@ -188,6 +196,7 @@ export class Daemon {
 		this.#http?.stop();
 		await Promise.all([this.#observers.stop(), this.#usb.stop()]);
 		this.#enforcer.stop();
+		this.#driftProbe.stop();
 		this.#policy.recycle();
 		this.#nft.stop();
 		this.#outlets.close();
@@ -262,6 +271,13 @@ export class Daemon {
 			else log.warn(message, fields);
 		}
 		this.#logged = now;
+	}
+
+	/** Notifications were lost: the table may be as it should, so nothing is counted, but only loading it anew is sure. */
+	#onSuspect(event: DriftEvent): void {
+		if (this.#enforcer.plan === null) return;
+		this.#options.log.warn("notifications of the kernel were lost; the table is loaded anew to be sure");
+		void this.#enforcer.repair(event);
 	}
 
 	#onDrift(event: DriftEvent): void {

@@ -8,9 +8,9 @@ import { type JudgedFlow, possibleFlows } from "../apply/open-connections.ts";
 import type { CompiledRule, NetworkPlan, RulesetForm } from "../compile/plan.ts";
 import type { Config } from "../config/model.ts";
 import type { CounterValue } from "../observe/counters.ts";
-import { type DriftFilter, PROBE_PREFIX } from "../observe/drift-filter.ts";
 import type { DriftEvent } from "../observe/event.ts";
 import type { NftCalls, PolicyCalls, PolicySettings, Reloaded } from "./calls.ts";
+import type { DriftProbe } from "./drift-probe.ts";
 import { type WorkerClient, WorkerGone } from "./rpc.ts";
 import type { WorkerSlot } from "./worker-slot.ts";
 
@@ -39,7 +39,7 @@ export interface EnforcerOptions {
 	readonly policy: WorkerSlot<PolicyCalls>;
 	readonly nft: WorkerClient<NftCalls>;
 	/** Told which transactions are ours. */
-	readonly drift: DriftFilter;
+	readonly drift: Pick<DriftProbe, "opened">;
 	readonly events: EnforcerEvents;
 }
 
@@ -139,6 +139,8 @@ export class NetworkEnforcer {
 	#work(): Promise<void> {
 		this.#working ??= this.#drain().finally(() => {
 			this.#working = null;
+			// A request that came after the last look and before this line.
+			if (this.#wanted.reload || this.#wanted.repair) void this.#work();
 		});
 		return this.#working;
 	}
@@ -208,11 +210,7 @@ export class NetworkEnforcer {
 			this.#unavailable(opened.remedy === "" ? opened.reason : `${opened.reason}; ${opened.remedy}`);
 			return;
 		}
-		const probe = `${PROBE_PREFIX}${crypto.randomUUID().replaceAll("-", "")}`;
-		this.#options.drift.expectProbe(probe);
-		const failed = await this.#options.nft.call("probe", { table: probe });
-		if (failed !== null)
-			this.#options.events.warn(`changes of others cannot be told from our own: ${failed}`);
+		await this.#options.drift.opened();
 		this.#options.events.found((await this.#options.nft.call("counters", null)) ?? {});
 		this.#refused = ((await this.#options.nft.call("cuts", null)) ?? []).flatMap(possibleFlows);
 		this.#form = opened.form;

@@ -12,6 +12,8 @@ export interface ObserverOptions {
 	readonly createWorker: (name: "nflog" | "drift") => Worker;
 	readonly drift: DriftFilter;
 	packets(batch: PacketBatch): void;
+	/** A new drift Worker sees transactions from now on. */
+	driftReady(): void;
 	/** The NFLOG Worker is a new one. */
 	nflogStarted(): void;
 	/** Notifications were lost: the table may have changed unseen. */
@@ -59,12 +61,13 @@ export class NetworkObservers {
 	}
 
 	#startDrift(): Promise<void> {
-		const { table, drift, suspect } = this.#options;
+		const { table, drift, suspect, driftReady } = this.#options;
 		return this.#launch<DriftSettings, DriftReport>(
 			"drift",
 			{ table, probePrefix: PROBE_PREFIX },
 			(message) => {
-				if (message.kind === "transaction") drift.add(message.report);
+				if (message.kind === "ready") driftReady();
+				else if (message.kind === "transaction") drift.add(message.report);
 				else if (message.kind === "suspect") {
 					suspect({ time: message.time, generation: 0, pid: 0, process: "", changes: ["unknown"] });
 				}

@@ -8,7 +8,6 @@ import type { NftCalls, NftOpened, PolicyCalls, Reloaded } from "../../src/daemo
 import { NetworkEnforcer } from "../../src/daemon/network-enforcer.ts";
 import { WorkerClient } from "../../src/daemon/rpc.ts";
 import { WorkerSlot } from "../../src/daemon/worker-slot.ts";
-import { DriftFilter } from "../../src/observe/drift-filter.ts";
 import type { DriftEvent } from "../../src/observe/event.ts";
 import { LocalWorker } from "./support/worker.ts";
 
@@ -148,7 +147,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 		}),
 		policy: slot,
 		nft: new WorkerClient<NftCalls>("nft", LocalWorker.serving(nft), () => {}),
-		drift: new DriftFilter(() => {}),
+		drift: { opened: async () => void log.push("probe") },
 		events: {
 			read: () => {},
 			reloaded: (result, _seconds, detail) => log.push(`${result}: ${detail}`),
@@ -170,6 +169,7 @@ describe("a reload", () => {
 		await enforcer.reload();
 		expect(take()).toEqual([
 			"open",
+			"probe",
 			"found c_first",
 			"read",
 			"apply first",

@@ -1,0 +1,45 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { bootId, UsbMemory } from "../../src/daemon/usb-memory.ts";
+import { writeState } from "../../src/store/state-file.ts";
+
+let directory: string;
+beforeEach(() => {
+	directory = mkdtempSync(join(tmpdir(), "portward-memory."));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+const prior = { module: "-1", controllers: { "/devices/pci0/usb1": { devices: "1", interfaces: null } } };
+
+test("what is kept is there in the next process of the same boot, and not in the next boot", () => {
+	const memory = new UsbMemory(directory, "boot-1");
+	expect(memory.value).toEqual({ boot: "boot-1", prior: null, present: null });
+	expect(memory.update({ prior })).toBeNull();
+	expect(memory.update({ present: ["a.1.2"] })).toBeNull();
+	expect(new UsbMemory(directory, "boot-1").value).toEqual({ boot: "boot-1", prior, present: ["a.1.2"] });
+	expect(new UsbMemory(directory, "boot-2").value).toEqual({ boot: "boot-2", prior: null, present: null });
+});
+
+test("what has not changed is not written", () => {
+	const memory = new UsbMemory(directory, "boot-1");
+	memory.update({ prior });
+	const file = join(directory, "usb.json");
+	rmSync(file);
+	expect(memory.update({ prior: structuredClone(prior) })).toBeNull();
+	expect(() => readFileSync(file)).toThrow();
+});
+
+test("damage is told and forgotten", () => {
+	writeFileSync(join(directory, "usb.json"), "{}");
+	expect(new UsbMemory(directory, "boot-1").problem).toContain("damaged");
+	writeState(join(directory, "usb.json"), { boot: "boot-1", prior: { module: 5 }, present: null });
+	const memory = new UsbMemory(directory, "boot-1");
+	expect(memory.problem).toContain("not what portward wrote");
+	expect(memory.value.prior).toBeNull();
+});
+
+test("the boot id is the kernel's", () => {
+	expect(bootId()).toMatch(/^[0-9a-f-]{36}$/);
+});

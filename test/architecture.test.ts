@@ -236,8 +236,12 @@ describe("files", () => {
 		"src/daemon/network-observers.ts": "test/smoke/executable.test.ts",
 		"src/daemon/nft.worker.ts": "test/smoke/executable.test.ts",
 		"src/daemon/policy.worker.ts": "test/smoke/executable.test.ts",
+		"src/daemon/usb-jobs.ts": "test/daemon/usb-lane.test.ts",
+		"src/daemon/usb-service.ts": "test/vm/usb-enforce.test.ts",
+		"src/daemon/usb.worker.ts": "test/daemon/usb-lane.test.ts",
 		"src/observe/drift.worker.ts": "test/system/drift.test.ts",
 		"src/observe/nflog.worker.ts": "test/system/nflog.test.ts",
+		"src/observe/uevent.worker.ts": "test/observe/usb-observer.test.ts",
 	};
 
 	test("have a test at the mirrored path, or one of their folder that loads them, or none of their code runs", () => {

@@ -38,12 +38,8 @@ export class UsbDesk implements UsbEnforcerEvents {
 		const alerts = [];
 		for (const judged of reportable(present, decision)) {
 			const key = functionKey(judged);
-			const what = JSON.stringify([
-				judged.verdict.action,
-				judged.verdict.source,
-				judged.verdict.entry,
-				judged.refused,
-			]);
+			const { action, source, entry } = judged.verdict;
+			const what = JSON.stringify([action, source, entry?.policy, entry?.entry.index, judged.refused]);
 			if (known.get(key) === what) continue;
 			known.set(key, what);
 			this.#decisions[judged.verdict.action] += 1;

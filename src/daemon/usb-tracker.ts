@@ -203,9 +203,7 @@ export class UsbTracker {
 			const step = control().writes ? this.#step(entry, present, entry.decision) : null;
 			if (step === null || steps === mostSteps) break;
 			if (steps === 0) await this.#space(entry);
-			if (steps === 0 && step.kind !== "authorize" && before?.state === entry.decision.state) {
-				events.undone(entry, present);
-			}
+			if (steps === 0 && before !== null && wasRefused(step, before, present)) events.undone(entry, present);
 			const applied = await this.#apply(entry, present, entry.decision, step);
 			written = true;
 			if (entry.gone) return;
@@ -292,4 +290,12 @@ export class UsbTracker {
 		entry.error = error;
 		this.#options.events.failed(entry, error);
 	}
+}
+
+/** Whether what is to be refused was to be refused before, so that somebody else must have authorized it. */
+function wasRefused(step: Step, before: DeviceDecision, present: PresentDevice): boolean {
+	if (step.kind === "refuse-device") return before.device === "refuse";
+	if (step.kind === "authorize") return false;
+	const refused = present.interfaces.filter(({ name }) => step.names.includes(name));
+	return before.device === "authorize" && refused.some((item) => !isPermitted(before, item));
 }

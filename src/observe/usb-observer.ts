@@ -66,7 +66,14 @@ export class UsbObserver implements UsbEvents {
 		await this.#observer?.stop();
 	}
 
-	#launch(handlers: UsbEventHandlers, tell: (state: SourceState) => void): void {
+	/** `first` gets the new Worker's first state, the handlers every later one. */
+	#launch(handlers: UsbEventHandlers, first: (state: SourceState) => void): void {
+		let told = false;
+		const tell = (state: SourceState): void => {
+			if (told) handlers.changed(state);
+			else first(state);
+			told = true;
+		};
 		const down = (reason: string): void => {
 			if (this.#stopped) return;
 			this.#observer = null;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, constants, mkdtempSync, openSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { laneDefaults, UsbLane } from "../../src/daemon/usb-lane.ts";
@@ -48,10 +48,13 @@ describe("a lane", () => {
 		expect(performance.now() - started).toBeLessThan(1000);
 		expect(lane.load.stuck).toBe(8);
 		// A reader lets the open return; the write is then refused as another device's.
-		const readers = pipes.map((path) => Bun.spawn(["cat", path]));
+		const readers = pipes.map((path) => {
+			renameSync(path, `${path}.old`);
+			return openSync(`${path}.old`, constants.O_RDONLY | constants.O_NONBLOCK);
+		});
 		for (const { result } of await Promise.all(hung))
 			expect(result).toMatchObject({ ok: false, reason: "changed" });
-		await Promise.all(readers.map((reader) => reader.exited));
+		for (const reader of readers) closeSync(reader);
 		await list();
 		expect(lane.load).toMatchObject({ stuck: 0, waiting: 0 });
 		expect(lane.load.workers).toBeLessThanOrEqual(laneDefaults.spare);
@@ -71,7 +74,7 @@ describe("a lane", () => {
 		lane.stop();
 		expect(await hung).toBe("stopped");
 		expect(list()).rejects.toThrow("stopped");
-		await Bun.spawn(["cat", path], { timeout: 2000 }).exited;
+		closeSync(openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
 	}, 20_000);
 
 	test("passes on that a Worker has ended, and goes on with another", async () => {

@@ -137,7 +137,7 @@ export class LogAccounting {
 		const aggregated = entry.tally.aggregated - entry.base.aggregated;
 		const overflow = entry.tally.overflow - entry.base.overflow;
 		const counted = entry.kernel.packets - entry.earlier.packets;
-		const logged = entry.kernel.logged - entry.earlier.logged;
+		const logged = loggedOf(entry);
 		return {
 			alerted: received - aggregated - overflow,
 			aggregated,
@@ -185,9 +185,26 @@ function readRule(entry: Entry, rule: LoggedRule | undefined, tally: RuleTally):
 	entry.present = rule !== undefined;
 	entry.kernel = { packets: rule?.packets ?? 0, logged: rule?.logged ?? 0 };
 	entry.tally = tally;
+	if (entry.present) takeIn(entry, tally.received - entry.base.received - loggedOf(entry));
+}
+
+/**
+ * More was received than logged since the account began: these records were on their way then. They are not
+ * earlier if that is where they were put; of a counter that is no more, their packets count for nothing.
+ */
+function takeIn(entry: Entry, excess: number): void {
+	if (excess <= 0) return;
+	const { packets, logged } = entry.earlier;
+	const notEarlier = Math.min(excess, logged);
+	entry.earlier = { packets: packets - notEarlier, logged: logged - notEarlier };
+	entry.base = { ...entry.base, received: entry.base.received + excess - notEarlier };
+}
+
+function loggedOf(entry: Entry): number {
+	return entry.kernel.logged - entry.earlier.logged;
 }
 
 function pendingOf(entry: Entry): number {
 	const received = entry.tally.received - entry.base.received;
-	return Math.max(0, entry.kernel.logged - entry.earlier.logged - received);
+	return Math.max(0, loggedOf(entry) - received);
 }

@@ -205,3 +205,26 @@ describe("against a model that knows each packet", () => {
 		);
 	});
 });
+
+test("what was on its way when the account begins is not earlier, or was never counted by these counters", () => {
+	const accounting = new LogAccounting();
+	const id = "00000000000000aa";
+	const tallies = (received: number) => ({
+		tallies: { [id]: { received, aggregated: 0, overflow: 0 } },
+		lost: 0,
+	});
+	accounting.adopt({ id, packets: 100, logged: 50 });
+	accounting.receive(tallies(12));
+	accounting.finishReading(accounting.beginReading(), [{ id, packets: 110, logged: 52 }], false);
+	expect(accounting.outcomes(id)).toEqual({
+		alerted: 12,
+		aggregated: 0,
+		suppressed: 8,
+		lost: 0,
+		earlier: 90,
+	});
+	// The table was flushed, and its counters begin anew while 5 records are on their way.
+	accounting.receive(tallies(20));
+	accounting.finishReading(accounting.beginReading(), [{ id, packets: 4, logged: 3 }], false);
+	expect(accounting.outcomes(id)).toEqual({ alerted: 3, aggregated: 0, suppressed: 1, lost: 0, earlier: 0 });
+});

@@ -135,9 +135,9 @@ test("the daemon does its whole job there without starting a process", async () 
 	expect(await daemon.stop()).toBe(0);
 
 	const traced = readFileSync(trace, "utf8").trim().split("\n");
-	const starts = traced.filter((line) => !/CLONE_THREAD| resumed>/u.test(line));
-	expect(starts.filter((line) => line.includes("execve("))).toHaveLength(1);
-	expect(starts).toHaveLength(1);
+	// "???(" is a thread that ended before strace could read what it was about to do.
+	const starts = traced.filter((line) => !/CLONE_THREAD| resumed>|\?\?\?\(/u.test(line));
+	expect(starts).toEqual([expect.stringContaining("execve(")]);
 	// Its threads were seen, so the trace did see what there was to see.
 	expect(traced.length).toBeGreaterThan(3);
 });

@@ -159,9 +159,11 @@ describe.skipIf(!canIsolate)("connection tracking in a network namespace", () =>
 	test("the count and the dump agree", async () => {
 		await empty();
 		const connections = await Promise.all([connect("127.0.0.1"), connect("127.0.0.1"), connect("::1")]);
-		expect(conntrack.count()).toEqual({ ok: true, count: 3 });
-		expect(dump(4)).toHaveLength(2);
-		expect(dump(6)).toHaveLength(1);
+		// Sockets that earlier tests closed may still say goodbye, which makes entries of their own.
+		await until(() => {
+			const count = conntrack.count();
+			return count.ok && count.count >= 3 && count.count === dump(4).length + dump(6).length;
+		}, "as many entries counted as dumped");
 		for (const connection of connections) connection.close();
 	});
 

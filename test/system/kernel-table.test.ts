@@ -188,8 +188,9 @@ describe("our table in the kernel", () => {
 			{ family: 4, remote: "198.51.100.8", protocol: 1, remotePort: 0, localPort: 0 },
 		] as const;
 		expect(kernel.cut(flows)).toEqual({ ok: true });
-		expect(text()).toContain("198.51.100.7 . tcp . 40000 . 22");
-		expect(text()).toContain("2001:db8::7 . udp . 53 . 40000");
+		// nft prints the number where the system has no /etc/protocols.
+		expect(text()).toMatch(/198\.51\.100\.7 \. (?:tcp|6) \. 40000 \. 22/);
+		expect(text()).toMatch(/2001:db8::7 \. (?:udp|17) \. 53 \. 40000/);
 		expect(kernel.cut([])).toEqual({ ok: true });
 		expect(text()).not.toContain("198.51.100.7");
 	});

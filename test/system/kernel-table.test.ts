@@ -145,7 +145,10 @@ describe("our table in the kernel", () => {
 		command("nft", "add", "chain", "inet", "kubearmor", "theirs");
 		const before = text();
 		expect(kernel.apply(plan("g1"))).toMatchObject({ ok: false, reason: "foreign" });
-		expect(kernel.guard({ ingress: true, egress: true }, true)).toMatchObject({ ok: false, reason: "foreign" });
+		expect(kernel.guard({ ingress: true, egress: true }, true)).toMatchObject({
+			ok: false,
+			reason: "foreign",
+		});
 		expect(kernel.release()).toMatchObject({ ok: false, reason: "foreign" });
 		expect(text()).toBe(before);
 	});

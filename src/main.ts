@@ -2,7 +2,7 @@
 
 import { writeSync } from "node:fs";
 import { alerts } from "./cli/alerts.ts";
-import { type Command, type Io, wantsColour } from "./cli/command.ts";
+import { type Command, exit, type Io, wantsColour } from "./cli/command.ts";
 import { dispatch } from "./cli/dispatch.ts";
 import { explain } from "./cli/explain.ts";
 import { release } from "./cli/release.ts";
@@ -45,8 +45,8 @@ const commands: readonly Command[] = [
 const stdoutFd = 1;
 const stderrFd = 2;
 
-/** Writes everything, also into a pipe that is full for the moment; a reader that left is no error. */
-function write(fd: number, text: string): void {
+/** Writes everything, also into a pipe that is full for the moment; a reader that left is no error. Returns why it could not. */
+function write(fd: number, text: string): string | null {
 	const bytes = Buffer.from(text);
 	for (let written = 0; written < bytes.length; ) {
 		try {
@@ -54,24 +54,37 @@ function write(fd: number, text: string): void {
 		} catch (error) {
 			if (!(error instanceof Error && "code" in error)) throw error;
 			if (error.code === "EAGAIN") Bun.sleepSync(1);
-			else return;
+			else return error.code === "EPIPE" ? null : error.message;
 		}
 	}
+	return null;
 }
 
-/** Variables by which the yaml package prints what it parses to stdout, where only alerts belong. */
-for (const name of ["LOG_TOKENS", "LOG_STREAM"]) delete process.env[name];
+/**
+ * Variables that the libraries obey: two make the yaml package print what it parses to stdout, where only alerts
+ * belong; two send questions to this host's daemon through a proxy.
+ */
+const ignoredVariables = ["LOG_TOKENS", "LOG_STREAM", "HTTP_PROXY", "http_proxy"];
+for (const name of ignoredVariables) delete process.env[name];
 
 async function main(args: readonly string[]): Promise<number> {
 	const stop = new AbortController();
 	for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => stop.abort());
+	let lost: string | null = null;
 	const io: Io = {
-		out: (text) => write(stdoutFd, text),
-		error: (text) => write(stderrFd, text),
+		out(text) {
+			lost ??= write(stdoutFd, text);
+		},
+		error(text) {
+			write(stderrFd, text);
+		},
 		errorColour: wantsColour(process.stderr.isTTY === true, process.env),
 		signal: stop.signal,
 	};
-	return dispatch(commands, args, io);
+	const code = await dispatch(commands, args, io);
+	if (lost === null) return code;
+	io.error(`portward: the answer could not be written: ${lost}\n`);
+	return code === exit.ok ? exit.failure : code;
 }
 
 process.exit(await main(process.argv.slice(2)));

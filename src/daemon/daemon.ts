@@ -314,7 +314,7 @@ export class Daemon {
 			policies: policyStates(reloaded, this.#enforcer, this.#usb.state),
 			rules: this.#accounts.rules,
 			drift: this.#drift,
-			warnings: this.#warnings,
+			warnings: [...this.#warnings, ...this.#observers.warnings],
 			readiness: readiness(reloaded, this.#enforcer, this.#usb.state, this.#failure),
 		};
 	}

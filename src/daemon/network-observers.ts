@@ -27,10 +27,16 @@ const lastRestartMs = 60_000;
 /** How long the start waits for a Worker that says nothing. */
 const readyMs = 2000;
 
+const without = {
+	nflog: "packets are judged and counted, but raise no alerts",
+	drift: "changes that others make to the firewall's table are not noticed",
+} as const;
+
 export class NetworkObservers {
 	readonly #options: ObserverOptions;
 	readonly #running = new Map<"nflog" | "drift", { stop(): Promise<void> }>();
 	readonly #restartMs = { nflog: firstRestartMs, drift: firstRestartMs };
+	readonly #failures = new Map<"nflog" | "drift", string>();
 	#stopped = false;
 
 	constructor(options: ObserverOptions) {
@@ -40,6 +46,11 @@ export class NetworkObservers {
 	/** Resolves when both listen, or have said that they cannot. */
 	async start(): Promise<void> {
 		await Promise.all([this.#startNflog(), this.#startDrift()]);
+	}
+
+	/** What the host goes without while a Worker cannot run, as sentences; none while both do. */
+	get warnings(): string[] {
+		return [...this.#failures].map(([name, error]) => `${without[name]}: ${error}`);
 	}
 
 	async stop(): Promise<void> {
@@ -89,6 +100,7 @@ export class NetworkObservers {
 			report: (report) => {
 				if (report.kind === "ready") {
 					this.#restartMs[name] = firstRestartMs;
+					this.#failures.delete(name);
 					ready.resolve();
 				}
 				handle(report);
@@ -97,12 +109,14 @@ export class NetworkObservers {
 				this.#running.delete(name);
 				ready.resolve();
 				if (this.#stopped) return;
+				this.#failures.set(name, error);
 				warn(`the ${name} worker ended and is started again: ${error}`);
 				setTimeout(() => void again(), this.#restartMs[name]).unref();
 				this.#restartMs[name] = Math.min(this.#restartMs[name] * 2, lastRestartMs);
 			},
 		});
 		if (!started.ok) {
+			this.#failures.set(name, started.error);
 			warn(`the ${name} worker could not be started: ${started.error}`);
 			return;
 		}

@@ -1,6 +1,8 @@
 /** The exit codes and streams of the compiled file, which src/main.ts puts together. */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { formatListenAddress } from "../../src/report/http/address.ts";
+import { serve } from "../report/http/wire.ts";
 import { executable } from "../system/support/built.ts";
 import { policy, port } from "../system/support/case.ts";
 import { Files } from "./support/portward.ts";
@@ -59,5 +61,22 @@ describe("the compiled file", () => {
 		const gone = shell('"$0" validate --json "$1" --config "$2" | head -c 10');
 		expect(gone.stdout.toString()).toHaveLength(10);
 		expect(gone.stderr.toString()).toBe("");
+	});
+
+	test("an answer that cannot be written is a failure", () => {
+		const shell = (command: string) => Bun.spawnSync(["sh", "-c", command, executable()]);
+		const full = shell('"$0" version > /dev/full');
+		expect(full.exitCode).toBe(1);
+		expect(full.stderr.toString()).toMatch(/^portward: the answer could not be written: ENOSPC.*\n$/u);
+	});
+
+	test.each(["HTTP_PROXY", "http_proxy"])("asks the daemon itself, not the proxy in %s", async (name) => {
+		const { server } = await serve();
+		const argv = ["status", "--config", "/dev/null", "--status-address", formatListenAddress(server.address)];
+		const proxy = "http://127.0.0.1:1";
+		const child = Bun.spawn([executable(), ...argv], { env: { [name]: proxy }, stdout: "pipe" });
+		expect(await new Response(child.stdout).text()).toStartWith("portward 0.1.0 on vm1");
+		expect(await child.exited).toBe(0);
+		server.stop();
 	});
 });

@@ -117,3 +117,19 @@ test("an enforcer that is switched off is disabled, which --strict and /readyz a
 	expect((await daemon.status()).policies).toMatchObject([{ name: "a", enforced: false }]);
 	expect(lab.guarded.run(["nft", "list", "ruleset"])).toBe("");
 });
+
+test("a log group that another process reads costs the alerts alone, which status and log say", async () => {
+	const table = { table: "first" };
+	await using other = await Daemon.start(lab.guarded, { config: table });
+	await using daemon = await Daemon.start(lab.guarded, { policies }, home);
+	const { enforcers, warnings } = await daemon.status();
+	expect(enforcers.network.state).toBe("active");
+	expect(warnings).toEqual([expect.stringMatching(/raise no alerts.*set nflogGroup to a free group/u)]);
+	expect(daemon.log).toContain("set nflogGroup to a free group");
+	using prober = new Prober(lab);
+	expect(
+		await prober.send([{ direction: "ingress", protocol: "tcp", remote: "10.9.9.9", port: 80 }]),
+	).toEqual([false]);
+	expect(await other.stop()).toBe(0);
+	await eventually("the group", async () => (await daemon.status()).warnings.length === 0);
+});

@@ -1,13 +1,25 @@
 import type { Vm } from "./vm.ts";
 
+const kinds = [
+	"authorized",
+	"interface",
+	"probe",
+	"drivers_probe",
+	"default",
+	"interface_default",
+	"bound",
+	"add",
+] as const;
+
 /** A moment at which the kernel did something about USB authorization. */
 export interface TraceEvent {
 	/**
 	 * "authorized" and "interface" are writes to a device's and an interface's authorized file, "drivers_probe",
 	 * "default" and "interface_default" to the files of these names. "probe" is an interface being offered to a driver:
-	 * the kernel does so for a refused one as well, and then does not call the driver.
+	 * the kernel does so for a refused one as well, and then does not call the driver. "bound" is a driver that has taken
+	 * a device or an interface; "add" the moment after the uevent that announces either.
 	 */
-	readonly what: "authorized" | "interface" | "probe" | "drivers_probe" | "default" | "interface_default";
+	readonly what: (typeof kinds)[number];
 	/** CLOCK_MONOTONIC of the guest in microseconds, as in a Uevent. */
 	readonly at: number;
 	/** The device or interface; for "drivers_probe" the bus. */
@@ -20,8 +32,9 @@ export interface TraceEvent {
 }
 
 // The kernel's functions behind the files, all of (device, attribute, buffer, length) but the driver's probe, which
-// takes the device, and drivers_probe, which takes the bus. A kobject's name is its first member, and the kobject the
-// first of the device. x86-64 arguments: di, si, dx, cx. (Documentation/trace/kprobetrace.rst)
+// takes the device, as driver_bound and bus_probe_device do, and drivers_probe, which takes the bus. device_add calls
+// bus_probe_device when it has sent the uevent; sending itself cannot be probed. A kobject's name is its first member,
+// and the kobject the first of the device. x86-64 arguments: di, si, dx, cx. (Documentation/trace/kprobetrace.rst)
 const probes = [
 	"p:lab/authorized usbcore:authorized_store name=+0(+0(%di)):string value=+0(%dx):string",
 	"p:lab/interface usbcore:interface_authorized_store name=+0(+0(%di)):string value=+0(%dx):string",
@@ -29,6 +42,8 @@ const probes = [
 	"p:lab/interface_default usbcore:interface_authorized_default_store name=+0(+0(%di)):string value=+0(%dx):string",
 	"p:lab/drivers_probe drivers_probe_store name=+0(+0(%di)):string value=+0(%si):string",
 	"p:lab/probe usbcore:usb_probe_interface name=+0(+0(%di)):string",
+	"p:lab/bound driver_bound name=+0(+0(%di)):string",
+	"p:lab/add bus_probe_device name=+0(+0(%di)):string",
 ];
 
 /**
@@ -62,8 +77,6 @@ export class Trace {
 		await this.vm.sh("cd /sys/kernel/tracing; echo 0 > events/lab/enable; echo > kprobe_events");
 	}
 }
-
-const kinds = ["authorized", "interface", "probe", "drivers_probe", "default", "interface_default"] as const;
 
 /** Reads lines of "  comm-pid [cpu] flags seconds.micros: event: (place) name="..." value="...""; a value may end a line. */
 export function parseTrace(text: string): readonly TraceEvent[] {

@@ -98,9 +98,5 @@ test.each([50, 900])(
 		const took = performance.now() - start;
 		expect(took).toBeLessThan(2000);
 		clients.end();
-		// What is in force is what was or what is to be, and the next start brings it to an end.
-		await using again = await Daemon.start(lab.guarded, {}, daemon.home);
-		expect((await again.status()).enforcers.network.elements).toBeGreaterThanOrEqual(100_000);
-		console.log(after, took);
 	},
 );

@@ -1,10 +1,9 @@
-/** What happens to packets, 50 000 a second of them, while the daemon and its table go through trouble. */
+/** Reloads, kills and restarts of the daemon misjudge none of 50 000 packets a second. */
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { block, policy, port } from "./support/case.ts";
 import { Daemon, Home } from "./support/daemon.ts";
-import { eventually, Lab } from "./support/netns.ts";
-import { Prober } from "./support/probe.ts";
+import { Lab } from "./support/netns.ts";
 import { flood, type Target } from "./support/traffic.ts";
 
 const rate = 50_000;
@@ -67,107 +66,32 @@ describe.each(["concatenated", "nested"])("%s ruleset", (rulesetForm) => {
 			{ config, policies: { "p.yaml": policies(0) } },
 			home,
 		);
-		let running = true;
-		const flooding = flood(lab, { interface: "eth0", targets, packets: rate * 15, rate }).finally(() => {
-			running = false;
-		});
-		let reloads = 0;
-		while (running || reloads < 50) {
-			reloads++;
-			await daemon.after(() => home.put("p.yaml", policies(reloads)));
+		// In pieces, because the time that 50 reloads take depends on what else the machine does.
+		for (let reloads = 0; reloads < 50; ) {
+			let running = true;
+			const flooding = flood(lab, { interface: "eth0", targets, packets: rate * 5, rate }).finally(() => {
+				running = false;
+			});
+			for (; running; reloads++) await daemon.after(() => home.put("p.yaml", policies(reloads + 1)));
+			expect(misjudged(await flooding)).toEqual(nothingMisjudged);
 		}
-		expect(reloads).toBeGreaterThanOrEqual(50);
-		expect(misjudged(await flooding)).toEqual(nothingMisjudged);
 	});
 
-	test("SIGKILL, a changed policy and a restart misjudge no packet", async () => {
-		const first = await Daemon.start(lab.guarded, { config, policies: { "p.yaml": policies(0) } }, home);
-		const flooding = flood(lab, { interface: "eth0", targets, packets: rate * 5, rate });
-		await first.stop("SIGKILL");
-		home.put("p.yaml", policies(1));
-		await using second = await Daemon.start(lab.guarded, { config }, home);
-		await second.stop();
-		await using _third = await Daemon.start(lab.guarded, { config }, home);
-		expect(misjudged(await flooding)).toEqual(nothingMisjudged);
-	});
-});
-
-test("a flushed ruleset is back within a second, under load, alerted and counted", async () => {
-	await using daemon = await Daemon.start(lab.guarded, { policies: { "p.yaml": policies(0) } }, home);
-	using prober = new Prober(lab);
-	const dropped = { direction: "ingress", protocol: "tcp", remote: "10.1.0.1", port: 2000 } as const;
-	const flooding = flood(lab, { interface: "eth0", targets, packets: rate * 4, rate });
-	const start = performance.now();
-	lab.guarded.run(["nft", "flush", "ruleset"]);
-	await eventually("the repair", async () => !(await prober.send([dropped]))[0], 5_000);
-	const elapsed = performance.now() - start;
-	const during = await flooding;
-	expect(during.uncounted).toBe(0);
-	// What came through is what was sent in the time that the promise leaves, not more.
-	expect(during.wronglyPassed).toBeLessThan(rate / 2);
-	expect(elapsed).toBeLessThan(5_000);
-	await eventually(
-		"a count of the drift",
-		async () => ((await daemon.metrics()).get("portward_drift_total") ?? 0) > 0,
-	);
-	await daemon.alert("of the drift", (alert) => alert.Type === "SystemEvent");
-	expect(misjudged(await flood(lab, { interface: "eth0", targets, packets: rate, rate }))).toEqual(
-		nothingMisjudged,
-	);
-});
-
-test("a flood of 400 000 blocked packets is accounted for exactly, and starves no other policy's alerts", async () => {
-	await using daemon = await Daemon.start(
-		lab.guarded,
-		{
-			policies: {
-				"flood.yaml": policy("flood", { action: "Block", ingress: [{ from: [block("203.0.113.0/24")] }] }),
-				"quiet.yaml": policy("quiet", { action: "Audit", ingress: [{ ports: [port("TCP", 22)] }] }),
-			},
+	test.each(["SIGKILL", "SIGTERM"] as const)(
+		"%s, a changed policy and a restart misjudge no packet",
+		async (signal) => {
+			const first = await Daemon.start(lab.guarded, { config, policies: { "p.yaml": policies(0) } }, home);
+			const flooding = flood(lab, { interface: "eth0", targets, packets: rate * 3, rate });
+			await Bun.sleep(200);
+			await first.stop(signal);
+			home.put("p.yaml", policies(1));
+			const second = await Daemon.start(lab.guarded, { config }, home);
+			// In the midst of a reload, too.
+			home.put("p.yaml", policies(2));
+			await Bun.sleep(120);
+			await second.stop(signal);
+			await using _third = await Daemon.start(lab.guarded, { config }, home);
+			expect(misjudged(await flooding)).toEqual(nothingMisjudged);
 		},
-		home,
 	);
-	using prober = new Prober(lab);
-	const packets = 400_000;
-	const blocked: Target[] = Array.from({ length: 250 }, (_, index) => ({
-		expect: "drop",
-		protocol: "udp",
-		remote: `203.0.113.${index + 1}`,
-		local: "198.18.0.1",
-		port: 4000 + index,
-	}));
-	const flooding = flood(lab, { interface: "eth0", targets: blocked, packets, rate: 0 });
-	const sources = Array.from({ length: 5 }, (_, index) => `10.9.9.${index + 1}`);
-	for (const remote of sources) {
-		expect(await prober.send([{ direction: "ingress", protocol: "tcp", remote, port: 22 }])).toEqual([true]);
-	}
-	const result = await flooding;
-	expect(result.wronglyPassed).toBe(0);
-	await daemon.alert("of the quiet policy", (alert) => alert.PolicyName === "quiet");
-
-	const ruleOf = (name: string, metric: string) =>
-		new RegExp(`^portward_${metric}\\{.*policy="${name}"`, "u");
-	const total = async (name: string, metric: string) => {
-		let sum = 0;
-		for (const [sample, value] of await daemon.metrics()) if (ruleOf(name, metric).test(sample)) sum += value;
-		return sum;
-	};
-	await eventually(
-		"all packets counted",
-		async () => (await total("flood", "policy_packets_total")) === result.sentToDrop,
-	);
-	expect(await total("quiet", "policy_packets_total")).toBe(sources.length);
-});
-
-test("slow and stuck HTTP clients keep nobody else waiting", async () => {
-	await using daemon = await Daemon.start(lab.guarded, { policies: { "p.yaml": policies(0) } }, home);
-	const idle = { data() {}, close() {}, error() {} };
-	const stuck = await Promise.all(
-		Array.from({ length: 50 }, () => Bun.connect({ unix: home.socket, socket: idle })),
-	);
-	for (const socket of stuck) socket.write("GET /v1/status HTTP/1.1\r\nHost: loc");
-	const answers = await Promise.all(Array.from({ length: 5 }, () => daemon.get("/healthz")));
-	expect(answers.map((answer) => answer.status)).toEqual([200, 200, 200, 200, 200]);
-	await daemon.after(() => home.put("p.yaml", policies(1)));
-	for (const socket of stuck) socket.end();
 });

@@ -10,6 +10,7 @@ export const SOL_NETLINK = 270;
 
 /** asm-generic/socket.h */
 export const SO_RCVBUF = 8;
+export const SO_PEERCRED = 17;
 export const SO_RCVBUFFORCE = 33;
 
 /** bits/socket_type.h */

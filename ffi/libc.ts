@@ -105,6 +105,13 @@ export class Libc {
 		return code === 0 ? { ok: true, value: bytes[0] ?? 0 } : this.#result("getsockopt", code);
 	}
 
+	/** getsockopt(2) into `value`; gives the length that was written. */
+	getOption(fd: number, level: number, option: number, value: Uint8Array): CallResult {
+		const length = Uint32Array.of(value.byteLength);
+		const code = this.#symbols.getsockopt(int(fd), int(level), int(option), value, length);
+		return code === 0 ? { ok: true, value: length[0] ?? 0 } : this.#result("getsockopt", code);
+	}
+
 	/** recvfrom(2): the length of the message (its real one with MSG_TRUNC); the sender's address lands in `sender`. */
 	receiveFrom(fd: number, buffer: Uint8Array, flags: number, sender: Uint8Array): CallResult {
 		const length = Uint32Array.of(sender.byteLength);

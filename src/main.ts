@@ -9,6 +9,7 @@ import { release } from "./cli/release.ts";
 import { render } from "./cli/render.ts";
 import { runCommand } from "./cli/run.ts";
 import { status } from "./cli/status.ts";
+import { usb } from "./cli/usb.ts";
 import { validate } from "./cli/validate.ts";
 import { version } from "./cli/version.ts";
 import type { WorkerName } from "./daemon/daemon.ts";
@@ -38,6 +39,7 @@ const commands: readonly Command[] = [
 	explain,
 	status,
 	alerts,
+	usb,
 	release,
 	version,
 ];

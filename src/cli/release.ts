@@ -3,16 +3,21 @@ import { Nftables } from "../../ffi/nftables.ts";
 import { KernelTable } from "../apply/kernel-table.ts";
 import { listTable } from "../observe/table-listing.ts";
 import { type Command, exit } from "./command.ts";
-import { printDiagnostics } from "./diagnostics.ts";
+import { plural, printDiagnostics } from "./diagnostics.ts";
 import { parseOnlyOptions } from "./options.ts";
+import { releaseUsb } from "./release-usb.ts";
 import { readSettings } from "./settings.ts";
+import { sysfsRoot } from "./usb-devices.ts";
 
-const help = `Usage: portward release [--config FILE]
+const help = `Usage: portward release [usb] [--config FILE] [--state-dir DIR]
 
 Removes portward's table from this network namespace, so that nothing is
-blocked any more. Refuses while a daemon runs here: stop that first.
+blocked any more. With usb: authorizes the USB devices that were refused, and
+gives the kernel back the defaults that it had before. Refuses while a daemon
+runs here: stop that first.
 
-  --config FILE  settings (default /etc/portward/config.yaml)
+  --config FILE    settings (default /etc/portward/config.yaml)
+  --state-dir DIR  what the daemon kept (default /var/lib/portward)
 `;
 
 export const release: Command = {
@@ -20,11 +25,16 @@ export const release: Command = {
 	summary: "remove the rules that a stopped daemon left in force",
 	help,
 	async run(args, io) {
-		const values = parseOnlyOptions(args, { config: { type: "string" } });
+		const [what, ...rest] = args;
+		const usb = what === "usb";
+		const values = parseOnlyOptions(usb ? rest : args, {
+			config: { type: "string" },
+			"state-dir": { type: "string" },
+		});
 		const settings = readSettings(values, true);
 		printDiagnostics(settings.diagnostics, io);
 		if (!settings.config) return exit.failure;
-		const { table } = settings.config;
+		const { table, stateDir } = settings.config;
 		const fail = (message: string) => {
 			io.error(`portward: ${message}\n`);
 			return exit.failure;
@@ -37,6 +47,17 @@ export const release: Command = {
 					? "a daemon of this network namespace is running and would put its rules back; stop it first"
 					: locked.error,
 			);
+		}
+		if (usb) {
+			const released = await releaseUsb(stateDir, sysfsRoot);
+			locked.lock.release();
+			if (!released.ok) return fail(released.error);
+			io.out(
+				released.released
+					? `USB is released: ${plural(released.devices, "refused device")} authorized again\n`
+					: "there was nothing to release\n",
+			);
+			return exit.ok;
 		}
 		const opened = Nftables.open();
 		if (!opened.ok) return fail(`${opened.reason}; ${opened.remedy}`);

@@ -1,4 +1,6 @@
 import { compileNetwork } from "../compile/network.ts";
+import { lintDeviceSet } from "../compile/usb-lint.ts";
+import { DeviceRuleset, selectEntries } from "../compile/usb-ruleset.ts";
 import type { Config } from "../config/model.ts";
 import { defaultConfig } from "../config/parse.ts";
 import { compileOptions } from "../daemon/policy-engine.ts";
@@ -63,7 +65,13 @@ function lint(set: PolicySet, config: Config): readonly Diagnostic[] {
 	const options = compileOptions(config, "lint", "concatenated");
 	const others = set.policies.filter((policy) => !set.selected.includes(policy));
 	const sets: (readonly NetworkPolicy[])[] = [set.selected, ...others.map((policy) => [policy])];
-	return sets.flatMap((policies) => compileNetwork(policies, options).diagnostics);
+	const foreign = set.devicePolicies.filter((policy) => !set.selectedDevices.includes(policy));
+	const deviceSets = [set.selectedDevices, ...foreign.map((policy) => [policy])];
+	const posture = config.hostDefaultDevicePosture;
+	return [
+		...sets.flatMap((policies) => compileNetwork(policies, options).diagnostics),
+		...deviceSets.flatMap((policies) => lintDeviceSet(new DeviceRuleset(selectEntries(policies), posture))),
+	];
 }
 
 function unique(diagnostics: readonly Diagnostic[]): Diagnostic[] {

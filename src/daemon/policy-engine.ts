@@ -8,7 +8,8 @@ import type { JudgedFlow } from "../apply/open-connections.ts";
 import { type CompileOptions, type CompileResult, compileNetwork } from "../compile/network.ts";
 import type { RulesetForm } from "../compile/plan.ts";
 import { decidePacket, type NetworkModel } from "../compile/program.ts";
-import { selectEntries } from "../compile/usb-ruleset.ts";
+import { lintDeviceSet } from "../compile/usb-lint.ts";
+import { DeviceRuleset, selectEntries } from "../compile/usb-ruleset.ts";
 import type { Config } from "../config/model.ts";
 import { parseCidr } from "../policy/cidr.ts";
 import {
@@ -97,7 +98,9 @@ export class PolicyEngine {
 			result = compileNetwork(policiesOf(enforced), options);
 		}
 		if (result.ok) this.#model = result.model;
+		const devices = selectEntries(devicePoliciesOf(enforced));
 		const diagnostics = [
+			...lintDeviceSet(new DeviceRuleset(devices, config.hostDefaultDevicePosture)),
 			...this.#general(directory),
 			...compiled.diagnostics,
 			...(result === compiled ? [] : result.diagnostics),
@@ -112,7 +115,7 @@ export class PolicyEngine {
 				resolved.statuses.every((status) => status.state !== "rejected"),
 			lastGood: !compiled.ok || resolved.statuses.some((status) => status.state === "last-good"),
 			plan: result.ok ? result.plan : null,
-			devices: selectEntries(devicePoliciesOf(enforced)),
+			devices,
 			nodeLabels: { ...labels },
 			parsed: { ever: this.#parsedLength, present: this.#presentLength() },
 		};

@@ -1,6 +1,8 @@
 /** The USB half of the daemon, put together: Workers, event sources, enforcer and desk. */
 
+import { lintPresentDevices } from "../compile/usb-lint.ts";
 import type { SelectedEntry } from "../compile/usb-match.ts";
+import { DeviceRuleset } from "../compile/usb-ruleset.ts";
 import type { Config } from "../config/model.ts";
 import { UsbObserver } from "../observe/usb-observer.ts";
 import type { AlertSink } from "../report/alert-sink.ts";
@@ -9,6 +11,8 @@ import type { DeviceStatus } from "../report/device-status.ts";
 import type { Logger } from "../report/log.ts";
 import type { HostIdentity } from "../report/network-alert.ts";
 import type { UsbEnforcerState } from "../report/status.ts";
+import { type ControlReply, type ControlRequest, controlPath } from "./control-protocol.ts";
+import { ControlServer } from "./control-server.ts";
 import { deviceStatuses, UsbDesk } from "./usb-desk.ts";
 import { UsbEnforcer } from "./usb-enforcer.ts";
 import { laneDefaults, UsbLane } from "./usb-lane.ts";
@@ -27,10 +31,13 @@ export class UsbService {
 	readonly #enforcer: UsbEnforcer;
 	readonly #log: Logger;
 	#reason = "";
+	#control: ControlServer | null = null;
+	readonly #stateDirectory: string;
 
 	constructor(options: UsbServiceOptions) {
 		const { config, createWorker, sink, identity, log } = options;
 		this.#log = log;
+		this.#stateDirectory = config().stateDir;
 		this.#desk = new UsbDesk(sink, identity, log);
 		const memory = new UsbMemory(config().stateDir, bootId());
 		if (memory.problem !== null) log.warn("what was kept about USB is lost", { reason: memory.problem });
@@ -52,8 +59,13 @@ export class UsbService {
 	}
 
 	/** Starts to listen; nothing is enforced before `enforce`. */
-	start(): Promise<void> {
-		return this.#enforcer.start();
+	async start(): Promise<void> {
+		if (!this.#enforcer.enabled) return;
+		await this.#enforcer.start();
+		const path = controlPath(this.#stateDirectory);
+		const opened = await ControlServer.open({ path, perform: (request) => this.#perform(request) });
+		if (opened.ok) this.#control = opened.server;
+		else this.#log.warn("there is no control socket", { path, reason: opened.error });
 	}
 
 	/** Puts the selected device entries in force. */
@@ -62,17 +74,11 @@ export class UsbService {
 		const { state, reason, locked, backend, allowlistMode } = this.state;
 		if (state === "active") {
 			this.#log.info("USB enforced", { entries: entries.length, locked, backend, allowlistMode });
+			this.#warnOfBuiltIn(entries);
 		} else if (state === "unavailable" && entries.length > 0 && reason !== this.#reason) {
 			this.#log.error("the USB enforcer is unavailable", { reason });
 		}
 		this.#reason = reason;
-	}
-
-	allow(
-		port: string,
-		milliseconds: number,
-	): { readonly ok: true; readonly until: number } | { readonly ok: false; readonly message: string } {
-		return this.#enforcer.allow(port, milliseconds);
 	}
 
 	devices(): readonly DeviceStatus[] {
@@ -85,6 +91,23 @@ export class UsbService {
 
 	/** Leaves everything in the kernel as it is. */
 	stop(): Promise<void> {
+		this.#control?.stop();
 		return this.#enforcer.stop();
+	}
+
+	/** Built-in devices are refused like others, which is seldom meant. */
+	#warnOfBuiltIn(entries: readonly SelectedEntry[]): void {
+		const devices = this.#enforcer.devices().flatMap(({ present }) => (present ? [present.device] : []));
+		const ruleset = new DeviceRuleset(entries, this.state.posture);
+		for (const { message, hint, code } of lintPresentDevices(ruleset, devices)) {
+			this.#log.warn(message, { code, hint });
+		}
+	}
+
+	#perform({ port, seconds }: ControlRequest): ControlReply {
+		const allowed = this.#enforcer.allow(port, seconds * 1000);
+		if (!allowed.ok) return allowed;
+		const until = new Date(allowed.until).toISOString();
+		return { ok: true, message: `the device on port ${port} is allowed until ${until}` };
 	}
 }

@@ -11,6 +11,7 @@ import { release } from "../../../src/cli/release.ts";
 import { render } from "../../../src/cli/render.ts";
 import { runCommand } from "../../../src/cli/run.ts";
 import { status } from "../../../src/cli/status.ts";
+import { usb } from "../../../src/cli/usb.ts";
 import { validate } from "../../../src/cli/validate.ts";
 import { version } from "../../../src/cli/version.ts";
 
@@ -23,6 +24,7 @@ export const commands: readonly Command[] = [
 	explain,
 	status,
 	alerts,
+	usb,
 	release,
 	version,
 ];

@@ -1,0 +1,127 @@
+/** `portward usb list`: a tree by port. */
+
+import * as v from "valibot";
+import { usbClassName } from "../policy/device-class.ts";
+import { escapeForTerminal } from "../report/terminal.ts";
+import { get, parseJson } from "./client.ts";
+import { exit, type Io } from "./command.ts";
+import { printDiagnostics } from "./diagnostics.ts";
+import { prettyJson } from "./json.ts";
+import { parseOnlyOptions } from "./options.ts";
+import { readSettings } from "./settings.ts";
+import { presentDevices, sysfsRoot } from "./usb-devices.ts";
+
+const deviceShape = v.looseObject({
+	port: v.string(),
+	level: v.number(),
+	vendorId: v.string(),
+	productId: v.string(),
+	manufacturer: v.nullable(v.string()),
+	product: v.nullable(v.string()),
+	serial: v.nullable(v.string()),
+	state: v.string(),
+	reason: v.nullable(v.string()),
+	functions: v.array(
+		v.looseObject({
+			interface: v.nullable(v.number()),
+			className: v.string(),
+			subClass: v.number(),
+			protocol: v.number(),
+			action: v.nullable(v.string()),
+			refused: v.boolean(),
+			policy: v.nullable(v.string()),
+			driver: v.nullable(v.string()),
+		}),
+	),
+});
+const listShape = v.object({ devices: v.array(deviceShape) });
+type ListedDevice = v.InferOutput<typeof deviceShape>;
+
+export async function usbList(args: readonly string[], io: Io): Promise<number> {
+	const values = parseOnlyOptions(args, {
+		json: { type: "boolean" },
+		config: { type: "string" },
+		"status-address": { type: "string" },
+	});
+	const settings = readSettings(values, false);
+	printDiagnostics(settings.diagnostics, io);
+	if (!settings.config) return exit.failure;
+	const reply = await get(settings.config.status.address, "/v1/usb/devices", io.signal);
+	const document = reply.ok ? parseJson(await reply.response.text()) : null;
+	const parsed = v.safeParse(listShape, document);
+	if (reply.ok && !parsed.success) {
+		io.error("portward: what answers there sent no list of devices; is it portward, and of this version?\n");
+		return exit.failure;
+	}
+	const devices = parsed.success ? parsed.output.devices : fromKernel();
+	if (!reply.ok) {
+		io.error(`portward: ${escapeForTerminal(reply.message)}; this is what the kernel shows\n`);
+		if (devices === null) io.error("portward: the kernel shows no USB (/sys/bus/usb is not there)\n");
+	}
+	if (devices === null) return exit.failure;
+	io.out(values.json ? prettyJson({ devices }) : describe(devices));
+	return exit.ok;
+}
+
+/** What can be said without a daemon. */
+function fromKernel(): ListedDevice[] | null {
+	const hex = (id: number) => id.toString(16).padStart(4, "0");
+	const present = presentDevices(sysfsRoot);
+	if (present === null) return null;
+	return present.map(({ authorized, device, interfaces }) => {
+		const { port, level, descriptors, manufacturer, product, serial } = device;
+		const functions = descriptors.configurations.flatMap(({ value, interfaces: own }) =>
+			own.map((item) => {
+				const bound = interfaces.find(
+					({ configuration, number }) => configuration === value && number === item.number,
+				);
+				return {
+					interface: item.number,
+					className: usbClassName(item.class),
+					subClass: item.subClass,
+					protocol: item.protocol,
+					action: null,
+					refused: !(bound?.authorized ?? false),
+					policy: null,
+					driver: bound?.driver ?? null,
+				};
+			}),
+		);
+		return {
+			port,
+			level,
+			vendorId: hex(descriptors.vendorId),
+			productId: hex(descriptors.productId),
+			manufacturer,
+			product,
+			serial,
+			state: authorized ? "authorized" : "refused",
+			reason: null,
+			functions,
+		};
+	});
+}
+
+function describe(devices: readonly ListedDevice[]): string {
+	const lines = devices.flatMap((device) => {
+		const indent = "  ".repeat(device.level);
+		const name = [device.manufacturer, device.product]
+			.filter((text) => text !== null && text !== "")
+			.join(" ");
+		const serial = device.serial === null ? "" : ` (${device.serial})`;
+		const reason = device.reason === null ? "" : ` (${device.reason})`;
+		const head = `${indent}${device.port}  ${device.vendorId}:${device.productId} ${name}${serial}: ${device.state}${reason}`;
+		if (device.level === 0) return [head];
+		return [head, ...device.functions.map((item) => `${indent}    ${describeFunction(item)}`)];
+	});
+	return `${lines.map(escapeForTerminal).join("\n")}\n`;
+}
+
+function describeFunction(item: ListedDevice["functions"][number]): string {
+	const place = item.interface === null ? "device" : `interface ${item.interface}`;
+	const what = `${place}: ${item.className} ${item.subClass}/${item.protocol}`;
+	const verdict =
+		item.action === null ? "" : `, ${item.action}${item.policy === null ? "" : ` by ${item.policy}`}`;
+	const driver = item.driver === null ? "" : `, ${item.driver}`;
+	return `${what}${verdict}${item.refused ? ", refused" : driver}`;
+}

@@ -84,7 +84,7 @@ describe.skipIf(chromiumPath === undefined)("the status page in Chromium", () =>
 		const { page } = await open({ scripts: false });
 		expect(await page.evaluate("document.querySelectorAll('#alerts tr').length")).toBe(1);
 		expect(await page.evaluate("document.getElementById('live').textContent")).toBe("reload to update");
-		expect(await page.evaluate("document.querySelectorAll('section').length")).toBe(6);
+		expect(await page.evaluate("document.querySelectorAll('section').length")).toBe(7);
 	}, 60_000);
 
 	test("fits a narrow screen, light and dark", async () => {

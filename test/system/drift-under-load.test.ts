@@ -100,5 +100,5 @@ test.each(vandalism)(
 		expect(after).toMatchObject({ wronglyDropped: 0, wronglyPassed: 0, uncounted: 0 });
 		// A repair is no drift itself.
 		expect(await drift()).toBe(before.drift + 1);
-		},
+	},
 );

@@ -71,6 +71,7 @@ export class Daemon {
 	readonly #driftProbe: DriftProbe;
 	#drift = 0;
 	#failure = "";
+	#unavailable = "";
 	#logged = new Set<string>();
 
 	/** Takes the lock, opens the outlets and listens; nothing is enforced before `run`. */
@@ -168,8 +169,7 @@ export class Daemon {
 		await this.#enforcer.reload();
 		this.#desk.rulesKnown((id) => this.#enforcer.rule(id));
 		await this.#usbEnforced;
-		const { state, reason } = this.#enforcer.state;
-		if (state === "unavailable") log.error("the network enforcer is unavailable", { reason });
+		this.#logUnavailable();
 	}
 
 	/** Whether the first attempt put the policies in force, or was not asked to. */
@@ -254,7 +254,18 @@ export class Daemon {
 				elements,
 				seconds: Math.round((seconds ?? 0) * 1000) / 1000,
 			});
-		} else log.error("not enforced; what was in force stays", fields);
+		} else if (this.#enforcer.state.state !== "unavailable")
+			log.error("not enforced; what was in force stays", fields);
+		this.#logUnavailable();
+	}
+
+	/** Once for each reason, and again when it has gone and come back. */
+	#logUnavailable(): void {
+		const { state, reason } = this.#enforcer.state;
+		const unavailable = state === "unavailable" ? reason : "";
+		if (unavailable !== "" && unavailable !== this.#unavailable)
+			this.#options.log.error("the network enforcer is unavailable", { reason });
+		this.#unavailable = unavailable;
 	}
 
 	/** Each finding is logged once, and again when it has gone and come back. */

@@ -225,9 +225,9 @@ export class NetworkEnforcer {
 		this.#failed = !result.ok;
 		const seconds = (performance.now() - started) / 1000;
 		if (!result.ok) {
-			events.reloaded("failed", null, result.error);
 			// A refused plan leaves the one before in force; a foreign table leaves nothing of ours.
 			if (this.#plan === null || result.reason === "foreign" || distrust) this.#unavailable(result.error);
+			events.reloaded("failed", null, result.error);
 			return result.error;
 		}
 		if (result.garbage !== "") events.warn(`old objects stay in the table for now: ${result.garbage}`);

@@ -61,7 +61,10 @@ export function readiness(
 			(document) => document.origin === "none" && hasError(document.diagnostics),
 		);
 		const files = [...new Set(broken.map((document) => `${document.file}:${document.line}`))];
-		const covered = reloaded.plan !== null && files.length === 0 && reloaded.lastGood;
+		// Where a set is refused before any was in force, its last good version is no rule at all.
+		const something =
+			(reloaded.plan?.rules.length ?? 0) > 0 || !reloaded.documents.some((document) => document.selected);
+		const covered = reloaded.plan !== null && files.length === 0 && reloaded.lastGood && something;
 		if (!covered)
 			return {
 				ready: false,

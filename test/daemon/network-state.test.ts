@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import type { CompiledRule, NetworkPlan } from "../../src/compile/plan.ts";
 import type { DocumentReport, Reloaded } from "../../src/daemon/calls.ts";
 import type { EnforcerState } from "../../src/daemon/network-enforcer.ts";
 import { forwardingWarnings, policyStates, readiness } from "../../src/daemon/network-state.ts";
@@ -30,6 +31,14 @@ const error = {
 	message: "m",
 	hint: "",
 } as const;
+const nothing: NetworkPlan = {
+	objects: [],
+	roots: { ingress: "", egress: "" },
+	rules: [],
+	elements: 0,
+	allowlistMode: { ingress: false, egress: false },
+	defaultDrop: { ingress: false, egress: false },
+};
 const reloaded = (over: Partial<Reloaded> = {}): Reloaded => ({
 	documents: [document()],
 	diagnostics: [],
@@ -67,6 +76,34 @@ describe("readiness", () => {
 		const documents = [document({ origin: "none", enforced: false, diagnostics: [error] })];
 		const state = readiness(reloaded({ complete: false, documents }), enforcer("active"), usb, "");
 		expect(state).toEqual({ ready: false, body: "not ready: not enforced: /p/a.yaml:3" });
+	});
+
+	test("a refused set is ready while an earlier one stands in, and not ready where there is none", () => {
+		const refused = (rules: NetworkPlan["rules"]) =>
+			reloaded({
+				complete: false,
+				lastGood: true,
+				documents: [document({ enforced: false, diagnostics: [error] })],
+				plan: { ...nothing, rules },
+			});
+		const rule: CompiledRule = {
+			id: "1",
+			counter: "c_1",
+			logCounter: null,
+			policy: "a",
+			direction: "ingress",
+			index: 0,
+			action: "Block",
+			severity: 1,
+			tags: [],
+			message: "",
+			place: null,
+		};
+		expect(readiness(refused([rule]), enforcer("active"), usb, "")).toMatchObject({ ready: true });
+		expect(readiness(refused([]), enforcer("active"), usb, "")).toEqual({
+			ready: false,
+			body: "not ready: not enforced: the set of policies",
+		});
 	});
 
 	test("an unavailable enforcer, a failed reload and the time before the first reading are not ready", () => {

@@ -58,7 +58,12 @@ export const explain: Command = {
 			({ severity }) => severity === "error",
 		);
 		printDiagnostics(errors, io);
-		if (!compiled.ok) return exit.failure;
+		if (!compiled.ok || set.unread) return exit.failure;
+		const others = set.policies.length - set.selected.length;
+		if (others > 0 && !values.json) {
+			const all = set.policies.length;
+			io.error(`portward: ${others} of ${all} policies do not select this host and are left out\n`);
+		}
 		const explanation = explainPacket(compiled.model, packet);
 		io.out(values.json ? prettyJson(toJson(explanation)) : describe(explanation));
 		return errors.length > 0 ? exit.failure : exit.ok;

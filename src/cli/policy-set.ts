@@ -24,6 +24,8 @@ export interface PolicySet {
 	readonly devicePolicies: readonly HostDevicePolicy[];
 	readonly selectedDevices: readonly HostDevicePolicy[];
 	readonly diagnostics: readonly Diagnostic[];
+	/** A path as a whole could not be read, so that nothing is known of its policies. */
+	readonly unread: boolean;
 }
 
 /** Reads files and directories; permissions are not checked, since nothing is enforced. */
@@ -31,11 +33,13 @@ export function readPolicySet(paths: readonly string[], config: Config): PolicyS
 	const diagnostics: Diagnostic[] = [];
 	const documents: ParsedDocument[] = [];
 	const seen = new Set<string>();
+	let unread = false;
 	for (const path of paths) {
 		for (const { file, text, problem } of readPath(path)) {
 			// A file that is named twice, or beside its directory, is no duplicate of itself.
 			if (seen.has(resolve(file))) continue;
 			seen.add(resolve(file));
+			if (problem && file === path) unread = true;
 			if (problem) diagnostics.push({ file, line: 1, column: 1, path: "", severity: "error", ...problem });
 			else documents.push(...parsePolicyFile(file, text).documents);
 		}
@@ -63,7 +67,7 @@ export function readPolicySet(paths: readonly string[], config: Config): PolicyS
 			if (selection.selected) selected.push(policy);
 		}
 	}
-	return { policies, selected, devicePolicies, selectedDevices, diagnostics };
+	return { policies, selected, devicePolicies, selectedDevices, diagnostics, unread };
 }
 
 type ReadFile =

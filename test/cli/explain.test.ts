@@ -248,3 +248,20 @@ test("a file name that an attacker chose moves no cursor", async () => {
 	expect(out).not.toMatch(/[\x1b\u202e]/);
 	expect(JSON.parse(out).file).toBe(join(files.path, "a\x1b[2J\u202e.yaml"));
 });
+
+test("policies that do not select this host are counted, so that their silence is understood", async () => {
+	const spec = { nodeSelector: { matchLabels: { role: "db" } }, action: "Block", ingress: [{}] };
+	using files = directory({ "a.yaml": carved["b.yaml"], "z.yaml": policy("db", spec) });
+	const args = ["--policy-dir", files.path, "--config", join(files.path, ".config")];
+	const { code, out, error } = await portward("explain", ...args, "ingress", "tcp", "10.5.0.1", "443");
+	expect(code).toBe(0);
+	expect(out).toContain("DefaultPosture");
+	expect(error).toBe("portward: 1 of 2 policies do not select this host and are left out\n");
+});
+
+test("a policy directory that cannot be read gives no verdict", async () => {
+	const args = ["--policy-dir", "/nowhere", "--config", "/dev/null", "--json"];
+	const { code, out, error } = await portward("explain", ...args, "ingress", "tcp", "10.5.0.1", "443");
+	expect([code, out]).toEqual([1, ""]);
+	expect(error).toContain("/nowhere");
+});

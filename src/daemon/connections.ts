@@ -1,8 +1,15 @@
 /** Finds and ends the open connections that the rules in force block. */
 
-import { type Blocked, type JudgedFlow, judgeFlows } from "../apply/open-connections.ts";
+import {
+	type Blocked,
+	type JudgedFlow,
+	judgeFlows,
+	type TrackedFlow,
+	type Tuple,
+} from "../apply/open-connections.ts";
 import { Conntrack, type ConntrackEntry } from "../observe/conntrack.ts";
 import { localInterfaces } from "../observe/local-interfaces.ts";
+import { type OpenSocket, openSockets } from "../observe/open-sockets.ts";
 import type { OpenConnections } from "./calls.ts";
 
 /** Asks the compiled rules about one flow on one interface: true for an explicit Block. */
@@ -10,6 +17,9 @@ export type BlocksFlow = (flow: JudgedFlow, networkInterface: string) => boolean
 
 /** Never an interface's name, so only rules without `iface` match it. */
 const otherInterface = "";
+
+/** IP protocol number. */
+const tcp = 6;
 
 /** Refused flows kept in mind; the kernel's sets have the same bound. */
 const maxCuts = 65_536;
@@ -33,6 +43,7 @@ export class Connections {
 		const refused = new Refused();
 		for (const flow of refusedBefore) if (blocked(flow) === "all") refused.add(flow);
 		let error = "";
+		const untracked = new Map(openSockets().map((socket) => [keyOf(socketTuple(socket)), socket]));
 		const opened = Conntrack.open();
 		if (!opened.ok) error = opened.error;
 		else {
@@ -41,12 +52,19 @@ export class Connections {
 				const tell = (answer: { ok: boolean; error?: string }) => {
 					if (!answer.ok) error = answer.error ?? "";
 				};
-				const verdicts = judgeFlows(whole(entries, tell), isLocal, blocked);
+				const tracked = tap(whole(entries, tell), (entry) => {
+					untracked.delete(keyOf(entry.original));
+					untracked.delete(keyOf(entry.reply));
+				});
+				const verdicts = judgeFlows(tracked, isLocal, blocked);
 				for (const entry of verdicts.ended) this.#toEnd.push(entry);
 				for (const flow of verdicts.refused) refused.add(flow);
 			}
 			opened.conntrack.close();
 		}
+		// These have no entry to delete, but the next packet of either side would make one.
+		const verdicts = judgeFlows([...untracked.values()].map(socketFlow), isLocal, blocked);
+		for (const flow of verdicts.refused) refused.add(flow);
 		return { ended: this.#toEnd.length, refused: refused.flows, error };
 	}
 
@@ -82,6 +100,34 @@ class Refused {
 
 	get flows(): JudgedFlow[] {
 		return [...this.#flows.values()];
+	}
+}
+
+/** The connection as its own end sees it. */
+function socketTuple({ local, localPort, remote, remotePort }: OpenSocket): Tuple {
+	return { source: local, sourcePort: localPort, destination: remote, destinationPort: remotePort };
+}
+
+function keyOf({ source, sourcePort, destination, destinationPort }: Tuple): string {
+	return `${source} ${sourcePort} ${destination} ${destinationPort}`;
+}
+
+function socketFlow(socket: OpenSocket): TrackedFlow {
+	const out = socketTuple(socket);
+	const back: Tuple = {
+		source: out.destination,
+		sourcePort: out.destinationPort,
+		destination: out.source,
+		destinationPort: out.sourcePort,
+	};
+	const [original, reply] = socket.accepted ? [back, out] : [out, back];
+	return { family: socket.family, protocol: tcp, original, reply };
+}
+
+function* tap<T>(items: Iterable<T>, see: (item: T) => void): Generator<T> {
+	for (const item of items) {
+		see(item);
+		yield item;
 	}
 }
 

@@ -71,7 +71,7 @@ describe.each(["concatenated", "nested"])("%s ruleset", (rulesetForm) => {
 		await eventually("every alert", () => daemon.alerts.length === expected.size);
 		for (const alert of daemon.alerts) {
 			const { SourceIP = "" } = alert.EventData;
-			expect({ policy: alert.PolicyName, action: alert.Action, message: alert.Message }).toEqual(
+			expect<object>({ policy: alert.PolicyName, action: alert.Action, message: alert.Message }).toEqual(
 				expected.get(SourceIP) ?? { policy: "none", action: "none", message: SourceIP },
 			);
 		}

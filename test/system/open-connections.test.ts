@@ -152,11 +152,17 @@ test("a Block of one source ends its flows alone", async () => {
 test("connections that were open before the first start end where a policy blocks them", async () => {
 	const blocked = await talk("ingress", "tcp");
 	const spared = await talk("egress", "udp");
+	const outgoing = await Conversation.open(lab.guarded, lab.peer, "tcp", link.remote4, 7002);
+	open.push(outgoing);
 	await using _daemon = await Daemon.start(lab.guarded, {
 		policies: { "cut.yaml": policy("cut", { action: "Block", ingress: [{ ports: bothProtocols }] }) },
 	});
 	await eventually("the end", async () => (await blocked.say(200)) !== "echo");
+	expect(await blocked.serve(300)).not.toBe("echo");
+	expect(await blocked.say(300)).not.toBe("echo");
 	expect(await spared.say(2000)).toBe("echo");
+	expect(await outgoing.say(2000)).toBe("echo");
+	expect(await outgoing.serve(2000)).toBe("echo");
 });
 
 test("what a Block ended stays ended over a restart of the daemon, until the policy is gone", async () => {

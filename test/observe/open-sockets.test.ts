@@ -1,0 +1,78 @@
+import { expect, test } from "bun:test";
+import { connect, createServer } from "node:net";
+import { openSockets, parseSockets } from "../../src/observe/open-sockets.ts";
+
+/** As Linux prints them on a little-endian machine, cut after the state. */
+const tcp = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000
+   1: 010012C6:0016 020012C6:A5E0 01 00000000:00000000 00:00000000 00000000
+   2: 010012C6:BBF8 020012C6:01BB 08 00000000:00000000 00:00000000 00000000
+   3: 010012C6:BBF9 020012C6:01BB 06 00000000:00000000 00:00000000 00000000
+   4: 010012C6:BBFA 020012C6:01BB 02 00000000:00000000 00:00000000 00000000
+`;
+const tcp6 = `   0: 00000000000000000000000000000000:1F90 00000000000000000000000000000000:0000 0A 00000000
+   1: 0000000000000000FFFF0000010012C6:1F90 0000000000000000FFFF0000020012C6:C001 01 00000000
+   2: 180098FD000000000000000001000000:C002 B80D0120000000000000000002000000:0050 04 00000000
+   3: rubbish
+`;
+
+test("connections are told with both ends and who made them; listening, opening and ended ones are left out", () => {
+	expect(parseSockets(tcp + tcp6)).toEqual([
+		{
+			family: 4,
+			local: "198.18.0.1",
+			localPort: 22,
+			remote: "198.18.0.2",
+			remotePort: 42464,
+			accepted: true,
+		},
+		{
+			family: 4,
+			local: "198.18.0.1",
+			localPort: 48120,
+			remote: "198.18.0.2",
+			remotePort: 443,
+			accepted: false,
+		},
+		{
+			family: 4,
+			local: "198.18.0.1",
+			localPort: 8080,
+			remote: "198.18.0.2",
+			remotePort: 49153,
+			accepted: true,
+		},
+		{
+			family: 6,
+			local: "fd98:18::1",
+			localPort: 49154,
+			remote: "2001:db8::2",
+			remotePort: 80,
+			accepted: false,
+		},
+	]);
+	expect(parseSockets("")).toEqual([]);
+});
+
+test("a connection of this process is found from both its ends", async () => {
+	const server = createServer();
+	await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+	const address = server.address();
+	if (address === null || typeof address === "string") throw new Error("no port");
+	const accepted = new Promise<{ destroy(): void }>((resolve) => server.once("connection", resolve));
+	const client = connect(address.port, "127.0.0.1");
+	const other = await accepted;
+	await new Promise<void>((resolve) =>
+		client.connecting ? client.once("connect", () => resolve()) : resolve(),
+	);
+	const ends = openSockets().filter(
+		(socket) => socket.localPort === address.port || socket.remotePort === address.port,
+	);
+	expect(ends.map((socket) => [socket.local, socket.remote, socket.accepted]).sort()).toEqual([
+		["127.0.0.1", "127.0.0.1", false],
+		["127.0.0.1", "127.0.0.1", true],
+	]);
+	client.destroy();
+	other.destroy();
+	server.close();
+});

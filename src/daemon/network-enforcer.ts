@@ -195,7 +195,11 @@ export class NetworkEnforcer {
 		}
 		this.#reloaded = reloaded;
 		events.read(reloaded);
-		if (this.#form === null) return this.#state.reason;
+		if (this.#form === null) {
+			// Where nothing else puts policies in force, this is as far as those for devices get here.
+			if (!this.#config.enableNetworkPolicyEnforcer) await this.#keep();
+			return this.#state.reason;
+		}
 		if (!reloaded.plan) {
 			events.reloaded("refused", null, "the set of policies was refused; what was in force stays");
 			return "the set of policies was refused";
@@ -217,7 +221,7 @@ export class NetworkEnforcer {
 	}
 
 	async #apply(plan: NetworkPlan, distrust: boolean): Promise<string> {
-		const { events, nft, policy } = this.#options;
+		const { events, nft } = this.#options;
 		// Known before the first packet can carry their ids.
 		for (const rule of plan.rules) this.#remember(rule);
 		const started = performance.now();
@@ -241,10 +245,15 @@ export class NetworkEnforcer {
 		};
 		events.reloaded("applied", seconds, `${result.loaded} objects loaded`);
 		await this.#endConnections();
+		await this.#keep();
+		return "";
+	}
+
+	async #keep(): Promise<void> {
+		const { events, policy } = this.#options;
 		const unsaved = await policy.call("keep", null);
 		this.#saved = unsaved === null;
 		if (unsaved !== null) events.warn(`the last good policies could not be saved: ${unsaved}`);
-		return "";
 	}
 
 	/** The tuples are refused before their entries go, or the next packet could open the connection anew. */

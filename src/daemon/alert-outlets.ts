@@ -24,6 +24,9 @@ export async function openAlertOutlets(config: Config["alerts"], log: Logger): P
 		config.file === null
 			? null
 			: new RotatingFile({ path: config.file, maxBytes: config.fileMaxBytes, keep: config.fileKeep });
+	const failure = file?.open() ?? "";
+	if (failure !== "")
+		log.error("alerts cannot be written to the file yet", { file: config.file, error: failure });
 	const sink = new AlertSink({
 		ring,
 		stdout: lines,

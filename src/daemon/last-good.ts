@@ -18,11 +18,11 @@ const savedSet = v.object({
 });
 
 export class LastGoodStore {
-	readonly #file: string;
+	readonly file: string;
 	#written = "";
 
 	constructor(stateDirectory: string) {
-		this.#file = join(stateDirectory, "last-good.json");
+		this.file = join(stateDirectory, "last-good.json");
 	}
 
 	/**
@@ -33,10 +33,10 @@ export class LastGoodStore {
 		policyDirectory: string,
 		present: (path: string, source: string) => ParsedDocument | undefined = () => undefined,
 	): { documents: LastGood[]; problem: string | null } {
-		const state = readState(this.#file);
+		const state = readState(this.file);
 		if (!state.ok) return { documents: [], problem: state.reason === "absent" ? null : state.message };
 		const parsed = v.safeParse(savedSet, state.value);
-		if (!parsed.success) return { documents: [], problem: `${this.#file} is not a set of policies` };
+		if (!parsed.success) return { documents: [], problem: `${this.file} is not a set of policies` };
 		const documents: LastGood[] = [];
 		for (const { path, index, firstLine, source } of parsed.output.documents) {
 			const same = present(path, source);
@@ -63,7 +63,7 @@ export class LastGoodStore {
 		};
 		const digest = Bun.hash(JSON.stringify(value)).toString(36);
 		if (digest === this.#written) return null;
-		const problem = writeState(this.#file, value);
+		const problem = writeState(this.file, value);
 		if (problem === null) this.#written = digest;
 		return problem;
 	}

@@ -171,7 +171,12 @@ export class PolicyEngine {
 		const { documents, problem } = this.#store.read(this.#settings.directory, (path, source) =>
 			byPath.get(path)?.find((document) => document.source === source),
 		);
-		if (problem !== null) this.#stateProblem = this.#problem("damaged-state", problem, "");
+		if (problem !== null) {
+			const message = `the last good policies are not known: ${problem}`;
+			const hint =
+				"nothing stands in for what is broken now; check the state directory and repair the policies";
+			this.#stateProblem = this.#problem("damaged-state", message, hint, this.#store.file);
+		}
 		return documents;
 	}
 
@@ -188,9 +193,9 @@ export class PolicyEngine {
 		return [...general, this.#problem(code, message, hint)];
 	}
 
-	#problem(code: string, message: string, hint: string): Diagnostic {
+	#problem(code: string, message: string, hint: string, file = this.#settings.directory): Diagnostic {
 		return {
-			file: this.#settings.directory,
+			file,
 			line: 1,
 			column: 1,
 			path: "",

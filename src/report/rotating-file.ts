@@ -47,6 +47,16 @@ export class RotatingFile {
 		this.#options = options;
 	}
 
+	/** Opens the file ahead of the first line. Returns why it cannot be opened, or "". */
+	open(): string {
+		try {
+			this.#current();
+			return "";
+		} catch (error) {
+			return error instanceof Error ? error.message : String(error);
+		}
+	}
+
 	/** Appends whole `lines`, each ending in a newline. Never throws, never leaves half a line. */
 	write(lines: readonly string[]): FileWriteResult {
 		let done = 0;

@@ -253,7 +253,9 @@ describe("the last good version", () => {
 		writeFileSync(file, readFileSync(file, "utf8").replace("Block", "Allow"));
 		const { reloaded } = start();
 		expect(inForce(reloaded)).toEqual(["a"]);
-		expect(reloaded.diagnostics).toMatchObject([{ code: "damaged-state", severity: "error" }]);
+		expect(reloaded.diagnostics).toMatchObject([
+			{ file, code: "damaged-state", severity: "error", hint: expect.stringContaining("state directory") },
+		]);
 		expect(start().reloaded.diagnostics).toEqual([]);
 	});
 

@@ -80,6 +80,16 @@ test("a missing directory drops lines until it is there", () => {
 	expect(new RotatingFile({ path, maxBytes: 10, keep: 1 }).write(["c\n"])).toEqual(ok);
 });
 
+test("tells ahead of the first line whether the file can be had", () => {
+	const file = new RotatingFile({ path: join(directory, "missing", "alerts.log"), maxBytes: 100, keep: 1 });
+	expect(file.open()).toContain("ENOENT");
+	const good = new RotatingFile({ path, maxBytes: 100, keep: 1 });
+	expect(good.open()).toBe("");
+	expect(good.write(["a\n"])).toEqual(ok);
+	expect(readFileSync(path, "utf8")).toBe("a\n");
+	good.close();
+});
+
 test("a symbolic link and a FIFO are not written to", () => {
 	const target = join(directory, "target");
 	symlinkSync(target, path);

@@ -279,10 +279,10 @@ describe("what is refused", () => {
 		expect(enforcer.state.state).toBe("active");
 	});
 
-	test("disabled by the settings it reads and never opens", async () => {
+	test("disabled by the settings it reads and keeps, and never opens", async () => {
 		const { enforcer, take } = setUp({}, { enableNetworkPolicyEnforcer: false });
 		await enforcer.reload();
-		expect(take()).toEqual(["read"]);
+		expect(take()).toEqual(["read", "keep"]);
 		expect(enforcer.state).toMatchObject({
 			state: "disabled",
 			reason: "enableNetworkPolicyEnforcer is false",

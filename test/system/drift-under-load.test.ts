@@ -102,3 +102,21 @@ test.each(vandalism)(
 		expect(await drift()).toBe(before.drift + 1);
 	},
 );
+
+test("somebody keeps at it: the last word is the daemon's", async () => {
+	const before = await drift();
+	for (let round = 0; round < 12; round++) {
+		const [, commands] = vandalism[round % 3] ?? ["", () => ""];
+		// What it was to change may be gone for the moment.
+		lab.guarded.try(["nft", "-f", "-"], commands());
+	}
+	const clean = async () => {
+		const found = await flood(lab, { interface: "eth0", targets, packets: 4_000, rate });
+		return found.wronglyDropped + found.wronglyPassed + found.uncounted === 0;
+	};
+	await eventually("a clean firewall", clean);
+	expect(await drift()).toBeGreaterThan(before);
+	expect(await daemon.get("/readyz").then((response) => response.status)).toBe(200);
+	const { state, elements } = (await daemon.status()).enforcers.network;
+	expect({ state, whole: elements > 5000 }).toEqual({ state: "active", whole: true });
+});

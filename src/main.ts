@@ -47,8 +47,8 @@ const commands: readonly Command[] = [
 const stdoutFd = 1;
 const stderrFd = 2;
 
-/** Writes everything, also into a pipe that is full for the moment; a reader that left is no error. Returns why it could not. */
-function write(fd: number, text: string): string | null {
+/** Writes everything, also into a pipe that is full for the moment. Returns why it could not. */
+function write(fd: number, text: string): { readonly code: unknown; readonly message: string } | null {
 	const bytes = Buffer.from(text);
 	for (let written = 0; written < bytes.length; ) {
 		try {
@@ -56,7 +56,7 @@ function write(fd: number, text: string): string | null {
 		} catch (error) {
 			if (!(error instanceof Error && "code" in error)) throw error;
 			if (error.code === "EAGAIN") Bun.sleepSync(1);
-			else return error.code === "EPIPE" ? null : error.message;
+			else return { code: error.code, message: error.message };
 		}
 	}
 	return null;
@@ -75,7 +75,11 @@ async function main(args: readonly string[]): Promise<number> {
 	let lost: string | null = null;
 	const io: Io = {
 		out(text) {
-			lost ??= write(stdoutFd, text);
+			const failed = write(stdoutFd, text);
+			if (failed === null) return;
+			// A reader that left has seen enough: no error, but the end of a command that would go on for ever.
+			if (failed.code !== "EPIPE") lost = failed.message;
+			stop.abort();
 		},
 		error(text) {
 			write(stderrFd, text);

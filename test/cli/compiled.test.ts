@@ -3,6 +3,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { formatListenAddress } from "../../src/report/http/address.ts";
 import { serve } from "../report/http/wire.ts";
+import { sampleAlert, sampleSource } from "../report/sample.ts";
 import { executable } from "../system/support/built.ts";
 import { policy, port } from "../system/support/case.ts";
 import { Files } from "./support/portward.ts";
@@ -68,6 +69,22 @@ describe("the compiled file", () => {
 		const full = shell('"$0" version > /dev/full');
 		expect(full.exitCode).toBe(1);
 		expect(full.stderr.toString()).toMatch(/^portward: the answer could not be written: ENOSPC.*\n$/u);
+	});
+
+	test("alerts --follow ends, without an error, when its reader has left", async () => {
+		const { source, sink } = sampleSource();
+		const { server } = await serve(source);
+		const address = formatListenAddress(server.address);
+		const command = '"$0" alerts --follow --config /dev/null --status-address "$1" | head -n 1';
+		const argv = ["bash", "-o", "pipefail", "-c", command, executable(), address];
+		const child = Bun.spawn(argv, { stdout: "pipe", stderr: "pipe" });
+		// Alerts until it ends: only a write into the closed pipe tells the program.
+		const timer = setInterval(() => sink.publish([sampleAlert()]), 20);
+		expect(await child.exited).toBe(0);
+		clearInterval(timer);
+		expect((await new Response(child.stdout).text()).split("\n")).toHaveLength(2);
+		expect(await new Response(child.stderr).text()).toBe("");
+		server.stop();
 	});
 
 	test.each(["HTTP_PROXY", "http_proxy"])("asks the daemon itself, not the proxy in %s", async (name) => {

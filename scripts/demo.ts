@@ -5,7 +5,7 @@
  * explain` says about it.
  */
 
-import { cpSync, readdirSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { executable } from "../test/system/support/built.ts";
 import { Daemon, Home } from "../test/system/support/daemon.ts";
@@ -223,3 +223,5 @@ await scene("What they were meant to say", "as-meant");
 heading(
 	"Everything above happened in network namespaces that are gone now. The machine's own firewall was not touched.",
 );
+if (!existsSync("/sys/bus/usb"))
+	say("This machine has no USB; npm run demo:usb shows device policies in a virtual machine.");

@@ -35,7 +35,9 @@ const kinds: readonly Kind[] = [
 	{ kind: "net", port: "8", classes: ["class: COMMUNICATION-CDC", "class: CDC-DATA"], driver: /cdc_|rndis_/, nodes: "net", resource: "USB COMMUNICATION-CDC" },
 	{ kind: "ccid", port: "9", classes: ["class: SMART-CARD"], driver: null, nodes: "", resource: "USB SMART-CARD" },
 ];
+const block = "hostDefaultDevicePosture: block\n";
 const everyClass = [...new Set(kinds.flatMap(({ classes }) => classes))];
+const keyboardOfConsole = { name: "1-15" };
 const noSticks = { sticks: devicePolicy("no-sticks", "Block", "class: MASS-STORAGE") };
 
 describe("portward and the devices that QEMU emulates", () => {
@@ -57,17 +59,14 @@ describe("portward and the devices that QEMU emulates", () => {
 		}, `${kind} to work`);
 
 	test("each is refused by its class without ever meeting a driver, and returns with an allow-list (D1, D4, D5)", async () => {
-		await product.start(
-			{ none: devicePolicy("none", "Block", ...everyClass) },
-			"hostDefaultDevicePosture: block\n",
-		);
+		await product.enforce({ none: devicePolicy("none", "Block", ...everyClass) }, block);
 		await product.expectLocked();
 		const trace = await Trace.start(product.vm);
 		const plugged = [];
 		for (const kind of kinds) plugged.push({ kind, device: await product.plugIn(kind.kind, kind.port) });
 		for (const { kind, device } of plugged) {
 			await product.expectRefused(device);
-			const alert = await product.daemon.alert(device.name);
+			const alert = await product.alert(device);
 			expect(alert).toMatchObject({
 				Operation: "Device",
 				Type: "MatchedHostPolicy",
@@ -88,7 +87,7 @@ describe("portward and the devices that QEMU emulates", () => {
 		const announced = names.flatMap((name) => [`add ${name}`, `bound ${name}`]);
 		expect(touched.map(({ what, name }) => `${what} ${name}`).sort()).toEqual(announced.sort());
 
-		await product.daemon.setPolicies({ all: devicePolicy("all", "Allow", ...everyClass) });
+		await product.enforce({ all: devicePolicy("all", "Allow", ...everyClass) }, block);
 		for (const { kind, device } of plugged) {
 			const truth = await working(device, kind);
 			expect(truth.devices.get(device.name)?.authorized).toBe(true);
@@ -104,10 +103,7 @@ describe("portward and the devices that QEMU emulates", () => {
 			[others, allowed],
 		]) {
 			const classes = [...new Set(good?.flatMap((one) => one.classes) ?? [])];
-			await product.start(
-				{ list: devicePolicy("list", "Allow", ...classes) },
-				"hostDefaultDevicePosture: block\n",
-			);
+			await product.enforce({ list: devicePolicy("list", "Allow", ...classes) }, block);
 			const trace = await Trace.start(product.vm);
 			const unnamed = bad?.filter((one) => !one.classes.some((name) => classes.includes(name))) ?? [];
 			for (const kind of good ?? []) {
@@ -119,8 +115,8 @@ describe("portward and the devices that QEMU emulates", () => {
 			for (const kind of unnamed) {
 				const device = await product.plugIn(kind.kind, kind.port);
 				await product.expectRefused(device);
-				await product.daemon.alert(
-					device.name,
+				await product.alert(
+					device,
 					({ PolicyName, Result }) => PolicyName === "DefaultPosture" && Result === "Permission denied",
 				);
 			}
@@ -130,7 +126,7 @@ describe("portward and the devices that QEMU emulates", () => {
 	});
 
 	test("a hub passes, and what is behind it is judged by its own level (V16)", async () => {
-		await product.start({ deep: devicePolicy("deep", "Block", "{ class: MASS-STORAGE, level: 2 }") });
+		await product.enforce({ deep: devicePolicy("deep", "Block", "{ class: MASS-STORAGE, level: 2 }") });
 		const hub = await product.plugIn("hub", "10");
 		const keyboard = await product.plugIn("keyboard", "10.1");
 		const deep = await product.plugIn("storage", "10.2");
@@ -138,8 +134,8 @@ describe("portward and the devices that QEMU emulates", () => {
 		await product.node(keyboard, "input");
 		await product.node(flat, "block");
 		await product.expectRefused(deep);
-		expect((await product.daemon.alert(deep.name)).EventData.Level).toBe("2");
-		await product.daemon.setPolicies({ hubs: devicePolicy("hubs", "Block", "class: HUB") });
+		expect((await product.alert(deep)).EventData.Level).toBe("2");
+		await product.enforce({ hubs: devicePolicy("hubs", "Block", "class: HUB") });
 		await product.settled(({ devices }) => !devices.has(keyboard.name), "what is behind the hub to go");
 		const { devices } = await usbTruth(product.vm);
 		expect(devices.get(hub.name)?.authorized).toBe(false);
@@ -148,7 +144,7 @@ describe("portward and the devices that QEMU emulates", () => {
 	});
 
 	test("Block ALL spares root hubs, hubs and the console's keyboard, and says so", async () => {
-		await product.start({ all: devicePolicy("all", "Block", "class: ALL") });
+		await product.enforce({ all: devicePolicy("all", "Block", "class: ALL") });
 		const hub = await product.plugIn("hub", "12");
 		const keyboard = await product.plugIn("keyboard", "12.1");
 		await product.expectRefused(keyboard);
@@ -156,15 +152,15 @@ describe("portward and the devices that QEMU emulates", () => {
 		expect([...driversOf(truth, hub.name).values()]).toEqual(["hub"]);
 		expect(nodesOf(truth, "1-15", "input").length).toBeGreaterThan(0);
 		for (const name of truth.hubs.keys()) expect(truth.devices.get(name)?.authorized).toBe(true);
-		await product.daemon.alert(
-			"1-15",
+		await product.alert(
+			keyboardOfConsole,
 			({ Message, Action, Result }) =>
 				/console's keyboard/.test(Message) && Action === "Block" && Result === "Passed",
 		);
 	});
 
 	test("without protectConsoleKeyboard the console's keyboard goes as well", async () => {
-		await product.start(
+		await product.enforce(
 			{ all: devicePolicy("all", "Block", "class: ALL") },
 			"protectConsoleKeyboard: false\n",
 		);
@@ -173,28 +169,28 @@ describe("portward and the devices that QEMU emulates", () => {
 	});
 
 	test("presentDevices audit: what was there before portward stays, what comes is judged (D11)", async () => {
-		await product.start({ hid: devicePolicy("hid", "Block", "class: HID") }, "presentDevices: audit\n");
+		await product.enforce({ hid: devicePolicy("hid", "Block", "class: HID") }, "presentDevices: audit\n");
 		expect(nodesOf(await usbTruth(product.vm), "1-15", "input").length).toBeGreaterThan(0);
-		await product.daemon.alert("1-15", ({ Action, Result }) => Action === "Block" && Result === "Passed");
+		await product.alert(keyboardOfConsole, ({ Action, Result }) => Action === "Block" && Result === "Passed");
 		await product.expectRefused(await product.plugIn("keyboard", "1"));
 	});
 
 	test("policies that only audit lock nothing and withhold nothing", async () => {
-		await product.start({ audit: devicePolicy("audit", "Audit", "class: MASS-STORAGE") });
+		await product.enforce({ audit: devicePolicy("audit", "Audit", "class: MASS-STORAGE") });
 		const stick = await product.plugIn("storage", "4");
 		const truth = await product.node(stick, "block");
 		for (const hub of truth.hubs.values()) expect(hub).toEqual({ devices: "1", interfaces: "1" });
 		expect(await product.vm.sh("cat /sys/module/usbcore/parameters/authorized_default")).toBe("-1");
-		await product.daemon.alert(
-			stick.name,
+		await product.alert(
+			stick,
 			({ PolicyName, Action, Result }) => PolicyName === "audit" && Action === "Audit" && Result === "Passed",
 		);
 		const mouse = await product.plugIn("mouse", "2");
-		await product.daemon.alert(mouse.name, ({ Type, Result }) => Type === "HostLog" && Result === "Passed");
+		await product.alert(mouse, ({ Type, Result }) => Type === "HostLog" && Result === "Passed");
 	});
 
 	test("status, the list of devices and the metrics say what the kernel says", async () => {
-		await product.start(noSticks);
+		await product.enforce(noSticks);
 		const stick = await product.plugIn("storage", "4");
 		const mouse = await product.plugIn("mouse", "2");
 		await product.node(mouse, "input");
@@ -224,7 +220,7 @@ describe("portward and the devices that QEMU emulates", () => {
 		);
 		// Pulled out, it is told of once more and forgotten.
 		await product.pull(stick);
-		await product.daemon.alert(stick.name, ({ Result }) => Result === "Removed");
+		await product.alert(stick, ({ Result }) => Result === "Removed");
 		expect((await product.agreed()).has(stick.name)).toBe(false);
 	});
 });

@@ -98,6 +98,11 @@ export class GuestDaemon {
 		return this.process?.output().stderr ?? "";
 	}
 
+	/** What it has written to standard output so far: its alerts. */
+	stdout(): string {
+		return this.process?.output().stdout ?? "";
+	}
+
 	async logged(pattern: RegExp, mark = 0): Promise<void> {
 		await until(
 			60_000,
@@ -107,8 +112,7 @@ export class GuestDaemon {
 	}
 
 	alerts(): readonly GuestAlert[] {
-		const text = this.process?.output().stdout ?? "";
-		return text
+		return this.stdout()
 			.split("\n")
 			.slice(0, -1)
 			.map((line): GuestAlert => JSON.parse(line));

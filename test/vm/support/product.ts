@@ -4,7 +4,7 @@ import { expect } from "bun:test";
 import { type Plugged, plug, type UsbKind } from "../lab/devices.ts";
 import { type Gadget, plugGadget } from "../lab/gadget.ts";
 import { Hostile, type HostileDevice, type HostilePlugged } from "../lab/hostile.ts";
-import { GuestDaemon, portwardFiles } from "../lab/portward.ts";
+import { type GuestAlert, GuestDaemon, portwardFiles } from "../lab/portward.ts";
 import type { TraceEvent } from "../lab/trace.ts";
 import { below, bindsSince, nodesOf, type UsbTruth, usbTruth } from "../lab/truth.ts";
 import { Vm } from "../lab/vm.ts";
@@ -22,7 +22,8 @@ export const patience = 90_000;
 
 export class Product {
 	daemon: GuestDaemon;
-	private running = false;
+	private settings: string | undefined;
+	private alertMark = 0;
 	private hostile: Hostile | undefined;
 	private readonly plugged: (Plugged | Gadget)[] = [];
 	private hostilePlugged: HostilePlugged[] = [];
@@ -36,17 +37,45 @@ export class Product {
 		return new Product(vm);
 	}
 
-	/** Starts the daemon with these policies and lines of settings, and waits until it enforces them. */
-	async start(policies: Policies, settings = ""): Promise<void> {
-		this.daemon = new GuestDaemon(this.vm, settings);
-		this.running = true;
-		await this.daemon.start(policies);
+	/** Puts policies in force, in the running daemon if it has these lines of settings, otherwise in a new one. */
+	async enforce(policies: Policies, settings = ""): Promise<void> {
+		if (this.settings === settings) await this.daemon.setPolicies(policies);
+		else {
+			if (this.settings !== undefined) await this.end();
+			this.daemon = new GuestDaemon(this.vm, settings);
+			this.settings = settings;
+			this.alertMark = 0;
+			await this.daemon.start(policies);
+		}
+		const texts = Object.values(policies);
+		const posture =
+			settings.includes("Posture: block") && texts.some((text) => text.includes("action: Allow"));
+		const closed = ({ hubs }: UsbTruth) =>
+			[...hubs.values()].every(({ devices, interfaces }) => devices === "0" && interfaces === "0");
+		if (posture || texts.some((text) => text.includes("action: Block")))
+			await this.settled(closed, "the controllers to be locked");
 	}
 
 	/** Ends the daemon by a signal; milliseconds that took. */
 	async end(signal = 15): Promise<number> {
-		this.running = false;
+		this.settings = undefined;
 		return await this.daemon.stop(signal);
+	}
+
+	/** The first alert of this test about a device that satisfies the condition. */
+	alert(
+		device: Pick<Named, "name">,
+		condition: (alert: GuestAlert) => boolean = () => true,
+	): Promise<GuestAlert> {
+		const alerts = () => this.daemon.alerts().slice(this.alertMark);
+		return until(
+			patience,
+			() =>
+				`an alert about ${device.name}; there are:\n${alerts()
+					.map((one) => JSON.stringify(one))
+					.join("\n")}`,
+			() => alerts().find((alert) => alert.EventData.Port === device.name && condition(alert)),
+		);
 	}
 
 	/** The program of the hostile devices; the first call adds its controllers. */
@@ -151,18 +180,21 @@ export class Product {
 		);
 	}
 
-	/** Ends the daemon without any lock left, and unplugs everything but what is named. */
+	/** Unplugs everything but what is named, and leaves a running daemon without policies. */
 	async clear(keep: readonly string[] = []): Promise<void> {
-		if (this.running) {
-			await this.daemon.setPolicies({});
-			await this.end();
-		}
 		for (const device of this.plugged.splice(0).reverse()) await device.unplug();
 		if (this.hostilePlugged.length > 0) await this.unplugHostile(...this.hostilePlugged);
 		await this.settled(
 			({ devices }) => ![...devices.keys()].some((name) => /^\d+-/.test(name) && !keep.includes(name)),
 			"all devices to go",
 		);
+		if (this.settings === undefined) return;
+		await this.daemon.setPolicies({});
+		const open = ({ hubs }: UsbTruth) =>
+			[...hubs.values()].every(({ devices, interfaces }) => devices === "1" && interfaces === "1");
+		await this.settled(open, "the controllers to be unlocked");
+		await this.agreed();
+		this.alertMark = this.daemon.alerts().length;
 	}
 
 	async stop(): Promise<void> {

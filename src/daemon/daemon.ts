@@ -59,6 +59,7 @@ export class Daemon {
 	readonly #observers: NetworkObservers;
 	readonly #desk: AlertDesk;
 	readonly #usb: UsbService;
+	#usbStarted: Promise<void> = Promise.resolve();
 	#usbEnforced: Promise<void> = Promise.resolve();
 	readonly #applyDuration = new Histogram(applyDurationBounds);
 	readonly #reloads: Record<ReloadResult, number> = { success: 0, partial: 0, failure: 0 };
@@ -162,7 +163,8 @@ export class Daemon {
 		for (const warning of this.#warnings) log.warn(warning);
 		// The log reader comes first: no packet that a new rule logs may go unread.
 		if (config.enableNetworkPolicyEnforcer) await this.#observers.start();
-		await this.#usb.start();
+		// Listening for devices may take its time; the network does not wait for it.
+		this.#usbStarted = this.#usb.start();
 		// Watched before it is read, so that a change in between is read again.
 		this.#watcher = new DirectoryWatcher(config.policyDir, () => void this.#enforcer.reload());
 		await this.#watcher.ready;
@@ -170,6 +172,8 @@ export class Daemon {
 		this.#desk.rulesKnown((id) => this.#enforcer.rule(id));
 		await this.#usbEnforced;
 		this.#logUnavailable();
+		// What starting left behind: most of this process's life it waits.
+		Bun.gc(true);
 	}
 
 	/** Whether the first attempt put the policies in force, or was not asked to. */
@@ -230,7 +234,7 @@ export class Daemon {
 	/** Devices do not wait for the firewall's ruleset, which may take seconds to load. */
 	#onRead(reloaded: Reloaded): void {
 		this.#logDiagnostics();
-		this.#usbEnforced = this.#usb.enforce(reloaded.devices);
+		this.#usbEnforced = this.#usbStarted.then(() => this.#usb.enforce(reloaded.devices));
 	}
 
 	#onReloaded(result: "applied" | "refused" | "failed", seconds: number | null, detail: string): void {

@@ -27,9 +27,6 @@ let kernel: Kernel | null = null;
 
 const notOpen = { ok: false, reason: "refused", error: "libnftables is not open" } as const;
 
-/** What libnftables freed after a large ruleset goes back to the system: hundreds of megabytes at 100 000 elements. */
-const trimFrom = 10_000;
-
 function open({ table, form }: Parameters<NftCalls["open"]>[0]): NftOpened {
 	kernel?.nftables.close();
 	kernel?.netlink?.close();
@@ -81,7 +78,7 @@ const calls: NftCalls = {
 		if (!kernel) return notOpen;
 		if (distrust) kernel.table.distrust();
 		const result = kernel.table.apply(plan);
-		if (plan.elements >= trimFrom) trim();
+		trim();
 		return result;
 	},
 	guard: ({ defaultDrop, lostRules }) => kernel?.table.guard(defaultDrop, lostRules) ?? notOpen,
@@ -106,6 +103,7 @@ const calls: NftCalls = {
 	},
 };
 
+/** What was freed after a ruleset was loaded goes back to the system: hundreds of megabytes at 100 000 elements. */
 function trim(): void {
 	Bun.gc(true);
 	const libc = Libc.open();

@@ -19,10 +19,12 @@ export interface LaneOptions {
 	readonly most: number;
 	/** Milliseconds after which a job counts as held up. */
 	readonly patience: number;
+	/** Milliseconds without a job after which free Workers are ended: starting one takes some 20 ms. */
+	readonly rest: number;
 }
 
 /** Jobs that are not alike in their risk go to lanes of their own. */
-export const laneDefaults = { spare: 3, most: 64, patience: 40 } as const;
+export const laneDefaults = { spare: 3, most: 64, patience: 40, rest: 3000 } as const;
 
 interface Member {
 	readonly client: WorkerClient<UsbCalls>;
@@ -40,6 +42,7 @@ export class UsbLane {
 	readonly #members = new Set<Member>();
 	readonly #waiting: Waiting[] = [];
 	#stopped = false;
+	#resting: ReturnType<typeof setTimeout> | null = null;
 
 	constructor(options: LaneOptions) {
 		this.#options = options;
@@ -66,6 +69,7 @@ export class UsbLane {
 	/** Leaves jobs that are held up to the end of the process. */
 	stop(): void {
 		this.#stopped = true;
+		if (this.#resting !== null) clearTimeout(this.#resting);
 		for (const { reject } of this.#waiting.splice(0)) reject(new Error("stopped"));
 		for (const member of this.#members) member.client.stop();
 		this.#members.clear();
@@ -85,7 +89,24 @@ export class UsbLane {
 			member.stuck = false;
 			this.#trim();
 			this.#dispatch();
+			this.#rest();
 		}
+	}
+
+	/** Ends what is free once nothing has been asked for a while. */
+	#rest(): void {
+		if (this.#resting !== null) clearTimeout(this.#resting);
+		this.#resting = null;
+		if (this.#stopped) return;
+		this.#resting = setTimeout(() => {
+			for (const member of this.#members) if (!member.busy) this.#end(member);
+		}, this.#options.rest);
+		this.#resting.unref();
+	}
+
+	#end(member: Member): void {
+		this.#members.delete(member);
+		member.client.stop();
 	}
 
 	#dispatch(): void {
@@ -115,8 +136,7 @@ export class UsbLane {
 		for (const member of this.#members) {
 			if (this.#members.size <= this.#options.spare + this.load.stuck) return;
 			if (member.busy || this.#waiting.length > 0) continue;
-			this.#members.delete(member);
-			member.client.stop();
+			this.#end(member);
 		}
 	}
 }

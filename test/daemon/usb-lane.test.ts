@@ -3,6 +3,7 @@ import { closeSync, constants, mkdtempSync, openSync, renameSync, rmSync } from 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { laneDefaults, UsbLane } from "../../src/daemon/usb-lane.ts";
+import { until } from "../system/support/isolated.ts";
 import { FakeKernel } from "./support/fake-usb.ts";
 
 /** The Workers of the product, on a sysfs of which some attributes are pipes: writing one waits for a reader. */
@@ -85,6 +86,21 @@ describe("a lane", () => {
 		});
 		expect(broken.run((worker) => worker.call("list", { root: "/" }))).rejects.toThrow("usb worker ended");
 		broken.stop();
+	});
+
+	test("at rest ends every Worker, and starts one for the next job", async () => {
+		const resting = new UsbLane({
+			...laneDefaults,
+			rest: 20,
+			name: "usb",
+			createWorker: () => new Worker(new URL("../../src/daemon/usb.worker.ts", import.meta.url)),
+		});
+		const look = () => resting.run((worker) => worker.call("list", { root: kernel.root }));
+		kernel.plug("1-1", stick);
+		const found = await look();
+		await until(() => resting.load.workers === 0, "the lane rests");
+		expect(await look()).toEqual(found);
+		resting.stop();
 	});
 });
 

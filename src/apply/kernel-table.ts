@@ -35,8 +35,6 @@ export type ApplyResult =
 			readonly ok: true;
 			/** Objects that had to be loaded; the rest was there. */
 			readonly loaded: number;
-			/** Why an old object could not be deleted, "" when all is clean. It does no harm and is tried again. */
-			readonly garbage: string;
 	  }
 	| {
 			readonly ok: false;
@@ -95,7 +93,7 @@ export class KernelTable {
 				? guard(this.#table, defaultDrop)
 				: swap(this.#table, roots) + assertBaseChains(this.#table),
 		);
-		return result.ok ? { ok: true, loaded: 0, garbage: "" } : this.#refused(result.error);
+		return result.ok ? { ok: true, loaded: 0 } : this.#refused(result.error);
 	}
 
 	/** Makes `plan` what packets meet, without a packet in between that meets neither the old nor the new. */
@@ -104,9 +102,9 @@ export class KernelTable {
 		if (known === null) return this.#applyWhole(plan);
 		// Names are digests of content: the same roots are the same ruleset.
 		if (this.#roots?.ingress === plan.roots.ingress && this.#roots.egress === plan.roots.egress) {
-			return { ok: true, loaded: 0, garbage: "" };
+			return { ok: true, loaded: 0 };
 		}
-		const result = this.#step(plan, known, swap(this.#table, plan.roots));
+		const result = this.#step(plan, known, "", swap(this.#table, plan.roots));
 		if (result.ok || result.reason === "foreign") return result;
 		// The kernel no longer holds what we think it does, or it refuses the plan: only a whole load tells which.
 		this.#known = null;
@@ -133,15 +131,14 @@ export class KernelTable {
 		const inspected = this.inspect();
 		if (!inspected.ok) return this.#refused(inspected.error);
 		if (inspected.state === "foreign") return this.#foreign();
-		const base = this.#runner.run(skeleton(this.#table));
-		if (!base.ok) return this.#refused(base.error);
-		return this.#step(plan, new Set(), swap(this.#table, plan.roots) + assertBaseChains(this.#table));
+		const activate = swap(this.#table, plan.roots) + assertBaseChains(this.#table);
+		return this.#step(plan, new Set(), skeleton(this.#table), activate);
 	}
 
-	#step(plan: NetworkPlan, present: ReadonlySet<string>, activate: string): ApplyResult {
+	#step(plan: NetworkPlan, present: ReadonlySet<string>, prepare: string, activate: string): ApplyResult {
 		const missing = plan.objects.filter((object) => !present.has(object.name));
-		if (missing.length > 0) {
-			const loaded = this.#runner.run(load(this.#table, missing));
+		if (missing.length > 0 || prepare !== "") {
+			const loaded = this.#runner.run(prepare + load(this.#table, missing));
 			if (!loaded.ok) return this.#refused(loaded.error);
 		}
 		const activated = this.#runner.run(activate);
@@ -149,10 +146,16 @@ export class KernelTable {
 		const names = new Set(plan.objects.map((object) => object.name));
 		this.#known = names;
 		this.#roots = plan.roots;
-		return { ok: true, loaded: missing.length, garbage: this.#collect(names) };
+		return { ok: true, loaded: missing.length };
 	}
 
-	#collect(keep: ReadonlySet<string>): string {
+	/**
+	 * Deletes what is left of earlier plans, which no packet meets any more. "", or why something could not be
+	 * deleted: it does no harm and is tried again the next time.
+	 */
+	collect(): string {
+		const keep = this.#known;
+		if (keep === null) return "";
 		const listed = this.#list(this.#table);
 		if (!listed.ok) return listed.error;
 		if (listed.listing === null) return "the table has gone";

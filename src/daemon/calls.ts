@@ -29,6 +29,8 @@ export interface NftCalls extends Calls {
 	cut(argument: { readonly flows: readonly CutFlow[] }): { ok: true } | { ok: false; error: string };
 	/** The flows that an earlier daemon refused. Null when they cannot be read. */
 	cuts(argument: null): readonly CutFlow[] | null;
+	/** Deletes what earlier plans left behind. Returns why something is still there, or "". */
+	collect(argument: null): string;
 	/** Null when they cannot be read. */
 	counters(argument: null): Readonly<Record<string, CounterValue>> | null;
 }

@@ -7,8 +7,6 @@ import type { DriftEvent } from "../observe/event.ts";
 import { forwarding, hostFacts } from "../observe/host.ts";
 import { DirectoryWatcher } from "../observe/watch.ts";
 import { Histogram } from "../report/exposition.ts";
-import { formatListenAddress, parseListenAddress } from "../report/http/address.ts";
-import { type HttpServer, startHttpServer } from "../report/http/server.ts";
 import type { Logger } from "../report/log.ts";
 import { applyDurationBounds, type ReloadResult, renderMetrics } from "../report/metrics.ts";
 import type { HostIdentity } from "../report/network-alert.ts";
@@ -24,6 +22,7 @@ import { NetworkEnforcer } from "./network-enforcer.ts";
 import { NetworkObservers } from "./network-observers.ts";
 import { forwardingWarnings, networkState, policyStates, readiness } from "./network-state.ts";
 import { WorkerClient } from "./rpc.ts";
+import { StatusServer } from "./status-server.ts";
 import { UsbService } from "./usb-service.ts";
 import { WorkerSlot } from "./worker-slot.ts";
 
@@ -65,7 +64,7 @@ export class Daemon {
 	readonly #reloads: Record<ReloadResult, number> = { success: 0, partial: 0, failure: 0 };
 	readonly #warnings: string[];
 	#watcher: DirectoryWatcher | null = null;
-	#http: HttpServer | null = null;
+	readonly #status: StatusServer;
 	#accounts: Accounts = { rules: [], logs: [], invalidPackets: { ingress: 0, egress: 0 } };
 	#accountsTime = Number.NEGATIVE_INFINITY;
 	#reading: Promise<void> | null = null;
@@ -87,10 +86,8 @@ export class Daemon {
 		}
 		const outlets = await openAlertOutlets(config.alerts, options.log);
 		const daemon = new Daemon(options, locked.ok ? locked.lock : null, outlets);
-		const listening = await daemon.#listen();
-		if (listening === null) return { ok: true, daemon };
-		await daemon.stop();
-		return { ok: false, message: listening };
+		await daemon.#status.start();
+		return { ok: true, daemon };
 	}
 
 	private constructor(options: DaemonOptions, lock: InstanceLock | null, outlets: AlertOutlets) {
@@ -107,6 +104,19 @@ export class Daemon {
 			hostname: host.hostname,
 			config,
 		};
+		this.#status = new StatusServer({
+			address: config.status.address,
+			hostname: host.hostname,
+			source: {
+				state: () => this.#state(),
+				metrics: () => this.#metrics(),
+				refresh: () => this.#refresh(),
+				usbDevices: () => this.#usb.devices(),
+				alerts: outlets.ring,
+				subscribe: (subscriber) => outlets.sink.subscribe(subscriber),
+			},
+			log,
+		});
 		const gone = (name: string) => (reason: string) => {
 			log.error(`the ${name} worker ended; what is enforced stays in the kernel, and the process restarts`, {
 				reason,
@@ -154,7 +164,7 @@ export class Daemon {
 			identity: this.#identity,
 			log,
 		});
-		this.#warnings = forwardingWarnings(forwarding());
+		this.#warnings = [...forwardingWarnings(forwarding()), ...this.#status.warnings];
 	}
 
 	/** Enforces what is on disk, then keeps to it. Resolves after the first attempt. */
@@ -197,7 +207,7 @@ export class Daemon {
 	/** Ends everything but the rules in the kernel: a firewall must not open because its agent stopped. */
 	async stop(): Promise<void> {
 		this.#watcher?.stop();
-		this.#http?.stop();
+		this.#status.stop();
 		await Promise.all([this.#observers.stop(), this.#usb.stop()]);
 		this.#enforcer.stop();
 		this.#driftProbe.stop();
@@ -205,30 +215,6 @@ export class Daemon {
 		this.#nft.stop();
 		this.#outlets.close();
 		this.#lock?.release();
-	}
-
-	async #listen(): Promise<string | null> {
-		const { config, log } = this.#options;
-		const address = parseListenAddress(config.status.address);
-		if (!address.ok) return `status.address: ${address.message}`;
-		const result = await startHttpServer({
-			address: address.address,
-			hostname: this.#identity.hostName,
-			source: {
-				state: () => this.#state(),
-				metrics: () => this.#metrics(),
-				refresh: () => this.#refresh(),
-				usbDevices: () => this.#usb.devices(),
-				alerts: this.#outlets.ring,
-				subscribe: (subscriber) => this.#outlets.sink.subscribe(subscriber),
-			},
-			now: Date.now,
-			onError: (error, path) => log.error("an HTTP answer failed", { path, error: String(error) }),
-		});
-		if (!result.ok) return `${result.message}; ${result.hint}`;
-		this.#http = result.server;
-		log.info("listening", { address: formatListenAddress(result.server.address) });
-		return null;
 	}
 
 	/** Devices do not wait for the firewall's ruleset, which may take seconds to load. */

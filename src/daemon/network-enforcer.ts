@@ -234,7 +234,6 @@ export class NetworkEnforcer {
 			events.reloaded("failed", null, result.error);
 			return result.error;
 		}
-		if (result.garbage !== "") events.warn(`old objects stay in the table for now: ${result.garbage}`);
 		// The kernel has the objects now; at 100 000 elements their text is megabytes.
 		this.#plan = { ...plan, objects: [] };
 		this.#state = {
@@ -245,6 +244,8 @@ export class NetworkEnforcer {
 		};
 		events.reloaded("applied", seconds, `${result.loaded} objects loaded`);
 		await this.#endConnections();
+		const garbage = await nft.call("collect", null);
+		if (garbage !== "") events.warn(`old objects stay in the table for now: ${garbage}`);
 		await this.#keep();
 		return "";
 	}

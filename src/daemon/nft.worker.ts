@@ -78,8 +78,12 @@ const calls: NftCalls = {
 		if (!kernel) return notOpen;
 		if (distrust) kernel.table.distrust();
 		const result = kernel.table.apply(plan);
-		trim();
 		return result;
+	},
+	collect: () => {
+		const garbage = kernel?.table.collect() ?? "";
+		trim();
+		return garbage;
 	},
 	guard: ({ defaultDrop, lostRules }) => kernel?.table.guard(defaultDrop, lostRules) ?? notOpen,
 	cut: ({ flows }) => kernel?.table.cut(flows) ?? notOpen,

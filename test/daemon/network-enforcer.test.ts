@@ -44,13 +44,14 @@ const flow: JudgedFlow = {
 };
 
 const drift: DriftEvent = { time: 0, generation: 9, pid: 7, process: "nft", changes: ["deltable"] };
-const applied: ApplyResult = { ok: true, loaded: 1, garbage: "" };
+const applied: ApplyResult = { ok: true, loaded: 1 };
 
 interface World {
 	opened: NftOpened;
 	plan: NetworkPlan | null;
 	parsed: Reloaded["parsed"];
 	apply: () => ApplyResult | Promise<ApplyResult>;
+	garbage: string;
 	refused: readonly JudgedFlow[];
 	unsaved: string | null;
 	bug: string | null;
@@ -69,6 +70,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 		plan: plan("first"),
 		parsed: { ever: 100_000, present: 100_000 },
 		apply: () => applied,
+		garbage: "",
 		refused: [],
 		unsaved: null,
 		bug: null,
@@ -83,6 +85,10 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 		},
 		probe: () => null,
 		cuts: () => null,
+		collect: () => {
+			log.push("collect");
+			return state.garbage;
+		},
 		counters: () => ({ c_first: { packets: 1, bytes: 2 } }),
 		apply: ({ plan: given, distrust }) => {
 			log.push(`apply ${given.roots.ingress}${distrust ? " distrust" : ""}`);
@@ -176,6 +182,7 @@ describe("a reload", () => {
 			"applied: 1 objects loaded",
 			"judge",
 			"end",
+			"collect",
 			"keep",
 		]);
 		expect(enforcer.state).toEqual({ state: "active", reason: "", generation: 1, elements: 2 });
@@ -183,7 +190,15 @@ describe("a reload", () => {
 		expect(await enforcer.counters()).toEqual({ c_first: { packets: 1, bytes: 2 } });
 		world.plan = plan("second");
 		await enforcer.reload();
-		expect(take()).toEqual(["read", "apply second", "applied: 1 objects loaded", "judge", "end", "keep"]);
+		expect(take()).toEqual([
+			"read",
+			"apply second",
+			"applied: 1 objects loaded",
+			"judge",
+			"end",
+			"collect",
+			"keep",
+		]);
 		expect(enforcer.state.generation).toBe(2);
 		expect(enforcer.rule("first")).toBeDefined();
 		expect(enforcer.rule("third")).toBeUndefined();
@@ -192,12 +207,12 @@ describe("a reload", () => {
 	test("refuses tuples before their entries go, and clears what is no longer refused", async () => {
 		const { enforcer, world, take } = setUp({ refused: [flow] });
 		await enforcer.reload();
-		expect(take().slice(-4)).toEqual(["judge", "cut 192.0.2.1", "end", "keep"]);
+		expect(take().slice(-5)).toEqual(["judge", "cut 192.0.2.1", "end", "collect", "keep"]);
 		world.refused = [];
 		await enforcer.reload();
-		expect(take().slice(-4)).toEqual(["judge", "cut ", "end", "keep"]);
+		expect(take().slice(-5)).toEqual(["judge", "cut ", "end", "collect", "keep"]);
 		await enforcer.reload();
-		expect(take().slice(-3)).toEqual(["judge", "end", "keep"]);
+		expect(take().slice(-3)).toEqual(["judge", "end", "collect", "keep"]);
 	});
 
 	test("requests while one is under way become one more", async () => {
@@ -311,7 +326,7 @@ describe("what is refused", () => {
 
 	test("warnings say what could not be cleaned up or saved", async () => {
 		const { enforcer, take } = setUp({
-			apply: () => ({ ok: true, loaded: 0, garbage: "busy" }),
+			garbage: "busy",
 			unsaved: "disk full",
 		});
 		await enforcer.reload();
@@ -335,6 +350,7 @@ describe("a repair", () => {
 			"applied: 1 objects loaded",
 			"judge",
 			"end",
+			"collect",
 			"keep",
 			"repaired: ",
 		]);

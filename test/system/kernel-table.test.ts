@@ -84,10 +84,12 @@ const text = () => command("nft", "list", "table", "inet", "kubearmor");
 describe("our table in the kernel", () => {
 	test("is made whole, and a second plan replaces the first without leaving anything", () => {
 		expect(kernel.inspect()).toEqual({ ok: true, state: "absent" });
-		expect(kernel.apply(plan("g1"))).toEqual({ ok: true, loaded: 5, garbage: "" });
+		expect(kernel.apply(plan("g1"))).toEqual({ ok: true, loaded: 5 });
+		expect(kernel.collect()).toBe("");
 		expect(kernel.inspect()).toEqual({ ok: true, state: "ours" });
 		expect(text()).toContain("goto in_g1");
-		expect(kernel.apply(plan("g2"))).toEqual({ ok: true, loaded: 4, garbage: "" });
+		expect(kernel.apply(plan("g2"))).toEqual({ ok: true, loaded: 4 });
+		expect(kernel.collect()).toBe("");
 		expect(names()).toEqual({
 			chains: expect.arrayContaining([
 				"in_g2",
@@ -103,7 +105,8 @@ describe("our table in the kernel", () => {
 			counters: ["c_rule"],
 		});
 		expect(text()).not.toContain("_g1");
-		expect(kernel.apply(plan("g2"))).toEqual({ ok: true, loaded: 0, garbage: "" });
+		expect(kernel.apply(plan("g2"))).toEqual({ ok: true, loaded: 0 });
+		expect(kernel.collect()).toBe("");
 	});
 
 	test("the base chains accept loopback and what is established, then ask the root", () => {
@@ -124,7 +127,9 @@ describe("our table in the kernel", () => {
 		expect(nftables.run(withPackets).ok).toBe(true);
 		const second = plan("g2");
 		const kept = { ...second, objects: [...second.objects, counter("c_kept")] };
-		expect(newTable().apply(kept)).toMatchObject({ ok: true, garbage: "" });
+		const restarted = newTable();
+		expect(restarted.apply(kept)).toMatchObject({ ok: true });
+		expect(restarted.collect()).toBe("");
 		expect(text()).toContain("packets 7 bytes 700");
 		expect(text()).not.toContain("_g1");
 	});
@@ -136,7 +141,8 @@ describe("our table in the kernel", () => {
 		const broken = { ...bad, objects: [...bad.objects, chain("oops", "goto nowhere")] };
 		expect(kernel.apply(broken)).toMatchObject({ ok: false, reason: "refused" });
 		expect(text()).toBe(before);
-		expect(kernel.apply(plan("g3"))).toMatchObject({ ok: true, garbage: "" });
+		expect(kernel.apply(plan("g3"))).toMatchObject({ ok: true });
+		expect(kernel.collect()).toBe("");
 		expect(text()).not.toContain("_g1");
 	});
 
@@ -161,7 +167,8 @@ describe("our table in the kernel", () => {
 			command("nft", "list", "chain", "inet", "kubearmor", `root_${direction}`);
 		expect(root("ingress")).toContain("\t\tdrop\n");
 		expect(root("egress")).not.toContain("drop");
-		expect(kernel.apply(plan("g2", true))).toMatchObject({ ok: true, garbage: "" });
+		expect(kernel.apply(plan("g2", true))).toMatchObject({ ok: true });
+		expect(kernel.collect()).toBe("");
 		expect(root("ingress")).toContain("goto in_g2");
 		expect(root("ingress")).not.toContain("drop");
 	});
@@ -171,7 +178,8 @@ describe("our table in the kernel", () => {
 		command("nft", "insert", "rule", "inet", "kubearmor", "ingress", "accept");
 		command("nft", "add", "chain", "inet", "kubearmor", "theirs");
 		kernel.distrust();
-		expect(kernel.apply(plan("g2"))).toMatchObject({ ok: true, garbage: "" });
+		expect(kernel.apply(plan("g2"))).toMatchObject({ ok: true });
+		expect(kernel.collect()).toBe("");
 		expect(command("nft", "list", "chain", "inet", "kubearmor", "ingress")).not.toMatch(/\n\t\taccept/);
 		expect(names()?.chains).not.toContain("theirs");
 	});

@@ -132,7 +132,8 @@ test("every packet meets the oracle's verdict and is counted at the oracle's rul
 					});
 					if (!compiled.ok) throw new Error(JSON.stringify(compiled.diagnostics));
 					const applied = bench.kernel.apply(compiled.plan);
-					expect(applied).toMatchObject({ ok: true, garbage: "" });
+					expect(applied).toMatchObject({ ok: true });
+					expect(bench.kernel.collect()).toBe("");
 					const before = counts(bench);
 					const passed = await bench.prober.send(asked.map(toProbe));
 					const wrong = asked.flatMap((packet, index) => {

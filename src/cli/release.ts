@@ -31,7 +31,7 @@ export const release: Command = {
 			config: { type: "string" },
 			"state-dir": { type: "string" },
 		});
-		const settings = readSettings(values, true);
+		const settings = readSettings(values, false);
 		printDiagnostics(settings.diagnostics, io);
 		if (!settings.config) return exit.failure;
 		const { table, stateDir } = settings.config;

@@ -1,6 +1,8 @@
+import { statSync } from "node:fs";
 import { Daemon, type WorkerName } from "../daemon/daemon.ts";
 import { LineOutput, openInheritedOutput } from "../report/line-output.ts";
 import { createLogger } from "../report/log.ts";
+import { distrust } from "../store/permissions.ts";
 import { PolicyDirectoryReader } from "../store/policy-directory.ts";
 import { type Command, exit, type Io, UsageError } from "./command.ts";
 import { hasError, printDiagnostics } from "./diagnostics.ts";
@@ -71,6 +73,11 @@ async function run(
 	// A full stderr pipe must not hold up the daemon.
 	const stderr = await openInheritedOutput(stderrFd);
 	const lines = new LineOutput(stderr.write);
+	const state = checkPermissions ? distrustState(config.stateDir) : null;
+	if (state !== null) {
+		io.error(`portward: ${config.stateDir}: ${state}\n`);
+		return exit.failure;
+	}
 	const log = createLogger({
 		format,
 		colour: io.errorColour,
@@ -106,4 +113,15 @@ async function run(
 	lines.close();
 	stderr.close();
 	return refused || hasError(settings.diagnostics) ? exit.failure : exit.ok;
+}
+
+/** Why the state directory must not be believed, or null: what lies in it is enforced where a policy is broken. */
+function distrustState(directory: string): string | null {
+	try {
+		const problem = distrust("the state directory", statSync(directory));
+		return problem && `${problem.message}; ${problem.hint}`;
+	} catch {
+		// It is made when there is something to keep; what cannot be read is said when it is read.
+		return null;
+	}
 }

@@ -201,6 +201,8 @@ export class NetworkEnforcer {
 			return this.#state.reason;
 		}
 		if (!reloaded.plan) {
+			if (this.#plan === null)
+				this.#unavailable("the set of policies was refused, and none was in force before");
 			events.reloaded("refused", null, "the set of policies was refused; what was in force stays");
 			return "the set of policies was refused";
 		}
@@ -234,6 +236,7 @@ export class NetworkEnforcer {
 			events.reloaded("failed", null, result.error);
 			return result.error;
 		}
+		if (result.unadopted !== undefined) events.warn(`open connections may stall: ${result.unadopted}`);
 		// The kernel has the objects now; at 100 000 elements their text is megabytes.
 		this.#plan = { ...plan, objects: [] };
 		this.#state = {

@@ -95,7 +95,8 @@ export class PolicyEngine {
 			enforced = lastGood
 				.map((saved) => select({ path: saved.path, document: saved.document, origin: "last-good" }, labels))
 				.filter((candidate) => candidate.selected);
-			result = compileNetwork(policiesOf(enforced), options);
+			// Without any, an empty plan would open what an earlier daemon may have left in force.
+			if (lastGood.length > 0) result = compileNetwork(policiesOf(enforced), options);
 		}
 		if (result.ok) this.#model = result.model;
 		const devices = selectEntries(devicePoliciesOf(enforced));

@@ -212,7 +212,7 @@ describe("a reload", () => {
 		await enforcer.reload();
 		expect(take().slice(-5)).toEqual(["judge", "cut ", "end", "collect", "keep"]);
 		await enforcer.reload();
-		expect(take().slice(-3)).toEqual(["judge", "end", "collect", "keep"]);
+		expect(take().slice(-4)).toEqual(["judge", "end", "collect", "keep"]);
 	});
 
 	test("requests while one is under way become one more", async () => {

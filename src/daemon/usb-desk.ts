@@ -3,6 +3,7 @@
 import { nextStep } from "../apply/usb-reconcile.ts";
 import type { DeviceDecision, JudgedFunction } from "../compile/usb-decide.ts";
 import type { PresentDevice } from "../observe/usb-devices.ts";
+import { compareUsbPorts } from "../observe/usb-port.ts";
 import { usbClassName } from "../policy/device-class.ts";
 import type { AlertSink } from "../report/alert-sink.ts";
 import { deviceAlert } from "../report/device-alert.ts";
@@ -151,9 +152,10 @@ export class UsbDesk implements UsbEnforcerEvents {
 	}
 }
 
-/** Every device that has been judged, for /v1/usb/devices. */
+/** Every device that has been judged, a hub before what hangs on it, for /v1/usb/devices. */
 export function deviceStatuses(enforcer: UsbEnforcer): DeviceStatus[] {
-	return enforcer.devices().flatMap((device) => {
+	const devices = enforcer.devices().toSorted((a, b) => compareUsbPorts(a.name, b.name));
+	return devices.flatMap((device) => {
 		const { present, decision, error } = device;
 		const state = conditionOf(device);
 		if (present === null || decision === null || state === null) return [];

@@ -131,7 +131,19 @@ export class UsbEnforcer {
 	/** Listens for events. Nothing is enforced before `enforce`. */
 	async start(): Promise<void> {
 		if (!this.enabled || this.#stopped) return;
-		const { sources, lanes, root, events, verifyEvery } = this.#options;
+		await this.#listen();
+		this.#verify = setInterval(() => void this.#look(), this.#options.verifyEvery ?? verifyMs);
+		this.#verify.unref();
+	}
+
+	/** What sends no event is found by looking now and then; where events did not arrive, they may by now. */
+	async #look(): Promise<void> {
+		if (this.#source === null) await this.#listen();
+		await this.#again();
+	}
+
+	async #listen(): Promise<void> {
+		const { sources, lanes, root, events } = this.#options;
 		const chosen = await chooseSource(
 			sources,
 			{
@@ -161,8 +173,6 @@ export class UsbEnforcer {
 		this.#source = chosen.source;
 		this.#backend = chosen.backend;
 		this.#down = "";
-		this.#verify = setInterval(() => void this.#again(), verifyEvery ?? verifyMs);
-		this.#verify.unref();
 	}
 
 	/** Puts policies in force. Resolves when every device is as decided, or hangs. */

@@ -50,6 +50,7 @@ export class UsbObserver implements UsbEvents {
 	}
 
 	async start(handlers: UsbEventHandlers): Promise<SourceState> {
+		this.#stopped = false;
 		const first = Promise.withResolvers<SourceState>();
 		this.#launch(handlers, (state) => first.resolve(state));
 		const timer = setTimeout(

@@ -301,6 +301,17 @@ describe("without USB", () => {
 		expect(rig.kernel.writes).toEqual([]);
 	});
 
+	test("and events that arrive only later are enough", async () => {
+		rig.verifyEvery = 20;
+		await rig.restart();
+		rig.kernel.sourceState = { state: "down", reason: "no netlink" };
+		await rig.run(entry("Block", massStorage));
+		expect(rig.enforcer.state.state).toBe("unavailable");
+		rig.kernel.sourceState = { state: "listening" };
+		await rig.until(() => rig.enforcer.state.state === "active", "the enforcer");
+		expect(defaultsOf("usb1")).toEqual(["0", "0"]);
+	});
+
 	test("switched off by the settings it is disabled", async () => {
 		rig.config = { ...rig.config, enableUSBDeviceHandler: false };
 		await rig.run(entry("Block", massStorage));

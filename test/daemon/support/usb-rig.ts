@@ -54,6 +54,8 @@ export class UsbRig {
 	boot = "boot-1";
 	enforcer: UsbEnforcer;
 	seconds: number[] = [];
+	/** Milliseconds between two looks at everything; longer than any test. */
+	verifyEvery = 600_000;
 
 	constructor(options: { readonly usb?: boolean } = {}) {
 		this.kernel = new FakeKernel(options);
@@ -109,6 +111,7 @@ export class UsbRig {
 			lanes: { authorize: kernel.lane, refuse: kernel.lane },
 			memory: new UsbMemory(this.stateDirectory, this.boot),
 			deadline: 50,
+			verifyEvery: this.verifyEvery,
 			events: {
 				settled: ({ name }) => this.log.push(`settled ${name}`),
 				removed: ({ name }) => this.log.push(`removed ${name}`),

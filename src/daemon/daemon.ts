@@ -220,7 +220,7 @@ export class Daemon {
 	/** Devices do not wait for the firewall's ruleset, which may take seconds to load. */
 	#onRead(reloaded: Reloaded): void {
 		this.#logDiagnostics();
-		this.#usbEnforced = this.#usbStarted.then(() => this.#usb.enforce(reloaded.devices));
+		this.#usbEnforced = this.#usbStarted.then(() => this.#usb.enforce(reloaded.devices, reloaded.complete));
 	}
 
 	#onReloaded(result: "applied" | "refused" | "failed", seconds: number | null, detail: string): void {

@@ -99,7 +99,9 @@ export class PolicyEngine {
 			if (lastGood.length > 0) result = compileNetwork(policiesOf(enforced), options);
 		}
 		if (result.ok) this.#model = result.model;
-		const devices = selectEntries(devicePoliciesOf(enforced));
+		// A set of packet rules that is refused as a whole takes no device policy down with it.
+		const standing = enforced.length > 0 ? enforced : candidates.filter((candidate) => candidate.selected);
+		const devices = selectEntries(devicePoliciesOf(standing));
 		const diagnostics = [
 			...lintDeviceSet(new DeviceRuleset(devices, config.hostDefaultDevicePosture)),
 			...this.#general(directory),

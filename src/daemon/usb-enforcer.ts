@@ -58,6 +58,8 @@ export class UsbEnforcer {
 	#reason = "starting";
 	#ruleset: DeviceRuleset | null = null;
 	#locked = false;
+	/** What an earlier policy refused stays refused, and so does what comes. */
+	#holds = false;
 	#verify: ReturnType<typeof setInterval> | null = null;
 	#queue: Promise<void> = Promise.resolve();
 	#queued = false;
@@ -71,7 +73,7 @@ export class UsbEnforcer {
 			lanes,
 			...(deadline === undefined ? {} : { deadline }),
 			decide: (present) => this.#decide(present),
-			control: () => ({ writes: options.memory.value.prior !== null, locked: this.#locked }),
+			control: () => ({ writes: options.memory.value.prior !== null && !this.#holds, locked: this.#locked }),
 			events: {
 				pending: (device) => events.pending(device),
 				failed: (device, error) => events.failed(device, error),
@@ -175,9 +177,13 @@ export class UsbEnforcer {
 		this.#down = "";
 	}
 
-	/** Puts policies in force. Resolves when every device is as decided, or hangs. */
-	async enforce(entries: readonly SelectedEntry[]): Promise<void> {
+	/**
+	 * Puts policies in force. Resolves when every device is as decided, or hangs. Where the set is not complete,
+	 * as what is on disk is broken and nothing stands in for it, the absence of entries opens nothing.
+	 */
+	async enforce(entries: readonly SelectedEntry[], complete = true): Promise<void> {
 		this.#ruleset = new DeviceRuleset(entries, this.#options.config().hostDefaultDevicePosture);
+		this.#holds = !complete && entries.length === 0;
 		await this.#again();
 	}
 
@@ -248,14 +254,15 @@ export class UsbEnforcer {
 				this.#reason = refused;
 				return;
 			}
-		} else await this.#unlock();
+		} else if (this.#holds) this.#locked = memory.value.prior !== null;
+		else await this.#unlock();
 		this.#reason = "";
 		events.rescan();
 		this.#tracker.rescan(listed.map(({ name }) => name));
 		await this.#tracker.quiet();
 		const done = this.#tracker.devices().every((device) => !device.pending);
 		// Only now nothing is left that an earlier policy refused.
-		if (!this.#locked && done && memory.value.prior !== null) this.#remember({ prior: null });
+		if (!this.#locked && !this.#holds && done && memory.value.prior !== null) this.#remember({ prior: null });
 	}
 
 	/** "" or why the machine is not locked. */

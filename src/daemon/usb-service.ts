@@ -68,9 +68,9 @@ export class UsbService {
 		else this.#log.warn("there is no control socket", { path, reason: opened.error });
 	}
 
-	/** Puts the selected device entries in force. */
-	async enforce(entries: readonly SelectedEntry[]): Promise<void> {
-		await this.#enforcer.enforce(entries);
+	/** Puts the selected device entries in force; see UsbEnforcer.enforce. */
+	async enforce(entries: readonly SelectedEntry[], complete: boolean): Promise<void> {
+		await this.#enforcer.enforce(entries, complete);
 		const { state, reason, locked, backend, allowlistMode } = this.state;
 		if (state === "active") {
 			this.#log.info("USB enforced", { entries: entries.length, locked, backend, allowlistMode });

@@ -150,6 +150,21 @@ describe("devices", () => {
 		expect(rig.enforcer.state.locked).toBe(false);
 	});
 
+	test("stay refused when policies are broken and nothing stands in for them, and so do new ones", async () => {
+		await rig.run(entry("Block", massStorage));
+		rig.kernel.plug("1-1", storage);
+		await rig.settled("1-1");
+		await rig.restart();
+		await rig.enforcer.start();
+		await rig.enforcer.enforce([], false);
+		rig.kernel.plug("1-2", keyboard);
+		await rig.until(() => rig.log.filter((line) => line === "settled 1-2").length > 0, "the keyboard");
+		expect([rig.kernel.authorized("1-1"), rig.kernel.authorized("1-2")]).toEqual([false, false]);
+		expect(rig.enforcer.state.locked).toBe(true);
+		await rig.enforcer.enforce([]);
+		expect([rig.kernel.authorized("1-1"), rig.kernel.authorized("1-2")]).toEqual([true, true]);
+	});
+
 	test("stay refused when the daemon stops or dies, and so do new ones (D10)", async () => {
 		await rig.run(entry("Block", massStorage));
 		rig.kernel.plug("1-1", storage);

@@ -10,6 +10,7 @@ import type { UsbEvents } from "../observe/usb-observer.ts";
 import type { UsbEnforcerState } from "../report/status.ts";
 import type { UsbLane } from "./usb-lane.ts";
 import type { UsbMemory } from "./usb-memory.ts";
+import { permitted, UsbPermissions } from "./usb-permissions.ts";
 import { chooseSource } from "./usb-source.ts";
 import { type Tracked, type TrackerEvents, UsbTracker } from "./usb-tracker.ts";
 
@@ -42,16 +43,10 @@ export interface UsbEnforcerOptions {
 
 const verifyMs = 30_000;
 
-interface Permission {
-	readonly instance: string;
-	readonly until: number;
-	readonly timer: ReturnType<typeof setTimeout>;
-}
-
 export class UsbEnforcer {
 	readonly #options: UsbEnforcerOptions;
 	readonly #tracker: UsbTracker;
-	readonly #permissions = new Map<string, Permission>();
+	readonly #permissions = new UsbPermissions();
 	#source: UsbEvents | null = null;
 	#backend: Backend | null = null;
 	#down = "starting";
@@ -80,7 +75,7 @@ export class UsbEnforcer {
 				undone: (device, present) => events.undone(device, present),
 				written: (seconds) => events.written(seconds),
 				removed: (device) => {
-					this.#forget(device.name);
+					this.#permissions.revoke(device.name);
 					events.removed(device);
 				},
 				settled: (device, present, decision) => {
@@ -124,10 +119,7 @@ export class UsbEnforcer {
 
 	/** Milliseconds since the epoch until when a device is allowed whatever the policies say; null when it is not. */
 	allowedUntil(device: Tracked): number | null {
-		const permission = this.#permissions.get(device.name);
-		return permission !== undefined && permission.instance === device.present?.instance
-			? permission.until
-			: null;
+		return device.present && this.#permissions.until(device.name, device.present.instance);
 	}
 
 	/** Listens for events. Nothing is enforced before `enforce`. */
@@ -194,14 +186,10 @@ export class UsbEnforcer {
 	): { readonly ok: true; readonly until: number } | { readonly ok: false; readonly message: string } {
 		const device = this.#tracker.get(port);
 		if (!device?.present) return { ok: false, message: `there is no device on port ${port}` };
-		this.#forget(port);
-		const until = Date.now() + milliseconds;
-		const timer = setTimeout(() => {
-			this.#permissions.delete(port);
+		const until = this.#permissions.grant(port, device.present.instance, milliseconds, () => {
 			this.#options.events.allowed(port, null);
 			this.#tracker.lookAt(port);
-		}, milliseconds);
-		this.#permissions.set(port, { instance: device.present.instance, until, timer });
+		});
 		this.#options.events.allowed(port, until);
 		this.#tracker.lookAt(port);
 		return { ok: true, until };
@@ -211,7 +199,7 @@ export class UsbEnforcer {
 	async stop(): Promise<void> {
 		this.#stopped = true;
 		if (this.#verify) clearInterval(this.#verify);
-		for (const { timer } of this.#permissions.values()) clearTimeout(timer);
+		this.#permissions.clear();
 		this.#tracker.stop();
 		await this.#source?.stop();
 		this.#options.lanes.authorize.stop();
@@ -308,14 +296,8 @@ export class UsbEnforcer {
 			mode: wasPresent && presentDevices === "audit" ? "audit" : "apply",
 			consoleKeyboard: wasPresent && protectConsoleKeyboard && isBootKeyboard(present.device),
 		});
-		const permission = this.#permissions.get(present.device.port);
-		return permission?.instance === present.instance ? permitted(decision) : decision;
-	}
-
-	#forget(port: string): void {
-		const permission = this.#permissions.get(port);
-		if (permission) clearTimeout(permission.timer);
-		this.#permissions.delete(port);
+		const allowed = this.#permissions.until(present.device.port, present.instance) !== null;
+		return allowed ? permitted(decision) : decision;
 	}
 
 	#remember(change: Parameters<UsbMemory["update"]>[0]): void {
@@ -323,20 +305,4 @@ export class UsbEnforcer {
 		if (problem !== null)
 			this.#options.events.warn(`what must outlive a restart could not be saved: ${problem}`);
 	}
-}
-
-/** The decision with everything let through; the verdicts still say what the policies think. */
-function permitted(decision: DeviceDecision): DeviceDecision {
-	return {
-		...decision,
-		device: "authorize",
-		state: "authorized",
-		refusal: null,
-		interfaces: decision.interfaces.map((item) => ({
-			...item,
-			permitted: true,
-			functions: item.functions.map((judged) => ({ ...judged, refused: false })),
-		})),
-		functions: decision.functions.map((judged) => ({ ...judged, refused: false })),
-	};
 }

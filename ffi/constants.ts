@@ -40,5 +40,6 @@ export const EPERM = 1;
 export const ENOENT = 2;
 export const EINTR = 4;
 export const EAGAIN = 11;
+export const EEXIST = 17;
 export const EADDRINUSE = 98;
 export const ENOBUFS = 105;

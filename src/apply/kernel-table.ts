@@ -9,6 +9,8 @@ import {
 	type CutFlow,
 	collectGarbage,
 	guard,
+	ifAbsent,
+	ifOurs,
 	load,
 	ownershipMarker,
 	probeConcatenation,
@@ -28,6 +30,9 @@ export type ListTable = (
 	table: string,
 ) => { ok: true; listing: TableListing | null } | { ok: false; error: string };
 
+/** Tells connection tracking of the connections that are open; returns "", or why it could not. */
+export type AdoptConnections = () => string;
+
 export type TableState = "absent" | "ours" | "foreign";
 
 export type ApplyResult =
@@ -35,6 +40,8 @@ export type ApplyResult =
 			readonly ok: true;
 			/** Objects that had to be loaded; the rest was there. */
 			readonly loaded: number;
+			/** Why connections that were open before the first ruleset may stall; absent where they do not. */
+			readonly unadopted?: string;
 	  }
 	| {
 			readonly ok: false;
@@ -47,14 +54,17 @@ export class KernelTable {
 	readonly #runner: CommandRunner;
 	readonly #list: ListTable;
 	readonly #table: string;
+	readonly #adopt: AdoptConnections;
 	/** Names that we loaded and still trust; null when the kernel may hold anything. */
 	#known: Set<string> | null = null;
 	#roots: NetworkPlan["roots"] | null = null;
 
-	constructor(runner: CommandRunner, list: ListTable, table: string) {
+	/** @param adopt called before a packet meets the first ruleset of a host that had none. */
+	constructor(runner: CommandRunner, list: ListTable, table: string, adopt: AdoptConnections = () => "") {
 		this.#runner = runner;
 		this.#list = list;
 		this.#table = table;
+		this.#adopt = adopt;
 	}
 
 	/** Which form of ruleset this kernel and library take. */
@@ -88,11 +98,11 @@ export class KernelTable {
 		if (!inspected.ok) return { ok: false, reason: "refused", error: inspected.error };
 		if (inspected.state === "foreign") return this.#foreign();
 		const roots = inspected.state === "ours" && !lostRules ? this.#roots : null;
-		const result = this.#runner.run(
+		const commands =
 			roots === null
 				? guard(this.#table, defaultDrop)
-				: swap(this.#table, roots) + assertBaseChains(this.#table),
-		);
+				: swap(this.#table, roots) + assertBaseChains(this.#table);
+		const result = this.#runner.run(this.#only(inspected.state) + commands);
 		return result.ok ? { ok: true, loaded: 0 } : this.#refused(result.error);
 	}
 
@@ -104,7 +114,7 @@ export class KernelTable {
 		if (this.#roots?.ingress === plan.roots.ingress && this.#roots.egress === plan.roots.egress) {
 			return { ok: true, loaded: 0 };
 		}
-		const result = this.#step(plan, known, "", swap(this.#table, plan.roots));
+		const result = this.#step(plan, known, ifOurs(this.#table), swap(this.#table, plan.roots));
 		if (result.ok || result.reason === "foreign") return result;
 		// The kernel no longer holds what we think it does, or it refuses the plan: only a whole load tells which.
 		this.#known = null;
@@ -113,7 +123,7 @@ export class KernelTable {
 
 	/** Replaces the set of ended flows. */
 	cut(flows: readonly CutFlow[]): { ok: true } | { ok: false; error: string } {
-		const result = this.#runner.run(replaceCuts(this.#table, flows));
+		const result = this.#runner.run(ifOurs(this.#table) + replaceCuts(this.#table, flows));
 		return result.ok ? { ok: true } : { ok: false, error: result.error };
 	}
 
@@ -123,7 +133,7 @@ export class KernelTable {
 		if (!inspected.ok) return { ok: false, reason: "refused", error: inspected.error };
 		if (inspected.state === "absent") return { ok: true, removed: false };
 		if (inspected.state === "foreign") return this.#foreign();
-		const result = this.#runner.run(`delete table inet ${this.#table}\n`);
+		const result = this.#runner.run(`${ifOurs(this.#table)}delete table inet ${this.#table}\n`);
 		return result.ok ? { ok: true, removed: true } : this.#refused(result.error);
 	}
 
@@ -132,21 +142,34 @@ export class KernelTable {
 		if (!inspected.ok) return this.#refused(inspected.error);
 		if (inspected.state === "foreign") return this.#foreign();
 		const activate = swap(this.#table, plan.roots) + assertBaseChains(this.#table);
-		return this.#step(plan, new Set(), skeleton(this.#table), activate);
+		const first = inspected.state === "absent" && this.#roots === null;
+		const prepare = this.#only(inspected.state) + skeleton(this.#table);
+		return this.#step(plan, new Set(), prepare, activate, first);
 	}
 
-	#step(plan: NetworkPlan, present: ReadonlySet<string>, prepare: string, activate: string): ApplyResult {
+	/** What begins a transaction that is right only while the table is as it was found. */
+	#only(state: "absent" | "ours"): string {
+		return state === "absent" ? ifAbsent(this.#table) : ifOurs(this.#table);
+	}
+
+	#step(
+		plan: NetworkPlan,
+		present: ReadonlySet<string>,
+		prepare: string,
+		activate: string,
+		first = false,
+	): ApplyResult {
 		const missing = plan.objects.filter((object) => !present.has(object.name));
-		if (missing.length > 0 || prepare !== "") {
-			const loaded = this.#runner.run(prepare + load(this.#table, missing));
-			if (!loaded.ok) return this.#refused(loaded.error);
-		}
-		const activated = this.#runner.run(activate);
+		const loaded = this.#runner.run(prepare + load(this.#table, missing));
+		if (!loaded.ok) return this.#refused(loaded.error);
+		// The loaded rules have switched connection tracking on, so no connection comes up unseen from here.
+		const unadopted = first ? this.#adopt() : "";
+		const activated = this.#runner.run(ifOurs(this.#table) + activate);
 		if (!activated.ok) return this.#refused(activated.error);
 		const names = new Set(plan.objects.map((object) => object.name));
 		this.#known = names;
 		this.#roots = plan.roots;
-		return { ok: true, loaded: missing.length };
+		return { ok: true, loaded: missing.length, ...(unadopted === "" ? {} : { unadopted }) };
 	}
 
 	/**
@@ -161,7 +184,7 @@ export class KernelTable {
 		if (listed.listing === null) return "the table has gone";
 		const commands = collectGarbage(this.#table, listed.listing, keep);
 		if (commands === "") return "";
-		const result = this.#runner.run(commands);
+		const result = this.#runner.run(ifOurs(this.#table) + commands);
 		return result.ok ? "" : result.error;
 	}
 

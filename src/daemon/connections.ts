@@ -112,7 +112,8 @@ function keyOf({ source, sourcePort, destination, destinationPort }: Tuple): str
 	return `${source} ${sourcePort} ${destination} ${destinationPort}`;
 }
 
-function socketFlow(socket: OpenSocket): TrackedFlow {
+/** The connection as connection tracking would tell it; who listens on the local port did not make it. */
+export function socketFlow(socket: OpenSocket): TrackedFlow {
 	const out = socketTuple(socket);
 	const back: Tuple = {
 		source: out.destination,

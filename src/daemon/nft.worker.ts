@@ -10,6 +10,7 @@ import { type CounterValue, readCounters } from "../observe/counters.ts";
 import { probeCommands } from "../observe/drift-filter.ts";
 import { listTable } from "../observe/table-listing.ts";
 import { readTuples } from "../observe/tuple-set.ts";
+import { adoptConnections } from "./adopt-connections.ts";
 import type { NftCalls, NftOpened } from "./calls.ts";
 import { serve } from "./rpc.ts";
 
@@ -50,6 +51,7 @@ function open({ table, form }: Parameters<NftCalls["open"]>[0]): NftOpened {
 			return listed.ok ? { ok: true, listing: listed.names } : listed;
 		},
 		table,
+		adoptConnections,
 	);
 	kernel = {
 		nftables: opened.nftables,

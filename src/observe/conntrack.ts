@@ -1,7 +1,8 @@
-/** Connection tracking over netlink (linux/netfilter/nfnetlink_conntrack.h): lists the entries, deletes one. */
+/** Connection tracking over netlink (linux/netfilter/nfnetlink_conntrack.h): lists the entries, makes one, deletes one. */
 
-import { ENOENT, NETLINK_NETFILTER } from "../../ffi/constants.ts";
+import { AF_INET, AF_INET6, EEXIST, ENOENT, NETLINK_NETFILTER } from "../../ffi/constants.ts";
 import { NetlinkSocket } from "../../ffi/netlink.ts";
+import { parseAddress } from "../policy/cidr.ts";
 import type { Family } from "../policy/model.ts";
 import { formatIpv4, formatIpv6 } from "./address.ts";
 import {
@@ -10,17 +11,23 @@ import {
 	type MessageCursor,
 	MessageWriter,
 	NLM_F_ACK,
+	NLM_F_CREATE,
 	NLM_F_DUMP,
+	NLM_F_EXCL,
 	NLM_F_REQUEST,
 } from "./netlink-message.ts";
 import { type Answer, ask, perform } from "./netlink-request.ts";
 
 const NFNL_SUBSYS_CTNETLINK = 1;
+const IPCTNL_MSG_CT_NEW = 0;
 const IPCTNL_MSG_CT_GET = 1;
 const IPCTNL_MSG_CT_DELETE = 2;
 const IPCTNL_MSG_CT_GET_STATS = 5;
 const CTA_TUPLE_ORIG = 1;
 const CTA_TUPLE_REPLY = 2;
+const CTA_STATUS = 3;
+const CTA_PROTOINFO = 4;
+const CTA_TIMEOUT = 7;
 const CTA_ID = 12;
 const CTA_ZONE = 18;
 const CTA_TUPLE_IP = 1;
@@ -32,10 +39,23 @@ const CTA_IP_V6_DST = 4;
 const CTA_PROTO_NUM = 1;
 const CTA_PROTO_SRC_PORT = 2;
 const CTA_PROTO_DST_PORT = 3;
+const CTA_PROTOINFO_TCP = 1;
+const CTA_PROTOINFO_TCP_STATE = 1;
+const CTA_PROTOINFO_TCP_FLAGS_ORIGINAL = 4;
+const CTA_PROTOINFO_TCP_FLAGS_REPLY = 5;
 const CTA_STATS_GLOBAL_ENTRIES = 1;
 
-const AF_INET = 2;
-const AF_INET6 = 10;
+/** linux/netfilter/nf_conntrack_common.h; without IPS_CONFIRMED the kernel answers EBUSY. */
+const IPS_SEEN_REPLY = 0x2;
+const IPS_ASSURED = 0x4;
+const IPS_CONFIRMED = 0x8;
+/** linux/netfilter/nf_conntrack_tcp.h */
+const TCP_CONNTRACK_ESTABLISHED = 3;
+const IP_CT_TCP_FLAG_BE_LIBERAL = 0x8;
+const IPPROTO_TCP = 6;
+
+/** The kernel's own for established connections (nf_conntrack_tcp_timeout_established); the first packet sets it anew. */
+const ESTABLISHED_SECONDS = 432_000;
 
 /** A 32 KiB dump message is answered with the next one only once it was read, so a small buffer does. */
 const RECEIVE_BUFFER_BYTES = 1 << 20;
@@ -93,6 +113,21 @@ export class Conntrack {
 			const entry = reader.read(step.value);
 			if (entry !== null) yield entry;
 		}
+	}
+
+	/**
+	 * Makes the entry of a TCP connection that both ends have established, whose client sent from `original`.
+	 * `made` is false where there is one already, of this direction or the other.
+	 */
+	establish(
+		family: Family,
+		original: ConntrackTuple,
+	): { readonly ok: true; readonly made: boolean } | Failure {
+		const flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+		const message = this.#message(IPCTNL_MSG_CT_NEW, flags, addressFamily(family));
+		const answer = perform(this.#socket, writeEstablished(message, original).finish(), this.#sequence);
+		if (answer.ok) return { ok: true, made: true };
+		return answer.errno === EEXIST ? { ok: true, made: false } : { ok: false, error: answer.error };
 	}
 
 	/** Deletes an entry. One that is gone already, or whose tuple a newer connection took, is no failure. */
@@ -177,4 +212,56 @@ export class EntryReader {
 
 function addressFamily(family: Family): number {
 	return family === 4 ? AF_INET : AF_INET6;
+}
+
+/**
+ * The attributes of an established TCP connection. Its sequence numbers are
+ * not known, so the kernel is told not to check windows.
+ * @throws RangeError for text that is no address.
+ */
+export function writeEstablished(message: MessageWriter, original: ConntrackTuple): MessageWriter {
+	const reply: ConntrackTuple = {
+		source: original.destination,
+		destination: original.source,
+		sourcePort: original.destinationPort,
+		destinationPort: original.sourcePort,
+	};
+	// struct nf_ct_tcp_flags: the flags, and which of them are meant.
+	const liberal = [IP_CT_TCP_FLAG_BE_LIBERAL, IP_CT_TCP_FLAG_BE_LIBERAL];
+	return message
+		.nest(CTA_TUPLE_ORIG, (tuple) => writeTuple(tuple, original))
+		.nest(CTA_TUPLE_REPLY, (tuple) => writeTuple(tuple, reply))
+		.u32(CTA_STATUS, IPS_SEEN_REPLY | IPS_ASSURED | IPS_CONFIRMED)
+		.nest(CTA_PROTOINFO, (info) =>
+			info.nest(CTA_PROTOINFO_TCP, (tcp) =>
+				tcp
+					.u8(CTA_PROTOINFO_TCP_STATE, TCP_CONNTRACK_ESTABLISHED)
+					.attribute(CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, liberal)
+					.attribute(CTA_PROTOINFO_TCP_FLAGS_REPLY, liberal),
+			),
+		)
+		.u32(CTA_TIMEOUT, ESTABLISHED_SECONDS);
+}
+
+function writeTuple(message: MessageWriter, tuple: ConntrackTuple): void {
+	const source = addressBytes(tuple.source);
+	const [sourceType, destinationType] =
+		source.length === 4 ? [CTA_IP_V4_SRC, CTA_IP_V4_DST] : [CTA_IP_V6_SRC, CTA_IP_V6_DST];
+	message
+		.nest(CTA_TUPLE_IP, (addresses) =>
+			addresses.attribute(sourceType, source).attribute(destinationType, addressBytes(tuple.destination)),
+		)
+		.nest(CTA_TUPLE_PROTO, (protocol) =>
+			protocol
+				.u8(CTA_PROTO_NUM, IPPROTO_TCP)
+				.u16(CTA_PROTO_SRC_PORT, tuple.sourcePort)
+				.u16(CTA_PROTO_DST_PORT, tuple.destinationPort),
+		);
+}
+
+function addressBytes(text: string): Uint8Array {
+	const address = parseAddress(text);
+	if ("message" in address) throw new RangeError(`not an address: ${text}`);
+	const digits = address.family === 4 ? 8 : 32;
+	return Uint8Array.fromHex(address.value.toString(16).padStart(digits, "0"));
 }

@@ -18,6 +18,8 @@ export const NLM_F_REQUEST = 0x1;
 export const NLM_F_ACK = 0x4;
 export const NLM_F_DUMP_INTR = 0x10;
 export const NLM_F_DUMP = 0x300;
+export const NLM_F_EXCL = 0x200;
+export const NLM_F_CREATE = 0x400;
 const NLA_F_NESTED = 0x8000;
 const NLA_TYPE_MASK = 0x3fff;
 
@@ -222,6 +224,13 @@ export class MessageWriter {
 	/** An attribute whose value is attributes, given as their bytes. */
 	nested(type: number, attributes: ArrayLike<number>): this {
 		return this.attribute(type | NLA_F_NESTED, attributes);
+	}
+
+	/** An attribute whose value is the attributes that `write` writes. */
+	nest(type: number, write: (inner: MessageWriter) => void): this {
+		const inner = new MessageWriter(0, 0, 0);
+		write(inner);
+		return this.nested(type, inner.#bytes);
 	}
 
 	finish(): Uint8Array {

@@ -324,13 +324,15 @@ describe("what is refused", () => {
 		expect(enforcer.state.state).toBe("active");
 	});
 
-	test("warnings say what could not be cleaned up or saved", async () => {
+	test("warnings say what could not be cleaned up or saved, and which connections may stall", async () => {
 		const { enforcer, take } = setUp({
+			apply: () => ({ ok: true, loaded: 1, unadopted: "no memory" }),
 			garbage: "busy",
 			unsaved: "disk full",
 		});
 		await enforcer.reload();
 		expect(take().filter((line) => line.startsWith("warning"))).toEqual([
+			"warning: open connections may stall: no memory",
 			"warning: old objects stay in the table for now: busy",
 			"warning: the last good policies could not be saved: disk full",
 		]);

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { EntryReader } from "../../src/observe/conntrack.ts";
+import { EntryReader, writeEstablished } from "../../src/observe/conntrack.ts";
 import { MessageCursor, MessageWriter } from "../../src/observe/netlink-message.ts";
 
 const NEW_ENTRY = 1 << 8;
@@ -126,4 +126,61 @@ test("no bytes make reading throw", () => {
 			},
 		),
 	);
+});
+
+test("the entry of an established connection is written as the kernel wants it, byte for byte", () => {
+	const message = new MessageWriter(NEW_ENTRY, 0, 0);
+	const original = { source: "10.0.0.1", destination: "10.0.0.2", sourcePort: 40_000, destinationPort: 443 };
+	expect(writeEstablished(message, original).finish().subarray(16).toHex()).toBe(
+		[
+			// CTA_TUPLE_ORIG: addresses, then protocol and ports.
+			"34000180 14000180 080001000a000001 080002000a000002",
+			"1c000280 0500010006000000 060002009c400000 0600030001bb0000",
+			// CTA_TUPLE_REPLY
+			"34000280 14000180 080001000a000002 080002000a000001",
+			"1c000280 0500010006000000 0600020001bb0000 060003009c400000",
+			// CTA_STATUS: SEEN_REPLY, ASSURED, CONFIRMED.
+			"08000300 0000000e",
+			// CTA_PROTOINFO, TCP: state ESTABLISHED, both directions liberal.
+			"20000480 1c000180 0500010003000000 0600040008080000 0600050008080000",
+			// CTA_TIMEOUT: five days.
+			"08000700 00069780",
+		]
+			.join("")
+			.replaceAll(" ", ""),
+	);
+});
+
+test("an established connection of either family is read back, with the reply mirrored", () => {
+	const addresses = { 4: fc.ipV4(), 6: fc.constantFrom("2001:db8::1", "fe80::1", "fd98:18:0:1::ffff") };
+	const port = fc.integer({ min: 0, max: 65_535 });
+	for (const family of [4, 6] as const) {
+		const tuples = fc.record({
+			source: addresses[family],
+			destination: addresses[family],
+			sourcePort: port,
+			destinationPort: port,
+		});
+		fc.assert(
+			fc.property(tuples, (original) => {
+				const message = new MessageWriter(NEW_ENTRY, 0, 0).familyHeader(family === 4 ? 2 : 10);
+				expect(read(family, writeEstablished(message, original).u32(12, 1).finish())).toMatchObject({
+					family,
+					protocol: 6,
+					original,
+					reply: {
+						source: original.destination,
+						destination: original.source,
+						sourcePort: original.destinationPort,
+						destinationPort: original.sourcePort,
+					},
+				});
+			}),
+		);
+	}
+});
+
+test("text that is no address is a bug of the caller", () => {
+	const tuple = { source: "localhost", destination: "10.0.0.2", sourcePort: 1, destinationPort: 2 };
+	expect(() => writeEstablished(new MessageWriter(NEW_ENTRY, 0, 0), tuple)).toThrow(RangeError);
 });

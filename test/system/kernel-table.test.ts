@@ -20,7 +20,7 @@ afterAll(() => {
 	network.leave();
 });
 
-const newTable = () =>
+const newTable = (adopt?: () => string) =>
 	new KernelTable(
 		nftables,
 		(table) => {
@@ -28,6 +28,7 @@ const newTable = () =>
 			return listed.ok ? { ok: true, listing: listed.names } : listed;
 		},
 		"kubearmor",
+		adopt,
 	);
 beforeEach(() => {
 	kernel = newTable();
@@ -107,6 +108,23 @@ describe("our table in the kernel", () => {
 		expect(text()).not.toContain("_g1");
 		expect(kernel.apply(plan("g2"))).toEqual({ ok: true, loaded: 0 });
 		expect(kernel.collect()).toBe("");
+	});
+
+	test("open connections are adopted before the first ruleset meets a packet, and never again", () => {
+		const seen: boolean[] = [];
+		const adopt = () => {
+			seen.push(text().includes("hook"));
+			return "no memory";
+		};
+		const first = newTable(adopt);
+		expect(first.apply(plan("g1"))).toEqual({ ok: true, loaded: 5, unadopted: "no memory" });
+		expect(seen).toEqual([false]);
+		expect(first.apply(plan("g2"))).toEqual({ ok: true, loaded: 4 });
+		expect(newTable(adopt).apply(plan("g3"))).toEqual({ ok: true, loaded: 5 });
+		command("nft", "flush", "ruleset");
+		first.distrust();
+		expect(first.apply(plan("g4"))).toMatchObject({ ok: true });
+		expect(seen).toEqual([false]);
 	});
 
 	test("the base chains accept loopback and what is established, then ask the root", () => {

@@ -149,21 +149,76 @@ test("a Block of one source ends its flows alone", async () => {
 	expect(await kept.say(2000)).toBe("echo");
 });
 
-test("connections that were open before the first start end where a policy blocks them", async () => {
-	const blocked = await talk("ingress", "tcp");
-	const spared = await talk("egress", "udp");
-	const outgoing = await Conversation.open(lab.guarded, lab.peer, "tcp", link.remote4, 7002);
-	open.push(outgoing);
-	await using _daemon = await Daemon.start(lab.guarded, {
-		policies: { "cut.yaml": policy("cut", { action: "Block", ingress: [{ ports: bothProtocols }] }) },
-	});
-	await eventually("the end", async () => (await blocked.say(200)) !== "echo");
-	expect(await blocked.serve(300)).not.toBe("echo");
-	expect(await blocked.say(300)).not.toBe("echo");
-	expect(await spared.say(2000)).toBe("echo");
-	expect(await outgoing.say(2000)).toBe("echo");
-	expect(await outgoing.serve(2000)).toBe("echo");
-});
+test.each([4, 6] as const)(
+	"connections of IPv%i older than the first start end where a policy blocks them",
+	async (family) => {
+		const blocked = await talk("ingress", "tcp", family);
+		const spared = await talk("egress", "udp", family);
+		const outgoing = await Conversation.open(
+			lab.guarded,
+			lab.peer,
+			"tcp",
+			family === 4 ? link.remote4 : link.remote6,
+			7002,
+		);
+		open.push(outgoing);
+		await using _daemon = await Daemon.start(lab.guarded, {
+			policies: { "cut.yaml": policy("cut", { action: "Block", ingress: [{ ports: bothProtocols }] }) },
+		});
+		await eventually("the end", async () => (await blocked.say(200)) !== "echo");
+		expect(await blocked.serve(300)).not.toBe("echo");
+		expect(await blocked.say(300)).not.toBe("echo");
+		expect(await spared.say(2000)).toBe("echo");
+		expect(await outgoing.say(2000)).toBe("echo");
+		expect(await outgoing.serve(2000)).toBe("echo");
+	},
+);
+
+test.each([
+	["ingress", 4],
+	["ingress", 6],
+	["egress", 4],
+	["egress", 6],
+] as const)(
+	"a connection older than the first start that only receives goes on under a posture that drops: %s, IPv%i",
+	async (direction, family) => {
+		const old = await talk(direction, "tcp", family);
+		/** The peer sends first. */
+		const push = () => (direction === "ingress" ? old.say(2000) : old.serve(2000));
+		// Allowlist mode in both directions: nothing of the lab is allowed.
+		const other = [block("203.0.113.1/32"), block("2001:db8::1/128")];
+		await using daemon = await Daemon.start(lab.guarded, {
+			policies: {
+				"posture.yaml": policy("posture", {
+					action: "Allow",
+					ingress: [{ from: other }],
+					egress: [{ to: other }],
+				}),
+			},
+		});
+		expect(await push()).toBe("echo");
+		expect(await push()).toBe("echo");
+		expect(daemon.alerts).toEqual([]);
+		expect(daemon.log).not.toContain("stall");
+		using anew =
+			direction === "ingress"
+				? await Conversation.open(
+						lab.peer,
+						lab.guarded,
+						"tcp",
+						family === 4 ? link.local4 : link.local6,
+						7001,
+					)
+				: await Conversation.open(
+						lab.guarded,
+						lab.peer,
+						"tcp",
+						family === 4 ? link.remote4 : link.remote6,
+						7001,
+					);
+		expect(anew.opened).toBe(false);
+	},
+);
 
 test("what a Block ended stays ended over a restart of the daemon, until the policy is gone", async () => {
 	using home = new Home();

@@ -1,0 +1,129 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { connect, createServer } from "node:net";
+import { adoptConnections } from "../../src/daemon/adopt-connections.ts";
+import { Conntrack } from "../../src/observe/conntrack.ts";
+import type { OpenSocket } from "../../src/observe/open-sockets.ts";
+import {
+	canIsolate,
+	command,
+	enterIsolatedNetwork,
+	type IsolatedNetwork,
+} from "../system/support/isolated.ts";
+
+describe.skipIf(!canIsolate)("connections of a network namespace without connection tracking", () => {
+	let network: IsolatedNetwork;
+	let conntrack: Conntrack;
+
+	beforeAll(() => {
+		network = enterIsolatedNetwork();
+		command("ip", "addr", "add", "192.0.2.1/32", "dev", "lo");
+		command("ip", "addr", "add", "2001:db8::1/128", "dev", "lo", "nodad");
+		const tracking = Conntrack.open();
+		if (!tracking.ok) throw new Error(tracking.error);
+		conntrack = tracking.conntrack;
+	});
+	afterAll(() => {
+		conntrack.close();
+		network.leave();
+	});
+	beforeEach(() => {
+		for (const family of [4, 6] as const)
+			for (const entry of [...conntrack.dump(family)]) conntrack.delete(entry);
+	});
+
+	/** A connection to `address`, accepted by a listener of `listening`. */
+	async function open(address: string, listening: string) {
+		const server = createServer();
+		await new Promise<void>((resolve) => server.listen(0, listening, resolve));
+		const bound = server.address();
+		if (bound === null || typeof bound === "string") throw new Error("no port");
+		const accepted = new Promise<{ destroy(): void }>((resolve) => server.once("connection", resolve));
+		const client = connect(bound.port, address);
+		const other = await accepted;
+		await new Promise<void>((resolve) =>
+			client.connecting ? client.once("connect", () => resolve()) : resolve(),
+		);
+		return {
+			clientPort: client.localPort ?? 0,
+			serverPort: bound.port,
+			[Symbol.dispose]() {
+				client.destroy();
+				other.destroy();
+				server.close();
+			},
+		};
+	}
+
+	/** As a remote host's would be. */
+	const socket = (index: number, family: 4 | 6 = 4): OpenSocket => ({
+		family,
+		local: family === 4 ? "192.0.2.1" : "2001:db8::1",
+		localPort: 22,
+		remote:
+			family === 4
+				? `198.18.${(index >> 8) & 0xff}.${index & 0xff}`
+				: `2001:db8:1::${(index + 1).toString(16)}`,
+		remotePort: 1024 + (index >> 16),
+		accepted: true,
+	});
+
+	test.each([
+		["192.0.2.1", "0.0.0.0", 4],
+		// The accepting socket shows an IPv4-mapped address.
+		["192.0.2.1", "::", 4],
+		["2001:db8::1", "::", 6],
+	] as const)(
+		"one to %s, where %s is listened on, is made known once",
+		async (address, listening, family) => {
+			using connection = await open(address, listening);
+			expect([...conntrack.dump(family)]).toEqual([]);
+			expect(adoptConnections()).toBe("");
+			const { clientPort, serverPort } = connection;
+			const entry = {
+				original: {
+					source: address,
+					destination: address,
+					sourcePort: clientPort,
+					destinationPort: serverPort,
+				},
+				reply: { source: address, destination: address, sourcePort: serverPort, destinationPort: clientPort },
+			};
+			const tracked = () =>
+				[...conntrack.dump(family)].filter(({ original }) => original.destinationPort === serverPort);
+			expect(tracked()).toEqual([expect.objectContaining({ family, protocol: 6, ...entry })]);
+			expect(adoptConnections()).toBe("");
+			expect(tracked()).toHaveLength(1);
+		},
+	);
+
+	test("who listens did not make the connection", () => {
+		const outgoing: OpenSocket = { ...socket(7), localPort: 40_000, remotePort: 443, accepted: false };
+		for (const family of [4, 6] as const) {
+			expect(adoptConnections([socket(1, family), ...(family === 4 ? [outgoing] : [])])).toBe("");
+		}
+		const originals = ([4, 6] as const).flatMap((family) =>
+			[...conntrack.dump(family)].map(
+				({ original }) => `${original.source}>${original.destination}:${original.destinationPort}`,
+			),
+		);
+		expect(originals.sort()).toEqual([
+			"192.0.2.1>198.18.0.7:443",
+			"198.18.0.1>192.0.2.1:22",
+			"2001:db8:1::2>2001:db8::1:22",
+		]);
+	});
+
+	test("loopback connections need no entry", () => {
+		expect(adoptConnections([{ ...socket(1), remote: "127.0.0.1" }])).toBe("");
+		expect(adoptConnections([{ ...socket(1, 6), remote: "::1" }])).toBe("");
+		expect(conntrack.count()).toEqual({ ok: true, count: 0 });
+	});
+
+	test("more than 65 536 are left to their next packet, and that is said", () => {
+		const sockets = Array.from({ length: 65_546 }, (_, index) => socket(index));
+		expect(adoptConnections(sockets)).toBe(
+			"connection tracking was not told of 10 out of 65546: there are more than 65536",
+		);
+		expect(conntrack.count()).toEqual({ ok: true, count: 65_536 });
+	});
+});

@@ -54,6 +54,19 @@ export function stableObjects(): string {
 	return `\tchain ${ownershipMarker} {\n\t}\n${set(cutSets[4], "ipv4_addr")}${set(cutSets[6], "ipv6_addr")}`;
 }
 
+/**
+ * Begins a transaction that changes our table: it fails as a whole where a table without our marker took its
+ * place since we looked.
+ */
+export function ifOurs(table: string): string {
+	return `flush chain inet ${table} ${ownershipMarker}\n`;
+}
+
+/** Begins a transaction that makes our table: it fails as a whole where somebody made one of that name since we looked. */
+export function ifAbsent(table: string): string {
+	return `create table inet ${table}\n`;
+}
+
 /** Everything of the table but the base chains: nothing here is reached by a packet yet. */
 export function skeleton(table: string): string {
 	return `table inet ${table} {\n${stableObjects()}\tchain root_ingress {\n\t}\n\tchain root_egress {\n\t}\n}\n`;

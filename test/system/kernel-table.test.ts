@@ -237,3 +237,15 @@ describe("our table in the kernel", () => {
 		expect(command("nft", "list", "tables")).toBe("");
 	});
 });
+
+test("a table that took the place of ours since we looked is left alone by every step", () => {
+	kernel.apply(plan("g1"));
+	command("nft", "delete", "table", "inet", "kubearmor");
+	command("nft", "add", "table", "inet", "kubearmor");
+	command("nft", "add", "chain", "inet", "kubearmor", "theirs");
+	const before = text();
+	expect(kernel.collect()).not.toBe("");
+	expect(kernel.cut([])).toMatchObject({ ok: false });
+	expect(kernel.apply(plan("g2"))).toMatchObject({ ok: false, reason: "foreign" });
+	expect(text()).toBe(before);
+});

@@ -20,6 +20,7 @@ const statusShape = v.object({
 			selected: v.boolean(),
 			enforced: v.boolean(),
 			action: v.nullable(v.string()),
+			kind: v.string(),
 			packets: v.number(),
 			diagnostics: v.array(v.looseObject({ severity: v.string(), message: v.string() })),
 		}),
@@ -76,8 +77,10 @@ function describe(document: v.InferOutput<typeof statusShape>): string {
 	for (const policy of document.policies) {
 		const state = policy.enforced ? "enforced" : policy.selected ? "not enforced" : "not for this host";
 		const name = policy.name === "" ? "(no name)" : policy.name;
+		// Device policies meet no packets.
+		const counted = policy.kind === "KubeArmorHostPolicy" ? "" : `, ${plural(policy.packets, "packet")}`;
 		lines.push(
-			`${name}: ${state}, ${policy.action ?? "no action"}, ${plural(policy.packets, "packet")} (${policy.file}:${policy.line})`,
+			`${name}: ${state}, ${policy.action ?? "no action"}${counted} (${policy.file}:${policy.line})`,
 		);
 		for (const { severity, message } of policy.diagnostics) lines.push(`    ${severity}: ${message}`);
 	}

@@ -119,12 +119,14 @@ function policyRow(policy: PolicyStatus): Html {
 	const items = diagnostics.slice(0, maxDiagnostics).map(diagnosticItem);
 	if (more > 0) items.push(html`<li>and ${more} more</li>`);
 	const list = items.length === 0 ? [] : [html`<ul>${items}</ul>`];
+	// Device policies meet no packets.
+	const counted = policy.kind !== "KubeArmorHostPolicy";
 	return html`<tr>
 <td class="name"><strong>${shown(policy.name)}</strong><code class="place">${shown(policy.file)}:${policy.line}</code>${list}</td>
 <td>${badge(tone, text)}</td>
 <td>${policy.action === null ? "–" : actionBadge(policy.action)}</td>
-<td class="number">${numbers.format(policy.packets)}</td>
-<td class="number">${formatBytes(policy.bytes)}</td>
+<td class="number">${counted ? numbers.format(policy.packets) : "–"}</td>
+<td class="number">${counted ? formatBytes(policy.bytes) : "–"}</td>
 </tr>
 `;
 }

@@ -51,12 +51,21 @@ describe("status", () => {
 			policies: [
 				{ ...common, name: "", selected: true, enforced: false, diagnostics: [finding] },
 				{ ...common, name: "far", selected: false, enforced: false, diagnostics: [] },
+				{
+					...common,
+					kind: "KubeArmorHostPolicy",
+					name: "usb",
+					selected: true,
+					enforced: true,
+					diagnostics: [],
+				},
 			],
 		});
 		const server = await daemon(sampleSource(() => state).source);
 		const address = formatListenAddress(server.address);
 		const { out } = await portward("status", ...noSettings, "--status-address", address);
 		expect(out).toContain("changes by others that were undone: 2\n");
+		expect(out).toContain("usb: enforced, no action (/p/a.yaml:1)\n");
 		expect(out).toContain("warning: forwarded\\u{202e}\n");
 		expect(out).toContain(
 			"(no name): not enforced, no action, 0 packets (/p/a.yaml:1)\n    warning: odd\\x1b[2J\\n\n",

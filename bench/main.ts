@@ -10,12 +10,18 @@ import { daemonFigures } from "./daemon.ts";
 import { tcpConnects, udpFlows } from "./flows.ts";
 import { loadFigures } from "./load.ts";
 import { type Figure, print } from "./report.ts";
+import { usbDecisionFigures } from "./usb-decision.ts";
+import { usbVmFigures } from "./usb-vm.ts";
 
 const sections: Readonly<Record<string, { title: string; run: () => Promise<Figure[]> }>> = {
 	udp: { title: "Accepted UDP packets, each of a new flow", run: udpFlows },
 	tcp: { title: "TCP connections, opened and reset", run: tcpConnects },
 	load: { title: "From the parsed policies to the kernel", run: loadFigures },
 	daemon: { title: "The daemon", run: daemonFigures },
+	usb: {
+		title: "USB devices",
+		run: async () => [...(await usbDecisionFigures()), ...(await usbVmFigures())],
+	},
 	alerts: { title: "A flood of 400 000 blocked packets", run: blockedFlood },
 };
 

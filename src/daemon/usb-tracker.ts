@@ -194,7 +194,9 @@ export class UsbTracker {
 	async #settle(entry: Entry, first: PresentDevice): Promise<void> {
 		const { events, decide, control } = this.#options;
 		let present = first;
-		let written = false;
+		/** When the last write was done; milliseconds since the epoch. */
+		let written = 0;
+		let left = false;
 		for (let steps = 0; steps <= mostSteps; steps++) {
 			const before = entry.decision;
 			entry.present = present;
@@ -205,7 +207,7 @@ export class UsbTracker {
 			if (steps === 0) await this.#space(entry);
 			if (steps === 0 && before !== null && wasRefused(step, before, present)) events.undone(entry, present);
 			const applied = await this.#apply(entry, present, entry.decision, step);
-			written = true;
+			written = performance.timeOrigin + performance.now();
 			if (entry.gone) return;
 			if (!applied.result.ok) {
 				// Gone or exchanged: the next look will tell.
@@ -216,15 +218,14 @@ export class UsbTracker {
 			entry.error = "";
 			if (applied.present === null || applied.present.instance !== present.instance) {
 				entry.dirty = true;
-				return;
+				left = true;
+				break;
 			}
 			present = applied.present;
 		}
 		entry.present = present;
-		if (entry.decision !== null) events.settled(entry, present, entry.decision);
-		if (written && entry.since !== null) {
-			events.written(Math.max(0, performance.timeOrigin + performance.now() - entry.since) / 1000);
-		}
+		if (entry.decision !== null && !left) events.settled(entry, present, entry.decision);
+		if (written > 0 && entry.since !== null) events.written(Math.max(0, written - entry.since) / 1000);
 		entry.since = null;
 	}
 

@@ -31,6 +31,8 @@ describe("the lock", () => {
 		await rig.until(() => rig.kernel.bound("1-2").length === 1, "the keyboard");
 		expect(rig.kernel.authorized("1-1")).toBe(false);
 		expect(rig.kernel.binds.filter((bind) => bind.startsWith("1-1"))).toEqual([]);
+		await rig.settled("1-2");
+		expect(rig.seconds).toHaveLength(1);
 	});
 
 	test("is not taken for audit-only policies, and nothing is written", async () => {

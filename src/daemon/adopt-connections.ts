@@ -22,7 +22,7 @@ export function adoptConnections(sockets: readonly OpenSocket[] = openSockets())
 	let error = `there are more than ${maxAdopted}`;
 	for (const socket of remote.slice(0, maxAdopted)) {
 		const { family, original } = socketFlow(socket);
-		const made = opened.conntrack.establish(family, original);
+		const made = opened.conntrack.establish(family, original, socket.closing);
 		if (made.ok) continue;
 		failed += 1;
 		error = made.error;

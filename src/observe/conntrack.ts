@@ -51,11 +51,13 @@ const IPS_ASSURED = 0x4;
 const IPS_CONFIRMED = 0x8;
 /** linux/netfilter/nf_conntrack_tcp.h */
 const TCP_CONNTRACK_ESTABLISHED = 3;
+const TCP_CONNTRACK_CLOSE_WAIT = 5;
 const IP_CT_TCP_FLAG_BE_LIBERAL = 0x8;
 const IPPROTO_TCP = 6;
 
-/** The kernel's own for established connections (nf_conntrack_tcp_timeout_established); the first packet sets it anew. */
+/** What the kernel gives by default (net.netfilter.nf_conntrack_tcp_timeout_*); the next packet sets it anew. */
 const ESTABLISHED_SECONDS = 432_000;
+const CLOSE_WAIT_SECONDS = 60;
 
 /** A 32 KiB dump message is answered with the next one only once it was read, so a small buffer does. */
 const RECEIVE_BUFFER_BYTES = 1 << 20;
@@ -116,16 +118,21 @@ export class Conntrack {
 	}
 
 	/**
-	 * Makes the entry of a TCP connection that both ends have established, whose client sent from `original`.
-	 * `made` is false where there is one already, of this direction or the other.
+	 * Makes the entry of a TCP connection that both ends have established, and perhaps one of them closed.
+	 * `original` is the client's. `made` is false where there is one already, of this direction or the other.
 	 */
 	establish(
 		family: Family,
 		original: ConntrackTuple,
+		closing: boolean,
 	): { readonly ok: true; readonly made: boolean } | Failure {
 		const flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
 		const message = this.#message(IPCTNL_MSG_CT_NEW, flags, addressFamily(family));
-		const answer = perform(this.#socket, writeEstablished(message, original).finish(), this.#sequence);
+		const answer = perform(
+			this.#socket,
+			writeEstablished(message, original, closing).finish(),
+			this.#sequence,
+		);
 		if (answer.ok) return { ok: true, made: true };
 		return answer.errno === EEXIST ? { ok: true, made: false } : { ok: false, error: answer.error };
 	}
@@ -219,7 +226,11 @@ function addressFamily(family: Family): number {
  * not known, so the kernel is told not to check windows.
  * @throws RangeError for text that is no address.
  */
-export function writeEstablished(message: MessageWriter, original: ConntrackTuple): MessageWriter {
+export function writeEstablished(
+	message: MessageWriter,
+	original: ConntrackTuple,
+	closing: boolean,
+): MessageWriter {
 	const reply: ConntrackTuple = {
 		source: original.destination,
 		destination: original.source,
@@ -235,12 +246,12 @@ export function writeEstablished(message: MessageWriter, original: ConntrackTupl
 		.nest(CTA_PROTOINFO, (info) =>
 			info.nest(CTA_PROTOINFO_TCP, (tcp) =>
 				tcp
-					.u8(CTA_PROTOINFO_TCP_STATE, TCP_CONNTRACK_ESTABLISHED)
+					.u8(CTA_PROTOINFO_TCP_STATE, closing ? TCP_CONNTRACK_CLOSE_WAIT : TCP_CONNTRACK_ESTABLISHED)
 					.attribute(CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, liberal)
 					.attribute(CTA_PROTOINFO_TCP_FLAGS_REPLY, liberal),
 			),
 		)
-		.u32(CTA_TIMEOUT, ESTABLISHED_SECONDS);
+		.u32(CTA_TIMEOUT, closing ? CLOSE_WAIT_SECONDS : ESTABLISHED_SECONDS);
 }
 
 function writeTuple(message: MessageWriter, tuple: ConntrackTuple): void {

@@ -15,10 +15,14 @@ export interface OpenSocket {
 	readonly remotePort: number;
 	/** Somebody listens on the local port, so the other end made the connection. */
 	readonly accepted: boolean;
+	/** One end at least has said that it sends no more; what was sent may still be on its way. */
+	readonly closing: boolean;
 }
 
-/** include/net/tcp_states.h: ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT. */
-const openStates: ReadonlySet<string> = new Set(["01", "04", "05", "08"]);
+/** include/net/tcp_states.h */
+const ESTABLISHED = "01";
+/** ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, LAST_ACK, CLOSING. */
+const openStates: ReadonlySet<string> = new Set([ESTABLISHED, "04", "05", "08", "09", "0B"]);
 const LISTEN = "0A";
 
 const row =
@@ -43,7 +47,7 @@ export function parseSockets(text: string): readonly OpenSocket[] {
 	const listening = new Set(rows.filter(({ state }) => state === LISTEN).map(({ localPort }) => localPort));
 	return rows
 		.filter(({ state }) => openStates.has(state))
-		.map(({ local, localPort, remote, remotePort }) => {
+		.map(({ local, localPort, remote, remotePort, state }) => {
 			const address = formatAddress(local);
 			return {
 				family: address.includes(":") ? 6 : 4,
@@ -52,6 +56,7 @@ export function parseSockets(text: string): readonly OpenSocket[] {
 				remote: formatAddress(remote),
 				remotePort,
 				accepted: listening.has(localPort),
+				closing: state !== ESTABLISHED,
 			};
 		});
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { connect, createServer } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { adoptConnections } from "../../src/daemon/adopt-connections.ts";
 import { Conntrack } from "../../src/observe/conntrack.ts";
 import type { OpenSocket } from "../../src/observe/open-sockets.ts";
@@ -33,17 +33,19 @@ describe.skipIf(!canIsolate)("connections of a network namespace without connect
 
 	/** A connection to `address`, accepted by a listener of `listening`. */
 	async function open(address: string, listening: string) {
-		const server = createServer();
+		const server = createServer({ allowHalfOpen: true });
 		await new Promise<void>((resolve) => server.listen(0, listening, resolve));
 		const bound = server.address();
 		if (bound === null || typeof bound === "string") throw new Error("no port");
-		const accepted = new Promise<{ destroy(): void }>((resolve) => server.once("connection", resolve));
+		const accepted = new Promise<Socket>((resolve) => server.once("connection", resolve));
 		const client = connect(bound.port, address);
 		const other = await accepted;
 		await new Promise<void>((resolve) =>
 			client.connecting ? client.once("connect", () => resolve()) : resolve(),
 		);
 		return {
+			client,
+			accepted: other,
 			clientPort: client.localPort ?? 0,
 			serverPort: bound.port,
 			[Symbol.dispose]() {
@@ -65,6 +67,7 @@ describe.skipIf(!canIsolate)("connections of a network namespace without connect
 				: `2001:db8:1::${(index + 1).toString(16)}`,
 		remotePort: 1024 + (index >> 16),
 		accepted: true,
+		closing: false,
 	});
 
 	test.each([
@@ -95,6 +98,33 @@ describe.skipIf(!canIsolate)("connections of a network namespace without connect
 			expect(tracked()).toHaveLength(1);
 		},
 	);
+
+	test.each([
+		["192.0.2.1", "of both directions"],
+		["192.0.2.1", "that its client closed"],
+		["2001:db8::1", "of both directions"],
+		["2001:db8::1", "that its client closed"],
+	])("one to %s %s goes on where rules accept only what is established", async (address, kind) => {
+		using connection = await open(address, "::");
+		const { client, accepted } = connection;
+		if (kind === "that its client closed") {
+			const ended = new Promise<void>((resolve) => accepted.once("end", resolve));
+			accepted.resume();
+			client.end();
+			await ended;
+		}
+		expect(adoptConnections()).toBe("");
+		const drop = (hook: string) =>
+			`chain ${hook} { type filter hook ${hook} priority 0; ct state established accept; meta l4proto tcp drop; }`;
+		command("nft", `table inet t { ${drop("input")}; ${drop("output")}; }`);
+		try {
+			const heard = new Promise<string>((resolve) => client.once("data", (data) => resolve(`${data}`)));
+			accepted.write("still here");
+			expect(await heard).toBe("still here");
+		} finally {
+			command("nft", "delete", "table", "inet", "t");
+		}
+	});
 
 	test("who listens did not make the connection", () => {
 		const outgoing: OpenSocket = { ...socket(7), localPort: 40_000, remotePort: 443, accepted: false };

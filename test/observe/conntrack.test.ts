@@ -129,9 +129,13 @@ test("no bytes make reading throw", () => {
 });
 
 test("the entry of an established connection is written as the kernel wants it, byte for byte", () => {
-	const message = new MessageWriter(NEW_ENTRY, 0, 0);
+	const written = (closing: boolean) =>
+		writeEstablished(new MessageWriter(NEW_ENTRY, 0, 0), original, closing)
+			.finish()
+			.subarray(16)
+			.toHex();
 	const original = { source: "10.0.0.1", destination: "10.0.0.2", sourcePort: 40_000, destinationPort: 443 };
-	expect(writeEstablished(message, original).finish().subarray(16).toHex()).toBe(
+	const expected = (state: string, timeout: string) =>
 		[
 			// CTA_TUPLE_ORIG: addresses, then protocol and ports.
 			"34000180 14000180 080001000a000001 080002000a000002",
@@ -141,14 +145,16 @@ test("the entry of an established connection is written as the kernel wants it, 
 			"1c000280 0500010006000000 0600020001bb0000 060003009c400000",
 			// CTA_STATUS: SEEN_REPLY, ASSURED, CONFIRMED.
 			"08000300 0000000e",
-			// CTA_PROTOINFO, TCP: state ESTABLISHED, both directions liberal.
-			"20000480 1c000180 0500010003000000 0600040008080000 0600050008080000",
-			// CTA_TIMEOUT: five days.
-			"08000700 00069780",
+			// CTA_PROTOINFO, TCP: the state, both directions liberal.
+			`20000480 1c000180 05000100${state}000000 0600040008080000 0600050008080000`,
+			// CTA_TIMEOUT
+			`08000700 ${timeout}`,
 		]
 			.join("")
-			.replaceAll(" ", ""),
-	);
+			.replaceAll(" ", "");
+	// ESTABLISHED for five days; CLOSE_WAIT for a minute.
+	expect(written(false)).toBe(expected("03", "00069780"));
+	expect(written(true)).toBe(expected("05", "0000003c"));
 });
 
 test("an established connection of either family is read back, with the reply mirrored", () => {
@@ -164,7 +170,7 @@ test("an established connection of either family is read back, with the reply mi
 		fc.assert(
 			fc.property(tuples, (original) => {
 				const message = new MessageWriter(NEW_ENTRY, 0, 0).familyHeader(family === 4 ? 2 : 10);
-				expect(read(family, writeEstablished(message, original).u32(12, 1).finish())).toMatchObject({
+				expect(read(family, writeEstablished(message, original, false).u32(12, 1).finish())).toMatchObject({
 					family,
 					protocol: 6,
 					original,
@@ -182,5 +188,5 @@ test("an established connection of either family is read back, with the reply mi
 
 test("text that is no address is a bug of the caller", () => {
 	const tuple = { source: "localhost", destination: "10.0.0.2", sourcePort: 1, destinationPort: 2 };
-	expect(() => writeEstablished(new MessageWriter(NEW_ENTRY, 0, 0), tuple)).toThrow(RangeError);
+	expect(() => writeEstablished(new MessageWriter(NEW_ENTRY, 0, 0), tuple, false)).toThrow(RangeError);
 });

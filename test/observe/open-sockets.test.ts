@@ -9,6 +9,7 @@ const tcp = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when 
    2: 010012C6:BBF8 020012C6:01BB 08 00000000:00000000 00:00000000 00000000
    3: 010012C6:BBF9 020012C6:01BB 06 00000000:00000000 00:00000000 00000000
    4: 010012C6:BBFA 020012C6:01BB 02 00000000:00000000 00:00000000 00000000
+   5: 010012C6:BBFB 020012C6:01BB 09 00000000:00000000 00:00000000 00000000
 `;
 const tcp6 = `   0: 00000000000000000000000000000000:1F90 00000000000000000000000000000000:0000 0A 00000000
    1: 0000000000000000FFFF0000010012C6:1F90 0000000000000000FFFF0000020012C6:C001 01 00000000
@@ -25,6 +26,7 @@ test("connections are told with both ends and who made them; listening, opening 
 			remote: "198.18.0.2",
 			remotePort: 42464,
 			accepted: true,
+			closing: false,
 		},
 		{
 			family: 4,
@@ -33,6 +35,16 @@ test("connections are told with both ends and who made them; listening, opening 
 			remote: "198.18.0.2",
 			remotePort: 443,
 			accepted: false,
+			closing: true,
+		},
+		{
+			family: 4,
+			local: "198.18.0.1",
+			localPort: 48123,
+			remote: "198.18.0.2",
+			remotePort: 443,
+			accepted: false,
+			closing: true,
 		},
 		{
 			family: 4,
@@ -41,6 +53,7 @@ test("connections are told with both ends and who made them; listening, opening 
 			remote: "198.18.0.2",
 			remotePort: 49153,
 			accepted: true,
+			closing: false,
 		},
 		{
 			family: 6,
@@ -49,6 +62,7 @@ test("connections are told with both ends and who made them; listening, opening 
 			remote: "2001:db8::2",
 			remotePort: 80,
 			accepted: false,
+			closing: true,
 		},
 	]);
 	expect(parseSockets("")).toEqual([]);

@@ -194,8 +194,8 @@ export class UsbTracker {
 	async #settle(entry: Entry, first: PresentDevice): Promise<void> {
 		const { events, decide, control } = this.#options;
 		let present = first;
-		/** When the last write was done; milliseconds since the epoch. */
-		let written = 0;
+		/** Milliseconds from the event to the end of the last write; null without either. */
+		let written: number | null = null;
 		let left = false;
 		for (let steps = 0; steps <= mostSteps; steps++) {
 			const before = entry.decision;
@@ -207,8 +207,8 @@ export class UsbTracker {
 			if (steps === 0) await this.#space(entry);
 			if (steps === 0 && before !== null && wasRefused(step, before, present)) events.undone(entry, present);
 			const applied = await this.#apply(entry, present, entry.decision, step);
-			written = performance.timeOrigin + performance.now();
-			if (entry.gone) return;
+			if (entry.since !== null) written = performance.timeOrigin + performance.now() - entry.since;
+			if (entry.gone) break;
 			if (!applied.result.ok) {
 				// Gone or exchanged: the next look will tell.
 				if (applied.result.reason !== "failed") entry.dirty = true;
@@ -224,8 +224,8 @@ export class UsbTracker {
 			present = applied.present;
 		}
 		entry.present = present;
-		if (entry.decision !== null && !left) events.settled(entry, present, entry.decision);
-		if (written > 0 && entry.since !== null) events.written(Math.max(0, written - entry.since) / 1000);
+		if (entry.decision !== null && !left && !entry.gone) events.settled(entry, present, entry.decision);
+		if (written !== null) events.written(Math.max(0, written) / 1000);
 		entry.since = null;
 	}
 

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-export const chromiumPath = ["chromium", "chromium-browser", "google-chrome"]
+const chromiumPath = ["chromium", "chromium-browser", "google-chrome"]
 	.map((name) => Bun.which(name))
 	.find((path) => path !== null);
 

@@ -2,15 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { InstanceLock } from "../../ffi/lock.ts";
 import { release } from "../../src/cli/release.ts";
 import { block, policy } from "../system/support/case.ts";
-import {
-	canIsolate,
-	command,
-	enterIsolatedNetwork,
-	type IsolatedNetwork,
-} from "../system/support/isolated.ts";
+import { command, enterIsolatedNetwork, type IsolatedNetwork } from "../system/support/isolated.ts";
 import { CapturedIo, Files, portward } from "./support/portward.ts";
 
-describe.skipIf(!canIsolate)("release", () => {
+describe("release", () => {
 	let network: IsolatedNetwork;
 	beforeAll(() => {
 		network = enterIsolatedNetwork();

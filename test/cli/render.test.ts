@@ -3,7 +3,7 @@ import { assertBaseChains, load, skeleton, swap } from "../../src/apply/transact
 import { tableText } from "../../src/cli/render.ts";
 import type { NetworkPlan } from "../../src/compile/plan.ts";
 import { block, policy, port } from "../system/support/case.ts";
-import { canIsolate } from "../system/support/isolated.ts";
+
 import { Files, portward } from "./support/portward.ts";
 
 const policies = {
@@ -37,27 +37,24 @@ function blocks(listing: string): string[] {
 }
 
 describe("render", () => {
-	test.skipIf(!canIsolate).each([["concatenated"], ["nested"], ["auto"]])(
-		"prints what nft loads: %s",
-		async (rulesetForm) => {
-			using files = new Files(policies);
-			const config = files.config({ rulesetForm, table: "mine" });
-			const { code, out, error } = await portward("render", "--policy-dir", files.path, "--config", config);
-			expect(code).toBe(0);
-			expect(error).not.toContain("error");
-			const checked = Bun.spawnSync(["unshare", "-n", "nft", "-c", "-f", "-"], { stdin: Buffer.from(out) });
-			expect(checked.stderr.toString()).toBe("");
-			expect(checked.exitCode).toBe(0);
-			const listing = kernelListing(out);
-			expect(listing).toStartWith("table inet mine {");
-			expect(listing).toContain('comment "web ingress[0] Allow"');
-			expect(listing).toContain('comment "dns egress[0] Audit"');
-			expect(listing).toContain('comment "DefaultPosture ingress Block"');
-			expect(listing).toContain("type filter hook input priority filter + 10; policy accept;");
-		},
-	);
+	test.each([["concatenated"], ["nested"], ["auto"]])("prints what nft loads: %s", async (rulesetForm) => {
+		using files = new Files(policies);
+		const config = files.config({ rulesetForm, table: "mine" });
+		const { code, out, error } = await portward("render", "--policy-dir", files.path, "--config", config);
+		expect(code).toBe(0);
+		expect(error).not.toContain("error");
+		const checked = Bun.spawnSync(["unshare", "-n", "nft", "-c", "-f", "-"], { stdin: Buffer.from(out) });
+		expect(checked.stderr.toString()).toBe("");
+		expect(checked.exitCode).toBe(0);
+		const listing = kernelListing(out);
+		expect(listing).toStartWith("table inet mine {");
+		expect(listing).toContain('comment "web ingress[0] Allow"');
+		expect(listing).toContain('comment "dns egress[0] Audit"');
+		expect(listing).toContain('comment "DefaultPosture ingress Block"');
+		expect(listing).toContain("type filter hook input priority filter + 10; policy accept;");
+	});
 
-	test.skipIf(!canIsolate)("what it prints is what the daemon's three steps leave in the kernel", () => {
+	test("what it prints is what the daemon's three steps leave in the kernel", () => {
 		const plan: NetworkPlan = {
 			objects: [
 				{ kind: "counter", name: "c", text: "counter c {\n}\n", elements: 0 },

@@ -7,8 +7,6 @@ import { runCommand } from "../../src/cli/run.ts";
 import { defaultConfigFile, readSettings } from "../../src/cli/settings.ts";
 import { CapturedIo, Files } from "./support/portward.ts";
 
-const isRoot = process.getuid?.() === 0;
-
 async function run(...args: string[]) {
 	const io = new CapturedIo();
 	const command = runCommand(() => {
@@ -36,7 +34,7 @@ describe("run refuses", () => {
 		expect(error).toContain("stdout");
 	});
 
-	test.skipIf(!isRoot)("settings and policy directories that others can write, with the remedy", async () => {
+	test("settings and policy directories that others can write, with the remedy", async () => {
 		using files = new Files();
 		const config = files.config();
 		const directory = join(files.path, "policies");

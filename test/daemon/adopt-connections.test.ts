@@ -3,14 +3,9 @@ import { connect, createServer, type Socket } from "node:net";
 import { adoptConnections } from "../../src/daemon/adopt-connections.ts";
 import { Conntrack } from "../../src/observe/conntrack.ts";
 import type { OpenSocket } from "../../src/observe/open-sockets.ts";
-import {
-	canIsolate,
-	command,
-	enterIsolatedNetwork,
-	type IsolatedNetwork,
-} from "../system/support/isolated.ts";
+import { command, enterIsolatedNetwork, type IsolatedNetwork } from "../system/support/isolated.ts";
 
-describe.skipIf(!canIsolate)("connections of a network namespace without connection tracking", () => {
+describe("connections of a network namespace without connection tracking", () => {
 	let network: IsolatedNetwork;
 	let conntrack: Conntrack;
 

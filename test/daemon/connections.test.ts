@@ -4,16 +4,11 @@ import { Nftables } from "../../ffi/nftables.ts";
 import type { JudgedFlow } from "../../src/apply/open-connections.ts";
 import { Connections } from "../../src/daemon/connections.ts";
 import { Conntrack } from "../../src/observe/conntrack.ts";
-import {
-	canIsolate,
-	command,
-	enterIsolatedNetwork,
-	type IsolatedNetwork,
-} from "../system/support/isolated.ts";
+import { command, enterIsolatedNetwork, type IsolatedNetwork } from "../system/support/isolated.ts";
 
 const remote = "192.0.2.7";
 
-describe.skipIf(!canIsolate)("open connections of a network namespace", () => {
+describe("open connections of a network namespace", () => {
 	let network: IsolatedNetwork;
 	let conntrack: Conntrack;
 

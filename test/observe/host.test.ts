@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { hostname } from "node:os";
 import { forwarding, hostFacts } from "../../src/observe/host.ts";
-import { canIsolate, command, enterIsolatedNetwork } from "../system/support/isolated.ts";
+import { command, enterIsolatedNetwork } from "../system/support/isolated.ts";
 
 test("the host's facts are what its own tools say", () => {
 	const facts = hostFacts();
@@ -12,7 +12,7 @@ test("the host's facts are what its own tools say", () => {
 	expect(facts.architecture).not.toBe("x64");
 });
 
-test.skipIf(!canIsolate)("forwarding follows the network namespace", () => {
+test("forwarding follows the network namespace", () => {
 	const network = enterIsolatedNetwork();
 	try {
 		command(

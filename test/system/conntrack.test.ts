@@ -4,15 +4,9 @@ import { createConnection, createServer, type Socket } from "node:net";
 import { Nftables } from "../../ffi/nftables.ts";
 import { Conntrack, type ConntrackEntry } from "../../src/observe/conntrack.ts";
 import type { Family } from "../../src/policy/model.ts";
-import {
-	canIsolate,
-	command,
-	enterIsolatedNetwork,
-	type IsolatedNetwork,
-	until,
-} from "./support/isolated.ts";
+import { command, enterIsolatedNetwork, type IsolatedNetwork, until } from "./support/isolated.ts";
 
-describe.skipIf(!canIsolate)("connection tracking in a network namespace", () => {
+describe("connection tracking in a network namespace", () => {
 	let network: IsolatedNetwork;
 	let conntrack: Conntrack;
 

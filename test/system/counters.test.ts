@@ -3,9 +3,9 @@ import { NETLINK_NETFILTER } from "../../ffi/constants.ts";
 import { NetlinkSocket } from "../../ffi/netlink.ts";
 import { Nftables } from "../../ffi/nftables.ts";
 import { type CounterValue, readCounters } from "../../src/observe/counters.ts";
-import { canIsolate, enterIsolatedNetwork, type IsolatedNetwork } from "./support/isolated.ts";
+import { enterIsolatedNetwork, type IsolatedNetwork } from "./support/isolated.ts";
 
-describe.skipIf(!canIsolate)("named counters in a network namespace", () => {
+describe("named counters in a network namespace", () => {
 	let network: IsolatedNetwork;
 	let nftables: Nftables;
 	let socket: NetlinkSocket;

@@ -3,13 +3,7 @@ import { Nftables } from "../../ffi/nftables.ts";
 import { DriftFilter, PROBE_PREFIX, probeCommands } from "../../src/observe/drift-filter.ts";
 import type { DriftEvent } from "../../src/observe/event.ts";
 import type { DriftReport } from "../../src/observe/observer-protocol.ts";
-import {
-	canIsolate,
-	command,
-	enterIsolatedNetwork,
-	type IsolatedNetwork,
-	until,
-} from "./support/isolated.ts";
+import { command, enterIsolatedNetwork, type IsolatedNetwork, until } from "./support/isolated.ts";
 import { type Observing, observeDrift } from "./support/observing.ts";
 
 const TABLE = "guarded";
@@ -21,7 +15,7 @@ const SKELETON = `
 	add element inet ${TABLE} s { 10.0.0.1 }
 `;
 
-describe.skipIf(!canIsolate)("drift in a network namespace", () => {
+describe("drift in a network namespace", () => {
 	let network: IsolatedNetwork;
 	let own: Nftables;
 	let foreign: DriftEvent[] = [];

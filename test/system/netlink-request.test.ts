@@ -3,14 +3,14 @@ import { NETLINK_NETFILTER, NETLINK_ROUTE } from "../../ffi/constants.ts";
 import { NetlinkSocket } from "../../ffi/netlink.ts";
 import { MessageWriter, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST } from "../../src/observe/netlink-message.ts";
 import { ask, perform } from "../../src/observe/netlink-request.ts";
-import { canIsolate, enterIsolatedNetwork, type IsolatedNetwork } from "./support/isolated.ts";
+import { enterIsolatedNetwork, type IsolatedNetwork } from "./support/isolated.ts";
 
 const RTM_NEWLINK = 16;
 const RTM_GETLINK = 18;
 /** nf_tables' NFT_MSG_GETTABLE. */
 const GET_TABLE = (10 << 8) | 1;
 
-describe.skipIf(!canIsolate)("netlink requests in a network namespace", () => {
+describe("netlink requests in a network namespace", () => {
 	let network: IsolatedNetwork;
 	const sockets: NetlinkSocket[] = [];
 

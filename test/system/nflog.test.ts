@@ -6,13 +6,7 @@ import { Nftables } from "../../ffi/nftables.ts";
 import { readCounters } from "../../src/observe/counters.ts";
 import type { PacketEvent, RuleTally } from "../../src/observe/event.ts";
 import type { NflogReport } from "../../src/observe/observer-protocol.ts";
-import {
-	canIsolate,
-	command,
-	enterIsolatedNetwork,
-	type IsolatedNetwork,
-	until,
-} from "./support/isolated.ts";
+import { command, enterIsolatedNetwork, type IsolatedNetwork, until } from "./support/isolated.ts";
 import { type Observing, observeNflog } from "./support/observing.ts";
 
 const GROUP = 9755;
@@ -41,7 +35,7 @@ class Ledger {
 	}
 }
 
-describe.skipIf(!canIsolate)("NFLOG in a network namespace", () => {
+describe("NFLOG in a network namespace", () => {
 	let network: IsolatedNetwork;
 	let nftables: Nftables;
 	let counters: NetlinkSocket;

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Nftables } from "../../ffi/nftables.ts";
-import { canIsolate, command, enterIsolatedNetwork, type IsolatedNetwork } from "./support/isolated.ts";
+import { command, enterIsolatedNetwork, type IsolatedNetwork } from "./support/isolated.ts";
 
 test("a machine without libnftables gets the package's name", () => {
 	const empty = mkdtempSync(join(tmpdir(), "libraries-"));
@@ -16,7 +16,7 @@ test("a machine without libnftables gets the package's name", () => {
 	expect(result.remedy).toContain("apt install libnftables1");
 });
 
-describe.skipIf(!canIsolate)("libnftables in a network namespace", () => {
+describe("libnftables in a network namespace", () => {
 	let network: IsolatedNetwork;
 	let nftables: Nftables;
 

@@ -15,9 +15,6 @@ export interface IsolatedNetwork {
 	leave(): void;
 }
 
-/** True when this process may make network namespaces; tests that need one are skipped otherwise. */
-export const canIsolate = process.getuid?.() === 0;
-
 /** Moves this thread into a new network namespace and brings its loopback up. */
 export function enterIsolatedNetwork(): IsolatedNetwork {
 	const libc = openLibrary(

@@ -34,6 +34,8 @@ function listen(start: ObserverStart<DriftSettings>): string | null {
 		const polling = Poller.create([start.stopFd, socket.fd]);
 		if (!polling.ok) return polling.error;
 		post({ kind: "ready" });
+		// What starting left behind: from here on this thread mostly waits.
+		Bun.gc(true);
 		return loop(
 			polling.poller,
 			socket,

@@ -48,6 +48,8 @@ function read(start: ObserverStart<NflogSettings>): string | null {
 		const refused = bind(socket, start.settings.group);
 		if (refused !== null) return refused;
 		post({ kind: "ready" });
+		// What starting left behind: from here on this thread mostly waits.
+		Bun.gc(true);
 		const names = new InterfaceNames(
 			(index) => library.libc.interfaceName(index),
 			() => performance.now(),

@@ -34,6 +34,8 @@ function read(start: ObserverStart<UeventSettings>): string | null {
 		const polling = Poller.create([start.stopFd, source.fd]);
 		if (!polling.ok) return polling.error;
 		post({ kind: "ready" });
+		// What starting left behind: from here on this thread mostly waits.
+		Bun.gc(true);
 		return run(source, polling.poller, new Int32Array(start.handled));
 	} finally {
 		source.close();

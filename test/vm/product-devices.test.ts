@@ -5,7 +5,8 @@ import type { UsbKind } from "./lab/devices.ts";
 import { devicePolicy } from "./lab/portward.ts";
 import { Trace } from "./lab/trace.ts";
 import { driversOf, nodesOf, usbTruth } from "./lab/truth.ts";
-import { boundUnpermitted, Product } from "./support/product.ts";
+import { until } from "./lab/wait.ts";
+import { boundUnpermitted, Product, patience } from "./support/product.ts";
 
 setDefaultTimeout(180_000);
 
@@ -39,6 +40,23 @@ const block = "hostDefaultDevicePosture: block\n";
 const everyClass = [...new Set(kinds.flatMap(({ classes }) => classes))];
 const keyboardOfConsole = { name: "1-15" };
 const noSticks = { sticks: devicePolicy("no-sticks", "Block", "class: MASS-STORAGE") };
+
+const noTelnet = `apiVersion: security.kubearmor.com/v1
+kind: KubeArmorNetworkPolicy
+metadata:
+  name: no-telnet
+spec:
+  nodeSelector:
+    matchLabels:
+      kubernetes.io/hostname: "*"
+  ingress:
+  - action: Block
+    ports:
+    - protocol: TCP
+      port: "23"
+`;
+
+type Enforcers = Readonly<Record<"network" | "usb", { readonly state: string; readonly reason: string }>>;
 
 describe("portward and the devices that QEMU emulates", () => {
 	let product: Product;
@@ -222,5 +240,83 @@ describe("portward and the devices that QEMU emulates", () => {
 		await product.pull(stick);
 		await product.alert(stick, ({ Result }) => Result === "Removed");
 		expect((await product.agreed()).has(stick.name)).toBe(false);
+	});
+
+	test("a device that is allowed for a time works for that time, and is told of", async () => {
+		await product.enforce(noSticks);
+		const stick = await product.plugIn("storage", "4");
+		await product.expectRefused(stick);
+		await product.vm.sh(`/run/portward usb allow ${stick.name} --for 5s`);
+		await product.node(stick, "block");
+		await product.alert(stick, ({ Message }) => /allowed for a time/.test(Message));
+		await product.settled((now) => nodesOf(now, stick.name).length === 0, "the disk to go again");
+		await product.daemon.state(stick.name, "refused");
+		await product.alert(stick, ({ Message }) => /has ended/.test(Message));
+	});
+
+	test("release gives back what was in force before, also after a crash, and refuses while a daemon runs", async () => {
+		await product.end();
+		const files =
+			"/sys/bus/usb/devices/usb2/authorized_default /sys/module/usbcore/parameters/authorized_default";
+		await product.vm.sh(`for file in ${files}; do echo 2 > $file; done`);
+		const before = await product.vm.sh(`cat ${files}`);
+		await product.enforce(noSticks);
+		const stick = await product.plugIn("storage", "4");
+		await product.expectRefused(stick);
+		expect((await product.vm.run("/run/portward release usb")).code).not.toBe(0);
+		await product.expectLocked();
+		await product.end(9);
+		await product.expectLocked();
+		await product.vm.sh("/run/portward release usb");
+		await product.node(stick, "block");
+		expect(await product.vm.sh(`cat ${files}`)).toBe(before);
+		const { hubs } = await usbTruth(product.vm);
+		expect(hubs.get("usb1")).toEqual({ devices: "1", interfaces: "1" });
+		expect(hubs.get("usb2")).toEqual({ devices: "2", interfaces: "1" });
+		await product.vm.sh(
+			"cd /sys; echo 1 > bus/usb/devices/usb2/authorized_default; echo -1 > module/usbcore/parameters/authorized_default",
+		);
+	});
+
+	test("a kernel without USB: the network half goes on, and USB is guarded as soon as there is some", async () => {
+		await product.end();
+		const { vm } = product;
+		// The users of usbcore go before it.
+		await vm.waitFor(`[ ! -d /sys/module/usbcore ] || {
+			for module in $(lsmod | awk '/usb|^(uas|xhci|hid|cdc|rndis|ftdi|snd)/ { print $1 }'); do rmmod $module 2>/dev/null; done; false; }`);
+		expect((await vm.run("[ -e /sys/bus/usb ]")).code).not.toBe(0);
+		await vm.sh("mkdir -p /run/both/policies");
+		await vm.put("/run/both/policies/hid.yaml", devicePolicy("no-hid", "Block", "class: HID"));
+		await vm.put("/run/both/policies/telnet.yaml", noTelnet);
+		await vm.put("/run/both/config.yaml", "policyDir: /run/both/policies\nstateDir: /run/both/state\n");
+		const both = vm.spawn("exec /host/portward run --config /run/both/config.yaml");
+		const enforcers = async (condition: (now: Enforcers) => boolean) => {
+			let last = "";
+			await until(
+				patience,
+				() => `the enforcers to be so; last: ${last}\n${both.output().stderr}`,
+				async () => {
+					last = (await vm.run("wget -qO- http://127.0.0.1:9755/v1/status")).stdout;
+					return last !== "" && condition(JSON.parse(last).enforcers);
+				},
+			);
+		};
+		await enforcers(
+			({ network, usb }) =>
+				network.state === "active" && usb.state === "unavailable" && usb.reason.includes("/sys/bus/usb"),
+		);
+		expect(await vm.sh("nft list ruleset")).toContain('drop comment "no-telnet ingress[0] Block"');
+
+		await vm.sh("modprobe -a usbhid xhci_pci");
+		await enforcers(({ usb }) => usb.state === "active");
+		await product.settled(({ devices, hubs }) => {
+			const closed = [...hubs.values()].every(
+				({ devices: one, interfaces }) => one === "0" && interfaces === "0",
+			);
+			return hubs.size === 2 && closed && devices.get("1-15")?.authorized === false;
+		}, "USB to be guarded");
+		expect(nodesOf(await usbTruth(vm), "1-15")).toEqual([]);
+		both.kill();
+		await both.exited;
 	});
 });

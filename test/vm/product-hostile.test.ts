@@ -146,6 +146,8 @@ describe("portward and hostile devices", () => {
 		expect(product.daemon.log()).toMatch(harmless);
 		expect(product.daemon.stdout()).toMatch(harmless);
 		expect(product.daemon.stdout()).toContain("Keyboard\\\\nAction=Allow\\\\x1b[31m");
+		for (const options of ["", "--json"])
+			expect(await product.vm.sh(`/run/portward usb list ${options}`)).toMatch(harmless);
 		// The log has a line for each record, and none that the device wrote.
 		for (const line of product.daemon.log().trimEnd().split("\n")) expect(line).toMatch(/^(\{|\d|\[|time=)/);
 		for (const path of ["/", "/metrics", "/v1/usb/devices", "/v1/alerts", "/v1/status"]) {

@@ -35,7 +35,8 @@ const options = {
 
 type Values = ReturnType<typeof parseOptions<typeof options>>["values"];
 
-export async function usbExplain(args: readonly string[], io: Io): Promise<number> {
+/** `root` is where sysfs is mounted. */
+export async function usbExplain(args: readonly string[], io: Io, root = sysfsRoot): Promise<number> {
 	const { values, positionals } = parseOptions(args, options);
 	const [port, ...more] = positionals;
 	if (more.length > 0 || (port === undefined) === (values.class === undefined)) {
@@ -60,7 +61,7 @@ export async function usbExplain(args: readonly string[], io: Io): Promise<numbe
 		io.out(values.json ? prettyJson(explanationJson(explanation)) : describeExplanation(explanation));
 		return code;
 	}
-	const present = presentDevices(sysfsRoot)?.find(({ device }) => device.port === port);
+	const present = presentDevices(root)?.find(({ device }) => device.port === port);
 	if (present === undefined) {
 		io.error(`portward: there is no device on port ${port}\n`);
 		return exit.failure;

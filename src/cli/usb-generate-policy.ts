@@ -5,9 +5,10 @@ import { exit, type Io } from "./command.ts";
 import { parseOnlyOptions } from "./options.ts";
 import { presentDevices, sysfsRoot } from "./usb-devices.ts";
 
-export async function usbGeneratePolicy(args: readonly string[], io: Io): Promise<number> {
+/** `root` is where sysfs is mounted. */
+export async function usbGeneratePolicy(args: readonly string[], io: Io, root = sysfsRoot): Promise<number> {
 	parseOnlyOptions(args, {});
-	const present = presentDevices(sysfsRoot);
+	const present = presentDevices(root);
 	if (present === null) {
 		io.error("portward: the kernel shows no USB (/sys/bus/usb is not there)\n");
 		return exit.failure;

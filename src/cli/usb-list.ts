@@ -37,7 +37,8 @@ const deviceShape = v.looseObject({
 const listShape = v.object({ devices: v.array(deviceShape) });
 type ListedDevice = v.InferOutput<typeof deviceShape>;
 
-export async function usbList(args: readonly string[], io: Io): Promise<number> {
+/** `root` is where sysfs is mounted. */
+export async function usbList(args: readonly string[], io: Io, root = sysfsRoot): Promise<number> {
 	const values = parseOnlyOptions(args, {
 		json: { type: "boolean" },
 		config: { type: "string" },
@@ -53,7 +54,7 @@ export async function usbList(args: readonly string[], io: Io): Promise<number> 
 		io.error("portward: what answers there sent no list of devices; is it portward, and of this version?\n");
 		return exit.failure;
 	}
-	const devices = parsed.success ? parsed.output.devices : fromKernel();
+	const devices = parsed.success ? parsed.output.devices : fromKernel(root);
 	if (!reply.ok) {
 		io.error(`portward: ${escapeForTerminal(reply.message)}; this is what the kernel shows\n`);
 		if (devices === null) io.error("portward: the kernel shows no USB (/sys/bus/usb is not there)\n");
@@ -64,9 +65,9 @@ export async function usbList(args: readonly string[], io: Io): Promise<number> 
 }
 
 /** What can be said without a daemon. */
-function fromKernel(): ListedDevice[] | null {
+function fromKernel(root: string): ListedDevice[] | null {
 	const hex = (id: number) => id.toString(16).padStart(4, "0");
-	const present = presentDevices(sysfsRoot);
+	const present = presentDevices(root);
 	if (present === null) return null;
 	return present.map(({ authorized, device, interfaces }) => {
 		const { port, level, descriptors, manufacturer, product, serial } = device;

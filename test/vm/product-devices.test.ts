@@ -255,6 +255,8 @@ describe("portward and the devices that QEMU emulates", () => {
 	});
 
 	test("release gives back what was in force before, also after a crash, and refuses while a daemon runs", async () => {
+		// The daemon forgets what the last lock replaced only once every device is as decided.
+		await product.vm.waitFor("! grep -q controllers /var/lib/portward/usb.json");
 		await product.end();
 		const files =
 			"/sys/bus/usb/devices/usb2/authorized_default /sys/module/usbcore/parameters/authorized_default";

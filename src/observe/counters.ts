@@ -10,10 +10,9 @@ import {
 	NLM_F_REQUEST,
 } from "./netlink-message.ts";
 import { ask } from "./netlink-request.ts";
-import { NFPROTO_INET } from "./nftables-message.ts";
+import { NFNL_SUBSYS_NFTABLES, NFPROTO_INET } from "./nftables-message.ts";
 
 /** linux/netfilter/nf_tables.h */
-const NFNL_SUBSYS_NFTABLES = 10;
 const NFT_MSG_NEWOBJ = 18;
 const NFT_MSG_GETOBJ = 19;
 const NFT_OBJECT_COUNTER = 1;

@@ -2,7 +2,7 @@
 
 import { type AttributeTable, FAMILY_HEADER_BYTES, type MessageCursor } from "./netlink-message.ts";
 
-const NFNL_SUBSYS_NFTABLES = 10;
+export const NFNL_SUBSYS_NFTABLES = 10;
 const NFT_MSG_NEWGEN = 15;
 
 /** linux/netfilter/nfnetlink.h: the multicast group of nf_tables' notifications. */

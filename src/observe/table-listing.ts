@@ -14,14 +14,13 @@ import {
 	NLM_F_REQUEST,
 } from "./netlink-message.ts";
 import { ask } from "./netlink-request.ts";
+import { NFNL_SUBSYS_NFTABLES, NFPROTO_INET } from "./nftables-message.ts";
 
-/** linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h, linux/netfilter.h */
-const NFNL_SUBSYS_NFTABLES = 10;
+/** linux/netfilter/nf_tables.h */
 const NFT_MSG_GETTABLE = 1;
 const NFT_MSG_GETCHAIN = 4;
 const NFT_MSG_GETSET = 10;
 const NFT_MSG_GETOBJ = 19;
-const NFPROTO_INET = 1;
 /** NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, NFTA_SET_TABLE and NFTA_OBJ_TABLE are all 1. */
 const NFTA_TABLE = 1;
 const NFTA_CHAIN_NAME = 3;

@@ -15,10 +15,9 @@ import {
 	NLM_F_REQUEST,
 } from "./netlink-message.ts";
 import { ask } from "./netlink-request.ts";
-import { NFPROTO_INET } from "./nftables-message.ts";
+import { NFNL_SUBSYS_NFTABLES, NFPROTO_INET } from "./nftables-message.ts";
 
 /** linux/netfilter/nf_tables.h */
-const NFNL_SUBSYS_NFTABLES = 10;
 const NFT_MSG_NEWSETELEM = 12;
 const NFT_MSG_GETSETELEM = 13;
 const NFTA_SET_ELEM_LIST_TABLE = 1;

@@ -1,5 +1,8 @@
 /** The daemon's settings after the file and the flags have been merged and checked. */
 
+import type { Direction } from "../policy/model.ts";
+import type { FailsafeRule } from "./failsafe.ts";
+
 export type Posture = "audit" | "block";
 
 export interface Config {
@@ -28,7 +31,27 @@ export interface Config {
 	readonly maxElements: number;
 	/** `auto` probes the kernel once at start. */
 	readonly rulesetForm: "auto" | "concatenated" | "nested";
-	readonly status: { readonly address: string };
+	readonly status: {
+		readonly address: string;
+		/** What TCP clients may read: everything, or the metrics and health alone. */
+		readonly detail: "full" | "metrics-only";
+		/** Absolute paths of PEM files; `clientCa` makes clients show a certificate. Null: no TLS. */
+		readonly tls: { readonly cert: string; readonly key: string; readonly clientCa: string | null } | null;
+		/** Absolute path of a file with a bearer token, or null for none. */
+		readonly tokenFile: string | null;
+	};
+	/** What `portward restore` does at boot when no saved ruleset can be used. */
+	readonly bootPolicy: "last-good" | "block" | "open";
+	/** `required`: every change of the policy directory rolls back unless it is confirmed. */
+	readonly confirm: "optional" | "required";
+	/** Seconds that a change waits for its confirmation, 10..86 400. */
+	readonly confirmWithin: number;
+	/** Flows that no policy can refuse. */
+	readonly failsafe: Readonly<Record<Direction, readonly FailsafeRule[]>>;
+	/** `required`: only policy directories with a manifest signed by one of `trustedKeys` are enforced. */
+	readonly policySignature: "off" | "required";
+	/** "ed25519:" and 32 bytes in base64. */
+	readonly trustedKeys: readonly string[];
 	readonly alerts: {
 		readonly stdout: boolean;
 		/** Absolute path, or null for no file. */

@@ -4,14 +4,14 @@
  */
 
 import * as v from "valibot";
-import { isMap, isNode, isScalar, type ParsedNode } from "yaml";
+import { isMap, isNode, isScalar, isSeq, type ParsedNode } from "yaml";
 import type { Diagnostic, Place } from "../policy/diagnostic.ts";
 import { NodeReader } from "../policy/nodes.ts";
 import type { Path } from "../policy/path.ts";
 import { quote } from "../policy/suggest.ts";
 import { Lines, parseSyntax, splitDocuments } from "../policy/syntax.ts";
 import type { Config } from "./model.ts";
-import { configSchema, isStatusAddress, statusAddressHint } from "./schema.ts";
+import { configSchema, isStatusAddress, shapeAt, statusAddressHint } from "./schema.ts";
 
 /** The settings, or every reason why there are none. */
 export type ConfigResult =
@@ -88,13 +88,18 @@ function failure(place: Place, code: string, message: string, hint: string): Con
 /** Plain data without prototypes; keys without a value are left out, as if they were not written. */
 function toValue(reader: NodeReader, node: ParsedNode, path: Path | null): unknown {
 	if (isScalar(node)) return node.value;
+	const shape = shapeAt(keysOf(path));
+	if (isSeq(node) && shape.kind === "array" && path !== null) {
+		return reader
+			.items(node, path, "[a, b]")
+			.map((item) => (isParsed(item.node) ? toValue(reader, item.node, item.path) : unusable));
+	}
 	if (!isMap(node)) {
 		reader.wrongType(node, path, "a setting", node);
 		return unusable;
 	}
 	const value: Record<string, unknown> = Object.create(null);
-	const known = knownKeys(path);
-	const fields = known === null ? reader.entries(node, path) : reader.fields(node, path, known);
+	const fields = shape.kind === "object" ? reader.fields(node, path, shape.keys) : reader.entries(node, path);
 	for (const [name, field] of fields ?? []) {
 		const inner = field.node;
 		if (inner === null || (isScalar(inner) && inner.value === null)) continue;
@@ -113,21 +118,19 @@ function reportIssue(reader: NodeReader, contents: ParsedNode, issue: Issue): vo
 	let node: ParsedNode = contents;
 	let path: Path | null = null;
 	for (const item of issue.path ?? []) {
-		const key = String(item.key);
+		const key = typeof item.key === "number" ? item.key : String(item.key);
 		path = { parent: path, key };
-		const next: unknown = isMap(node) ? node.get(key, true) : undefined;
+		const next: unknown = isMap(node) || isSeq(node) ? node.get(key, true) : undefined;
 		if (isParsed(next)) node = next;
 	}
 	reader.error(node, path, "bad-setting", `${issue.received} is not allowed here`, issue.message);
 }
 
-/** The keys of a mapping with fixed keys; null for one with free keys. */
-function knownKeys(path: Path | null): readonly string[] | null {
-	const { status, alerts } = configSchema.entries;
-	if (path === null) return Object.keys(configSchema.entries);
-	if (path.parent === null && path.key === "status") return Object.keys(status.wrapped.entries);
-	if (path.parent === null && path.key === "alerts") return Object.keys(alerts.wrapped.entries);
-	return null;
+/** A path as keys and indices from the root. */
+function keysOf(path: Path | null): (string | number)[] {
+	const keys: (string | number)[] = [];
+	for (let at = path; at !== null; at = at.parent) keys.unshift(at.key);
+	return keys;
 }
 
 /** The flags over the file's settings. Relative paths must have been made absolute; a bad flag is a usage error. */
@@ -156,7 +159,7 @@ export function mergeFlags(
 			...config,
 			policyDir: flags.policyDir ?? config.policyDir,
 			stateDir: flags.stateDir ?? config.stateDir,
-			status: { address },
+			status: { ...config.status, address },
 		},
 	};
 }

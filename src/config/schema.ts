@@ -5,6 +5,7 @@
 
 import * as v from "valibot";
 import { parseAddress } from "../policy/cidr.ts";
+import { failsafeSchema } from "./failsafe.ts";
 
 const absolutePath = v.pipe(
 	v.string("write an absolute path"),
@@ -47,6 +48,9 @@ export const statusAddressHint = 'write "127.0.0.1:9755", "[::1]:9755" or "unix:
 
 const statusAddress = v.pipe(v.string(statusAddressHint), v.check(isStatusAddress, statusAddressHint));
 
+const trustedKeyHint =
+	'write "ed25519:" and the 32 bytes of the public key in base64, as portward policy keygen prints it';
+
 const tableHint = "write letters, digits and _, not starting with a digit, at most 64 characters";
 
 /** Every key is optional; absent means the default written here. */
@@ -75,8 +79,46 @@ export const configSchema = v.object({
 		"auto",
 	),
 	status: v.optional(
-		v.object({ address: v.optional(statusAddress, "127.0.0.1:9755") }, "write status: {address: ADDRESS}"),
+		v.object(
+			{
+				address: v.optional(statusAddress, "127.0.0.1:9755"),
+				detail: v.optional(v.picklist(["full", "metrics-only"], "write full or metrics-only"), "full"),
+				tls: v.optional(
+					v.nullable(
+						v.object(
+							{
+								cert: absolutePath,
+								key: absolutePath,
+								clientCa: v.optional(v.nullable(absolutePath), null),
+							},
+							"write tls: {cert: FILE, key: FILE}",
+						),
+					),
+					null,
+				),
+				tokenFile: v.optional(v.nullable(absolutePath), null),
+			},
+			"write status: {address: ADDRESS}",
+		),
 		{},
+	),
+	bootPolicy: v.optional(
+		v.picklist(["last-good", "block", "open"], "write last-good, block or open"),
+		"last-good",
+	),
+	confirm: v.optional(v.picklist(["optional", "required"], "write optional or required"), "optional"),
+	confirmWithin: v.optional(whole(10, 24 * 3600), 60),
+	failsafe: v.optional(failsafeSchema, {}),
+	policySignature: v.optional(v.picklist(["off", "required"], "write off or required"), "off"),
+	trustedKeys: v.optional(
+		v.pipe(
+			v.array(
+				v.pipe(v.string(trustedKeyHint), v.regex(/^ed25519:[A-Za-z0-9+/]{43}=$/, trustedKeyHint)),
+				"write a list of keys",
+			),
+			v.maxLength(32, "write at most 32 keys"),
+		),
+		[],
 	),
 	alerts: v.optional(
 		v.object(
@@ -93,3 +135,41 @@ export const configSchema = v.object({
 		{},
 	),
 });
+
+type Schema = { readonly type: string };
+
+/** What a schema says of one level: its fixed keys, the schema below a key or an index. */
+function inner(schema: Schema): Schema {
+	if ("wrapped" in schema) return inner(schema.wrapped as Schema);
+	// The first of a pipe says what the value looks like; the rest checks it.
+	if ("pipe" in schema) {
+		const first = (schema.pipe as readonly Schema[])[0];
+		return first === undefined || first === schema ? schema : inner(first);
+	}
+	return schema;
+}
+
+/** What may stand at a path: a mapping with these keys, a mapping with free keys, a list, or one value. */
+export type Shape =
+	| { readonly kind: "object"; readonly keys: readonly string[] }
+	| { readonly kind: "record" | "array" | "value" };
+
+/** The shape that the schema wants at a path of keys and indices; an unknown path takes any value. */
+export function shapeAt(path: readonly (string | number)[]): Shape {
+	let schema: Schema = configSchema;
+	for (const key of path) {
+		const here = inner(schema);
+		if (here.type === "object" && "entries" in here) {
+			const entries = here.entries as Readonly<Record<string, Schema>>;
+			const next = Object.hasOwn(entries, key) ? entries[key] : undefined;
+			if (next === undefined) return { kind: "value" };
+			schema = next;
+		} else if (here.type === "array" && "item" in here) schema = here.item as Schema;
+		else return { kind: "value" };
+	}
+	const here = inner(schema);
+	if (here.type === "object" && "entries" in here)
+		return { kind: "object", keys: Object.keys(here.entries as object) };
+	if (here.type === "record") return { kind: "record" };
+	return { kind: here.type === "array" ? "array" : "value" };
+}

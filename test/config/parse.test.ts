@@ -28,7 +28,18 @@ describe("defaults", () => {
 			nflogGroup: 9755,
 			maxElements: 1_000_000,
 			rulesetForm: "auto",
-			status: { address: "127.0.0.1:9755" },
+			status: {
+				address: "127.0.0.1:9755",
+				detail: "full",
+				tls: null,
+				tokenFile: null,
+			},
+			bootPolicy: "last-good",
+			confirm: "optional",
+			confirmWithin: 60,
+			failsafe: { ingress: [], egress: [] },
+			policySignature: "off",
+			trustedKeys: [],
 			alerts: { stdout: true, file: null, fileMaxBytes: 104_857_600, fileKeep: 5, buffer: 10_000 },
 		});
 	});
@@ -59,7 +70,21 @@ table: portward_1
 nflogGroup: 1
 maxElements: 100000000
 rulesetForm: nested
-status: {address: "unix:/run/portward/status.sock"}
+status:
+  address: "unix:/run/portward/status.sock"
+  detail: metrics-only
+  tls: {cert: /c.pem, key: /k.pem, clientCa: /ca.pem}
+  tokenFile: /token
+bootPolicy: block
+confirm: required
+confirmWithin: 120
+failsafe:
+  ingress:
+    - {protocol: tcp, cidr: 192.0.2.0/24, port: ssh, interface: eth*}
+    - cidr: "2001:db8::1"
+  egress: [{protocol: UDP, port: 6000-6010}]
+policySignature: required
+trustedKeys: ["ed25519:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]
 alerts: {stdout: false, file: /var/log/a.json, fileMaxBytes: 4096, fileKeep: 0, buffer: 1}
 `;
 	expect(settings(text)).toEqual({
@@ -80,7 +105,34 @@ alerts: {stdout: false, file: /var/log/a.json, fileMaxBytes: 4096, fileKeep: 0, 
 		nflogGroup: 1,
 		maxElements: 100_000_000,
 		rulesetForm: "nested",
-		status: { address: "unix:/run/portward/status.sock" },
+		status: {
+			address: "unix:/run/portward/status.sock",
+			detail: "metrics-only",
+			tls: { cert: "/c.pem", key: "/k.pem", clientCa: "/ca.pem" },
+			tokenFile: "/token",
+		},
+		bootPolicy: "block",
+		confirm: "required",
+		confirmWithin: 120,
+		failsafe: {
+			ingress: [
+				{
+					protocol: "tcp",
+					cidr: { family: 4, base: 0xc0000200n, prefix: 24 },
+					port: { first: 22, last: 22 },
+					interface: { name: "eth", prefix: true },
+				},
+				{
+					protocol: null,
+					cidr: { family: 6, base: 0x20010db8000000000000000000000001n, prefix: 128 },
+					port: null,
+					interface: null,
+				},
+			],
+			egress: [{ protocol: "udp", cidr: null, port: { first: 6000, last: 6010 }, interface: null }],
+		},
+		policySignature: "required",
+		trustedKeys: ["ed25519:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="],
 		alerts: { stdout: false, file: "/var/log/a.json", fileMaxBytes: 4096, fileKeep: 0, buffer: 1 },
 	});
 });
@@ -117,6 +169,23 @@ describe("what is refused, with its place", () => {
 		["status: 127.0.0.1:80", "1:9 bad-setting status", "address"],
 		["alerts: {buffer: 0}", "1:18 bad-setting alerts.buffer", "1 to"],
 		["alerts: {file: alerts.json}", "1:16 bad-setting alerts.file", "absolute"],
+		["status:\n  tls: {cert: /a}", "2:8 bad-setting status.tls.key", ""],
+		["status: {detail: some}", "1:18 bad-setting status.detail", "metrics-only"],
+		["bootPolicy: closed", "1:13 bad-setting bootPolicy", "last-good"],
+		["confirmWithin: 5", "1:16 bad-setting confirmWithin", "from 10"],
+		["failsafe: [a]", "1:11 wrong-type failsafe", ""],
+		["failsafe: {ingress: {port: 22}}", "1:21 bad-setting failsafe.ingress", "list of rules"],
+		["failsafe: {ingress: [{}]}", "1:22 bad-setting failsafe.ingress[0]", "accept everything"],
+		[
+			"failsafe: {ingress: [{prot: TCP, interface: eth0}]}",
+			"1:23 unknown-field failsafe.ingress[0].prot",
+			"did you mean",
+		],
+		["failsafe: {egress: [{port: 22}]}", "1:28 bad-setting failsafe.egress[0].port", "protocol"],
+		["failsafe: {egress: [{protocol: TCP, port: 0}]}", "1:43 bad-setting failsafe.egress[0].port", "65535"],
+		["failsafe: {egress: [{protocol: IP}]}", "1:32 bad-setting failsafe.egress[0].protocol", "SCTP"],
+		["failsafe: {egress: [{cidr: 10.0.0.1/8}]}", "1:28 bad-setting failsafe.egress[0].cidr", "host bits"],
+		["trustedKeys: [ed25519:x]", "1:15 bad-setting trustedKeys[0]", "32 bytes"],
 		["- a", "1:1 wrong-type ", ""],
 		["a: b: c", "1:4 yaml-syntax ", ""],
 		["table: a\n---\ntable: b", "2:1 second-document ", "remove"],
@@ -164,7 +233,12 @@ describe("mergeFlags", () => {
 			mergeFlags(config, { policyDir: "/flag", stateDir: "/flag-state", statusAddress: "[::1]:1" }),
 		).toEqual({
 			ok: true,
-			config: { ...config, policyDir: "/flag", stateDir: "/flag-state", status: { address: "[::1]:1" } },
+			config: {
+				...config,
+				policyDir: "/flag",
+				stateDir: "/flag-state",
+				status: { ...config.status, address: "[::1]:1" },
+			},
 		});
 	});
 

@@ -9,7 +9,7 @@ test("what policies mean changes at once, the rest is named", () => {
 		hostDefaultNetworkPosture: "audit",
 		nodeLabels: { role: "database" },
 		table: "other",
-		status: { address: "127.0.0.1:1" },
+		status: { ...running.status, address: "127.0.0.1:1" },
 	} as const;
 	const { config, needRestart } = hotReload(running, wanted);
 	expect(config).toEqual({

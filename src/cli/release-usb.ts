@@ -15,8 +15,9 @@ const roundMs = 500;
 /** `root` is /sys, or a stand-in for it. */
 export async function releaseUsb(stateDirectory: string, root: string, boot = bootId()): Promise<UsbRelease> {
 	const memory = new UsbMemory(stateDirectory, boot);
-	if (memory.problem !== null) return { ok: false, error: memory.problem };
 	const { prior } = memory.value;
+	// The version before a damaged one knows the same values, if it knows any.
+	if (prior === null && memory.problem !== null) return { ok: false, error: memory.problem };
 	if (prior === null) return { ok: true, released: false, devices: 0 };
 	const jobs = usbJobs();
 	const errors = [...(await jobs.unlock({ root, prior }))];

@@ -26,7 +26,8 @@ export class LastGoodStore {
 	}
 
 	/**
-	 * Never fails: what cannot be read is an empty set and a sentence about it.
+	 * Never fails: what cannot be read is an empty set and a sentence about it; so is, beside the version before it, what
+	 * is damaged.
 	 * Documents that are on disk unchanged, as `present` knows them, are not parsed again.
 	 */
 	read(
@@ -48,7 +49,7 @@ export class LastGoodStore {
 				documents.push({ path, index, document: document as GoodDocument });
 			}
 		}
-		return { documents, problem: null };
+		return { documents, problem: state.problem };
 	}
 
 	/** Saves the set unless it is what was saved last. Returns an error text, or null. */

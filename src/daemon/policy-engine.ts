@@ -39,6 +39,7 @@ export function compileOptions(config: Config, epoch: string, form: RulesetForm)
 	return {
 		epoch,
 		form,
+		hashFrom,
 		posture: config.hostDefaultNetworkPosture,
 		allowlistScope: config.allowlistScope,
 		essentials: config.essentials,
@@ -175,9 +176,9 @@ export class PolicyEngine {
 			byPath.get(path)?.find((document) => document.source === source),
 		);
 		if (problem !== null) {
-			const message = `the last good policies are not known: ${problem}`;
+			const message = `the last good policies are not known for sure: ${problem}`;
 			const hint =
-				"nothing stands in for what is broken now; check the state directory and repair the policies";
+				"see whether what stands in for broken policies is what you mean; check the state directory";
 			this.#stateProblem = this.#problem("damaged-state", message, hint, this.#store.file);
 		}
 		return documents;

@@ -41,7 +41,7 @@ export class UsbMemory {
 	readonly #file: string;
 	readonly #boot: string;
 	#value: UsbMemoryValue;
-	/** Why the file could not be read; null when it could, or was not there. */
+	/** Why the file could not be read, or its version before was; null when it could, or was not there. */
 	readonly problem: string | null;
 
 	constructor(stateDirectory: string, boot: string) {
@@ -54,7 +54,7 @@ export class UsbMemory {
 			return;
 		}
 		const parsed = v.safeParse(shape, state.value);
-		this.problem = parsed.success ? null : `${this.#file} is not what portward wrote`;
+		this.problem = parsed.success ? state.problem : `${this.#file} is not what portward wrote`;
 		// What a kernel was told is forgotten when it ends.
 		if (parsed.success && parsed.output.boot === boot) this.#value = parsed.output;
 	}

@@ -40,6 +40,16 @@ test("damage is told and forgotten", () => {
 	expect(memory.value.prior).toBeNull();
 });
 
+test("the version before stands in for a damaged one, and the damage is told", () => {
+	const memory = new UsbMemory(directory, "boot-1");
+	memory.update({ prior });
+	memory.update({ present: ["a.1.2"] });
+	writeFileSync(join(directory, "usb.json"), "torn");
+	const next = new UsbMemory(directory, "boot-1");
+	expect(next.value).toEqual({ boot: "boot-1", prior, present: null });
+	expect(next.problem).toContain("damaged");
+});
+
 test("the boot id is the kernel's", () => {
 	expect(bootId()).toMatch(/^[0-9a-f-]{36}$/);
 });

@@ -4,6 +4,7 @@
  */
 
 import type { NetworkPlan, RulesetForm } from "../compile/plan.ts";
+import { openBaseChains } from "./open-table.ts";
 import {
 	assertBaseChains,
 	type CutFlow,
@@ -49,6 +50,10 @@ export type ApplyResult =
 			readonly reason: "foreign" | "refused";
 			readonly error: string;
 	  };
+
+export type OpenResult =
+	| { readonly ok: true; readonly opened: boolean }
+	| { readonly ok: false; readonly reason: "foreign" | "refused"; readonly error: string };
 
 export class KernelTable {
 	readonly #runner: CommandRunner;
@@ -119,6 +124,20 @@ export class KernelTable {
 		// The kernel no longer holds what we think it does, or it refuses the plan: only a whole load tells which.
 		this.#known = null;
 		return this.#applyWhole(plan);
+	}
+
+	/**
+	 * Lets every packet pass, in one transaction, whoever loaded the table; nothing of it is deleted. The next
+	 * `apply` must bring a plan of a new epoch, and closes it again. `opened` is false where there is no table.
+	 */
+	open(): OpenResult {
+		this.#known = null;
+		const inspected = this.inspect();
+		if (!inspected.ok) return this.#refused(inspected.error);
+		if (inspected.state === "absent") return { ok: true, opened: false };
+		if (inspected.state === "foreign") return this.#foreign();
+		const result = this.#runner.run(ifOurs(this.#table) + openBaseChains(this.#table));
+		return result.ok ? { ok: true, opened: true } : this.#refused(result.error);
 	}
 
 	/** Replaces the set of ended flows. */

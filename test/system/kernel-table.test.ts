@@ -249,3 +249,62 @@ test("a table that took the place of ours since we looked is left alone by every
 	expect(kernel.apply(plan("g2"))).toMatchObject({ ok: false, reason: "foreign" });
 	expect(text()).toBe(before);
 });
+
+describe("opening our table", () => {
+	const accepting = (direction: string) =>
+		command("nft", "list", "chain", "inet", "kubearmor", direction).split("\n").slice(3, -3);
+
+	test("leaves everything but the base chains, and the next plan closes it with its counters as they were", () => {
+		kernel.apply(plan("g1", true));
+		expect(
+			nftables.run("table inet kubearmor {\n\tcounter c_kept {\n\t\tpackets 7 bytes 700\n\t}\n}\n").ok,
+		).toBe(true);
+		const before = names();
+		expect(kernel.open()).toEqual({ ok: true, opened: true });
+		expect(names()).toEqual(before);
+		for (const direction of ["ingress", "egress"]) {
+			expect(accepting(direction)).toEqual(['\t\taccept comment "opened by portward panic-open"']);
+		}
+		const opened = text();
+		expect(kernel.open()).toEqual({ ok: true, opened: true });
+		expect(text()).toBe(opened);
+		const next = plan("g2", true);
+		expect(kernel.apply({ ...next, objects: [...next.objects, counter("c_kept")] })).toMatchObject({
+			ok: true,
+		});
+		expect(kernel.collect()).toBe("");
+		expect(accepting("ingress")).toContain("\t\tjump root_ingress");
+		expect(text()).not.toContain("panic-open");
+		expect(text()).toContain("packets 7 bytes 700");
+	});
+
+	test("works on a table of another process, on one that was closed by force, and on one that lost its chains", () => {
+		newTable().apply(plan("g1", true));
+		command("nft", "add", "chain", "inet", "kubearmor", "egress", "{ policy drop; }");
+		command("nft", "delete", "chain", "inet", "kubearmor", "ingress");
+		expect(kernel.open()).toEqual({ ok: true, opened: true });
+		expect(text()).not.toContain("policy drop");
+		expect(accepting("ingress")).toHaveLength(1);
+		kernel.guard({ ingress: true, egress: true }, true);
+		expect(kernel.open()).toEqual({ ok: true, opened: true });
+		expect(accepting("egress")).toHaveLength(1);
+	});
+
+	test("does nothing where there is no table, and never touches one that is not ours", () => {
+		expect(kernel.open()).toEqual({ ok: true, opened: false });
+		expect(command("nft", "list", "tables")).toBe("");
+		command("nft", "add", "table", "inet", "kubearmor");
+		command(
+			"nft",
+			"add",
+			"chain",
+			"inet",
+			"kubearmor",
+			"ingress",
+			"{ type filter hook input priority 0; policy drop; }",
+		);
+		const before = text();
+		expect(kernel.open()).toMatchObject({ ok: false, reason: "foreign" });
+		expect(text()).toBe(before);
+	});
+});

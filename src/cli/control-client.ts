@@ -3,36 +3,61 @@
 import {
 	type ControlReply,
 	type ControlRequest,
-	longestLine,
+	longestReply,
 	parseReply,
 	patienceMs,
+	performMs,
 } from "../daemon/control-protocol.ts";
 import { errorText } from "./client.ts";
 
+/** Milliseconds for the daemon's own bounds and the way there and back. */
+const answerMs = patienceMs + performMs + 5000;
+/** Connecting is tried so often: a queue that is full of others' connections (EAGAIN, unix(7)) soon has room. */
+const connectTries = 50;
+const connectPauseMs = 100;
+
+const newline = 0x0a;
+
 /** One request, one reply. Never throws. */
 export async function control(path: string, request: ControlRequest): Promise<ControlReply> {
-	const ended = Promise.withResolvers<string>();
-	let text = "";
-	try {
-		const socket = await Bun.connect({
-			unix: path,
-			socket: {
-				data: (_socket, bytes) => {
-					if (text.length <= longestLine) text += bytes.toString("utf8");
+	const line = Buffer.from(`${JSON.stringify(request)}\n`);
+	for (let tries = 1; ; tries++) {
+		const ended = Promise.withResolvers<void>();
+		const chunks: Buffer[] = [];
+		let length = 0;
+		let sent = 0;
+		try {
+			const socket = await Bun.connect({
+				unix: path,
+				socket: {
+					data: (socket, bytes) => {
+						length += bytes.length;
+						if (length <= longestReply) chunks.push(Buffer.from(bytes));
+						if (length > longestReply || bytes.includes(newline)) socket.terminate();
+					},
+					drain: (socket) => {
+						sent += socket.write(line.subarray(sent));
+					},
+					close: () => ended.resolve(),
+					error: () => ended.resolve(),
 				},
-				close: () => ended.resolve(text),
-				error: () => ended.resolve(text),
-			},
-		});
-		socket.write(`${JSON.stringify(request)}\n`);
-		const timer = setTimeout(() => socket.terminate(), 2 * patienceMs);
-		const reply = parseReply((await ended.promise).trimEnd());
-		clearTimeout(timer);
-		return reply ?? { ok: false, message: "the daemon gave no answer; are both of one version?" };
-	} catch (error) {
-		return {
-			ok: false,
-			message: `no daemon answers at ${path} (${errorText(error)}); is portward running, and are you root?`,
-		};
+			});
+			sent += socket.write(line.subarray(sent));
+			const timer = setTimeout(() => socket.terminate(), answerMs);
+			await ended.promise;
+			clearTimeout(timer);
+			const reply = parseReply(Buffer.concat(chunks).toString("utf8").trimEnd());
+			return reply ?? { ok: false, message: "the daemon gave no answer; are both of one version?" };
+		} catch (error) {
+			const full = error instanceof Error && "code" in error && error.code === "EAGAIN";
+			if (full && tries < connectTries) {
+				await Bun.sleep(connectPauseMs);
+				continue;
+			}
+			return {
+				ok: false,
+				message: `no daemon answers at ${path} (${errorText(error)}); is portward running, and are you root?`,
+			};
+		}
 	}
 }

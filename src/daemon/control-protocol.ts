@@ -2,22 +2,33 @@
 
 import * as v from "valibot";
 
-/** Bytes of a request or a reply. */
-export const longestLine = 4096;
+/** Bytes of a request, with room for the longest path (PATH_MAX, limits.h) in JSON's escapes. */
+export const longestRequest = 32 * 1024;
+
+/** Bytes of a reply. */
+export const longestReply = 64 * 1024;
 
 /** Milliseconds that a request may take to arrive. */
 export const patienceMs = 2000;
 
+/** Milliseconds that the daemon may take over a request; it says so where it takes longer. */
+export const performMs = 120_000;
+
 /** Seconds that a temporary permission may last. */
 export const longestPermission = 24 * 3600;
 
-const request = v.strictObject({
-	verb: v.literal("usb-allow"),
-	port: v.pipe(v.string(), v.regex(/^[0-9]{1,5}-[0-9]{1,3}(?:\.[0-9]{1,3}){0,6}$/)),
-	seconds: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(longestPermission)),
-});
+/** What root may ask for. A verb has its own fields, and no others. */
+const request = v.variant("verb", [
+	v.strictObject({
+		verb: v.literal("usb-allow"),
+		port: v.pipe(v.string(), v.regex(/^[0-9]{1,5}-[0-9]{1,3}(?:\.[0-9]{1,3}){0,6}$/)),
+		seconds: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(longestPermission)),
+	}),
+]);
 
 export type ControlRequest = v.InferOutput<typeof request>;
+export type ControlVerb = ControlRequest["verb"];
+export type RequestOf<Verb extends ControlVerb> = Extract<ControlRequest, { verb: Verb }>;
 
 const reply = v.variant("ok", [
 	v.object({ ok: v.literal(true), message: v.string() }),
@@ -36,6 +47,15 @@ export function parseRequest(line: string): ControlRequest | null {
 export function parseReply(line: string): ControlReply | null {
 	const parsed = v.safeParse(reply, parse(line));
 	return parsed.success ? parsed.output : null;
+}
+
+/** A reply as it is sent: one line of at most `longestReply` bytes. A message that is longer is cut. */
+export function formatReply(reply: ControlReply): string {
+	const line = `${JSON.stringify(reply)}\n`;
+	if (Buffer.byteLength(line) <= longestReply) return line;
+	// No character takes more than six bytes in JSON.
+	const message = `${reply.message.slice(0, Math.floor(longestReply / 6) - 100).toWellFormed()} …`;
+	return `${JSON.stringify({ ...reply, message })}\n`;
 }
 
 function parse(line: string): unknown {

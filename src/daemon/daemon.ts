@@ -16,6 +16,7 @@ import { driftAlert } from "../report/system-alert.ts";
 import { type Accounts, AlertDesk } from "./alert-desk.ts";
 import { type AlertOutlets, openAlertOutlets } from "./alert-outlets.ts";
 import type { NftCalls, PolicyCalls, PolicySettings, Reloaded } from "./calls.ts";
+import { ControlService } from "./control-service.ts";
 import { DriftProbe } from "./drift-probe.ts";
 import { hotReload } from "./hot-reload.ts";
 import { NetworkEnforcer } from "./network-enforcer.ts";
@@ -58,6 +59,7 @@ export class Daemon {
 	readonly #observers: NetworkObservers;
 	readonly #desk: AlertDesk;
 	readonly #usb: UsbService;
+	readonly #control: ControlService;
 	#usbStarted: Promise<void> = Promise.resolve();
 	#usbEnforced: Promise<void> = Promise.resolve();
 	readonly #applyDuration = new Histogram(applyDurationBounds);
@@ -164,6 +166,11 @@ export class Daemon {
 			identity: this.#identity,
 			log,
 		});
+		this.#control = new ControlService({
+			stateDirectory: config.stateDir,
+			verbs: { "usb-allow": ({ port, seconds }) => this.#usb.allow(port, seconds) },
+			log,
+		});
 		this.#warnings = [...forwardingWarnings(forwarding()), ...this.#status.warnings];
 	}
 
@@ -171,6 +178,7 @@ export class Daemon {
 	async run(): Promise<void> {
 		const { config, log } = this.#options;
 		for (const warning of this.#warnings) log.warn(warning);
+		await this.#control.start();
 		// The log reader comes first: no packet that a new rule logs may go unread.
 		if (config.enableNetworkPolicyEnforcer) await this.#observers.start();
 		// Listening for devices may take its time; the network does not wait for it.
@@ -206,6 +214,7 @@ export class Daemon {
 
 	/** Ends everything but the rules in the kernel: a firewall must not open because its agent stopped. */
 	async stop(): Promise<void> {
+		this.#control.stop();
 		this.#watcher?.stop();
 		this.#status.stop();
 		await Promise.all([this.#observers.stop(), this.#usb.stop()]);

@@ -11,8 +11,7 @@ import type { DeviceStatus } from "../report/device-status.ts";
 import type { Logger } from "../report/log.ts";
 import type { HostIdentity } from "../report/network-alert.ts";
 import type { UsbEnforcerState } from "../report/status.ts";
-import { type ControlReply, type ControlRequest, controlPath } from "./control-protocol.ts";
-import { ControlServer } from "./control-server.ts";
+import type { ControlReply } from "./control-protocol.ts";
 import { deviceStatuses, UsbDesk } from "./usb-desk.ts";
 import { UsbEnforcer } from "./usb-enforcer.ts";
 import { laneDefaults, UsbLane } from "./usb-lane.ts";
@@ -31,13 +30,10 @@ export class UsbService {
 	readonly #enforcer: UsbEnforcer;
 	readonly #log: Logger;
 	#reason = "";
-	#control: ControlServer | null = null;
-	readonly #stateDirectory: string;
 
 	constructor(options: UsbServiceOptions) {
 		const { config, createWorker, sink, identity, log } = options;
 		this.#log = log;
-		this.#stateDirectory = config().stateDir;
 		this.#desk = new UsbDesk(sink, identity, log);
 		const memory = new UsbMemory(config().stateDir, bootId());
 		if (memory.problem !== null) log.warn("what was kept about USB is lost", { reason: memory.problem });
@@ -62,10 +58,6 @@ export class UsbService {
 	async start(): Promise<void> {
 		if (!this.#enforcer.enabled) return;
 		await this.#enforcer.start();
-		const path = controlPath(this.#stateDirectory);
-		const opened = await ControlServer.open({ path, perform: (request) => this.#perform(request) });
-		if (opened.ok) this.#control = opened.server;
-		else this.#log.warn("there is no control socket", { path, reason: opened.error });
 	}
 
 	/** Puts the selected device entries in force; see UsbEnforcer.enforce. */
@@ -91,8 +83,15 @@ export class UsbService {
 
 	/** Leaves everything in the kernel as it is. */
 	stop(): Promise<void> {
-		this.#control?.stop();
 		return this.#enforcer.stop();
+	}
+
+	/** Permits the device on a port for `seconds`; in the words of the control socket. */
+	allow(port: string, seconds: number): ControlReply {
+		const allowed = this.#enforcer.allow(port, seconds * 1000);
+		if (!allowed.ok) return allowed;
+		const until = new Date(allowed.until).toISOString();
+		return { ok: true, message: `the device on port ${port} is allowed until ${until}` };
 	}
 
 	/** Built-in devices are refused like others, which is seldom meant. */
@@ -102,12 +101,5 @@ export class UsbService {
 		for (const { message, hint, code } of lintPresentDevices(ruleset, devices)) {
 			this.#log.warn(message, { code, hint });
 		}
-	}
-
-	#perform({ port, seconds }: ControlRequest): ControlReply {
-		const allowed = this.#enforcer.allow(port, seconds * 1000);
-		if (!allowed.ok) return allowed;
-		const until = new Date(allowed.until).toISOString();
-		return { ok: true, message: `the device on port ${port} is allowed until ${until}` };
 	}
 }

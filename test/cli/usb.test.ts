@@ -153,9 +153,9 @@ describe("usb allow", () => {
 		const asked: unknown[] = [];
 		const opened = await ControlServer.open({
 			path: controlPath(directory),
-			perform: (request) => {
+			perform: async (request) => {
 				asked.push(request);
-				return request.port === "1-4"
+				return request.verb === "usb-allow" && request.port === "1-4"
 					? { ok: true, message: "fine" }
 					: { ok: false, message: "there is no device" };
 			},

@@ -6,7 +6,9 @@ import { control } from "../../src/cli/control-client.ts";
 import {
 	type ControlRequest,
 	controlPath,
-	longestLine,
+	formatReply,
+	longestReply,
+	longestRequest,
 	parseReply,
 	parseRequest,
 	patienceMs,
@@ -29,7 +31,7 @@ afterEach(() => {
 });
 
 async function open(over: Partial<ControlOptions> = {}): Promise<void> {
-	const perform = (request: ControlRequest) => {
+	const perform = async (request: ControlRequest) => {
 		performed.push(request);
 		return { ok: true, message: "done" } as const;
 	};
@@ -55,6 +57,8 @@ async function raw(text: string): Promise<string> {
 	await closed.promise;
 	return got;
 }
+
+const done = async () => ({ ok: true, message: "" }) as const;
 
 const request: ControlRequest = { verb: "usb-allow", port: "1-4.2", seconds: 600 };
 
@@ -104,15 +108,15 @@ describe("the control socket", () => {
 		["no time", '{"verb":"usb-allow","port":"1-4"}\n'],
 		["more than a day", '{"verb":"usb-allow","port":"1-4","seconds":86401}\n'],
 		["a field too many", '{"verb":"usb-allow","port":"1-4","seconds":1,"x":1}\n'],
-		["too many bytes", `${"x".repeat(longestLine + 1)}`],
-		["a line that is too long", `${"x".repeat(longestLine + 1)}\n`],
+		["too many bytes", `${"x".repeat(longestRequest + 1)}`],
+		["a line that is too long", `${"x".repeat(longestRequest + 1)}\n`],
 	])("refuses %s", async (_what, text) => {
 		await open();
 		expect(JSON.parse(await raw(text)).ok).toBe(false);
 		expect(performed).toEqual([]);
 	});
 
-	test("does not wait for a request that never ends, and bounds how many wait", async () => {
+	test("does not wait for a request that never ends", async () => {
 		await open();
 		const started = performance.now();
 		const many = Array.from({ length: 12 }, () => raw("{"));
@@ -121,15 +125,81 @@ describe("the control socket", () => {
 		expect(await control(path, request)).toMatchObject({ ok: true });
 	}, 10_000);
 
+	test("where all places are taken, those who ask for nothing make room for who asks", async () => {
+		await open();
+		const started = performance.now();
+		const idle = Array.from({ length: 400 }, () => raw("{"));
+		expect(await control(path, request)).toMatchObject({ ok: true });
+		expect(performance.now() - started).toBeLessThan(patienceMs / 2);
+		expect(await Promise.all(idle)).toEqual(idle.map(() => ""));
+	}, 10_000);
+
+	test("no more than so many are at work at a time, and a newcomer is told", async () => {
+		const work = Promise.withResolvers<void>();
+		let atWork = 0;
+		await open({
+			perform: async () => {
+				atWork += 1;
+				await work.promise;
+				return { ok: true, message: "worked" };
+			},
+		});
+		const busy = Array.from({ length: 64 }, () => control(path, request));
+		while (atWork < 64) await Bun.sleep(1);
+		expect(await control(path, request)).toMatchObject({
+			ok: false,
+			message: expect.stringContaining("busy"),
+		});
+		work.resolve();
+		expect(await Promise.all(busy)).toEqual(busy.map(() => ({ ok: true, message: "worked" })));
+		expect(await control(path, request)).toEqual({ ok: true, message: "worked" });
+	}, 10_000);
+
+	test("answers a request that takes too long, and one that brings out a bug", async () => {
+		const failures: unknown[] = [];
+		await open({ perform: () => new Promise(() => {}), performMs: 50 });
+		expect(await control(path, request)).toMatchObject({ ok: false });
+		servers.pop()?.stop();
+		const bug = new Error("a bug");
+		await open({ perform: () => Promise.reject(bug), failed: (error) => failures.push(error) });
+		expect(await control(path, request)).toMatchObject({
+			ok: false,
+			message: expect.stringContaining("bug"),
+		});
+		expect(failures).toEqual([bug]);
+	});
+
+	test("a request may come in pieces, a reply may be long, and neither ends where a character does", async () => {
+		const message = "ü".repeat(20_000);
+		await open({ perform: async () => ({ ok: true, message }) });
+		const got = Promise.withResolvers<string>();
+		const chunks: Buffer[] = [];
+		const socket = await Bun.connect({
+			unix: path,
+			socket: {
+				data: (_socket, bytes) => {
+					chunks.push(Buffer.from(bytes));
+				},
+				close: () => got.resolve(Buffer.concat(chunks).toString()),
+			},
+		});
+		for (const character of `${JSON.stringify(request)}\n`) {
+			socket.write(character);
+			socket.flush();
+			await Bun.sleep(1);
+		}
+		expect(parseReply((await got.promise).trim())).toEqual({ ok: true, message });
+	});
+
 	test("takes a dead daemon's place, not a live one's nor another file's", async () => {
 		await open();
-		expect(await ControlServer.open({ path, perform: () => ({ ok: true, message: "" }) })).toMatchObject({
+		expect(await ControlServer.open({ path, perform: done })).toMatchObject({
 			ok: false,
 		});
 		servers.pop()?.stop();
 		expect(() => statSync(path)).toThrow();
 		writeFileSync(path, "");
-		expect(await ControlServer.open({ path, perform: () => ({ ok: true, message: "" }) })).toMatchObject({
+		expect(await ControlServer.open({ path, perform: done })).toMatchObject({
 			ok: false,
 		});
 	});
@@ -140,6 +210,14 @@ describe("the control socket", () => {
 			message: expect.stringContaining("is portward running"),
 		});
 	});
+});
+
+test("a reply is never longer than the client reads, whatever characters it is made of", () => {
+	for (const character of ["x", "\u0001", "ü", "😀", '"']) {
+		const line = formatReply({ ok: false, message: character.repeat(70_000) });
+		expect(Buffer.byteLength(line)).toBeLessThanOrEqual(longestReply);
+		expect(parseReply(line)).toMatchObject({ ok: false });
+	}
 });
 
 test("requests and replies are what they were sent as", () => {

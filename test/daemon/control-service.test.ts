@@ -1,0 +1,54 @@
+import { expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { control } from "../../src/cli/control-client.ts";
+import { type ControlRequest, controlPath } from "../../src/daemon/control-protocol.ts";
+import { ControlService, type ControlVerbs } from "../../src/daemon/control-service.ts";
+import type { Logger } from "../../src/report/log.ts";
+
+function service(stateDirectory: string, over: Partial<ControlVerbs> = {}) {
+	const logged: string[] = [];
+	const note = (message: string) => {
+		logged.push(message);
+	};
+	const log: Logger = { info: note, warn: note, error: note };
+	const verbs: ControlVerbs = {
+		"usb-allow": ({ port, seconds }, peer) => ({ ok: true, message: `${port} ${seconds} ${peer.pid}` }),
+		...over,
+	};
+	return { logged, control: new ControlService({ stateDirectory, verbs, log }) };
+}
+
+test("each verb goes to its own part, with who asked", async () => {
+	const directory = mkdtempSync(join(tmpdir(), "portward-control."));
+	const { control: own } = service(directory);
+	await own.start();
+	const request: ControlRequest = { verb: "usb-allow", port: "1-4", seconds: 5 };
+	expect(await control(controlPath(directory), request)).toEqual({
+		ok: true,
+		message: `1-4 5 ${process.pid}`,
+	});
+	own.stop();
+	rmSync(directory, { recursive: true });
+});
+
+test("a bug in a verb is logged with its stack, and a socket that cannot be made is no end", async () => {
+	const directory = mkdtempSync(join(tmpdir(), "portward-control."));
+	const { control: own, logged } = service(directory, {
+		"usb-allow": () => {
+			throw new Error("a bug");
+		},
+	});
+	await own.start();
+	const request: ControlRequest = { verb: "usb-allow", port: "1-4", seconds: 5 };
+	expect(await control(controlPath(directory), request)).toMatchObject({ ok: false });
+	expect(logged).toEqual(["a bug in carrying out a request"]);
+	own.stop();
+	writeFileSync(controlPath(directory), "");
+	const second = service(directory);
+	await second.control.start();
+	expect(second.logged).toEqual(["there is no control socket"]);
+	second.control.stop();
+	rmSync(directory, { recursive: true });
+});

@@ -35,8 +35,10 @@ function enforce(set: readonly NetworkPolicy[]): NetworkPlan {
 	const compiled = compileNetwork(set, {
 		epoch: "bench",
 		form,
+		hashFrom,
 		posture: "block",
 		allowlistScope: "direction",
+		failsafe: { ingress: [], egress: [] },
 		essentials: true,
 		nflogGroup: 4242,
 		maxElements: 100_000_000,

@@ -97,7 +97,10 @@ export class KernelTable {
 	 * What can be done in a millisecond after somebody changed the table: closes default-drop directions where
 	 * it is gone or has lost rules, and otherwise leads packets past what was put before ours.
 	 */
-	guard(defaultDrop: NetworkPlan["defaultDrop"], lostRules: boolean): ApplyResult {
+	guard(
+		{ defaultDrop, failsafe }: Pick<NetworkPlan, "defaultDrop" | "failsafe">,
+		lostRules: boolean,
+	): ApplyResult {
 		this.#known = null;
 		const inspected = this.inspect();
 		if (!inspected.ok) return { ok: false, reason: "refused", error: inspected.error };
@@ -105,7 +108,7 @@ export class KernelTable {
 		const roots = inspected.state === "ours" && !lostRules ? this.#roots : null;
 		const commands =
 			roots === null
-				? guard(this.#table, defaultDrop)
+				? guard(this.#table, defaultDrop, failsafe)
 				: swap(this.#table, roots) + assertBaseChains(this.#table);
 		const result = this.#runner.run(this.#only(inspected.state) + commands);
 		return result.ok ? { ok: true, loaded: 0 } : this.#refused(result.error);

@@ -130,20 +130,35 @@ export function assertBaseChains(table: string): string {
 /**
  * Closes the directions whose unmatched packets are dropped, with nothing but
  * plain rules so that it loads in a millisecond: after somebody flushed the
- * table it stands in until the policies are back. Established connections and
- * IPv6 neighbour discovery go on, or the host would be off its link.
+ * table it stands in until the policies are back. Established connections,
+ * IPv6 neighbour discovery and failsafe flows go on, or the host would be off
+ * its link and out of reach.
  */
-export function guard(table: string, defaultDrop: NetworkPlan["defaultDrop"]): string {
+export function guard(
+	table: string,
+	defaultDrop: NetworkPlan["defaultDrop"],
+	failsafe: NetworkPlan["failsafe"],
+): string {
+	const counters = failsafe.map(({ counter }) => `add counter inet ${table} ${counter}\n`).join("");
 	const roots = directions
 		.map((direction) => {
-			const add = `add rule inet ${table} root_${direction}`;
-			const closed =
-				`${add} icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept\n` +
-				`${add} drop\n`;
-			return `flush chain inet ${table} root_${direction}\n${defaultDrop[direction] ? closed : ""}`;
+			const rules = defaultDrop[direction] ? closedRules(direction, failsafe) : [];
+			const added = rules.map((rule) => `add rule inet ${table} root_${direction} ${rule}\n`).join("");
+			return `flush chain inet ${table} root_${direction}\n${added}`;
 		})
 		.join("");
-	return skeleton(table) + roots + assertBaseChains(table);
+	return skeleton(table) + counters + roots + assertBaseChains(table);
+}
+
+/** What a root holds that drops every new flow that is neither failsafe nor neighbour discovery. */
+function closedRules(direction: Direction, failsafe: NetworkPlan["failsafe"]): string[] {
+	const accepted = failsafe.filter((rule) => rule.direction === direction).map(({ text }) => text);
+	return [
+		"icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept",
+		// A packet that belongs to no flow is no new one.
+		...(accepted.length === 0 ? [] : ["ct state invalid drop", ...accepted]),
+		"drop",
+	];
 }
 
 /** What the kernel holds in our table, by name. */

@@ -34,6 +34,7 @@ const reasons: Readonly<Record<Explanation["overridden"][number]["reason"], stri
 	carved: "a more specific rule makes an exception",
 	stricter: "the rules overlap, and the stricter one wins",
 	same: "both have the same action, and the other is named first",
+	failsafe: "a failsafe rule of the settings comes before every policy",
 };
 
 export const explain: Command = {
@@ -152,7 +153,8 @@ function toJson({ action, rule, overridden }: Explanation) {
 }
 
 function name(rule: CompiledRule): string {
-	if (rule.place === null) return rule.policy;
+	if (rule.place === null)
+		return rule.index < 0 ? rule.policy : `${rule.policy} ${rule.direction}[${rule.index}]`;
 	return `${rule.policy} ${rule.direction}[${rule.index}] (${rule.place.file}:${rule.place.line})`;
 }
 

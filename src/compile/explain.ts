@@ -3,11 +3,12 @@
 import { type Address, type Atom, atomOrder, interfaceMatches, matchesAddress } from "./atom.ts";
 import type { CompiledRule } from "./plan.ts";
 import { decide, type Overridden } from "./precedence.ts";
-import { decidePacket, type NetworkModel, type Packet, type Verdict } from "./program.ts";
+import { decideByPolicies, decidePacket, type NetworkModel, type Packet, type Verdict } from "./program.ts";
 
 export interface OverriddenRule {
 	readonly rule: CompiledRule;
-	readonly reason: Overridden<Atom>["reason"];
+	/** `failsafe`: the policies would have decided so, but are not asked. */
+	readonly reason: Overridden<Atom>["reason"] | "failsafe";
 	/** The rule that it yielded to; can be of the same policy. */
 	readonly by: CompiledRule;
 }
@@ -31,10 +32,12 @@ function matches(atom: Atom, packet: Packet): boolean {
  * @throws Error when precedence and the compiled model disagree, which is a bug of the compiler.
  */
 export function explain(model: NetworkModel, packet: Packet): Explanation {
-	const verdict = decidePacket(model, packet);
-	const matching = model[packet.direction].atoms.filter((atom) => matches(atom, packet));
+	const program = model[packet.direction];
+	const first = decidePacket(model, packet);
+	const verdict = decideByPolicies(program, packet);
+	const matching = program.atoms.filter((atom) => matches(atom, packet));
 	const decision = decide(matching, atomOrder);
-	const winner = decision?.winner.rule ?? model[packet.direction].posture;
+	const winner = decision?.winner.rule ?? program.posture;
 	if (winner !== verdict.rule) {
 		throw new Error(`the compiled model gives ${verdict.rule?.id} where precedence gives ${winner?.id}`);
 	}
@@ -44,5 +47,9 @@ export function explain(model: NetworkModel, packet: Packet): Explanation {
 			overridden.set(item.rule.id, { rule: item.rule, reason, by: by.rule });
 		}
 	}
-	return { ...verdict, overridden: [...overridden.values()] };
+	const others = [...overridden.values()];
+	if (first.rule === null || first.rule === verdict.rule) return { ...verdict, overridden: others };
+	const beaten =
+		verdict.rule === null ? [] : [{ rule: verdict.rule, reason: "failsafe", by: first.rule } as const];
+	return { ...first, overridden: [...beaten, ...others] };
 }

@@ -5,7 +5,7 @@
  */
 
 import type { Place } from "../policy/diagnostic.ts";
-import type { Action, Direction } from "../policy/model.ts";
+import type { Action, Direction, Transport } from "../policy/model.ts";
 
 /** `concatenated`: interval sets over concatenations (kernel 5.6+). `nested`: plain interval maps only. */
 export type RulesetForm = "concatenated" | "nested";
@@ -41,6 +41,24 @@ export interface CompiledRule {
 	readonly logCounter: string | null;
 }
 
+/** A failsafe rule as text; null is any. */
+export interface PlannedFailsafe {
+	readonly direction: Direction;
+	/** Position in `failsafe.DIRECTION` of the settings. */
+	readonly index: number;
+	readonly protocol: Transport | null;
+	/** The remote end: ADDRESS/PREFIX. */
+	readonly cidr: string | null;
+	/** The destination port or range: `22`, `6000-6010`. */
+	readonly port: string | null;
+	/** `eth0`, `eth*`. */
+	readonly interface: string | null;
+	/** Named counter of what it accepted. */
+	readonly counter: string;
+	/** The nftables rule, which needs the counter. */
+	readonly text: string;
+}
+
 export interface NetworkPlan {
 	/** Ordered so that an object names only earlier ones: create forwards, delete backwards. */
 	readonly objects: readonly NftObject[];
@@ -52,4 +70,6 @@ export interface NetworkPlan {
 	readonly allowlistMode: Readonly<Record<Direction, boolean>>;
 	/** Directions whose unmatched packets are dropped; the deny guard closes these at once after a flush. */
 	readonly defaultDrop: Readonly<Record<Direction, boolean>>;
+	/** What is accepted before any policy, in the order in which packets meet it. */
+	readonly failsafe: readonly PlannedFailsafe[];
 }

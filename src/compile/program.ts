@@ -4,7 +4,15 @@
  */
 
 import type { Action, Direction, Family, InterfaceMatch, NetworkPolicy, Transport } from "../policy/model.ts";
-import { type Address, type Atom, interfaceContains, interfaceDepth, interfaceKey } from "./atom.ts";
+import {
+	type Address,
+	type Atom,
+	interfaceContains,
+	interfaceDepth,
+	interfaceKey,
+	interfaceMatches,
+} from "./atom.ts";
+import { type Failsafe, type FailsafeProgram, failsafeHoldsAddress, failsafePrograms } from "./failsafe.ts";
 import { Axis } from "./interval.ts";
 import type { CompiledRule } from "./plan.ts";
 import { type DirectionRules, postureRule, rulesOf } from "./rules.ts";
@@ -24,6 +32,8 @@ export interface DirectionProgram {
 	/** Every other interface. */
 	readonly others: Sequences;
 	readonly allowlistMode: boolean;
+	/** Asked before the rest; the first that matches accepts. */
+	readonly failsafe: readonly FailsafeProgram[];
 	/** Decides what no atom matches; null: such packets are accepted silently. */
 	readonly posture: CompiledRule | null;
 }
@@ -34,6 +44,7 @@ export type NetworkModel = Readonly<Record<Direction, DirectionProgram>>;
 export interface Meaning {
 	readonly posture: "audit" | "block";
 	readonly allowlistScope: "direction" | "host";
+	readonly failsafe: Failsafe;
 }
 
 /** The rules of the selected policies, from which the model is built. */
@@ -50,7 +61,8 @@ export function buildModel({ ingress, egress }: RuleSets, meaning: Meaning): Net
 	const build = (direction: Direction, own: typeof ingress, other: typeof ingress): DirectionProgram => {
 		const allowlistMode = allows(own) || (host && allows(other));
 		const posture = allowlistMode ? postureRule(direction, meaning.posture) : null;
-		return { ...own, ...groups(own.atoms), allowlistMode, posture };
+		const failsafe = failsafePrograms(meaning.failsafe, direction);
+		return { ...own, ...groups(own.atoms), allowlistMode, failsafe, posture };
 	};
 	return { ingress: build("ingress", ingress, egress), egress: build("egress", egress, ingress) };
 }
@@ -118,6 +130,19 @@ export function sequencesFor(program: DirectionProgram, name: string): Sequences
 	return prefix?.sequences ?? program.others;
 }
 
+/** The failsafe rule that accepts a packet of a new connection, or null. */
+function findFailsafe(program: DirectionProgram, packet: Packet): CompiledRule | null {
+	const found = program.failsafe.find(
+		({ match }) =>
+			interfaceMatches(match.interface, packet.interface) &&
+			(match.protocol === null || match.protocol === packet.protocol) &&
+			(match.port === null || (match.port.first <= packet.port && packet.port <= match.port.last)) &&
+			(match.cidr === null ||
+				(match.cidr.family === packet.family && failsafeHoldsAddress(match.cidr, packet.address))),
+	);
+	return found?.rule ?? null;
+}
+
 /**
  * The verdict that the kernel rules give a packet of a new connection, once
  * loopback, established connections, essentials and invalid packets are out
@@ -125,6 +150,13 @@ export function sequencesFor(program: DirectionProgram, name: string): Sequences
  */
 export function decidePacket(model: NetworkModel, packet: Packet): Verdict {
 	const program = model[packet.direction];
+	const failsafe = findFailsafe(program, packet);
+	if (failsafe !== null) return { action: "Allow", rule: failsafe };
+	return decideByPolicies(program, packet);
+}
+
+/** What the policies alone say. */
+export function decideByPolicies(program: DirectionProgram, packet: Packet): Verdict {
 	const address: Address = packet.family === 4 ? Number(packet.address) : packet.address;
 	const { protocol, port } = packet;
 	for (const step of sequencesFor(program, packet.interface)[packet.family]) {

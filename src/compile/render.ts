@@ -62,6 +62,7 @@ export function renderModel(model: NetworkModel, options: RenderOptions): Render
 		elements: objects.reduce((sum, object) => sum + object.elements, 0),
 		allowlistMode: both((program) => program.allowlistMode),
 		defaultDrop: both((program) => program.posture?.action === "Block"),
+		failsafe: [...model.ingress.failsafe, ...model.egress.failsafe].map(({ planned }) => planned),
 	};
 	return { plan, cost };
 }
@@ -90,6 +91,7 @@ function renderDirection(
 	cost: Map<string, number>,
 ): string {
 	for (const what of ["invalid", "cut"]) store.counter(`${what}_${direction}`);
+	for (const { planned } of program.failsafe) store.counter(planned.counter);
 	const leaves = program.rules.map((rule) => addLeaf(store, rule, options));
 	const end = program.posture === null ? "accept" : `goto ${addLeaf(store, program.posture, options)}`;
 	const context = (family: 4 | 6): LookupContext => ({
@@ -123,7 +125,8 @@ function renderDirection(
 	const name = direction === "ingress" ? "iifname" : "oifname";
 	const literals = program.literals.map((literal) => `"${literal.name}" : goto ${group(literal.sequences)}`);
 	const rules = options.essentials ? [addEssentials(store, direction)] : [];
-	rules.push(`ct state invalid counter name "invalid_${direction}" drop`, ...cutRules(direction));
+	rules.push(`ct state invalid counter name "invalid_${direction}" drop`);
+	rules.push(...program.failsafe.map(({ planned }) => planned.text), ...cutRules(direction));
 	if (literals.length > 0) rules.push(`${name} vmap { ${literals.join(", ")} }`);
 	for (const prefix of program.prefixes) {
 		rules.push(`${name} "${prefix.name}*" goto ${group(prefix.sequences)}`);

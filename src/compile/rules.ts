@@ -1,6 +1,7 @@
 /** The rules of the selected policies: their identities, and their atoms. */
 
 import type { Diagnostic } from "../policy/diagnostic.ts";
+import { isPlainInterface } from "../policy/iface.ts";
 import type { Action, Direction, NetworkPolicy, NetworkRule } from "../policy/model.ts";
 import { type Atom, expandRule, interfaceNameBytes } from "./atom.ts";
 import { digest } from "./digest.ts";
@@ -10,9 +11,6 @@ export const postureName = "DefaultPosture";
 
 /** Severity of the posture's alerts: no policy says one. */
 const postureSeverity = 1;
-
-/** Interface names that are rendered. The kernel forbids `/`, `:` and white space; the rest is what nftables might read. */
-const safeInterface = /^[A-Za-z0-9_.@+-]+$/;
 
 export interface DirectionRules {
 	/** Sorted by policy name (bytes), then rule index; an atom's rank is a position in it. */
@@ -94,7 +92,7 @@ export function checkRules(policies: readonly NetworkPolicy[]): Diagnostic[] {
 function checkInterfaces(rule: NetworkRule, direction: Direction): Diagnostic[] {
 	return rule.interfaces.flatMap(({ name, prefix }, i) => {
 		const wildcard = prefix && name === "";
-		if (wildcard || (safeInterface.test(name) && name.length <= interfaceNameBytes)) return [];
+		if (wildcard || isPlainInterface(name)) return [];
 		return {
 			...rule.place,
 			path: `spec.${direction}[${rule.index}].iface[${i}]`,

@@ -2,19 +2,9 @@
 
 import * as v from "valibot";
 import { parseCidr } from "../policy/cidr.ts";
-import { parseInterface } from "../policy/iface.ts";
-import type { Cidr, InterfaceMatch, PortRange, Transport } from "../policy/model.ts";
+import { isPlainInterface, parseInterface } from "../policy/iface.ts";
+import type { FailsafeRule, PortRange, Transport } from "../policy/model.ts";
 import { lookupService } from "../policy/services.ts";
-
-/** New flows that are accepted whatever the policies say. A null field matches everything. */
-export interface FailsafeRule {
-	readonly protocol: Transport | null;
-	/** The remote end. Null: any address of both families. */
-	readonly cidr: Cidr | null;
-	/** The destination port: the host's own for ingress, the remote one for egress. */
-	readonly port: PortRange | null;
-	readonly interface: InterfaceMatch | null;
-}
 
 /** Rules are asked one after the other for each new flow, so there are few. */
 export const mostFailsafeRules = 32;
@@ -48,7 +38,7 @@ const interfaceName = v.pipe(
 	v.string(interfaceHint),
 	v.transform((text) => {
 		const parsed = parseInterface(text);
-		return parsed.ok && parsed.match !== "any" ? parsed.match : null;
+		return parsed.ok && parsed.match !== "any" && isPlainInterface(parsed.match.name) ? parsed.match : null;
 	}),
 	v.check((parsed) => parsed !== null, interfaceHint),
 );

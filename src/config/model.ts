@@ -1,7 +1,6 @@
 /** The daemon's settings after the file and the flags have been merged and checked. */
 
-import type { Direction } from "../policy/model.ts";
-import type { FailsafeRule } from "./failsafe.ts";
+import type { Direction, FailsafeRule } from "../policy/model.ts";
 
 export type Posture = "audit" | "block";
 

@@ -24,8 +24,12 @@ export interface NftCalls extends Calls {
 	apply(argument: { readonly plan: NetworkPlan; readonly distrust: boolean }): ApplyResult;
 	guard(argument: {
 		readonly defaultDrop: NetworkPlan["defaultDrop"];
+		readonly failsafe: NetworkPlan["failsafe"];
 		readonly lostRules: boolean;
 	}): ApplyResult;
+	/** Lets every packet pass, and `closeTable` leads them to the rules again that the table still holds. */
+	openTable(argument: null): OpenResult;
+	closeTable(argument: null): CloseResult;
 	cut(argument: { readonly flows: readonly CutFlow[] }): { ok: true } | { ok: false; error: string };
 	/** The flows that an earlier daemon refused. Null when they cannot be read. */
 	cuts(argument: null): readonly CutFlow[] | null;

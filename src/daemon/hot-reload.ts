@@ -11,6 +11,7 @@ const hot = [
 	"nodeLabels",
 	"allowlistScope",
 	"essentials",
+	"failsafe",
 	"maxElements",
 ] as const satisfies readonly (keyof Config)[];
 

@@ -162,6 +162,7 @@ export class NetworkEnforcer {
 			const lostRules = event.changes.some((change) => !added.has(change));
 			const guarded = await this.#options.nft.call("guard", {
 				defaultDrop: this.#plan.defaultDrop,
+				failsafe: this.#plan.failsafe,
 				lostRules,
 			});
 			if (!guarded.ok) this.#options.events.warn(`the deny guard could not be loaded: ${guarded.error}`);

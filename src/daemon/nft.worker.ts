@@ -87,7 +87,9 @@ const calls: NftCalls = {
 		trim();
 		return garbage;
 	},
-	guard: ({ defaultDrop, lostRules }) => kernel?.table.guard(defaultDrop, lostRules) ?? notOpen,
+	guard: ({ lostRules, ...plan }) => kernel?.table.guard(plan, lostRules) ?? notOpen,
+	openTable: () => kernel?.table.open() ?? notOpen,
+	closeTable: () => kernel?.table.close() ?? notOpen,
 	cut: ({ flows }) => kernel?.table.cut(flows) ?? notOpen,
 	cuts: () => {
 		if (!kernel?.netlink) return null;

@@ -43,6 +43,7 @@ export function compileOptions(config: Config, epoch: string, form: RulesetForm)
 		posture: config.hostDefaultNetworkPosture,
 		allowlistScope: config.allowlistScope,
 		essentials: config.essentials,
+		failsafe: config.failsafe,
 		nflogGroup: config.nflogGroup,
 		maxElements: config.maxElements,
 		logLimit,

@@ -5,6 +5,14 @@ import type { InterfaceMatch } from "./model.ts";
 /** IFNAMSIZ (linux/if.h) is 16 with the final NUL. */
 const longestName = 15;
 
+/** The kernel forbids `/`, `:` and white space; the rest that is left out is what nftables might read. */
+const plainName = /^[A-Za-z0-9_.@+-]+$/;
+
+/** Whether an interface's name, or the beginning of one, can stand in a ruleset. */
+export function isPlainInterface(name: string): boolean {
+	return plainName.test(name) && name.length <= longestName;
+}
+
 /** A match, `"any"` for a lone `*`, or what is wrong and what to write. */
 export type InterfaceResult =
 	| { readonly ok: true; readonly match: InterfaceMatch | "any" }

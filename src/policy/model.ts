@@ -45,6 +45,16 @@ export interface InterfaceMatch {
 	readonly prefix: boolean;
 }
 
+/** New flows that are accepted whatever the policies say. A null field matches everything; a port has a protocol. */
+export interface FailsafeRule {
+	readonly protocol: Transport | null;
+	/** The remote end. Null: any address of both families. */
+	readonly cidr: Cidr | null;
+	/** The destination port: the host's own for ingress, the remote one for egress. */
+	readonly port: PortRange | null;
+	readonly interface: InterfaceMatch | null;
+}
+
 /** One element of `ingress` or `egress`, with the policy's defaults already applied. */
 export interface NetworkRule {
 	/** Position in its list, from 0. */

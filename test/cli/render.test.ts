@@ -66,6 +66,7 @@ describe("render", () => {
 			elements: 0,
 			allowlistMode: { ingress: false, egress: false },
 			defaultDrop: { ingress: false, egress: false },
+			failsafe: [],
 		};
 		const steps = skeleton("t") + load("t", plan.objects) + swap("t", plan.roots) + assertBaseChains("t");
 		expect(blocks(kernelListing(tableText(plan, "t")))).toEqual(blocks(kernelListing(steps)));

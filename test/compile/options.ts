@@ -6,6 +6,7 @@ export const options: CompileOptions = {
 	posture: "block",
 	allowlistScope: "direction",
 	essentials: true,
+	failsafe: { ingress: [], egress: [] },
 	nflogGroup: 33,
 	maxElements: 1_000_000,
 	form: "concatenated",

@@ -32,6 +32,7 @@ const plan = (name: string, rules: readonly string[] = [name]): NetworkPlan => (
 	elements: 2,
 	allowlistMode: { ingress: true, egress: false },
 	defaultDrop: { ingress: true, egress: false },
+	failsafe: [],
 });
 
 const flow: JudgedFlow = {

@@ -38,6 +38,7 @@ const nothing: NetworkPlan = {
 	elements: 0,
 	allowlistMode: { ingress: false, egress: false },
 	defaultDrop: { ingress: false, egress: false },
+	failsafe: [],
 };
 const reloaded = (over: Partial<Reloaded> = {}): Reloaded => ({
 	documents: [document()],

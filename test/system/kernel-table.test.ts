@@ -72,6 +72,7 @@ function plan(g: string, defaultDrop = false): NetworkPlan {
 		elements: 1,
 		allowlistMode: { ingress: defaultDrop, egress: false },
 		defaultDrop: { ingress: defaultDrop, egress: false },
+		failsafe: [],
 	};
 }
 
@@ -169,7 +170,7 @@ describe("our table in the kernel", () => {
 		command("nft", "add", "chain", "inet", "kubearmor", "theirs");
 		const before = text();
 		expect(kernel.apply(plan("g1"))).toMatchObject({ ok: false, reason: "foreign" });
-		expect(kernel.guard({ ingress: true, egress: true }, true)).toMatchObject({
+		expect(kernel.guard({ defaultDrop: { ingress: true, egress: true }, failsafe: [] }, true)).toMatchObject({
 			ok: false,
 			reason: "foreign",
 		});
@@ -180,7 +181,9 @@ describe("our table in the kernel", () => {
 	test("after a flush the guard closes default-drop directions until the plan is back", () => {
 		kernel.apply(plan("g1", true));
 		command("nft", "flush", "ruleset");
-		expect(kernel.guard({ ingress: true, egress: false }, true)).toMatchObject({ ok: true });
+		expect(kernel.guard({ defaultDrop: { ingress: true, egress: false }, failsafe: [] }, true)).toMatchObject(
+			{ ok: true },
+		);
 		const root = (direction: string) =>
 			command("nft", "list", "chain", "inet", "kubearmor", `root_${direction}`);
 		expect(root("ingress")).toContain("\t\tdrop\n");
@@ -285,7 +288,7 @@ describe("opening our table", () => {
 		expect(kernel.open()).toEqual({ ok: true, opened: true });
 		expect(text()).not.toContain("policy drop");
 		expect(accepting("ingress")).toHaveLength(1);
-		kernel.guard({ ingress: true, egress: true }, true);
+		kernel.guard({ defaultDrop: { ingress: true, egress: true }, failsafe: [] }, true);
 		expect(kernel.open()).toEqual({ ok: true, opened: true });
 		expect(accepting("egress")).toHaveLength(1);
 	});

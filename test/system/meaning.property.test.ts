@@ -123,8 +123,10 @@ test("every packet meets the oracle's verdict and is counted at the oracle's rul
 					const compiled = compileNetwork(policies, {
 						epoch: `e${generation}`,
 						form: bench.form,
+						hashFrom: bench.hashFrom,
 						posture,
 						allowlistScope: "direction",
+						failsafe: { ingress: [], egress: [] },
 						essentials: true,
 						nflogGroup: 4242,
 						maxElements: 1_000_000,

@@ -68,3 +68,4 @@ int probe_main(int count, char **arguments);
 int flood_main(int count, char **arguments);
 int cps_main(int count, char **arguments);
 int talk_main(int count, char **arguments);
+int hammer_main(int count, char **arguments);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { Agent, type GuestProcess, type Result } from "./agent.ts";
 import { Recorder } from "./events.ts";
 import { filesDisk } from "./files-disk.ts";
+import { Hammer } from "./hammer.ts";
 import { cacheDir, readyImages } from "./images.ts";
 import { Qmp, type QmpValue } from "./qmp.ts";
 import { until, within } from "./wait.ts";
@@ -57,6 +58,8 @@ export class Vm implements AsyncDisposable {
 		private readonly agent: Agent,
 		/** Uevents and the kernel's log, from before the first USB bus on, of every boot. */
 		readonly events: Recorder,
+		/** What `traffic hammer` reports, where a test has the guest run it. */
+		readonly hammer: Hammer,
 	) {}
 
 	/** QEMU's process. */
@@ -92,6 +95,7 @@ export class Vm implements AsyncDisposable {
 			"-device", "virtio-serial-pci",
 			"-chardev", `socket,id=rpc,path=${socket("rpc")}`, "-device", "virtserialport,chardev=rpc,name=lab.rpc",
 			"-chardev", `socket,id=events,path=${socket("events")}`, "-device", "virtserialport,chardev=events,name=lab.events",
+			"-chardev", `socket,id=hammer,path=${socket("hammer")}`, "-device", "virtserialport,chardev=hammer,name=lab.hammer",
 			"-object", "rng-random,filename=/dev/urandom,id=rng", "-device", "virtio-rng-pci,rng=rng",
 			"-device", "qemu-xhci,id=hc,p2=15,p3=15", "-audiodev", "none,id=sound",
 			...disks,
@@ -117,6 +121,7 @@ export class Vm implements AsyncDisposable {
 			const qmp = opened(await Qmp.open(join(dir, "qmp"), lockSeconds * 1000, gone));
 			const started = performance.now();
 			const events = opened(await Recorder.open(join(dir, "events"), 15_000, gone));
+			const hammer = opened(await Hammer.open(join(dir, "hammer"), 15_000, gone));
 			const agent = opened(await Agent.open(join(dir, "rpc"), 15_000, gone));
 			await until(timeout, "the guest's agent", () => {
 				const end = gone();
@@ -124,7 +129,7 @@ export class Vm implements AsyncDisposable {
 				if (consoleOf(dir).includes("Kernel panic")) throw new Error("the guest's kernel has panicked");
 				return agent.boots.items.length > 0;
 			});
-			const vm = new Vm(options.flavour, dir, child, qmp, agent, events);
+			const vm = new Vm(options.flavour, dir, child, qmp, agent, events, hammer);
 			living.add(vm);
 			if (!real) await vm.run("until [ -e /run/lab/ready ]; do usleep 20000; done", { timeout });
 			vm.bootTime = performance.now() - started;
@@ -225,7 +230,7 @@ export class Vm implements AsyncDisposable {
 
 	/** Ends QEMU and removes the VM's folder. */
 	async stop(): Promise<void> {
-		for (const channel of [this.qmp, this.agent, this.events]) channel.close();
+		for (const channel of [this.qmp, this.agent, this.events, this.hammer]) channel.close();
 		this.qemu.kill("SIGTERM");
 		try {
 			await within(5_000, "QEMU to end", this.qemu.exited);

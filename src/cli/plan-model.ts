@@ -1,0 +1,106 @@
+/** What `portward plan` finds, before it is printed. Plain data. */
+
+import type { PlannedFailsafe } from "../compile/plan.ts";
+import type { PolicyDiff } from "../compile/policy-diff.ts";
+import type { Diagnostic } from "../policy/diagnostic.ts";
+import type { Action, Direction } from "../policy/model.ts";
+
+/** The rule or entry that is the reason for something; the default posture and failsafe rules have no place. */
+export interface Cause {
+	readonly policy: string;
+	readonly direction: Direction | "device";
+	/** Null for the default posture. */
+	readonly index: number | null;
+	readonly action: Action;
+	readonly file: string | null;
+	readonly line: number | null;
+}
+
+/** An open connection that the new policies end and those in force do not. */
+export interface CutConnection {
+	readonly direction: Direction;
+	/** IP protocol number. */
+	readonly protocol: number;
+	readonly local: string;
+	readonly localPort: number;
+	readonly remote: string;
+	readonly remotePort: number;
+	readonly cause: Cause;
+	/** Blocked on some interfaces only, so that it ends where its packets take one of them. */
+	readonly someInterfaces: boolean;
+}
+
+export interface ConnectionsPlan {
+	/** False where connection tracking could not be read; then `cut` has TCP sockets of this host at most. */
+	readonly checked: boolean;
+	/** Why not; "" when they were. */
+	readonly reason: string;
+	/** The first ones, `total` says how many there are. */
+	readonly cut: readonly CutConnection[];
+	readonly total: number;
+}
+
+/** A USB device that is plugged in and meets another decision than before. */
+export interface DeviceChange {
+	readonly port: string;
+	/** Four hexadecimal digits, like productId. */
+	readonly vendorId: string;
+	readonly productId: string;
+	readonly manufacturer: string | null;
+	readonly product: string | null;
+	readonly before: "authorized" | "partial" | "refused";
+	readonly after: "authorized" | "partial" | "refused";
+	/** Its functions that are refused anew, or no longer. */
+	readonly functions: readonly {
+		/** bInterfaceNumber; null for the device as a whole. */
+		readonly interface: number | null;
+		readonly className: string;
+		readonly refused: boolean;
+		/** Null where nothing speaks about it. */
+		readonly cause: Cause | null;
+	}[];
+}
+
+export interface DevicesPlan {
+	readonly checked: boolean;
+	/** Why not; "" when they were. */
+	readonly reason: string;
+	readonly changes: readonly DeviceChange[];
+}
+
+/** The SSH session in which the command runs. */
+export interface SessionPlan {
+	readonly client: string;
+	readonly clientPort: number;
+	readonly server: string;
+	readonly serverPort: number;
+	/** The connection itself would be ended. */
+	readonly cut: boolean;
+	/** A new connection like it would be refused. */
+	readonly refused: boolean;
+	/** The rule that refuses it; null when it is not refused. */
+	readonly cause: Cause | null;
+}
+
+export interface ChangePlan {
+	/** The new policies. */
+	readonly directory: string;
+	/** Where the policies that are in force lie; their last good versions stand in for what is broken there. */
+	readonly against: string;
+	/** Another change waits for its confirmation; `against` is what is confirmed. */
+	readonly pending: boolean;
+	readonly diff: PolicyDiff;
+	/** What no policy can refuse, after the change as before it. */
+	readonly failsafe: readonly PlannedFailsafe[];
+	readonly connections: ConnectionsPlan;
+	readonly devices: DevicesPlan;
+	/** Null outside an SSH session. */
+	readonly session: SessionPlan | null;
+	/** Warnings about the new policies, and about what is not known of those in force. */
+	readonly diagnostics: readonly Diagnostic[];
+}
+
+export type PlanResult =
+	| { readonly ok: true; readonly plan: ChangePlan }
+	/** Errors of the new policies, or why nothing can be said. */
+	| { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };

@@ -21,6 +21,7 @@ export const SOCK_CLOEXEC = 0o2000000;
 /** bits/socket.h */
 export const MSG_DONTWAIT = 0x40;
 export const MSG_TRUNC = 0x20;
+export const MSG_NOSIGNAL = 0x4000;
 
 /** linux/netlink.h */
 export const NETLINK_ROUTE = 0;
@@ -43,3 +44,10 @@ export const EAGAIN = 11;
 export const EEXIST = 17;
 export const EADDRINUSE = 98;
 export const ENOBUFS = 105;
+
+/** linux/time.h */
+export const CLOCK_BOOTTIME = 7;
+
+/** linux/fcntl.h, linux/fs.h */
+export const AT_FDCWD = -100;
+export const RENAME_EXCHANGE = 1 << 1;

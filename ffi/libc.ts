@@ -21,6 +21,8 @@ const FUNCTIONS = {
 	write: { args: ["int", "ptr", "u64"], returns: "i64" },
 	close: { args: ["int"], returns: "int" },
 	if_indextoname: { args: ["u32", "ptr"], returns: "ptr" },
+	clock_gettime: { args: ["int", "ptr"], returns: "int" },
+	syscall: { args: ["i64", "i64", "ptr", "i64", "ptr", "u64"], returns: "i64" },
 } as const satisfies Record<string, FFIFunction>;
 
 /** Symbols that musl and glibc do not share. */
@@ -168,6 +170,25 @@ export class Libc {
 			return null;
 		const end = name.indexOf(0);
 		return new TextDecoder().decode(name.subarray(0, end < 0 ? name.length : end));
+	}
+
+	/** clock_gettime(2); fills `time`, a struct timespec: seconds and nanoseconds. */
+	clockGetTime(clock: number, time: BigInt64Array): CallResult {
+		return this.#result("clock_gettime", this.#symbols.clock_gettime(int(clock), time));
+	}
+
+	/** renameat2(2) by its number, as C libraries before glibc 2.28 have no wrapper; paths end in a NUL. */
+	renameAt2(
+		number: number,
+		from: { readonly fd: number; readonly path: Uint8Array },
+		to: { readonly fd: number; readonly path: Uint8Array },
+		flags: number,
+	): CallResult {
+		const { syscall } = this.#symbols;
+		return this.#result(
+			"renameat2",
+			Number(syscall(int(number), int(from.fd), from.path, int(to.fd), to.path, int(flags))),
+		);
 	}
 
 	/** errno as the last call of this thread left it, for libraries that tell failures no other way. */

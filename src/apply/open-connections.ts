@@ -83,14 +83,14 @@ export interface Verdicts<F extends TrackedFlow> {
 export function judgeFlows<F extends TrackedFlow>(
 	flows: Iterable<F>,
 	isLocal: (address: string) => boolean,
-	blocked: (flow: JudgedFlow) => Blocked,
+	blocked: (judged: JudgedFlow, flow: F) => Blocked,
 ): Verdicts<F> {
 	const ended: F[] = [];
 	const refused: JudgedFlow[] = [];
 	for (const flow of flows) {
 		const judged = judgeable(flow, isLocal);
 		if (!judged) continue;
-		const verdict = blocked(judged);
+		const verdict = blocked(judged, flow);
 		if (verdict === "none") continue;
 		ended.push(flow);
 		if (verdict === "all") refused.push(judged);

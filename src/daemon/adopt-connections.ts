@@ -7,7 +7,7 @@
 
 import { Conntrack } from "../observe/conntrack.ts";
 import { type OpenSocket, openSockets } from "../observe/open-sockets.ts";
-import { socketFlow } from "./connections.ts";
+import { socketFlow } from "./open-flows.ts";
 
 /** More connections are left to their next packet: starting must not take seconds. */
 const maxAdopted = 65_536;

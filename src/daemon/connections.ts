@@ -1,25 +1,15 @@
 /** Finds and ends the open connections that the rules in force block. */
 
-import {
-	type Blocked,
-	type JudgedFlow,
-	judgeFlows,
-	type TrackedFlow,
-	type Tuple,
-} from "../apply/open-connections.ts";
+import { type Blocked, type JudgedFlow, judgeFlows, type TrackedFlow } from "../apply/open-connections.ts";
 import { Conntrack, type ConntrackEntry } from "../observe/conntrack.ts";
-import { localInterfaces } from "../observe/local-interfaces.ts";
-import { type OpenSocket, openSockets } from "../observe/open-sockets.ts";
 import type { OpenConnections } from "./calls.ts";
+import { HostNetwork, isTracked, openFlows } from "./open-flows.ts";
 
-/** Asks the compiled rules about one flow on one interface: true for an explicit Block. */
-export type BlocksFlow = (flow: JudgedFlow, networkInterface: string) => boolean;
+/** `blocked`: by an explicit Block. `failsafe`: accepted whatever the policies say. `other`: neither ends it. */
+export type FlowVerdict = "blocked" | "failsafe" | "other";
 
-/** Never an interface's name, so only rules without `iface` match it. */
-const otherInterface = "";
-
-/** IP protocol number. */
-const tcp = 6;
+/** Asks the compiled rules about one flow on one interface. */
+export type JudgeFlow = (flow: JudgedFlow, networkInterface: string) => FlowVerdict;
 
 /** Refused flows kept in mind; the kernel's sets have the same bound. */
 const maxCuts = 65_536;
@@ -28,42 +18,24 @@ export class Connections {
 	#toEnd: ConntrackEntry[] = [];
 
 	/** Reads the open connections and judges them, and the flows refused before, by the rules now in force. */
-	judge(blocks: BlocksFlow, refusedBefore: readonly JudgedFlow[]): OpenConnections {
+	judge(verdict: JudgeFlow, refusedBefore: readonly JudgedFlow[]): OpenConnections {
 		this.#toEnd = [];
-		const own = localInterfaces();
-		if (!own.ok) return { ended: 0, refused: refusedBefore, error: own.error };
-		const { names, addresses } = own.interfaces;
-		const isLocal = (address: string) =>
-			addresses.has(address) || address.startsWith("127.") || address === "::1";
-		const everywhere = [...names.filter((name) => name !== "lo"), otherInterface];
-		const blocked = (flow: JudgedFlow): Blocked => {
-			const count = everywhere.filter((name) => blocks(flow, name)).length;
-			return count === 0 ? "none" : count === everywhere.length ? "all" : "some";
-		};
+		const read = HostNetwork.read();
+		if (!read.ok) return { ended: 0, refused: refusedBefore, error: read.error };
+		const { network } = read;
 		const refused = new Refused();
-		for (const flow of refusedBefore) if (blocked(flow) === "all") refused.add(flow);
+		for (const flow of refusedBefore) if (blockedOn(network, verdict, flow) === "all") refused.add(flow);
 		let error = "";
-		const untracked = new Map(openSockets().map((socket) => [keyOf(socketTuple(socket)), socket]));
-		const opened = Conntrack.open();
-		if (!opened.ok) error = opened.error;
-		else {
-			for (const family of [4, 6] as const) {
-				const entries = opened.conntrack.dump(family);
-				const tell = (answer: { ok: boolean; error?: string }) => {
-					if (!answer.ok) error = answer.error ?? "";
-				};
-				const tracked = tap(whole(entries, tell), (entry) => {
-					untracked.delete(keyOf(entry.original));
-					untracked.delete(keyOf(entry.reply));
-				});
-				const verdicts = judgeFlows(tracked, isLocal, blocked);
-				for (const entry of verdicts.ended) this.#toEnd.push(entry);
-				for (const flow of verdicts.refused) refused.add(flow);
-			}
-			opened.conntrack.close();
-		}
-		// These have no entry to delete, but the next packet of either side would make one.
-		const verdicts = judgeFlows([...untracked.values()].map(socketFlow), isLocal, blocked);
+		const flows = whole(openFlows(), (problem) => {
+			error = problem;
+		});
+		const verdicts = judgeFlows(
+			flows,
+			(address) => network.isLocal(address),
+			(judged, flow) => blockedOn(network, verdict, judged, flow),
+		);
+		// Those without an entry have none to delete, but the next packet of either side would make one.
+		this.#toEnd = verdicts.ended.filter(isTracked);
 		for (const flow of verdicts.refused) refused.add(flow);
 		return { ended: this.#toEnd.length, refused: refused.flows, error };
 	}
@@ -86,6 +58,22 @@ export class Connections {
 	}
 }
 
+/**
+ * On which interfaces a flow is blocked. A failsafe rule for the interface that has the flow's local address
+ * spares it wholly: judged anew, it would have to wait for a packet of the side that the rule is for.
+ */
+export function blockedOn(
+	network: HostNetwork,
+	verdict: JudgeFlow,
+	judged: JudgedFlow,
+	flow?: TrackedFlow,
+): Blocked {
+	const owners = flow === undefined ? [] : network.owners(judged, flow);
+	if (owners.some((name) => verdict(judged, name) === "failsafe")) return "none";
+	const count = network.everywhere.filter((name) => verdict(judged, name) === "blocked").length;
+	return count === 0 ? "none" : count === network.everywhere.length ? "all" : "some";
+}
+
 /** Flows by tuple, the newest ones where there are too many. */
 class Refused {
 	readonly #flows = new Map<string, JudgedFlow>();
@@ -103,36 +91,7 @@ class Refused {
 	}
 }
 
-/** The connection as its own end sees it. */
-function socketTuple({ local, localPort, remote, remotePort }: OpenSocket): Tuple {
-	return { source: local, sourcePort: localPort, destination: remote, destinationPort: remotePort };
-}
-
-function keyOf({ source, sourcePort, destination, destinationPort }: Tuple): string {
-	return `${source} ${sourcePort} ${destination} ${destinationPort}`;
-}
-
-/** The connection as connection tracking would tell it; who listens on the local port did not make it. */
-export function socketFlow(socket: OpenSocket): TrackedFlow {
-	const out = socketTuple(socket);
-	const back: Tuple = {
-		source: out.destination,
-		sourcePort: out.destinationPort,
-		destination: out.source,
-		destinationPort: out.sourcePort,
-	};
-	const [original, reply] = socket.accepted ? [back, out] : [out, back];
-	return { family: socket.family, protocol: tcp, original, reply };
-}
-
-function* tap<T>(items: Iterable<T>, see: (item: T) => void): Generator<T> {
-	for (const item of items) {
-		see(item);
-		yield item;
-	}
-}
-
-/** The entries of a dump, and how it ended to `tell`. */
-function* whole<E, A>(entries: Generator<E, A, void>, tell: (answer: A) => void): Generator<E> {
-	tell(yield* entries);
+/** The items, and what the generator returned to `tell`. */
+function* whole<T, R>(items: Generator<T, R, void>, tell: (result: R) => void): Generator<T> {
+	tell(yield* items);
 }

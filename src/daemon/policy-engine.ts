@@ -5,13 +5,13 @@
 
 import { join } from "node:path";
 import type { JudgedFlow } from "../apply/open-connections.ts";
+import { hashFrom } from "../compile/hashable.ts";
 import { type CompileOptions, type CompileResult, compileNetwork } from "../compile/network.ts";
 import type { RulesetForm } from "../compile/plan.ts";
-import { decidePacket, type NetworkModel } from "../compile/program.ts";
+import type { NetworkModel } from "../compile/program.ts";
 import { lintDeviceSet } from "../compile/usb-lint.ts";
 import { DeviceRuleset, selectEntries } from "../compile/usb-ruleset.ts";
 import type { Config } from "../config/model.ts";
-import { parseCidr } from "../policy/cidr.ts";
 import {
 	type DiskFile,
 	type EnforcedDocument,
@@ -21,18 +21,17 @@ import {
 } from "../policy/collection.ts";
 import type { HostDevicePolicy } from "../policy/device-model.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
-import type { NetworkPolicy, Transport } from "../policy/model.ts";
+import type { NetworkPolicy } from "../policy/model.ts";
 import { type ParsedDocument, type ParsedFile, parsePolicyFile } from "../policy/parse.ts";
 import { matchSelector, nodeLabels } from "../select/labels.ts";
 import { type PolicyDirectory, PolicyDirectoryReader, type PolicyFile } from "../store/policy-directory.ts";
 import type { DocumentReport, OpenConnections, PolicySettings, Reloaded } from "./calls.ts";
 import { Connections } from "./connections.ts";
+import { decideFlow, flowVerdict } from "./flow-verdict.ts";
 import { LastGoodStore } from "./last-good.ts";
 
 /** Alerts of one rule a second, and at once, before the kernel suppresses the rest. */
 const logLimit = { rate: 500, burst: 1000 };
-
-const transports: Readonly<Record<number, Transport>> = { 6: "tcp", 17: "udp", 132: "sctp" };
 
 /** The compiler's options that follow from the settings. */
 export function compileOptions(config: Config, epoch: string, form: RulesetForm): CompileOptions {
@@ -135,19 +134,10 @@ export class PolicyEngine {
 	judgeConnections(refused: readonly JudgedFlow[]): OpenConnections {
 		const model = this.#model;
 		if (!model) return { ended: 0, refused, error: "" };
-		return this.#connections.judge((flow, networkInterface) => {
-			const remote = parseCidr(flow.remote);
-			if (!remote.ok) return false;
-			const verdict = decidePacket(model, {
-				direction: flow.direction,
-				family: flow.family,
-				address: remote.cidr.base,
-				interface: networkInterface,
-				protocol: transports[flow.protocol] ?? null,
-				port: flow.destinationPort,
-			});
-			return verdict.action === "Block" && verdict.rule !== null && verdict.rule.index >= 0;
-		}, refused);
+		return this.#connections.judge(
+			(flow, networkInterface) => flowVerdict(decideFlow(model, flow, networkInterface)),
+			refused,
+		);
 	}
 
 	endConnections(): { ended: number; error: string } {

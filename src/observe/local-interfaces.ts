@@ -32,8 +32,8 @@ const IFA_LOCAL = 2;
 export interface LocalInterfaces {
 	/** Every interface, the loopback included, whether it is up or not. */
 	readonly names: readonly string[];
-	/** Every configured address as canonical text, without zones. Of 127.0.0.0/8 only what is configured. */
-	readonly addresses: ReadonlySet<string>;
+	/** Every configured address as canonical text, without zones, and the interfaces that have it. Of 127.0.0.0/8 only what is configured. */
+	readonly addresses: ReadonlyMap<string, readonly string[]>;
 }
 
 export type LocalInterfacesResult =
@@ -44,13 +44,13 @@ export type LocalInterfacesResult =
 export function localInterfaces(): LocalInterfacesResult {
 	const opened = NetlinkSocket.open({ protocol: NETLINK_ROUTE });
 	if (!opened.ok) return opened;
-	const names: string[] = [];
-	const addresses = new Set<string>();
+	const names = new Map<number, string>();
+	const addresses = new Map<string, string[]>();
 	const table = new AttributeTable(IFLA_IFNAME);
 	const links = dump(opened.socket, 1, RTM_GETLINK, ({ type, bytes, start, end }) => {
 		if (type !== RTM_NEWLINK) return;
 		const name = table.read(bytes, start + LINK_HEADER_BYTES, end).text(IFLA_IFNAME);
-		if (name !== null) names.push(name);
+		if (name !== null) names.set(interfaceIndex(bytes, start), name);
 	});
 	const result = !links.ok
 		? links
@@ -59,11 +59,25 @@ export function localInterfaces(): LocalInterfacesResult {
 				table.read(bytes, start + ADDRESS_HEADER_BYTES, end);
 				// On a point-to-point interface IFA_ADDRESS is the other end.
 				const attribute = table.length(IFA_LOCAL) > 0 ? IFA_LOCAL : IFA_ADDRESS;
-				if (table.length(attribute) === 4) addresses.add(formatIpv4(bytes, table.offset(attribute)));
-				if (table.length(attribute) === 16) addresses.add(formatIpv6(bytes, table.offset(attribute)));
+				const format = formats[table.length(attribute)];
+				if (format === undefined) return;
+				const address = format(bytes, table.offset(attribute));
+				const owner = names.get(interfaceIndex(bytes, start));
+				const owners = addresses.get(address) ?? [];
+				addresses.set(address, owner === undefined ? owners : [...owners, owner]);
 			});
 	opened.socket.close();
-	return result.ok ? { ok: true, interfaces: { names, addresses } } : { ok: false, error: result.error };
+	return result.ok
+		? { ok: true, interfaces: { names: [...names.values()], addresses } }
+		: { ok: false, error: result.error };
+}
+
+/** By the bytes of an address. */
+const formats: Readonly<Record<number, typeof formatIpv4>> = { 4: formatIpv4, 16: formatIpv6 };
+
+/** ifi_index and ifa_index both stand behind four bytes of their structures, in host order. */
+function interfaceIndex(bytes: Uint8Array, start: number): number {
+	return new DataView(bytes.buffer, bytes.byteOffset).getUint32(start + 4, true);
 }
 
 function dump(

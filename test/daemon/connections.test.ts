@@ -61,7 +61,7 @@ describe("open connections of a network namespace", () => {
 		const asked: JudgedFlow[] = [];
 		const judged = connections.judge((flow) => {
 			asked.push(flow);
-			return flow.destinationPort === 4000;
+			return flow.destinationPort === 4000 ? "blocked" : "other";
 		}, []);
 		expect(judged).toMatchObject({ ended: 1, error: "" });
 		expect(judged.refused).toEqual([
@@ -87,7 +87,7 @@ describe("open connections of a network namespace", () => {
 		const names = new Set<string>();
 		const judged = connections.judge((_flow, name) => {
 			names.add(name);
-			return name === "d1";
+			return name === "d1" ? "blocked" : "other";
 		}, []);
 		expect(judged).toEqual({ ended: 1, refused: [], error: "" });
 		// Each interface but the loopback; and any other.
@@ -96,11 +96,19 @@ describe("open connections of a network namespace", () => {
 		expect(open()).toEqual([]);
 	});
 
+	test("what a failsafe rule of the interface with the local address accepts is left alone", async () => {
+		await send(remote, 4000);
+		const on = (own: string) =>
+			new Connections().judge((_flow, name) => (name === own ? "failsafe" : "blocked"), []);
+		expect(on("d0")).toEqual({ ended: 0, refused: [], error: "" });
+		expect(on("d1")).toEqual({ ended: 1, refused: [], error: "" });
+	});
+
 	test("loopback connections are never ended", async () => {
 		await send("127.0.0.1", 4000);
 		await send("192.0.2.1", 4000);
 		expect(open()).toEqual([4000, 4000]);
-		expect(new Connections().judge(() => true, [])).toEqual({ ended: 0, refused: [], error: "" });
+		expect(new Connections().judge(() => "blocked", [])).toEqual({ ended: 0, refused: [], error: "" });
 		expect(open()).toEqual([4000, 4000]);
 	});
 
@@ -114,15 +122,18 @@ describe("open connections of a network namespace", () => {
 			cut: { family: 4, remote, protocol: 6, remotePort: 1024, localPort: port },
 		});
 		const flows = [before(22), before(80)];
-		const judged = new Connections().judge((flow) => flow.destinationPort === 22, flows);
+		const judged = new Connections().judge(
+			(flow) => (flow.destinationPort === 22 ? "blocked" : "other"),
+			flows,
+		);
 		expect(judged).toEqual({ ended: 0, refused: flows.slice(0, 1), error: "" });
 	});
 
 	test("one flow is refused once, however often it is found", async () => {
 		await send(remote, 4000);
 		const connections = new Connections();
-		const first = connections.judge(() => true, []);
-		const second = connections.judge(() => true, first.refused);
+		const first = connections.judge(() => "blocked", []);
+		const second = connections.judge(() => "blocked", first.refused);
 		expect(second.refused).toEqual(first.refused);
 	});
 });

@@ -1,0 +1,31 @@
+/** What the compiled rules say about an open connection, as if it were new. Pure. */
+
+import type { JudgedFlow } from "../apply/open-connections.ts";
+import { failsafeName } from "../compile/failsafe.ts";
+import { decidePacket, type NetworkModel, type Verdict } from "../compile/program.ts";
+import { parseAddress } from "../policy/cidr.ts";
+import type { Transport } from "../policy/model.ts";
+import type { FlowVerdict } from "./connections.ts";
+
+const transports: Readonly<Record<number, Transport>> = { 6: "tcp", 17: "udp", 132: "sctp" };
+
+/** Null where the flow's remote end is no address. `networkInterface` may be "", which no rule names. */
+export function decideFlow(model: NetworkModel, flow: JudgedFlow, networkInterface: string): Verdict | null {
+	const remote = parseAddress(flow.remote);
+	if ("message" in remote) return null;
+	return decidePacket(model, {
+		direction: flow.direction,
+		family: flow.family,
+		address: remote.value,
+		interface: networkInterface,
+		protocol: transports[flow.protocol] ?? null,
+		port: flow.destinationPort,
+	});
+}
+
+/** What a verdict means for a connection that is open: the posture ends none. */
+export function flowVerdict(verdict: Verdict | null): FlowVerdict {
+	if (verdict === null || verdict.rule === null) return "other";
+	if (verdict.rule.policy === failsafeName && verdict.rule.place === null) return "failsafe";
+	return verdict.action === "Block" && verdict.rule.index >= 0 ? "blocked" : "other";
+}

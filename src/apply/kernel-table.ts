@@ -51,9 +51,14 @@ export type ApplyResult =
 			readonly error: string;
 	  };
 
-export type OpenResult =
-	| { readonly ok: true; readonly opened: boolean }
-	| { readonly ok: false; readonly reason: "foreign" | "refused"; readonly error: string };
+interface Failure {
+	readonly ok: false;
+	readonly reason: "foreign" | "refused";
+	readonly error: string;
+}
+
+export type OpenResult = { readonly ok: true; readonly opened: boolean } | Failure;
+export type CloseResult = { readonly ok: true; readonly closed: boolean } | Failure;
 
 export class KernelTable {
 	readonly #runner: CommandRunner;
@@ -141,6 +146,16 @@ export class KernelTable {
 		if (inspected.state === "foreign") return this.#foreign();
 		const result = this.#runner.run(ifOurs(this.#table) + openBaseChains(this.#table));
 		return result.ok ? { ok: true, opened: true } : this.#refused(result.error);
+	}
+
+	/** Undoes `open`: leads packets to the rules that the table still holds. `closed` is false without a table. */
+	close(): CloseResult {
+		const inspected = this.inspect();
+		if (!inspected.ok) return this.#refused(inspected.error);
+		if (inspected.state === "absent") return { ok: true, closed: false };
+		if (inspected.state === "foreign") return this.#foreign();
+		const result = this.#runner.run(ifOurs(this.#table) + assertBaseChains(this.#table));
+		return result.ok ? { ok: true, closed: true } : this.#refused(result.error);
 	}
 
 	/** Replaces the set of ended flows. */

@@ -1,6 +1,6 @@
 /** What the Workers of the daemon answer. All arguments and results are plain data. */
 
-import type { ApplyResult } from "../apply/kernel-table.ts";
+import type { ApplyResult, CloseResult, OpenResult } from "../apply/kernel-table.ts";
 import type { JudgedFlow } from "../apply/open-connections.ts";
 import type { CutFlow } from "../apply/transaction.ts";
 import type { NetworkPlan, RulesetForm } from "../compile/plan.ts";

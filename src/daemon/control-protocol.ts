@@ -19,6 +19,8 @@ export const longestPermission = 24 * 3600;
 
 /** What root may ask for. A verb has its own fields, and no others. */
 const request = v.variant("verb", [
+	v.strictObject({ verb: v.literal("panic-open") }),
+	v.strictObject({ verb: v.literal("resume") }),
 	v.strictObject({
 		verb: v.literal("usb-allow"),
 		port: v.pipe(v.string(), v.regex(/^[0-9]{1,5}-[0-9]{1,3}(?:\.[0-9]{1,3}){0,6}$/)),

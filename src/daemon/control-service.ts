@@ -58,6 +58,10 @@ export class ControlService {
 		switch (request.verb) {
 			case "usb-allow":
 				return this.#verbs["usb-allow"](request, peer);
+			case "panic-open":
+				return this.#verbs["panic-open"](request, peer);
+			case "resume":
+				return this.#verbs.resume(request, peer);
 		}
 	}
 }

@@ -22,6 +22,8 @@ import { hotReload } from "./hot-reload.ts";
 import { NetworkEnforcer } from "./network-enforcer.ts";
 import { NetworkObservers } from "./network-observers.ts";
 import { forwardingWarnings, networkState, policyStates, readiness } from "./network-state.ts";
+import { panicVerbs } from "./panic-verbs.ts";
+import { PanicWatch, panicReadiness } from "./panic-watch.ts";
 import { WorkerClient } from "./rpc.ts";
 import { StatusServer } from "./status-server.ts";
 import { UsbService } from "./usb-service.ts";
@@ -60,6 +62,7 @@ export class Daemon {
 	readonly #desk: AlertDesk;
 	readonly #usb: UsbService;
 	readonly #control: ControlService;
+	readonly #panic: PanicWatch;
 	#usbStarted: Promise<void> = Promise.resolve();
 	#usbEnforced: Promise<void> = Promise.resolve();
 	readonly #applyDuration = new Histogram(applyDurationBounds);
@@ -137,7 +140,16 @@ export class Daemon {
 		});
 		this.#enforcer = new NetworkEnforcer({
 			settings: () => this.#settings,
+		this.#panic = new PanicWatch({
+			stateDirectory: config.stateDir,
+			table: config.table,
+			sink: outlets.sink,
+			identity: this.#identity,
+			log,
+			changed: () => void this.#enforcer.reload(),
+		});
 			policy: this.#policy,
+			panic: () => this.#panic.reason(),
 			nft: this.#nft,
 			drift: this.#driftProbe,
 			events: {
@@ -168,7 +180,10 @@ export class Daemon {
 		});
 		this.#control = new ControlService({
 			stateDirectory: config.stateDir,
-			verbs: { "usb-allow": ({ port, seconds }) => this.#usb.allow(port, seconds) },
+			verbs: {
+				"usb-allow": ({ port, seconds }) => this.#usb.allow(port, seconds),
+				...panicVerbs(this.#panic, this.#enforcer),
+			},
 			log,
 		});
 		this.#warnings = [...forwardingWarnings(forwarding()), ...this.#status.warnings];
@@ -180,6 +195,7 @@ export class Daemon {
 		for (const warning of this.#warnings) log.warn(warning);
 		await this.#control.start();
 		// The log reader comes first: no packet that a new rule logs may go unread.
+		this.#panic.start();
 		if (config.enableNetworkPolicyEnforcer) await this.#observers.start();
 		// Listening for devices may take its time; the network does not wait for it.
 		this.#usbStarted = this.#usb.start();
@@ -218,6 +234,7 @@ export class Daemon {
 		this.#watcher?.stop();
 		this.#status.stop();
 		await Promise.all([this.#observers.stop(), this.#usb.stop()]);
+		this.#panic.stop();
 		this.#enforcer.stop();
 		this.#driftProbe.stop();
 		this.#policy.recycle();
@@ -295,6 +312,8 @@ export class Daemon {
 		if (this.#enforcer.plan === null) return;
 		this.#drift += 1;
 		log.error("somebody else changed the firewall's table; restoring it", {
+		// Whoever changed it: it stays open. Only a whole load closes it, which undoes the rest then.
+		if (this.#panic.check() !== null) return void this.#enforcer.open();
 			table: config.table,
 			process: event.process,
 			pid: event.pid,
@@ -319,13 +338,16 @@ export class Daemon {
 			nodeLabels: reloaded?.nodeLabels ?? config.nodeLabels,
 			enforcers: {
 				network: networkState(this.#enforcer, config),
+			panic: this.#panic.state,
 				usb: this.#usb.state,
 			},
 			policies: policyStates(reloaded, this.#enforcer, this.#usb.state),
 			rules: this.#accounts.rules,
 			drift: this.#drift,
-			warnings: [...this.#warnings, ...this.#observers.warnings],
-			readiness: readiness(reloaded, this.#enforcer, this.#usb.state, this.#failure),
+			warnings: [...this.#warnings, ...this.#status.warnings, ...this.#observers.warnings],
+			readiness:
+				panicReadiness(this.#panic.state) ??
+				readiness(reloaded, this.#enforcer, this.#usb.state, this.#failure),
 		};
 	}
 

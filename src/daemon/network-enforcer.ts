@@ -15,7 +15,8 @@ import { type WorkerClient, WorkerGone } from "./rpc.ts";
 import type { WorkerSlot } from "./worker-slot.ts";
 
 export interface EnforcerState {
-	readonly state: "active" | "disabled" | "unavailable";
+	/** `open`: panic-open stands, and every packet passes. */
+	readonly state: "active" | "disabled" | "unavailable" | "open";
 	readonly reason: string;
 	/** Counts what was put in force since the daemon started. */
 	readonly generation: number;
@@ -40,6 +41,8 @@ export interface EnforcerOptions {
 	readonly nft: WorkerClient<NftCalls>;
 	/** Told which transactions are ours. */
 	readonly drift: Pick<DriftProbe, "opened">;
+	/** Why the table is to let everything pass, or null. Asked before and after every step that could close it. */
+	readonly panic: () => string | null;
 	readonly events: EnforcerEvents;
 }
 
@@ -76,6 +79,10 @@ export class NetworkEnforcer {
 	/** The last plan could not be put in force. */
 	#failed = false;
 	#idle: ReturnType<typeof setTimeout> | null = null;
+	/** The table lets everything pass because we opened it. */
+	#opened = false;
+	/** The table was opened and has not been loaded since. */
+	#stale = false;
 	/** False while the policy Worker alone knows the last good policies. */
 	#saved = true;
 	/** Flows that a Block ended and that it refuses in both directions. */
@@ -116,7 +123,7 @@ export class NetworkEnforcer {
 
 	/** Null when the kernel's counters cannot be read now. */
 	async counters(): Promise<Readonly<Record<string, CounterValue>> | null> {
-		if (this.#state.state !== "active") return null;
+		if (this.#state.state !== "active" && this.#state.state !== "open") return null;
 		return this.#options.nft.call("counters", null);
 	}
 
@@ -130,6 +137,14 @@ export class NetworkEnforcer {
 	repair(event: DriftEvent): Promise<void> {
 		this.#wanted.repair ??= event;
 		return this.#work();
+	}
+
+	/** Opens the table at once where `panic` says so, not after the jobs that wait. "" or why it is not open. */
+	async open(): Promise<string> {
+		if (this.#form !== null) await this.#keepOpen();
+		else await this.reload();
+		if (this.#state.state === "open" || this.#state.state === "disabled") return "";
+		return this.#state.reason;
 	}
 
 	get #config(): Config {
@@ -158,7 +173,7 @@ export class NetworkEnforcer {
 	}
 
 	async #repair(event: DriftEvent): Promise<void> {
-		if (this.#plan) {
+		if (this.#plan && this.#options.panic() === null) {
 			const lostRules = event.changes.some((change) => !added.has(change));
 			const guarded = await this.#options.nft.call("guard", {
 				defaultDrop: this.#plan.defaultDrop,
@@ -172,9 +187,11 @@ export class NetworkEnforcer {
 	}
 
 	/** Returns "" or why the ruleset is not in force. */
-	async #reload(distrust: boolean): Promise<string> {
+	async #reload(suspect: boolean): Promise<string> {
 		const { events, policy, settings } = this.#options;
 		if (this.#form === null && this.#config.enableNetworkPolicyEnforcer) await this.#open();
+		if (!(await this.#keepOpen())) await this.#close();
+		const distrust = suspect || this.#stale;
 		if (distrust || this.#epoch === 0) this.#epoch += 1;
 		const read = policy.call("reload", {
 			settings: settings(),
@@ -201,6 +218,7 @@ export class NetworkEnforcer {
 			if (!this.#config.enableNetworkPolicyEnforcer) await this.#keep();
 			return this.#state.reason;
 		}
+		if (await this.#keepOpen()) return "";
 		if (!reloaded.plan) {
 			if (this.#plan === null)
 				this.#unavailable("the set of policies was refused, and none was in force before");
@@ -229,6 +247,8 @@ export class NetworkEnforcer {
 		for (const rule of plan.rules) this.#remember(rule);
 		const started = performance.now();
 		const result: ApplyResult = await nft.call("apply", { plan, distrust });
+		// It may have come to stand while the plan was loading.
+		if (await this.#keepOpen()) return "";
 		this.#failed = !result.ok;
 		const seconds = (performance.now() - started) / 1000;
 		if (!result.ok) {
@@ -240,6 +260,8 @@ export class NetworkEnforcer {
 		if (result.unadopted !== undefined) events.warn(`open connections may stall: ${result.unadopted}`);
 		// The kernel has the objects now; at 100 000 elements their text is megabytes.
 		this.#plan = { ...plan, objects: [] };
+		this.#opened = false;
+		this.#stale = false;
 		this.#state = {
 			state: "active",
 			reason: "",
@@ -252,6 +274,29 @@ export class NetworkEnforcer {
 		if (garbage !== "") events.warn(`old objects stay in the table for now: ${garbage}`);
 		await this.#keep();
 		return "";
+	}
+
+	/** Opens the table while panic-open stands, which it returns. */
+	async #keepOpen(): Promise<boolean> {
+		const reason = this.#options.panic();
+		if (reason === null || this.#form === null) return false;
+		this.#opened = true;
+		this.#stale = true;
+		const result = await this.#options.nft.call("openTable", null);
+		if (result.ok) this.#state = { ...this.#state, state: "open", reason };
+		else this.#unavailable(`panic-open stands, but the table could not be opened: ${result.error}`);
+		return true;
+	}
+
+	/** What the table still holds is in force again before the policies are read: they may be broken by now. */
+	async #close(): Promise<void> {
+		if (!this.#opened) return;
+		const result = await this.#options.nft.call("closeTable", null);
+		this.#opened = !result.ok;
+		if (!result.ok)
+			this.#options.events.warn(`the table is open until the policies are read: ${result.error}`);
+		else if (this.#plan) this.#state = { ...this.#state, state: "active", reason: "" };
+		else this.#unavailable("the policies are being read");
 	}
 
 	async #keep(): Promise<void> {

@@ -119,6 +119,12 @@ function stateFamilies(state: DaemonState): Family[] {
 			}),
 		),
 		one(
+			"portward_panic_open",
+			"gauge",
+			"Whether panic-open stands: 1 while the network table lets everything pass.",
+			Number(state.panic !== null),
+		),
+		one(
 			"portward_ruleset_generation",
 			"gauge",
 			"Number of the ruleset in force; it grows with every change.",

@@ -35,6 +35,7 @@ const enforcerTones: Readonly<Record<EnforcerState["state"], Tone>> = {
 	active: "good",
 	disabled: "idle",
 	unavailable: "bad",
+	open: "bad",
 };
 
 const conditions: Readonly<Record<PolicyCondition, readonly [Tone, string]>> = {
@@ -99,6 +100,11 @@ function cards(status: StatusDocument): Html {
 		["Events", usb.backend ?? "none"],
 	]);
 	return html`<div class="cards">${enforcerCard("Network", network, [mode])}<section><h2>Ruleset</h2>${ruleset}</section>${enforcerCard("USB", usb, usb.state === "active" ? [lock] : [])}</div>`;
+}
+
+function panic({ panic }: StatusDocument): Html {
+	if (panic === null) return html``;
+	return html`<section class="warnings"><div class="title"><h2>${badge("bad", "open")} No network policy is enforced</h2></div><ul><li>panic-open since ${panic.since}: ${shown(panic.reason)}</li></ul></section>`;
 }
 
 function warnings(status: StatusDocument): Html {
@@ -181,6 +187,7 @@ export function renderPage(
 <body>
 <header><h1>Portward</h1><span class="host">${shown(hostname)} · ${shown(version)}</span><span class="ready">${badge(ready.ready ? "good" : "bad", ready.ready ? "ready" : "not ready")} ${shown(ready.body)}</span></header>
 <main>
+${panic(status)}
 ${cards(status)}
 ${warnings(status)}
 ${policies(status)}

@@ -5,7 +5,8 @@ import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { Action, Direction } from "../policy/model.ts";
 
 export interface EnforcerState {
-	readonly state: "active" | "disabled" | "unavailable";
+	/** `open`: panic-open stands, and every packet passes. */
+	readonly state: "active" | "disabled" | "unavailable" | "open";
 	/** Why it is not active; "" when it is. */
 	readonly reason: string;
 }
@@ -63,10 +64,20 @@ export interface Readiness {
 	readonly body: string;
 }
 
+/** panic-open stands: the network table lets everything pass. */
+export interface PanicState {
+	/** RFC 3339. */
+	readonly since: string;
+	/** One line of printable text. */
+	readonly reason: string;
+}
+
 /** A plain snapshot that the daemon fills. */
 export interface DaemonState {
 	readonly version: string;
 	readonly hostname: string;
+	/** Null while the policies are enforced. */
+	readonly panic: PanicState | null;
 	/** System and configured labels merged. */
 	readonly nodeLabels: Readonly<Record<string, string>>;
 	readonly enforcers: { readonly network: NetworkEnforcerState; readonly usb: UsbEnforcerState };
@@ -89,6 +100,7 @@ export interface PolicyStatus extends PolicyState {
 export interface StatusDocument {
 	readonly version: string;
 	readonly hostname: string;
+	readonly panic: PanicState | null;
 	readonly nodeLabels: Readonly<Record<string, string>>;
 	readonly ready: Readiness;
 	readonly enforcers: DaemonState["enforcers"];
@@ -133,6 +145,7 @@ export function statusDocument(state: DaemonState): StatusDocument {
 	return {
 		version: state.version,
 		hostname: state.hostname,
+		panic: state.panic,
 		nodeLabels: state.nodeLabels,
 		ready: { ready: state.readiness.ready, body: state.readiness.body },
 		enforcers: state.enforcers,

@@ -15,6 +15,8 @@ function service(stateDirectory: string, over: Partial<ControlVerbs> = {}) {
 	const log: Logger = { info: note, warn: note, error: note };
 	const verbs: ControlVerbs = {
 		"usb-allow": ({ port, seconds }, peer) => ({ ok: true, message: `${port} ${seconds} ${peer.pid}` }),
+		"panic-open": () => ({ ok: true, message: "opened" }),
+		resume: () => ({ ok: true, message: "resumed" }),
 		...over,
 	};
 	return { logged, control: new ControlService({ stateDirectory, verbs, log }) };
@@ -29,6 +31,11 @@ test("each verb goes to its own part, with who asked", async () => {
 		ok: true,
 		message: `1-4 5 ${process.pid}`,
 	});
+	expect(await control(controlPath(directory), { verb: "panic-open" })).toEqual({
+		ok: true,
+		message: "opened",
+	});
+	expect(await control(controlPath(directory), { verb: "resume" })).toEqual({ ok: true, message: "resumed" });
 	own.stop();
 	rmSync(directory, { recursive: true });
 });

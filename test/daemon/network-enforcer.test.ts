@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, jest, test } from "bun:test";
-import type { ApplyResult } from "../../src/apply/kernel-table.ts";
+import type { ApplyResult, OpenResult } from "../../src/apply/kernel-table.ts";
 import type { JudgedFlow } from "../../src/apply/open-connections.ts";
 import type { CompiledRule, NetworkPlan } from "../../src/compile/plan.ts";
 import type { Config } from "../../src/config/model.ts";
@@ -56,6 +56,8 @@ interface World {
 	refused: readonly JudgedFlow[];
 	unsaved: string | null;
 	bug: string | null;
+	panic: string | null;
+	openTable: OpenResult;
 }
 
 const stops: (() => void)[] = [];
@@ -75,6 +77,8 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 		refused: [],
 		unsaved: null,
 		bug: null,
+		panic: null,
+		openTable: { ok: true, opened: true },
 		...world,
 	};
 	const log: string[] = [];
@@ -86,6 +90,14 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 		},
 		probe: () => null,
 		cuts: () => null,
+		openTable: () => {
+			log.push("open table");
+			return state.openTable;
+		},
+		closeTable: () => {
+			log.push("close table");
+			return { ok: true, closed: true };
+		},
 		collect: () => {
 			log.push("collect");
 			return state.garbage;
@@ -155,6 +167,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 		policy: slot,
 		nft: new WorkerClient<NftCalls>("nft", LocalWorker.serving(nft), () => {}),
 		drift: { opened: async () => void log.push("probe") },
+		panic: () => state.panic,
 		events: {
 			read: () => {},
 			reloaded: (result, _seconds, detail) => log.push(`${result}: ${detail}`),
@@ -449,5 +462,85 @@ describe("at rest", () => {
 		enforcer.stop();
 		jest.advanceTimersByTime(60_000);
 		expect(take()).toEqual([]);
+	});
+});
+
+describe("while panic-open stands", () => {
+	const why = "panic-open since 2026-01-01T00:00:00.000Z: drill";
+
+	test("a reload, a repair and a start read the policies and leave the table open", async () => {
+		const { enforcer, world, take } = setUp();
+		await enforcer.reload();
+		take();
+		world.panic = why;
+		await enforcer.reload();
+		expect(take()).toEqual(["open table", "read", "open table"]);
+		await enforcer.repair(drift);
+		expect(take()).toEqual(["open table", "read", "open table", "repaired: "]);
+		expect(enforcer.state).toMatchObject({ state: "open", reason: why, generation: 1 });
+		expect(await enforcer.counters()).toEqual({ c_first: { packets: 1, bytes: 2 } });
+		const started = setUp({ panic: why });
+		await started.enforcer.reload();
+		expect(started.take()).toEqual(["open", "probe", "found c_first", "open table", "read", "open table"]);
+		expect(started.enforcer.state).toMatchObject({ state: "open", generation: 0 });
+	});
+
+	test("it opens at once, and again after a plan that was on its way", async () => {
+		const gate = Promise.withResolvers<ApplyResult>();
+		const { enforcer, world, take } = setUp({ apply: () => gate.promise });
+		const loading = enforcer.reload();
+		while (!take().includes("apply first")) await Bun.sleep(1);
+		world.panic = why;
+		const opening = enforcer.open();
+		gate.resolve(applied);
+		expect(await opening).toBe("");
+		await loading;
+		expect(take()).toEqual(["open table", "open table"]);
+		expect(enforcer.state.state).toBe("open");
+	});
+
+	test("afterwards what the table holds is in force before the policies are read, and all of it is loaded anew", async () => {
+		const { enforcer, world, take, epochs } = setUp();
+		await enforcer.reload();
+		world.panic = why;
+		await enforcer.reload();
+		take();
+		world.panic = null;
+		world.plan = null;
+		await enforcer.reload();
+		expect(take()).toEqual([
+			"close table",
+			"read",
+			"refused: the set of policies was refused; what was in force stays",
+		]);
+		expect(enforcer.state).toMatchObject({ state: "active", reason: "" });
+		world.plan = plan("second");
+		await enforcer.reload();
+		expect(take().slice(0, 3)).toEqual(["read", "apply second distrust", "applied: 1 objects loaded"]);
+		await enforcer.reload();
+		expect(take().slice(0, 2)).toEqual(["read", "apply second"]);
+		// Names that the table held before are given to nothing new; then they stay.
+		expect(epochs.lastIndexOf(epochs[0] ?? "")).toBe(0);
+		expect(epochs[4]).toBe(epochs[3] ?? "");
+	});
+
+	test("a table that cannot be opened is said, and tried again", async () => {
+		jest.useFakeTimers();
+		const { enforcer, world } = setUp({
+			panic: why,
+			openTable: { ok: false, reason: "refused", error: "no memory" },
+		});
+		expect(await enforcer.open()).toContain("could not be opened: no memory");
+		expect(enforcer.state.state).toBe("unavailable");
+		world.openTable = { ok: true, opened: true };
+		jest.advanceTimersByTime(30_000);
+		while (enforcer.state.state !== "open") await Promise.resolve();
+	});
+
+	test("without a network enforcer there is nothing to open", async () => {
+		const { enforcer, take } = setUp({ panic: why }, { enableNetworkPolicyEnforcer: false });
+		expect(await enforcer.open()).toBe("");
+		expect(take()).toEqual(["read", "keep"]);
+		expect(enforcer.state.state).toBe("disabled");
 	});
 });

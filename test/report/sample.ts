@@ -78,6 +78,7 @@ export function sampleState(overrides: Partial<DaemonState> = {}): DaemonState {
 	return {
 		version: "0.1.0",
 		hostname: "vm1",
+		panic: null,
 		nodeLabels: { "kubernetes.io/hostname": "vm1" },
 		enforcers: {
 			network: {

@@ -1,0 +1,38 @@
+/** What panic-open and resume ask of a running daemon, after they have changed the record themselves. */
+
+import type { ControlReply } from "./control-protocol.ts";
+import type { NetworkEnforcer } from "./network-enforcer.ts";
+import type { PanicWatch } from "./panic-watch.ts";
+
+type Enforcer = Pick<NetworkEnforcer, "open" | "reload" | "state">;
+
+export interface PanicVerbs {
+	readonly "panic-open": () => Promise<ControlReply>;
+	readonly resume: () => Promise<ControlReply>;
+}
+
+/** Each looks at the record itself: the request carries nothing that could be forged. */
+export function panicVerbs(watch: Pick<PanicWatch, "check">, enforcer: Enforcer): PanicVerbs {
+	const answer = (ok: boolean, message: string): ControlReply => ({ ok, message });
+	return {
+		"panic-open": async () => {
+			if (watch.check() === null)
+				return answer(false, "the daemon sees no record of panic-open: it has another state directory");
+			const error = await enforcer.open();
+			if (error !== "") return answer(false, error);
+			return enforcer.state.state === "disabled"
+				? answer(true, "the network enforcer is disabled: nothing was in force")
+				: answer(true, "the daemon has opened the network table and leaves it open");
+		},
+		resume: async () => {
+			if (watch.check() !== null)
+				return answer(false, "the daemon still sees a record of panic-open: it has another state directory");
+			await enforcer.reload();
+			const { state, reason } = enforcer.state;
+			if (state === "active") return answer(true, "the network policies are enforced again");
+			return state === "disabled"
+				? answer(true, "the network enforcer is disabled: nothing is to be enforced")
+				: answer(false, `the network policies are not enforced: ${reason}`);
+		},
+	};
+}

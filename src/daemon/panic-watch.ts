@@ -1,0 +1,119 @@
+/**
+ * Whether panic-open stands, as its record says. The record is read whenever
+ * the table might be closed, and from time to time: what panic-open and resume
+ * wrote counts also where they could not tell this daemon.
+ */
+
+import type { AlertSink } from "../report/alert-sink.ts";
+import type { Logger } from "../report/log.ts";
+import type { HostIdentity } from "../report/network-alert.ts";
+import { panicAlert } from "../report/panic-alert.ts";
+import type { PanicState, Readiness } from "../report/status.ts";
+import { readPanic } from "../store/panic.ts";
+
+export interface PanicWatchOptions {
+	readonly stateDirectory: string;
+	readonly table: string;
+	readonly sink: Pick<AlertSink, "publish">;
+	readonly identity: HostIdentity;
+	readonly log: Logger;
+	/** Called when the record came or went without `check` having been asked. */
+	readonly changed: () => void;
+	/** Milliseconds between two looks. */
+	readonly pollMs?: number;
+	/** Milliseconds between two warnings that the table is still open. */
+	readonly remindMs?: number;
+}
+
+const defaultPollMs = 2000;
+const defaultRemindMs = 10 * 60_000;
+
+export class PanicWatch {
+	readonly #options: PanicWatchOptions;
+	#state: PanicState | null = null;
+	#problem: string | null = null;
+	#reminded = 0;
+	#timer: ReturnType<typeof setInterval> | null = null;
+
+	constructor(options: PanicWatchOptions) {
+		this.#options = options;
+	}
+
+	/** What `check` saw last. */
+	get state(): PanicState | null {
+		return this.#state;
+	}
+
+	/** Why the table is to stay open, or null. */
+	reason(): string | null {
+		const panic = this.check();
+		return panic && panicReason(panic);
+	}
+
+	start(): void {
+		this.check();
+		this.#timer = setInterval(() => this.#poll(), this.#options.pollMs ?? defaultPollMs);
+		this.#timer.unref();
+	}
+
+	stop(): void {
+		if (this.#timer !== null) clearInterval(this.#timer);
+		this.#timer = null;
+	}
+
+	/** Reads the record, and alerts of what changed. Where nobody can tell whether there is one, the last answer holds. */
+	check(): PanicState | null {
+		const { log, stateDirectory } = this.#options;
+		const read = readPanic(stateDirectory);
+		if (read.problem !== null && read.problem !== this.#problem) {
+			log.error(
+				read.open
+					? "the record of panic-open is damaged; it counts all the same, until portward resume"
+					: "nobody can tell whether panic-open stands; what was so before holds",
+				{ reason: read.problem },
+			);
+		}
+		this.#problem = read.problem;
+		if (read.open) {
+			const { since, reason } = read.record;
+			this.#become({ since: new Date(since).toISOString(), reason });
+		} else if (read.problem === null) this.#become(null);
+		return this.#state;
+	}
+
+	#become(next: PanicState | null): void {
+		const { identity, log, sink, table } = this.#options;
+		const before = this.#state;
+		this.#state = next;
+		if (before?.since === next?.since && before?.reason === next?.reason) return;
+		const time = Date.now();
+		if (next !== null) {
+			this.#reminded = performance.now();
+			log.warn("panic-open: no network policy is enforced until portward resume", { table, ...next });
+			sink.publish([panicAlert(next, true, table, time, identity)]);
+		} else if (before !== null) {
+			log.warn("panic-open has ended: the network policies are enforced again", { table });
+			sink.publish([panicAlert(before, false, table, time, identity)]);
+		}
+	}
+
+	#poll(): void {
+		const before = this.#state;
+		const now = this.check();
+		if ((before === null) !== (now === null)) this.#options.changed();
+		if (now === null || performance.now() - this.#reminded < (this.#options.remindMs ?? defaultRemindMs))
+			return;
+		this.#reminded = performance.now();
+		this.#options.log.warn("the network table is still open: portward resume closes it", { ...now });
+	}
+}
+
+/** What the enforcer says of itself while panic-open stands; one line. */
+export function panicReason({ since, reason }: PanicState): string {
+	return `panic-open since ${since}: ${reason}`;
+}
+
+/** The answer of /readyz while panic-open stands, else null. */
+export function panicReadiness(panic: PanicState | null): Readiness | null {
+	return panic && { ready: false, body: `not ready: no network policy is enforced: ${panicReason(panic)}` };
+}

@@ -15,6 +15,12 @@ interface Request {
 	readonly argument: unknown;
 }
 
+interface Pending {
+	readonly name: string;
+	resolve(value: unknown): void;
+	reject(error: Error): void;
+}
+
 type Response =
 	| { readonly id: number; readonly ok: true; readonly result: unknown }
 	| { readonly id: number; readonly ok: false; readonly error: string };
@@ -33,7 +39,10 @@ export class WorkerGone extends Error {}
 
 export class WorkerClient<C extends Calls> {
 	readonly #worker: WorkerLike;
-	readonly #pending = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
+	/** In the order of the calls: the first is what the Worker is doing. */
+	readonly #pending = new Map<number, Pending>();
+	/** When the Worker began what it is doing, in milliseconds of the monotonic clock. */
+	#busySince = 0;
 	#next = 1;
 	#gone: WorkerGone | null = null;
 
@@ -58,10 +67,19 @@ export class WorkerClient<C extends Calls> {
 		if (this.#gone) return Promise.reject(this.#gone);
 		const id = this.#next++;
 		return new Promise((resolve, reject) => {
-			this.#pending.set(id, { resolve: resolve as (value: unknown) => void, reject });
+			if (this.#pending.size === 0) this.#busySince = performance.now();
+			this.#pending.set(id, { name, resolve: resolve as (value: unknown) => void, reject });
 			const request: Request = { id, name, argument };
 			this.#worker.postMessage(request);
 		});
+	}
+
+	/** The call that the Worker is at, and for how many milliseconds; null when it has nothing to do. */
+	get busy(): { readonly call: string; readonly milliseconds: number } | null {
+		const [first] = this.#pending.values();
+		return first === undefined
+			? null
+			: { call: first.name, milliseconds: performance.now() - this.#busySince };
 	}
 
 	/** Ends the Worker; calls under way are rejected. */
@@ -76,6 +94,7 @@ export class WorkerClient<C extends Calls> {
 		const call = this.#pending.get(response.id);
 		if (!call) return;
 		this.#pending.delete(response.id);
+		this.#busySince = performance.now();
 		if (response.ok) call.resolve(response.result);
 		else call.reject(new Error(response.error));
 	}

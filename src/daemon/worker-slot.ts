@@ -27,6 +27,11 @@ export class WorkerSlot<C extends Calls> {
 		return this.#client.call(name, argument);
 	}
 
+	/** As WorkerClient.busy; null where there is no Worker. */
+	get busy(): WorkerClient<C>["busy"] {
+		return this.#client?.busy ?? null;
+	}
+
 	/** Ends the Worker with all that it remembers; calls under way are rejected. The next call starts another. */
 	recycle(): void {
 		this.#client?.stop();

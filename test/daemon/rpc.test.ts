@@ -67,6 +67,23 @@ describe("calls to a Worker", () => {
 		expect(await client.call("add", { a: 2, b: 2 })).toBe(4);
 	});
 
+	test("what a Worker is doing, and for how long, is known; an answer begins the next job", async () => {
+		const { scope, worker } = pair();
+		serve(scope, sums);
+		const client = new WorkerClient<Sums>("sums", worker, () => {});
+		expect(client.busy).toBeNull();
+		const first = client.call("add", { a: 1, b: 1 });
+		const second = client.call("fail", null).catch(() => {});
+		Bun.sleepSync(20);
+		expect(client.busy?.call).toBe("add");
+		expect(client.busy?.milliseconds).toBeGreaterThan(15);
+		await first;
+		expect(client.busy?.call).toBe("fail");
+		expect(client.busy?.milliseconds).toBeLessThan(15);
+		await second;
+		expect(client.busy).toBeNull();
+	});
+
 	test("a Worker that ends rejects what waits for it and tells once", async () => {
 		const { worker, emit } = pair();
 		const reasons: string[] = [];

@@ -25,7 +25,11 @@ function counting() {
 test("the Worker is made by the first call and keeps what it knows", async () => {
 	const { slot, workers } = counting();
 	expect(workers).toHaveLength(0);
-	expect(await slot.call("next", null)).toBe(1);
+	expect(slot.busy).toBeNull();
+	const first = slot.call("next", null);
+	expect(slot.busy?.call).toBe("next");
+	expect(await first).toBe(1);
+	expect(slot.busy).toBeNull();
 	expect(await slot.call("next", null)).toBe(2);
 	expect(workers).toHaveLength(1);
 });

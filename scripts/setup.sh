@@ -57,8 +57,18 @@ command -v conntrack >/dev/null || need conntrack
 command -v gcc >/dev/null || need gcc
 [ -e /usr/include/stdio.h ] || need libc6-dev
 command -v strace >/dev/null || need strace
+command -v curl >/dev/null || need curl
+command -v openssl >/dev/null || need openssl
 command -v unshare >/dev/null || need util-linux
 command -v git >/dev/null || need git
+# What the tests of the release and of install.sh hold them against.
+command -v shellcheck >/dev/null || need shellcheck
+command -v busybox >/dev/null || need busybox
+command -v openssl >/dev/null || need openssl
+command -v curl >/dev/null || need curl
+command -v wget >/dev/null || need wget
+command -v eu-strip >/dev/null || need elfutils
+command -v aarch64-linux-gnu-as >/dev/null || need binutils-aarch64-linux-gnu
 [ "$what" != browser ] || command -v chromium >/dev/null || command -v google-chrome >/dev/null || need chromium
 tools=node_modules/.cache/tools
 has_promtool() { command -v promtool >/dev/null || [ -x $tools/usr/bin/promtool ]; }

@@ -24,7 +24,15 @@ function run(argv: string[]): void {
 /** Path of dist/portward as the sources are now. */
 export function executable(): string {
 	const output = join(root, "dist/portward");
-	if (stale(output, ["src/**/*.ts", "ffi/**/*.ts", "build.ts", "scripts/disarm.ts", "package-lock.json"])) {
+	if (
+		stale(output, [
+			"src/**/*.ts",
+			"ffi/**/*.ts",
+			"build.ts",
+			"scripts/{compile,disarm,seal}.ts",
+			"package-lock.json",
+		])
+	) {
 		run([process.execPath, "build.ts"]);
 	}
 	return output;

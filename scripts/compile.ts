@@ -1,0 +1,89 @@
+/** Compiles portward: the one way in which executables are made, for users' builds and for releases. */
+
+import { chmod, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { disarm } from "./disarm.ts";
+import { seal } from "./seal.ts";
+
+export const root = resolve(import.meta.dir, "..");
+
+const { version }: { version: string } = await Bun.file(join(root, "package.json")).json();
+
+export { version };
+
+/** What an executable is made of, as far as it lies in the checkout. */
+const sources = [
+	"src",
+	"ffi",
+	"build.ts",
+	"scripts/compile.ts",
+	"scripts/disarm.ts",
+	"scripts/seal.ts",
+	"package-lock.json",
+];
+
+function git(...args: string[]) {
+	return Bun.spawnSync(["git", ...args], { cwd: root, stderr: "ignore" });
+}
+
+/** The commit that is built, marked when the sources differ from it; "unknown" outside a checkout. */
+export function commit(): string {
+	const head = git("rev-parse", "HEAD");
+	if (!head.success) return "unknown";
+	const clean = git("diff", "--quiet", "HEAD", "--", ...sources).success;
+	return head.stdout.toString().trim() + (clean ? "" : "-modified");
+}
+
+export interface Foreign {
+	/** As Bun writes it, such as "bun-linux-arm64-musl". */
+	readonly target: string;
+	/** File of the runtime that goes into the executable. */
+	readonly runtime: string;
+}
+
+/**
+ * Compiles to `outfile`, for this machine or for another, disarmed and sealed. Returns why it is not to be
+ * shipped, or null. Sources are trusted; `outfile` is replaced only by an executable that is whole.
+ */
+export async function compile(outfile: string, foreign?: Foreign): Promise<string | null> {
+	const workers = [...new Bun.Glob("src/**/*.worker.ts").scanSync({ cwd: root })].sort();
+	// Built under the final name, which the executable embeds, beside the one that may be running.
+	await mkdir(dirname(outfile), { recursive: true });
+	const staging = await mkdtemp(join(dirname(outfile), ".build-"));
+	try {
+		const staged = join(staging, "portward");
+		const result = await Bun.build({
+			// main.ts comes first: it is what runs; Workers are found by their path relative to it.
+			entrypoints: ["src/main.ts", ...workers].map((path) => join(root, path)),
+			target: "bun",
+			// Names stay, so that a stack trace in a bug report can be read.
+			minify: { whitespace: true, syntax: true, identifiers: false, keepNames: true },
+			sourcemap: "inline",
+			define: { BUILD: JSON.stringify({ version, commit: commit() }) },
+			// A path that is only known at run time would let the working directory choose the code.
+			allowUnresolved: [],
+			compile: {
+				outfile: staged,
+				...(foreign === undefined
+					? {}
+					: { target: foreign.target as Bun.Build.CompileTarget, executablePath: foreign.runtime }),
+				// Whoever starts portward, as root, in a directory must not run what lies in it.
+				autoloadDotenv: false,
+				autoloadBunfig: false,
+				autoloadTsconfig: false,
+				autoloadPackageJson: false,
+			},
+		});
+		if (!result.success) return result.logs.join("\n");
+		const disarmed = disarm(await Bun.file(staged).bytes());
+		if (!disarmed.ok) return disarmed.error;
+		const sealed = seal(disarmed.bytes);
+		if (!sealed.ok) return sealed.error;
+		await Bun.write(staged, sealed.value);
+		await chmod(staged, 0o755);
+		await rename(staged, outfile);
+		return null;
+	} finally {
+		await rm(staging, { recursive: true, force: true });
+	}
+}

@@ -1,0 +1,254 @@
+/**
+ * Bun finds the program that it carries through one address in its data. Where
+ * that address is zero, it is the plain Bun command line instead, without a
+ * word: so it is after `strip`, which does not know of the address and clears it.
+ *
+ * A sealed executable cannot get there. It has no section headers, so that
+ * `strip` refuses it, and it starts in a few instructions of our own
+ * (scripts/seal/*.s), which compare the address and a digest of the program
+ * with what was built, and say so and end where they differ. They lie before
+ * the program in the file and ask the kernel whether its end is there, so a
+ * file that was cut says so too. And they empty the environment of everything
+ * that portward has no use for, before the runtime can look at it.
+ *
+ * ELF: System V ABI, chapters 4 and 5. Everything here is little-endian, 64 bit.
+ */
+
+const headerSize = 64;
+const programHeaderSize = 56;
+const sectionHeaderSize = 64;
+const segment = { load: 1, note: 4 } as const;
+const flag = { execute: 1, write: 2, read: 4 } as const;
+const fixedAddresses = 2;
+/** The largest page that a kernel for these machines uses: arm64 has kernels with 64 KiB. */
+const page = 0x10000n;
+const trailer = Buffer.from("\n---- Bun! ----\n");
+/** An odd number, so that multiplying by it loses nothing: any one word that differs makes another digest. */
+const prime = 0x100000001b3n;
+
+export const damagedMessage =
+	"portward: this file is damaged: its program is gone or was changed (stripped, cut off, or copied badly). Install it again.\n";
+
+/** How many words scripts/seal/*.s have at their end. */
+const tableWords = 10;
+
+/**
+ * How the names begin of the variables that portward sees. The runtime obeys a few hundred others: BUN_JSC_functionOverrides,
+ * to name one, replaces the text of any function by what stands in a file.
+ */
+export const keptVariables = [
+	"PORTWARD_",
+	// How systemd talks to a service.
+	"NOTIFY_SOCKET=",
+	"WATCHDOG_PID=",
+	"WATCHDOG_USEC=",
+	"LISTEN_",
+	"INVOCATION_ID=",
+	"JOURNAL_STREAM=",
+	"CREDENTIALS_DIRECTORY=",
+	// Who asks, and from where.
+	"SSH_",
+	"SUDO_",
+	"USER=",
+	"LOGNAME=",
+	// How the terminal wants to be written to.
+	"TERM=",
+	"COLORTERM=",
+	"NO_COLOR=",
+	"FORCE_COLOR=",
+	"COLUMNS=",
+	"LINES=",
+	"LANG=",
+	"LC_",
+	"TZ=",
+] as const;
+
+/** What scripts/seal/x64.s assembles to, without the words at its end. */
+const x64Code =
+	"488b04244c8d4cc41052498b394885ff7433488b350f010000803e00741e31c98a040e84c074183a040f750548ffc1ebef8a0648" +
+	"ffc684c075f7ebddc607004983c108ebc5488b0594000000488b35950000004839307562b80e000000bfffffffff488b35870000" +
+	"0031d241ba080000000f054883f8f27441488b3568000000488b0d710000004c8b057200000031c0483306490fafc04889c248c1" +
+	"ea204831d04883c60848ffc975e6483b055700000075075aff2556000000b801000000bf02000000488b354d000000488b154e00" +
+	"00000f05b8e7000000bf010000000f05";
+/** The same of scripts/seal/arm64.s. */
+const arm64Code =
+	"f30300aae90340f9e96f298b294100912a8540f82a0200b4cb0800586c0140398c0100340d0080d26c696d382cffff344e696d38" +
+	"9f010e6b61000054ad050091faffff176c154038ecffff35f4ffff175f010039efffff1789040058aa040058290140f93f010aeb" +
+	"01030054e81080d20000809221040058020080d2030180d2010000d41f3800b100020054ab030058cc0300580d0080d24e8540f8" +
+	"ad010ecaad7d0c9bad814dca6b0500f161ffff540e030058bf010eeb81000054e00313aad002005800021fd6080880d2400080d2" +
+	"81020058a2020058010000d4c80b80d2200080d2010000d4";
+
+/** By ELF's e_machine. */
+export const entryCode: ReadonlyMap<number, { readonly name: "x64" | "arm64"; readonly code: Buffer }> =
+	new Map([
+		[62, { name: "x64", code: Buffer.from(x64Code, "hex") }],
+		[183, { name: "arm64", code: Buffer.from(arm64Code, "hex") }],
+	]);
+
+interface Segment {
+	/** Where its program header starts in the file. */
+	readonly header: number;
+	readonly type: number;
+	readonly flags: number;
+	readonly offset: bigint;
+	readonly address: bigint;
+	readonly fileSize: bigint;
+	readonly memorySize: bigint;
+}
+
+type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: string };
+
+const failed = (error: string) => ({ ok: false, error }) as const;
+const up = (value: bigint, unit: bigint) => ((value + unit - 1n) / unit) * unit;
+const endOf = (segment: Segment) => segment.offset + segment.fileSize;
+
+function segmentsOf(file: Buffer): Segment[] {
+	const table = Number(file.readBigUInt64LE(32));
+	return Array.from({ length: file.readUInt16LE(56) }, (_, index) => {
+		const header = table + index * programHeaderSize;
+		return {
+			header,
+			type: file.readUInt32LE(header),
+			flags: file.readUInt32LE(header + 4),
+			offset: file.readBigUInt64LE(header + 8),
+			address: file.readBigUInt64LE(header + 16),
+			fileSize: file.readBigUInt64LE(header + 32),
+			memorySize: file.readBigUInt64LE(header + 40),
+		};
+	});
+}
+
+/** Address and size of the section `name`. */
+function findSection(file: Buffer, name: string): { address: bigint; offset: bigint; size: bigint } | null {
+	const table = Number(file.readBigUInt64LE(40));
+	const at = (index: number) => table + index * sectionHeaderSize;
+	const names = Number(file.readBigUInt64LE(at(file.readUInt16LE(62)) + 24));
+	const wanted = Buffer.from(`${name}\0`);
+	for (let index = 0; index < file.readUInt16LE(60); index++) {
+		const start = names + file.readUInt32LE(at(index));
+		if (!file.subarray(start, start + wanted.length).equals(wanted)) continue;
+		return {
+			address: file.readBigUInt64LE(at(index) + 16),
+			offset: file.readBigUInt64LE(at(index) + 24),
+			size: file.readBigUInt64LE(at(index) + 32),
+		};
+	}
+	return null;
+}
+
+/** The digest that the entry code computes: of whole 8-byte words. */
+export function digest(bytes: Uint8Array): bigint {
+	const words = new BigUint64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8);
+	let value = 0n;
+	for (const word of words) {
+		const product = BigInt.asUintN(64, (value ^ word) * prime);
+		value = product ^ (product >> 32n);
+	}
+	return value;
+}
+
+/** What has to be known of the executable, or in what it is not as Bun makes it. */
+function examine(file: Buffer) {
+	if (!file.subarray(0, 6).equals(Buffer.from("\x7fELF\x02\x01", "latin1"))) {
+		return failed("not a 64 bit little-endian ELF file");
+	}
+	const code = entryCode.get(file.readUInt16LE(18));
+	if (code === undefined) return failed(`no entry code for ELF machine ${file.readUInt16LE(18)}`);
+	if (file.readUInt16LE(16) !== fixedAddresses) return failed("the executable is not one of fixed addresses");
+	const segments = segmentsOf(file);
+	const [constants, text, data, ...more] = segments.filter(({ type }) => type === segment.load);
+	const [note, ...moreNotes] = segments.filter(({ type }) => type === segment.note);
+	if (constants === undefined || text === undefined || data === undefined || more.length > 0) {
+		return failed("expected three loaded segments");
+	}
+	if (note === undefined || moreNotes.length > 0) return failed("expected one note segment");
+	if (text.flags !== (flag.read | flag.execute) || data.flags !== (flag.read | flag.write)) {
+		return failed("expected the second loaded segment to be code and the third to be data");
+	}
+	if (data.offset < endOf(text) || data.address < text.address || data.fileSize !== data.memorySize) {
+		return failed("the data does not follow the code, or is not whole in the file");
+	}
+	const program = findSection(file, ".bun");
+	if (program === null) return failed("the executable has no section .bun");
+	const programEnd = program.offset + program.size;
+	if (
+		programEnd > endOf(data) ||
+		endOf(data) - programEnd >= page ||
+		program.offset - data.offset !== program.address - data.address
+	) {
+		return failed("the program is not the end of the data");
+	}
+	const bytes = file.subarray(Number(program.offset), Number(programEnd));
+	if (bytes.readBigUInt64LE(0) !== program.size - 8n || !bytes.subarray(-trailer.length).equals(trailer)) {
+		return failed("the program has not the form that Bun gave it");
+	}
+	const before = file.subarray(Number(data.offset), Number(program.offset));
+	const pointers: number[] = [];
+	const wanted = Buffer.alloc(8);
+	wanted.writeBigUInt64LE(program.address);
+	for (let at = before.indexOf(wanted); at !== -1; at = before.indexOf(wanted, at + 1)) pointers.push(at);
+	const [pointer, ...morePointers] = pointers;
+	if (pointer === undefined || morePointers.length > 0) {
+		return failed(`the address of the program occurs ${pointers.length} times, expected once`);
+	}
+	return {
+		ok: true,
+		value: { code, segments, text, data, note, program, pointer: data.address + BigInt(pointer) },
+	} as const;
+}
+
+/** A compiled executable sealed, or why it is not as it was when this was written. */
+export function seal(executable: Uint8Array): Result<Buffer> {
+	const file = Buffer.from(executable);
+	const examined = examine(file);
+	if (!examined.ok) return examined;
+	const { code, segments, text, data, note, program, pointer } = examined.value;
+
+	// The code, then ours, then the data with the program: each loaded segment on pages of its own.
+	const entryOffset = up(endOf(text), page);
+	const dataOffset = entryOffset + page + (data.offset % page);
+	const dataSize = up(program.offset - data.offset + program.size, 8n);
+	const sealed = Buffer.alloc(Number(dataOffset + dataSize));
+	file.copy(sealed, 0, 0, Number(endOf(text)));
+	file.copy(sealed, Number(dataOffset), Number(data.offset), Number(program.offset + program.size));
+
+	const entryAddress = up(data.address + dataSize, page);
+	const words = up(program.size, 8n) / 8n;
+	const start = Number(dataOffset + (program.offset - data.offset));
+	const message = Buffer.from(damagedMessage);
+	const kept = Buffer.from([...keptVariables, ""].map((word) => `${word}\0`).join(""));
+	const messageAddress = entryAddress + BigInt(code.code.length + 8 * tableWords);
+	const table = [
+		pointer,
+		program.address,
+		program.address + 8n * (words - 1n),
+		words,
+		prime,
+		digest(Uint8Array.from(sealed.subarray(start))),
+		file.readBigUInt64LE(24),
+		messageAddress,
+		BigInt(message.length),
+		messageAddress + BigInt(message.length),
+	];
+	const entry = Buffer.concat([code.code, Buffer.from(BigUint64Array.from(table).buffer), message, kept]);
+	entry.copy(sealed, Number(entryOffset));
+
+	// What lies in the data moves with it.
+	for (const { header, offset } of segments) {
+		if (offset >= data.offset) sealed.writeBigUInt64LE(offset - data.offset + dataOffset, header + 8);
+	}
+	sealed.writeBigUInt64LE(dataSize, data.header + 32);
+	sealed.writeBigUInt64LE(dataSize, data.header + 40);
+	// The note is the linker's build id, which nothing asks for.
+	sealed.writeUInt32LE(segment.load, note.header);
+	sealed.writeUInt32LE(flag.read | flag.execute, note.header + 4);
+	const fields = [entryOffset, entryAddress, entryAddress, BigInt(entry.length), BigInt(entry.length), page];
+	fields.forEach((value, index) => {
+		sealed.writeBigUInt64LE(value, note.header + 8 + 8 * index);
+	});
+	sealed.writeBigUInt64LE(entryAddress, 24);
+	// No section headers: their offset, the size of one, their number, and the index of their names.
+	sealed.writeBigUInt64LE(0n, 40);
+	sealed.fill(0, 58, headerSize);
+	return { ok: true, value: sealed };
+}

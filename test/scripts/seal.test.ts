@@ -1,0 +1,219 @@
+/** What is left of the executable after it was stripped, cut off or changed never runs as anything else. */
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import {
+	copyFileSync,
+	mkdtempSync,
+	readFileSync,
+	rmSync,
+	statSync,
+	truncateSync,
+	writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { damagedMessage, digest, entryCode, keptVariables, seal } from "../../scripts/seal.ts";
+import { executable } from "../system/support/built.ts";
+
+const root = resolve(import.meta.dir, "../..");
+
+let directory: string;
+/** The executable's bytes, never changed. */
+let whole: Buffer;
+
+beforeAll(() => {
+	directory = mkdtempSync(join(tmpdir(), "portward-seal-"));
+	whole = readFileSync(executable());
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+function spawn(argv: string[], env: Record<string, string> = {}) {
+	const { exitCode, signalCode, stdout, stderr } = Bun.spawnSync(argv, {
+		cwd: directory,
+		env: { PATH: process.env.PATH ?? "", ...env },
+	});
+	return { code: exitCode, signal: signalCode, out: stdout.toString(), error: stderr.toString() };
+}
+
+/** A copy of the executable, changed by `change`. */
+function changed(change: (bytes: Buffer) => void): string {
+	const path = join(directory, "portward");
+	const bytes = Buffer.from(whole);
+	change(bytes);
+	rmSync(path, { force: true });
+	writeFileSync(path, bytes, { mode: 0o755 });
+	return path;
+}
+
+/** Where the loaded segment that contains `address` has it in the file. */
+function offsetOf(bytes: Buffer, address: bigint): number {
+	for (let index = 0; index < bytes.readUInt16LE(56); index++) {
+		const header = 64 + 56 * index;
+		const start = bytes.readBigUInt64LE(header + 16);
+		if (bytes.readUInt32LE(header) !== 1 || address < start) continue;
+		if (address < start + bytes.readBigUInt64LE(header + 32)) {
+			return Number(bytes.readBigUInt64LE(header + 8) + address - start);
+		}
+	}
+	throw new Error(`no segment holds ${address}`);
+}
+
+/** The words that the entry code compares with. */
+function table(bytes: Buffer) {
+	const code = entryCode.get(bytes.readUInt16LE(18))?.code.length ?? 0;
+	const at = offsetOf(bytes, bytes.readBigUInt64LE(24)) + code;
+	const word = (index: number) => bytes.readBigUInt64LE(at + 8 * index);
+	return {
+		pointer: offsetOf(bytes, word(0)),
+		program: offsetOf(bytes, word(1)),
+		words: Number(word(3)),
+		entry: word(6),
+	};
+}
+
+const damaged = { code: 1, signal: undefined, out: "", error: damagedMessage };
+
+describe("the entry code", () => {
+	test.each([
+		["x64", "as"],
+		["arm64", "aarch64-linux-gnu-as"],
+	] as const)("for %s is what its source assembles to", (name, assembler) => {
+		const [object, flat] = [join(directory, `${name}.o`), join(directory, `${name}.bin`)];
+		expect(spawn([assembler, join(root, `scripts/seal/${name}.s`), "-o", object]).error).toBe("");
+		expect(
+			spawn([assembler.replace(/as$/u, "objcopy"), "-O", "binary", "-j", ".text", object, flat]).error,
+		).toBe("");
+		const assembled = readFileSync(flat);
+		const code = [...entryCode.values()].find((each) => each.name === name)?.code ?? Buffer.alloc(0);
+		expect(assembled.subarray(0, code.length).toString("hex")).toBe(code.toString("hex"));
+		// What follows are the ten words that are filled in.
+		expect(assembled.subarray(code.length)).toEqual(Buffer.alloc(80));
+	});
+
+	test("finds any single word that differs", () => {
+		const words = new Uint8Array(64).fill(7);
+		const seen = new Set([digest(words)]);
+		for (let bit = 0; bit < 512; bit++) {
+			const other = Uint8Array.from(words);
+			other[bit >> 3] = (other[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+			seen.add(digest(other));
+		}
+		expect(seen.size).toBe(513);
+	});
+});
+
+describe("a damaged executable", () => {
+	test("without the address of its program says so and ends; the runtime alone would be plain Bun", () => {
+		const { pointer, entry } = table(whole);
+		expect(spawn([changed((bytes) => bytes.fill(0, pointer, pointer + 8)), "--version"])).toEqual(damaged);
+		const bare = changed((bytes) => {
+			bytes.fill(0, pointer, pointer + 8);
+			bytes.writeBigUInt64LE(entry, 24);
+		});
+		expect(spawn([bare, "-e", "console.log(6 * 7)"]).out).toBe("42\n");
+	});
+
+	test.each(["first", "middle", "last"])("with one bit of its program changed, in its %s word", (where) => {
+		const { program, words } = table(whole);
+		const word = { first: 0, middle: words >> 1, last: words - 1 }[where] ?? 0;
+		const path = changed((bytes) => {
+			const at = program + 8 * word;
+			bytes.writeUInt8(bytes.readUInt8(at) ^ 0x10, at);
+		});
+		expect(spawn([path, "version"])).toEqual(damaged);
+	});
+
+	// Eight, because up to seven after its end are padding.
+	test.each([8, 9, 4096, 100_000, 1_000_000])("cut off by %d bytes, which its program needs", (missing) => {
+		const path = changed(() => {});
+		truncateSync(path, statSync(path).size - missing);
+		expect(spawn([path, "version"])).toEqual(damaged);
+	});
+
+	test.each([0.98, 0.9, 0.5, 0.1, 0.001])("cut off at %d of its length does not start at all", (part) => {
+		const path = changed(() => {});
+		truncateSync(path, Math.floor(whole.length * part));
+		const result = spawn([path, "--version"]);
+		expect(result.out).toBe("");
+		expect(result.code).not.toBe(0);
+	});
+});
+
+test.each([
+	"strip",
+	"strip --strip-all",
+	"strip --strip-debug",
+	"strip --strip-unneeded",
+	"objcopy --strip-all",
+	"eu-strip",
+	"eu-strip --strip-debug",
+	"eu-strip --strip-sections",
+])("%s leaves it as it is", (command) => {
+	const path = join(directory, "stripped");
+	copyFileSync(executable(), path);
+	expect(spawn([...command.split(" "), path]).code).not.toBeNull();
+	expect(spawn([path, "version"]).out).toStartWith("portward ");
+	expect(spawn([path, "-e", "console.log(1)"]).out).toBe("");
+	expect(readFileSync(path).equals(whole)).toBe(true);
+});
+
+test("of the environment portward sees what it has a use for, and nothing else", async () => {
+	const kept = keptVariables.map((name) => (name.endsWith("=") ? `${name}x` : `${name}X=x`));
+	const others = [
+		"BUN_OPTIONS=",
+		"BUN_JSC_useJIT=1",
+		"NODE_OPTIONS=",
+		"HOME=/",
+		"PATH=/",
+		"TERMX=1",
+		"ATERM=1",
+		"X=",
+	];
+	const mixed = [...kept, ...others].sort((a, b) => a.slice(1).localeCompare(b.slice(1)));
+	// It asks a server that does not answer, and so can be looked at.
+	const asked = Promise.withResolvers<void>();
+	const path = join(directory, "status.sock");
+	const never = new Promise<Response>(() => {});
+	const server = Bun.serve({
+		unix: path,
+		fetch: () => {
+			asked.resolve();
+			return never;
+		},
+	});
+	const argv = [executable(), "alerts", "--follow", "--status-address", `unix:${path}`];
+	const client = Bun.spawn(["env", "-i", ...mixed, ...argv], {
+		cwd: directory,
+		stdout: "ignore",
+		stderr: "ignore",
+	});
+	await asked.promise;
+	const seen = readFileSync(`/proc/${client.pid}/environ`, "latin1");
+	client.kill("SIGKILL");
+	await client.exited;
+	await server.stop(true);
+	// An emptied variable begins with a NUL; what is left of it is no variable's name.
+	const expected = mixed.map((text) => (kept.includes(text) ? text : `\0${text.slice(1)}`));
+	expect(seen).toBe(expected.map((text) => `${text}\0`).join(""));
+});
+
+describe("what is not as Bun makes it is not sealed", () => {
+	const error = (bytes: Uint8Array) => {
+		const result = seal(bytes);
+		return result.ok ? "" : result.error;
+	};
+
+	test("a file of another kind", () => {
+		expect(error(Buffer.from("#!/bin/sh\n".padEnd(4096)))).toContain("not a 64 bit little-endian ELF");
+	});
+
+	test("another machine", () => {
+		const other = Buffer.from(whole.subarray(0, 4096));
+		other.writeUInt16LE(243, 18);
+		expect(error(other)).toContain("ELF machine 243");
+	});
+
+	test("what is sealed already", () => {
+		expect(error(whole)).toContain("segments");
+	});
+});

@@ -1,0 +1,74 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { findSshSession, parseSshConnection } from "../../src/observe/ssh-session.ts";
+
+const proc = mkdtempSync(join(tmpdir(), "portward-proc-"));
+afterAll(() => rmSync(proc, { recursive: true }));
+
+function process(pid: number, parent: number, startTicks: number, environment: string | null): void {
+	mkdirSync(join(proc, String(pid)));
+	const rest = Array.from({ length: 17 }, () => "0").join(" ");
+	writeFileSync(join(proc, `${pid}/stat`), `${pid} (a ) b) S ${parent} ${rest} ${startTicks} 0\n`);
+	if (environment !== null) writeFileSync(join(proc, `${pid}/environ`), environment);
+}
+
+const connection = "198.51.100.7 50022 192.0.2.1 22";
+
+describe("the session of a process", () => {
+	test("is its own, or that of the nearest ancestor that tells, since the oldest of that session", () => {
+		process(10, 1, 100, "PATH=/\0");
+		process(11, 10, 250, `A=b\0SSH_CONNECTION=${connection}\0`);
+		process(12, 11, 300, `SSH_CONNECTION=${connection}\0`);
+		process(13, 12, 400, "SUDO_USER=x\0");
+		process(14, 13, 500, null);
+		for (const pid of [11, 12, 13, 14])
+			expect(findSshSession(pid, proc)).toEqual({ connection, opened: 2.5 });
+		expect(findSshSession(10, proc)).toBeNull();
+		expect(findSshSession(99, proc)).toBeNull();
+	});
+
+	test("ends where another session begins, and what nobody wrote is passed over", () => {
+		process(20, 11, 600, "SSH_CONNECTION=2001:db8::7 1 2001:db8::1 22\0");
+		process(21, 20, 700, "SSH_CONNECTION=nonsense\0XSSH_CONNECTION=1\0");
+		expect(findSshSession(21, proc)).toEqual({ connection: "2001:db8::7 1 2001:db8::1 22", opened: 6 });
+	});
+
+	test("is looked for in a circle of parents only so often", () => {
+		process(30, 31, 1, null);
+		process(31, 30, 1, null);
+		expect(findSshSession(30, proc)).toBeNull();
+	});
+
+	test("of a real process is read from its environment", () => {
+		const child = Bun.spawn(["sleep", "60"], { env: { SSH_CONNECTION: connection } });
+		try {
+			const found = findSshSession(child.pid);
+			expect(found?.connection).toBe(connection);
+			expect(found?.opened).toBeGreaterThan(0);
+		} finally {
+			child.kill("SIGKILL");
+		}
+	});
+});
+
+test("the ends of a connection", () => {
+	expect(parseSshConnection("fe80::1%eth0 50022 fe80:0::2%eth0 22")).toEqual({
+		family: 6,
+		client: "fe80::1",
+		clientPort: 50022,
+		server: "fe80::2",
+		serverPort: 22,
+	});
+	for (const text of [
+		"",
+		"198.51.100.7 50022 192.0.2.1",
+		`${connection} 5`,
+		"198.51.100.7 0 192.0.2.1 22",
+		"198.51.100.7 65536 192.0.2.1 22",
+		"198.51.100.7 1 2001:db8::1 22",
+		"a 1 b 2",
+	])
+		expect(parseSshConnection(text)).toBeNull();
+});

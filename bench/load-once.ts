@@ -9,6 +9,7 @@
 import { writeFileSync } from "node:fs";
 import { Nftables } from "../ffi/nftables.ts";
 import { KernelTable } from "../src/apply/kernel-table.ts";
+import { hashFrom } from "../src/compile/hashable.ts";
 import { compileNetwork } from "../src/compile/network.ts";
 import type { NetworkPlan } from "../src/compile/plan.ts";
 import { renderPlan } from "../src/compile/render.ts";

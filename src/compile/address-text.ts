@@ -1,15 +1,17 @@
 /** Addresses and intervals as nftables reads them. */
 
-import { formatAddress } from "../policy/cidr.ts";
+import { formatAddress, maskBase } from "../policy/cidr.ts";
+import type { Family } from "../policy/model.ts";
 import type { Address } from "./atom.ts";
 
-function addressText(address: Address): string {
+/** An address as nftables reads it. */
+export function addressText(address: Address): string {
 	if (typeof address === "bigint") return formatAddress(6, address);
 	return `${Math.floor(address / 0x1000000)}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
 }
 
 /** The length of the one block that is exactly this interval, or null. */
-function blockLength(first: Address, last: Address): number | null {
+export function blockLength(first: Address, last: Address): number | null {
 	const bits = typeof first === "bigint" ? 128 : 32;
 	if (typeof first === "number" && typeof last === "number") {
 		const size = last - first + 1;
@@ -19,6 +21,12 @@ function blockLength(first: Address, last: Address): number | null {
 	const size = BigInt(last) - BigInt(first) + 1n;
 	if ((size & (size - 1n)) !== 0n || BigInt(first) % size !== 0n) return null;
 	return bits + 1 - size.toString(2).length;
+}
+
+/** The netmask of a prefix length, 0..32 or 0..128. */
+export function maskText(family: Family, length: number): string {
+	const ones = family === 4 ? 0xffffffffn : (1n << 128n) - 1n;
+	return formatAddress(family, maskBase(ones, family, length));
 }
 
 /** An address, a block or a range, whichever is the interval's shortest form. */

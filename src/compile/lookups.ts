@@ -1,8 +1,10 @@
 /** Tables as nftables maps and sets, and the rules that look them up, in both ruleset forms. */
 
+import { addressBits } from "../policy/cidr.ts";
 import type { Direction, Family, Transport } from "../policy/model.ts";
-import { intervalText, portsText } from "./address-text.ts";
+import { addressText, intervalText, maskText, portsText } from "./address-text.ts";
 import { boxesOf } from "./boxes.ts";
+import { type Cell, hashable } from "./hashable.ts";
 import type { IntervalList } from "./interval.ts";
 import type { ObjectStore } from "./objects.ts";
 import type { RulesetForm } from "./plan.ts";
@@ -17,6 +19,8 @@ export interface LookupContext {
 	readonly form: RulesetForm;
 	readonly family: Family;
 	readonly direction: Direction;
+	/** Cells from which on blocks of one length go into a hash table. */
+	readonly hashFrom: number;
 	/** The chain of the rule with this rank. */
 	leaf(rank: number): string;
 	/** Called for every element, for the accounting of cost; rank -1 in sets. */
@@ -27,13 +31,25 @@ function addressKey({ family, direction }: LookupContext): string {
 	return `${family === 4 ? "ip" : "ip6"} ${direction === "ingress" ? "saddr" : "daddr"}`;
 }
 
+function addressType(context: LookupContext): string {
+	return context.family === 4 ? "ipv4_addr" : "ipv6_addr";
+}
+
+type Use = "vmap" | "return";
+
+function expression(key: string, name: string, use: Use): string {
+	return use === "vmap" ? `${key} vmap @${name}` : `${key} @${name} return`;
+}
+
+/** A map, or a set where no element leads anywhere; `property` is the line below its type. */
 function declare(
 	context: LookupContext,
-	key: string,
+	type: string,
+	property: string,
 	elements: readonly (readonly [string, number])[],
 ): string {
 	const verdicts = elements.some(([, rank]) => rank >= 0);
-	const lines = [`type ${key}${verdicts ? " : verdict" : ""}`, "flags interval", "elements = {"];
+	const lines = [`type ${type}${verdicts ? " : verdict" : ""}`, property, "elements = {"];
 	for (const [text, rank] of elements) {
 		context.count(rank);
 		lines.push(rank < 0 ? `\t${text},` : `\t${text} : goto ${context.leaf(rank)},`);
@@ -44,50 +60,65 @@ function declare(
 	return context.store.add(verdicts ? "map" : "set", lines, elements.length);
 }
 
-function listElements(list: IntervalList): (readonly [string, number])[] {
+/** The parts of a key behind the address, as types and as what is read from the packet. */
+const keyTails: Readonly<Record<Table["layer"], readonly [type: string, read: string]>> = {
+	W: ["", ""],
+	T: [" . inet_proto", " . meta l4proto"],
+	P: [" . inet_proto . inet_service", " . meta l4proto . th dport"],
+};
+
+/** The rules that look these cells up. The cells are disjoint, so the order of the lookups means nothing. */
+function lookUp(context: LookupContext, layer: Table["layer"], cells: readonly Cell[], use: Use): string[] {
+	const [type, read] = keyTails[layer];
+	const { blocks, rest } = hashable(cells, context.hashFrom);
+	const rules = blocks.map(({ length, cells: members }) => {
+		const elements = members.map((cell) => [addressText(cell.first) + cell.tail, cell.rank] as const);
+		// A set of a given size that never grows gets the kernel's cheapest hash table.
+		const size = `size ${elements.length}`;
+		const name = declare(context, addressType(context) + type, size, elements);
+		const whole = length === addressBits(context.family);
+		const mask = whole ? "" : ` & ${maskText(context.family, length)}`;
+		return expression(`${addressKey(context)}${mask}${read}`, name, use);
+	});
+	if (rest.length === 0) return rules;
+	const elements = rest.map((cell) => [intervalText(cell.first, cell.last) + cell.tail, cell.rank] as const);
+	const name = declare(context, addressType(context) + type, "flags interval", elements);
+	return [...rules, expression(addressKey(context) + read, name, use)];
+}
+
+function listCells(list: IntervalList, tail: string): Cell[] {
 	return list.first.map((first, i) => {
 		const last = list.last[i];
 		const rank = list.rank[i];
 		if (last === undefined || rank === undefined) throw new RangeError("interval list");
-		return [intervalText(first, last), rank] as const;
+		return { first, last, rank, tail, exact: true };
 	});
 }
 
-function addressType(context: LookupContext): string {
-	return context.family === 4 ? "ipv4_addr" : "ipv6_addr";
+/** Lookups of the address alone. */
+function plain(context: LookupContext, list: IntervalList, use: Use): string[] {
+	return lookUp(context, "W", listCells(list, ""), use);
 }
 
-/** A plain interval map or set, and the expression that looks it up: `ip saddr vmap @m` or `ip saddr @s return`. */
-function plain(context: LookupContext, list: IntervalList, use: "vmap" | "return"): string {
-	const name = declare(context, addressType(context), listElements(list));
-	return expression(addressKey(context), name, use);
-}
-
-function expression(key: string, name: string, use: "vmap" | "return"): string {
-	return use === "vmap" ? `${key} vmap @${name}` : `${key} @${name} return`;
-}
-
-/** The rules that look a table up; for a P table, `use` return is only for the concatenated form. */
-function concatenated(context: LookupContext, table: Table, use: "vmap" | "return"): string[] {
-	if (table.layer === "W") return [plain(context, table.list, use)];
-	const elements: (readonly [string, number])[] = [];
+/** The rules that look a table up in maps whose keys are concatenations. */
+function concatenated(context: LookupContext, table: Table, use: Use): string[] {
+	if (table.layer === "W") return plain(context, table.list, use);
 	if (table.layer === "T") {
-		for (const [protocol, list] of table.lists) {
-			for (const [text, rank] of listElements(list))
-				elements.push([`${text} . ${protocolNumbers[protocol]}`, rank]);
-		}
-		const name = declare(context, `${addressType(context)} . inet_proto`, elements);
-		return [expression(`${addressKey(context)} . meta l4proto`, name, use)];
+		const cells = [...table.lists].flatMap(([protocol, list]) =>
+			listCells(list, ` . ${protocolNumbers[protocol]}`),
+		);
+		return lookUp(context, "T", cells, use);
 	}
-	for (const [protocol, segments] of table.segments) {
-		for (const box of boxesOf(segments)) {
-			const ports = portsText(box.firstPort, box.lastPort);
-			const addresses = intervalText(box.first, box.last);
-			elements.push([`${addresses} . ${protocolNumbers[protocol]} . ${ports}`, box.rank]);
-		}
-	}
-	const name = declare(context, `${addressType(context)} . inet_proto . inet_service`, elements);
-	return [expression(`${addressKey(context)} . meta l4proto . th dport`, name, use)];
+	const cells = [...table.segments].flatMap(([protocol, segments]) =>
+		boxesOf(segments).map(({ first, last, rank, firstPort, lastPort }) => ({
+			first,
+			last,
+			rank,
+			tail: ` . ${protocolNumbers[protocol]} . ${portsText(firstPort, lastPort)}`,
+			exact: firstPort === lastPort,
+		})),
+	);
+	return lookUp(context, "P", cells, use);
 }
 
 /** Port map to a chain per segment: for kernels without interval sets of concatenations. */
@@ -112,14 +143,14 @@ function portDispatch(
 	return rules;
 }
 
-function nested(context: LookupContext, table: Table, use: "vmap" | "return"): string[] {
-	if (table.layer === "W") return [plain(context, table.list, use)];
+function nested(context: LookupContext, table: Table, use: Use): string[] {
+	if (table.layer === "W") return plain(context, table.list, use);
 	if (table.layer === "T") {
-		return [...table.lists].map(
-			([protocol, list]) => `meta l4proto ${protocolNumbers[protocol]} ${plain(context, list, use)}`,
+		return [...table.lists].flatMap(([protocol, list]) =>
+			plain(context, list, use).map((rule) => `meta l4proto ${protocolNumbers[protocol]} ${rule}`),
 		);
 	}
-	return portDispatch(context, table, "jump", (_protocol, list) => [plain(context, list, use)]);
+	return portDispatch(context, table, "jump", (_protocol, list) => plain(context, list, use));
 }
 
 /** The rules of one step of a sequence. They decide the packet or let it go on. */
@@ -135,8 +166,8 @@ export function stepRules(context: LookupContext, step: Step): string[] {
 		}
 		// goto: the end of the segment's chain returns to where this chain was jumped to from.
 		const body = (protocol: Transport, list: IntervalList) => [
-			plain(context, list, "return"),
-			...rules.filter((_rule, i) => appliesTo(step.table, protocol, i)),
+			...plain(context, list, "return"),
+			...nested(context, onlyOf(step.table, protocol), "vmap"),
 		];
 		chain.push(...portDispatch(context, table, "goto", body));
 	}
@@ -144,7 +175,8 @@ export function stepRules(context: LookupContext, step: Step): string[] {
 	return [`jump ${context.store.add("chain", chain)}`];
 }
 
-/** Whether the nested form's i-th rule of a table can match packets of a protocol. */
-function appliesTo(table: Table, protocol: Transport, i: number): boolean {
-	return table.layer !== "T" || [...table.lists.keys()][i] === protocol;
+/** What of a table can match packets of a protocol. */
+function onlyOf(table: Table, protocol: Transport): Table {
+	if (table.layer !== "T") return table;
+	return { layer: "T", lists: new Map([...table.lists].filter(([named]) => named === protocol)) };
 }

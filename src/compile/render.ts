@@ -16,6 +16,8 @@ export interface RenderOptions {
 	/** [a-z0-9]{1,16}; part of every name but those of counters. */
 	readonly epoch: string;
 	readonly form: RulesetForm;
+	/** Cells from which on blocks of one length go into a hash table, 1 or more. */
+	readonly hashFrom: number;
 	readonly essentials: boolean;
 	/** 1..65535. */
 	readonly nflogGroup: number;
@@ -99,6 +101,7 @@ function renderDirection(
 		form: options.form,
 		family,
 		direction,
+		hashFrom: options.hashFrom,
 		leaf: (rank) => leaves[rank] ?? "",
 		count: (rank) => {
 			const id = program.rules[rank]?.id ?? "";
@@ -124,7 +127,7 @@ function renderDirection(
 	const group = (sequences: Sequences) => store.add("chain", byFamily(sequences));
 	const name = direction === "ingress" ? "iifname" : "oifname";
 	const literals = program.literals.map((literal) => `"${literal.name}" : goto ${group(literal.sequences)}`);
-	const rules = options.essentials ? [addEssentials(store, direction)] : [];
+	const rules = options.essentials ? [...addEssentials(store, direction)] : [];
 	rules.push(`ct state invalid counter name "invalid_${direction}" drop`);
 	rules.push(...program.failsafe.map(({ planned }) => planned.text), ...cutRules(direction));
 	if (literals.length > 0) rules.push(`${name} vmap { ${literals.join(", ")} }`);

@@ -44,11 +44,14 @@ describe("random policies", () => {
 		);
 	});
 
-	for (const form of ["concatenated", "nested"] as const) {
-		test(`the rendered text decides as the model does (${form})`, () => {
+	const forms = ["concatenated", "nested"] as const;
+	for (const { form, hashFrom } of forms.flatMap((form) =>
+		[1, 2, 512].map((hashFrom) => ({ form, hashFrom })),
+	)) {
+		test(`the rendered text decides as the model does (${form}, hash tables from ${hashFrom})`, () => {
 			fc.assert(
 				fc.property(policySets, fc.array(packets, { minLength: 20, maxLength: 40 }), (policies, sample) => {
-					const result = compileNetwork(policies, { ...options, form });
+					const result = compileNetwork(policies, { ...options, form, hashFrom });
 					if (!result.ok) throw new Error(result.diagnostics[0]?.message);
 					const table = parseTable(renderPlan(result.plan, "t"));
 					for (const packet of sample) {

@@ -10,5 +10,6 @@ export const options: CompileOptions = {
 	nflogGroup: 33,
 	maxElements: 1_000_000,
 	form: "concatenated",
+	hashFrom: 512,
 	logLimit: { rate: 100, burst: 200 },
 };

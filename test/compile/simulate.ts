@@ -92,7 +92,8 @@ export function parseTable(text: string): ParsedTable {
 function parseElements(name: string, body: readonly string[]): Element[] {
 	const elements: Element[] = [];
 	const type = /^type ([a-z0-9_]+(?: \. [a-z0-9_]+)*)( : verdict)?$/.exec(body[0] ?? "");
-	if (type === null || !/^flags (interval|timeout)$/.test(body[1] ?? "")) throw new Error(`type of ${name}`);
+	if (type === null || !/^(flags (interval|timeout)|size \d+)$/.test(body[1] ?? ""))
+		throw new Error(`type of ${name}`);
 	for (const line of body.slice(2)) {
 		const match = /^element (.*?)(?: : ((?:goto|jump) x_[0-9a-f]{16}))?,?$/.exec(line);
 		const ranges = (match?.[1] ?? "").split(" . ").map(range);
@@ -106,6 +107,10 @@ function parseElements(name: string, body: readonly string[]): Element[] {
 		}
 		elements.push({ ranges, verdict });
 	}
+	// A hash table holds single values, and no more of them than it was made for.
+	const size = /^size (\d+)$/.exec(body[1] ?? "")?.[1];
+	const single = elements.every(({ ranges }) => ranges.every(([first, last]) => first === last));
+	if (size !== undefined && !(single && elements.length <= Number(size))) throw new Error(`size of ${name}`);
 	checkDisjoint(name, elements);
 	return elements;
 }
@@ -115,6 +120,7 @@ const neverMatches = [
 	/^ct state invalid counter name "invalid_(ingress|egress)" drop$/,
 	/^ip6? [sd]addr \. meta l4proto \. th [sd]port \. th [sd]port @cut[46] counter name "cut_(ingress|egress)" drop$/,
 	/^icmp(v6)? type \{ [a-z0-9, -]+ \}( ip6 saddr (fe80::\/10|::))?( ip6 hoplimit (1|255))? accept$/,
+	/^meta l4proto (1|58) jump x_[0-9a-f]{16}$/,
 	/^(meta nfproto ipv4|ip6 saddr fe80::\/10) udp sport \d+ udp dport \d+ accept$/,
 ];
 
@@ -159,8 +165,6 @@ class Simulation {
 		if (/^(goto|jump) x_[0-9a-f]{16}$/.test(text)) return text;
 		const nfproto = /^meta nfproto ipv4 (accept|goto x_[0-9a-f]{16})$/.exec(text);
 		if (nfproto !== null) return packet.family === 4 ? (nfproto[1] ?? null) : null;
-		const essential = /^meta l4proto vmap \{ 1 : jump \w+, 58 : jump \w+, 17 : (jump \w+) \}$/.exec(text);
-		if (essential !== null) return packet.protocol === "udp" ? (essential[1] ?? null) : null;
 		const side = packet.direction === "ingress" ? "iifname" : "oifname";
 		if (text.startsWith(`${side} `)) return this.interfaceVerdict(text.slice(side.length + 1));
 		return this.lookup(text);
@@ -181,7 +185,7 @@ class Simulation {
 	lookup(text: string): string | null {
 		const { packet } = this;
 		const match =
-			/^(?:meta l4proto (6|17|132) )?([a-z0-9 .]+?) (?:vmap @(m_\w{16})|@(s_\w{16}) return)$/.exec(text);
+			/^(?:meta l4proto (6|17|132) )?([a-z0-9 .:&]+?) (?:vmap @(m_\w{16})|@(s_\w{16}) return)$/.exec(text);
 		if (match === null) throw new Error(`unknown rule: ${text}`);
 		const [, only, expression = "", map, set] = match;
 		if (only !== undefined && BigInt(only) !== protocolNumbers[packet.protocol ?? ""]) return null;
@@ -205,6 +209,11 @@ class Simulation {
 	field(text: string): bigint | null {
 		const { packet } = this;
 		const side = packet.direction === "ingress" ? "saddr" : "daddr";
+		const masked = /^(ip6? [sd]addr) & ([0-9a-f:.]+)$/.exec(text);
+		if (masked !== null) {
+			const address = this.field(masked[1] ?? "");
+			return address === null ? null : address & (range(masked[2] ?? "")[0] ?? 0n);
+		}
 		if (text === `ip ${side}`) return packet.family === 4 ? packet.address : null;
 		if (text === `ip6 ${side}`) return packet.family === 6 ? packet.address : null;
 		if (text === "meta l4proto") return protocolNumbers[packet.protocol ?? ""] ?? otherProtocol;

@@ -7,6 +7,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { KernelTable } from "../../src/apply/kernel-table.ts";
+import { hashFrom } from "../../src/compile/hashable.ts";
 import { compileNetwork } from "../../src/compile/network.ts";
 import type { NetworkPlan, RulesetForm } from "../../src/compile/plan.ts";
 import type { Family, NetworkPolicy } from "../../src/policy/model.ts";
@@ -28,6 +29,7 @@ const packetsPerRun = 400;
 
 interface Bench {
 	readonly form: RulesetForm;
+	readonly hashFrom: number;
 	readonly lab: Lab;
 	readonly prober: Prober;
 	readonly kernel: KernelTable;
@@ -36,9 +38,14 @@ interface Bench {
 const benches: Bench[] = [];
 
 beforeAll(async () => {
-	for (const form of ["concatenated", "nested"] as const) {
+	const kinds = [
+		{ form: "concatenated", hashFrom },
+		{ form: "concatenated", hashFrom: 1 },
+		{ form: "nested", hashFrom },
+	] as const;
+	for (const kind of kinds) {
 		const lab = await Lab.create(interfaces);
-		benches.push({ form, lab, prober: new Prober(lab), kernel: kernelTable(lab.guarded, table) });
+		benches.push({ ...kind, lab, prober: new Prober(lab), kernel: kernelTable(lab.guarded, table) });
 	}
 });
 afterAll(() => {
@@ -141,7 +148,9 @@ test("every packet meets the oracle's verdict and is counted at the oracle's rul
 					const wrong = asked.flatMap((packet, index) => {
 						const verdict = verdicts[index];
 						const accepts = verdict?.action !== "Block";
-						return passed[index] === accepts ? [] : [{ form: bench.form, ...toProbe(packet), verdict }];
+						return passed[index] === accepts
+							? []
+							: [{ form: bench.form, hashFrom: bench.hashFrom, ...toProbe(packet), verdict }];
 					});
 					// The first few tell enough.
 					expect(wrong.slice(0, 3)).toEqual([]);

@@ -5,7 +5,7 @@ import { createLogger } from "../report/log.ts";
 import { distrust } from "../store/permissions.ts";
 import { PolicyDirectoryReader } from "../store/policy-directory.ts";
 import { type Command, exit, type Io, UsageError } from "./command.ts";
-import { hasError, printDiagnostics } from "./diagnostics.ts";
+import { printDiagnostics } from "./diagnostics.ts";
 import { parseOnlyOptions } from "./options.ts";
 import { readSettings } from "./settings.ts";
 import { build } from "./version.ts";
@@ -112,7 +112,7 @@ async function run(
 	await Promise.race([daemon.stop(), Bun.sleep(stopMs)]);
 	lines.close();
 	stderr.close();
-	return refused || hasError(settings.diagnostics) ? exit.failure : exit.ok;
+	return refused ? exit.failure : exit.ok;
 }
 
 /** Why the state directory must not be believed, or null: what lies in it is enforced where a policy is broken. */

@@ -4,6 +4,7 @@ import { readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Config } from "../config/model.ts";
 import { mergeFlags, parseConfig } from "../config/parse.ts";
+import { statusRefusal } from "../config/status-access.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import { distrust } from "../store/permissions.ts";
 import { UsageError } from "./command.ts";
@@ -21,7 +22,7 @@ export interface SettingsFlags {
 }
 
 export interface Settings {
-	/** Null when any diagnostic is an error. */
+	/** Null when there are errors, but for a refused status address: enforcement goes on without an endpoint. */
 	readonly config: Config | null;
 	readonly diagnostics: readonly Diagnostic[];
 	/** The file that was read, null when there is none. */
@@ -67,5 +68,7 @@ export function readSettings(flags: SettingsFlags, checkPermissions: boolean): S
 		statusAddress: flags["status-address"] ?? null,
 	});
 	if (!merged.ok) throw new UsageError(merged.message);
-	return { config: merged.config, diagnostics: [], file: present ? file : null };
+	// A flag may have replaced the address that the file's diagnostic is about.
+	const diagnostics = statusRefusal(merged.config.status) === null ? [] : parsed.diagnostics;
+	return { config: merged.config, diagnostics, file: present ? file : null };
 }

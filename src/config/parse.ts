@@ -12,10 +12,16 @@ import { quote } from "../policy/suggest.ts";
 import { Lines, parseSyntax, splitDocuments } from "../policy/syntax.ts";
 import type { Config } from "./model.ts";
 import { configSchema, isStatusAddress, shapeAt, statusAddressHint } from "./schema.ts";
+import { statusRefusal } from "./status-access.ts";
 
 /** The settings, or every reason why there are none. */
 export type ConfigResult =
-	| { readonly ok: true; readonly config: Config }
+	| {
+			readonly ok: true;
+			readonly config: Config;
+			/** What is wrong without a risk for enforcement, which must go on: an endpoint that is not opened. */
+			readonly diagnostics: readonly Diagnostic[];
+	  }
 	| { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
 
 /** Settings that the command line can override; null where the flag was not given. */
@@ -44,7 +50,7 @@ export function parseConfig(file: string, text: string): ConfigResult {
 	const [first, second] = documents.filter(
 		({ syntax }) => syntax.problems.length > 0 || !isEmpty(syntax.contents),
 	);
-	if (first === undefined) return { ok: true, config: defaultConfig() };
+	if (first === undefined) return { ok: true, config: defaultConfig(), diagnostics: [] };
 	const lines = new Lines(first.chunk);
 	const reader = new NodeReader(file, lines, first.syntax.contents);
 	for (const { offset, code, message, hint } of first.syntax.problems) {
@@ -65,7 +71,11 @@ export function parseConfig(file: string, text: string): ConfigResult {
 	const result = v.safeParse(configSchema, toValue(reader, first.syntax.contents, null), {
 		abortPipeEarly: true,
 	});
-	if (result.success && !reader.failed) return { ok: true, config: result.output };
+	if (result.success && !reader.failed) {
+		const config: Config = result.output;
+		reportRefusedStatus(reader, first.syntax.contents, config);
+		return { ok: true, config, diagnostics: reader.diagnostics };
+	}
 	for (const issue of result.issues ?? []) {
 		// A value that is no setting at all has been reported with its own words.
 		if (issue.input !== unusable) reportIssue(reader, first.syntax.contents, issue);
@@ -110,6 +120,14 @@ function toValue(reader: NodeReader, node: ParsedNode, path: Path | null): unkno
 
 function isParsed(node: unknown): node is ParsedNode {
 	return isNode(node) && Array.isArray(node.range);
+}
+
+function reportRefusedStatus(reader: NodeReader, contents: ParsedNode, { status }: Config): void {
+	const refusal = statusRefusal(status);
+	if (refusal === null || !isMap(contents)) return;
+	const node: unknown = contents.getIn(["status", "address"], true);
+	const path: Path = { parent: { parent: null, key: "status" }, key: "address" };
+	reader.error(isParsed(node) ? node : contents, path, "status-refused", refusal.message, refusal.hint);
 }
 
 type Issue = v.InferIssue<typeof configSchema>;

@@ -110,7 +110,9 @@ export class Daemon {
 			config,
 		};
 		this.#status = new StatusServer({
-			address: config.status.address,
+			status: config.status,
+			stateDir: config.stateDir,
+			checkPermissions: options.checkPermissions,
 			hostname: host.hostname,
 			source: {
 				state: () => this.#state(),
@@ -186,7 +188,7 @@ export class Daemon {
 			},
 			log,
 		});
-		this.#warnings = [...forwardingWarnings(forwarding()), ...this.#status.warnings];
+		this.#warnings = forwardingWarnings(forwarding());
 	}
 
 	/** Enforces what is on disk, then keeps to it. Resolves after the first attempt. */
@@ -225,6 +227,7 @@ export class Daemon {
 		if (needRestart.length > 0)
 			log.warn("these settings take effect at the next start", { settings: needRestart });
 		log.info("reloading");
+		void this.#status.reload();
 		return this.#enforcer.reload();
 	}
 

@@ -1,21 +1,34 @@
 /**
- * The status endpoint, kept listening. Whoever holds its address, which on
- * loopback can be any local user, must not keep the firewall from starting: so
- * a failure is a warning, and tried again.
+ * Who may read the status, and where: on the configured address what its settings
+ * allow, and where that is not everything, all of it on a socket of root's own.
  */
 
-import { formatListenAddress, type ListenAddress, parseListenAddress } from "../report/http/address.ts";
+import { mkdirSync } from "node:fs";
+import { peerCredentials } from "../../ffi/peer.ts";
+import type { Config } from "../config/model.ts";
+import {
+	localStatusSocket,
+	needsLocalSocket,
+	statusRefusal,
+	statusWarnings,
+} from "../config/status-access.ts";
+import type { ListenAddress } from "../report/http/address.ts";
+import type { Bearer } from "../report/http/bearer.ts";
 import type { HttpSource } from "../report/http/routes.ts";
-import { type HttpServer, startHttpServer } from "../report/http/server.ts";
 import type { Logger } from "../report/log.ts";
+import { type EndpointOptions, StatusEndpoint } from "./status-endpoint.ts";
+import { readStatusFiles, type StatusFailure } from "./status-files.ts";
 
 export interface StatusServerOptions {
-	/** status.address of a checked config. */
-	readonly address: string;
+	/** Of a checked config. */
+	readonly status: Config["status"];
+	readonly stateDir: string;
+	/** Whether the files of a token or a key must be root's own. */
+	readonly checkPermissions: boolean;
 	readonly hostname: string;
 	readonly source: HttpSource;
 	readonly log: Logger;
-	/** Milliseconds between two attempts. */
+	/** Milliseconds between two attempts to listen. */
 	readonly retryMs?: number;
 }
 
@@ -23,69 +36,123 @@ const defaultRetryMs = 10_000;
 
 export class StatusServer {
 	readonly #options: StatusServerOptions;
-	#http: HttpServer | null = null;
-	#timer: ReturnType<typeof setTimeout> | null = null;
-	#failure = "";
-	#stopped = false;
+	readonly #refusal: StatusFailure | null;
+	readonly #configured: StatusEndpoint;
+	readonly #local: StatusEndpoint | null;
+	/** Set before anything listens, when a token is asked for. */
+	#bearer: Bearer | null = null;
+	/** Of the TLS files in use. */
+	#tlsKey = "";
+	/** Milliseconds since the epoch; infinite without a certificate. */
+	#expires = Number.POSITIVE_INFINITY;
 
 	constructor(options: StatusServerOptions) {
+		const { status, stateDir, log, retryMs = defaultRetryMs } = options;
 		this.#options = options;
+		const refusal = statusRefusal(status);
+		this.#refusal = refusal === null ? null : { ok: false, ...refusal };
+		this.#configured = new StatusEndpoint({
+			address: status.address,
+			prepare: () => this.#prepare(),
+			log,
+			retryMs,
+		});
+		this.#local = needsLocalSocket(status)
+			? new StatusEndpoint({
+					address: `unix:${localStatusSocket(stateDir)}`,
+					prepare: () => this.#prepareLocal(),
+					log,
+					retryMs,
+				})
+			: null;
 	}
 
-	/** Where it listens; null while it does not. */
+	/** Where the configured endpoint listens; null while it does not. */
 	get address(): ListenAddress | null {
-		return this.#http?.address ?? null;
+		return this.#configured.address;
 	}
 
-	/** What the operator should know about the endpoint. */
+	/** What the operator should know about the endpoint now. */
 	get warnings(): readonly string[] {
-		const parsed = parseListenAddress(this.#options.address);
-		if (!parsed.ok || parsed.address.kind === "unix" || isLoopback(parsed.address.host)) return [];
-		return [
-			`the status endpoint on ${this.#options.address} can be read by other hosts; bind it to 127.0.0.1 or a unix socket unless your network keeps them out`,
-		];
+		const { status } = this.#options;
+		const warnings = [...statusWarnings(status)];
+		const failure = this.#refusal?.message ?? this.#configured.failure;
+		if (failure !== "") warnings.push(`the status endpoint ${status.address} is not served: ${failure}`);
+		if (Date.now() > this.#expires) {
+			warnings.push(
+				`the certificate of the status endpoint ended on ${new Date(this.#expires).toISOString()}`,
+			);
+		}
+		return warnings;
 	}
 
 	/** Resolves after the first attempt. */
 	async start(): Promise<void> {
-		const { address, hostname, source, log, retryMs } = this.#options;
-		const parsed = parseListenAddress(address);
-		const result = parsed.ok
-			? await startHttpServer({
-					address: parsed.address,
-					hostname,
-					source,
-					now: Date.now,
-					onError: (error, path) => log.error("an HTTP answer failed", { path, error: String(error) }),
-				})
-			: ({ ok: false, message: parsed.message, hint: "correct status.address" } as const);
-		if (this.#stopped) {
-			if (result.ok) result.server.stop();
-			return;
+		const { log, status } = this.#options;
+		for (const warning of statusWarnings(status)) log.warn(warning);
+		if (this.#refusal !== null) {
+			const { message, hint } = this.#refusal;
+			log.error("the status endpoint is refused; enforcement goes on", { reason: message, hint });
 		}
-		if (result.ok) {
-			this.#http = result.server;
-			log.info("listening", { address: formatListenAddress(result.server.address) });
-			return;
-		}
-		if (result.message !== this.#failure) {
-			log.error("nobody can read the status; enforcement goes on", {
-				reason: result.message,
-				hint: result.hint,
+		await Promise.all([this.#refusal === null ? this.#configured.start() : null, this.#local?.start()]);
+	}
+
+	/** Reads the token and the TLS files again. Files that are broken change nothing. */
+	async reload(): Promise<void> {
+		const { status, log, checkPermissions } = this.#options;
+		if (this.#refusal !== null || (status.tls === null && status.tokenFile === null)) return;
+		const files = readStatusFiles(status, checkPermissions);
+		if (!files.ok) {
+			log.error("the status endpoint keeps its token and certificate", {
+				reason: files.message,
+				hint: files.hint,
 			});
+			return;
 		}
-		this.#failure = result.message;
-		this.#timer = setTimeout(() => void this.start(), retryMs ?? defaultRetryMs);
-		this.#timer.unref();
+		this.#bearer = files.bearer;
+		if (files.tlsKey === this.#tlsKey) return;
+		log.info("the status endpoint takes its new certificate");
+		await this.#configured.restart();
 	}
 
 	stop(): void {
-		this.#stopped = true;
-		if (this.#timer !== null) clearTimeout(this.#timer);
-		this.#http?.stop();
+		this.#configured.stop();
+		this.#local?.stop();
+	}
+
+	#prepare(): EndpointOptions | StatusFailure {
+		const { status, hostname, source, checkPermissions } = this.#options;
+		const common = { hostname, source };
+		if (status.address.startsWith("unix:")) return common;
+		const files = readStatusFiles(status, checkPermissions);
+		if (!files.ok) return files;
+		this.#bearer = files.bearer;
+		this.#tlsKey = files.tlsKey;
+		this.#expires = files.tls?.expires ?? Number.POSITIVE_INFINITY;
+		return {
+			...common,
+			detail: status.detail,
+			tls: files.tls,
+			...(files.bearer === null
+				? {}
+				: { authorize: (header: string | null) => this.#bearer?.accepts(header) ?? false }),
+		};
+	}
+
+	#prepareLocal(): EndpointOptions | StatusFailure {
+		const { stateDir, hostname, source } = this.#options;
+		try {
+			mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+		} catch (error) {
+			const text = error instanceof Error ? error.message : String(error);
+			return { ok: false, message: `${stateDir} cannot be made: ${text}`, hint: "correct stateDir" };
+		}
+		return { hostname, source, admitPeer };
 	}
 }
 
-function isLoopback(host: string): boolean {
-	return host === "::1" || host.startsWith("127.") || host === "localhost";
+/** The socket's mode keeps others out already; a mode is changed more easily than a process's user. */
+function admitPeer(fd: number): boolean {
+	const known = peerCredentials(fd);
+	return known.ok && known.peer.uid === 0;
 }

@@ -20,7 +20,8 @@ function failure(message: string): AddressResult {
 	return { ok: false, message, hint };
 }
 
-function canonicalIp(text: string): string | null {
+/** An address as it is compared; null for what is none. */
+export function canonicalIp(text: string): string | null {
 	if (ipaddr.IPv4.isValidFourPartDecimal(text)) return text;
 	if (text.includes("%") || !ipaddr.IPv6.isValid(text)) return null;
 	return ipaddr.IPv6.parse(text).toRFC5952String();
@@ -64,19 +65,35 @@ export function hostOf(header: string): { readonly host: string; readonly bracke
 	return { host: bracketed ? host : host.replace(/\.$/, ""), bracketed };
 }
 
+/** Whether a certificate for `names` is one for `host`; `*.` stands for one label (RFC 6125, 6.4.3). */
+function namesMatch(names: readonly string[], host: string): boolean {
+	const parent = host.replace(/^[^.]+/, "*");
+	return names.includes(host) || (parent.startsWith("*.") && names.includes(parent));
+}
+
 /**
  * Whether a request for `header` may be answered. A web page elsewhere can point a
  * name of its own at this address (DNS rebinding) and would read the answers; its
- * requests carry that name. The port is not compared: it differs behind ssh -L.
+ * requests carry that name, as browsers always send one. The port is not compared:
+ * it differs behind ssh -L. `names`: those of the server's certificate.
  */
-export function hostAllowed(header: string, bound: ListenAddress, hostname: string): boolean {
-	if (bound.kind === "unix") return true;
+export function hostAllowed(
+	header: string | null,
+	bound: ListenAddress,
+	hostname: string,
+	names: readonly string[] = [],
+): boolean {
+	if (bound.kind === "unix" || header === null) return true;
 	const parsed = hostOf(header);
 	if (parsed === null) return false;
 	const { host, bracketed } = parsed;
 	const ip = canonicalIp(host);
-	if (ip === null) return !bracketed && (host === "localhost" || host === hostname.toLowerCase());
+	if (ip === null) {
+		const own = host === "localhost" || host === hostname.toLowerCase() || namesMatch(names, host);
+		return !bracketed && own;
+	}
 	if (ip.includes(":") !== bracketed) return false;
+	if (names.includes(ip)) return true;
 	if (ip === bound.host || ip === "::1" || ip.startsWith("127.")) return true;
 	return bound.host === "0.0.0.0" || bound.host === "::";
 }

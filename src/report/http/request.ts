@@ -9,8 +9,10 @@ export interface Request {
 	readonly path: string;
 	/** What follows the first `?`; "" when there is none. */
 	readonly query: string;
-	/** The host the client wants: of an absolute target, else of the Host header. */
-	readonly host: string;
+	/** The host the client wants: of an absolute target, else of the Host header. Null: HTTP/1.0 without one. */
+	readonly host: string | null;
+	/** The Authorization header; null without one. */
+	readonly authorization: string | null;
 	/** Whether the connection may carry another request. */
 	readonly keepAlive: boolean;
 	/** Whether a body follows, which this server never reads. */
@@ -123,8 +125,13 @@ function parseHead(
 	const target = parseTarget(rawTarget);
 	if (target === null) return bad(400, "malformed request target");
 	const hosts = headers.get("host") ?? [];
-	const [host] = hosts;
-	if (hosts.length > 1 || host === undefined) return bad(400, "exactly one Host header is needed");
+	const [host = null] = hosts;
+	// HTTP/1.0 knows no Host header. No browser speaks it, so no web page can ask without one.
+	if (hosts.length > 1 || (host === null && version !== "HTTP/1.0")) {
+		return bad(400, "exactly one Host header is needed");
+	}
+	const credentials = headers.get("authorization") ?? [];
+	if (credentials.length > 1) return bad(400, "at most one Authorization header is taken");
 	const hasBody = bodyFollows(headers);
 	if (hasBody === null) return bad(400, "malformed Content-Length");
 	const options = (headers.get("connection") ?? [])
@@ -135,7 +142,15 @@ function parseHead(
 	const { path, query, authority } = target;
 	return {
 		kind: "request",
-		request: { method, path, query, host: authority ?? host, keepAlive, hasBody },
+		request: {
+			method,
+			path,
+			query,
+			host: authority ?? host,
+			authorization: credentials[0] ?? null,
+			keepAlive,
+			hasBody,
+		},
 		bytes,
 	};
 }

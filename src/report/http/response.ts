@@ -12,6 +12,8 @@ export interface Reply {
 const reasons: Readonly<Record<number, string>> = {
 	200: "OK",
 	400: "Bad Request",
+	401: "Unauthorized",
+	403: "Forbidden",
 	404: "Not Found",
 	405: "Method Not Allowed",
 	408: "Request Timeout",

@@ -74,9 +74,10 @@ function alerts(query: string, source: HttpSource): Reply {
 	return { status: 200, type: jsonType, body: `{"alerts":[${lines.join(",\n")}]}\n` };
 }
 
-function readiness(source: HttpSource): Reply {
+function readiness(source: HttpSource, detail: Detail): Reply {
 	const { ready, body } = source.state().readiness;
-	return textReply(ready ? 200 : 503, body);
+	const word = ready ? "ready" : "not ready";
+	return textReply(ready ? 200 : 503, detail === "full" ? body : word);
 }
 
 async function status(source: HttpSource): Promise<StatusDocument> {
@@ -94,13 +95,28 @@ async function page(source: HttpSource): Promise<Reply> {
 	);
 }
 
-/** Answers a GET or HEAD whose host has been checked. */
-export async function route(request: Request, source: HttpSource): Promise<Answer> {
+/** What clients are told: everything, or only what monitoring needs. */
+export type Detail = "full" | "metrics-only";
+
+/** Pages that hold no details, and those that are cut down to hold none. */
+const undetailed: readonly string[] = ["/healthz", "/readyz", "/metrics"];
+
+/** Answers a GET or HEAD of a client that may ask. */
+export async function route(request: Request, source: HttpSource, detail: Detail): Promise<Answer> {
+	if (detail === "metrics-only" && !undetailed.includes(request.path)) {
+		return reply(
+			errorReply(
+				403,
+				"only /healthz, /readyz and /metrics are served here",
+				"ask as root on the host itself, with portward status, or through status.sock in the state directory",
+			),
+		);
+	}
 	switch (request.path) {
 		case "/healthz":
 			return reply(textReply(200, "ok"));
 		case "/readyz":
-			return reply(readiness(source));
+			return reply(readiness(source, detail));
 		case "/metrics":
 			return reply({ status: 200, type: expositionType, body: await source.metrics() });
 		case "/v1/status":

@@ -7,11 +7,14 @@
  */
 
 import { formatListenAddress, hostAllowed, type ListenAddress } from "./address.ts";
-import { Connection, type Host } from "./connection.ts";
+import type { ServerTls } from "./certificate.ts";
+import type { Connection, Host } from "./connection.ts";
+import { HandshakeBudget } from "./handshake-budget.ts";
 import { defaultLimits, type Limits, smallAnswer } from "./limits.ts";
 import type { Request } from "./request.ts";
 import { errorReply, type Reply } from "./response.ts";
-import { type HttpSource, route } from "./routes.ts";
+import { type Detail, type HttpSource, route } from "./routes.ts";
+import { plainHandlers, type SocketUser, tlsHandlers } from "./sockets.ts";
 import { claimSocketPath, releaseSocketPath } from "./unix-socket.ts";
 
 export interface HttpServerOptions {
@@ -23,6 +26,14 @@ export interface HttpServerOptions {
 	readonly now: () => number;
 	/** Called when an answer fails; the client sees only that it did. */
 	readonly onError: (error: unknown, path: string) => void;
+	/** What clients are told; everything unless it is given. */
+	readonly detail?: Detail;
+	/** For a TCP address only. */
+	readonly tls?: ServerTls | null;
+	/** Whether an Authorization header lets its client in. Absent: all are let in. */
+	readonly authorize?: (authorization: string | null) => boolean;
+	/** Whether the peer of a Unix socket's connection, by its descriptor, is let in. Absent: all are. */
+	readonly admitPeer?: (fd: number) => boolean;
 	readonly limits?: Partial<Limits>;
 }
 
@@ -41,7 +52,7 @@ export type ListenResult =
 /** Milliseconds between looks at the deadlines. */
 const sweepInterval = 250;
 
-class Server implements Host {
+class Server implements Host, SocketUser {
 	readonly limits: Limits;
 	readonly monotonic = () => performance.now();
 	readonly now: () => number;
@@ -89,7 +100,7 @@ class Server implements Host {
 				connection.reply(refusal, headOnly, true);
 				return;
 			}
-			const answer = await route(request, this.#options.source);
+			const answer = await route(request, this.#options.source, this.#options.detail ?? "full");
 			if (answer.kind === "stream") this.#stream(connection, answer.filter, headOnly);
 			else connection.reply(this.#bounded(answer.reply), headOnly, false);
 		} catch (error) {
@@ -99,6 +110,18 @@ class Server implements Host {
 	}
 
 	#refuse(request: Request): Reply | null {
+		const { address, hostname, tls, authorize } = this.#options;
+		// A token is the client's own: no browser adds it to what a web page asks, so any name will do.
+		if (authorize !== undefined && !authorize(request.authorization)) {
+			return {
+				...errorReply(
+					401,
+					"a bearer token is needed",
+					"send Authorization: Bearer with the token of status.tokenFile",
+				),
+				headers: { "WWW-Authenticate": 'Bearer realm="portward"' },
+			};
+		}
 		if (request.method !== "GET" && request.method !== "HEAD") {
 			return {
 				...errorReply(405, "method not allowed", "use GET or HEAD"),
@@ -106,8 +129,12 @@ class Server implements Host {
 			};
 		}
 		if (request.hasBody) return errorReply(413, "a request body is not accepted", "send none");
-		if (!hostAllowed(request.host, this.#options.address, this.#options.hostname)) {
-			return errorReply(421, "unknown host", "ask by address, as localhost, or by this host's name");
+		if (authorize === undefined && !hostAllowed(request.host, address, hostname, tls?.names)) {
+			return errorReply(
+				421,
+				"unknown host",
+				"ask by address, as localhost, by this host's name, or by a name of the certificate",
+			);
 		}
 		return null;
 	}
@@ -148,31 +175,6 @@ class Server implements Host {
 	}
 }
 
-function socketHandlers(server: Server): Bun.SocketHandler<Connection | undefined> {
-	return {
-		open(socket) {
-			if (!server.admit()) {
-				socket.terminate();
-				return;
-			}
-			socket.data = new Connection(
-				{
-					write: (bytes) => socket.write(bytes),
-					shutdown: () => socket.shutdown(),
-					close: () => socket.terminate(),
-				},
-				server,
-			);
-			server.add(socket.data);
-		},
-		data: (socket, bytes) => socket.data?.receive(bytes),
-		drain: (socket) => socket.data?.drain(),
-		end: (socket) => socket.data?.receiveEnd(),
-		close: (socket) => socket.data?.close(),
-		error: (socket) => socket.data?.close(),
-	};
-}
-
 function listenError(error: unknown, address: ListenAddress): ListenResult {
 	const code = error instanceof Error && "code" in error ? String(error.code) : "";
 	const where = formatListenAddress(address);
@@ -191,14 +193,30 @@ function listenError(error: unknown, address: ListenAddress): ListenResult {
 	};
 }
 
+/** BoringSSL as Bun (1.4.5) sets it up speaks TLS 1.2 and 1.3 alone. Only the one CA vouches for clients. */
+function bunTls({ cert, key, clientCa }: ServerTls): Bun.TLSOptions {
+	if (clientCa === null) return { cert, key };
+	return { cert, key, ca: clientCa, requestCert: true, rejectUnauthorized: true };
+}
+
 /** Begins to listen, or says why it cannot. A unix socket is created with mode 0600. */
 export async function startHttpServer(options: HttpServerOptions): Promise<ListenResult> {
 	const server = new Server(options);
-	const common = { socket: socketHandlers(server), allowHalfOpen: true, data: undefined };
-	const { address } = options;
+	const { address, tls = null, admitPeer = () => true } = options;
 	if (address.kind === "tcp") {
+		const socket =
+			tls === null
+				? plainHandlers(server, () => true)
+				: tlsHandlers(server, tls.clientCa !== null, new HandshakeBudget());
 		try {
-			const listener = Bun.listen({ hostname: address.host, port: address.port, ...common });
+			const listener = Bun.listen({
+				hostname: address.host,
+				port: address.port,
+				socket,
+				allowHalfOpen: true,
+				data: undefined,
+				...(tls === null ? {} : { tls: bunTls(tls) }),
+			});
 			return started(server, { ...address, port: listener.port }, () => listener.stop(true));
 		} catch (error) {
 			return listenError(error, address);
@@ -210,7 +228,12 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Liste
 	const umask = process.umask(0o177);
 	let listener: Bun.UnixSocketListener<Connection | undefined> | null = null;
 	try {
-		const bound = Bun.listen({ unix: claim.temporary, ...common });
+		const bound = Bun.listen({
+			unix: claim.temporary,
+			socket: plainHandlers(server, admitPeer),
+			allowHalfOpen: true,
+			data: undefined,
+		});
 		listener = bound;
 		const file = claim.publish();
 		return started(server, address, () => {

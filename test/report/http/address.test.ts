@@ -93,6 +93,27 @@ describe("hostAllowed", () => {
 		expect(hostAllowed("evil.example", { kind: "unix", path: "/s" }, "vm1")).toBe(true);
 	});
 
+	test("no Host at all is no name of somebody else's", () => {
+		expect(hostAllowed(null, tcp("127.0.0.1"), "vm1")).toBe(true);
+		expect(hostAllowed("", tcp("127.0.0.1"), "vm1")).toBe(false);
+	});
+
+	test.each([
+		["guard.example", true],
+		["GUARD.example.:9755", true],
+		["a.pool.example", true],
+		["a.b.pool.example", false],
+		["pool.example", false],
+		["*.pool.example", false],
+		["203.0.113.5:1", true],
+		["[2001:db8:0::5]:1", true],
+		["203.0.113.6", false],
+		["evil.example", false],
+	])("names of the certificate: %s %p", (header, allowed) => {
+		const names = ["guard.example", "*.pool.example", "203.0.113.5", "2001:db8::5"];
+		expect(hostAllowed(header, tcp("192.0.2.1"), "vm1.example", names)).toBe(allowed);
+	});
+
 	test("no name but localhost and this host's gets through", () => {
 		fc.assert(
 			fc.property(

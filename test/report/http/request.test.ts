@@ -15,6 +15,7 @@ describe("requests that are taken", () => {
 				path: "/v1/alerts",
 				query: "limit=1&a=?b",
 				host: "h:1",
+				authorization: null,
 				keepAlive: true,
 				hasBody: false,
 			},
@@ -44,6 +45,19 @@ describe("requests that are taken", () => {
 		["Transfer-Encoding: chunked\r\nContent-Length: 0\r\n", true],
 	])("%j has a body: %p", (header, hasBody) => {
 		expect(parse(get("/", `Host: h\r\n${header}`))).toMatchObject({ request: { hasBody } });
+	});
+
+	test("HTTP/1.0 knows no Host header", () => {
+		expect(parse("GET / HTTP/1.0\r\n\r\n")).toMatchObject({ request: { host: null } });
+		expect(parse("GET / HTTP/1.0\r\nHost: h\r\n\r\n")).toMatchObject({ request: { host: "h" } });
+		expect(parse("GET / HTTP/1.0\r\nHost: h\r\nHost: h\r\n\r\n")).toMatchObject({ status: 400 });
+		expect(parse("GET / HTTP/1.0\r\nHost:\r\n\r\n")).toMatchObject({ request: { host: "" } });
+	});
+
+	test("credentials are taken once", () => {
+		const header = "Host: h\r\nAuthorization: Bearer x\r\n";
+		expect(parse(get("/", header))).toMatchObject({ request: { authorization: "Bearer x" } });
+		expect(parse(get("/", `${header}authorization: Bearer y\r\n`))).toMatchObject({ status: 400 });
 	});
 
 	test("an absolute target names the host, whatever the header says", () => {

@@ -4,7 +4,7 @@ import net from "node:net";
 import { formatListenAddress, type ListenAddress } from "../../../src/report/http/address.ts";
 import type { Limits } from "../../../src/report/http/limits.ts";
 import type { HttpSource } from "../../../src/report/http/routes.ts";
-import { type HttpServer, startHttpServer } from "../../../src/report/http/server.ts";
+import { type HttpServer, type HttpServerOptions, startHttpServer } from "../../../src/report/http/server.ts";
 import { sampleSource } from "../sample.ts";
 
 export interface TestServer {
@@ -16,6 +16,7 @@ export async function serve(
 	source: HttpSource = sampleSource().source,
 	limits: Partial<Limits> = {},
 	address: ListenAddress = { kind: "tcp", host: "127.0.0.1", port: 0 },
+	access: Pick<HttpServerOptions, "detail" | "tls" | "authorize" | "admitPeer"> = {},
 ): Promise<TestServer> {
 	const errors: unknown[] = [];
 	const result = await startHttpServer({
@@ -25,6 +26,7 @@ export async function serve(
 		now: () => 0,
 		onError: (error) => errors.push(error),
 		limits,
+		...access,
 	});
 	if (!result.ok) throw new Error(`${result.message}: ${result.hint}`);
 	return { server: result.server, errors };

@@ -1,0 +1,57 @@
+/** Who may be let read the status over the network, from the settings alone. */
+
+import { parseAddress } from "../policy/cidr.ts";
+import type { Config } from "./model.ts";
+
+type StatusSettings = Config["status"];
+
+export interface StatusRefusal {
+	readonly message: string;
+	readonly hint: string;
+}
+
+/** Whether only this host can connect: a Unix socket, 127.0.0.0/8 or ::1. */
+export function isLocalAddress(address: string): boolean {
+	if (address.startsWith("unix:")) return true;
+	const host = /^\[([^\]]*)\]:\d+$/.exec(address)?.[1] ?? address.replace(/:\d+$/, "");
+	const parsed = parseAddress(host);
+	if (!("family" in parsed)) return false;
+	return parsed.family === 4 ? parsed.value >> 24n === 127n : parsed.value === 1n;
+}
+
+/** Why the status must not be served on its address; null when it may. */
+export function statusRefusal(status: StatusSettings): StatusRefusal | null {
+	const { address, tls, tokenFile } = status;
+	if (isLocalAddress(address) || tls !== null || tokenFile !== null) return null;
+	return {
+		message: `the status would be readable by everybody who can reach ${address}, so it is not served there`,
+		hint: "set status.tls (with clientCa, only clients with a certificate of it may read), or status.tokenFile, or listen on 127.0.0.1, [::1] or unix:/path",
+	};
+}
+
+/** What is allowed, but should be known. */
+export function statusWarnings(status: StatusSettings): readonly string[] {
+	const { address, tls, tokenFile } = status;
+	if (isLocalAddress(address) || statusRefusal(status) !== null) return [];
+	if (tls === null) {
+		return [
+			`the status endpoint on ${address} has no TLS: whoever can listen on the network reads the bearer token and the answers; set status.tls`,
+		];
+	}
+	if (tls.clientCa !== null || tokenFile !== null) return [];
+	return [
+		`everybody who can reach the status endpoint on ${address} may read it; set status.tls.clientCa or status.tokenFile`,
+	];
+}
+
+/** Whether the daemon opens its root-only socket: the address does not answer everything to every process of root's. */
+export function needsLocalSocket(status: StatusSettings): boolean {
+	if (status.address.startsWith("unix:")) return false;
+	const restricted = status.detail === "metrics-only" || status.tls !== null || status.tokenFile !== null;
+	return restricted || statusRefusal(status) !== null;
+}
+
+/** Where the root-only socket with the whole status is. */
+export function localStatusSocket(stateDirectory: string): string {
+	return `${stateDirectory}/status.sock`;
+}

@@ -26,6 +26,11 @@ const maxDepth = 16;
 
 const policyFile = /\.(ya?ml|json)$/i;
 
+/** Whether a file of that name, unless it is hidden, is read. */
+export function isPolicyFile(name: string): boolean {
+	return policyFile.test(name);
+}
+
 export interface PolicyFile {
 	/** Relative to the policy directory, with `/`. */
 	readonly path: string;

@@ -1,0 +1,120 @@
+/** pending.json: the change that waits for its confirmation, written before it is enforced. */
+
+import { join } from "node:path";
+import { readState } from "./state-file.ts";
+
+/** The SSH connection that a process belongs to. */
+export interface SshSession {
+	/** Client's address and port, then the server's, as SSH_CONNECTION has them. */
+	readonly connection: string;
+	/** Seconds since boot at which the oldest known process of the connection started. */
+	readonly opened: number;
+}
+
+export interface Asker {
+	readonly uid: number;
+	readonly pid: number;
+	/** Null for one that belongs to no SSH connection that could be found. */
+	readonly session: SshSession | null;
+}
+
+export interface PendingChange {
+	/** 16 hexadecimal digits. */
+	readonly id: string;
+	/** `apply`: a directory that was named. `directory`: a change of the policy directory itself. */
+	readonly source: "apply" | "directory";
+	/** The directory that was copied. */
+	readonly from: string;
+	/** Null where nobody did but the directory changed. */
+	readonly asker: Asker | null;
+	/** random(4): a clock that counts from boot means nothing in another one. */
+	readonly boot: string;
+	/** Seconds since boot at which it was asked for, and at which it rolls back. */
+	readonly started: number;
+	readonly deadline: number;
+	/** How long it was given, from being enforced on. */
+	readonly seconds: number;
+	/** Seconds since boot at which it was in force; null before that. */
+	readonly enforced: number | null;
+	/** Of the copy; see treeDigest. */
+	readonly digest: string;
+	/** Of the policy directory when it was asked for; null when that could not be read. */
+	readonly base: string | null;
+	/** What confirming has been decided to do, and whoever finds it must finish. Null while it is not confirmed. */
+	readonly confirming: readonly Takeover[] | null;
+}
+
+/** A directory whose content the copy becomes. */
+export interface Takeover {
+	/** A real path. */
+	readonly target: string;
+	/** Whether the old content stays, under another name. */
+	readonly keep: boolean;
+}
+
+export type PendingRead =
+	| { readonly state: "none" }
+	| { readonly state: "known"; readonly change: PendingChange }
+	/** There is a record, and it cannot be used. */
+	| { readonly state: "damaged"; readonly problem: string };
+
+export const idPattern = /^[0-9a-f]{16}$/;
+
+export function recordPath(stateDirectory: string): string {
+	return join(stateDirectory, "pending.json");
+}
+
+/** The state directory of the pending set; its policies are in `policies` below it. */
+export function changeDirectory(stateDirectory: string, id: string): string {
+	return join(stateDirectory, "pending", id);
+}
+
+export function readRecord(stateDirectory: string): PendingRead {
+	const path = recordPath(stateDirectory);
+	const state = readState(path);
+	if (!state.ok) {
+		return state.reason === "absent" ? { state: "none" } : { state: "damaged", problem: state.message };
+	}
+	// A version before the newest would be of a change that is settled, or of this one before it was confirmed.
+	if (state.problem !== null) return { state: "damaged", problem: state.problem };
+	return isChange(state.value)
+		? { state: "known", change: state.value }
+		: { state: "damaged", problem: `${path} is not what portward wrote` };
+}
+
+function isChange(value: unknown): value is PendingChange {
+	if (!isObject(value)) return false;
+	const { id, source, from, asker, boot, started, deadline, seconds, enforced, digest, base, confirming } =
+		value;
+	return (
+		typeof id === "string" &&
+		idPattern.test(id) &&
+		(source === "apply" || source === "directory") &&
+		[from, boot, digest].every((text) => typeof text === "string") &&
+		[started, deadline, seconds].every(Number.isFinite) &&
+		(enforced === null || Number.isFinite(enforced)) &&
+		(base === null || typeof base === "string") &&
+		(asker === null || isAsker(asker)) &&
+		(confirming === null || (Array.isArray(confirming) && confirming.every(isTakeover)))
+	);
+}
+
+function isAsker(value: unknown): value is Asker {
+	if (!isObject(value)) return false;
+	const { uid, pid, session } = value;
+	if (![uid, pid].every(Number.isSafeInteger)) return false;
+	return (
+		session === null ||
+		(isObject(session) && typeof session.connection === "string" && Number.isFinite(session.opened))
+	);
+}
+
+function isTakeover(value: unknown): value is Takeover {
+	if (!isObject(value)) return false;
+	const { target, keep } = value;
+	return typeof target === "string" && target.startsWith("/") && typeof keep === "boolean";
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+	return typeof value === "object" && value !== null;
+}

@@ -1,0 +1,161 @@
+/**
+ * Gives a directory another content in one step. A full copy is prepared next
+ * to it, marked, and put on the disk; the two names then change places, and
+ * what was there before is tidied away. A crash leaves the old content or the
+ * new one, each whole, and says by the mark which of the two lies beside.
+ *
+ * What portward does not read (hidden files, a README, .git) is carried over.
+ */
+
+import type { Dirent } from "node:fs";
+import { lstat, readdir, readlink, realpath, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { type FileOperations, isAbsent } from "./pending-files.ts";
+import { idPattern } from "./pending-record.ts";
+import { readCopy, writeTree } from "./pending-tree.ts";
+import { isPolicyFile } from "./policy-directory.ts";
+
+/** Entries of an old content that are looked at; what is beyond stays beside, and is named. */
+const maxEntries = 100_000;
+
+/** What a crash may have left of an earlier change. */
+const markPattern = /^\.portward-[0-9a-f]{16}$/;
+
+/** Where a path of the settings leads: links are followed, and a missing directory is where it would be. */
+export async function realDirectory(path: string): Promise<string> {
+	try {
+		return await realpath(path);
+	} catch (error) {
+		if (!isAbsent(error)) throw error;
+	}
+	const link = await readlink(path).catch(() => null);
+	const parent = await realpath(dirname(link === null ? path : resolve(dirname(path), link)));
+	return join(parent, basename(link ?? path));
+}
+
+export class Replacement {
+	/** The directory that gets the content; a real path. */
+	readonly target: string;
+	readonly #beside: string;
+	readonly #mark: string;
+	readonly #operations: FileOperations;
+
+	constructor(target: string, id: string, operations: FileOperations) {
+		this.target = target;
+		this.#beside = join(dirname(target), `${besidePrefix(target)}${id}`);
+		this.#mark = `.portward-${id}`;
+		this.#operations = operations;
+	}
+
+	/** Makes the copy of `from` next to the target. What an earlier attempt left there is thrown away. */
+	async prepare(from: string): Promise<void> {
+		const operations = this.#operations;
+		await this.discard();
+		await operations.makeDirectory(this.#beside, 0o755);
+		await operations.writeFile(join(this.#beside, this.#mark), new Uint8Array(), 0o600);
+		await writeTree(this.#beside, await readCopy(from), operations);
+		const old = await stat(this.target).catch(absentAsNull);
+		if (old !== null) {
+			await operations.setOwner(this.#beside, { uid: old.uid, gid: old.gid, mode: old.mode & 0o7777 });
+		}
+		await operations.syncDirectory(dirname(this.target));
+	}
+
+	/** The step itself. Done already is no error: then no prepared copy lies beside. */
+	async exchange(): Promise<void> {
+		if (await this.#marked(this.#beside)) await this.#swap();
+	}
+
+	/** Takes the step back. */
+	async revert(): Promise<void> {
+		if (await this.#marked(this.target)) await this.#swap();
+	}
+
+	/** Removes a copy that did not take the target's place. An old content that lies there stays. */
+	async discard(): Promise<void> {
+		if (await this.#marked(this.#beside)) await this.#operations.removeTree(this.#beside);
+	}
+
+	/**
+	 * After the step: carries over what is not policies, and removes the rest of the old content. With `keep`
+	 * the old content stays, under the name that is returned.
+	 */
+	async tidy(keep: boolean): Promise<string | null> {
+		const operations = this.#operations;
+		let kept: string | null = null;
+		if ((await lstat(this.#beside).catch(absentAsNull)) !== null) {
+			if (keep) {
+				kept = `${this.target}.before-${this.#mark.slice(".portward-".length)}`;
+				await operations.rename(this.#beside, kept);
+			} else await this.#carryOver("", { left: maxEntries });
+		}
+		if (await this.#marked(this.target)) await operations.removeFile(join(this.target, this.#mark));
+		await operations.syncDirectory(dirname(this.target));
+		return kept;
+	}
+
+	async #swap(): Promise<void> {
+		const operations = this.#operations;
+		const there = (await lstat(this.target).catch(absentAsNull)) !== null;
+		if (there) await operations.exchange(this.#beside, this.target);
+		else await operations.rename(this.#beside, this.target);
+		await operations.syncDirectory(dirname(this.target));
+	}
+
+	async #marked(directory: string): Promise<boolean> {
+		return (await lstat(join(directory, this.#mark)).catch(absentAsNull)) !== null;
+	}
+
+	/**
+	 * Moves what is not policies to where it was; the names of the new content win. A link to a directory shows
+	 * policies, so it goes with them.
+	 */
+	async #carryOver(prefix: string, budget: { left: number }): Promise<void> {
+		const operations = this.#operations;
+		const old = join(this.#beside, prefix);
+		for (const entry of await readdir(old, { withFileTypes: true })) {
+			budget.left -= 1;
+			if (budget.left < 0) throw new Error(`${this.#beside} holds too much to be tidied away`);
+			const path = join(prefix, entry.name);
+			const to = join(this.target, path);
+			const hidden = entry.name.startsWith(".");
+			if (entry.isDirectory() && !hidden) await this.#carryOver(path, budget);
+			else if (hidden ? markPattern.test(entry.name) : await this.#isPolicies(path, entry)) {
+				await operations.removeFile(join(this.#beside, path));
+			} else if ((await lstat(to).catch(absentAsNull)) === null) {
+				await operations.makeDirectory(dirname(to), 0o755);
+				await operations.rename(join(this.#beside, path), to);
+			} else await operations.removeTree(join(this.#beside, path));
+		}
+		await operations.removeEmptyDirectory(old);
+	}
+
+	async #isPolicies(path: string, entry: Dirent): Promise<boolean> {
+		if (isPolicyFile(entry.name)) return true;
+		if (!entry.isSymbolicLink()) return false;
+		// Where it led may have been moved already.
+		const there = await stat(join(this.#beside, path)).catch(() => null);
+		return there === null || there.isDirectory();
+	}
+}
+
+/** Whatever a process that was killed left beside a directory. Only while nothing is being confirmed. */
+export async function tidyBeside(target: string, operations: FileOperations): Promise<void> {
+	const names = await readdir(dirname(target)).catch(() => []);
+	for (const name of names) {
+		const id = name.startsWith(besidePrefix(target)) ? name.slice(besidePrefix(target).length) : "";
+		if (!idPattern.test(id)) continue;
+		const replacement = new Replacement(target, id, operations);
+		await replacement.discard();
+		await replacement.tidy(false);
+	}
+}
+
+function besidePrefix(target: string): string {
+	return `.${basename(target)}.portward-`;
+}
+
+function absentAsNull(error: unknown): null {
+	if (isAbsent(error)) return null;
+	throw error;
+}

@@ -5,8 +5,10 @@ import { alerts } from "./cli/alerts.ts";
 import { type Command, exit, type Io, wantsColour } from "./cli/command.ts";
 import { dispatch } from "./cli/dispatch.ts";
 import { explain } from "./cli/explain.ts";
+import { panicOpen } from "./cli/panic-open.ts";
 import { release } from "./cli/release.ts";
 import { render } from "./cli/render.ts";
+import { resume } from "./cli/resume.ts";
 import { runCommand } from "./cli/run.ts";
 import { status } from "./cli/status.ts";
 import { usb } from "./cli/usb.ts";
@@ -41,6 +43,8 @@ const commands: readonly Command[] = [
 	alerts,
 	usb,
 	release,
+	panicOpen,
+	resume,
 	version,
 ];
 

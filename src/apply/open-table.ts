@@ -5,6 +5,11 @@ import { baseChain } from "./transaction.ts";
 
 const directions: readonly Direction[] = ["ingress", "egress"];
 
+/** One libnftables context. */
+interface Runner {
+	run(commands: string): { ok: true; output: string } | { ok: false; error: string };
+}
+
 /** How whoever lists the table sees why it blocks nothing. */
 const comment = "opened by portward panic-open";
 
@@ -23,4 +28,12 @@ export function openBaseChains(table: string): string {
 				`add rule inet ${table} ${direction} accept comment "${comment}"\n`,
 		)
 		.join("");
+}
+
+/** Whether our base chains accept every packet. */
+export function isOpen(runner: Runner, table: string): boolean {
+	return directions.every((direction) => {
+		const listed = runner.run(`list chain inet ${table} ${direction}`);
+		return listed.ok && listed.output.includes(comment);
+	});
 }

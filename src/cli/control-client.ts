@@ -18,8 +18,20 @@ const connectPauseMs = 100;
 
 const newline = 0x0a;
 
+export type Answer =
+	| { readonly answered: true; readonly reply: ControlReply }
+	/** `message`: why there is no answer, for the operator. */
+	| { readonly answered: false; readonly message: string };
+
 /** One request, one reply. Never throws. */
 export async function control(path: string, request: ControlRequest): Promise<ControlReply> {
+	const answer = await ask(path, request, answerMs);
+	return answer.answered ? answer.reply : { ok: false, message: answer.message };
+}
+
+/** Like `control`, for who goes on without a daemon that does not answer within `milliseconds`. Never throws. */
+export async function ask(path: string, request: ControlRequest, milliseconds: number): Promise<Answer> {
+	const deadline = performance.now() + milliseconds;
 	const line = Buffer.from(`${JSON.stringify(request)}\n`);
 	for (let tries = 1; ; tries++) {
 		const ended = Promise.withResolvers<void>();
@@ -43,19 +55,21 @@ export async function control(path: string, request: ControlRequest): Promise<Co
 				},
 			});
 			sent += socket.write(line.subarray(sent));
-			const timer = setTimeout(() => socket.terminate(), answerMs);
+			const timer = setTimeout(() => socket.terminate(), deadline - performance.now());
 			await ended.promise;
 			clearTimeout(timer);
 			const reply = parseReply(Buffer.concat(chunks).toString("utf8").trimEnd());
-			return reply ?? { ok: false, message: "the daemon gave no answer; are both of one version?" };
+			return reply === null
+				? { answered: false, message: "the daemon gave no answer; are both of one version?" }
+				: { answered: true, reply };
 		} catch (error) {
 			const full = error instanceof Error && "code" in error && error.code === "EAGAIN";
-			if (full && tries < connectTries) {
+			if (full && tries < connectTries && performance.now() < deadline) {
 				await Bun.sleep(connectPauseMs);
 				continue;
 			}
 			return {
-				ok: false,
+				answered: false,
 				message: `no daemon answers at ${path} (${errorText(error)}); is portward running, and are you root?`,
 			};
 		}

@@ -1,9 +1,7 @@
 import { InstanceLock } from "../../ffi/lock.ts";
-import { Nftables } from "../../ffi/nftables.ts";
-import { KernelTable } from "../apply/kernel-table.ts";
-import { listTable } from "../observe/table-listing.ts";
 import { type Command, exit } from "./command.ts";
 import { plural, printDiagnostics } from "./diagnostics.ts";
+import { withKernelTable } from "./kernel.ts";
 import { parseOnlyOptions } from "./options.ts";
 import { releaseUsb } from "./release-usb.ts";
 import { readSettings } from "./settings.ts";
@@ -59,15 +57,10 @@ export const release: Command = {
 			);
 			return exit.ok;
 		}
-		const opened = Nftables.open();
-		if (!opened.ok) return fail(`${opened.reason}; ${opened.remedy}`);
-		const list = (name: string) => {
-			const listed = listTable(name);
-			return listed.ok ? ({ ok: true, listing: listed.names } as const) : listed;
-		};
-		const released = new KernelTable(opened.nftables, list, table).release();
-		opened.nftables.close();
+		const ran = withKernelTable(table, (kernel) => kernel.release());
 		locked.lock.release();
+		if (!ran.ok) return fail(ran.message);
+		const released = ran.value;
 		if (!released.ok) return fail(released.error);
 		io.out(
 			released.removed

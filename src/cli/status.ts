@@ -1,6 +1,8 @@
 import * as v from "valibot";
+import { panicReason } from "../daemon/panic-watch.ts";
 import { escapeForTerminal } from "../report/terminal.ts";
-import { get, parseJson } from "./client.ts";
+import { readPanic } from "../store/panic.ts";
+import { ask, parseJson } from "./client.ts";
 import { type Command, exit } from "./command.ts";
 import { plural, printDiagnostics } from "./diagnostics.ts";
 import { prettyJson } from "./json.ts";
@@ -10,6 +12,7 @@ import { readSettings } from "./settings.ts";
 const statusShape = v.object({
 	version: v.string(),
 	hostname: v.string(),
+	panic: v.nullable(v.object({ since: v.string(), reason: v.string() })),
 	ready: v.object({ ready: v.boolean(), body: v.string() }),
 	enforcers: v.record(v.string(), v.looseObject({ state: v.string(), reason: v.string() })),
 	policies: v.array(
@@ -57,8 +60,15 @@ export const status: Command = {
 			io.error(`portward: ${escapeForTerminal(message)}\n`);
 			return exit.failure;
 		};
-		const reply = await get(settings.config.status.address, "/v1/status", io.signal);
-		if (!reply.ok) return fail(reply.message);
+		const reply = await ask(settings.config, values["status-address"] !== undefined, "/v1/status", io.signal);
+		if (!reply.ok) {
+			const read = readPanic(settings.config.stateDir);
+			if (read.open) {
+				const since = new Date(read.record.since).toISOString();
+				io.error(`OPEN: ${escapeForTerminal(panicReason({ since, reason: read.record.reason }))}\n`);
+			}
+			return fail(reply.message);
+		}
 		const document = parseJson(await reply.response.text());
 		const parsed = v.safeParse(statusShape, document);
 		if (!parsed.success) return fail(mismatch);
@@ -68,7 +78,9 @@ export const status: Command = {
 };
 
 function describe(document: v.InferOutput<typeof statusShape>): string {
-	const lines = [`portward ${document.version} on ${document.hostname}: ${document.ready.body}`];
+	const { panic } = document;
+	const lines = panic === null ? [] : [`OPEN: nothing is enforced on the network: ${panicReason(panic)}`];
+	lines.push(`portward ${document.version} on ${document.hostname}: ${document.ready.body}`);
 	for (const [name, { state, reason }] of Object.entries(document.enforcers)) {
 		lines.push(`${name}: ${state}${reason === "" ? "" : ` (${reason})`}`);
 	}

@@ -7,8 +7,10 @@ import { alerts } from "../../../src/cli/alerts.ts";
 import type { Command, Io } from "../../../src/cli/command.ts";
 import { dispatch } from "../../../src/cli/dispatch.ts";
 import { explain } from "../../../src/cli/explain.ts";
+import { panicOpen } from "../../../src/cli/panic-open.ts";
 import { release } from "../../../src/cli/release.ts";
 import { render } from "../../../src/cli/render.ts";
+import { resume } from "../../../src/cli/resume.ts";
 import { runCommand } from "../../../src/cli/run.ts";
 import { status } from "../../../src/cli/status.ts";
 import { usb } from "../../../src/cli/usb.ts";
@@ -26,6 +28,8 @@ export const commands: readonly Command[] = [
 	alerts,
 	usb,
 	release,
+	panicOpen,
+	resume,
 	version,
 ];
 

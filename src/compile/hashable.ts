@@ -1,7 +1,7 @@
 /**
- * Which cells of a table a hash table can hold. Interval sets pay for every
- * element at every lookup (nft_set_pipapo.c reads a bitmap with a bit for each)
- * or walk a tree; a hash lookup of the address under a netmask costs the same
+ * Which cells of a table a hash table can hold. Interval sets of concatenations
+ * pay for every element at every lookup (nft_set_pipapo.c reads bitmaps with a
+ * bit for each); a hash lookup of the address under a netmask costs the same
  * for ten and for a million. So blocks of the few lengths that most cells of a
  * large table have go into hash tables, one a length (tuple space search).
  */

@@ -70,7 +70,8 @@ const keyTails: Readonly<Record<Table["layer"], readonly [type: string, read: st
 /** The rules that look these cells up. The cells are disjoint, so the order of the lookups means nothing. */
 function lookUp(context: LookupContext, layer: Table["layer"], cells: readonly Cell[], use: Use): string[] {
 	const [type, read] = keyTails[layer];
-	const { blocks, rest } = hashable(cells, context.hashFrom);
+	// A set of addresses alone is a tree: its lookups grow with the logarithm, and it loads as fast as it can.
+	const { blocks, rest } = layer === "W" ? { blocks: [], rest: cells } : hashable(cells, context.hashFrom);
 	const rules = blocks.map(({ length, cells: members }) => {
 		const elements = members.map((cell) => [addressText(cell.first) + cell.tail, cell.rank] as const);
 		// A set of a given size that never grows gets the kernel's cheapest hash table.

@@ -5,6 +5,11 @@ import type { NftObject } from "./plan.ts";
 
 const prefixes: Record<"set" | "map" | "chain", string> = { set: "s", map: "m", chain: "x" };
 
+/** The name of an object with this body in this epoch. */
+export function objectName(epoch: string, kind: "set" | "map" | "chain", body: string): string {
+	return `${prefixes[kind]}_${digest(epoch, kind, body)}`;
+}
+
 export class ObjectStore {
 	readonly #byName = new Map<string, NftObject>();
 	readonly #epoch: string;
@@ -17,7 +22,7 @@ export class ObjectStore {
 	/** Adds an object named by its content, and returns the name. `lines` are the declaration's body, without indentation. */
 	add(kind: "set" | "map" | "chain", lines: readonly string[], elements = 0): string {
 		const body = lines.map((line) => `\t${line}\n`).join("");
-		const name = `${prefixes[kind]}_${digest(this.#epoch, kind, body)}`;
+		const name = objectName(this.#epoch, kind, body);
 		this.#insert({ kind, name, text: `${kind} ${name} {\n${body}}\n`, elements });
 		return name;
 	}

@@ -57,8 +57,6 @@ command -v conntrack >/dev/null || need conntrack
 command -v gcc >/dev/null || need gcc
 [ -e /usr/include/stdio.h ] || need libc6-dev
 command -v strace >/dev/null || need strace
-command -v curl >/dev/null || need curl
-command -v openssl >/dev/null || need openssl
 command -v unshare >/dev/null || need util-linux
 command -v git >/dev/null || need git
 # What the tests of the release and of install.sh hold them against.

@@ -68,9 +68,13 @@ function write(fd: number, text: string): { readonly code: unknown; readonly mes
 
 /**
  * Variables that the libraries obey: two make the yaml package print what it parses to stdout, where only alerts
- * belong; two send questions to this host's daemon through a proxy.
+ * belong; four send questions to the daemon through a proxy; one makes any certificate do.
  */
-const ignoredVariables = ["LOG_TOKENS", "LOG_STREAM", "HTTP_PROXY", "http_proxy"];
+const ignoredVariables = [
+	...["LOG_TOKENS", "LOG_STREAM"],
+	...["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"],
+	"NODE_TLS_REJECT_UNAUTHORIZED",
+];
 for (const name of ignoredVariables) delete process.env[name];
 
 async function main(args: readonly string[]): Promise<number> {

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { suggest } from "../policy/suggest.ts";
 import { escapeForTerminal, escapeJson } from "../report/terminal.ts";
-import { errorText, get, parseJson } from "./client.ts";
+import { ask, errorText, parseJson, type Reply } from "./client.ts";
 import { type Command, exit, type Io, UsageError } from "./command.ts";
 import { printDiagnostics } from "./diagnostics.ts";
 import { parseOnlyOptions } from "./options.ts";
@@ -68,13 +68,14 @@ export const alerts: Command = {
 		if (values.policy !== undefined) filter.set("policy", values.policy);
 		if (action !== undefined) filter.set("action", action);
 		const print = printer(io, values.json === true);
-		const address = settings.config.status.address;
+		const { config } = settings;
+		const asked = (path: string) => ask(config, values["status-address"] !== undefined, path, io.signal);
 		if (!values.follow) {
 			const query = new URLSearchParams(filter);
 			if (values.limit !== undefined) query.set("limit", values.limit);
-			return list(address, `/v1/alerts?${query}`, print, io);
+			return list(asked, `/v1/alerts?${query}`, print, io);
 		}
-		return follow(address, `/v1/alerts/stream?${filter}`, print, io);
+		return follow(asked, `/v1/alerts/stream?${filter}`, print, io);
 	},
 };
 
@@ -92,8 +93,10 @@ function printer(io: Io, json: boolean): (alert: unknown) => void {
 	};
 }
 
-async function list(address: string, path: string, print: (alert: unknown) => void, io: Io): Promise<number> {
-	const reply = await get(address, path, io.signal);
+type Asked = (path: string) => Promise<Reply>;
+
+async function list(asked: Asked, path: string, print: (alert: unknown) => void, io: Io): Promise<number> {
+	const reply = await asked(path);
 	if (!reply.ok) return fail(io, reply.message);
 	const parsed = v.safeParse(
 		v.object({ alerts: v.array(v.unknown()) }),
@@ -105,13 +108,8 @@ async function list(address: string, path: string, print: (alert: unknown) => vo
 }
 
 /** Reads the server-sent events (WHATWG HTML, section 9.2) until the operator ends; that the daemon did is a failure. */
-async function follow(
-	address: string,
-	path: string,
-	print: (alert: unknown) => void,
-	io: Io,
-): Promise<number> {
-	const reply = await get(address, path, io.signal);
+async function follow(asked: Asked, path: string, print: (alert: unknown) => void, io: Io): Promise<number> {
+	const reply = await asked(path);
 	if (!reply.ok) return fail(io, reply.message);
 	const { body, headers } = reply.response;
 	if (!body || !headers.get("content-type")?.startsWith("text/event-stream")) return fail(io, mismatch);

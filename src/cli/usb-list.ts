@@ -3,7 +3,7 @@
 import * as v from "valibot";
 import { usbClassName } from "../policy/device-class.ts";
 import { escapeForTerminal } from "../report/terminal.ts";
-import { get, parseJson } from "./client.ts";
+import { ask, parseJson } from "./client.ts";
 import { exit, type Io } from "./command.ts";
 import { printDiagnostics } from "./diagnostics.ts";
 import { prettyJson } from "./json.ts";
@@ -47,7 +47,12 @@ export async function usbList(args: readonly string[], io: Io, root = sysfsRoot)
 	const settings = readSettings(values, false);
 	printDiagnostics(settings.diagnostics, io);
 	if (!settings.config) return exit.failure;
-	const reply = await get(settings.config.status.address, "/v1/usb/devices", io.signal);
+	const reply = await ask(
+		settings.config,
+		values["status-address"] !== undefined,
+		"/v1/usb/devices",
+		io.signal,
+	);
 	const document = reply.ok ? parseJson(await reply.response.text()) : null;
 	const parsed = v.safeParse(listShape, document);
 	if (reply.ok && !parsed.success) {

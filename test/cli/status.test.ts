@@ -134,7 +134,11 @@ describe("failures are 1 and say what to look at", () => {
 	test("a refusal of the daemon is passed on with its remedy", async () => {
 		const server = await daemon();
 		const address = formatListenAddress(server.address);
-		const refused = await get(address, "/v1/alerts?limit=0", new AbortController().signal);
+		const refused = await get(
+			{ address, cert: null, token: null },
+			"/v1/alerts?limit=0",
+			new AbortController().signal,
+		);
 		expect(refused).toEqual({
 			ok: false,
 			message: `what listens at ${address} answered 400: limit is not a whole number from 1 to 1000000; write limit=100`,

@@ -6,9 +6,24 @@ import { createHash, timingSafeEqual } from "node:crypto";
 export const shortestToken = 32;
 const longestToken = 1024;
 
-export type TokenResult =
-	| { readonly ok: true; readonly bearer: Bearer }
-	| { readonly ok: false; readonly message: string; readonly hint: string };
+interface NoToken {
+	readonly ok: false;
+	readonly message: string;
+	readonly hint: string;
+}
+
+/** The token that a file holds; line ends around it are no part of it. */
+export function parseToken(content: string): { readonly ok: true; readonly token: string } | NoToken {
+	const token = content.trim();
+	if (token.length < shortestToken) {
+		const message = `the token has ${token.length} characters, fewer than ${shortestToken}`;
+		return { ok: false, message, hint };
+	}
+	if (token.length > longestToken || !/^[A-Za-z0-9._~+/-]+=*$/.test(token)) {
+		return { ok: false, message: "the token is not one word of letters, digits and ._~+/-", hint };
+	}
+	return { ok: true, token };
+}
 
 const hint = "write one line of at least 32 letters and digits, such as the output of openssl rand -hex 32";
 
@@ -23,20 +38,10 @@ export class Bearer {
 		this.#digest = digest(token);
 	}
 
-	/** Reads the content of a token file; line ends around the token are no part of it. */
-	static parse(content: string): TokenResult {
-		const token = content.trim();
-		if (token.length < shortestToken) {
-			return {
-				ok: false,
-				message: `the token has ${token.length} characters, fewer than ${shortestToken}`,
-				hint,
-			};
-		}
-		if (token.length > longestToken || !/^[A-Za-z0-9._~+/-]+=*$/.test(token)) {
-			return { ok: false, message: "the token is not one word of letters, digits and ._~+/-", hint };
-		}
-		return { ok: true, bearer: new Bearer(token) };
+	/** Reads the content of a token file. */
+	static parse(content: string): { readonly ok: true; readonly bearer: Bearer } | NoToken {
+		const parsed = parseToken(content);
+		return parsed.ok ? { ok: true, bearer: new Bearer(parsed.token) } : parsed;
 	}
 
 	/** Whether an Authorization header carries the token. Takes the same time however much of it is right. */

@@ -6,6 +6,7 @@ import { type Command, exit, type Io, wantsColour } from "./cli/command.ts";
 import { dispatch } from "./cli/dispatch.ts";
 import { explain } from "./cli/explain.ts";
 import { panicOpen } from "./cli/panic-open.ts";
+import { plan } from "./cli/plan.ts";
 import { release } from "./cli/release.ts";
 import { render } from "./cli/render.ts";
 import { resume } from "./cli/resume.ts";
@@ -39,6 +40,7 @@ const commands: readonly Command[] = [
 	validate,
 	render,
 	explain,
+	plan,
 	status,
 	alerts,
 	usb,

@@ -56,6 +56,14 @@ interface Candidate {
 	readonly diagnostics: readonly Diagnostic[];
 }
 
+/** Policies that are meant for this host. */
+export interface StandingPolicies {
+	readonly network: readonly NetworkPolicy[];
+	readonly devices: readonly HostDevicePolicy[];
+	/** Null where no set could be compiled. */
+	readonly model: NetworkModel | null;
+}
+
 export class PolicyEngine {
 	readonly #settings: PolicySettings;
 	readonly #reader: PolicyDirectoryReader;
@@ -67,6 +75,7 @@ export class PolicyEngine {
 	/** Found by the last reload, to be kept once it is in force. */
 	#pending: readonly LastGood[] = [];
 	#model: NetworkModel | null = null;
+	#standing: Omit<StandingPolicies, "model"> = { network: [], devices: [] };
 	#stateProblem: Diagnostic | null = null;
 	/** Characters parsed in this Worker's life. */
 	#parsedLength = 0;
@@ -75,6 +84,16 @@ export class PolicyEngine {
 		this.#settings = settings;
 		this.#reader = new PolicyDirectoryReader(settings.directory, settings);
 		this.#store = new LastGoodStore(settings.stateDirectory);
+	}
+
+	/** The policies that the last reload found to be enforced, last good versions included. */
+	get standing(): StandingPolicies {
+		return { ...this.#standing, model: this.#model };
+	}
+
+	/** Whether it is made for these directories. */
+	reads({ directory, stateDirectory }: PolicySettings): boolean {
+		return this.#settings.directory === directory && this.#settings.stateDirectory === stateDirectory;
 	}
 
 	/** Reads what is on disk and compiles it; `config` may have changed since the last time. */
@@ -102,9 +121,11 @@ export class PolicyEngine {
 		if (result.ok) this.#model = result.model;
 		// A set of packet rules that is refused as a whole takes no device policy down with it.
 		const standing = enforced.length > 0 ? enforced : candidates.filter((candidate) => candidate.selected);
-		const devices = selectEntries(devicePoliciesOf(standing));
+		this.#standing = { network: policiesOf(enforced), devices: devicePoliciesOf(standing) };
+		const devices = selectEntries(this.#standing.devices);
+		const ruleset = new DeviceRuleset(devices, config.hostDefaultDevicePosture);
 		const diagnostics = [
-			...lintDeviceSet(new DeviceRuleset(devices, config.hostDefaultDevicePosture)),
+			...lintDeviceSet(ruleset),
 			...this.#general(directory),
 			...compiled.diagnostics,
 			...(result === compiled ? [] : result.diagnostics),

@@ -8,6 +8,7 @@ import type { Command, Io } from "../../../src/cli/command.ts";
 import { dispatch } from "../../../src/cli/dispatch.ts";
 import { explain } from "../../../src/cli/explain.ts";
 import { panicOpen } from "../../../src/cli/panic-open.ts";
+import { plan } from "../../../src/cli/plan.ts";
 import { release } from "../../../src/cli/release.ts";
 import { render } from "../../../src/cli/render.ts";
 import { resume } from "../../../src/cli/resume.ts";
@@ -24,6 +25,7 @@ export const commands: readonly Command[] = [
 	validate,
 	render,
 	explain,
+	plan,
 	status,
 	alerts,
 	usb,

@@ -1,0 +1,132 @@
+/** Finds out what a directory of policies would change. Reads the host and changes nothing; needs no daemon. */
+
+import { statSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { planFailsafe } from "../compile/failsafe.ts";
+import { compileNetwork } from "../compile/network.ts";
+import { diffPolicies, isEmptyDiff, type SelectedSet } from "../compile/policy-diff.ts";
+import { lintDeviceSet } from "../compile/usb-lint.ts";
+import { DeviceRuleset, selectEntries } from "../compile/usb-ruleset.ts";
+import type { Config } from "../config/model.ts";
+import { compileOptions, PolicyEngine } from "../daemon/policy-engine.ts";
+import type { Diagnostic } from "../policy/diagnostic.ts";
+import { readRecord } from "../store/pending-record.ts";
+import { hasError } from "./diagnostics.ts";
+import { planConnections, planSession } from "./plan-connections.ts";
+import { planDevices } from "./plan-devices.ts";
+import type { ChangePlan, PlanResult } from "./plan-model.ts";
+import { readPolicySet } from "./policy-set.ts";
+import { sysfsRoot } from "./usb-devices.ts";
+
+export interface PlanOptions {
+	readonly config: Config;
+	/** The new policies. */
+	readonly directory: string;
+	/** Where sysfs is mounted. */
+	readonly sysRoot?: string;
+}
+
+/** Compares with what is in force, and judges the open connections and the present USB devices by both. */
+export function makePlan({ config, directory, sysRoot = sysfsRoot }: PlanOptions): PlanResult {
+	const fresh = readNew(directory, config);
+	if (!fresh.ok) return fresh;
+	const present = readPresent(config);
+	if (!present.ok) return present;
+	const { enableNetworkPolicyEnforcer, enableKubeArmorHostPolicy, enableUSBDeviceHandler } = config;
+	const network = enableNetworkPolicyEnforcer;
+	const usb = enableKubeArmorHostPolicy && enableUSBDeviceHandler;
+	const models = { before: present.set.model, after: fresh.set.model };
+	return {
+		ok: true,
+		plan: {
+			directory,
+			against: present.directory,
+			pending: present.pending,
+			diff: diffPolicies(present.set, fresh.set, config.hostDefaultDevicePosture),
+			failsafe: planFailsafe(config.failsafe),
+			connections: network
+				? planConnections(models)
+				: { checked: false, reason: "enableNetworkPolicyEnforcer is false", cut: [], total: 0 },
+			devices: usb
+				? planDevices(config, present.set.devices, fresh.set.devices, sysRoot)
+				: {
+						checked: false,
+						reason: "enableUSBDeviceHandler or enableKubeArmorHostPolicy is false",
+						changes: [],
+					},
+			session: network ? planSession(models) : null,
+			diagnostics: [...present.diagnostics, ...fresh.diagnostics],
+		},
+	};
+}
+
+/** Whether the new policies would change anything. */
+export function planChanges(plan: ChangePlan): boolean {
+	return !isEmptyDiff(plan.diff);
+}
+
+type Read =
+	| { readonly ok: true; readonly set: SelectedSet; readonly diagnostics: readonly Diagnostic[] }
+	| { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
+
+function problem(file: string, code: string, message: string, hint: string): Diagnostic {
+	return { file, line: 1, column: 1, path: "", severity: "error", code, message, hint };
+}
+
+/** The new policies must be whole: nothing stands in for a broken one that was never in force. */
+function readNew(directory: string, config: Config): Read {
+	if (!isDirectory(directory)) {
+		const hint = "name a directory of policies with --policy-dir";
+		return { ok: false, diagnostics: [problem(directory, "not-a-directory", "this is no directory", hint)] };
+	}
+	const read = readPolicySet([directory], config);
+	const compiled = compileNetwork(read.selected, compileOptions(config, "plan", "concatenated"));
+	const devices = new DeviceRuleset(selectEntries(read.selectedDevices), config.hostDefaultDevicePosture);
+	const diagnostics = [...read.diagnostics, ...compiled.diagnostics, ...lintDeviceSet(devices)];
+	if (!compiled.ok || hasError(diagnostics)) return { ok: false, diagnostics };
+	const set = { network: read.selected, devices: read.selectedDevices, model: compiled.model };
+	return { ok: true, set, diagnostics };
+}
+
+function isDirectory(path: string): boolean {
+	try {
+		return statSync(path).isDirectory();
+	} catch (error) {
+		if (error instanceof Error && "code" in error) return false;
+		throw error;
+	}
+}
+
+type Present = Read & { readonly ok: true; readonly directory: string; readonly pending: boolean };
+
+/** What the daemon enforces, or would, as its own reader finds it: last good versions stand in for what is broken. */
+function readPresent(config: Config): Present | (Read & { readonly ok: false }) {
+	const pending = readRecord(config.stateDir).state !== "none";
+	const confirmed = join(config.stateDir, "confirmed");
+	const directory = config.confirm === "required" && isDirectory(confirmed) ? confirmed : config.policyDir;
+	const engine = new PolicyEngine({
+		directory,
+		stateDirectory: config.stateDir,
+		checkPermissions: true,
+		hostname: hostname(),
+		config,
+	});
+	const reloaded = engine.reload(config, "plan", "concatenated");
+	const found = reloaded.diagnostics.filter(({ severity }) => severity === "error");
+	const unknown = found.filter(({ code }) => code === "unreadable-directory" || code === "damaged-state");
+	// Without the right to read them nothing can be said; for root they are as the daemon finds them.
+	if (unknown.length > 0 && process.geteuid?.() !== 0) return { ok: false, diagnostics: unknown };
+	const { network, devices, model } = engine.standing;
+	const nothing = compileNetwork([], compileOptions(config, "plan", "concatenated"));
+	if (!nothing.ok) throw new Error("no policies do not compile");
+	const set = model === null ? { network: [], devices, model: nothing.model } : { network, devices, model };
+	const diagnostics = found.map(
+		(item): Diagnostic => ({
+			...item,
+			severity: "warning",
+			message: `in force now: ${item.message}`,
+		}),
+	);
+	return { ok: true, set, diagnostics, directory, pending };
+}

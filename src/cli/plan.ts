@@ -1,0 +1,88 @@
+import { resolve } from "node:path";
+import { type Command, exit, UsageError } from "./command.ts";
+import { printDiagnostics, sorted } from "./diagnostics.ts";
+import { prettyJson } from "./json.ts";
+import { parseOnlyOptions, policyOptions } from "./options.ts";
+import { makePlan, planChanges } from "./plan-make.ts";
+import { planJson, printPlan } from "./plan-text.ts";
+import { readSettings } from "./settings.ts";
+import { sysfsRoot } from "./usb-devices.ts";
+
+const help = `Usage: portward plan --policy-dir NEW [--config FILE] [--state-dir DIR] [--json]
+
+What would change if NEW were the policies: rule by rule, what becomes of what
+no rule matches, which open connections would be ended and which USB devices
+that are plugged in would be refused or work again. NEW is held against what is
+in force: the configured policyDir with the last good versions of what is broken
+there, or what is confirmed while another change waits for its confirmation.
+Reads the host, changes nothing, and needs no daemon. As another user than root
+it cannot read connection tracking, and says so.
+
+It warns where this SSH session, or the next one like it, would be refused.
+
+  --policy-dir NEW  a directory of policies
+  --config FILE     settings (default /etc/portward/config.yaml)
+  --state-dir DIR   the daemon's state (default: stateDir of the settings)
+  --json            print one document:
+    changes      whether anything changes
+    directory, against, pending
+                 NEW, what it is held against, and whether a change is pending
+    rules, usbEntries
+                 [{change: added|removed|changed, before, after}], each side
+                 null or {policy, direction, index, action, severity, tags,
+                 message, conditions: {FIELD: [VALUE]}, file, line}
+    defaults     {ingress, egress, device: {before, after}}, each side
+                 {allowlistMode, unmatched: accept|audit|block}
+    connections  {checked, reason, total, cut: [{direction, protocol, local,
+                 localPort, remote, remotePort, cause, someInterfaces}]}, with
+                 at most 1000 of them in cut
+    usbDevices   {checked, reason, changes: [{port, vendorId, productId,
+                 manufacturer, product, before, after, functions: [{interface,
+                 className, refused, cause}]}]}
+    session      null, or {client, clientPort, server, serverPort, cut, refused,
+                 cause}
+    failsafe     [{direction, index, protocol, cidr, port, interface}]
+    diagnostics  warnings, as validate prints them
+                 A cause is null or {policy, direction, index, action, file,
+                 line}. Where NEW has errors it is {diagnostics} alone.
+
+Exit code: 0 nothing changes, 2 something does, 1 NEW has errors or what is in
+force cannot be read, 64 wrong usage.
+`;
+
+export const plan: Command = {
+	name: "plan",
+	summary: "what a directory of policies would change, and whom it would cut off",
+	help,
+	run: async (args, io) => runPlan(args, io),
+};
+
+/** `sysRoot` is where sysfs is mounted. */
+export async function runPlan(
+	args: readonly string[],
+	io: Parameters<Command["run"]>[1],
+	sysRoot = sysfsRoot,
+): Promise<number> {
+	const values = parseOnlyOptions(args, {
+		...policyOptions,
+		"state-dir": { type: "string" },
+		json: { type: "boolean" },
+	});
+	const { "policy-dir": directory, ...flags } = values;
+	if (directory === undefined)
+		throw new UsageError("name the new policies, such as: portward plan --policy-dir new-policies");
+	const settings = readSettings(flags, false);
+	if (!settings.config) {
+		printDiagnostics(settings.diagnostics, io);
+		return exit.failure;
+	}
+	const result = makePlan({ config: settings.config, directory: resolve(directory), sysRoot });
+	if (!result.ok) {
+		if (values.json) io.out(prettyJson({ diagnostics: sorted(result.diagnostics) }));
+		else printDiagnostics(result.diagnostics, io);
+		return exit.failure;
+	}
+	if (values.json) io.out(prettyJson(planJson(result.plan)));
+	else printPlan(result.plan, io);
+	return planChanges(result.plan) ? exit.changes : exit.ok;
+}

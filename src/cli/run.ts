@@ -1,5 +1,6 @@
 import { statSync } from "node:fs";
 import { Daemon, type WorkerName } from "../daemon/daemon.ts";
+import { ServiceManager } from "../daemon/service-manager.ts";
 import { LineOutput, openInheritedOutput } from "../report/line-output.ts";
 import { createLogger } from "../report/log.ts";
 import { distrust } from "../store/permissions.ts";
@@ -84,21 +85,27 @@ async function run(
 		now: Date.now,
 		write: (line) => void lines.write([line]),
 	});
+	const manager = new ServiceManager({ environment: process.env, warn: (message) => log.warn(message) });
 	const opened = await Daemon.open({ config, checkPermissions, build, log, createWorker });
 	if (!opened.ok) {
 		io.error(`portward: ${opened.message}\n`);
 		return exit.failure;
 	}
 	const { daemon } = opened;
-	const reload = () => {
+	const { vitals } = daemon;
+	manager.watch(vitals);
+	const reload = async () => {
+		manager.reloading();
 		const fresh = readSettings(values, checkPermissions);
 		for (const { file, line, column, message, hint } of fresh.diagnostics) {
 			log.error(message, { place: `${file}:${line}:${column}`, hint });
 		}
 		// A broken config file changes nothing, but the policies are read all the same.
-		void daemon.reload(fresh.config);
+		await daemon.reload(fresh.config);
+		manager.ready(vitals.status());
 	};
-	process.on("SIGHUP", reload);
+	const hangUp = () => void reload();
+	process.on("SIGHUP", hangUp);
 	const ended = new Promise<void>((resolve) =>
 		io.signal.addEventListener("abort", () => resolve(), { once: true }),
 	);
@@ -106,10 +113,13 @@ async function run(
 	const running = daemon.run();
 	const started = await Promise.race([running.then(() => true), ended.then(() => false)]);
 	const refused = started && values.strict === true && !daemon.enforcing;
+	if (started) manager.ready(vitals.status());
 	if (!refused) await ended;
+	manager.stopping();
 	log.info(daemon.enforcing ? "stopping; the rules stay in force" : "stopping; nothing was enforced");
-	process.off("SIGHUP", reload);
+	process.off("SIGHUP", hangUp);
 	await Promise.race([daemon.stop(), Bun.sleep(stopMs)]);
+	manager.close();
 	lines.close();
 	stderr.close();
 	return refused ? exit.failure : exit.ok;

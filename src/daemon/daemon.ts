@@ -25,8 +25,10 @@ import { forwardingWarnings, networkState, policyStates, readiness } from "./net
 import { panicVerbs } from "./panic-verbs.ts";
 import { PanicWatch, panicReadiness } from "./panic-watch.ts";
 import { WorkerClient } from "./rpc.ts";
+import type { Vitals } from "./service-manager.ts";
 import { StatusServer } from "./status-server.ts";
 import { UsbService } from "./usb-service.ts";
+import { daemonVitals } from "./vitals.ts";
 import { WorkerSlot } from "./worker-slot.ts";
 
 export type WorkerName = "policy" | "nft" | "nflog" | "drift" | "uevent" | "usb";
@@ -140,8 +142,6 @@ export class Daemon {
 			run: (table) => this.#nft.call("probe", { table }),
 			warn: (message) => log.warn(message),
 		});
-		this.#enforcer = new NetworkEnforcer({
-			settings: () => this.#settings,
 		this.#panic = new PanicWatch({
 			stateDirectory: config.stateDir,
 			table: config.table,
@@ -150,8 +150,10 @@ export class Daemon {
 			log,
 			changed: () => void this.#enforcer.reload(),
 		});
-			policy: this.#policy,
+		this.#enforcer = new NetworkEnforcer({
 			panic: () => this.#panic.reason(),
+			settings: () => this.#settings,
+			policy: this.#policy,
 			nft: this.#nft,
 			drift: this.#driftProbe,
 			events: {
@@ -195,9 +197,9 @@ export class Daemon {
 	async run(): Promise<void> {
 		const { config, log } = this.#options;
 		for (const warning of this.#warnings) log.warn(warning);
+		this.#panic.start();
 		await this.#control.start();
 		// The log reader comes first: no packet that a new rule logs may go unread.
-		this.#panic.start();
 		if (config.enableNetworkPolicyEnforcer) await this.#observers.start();
 		// Listening for devices may take its time; the network does not wait for it.
 		this.#usbStarted = this.#usb.start();
@@ -219,6 +221,11 @@ export class Daemon {
 		return usb && this.#enforcer.state.state !== "unavailable";
 	}
 
+	/** For the service manager. */
+	get vitals(): Vitals {
+		return daemonVitals({ nft: this.#nft, policy: this.#policy }, () => this.#state());
+	}
+
 	/** Takes over the settings that can change while the daemon runs, if any, and reads the policies again. */
 	reload(wanted: Config | null): Promise<void> {
 		const { log } = this.#options;
@@ -234,10 +241,10 @@ export class Daemon {
 	/** Ends everything but the rules in the kernel: a firewall must not open because its agent stopped. */
 	async stop(): Promise<void> {
 		this.#control.stop();
+		this.#panic.stop();
 		this.#watcher?.stop();
 		this.#status.stop();
 		await Promise.all([this.#observers.stop(), this.#usb.stop()]);
-		this.#panic.stop();
 		this.#enforcer.stop();
 		this.#driftProbe.stop();
 		this.#policy.recycle();
@@ -312,11 +319,11 @@ export class Daemon {
 
 	#onDrift(event: DriftEvent): void {
 		const { config, log } = this.#options;
+		// Whoever changed it: it stays open. Only a whole load closes it, which undoes the rest then.
+		if (this.#panic.check() !== null) return void this.#enforcer.open();
 		if (this.#enforcer.plan === null) return;
 		this.#drift += 1;
 		log.error("somebody else changed the firewall's table; restoring it", {
-		// Whoever changed it: it stays open. Only a whole load closes it, which undoes the rest then.
-		if (this.#panic.check() !== null) return void this.#enforcer.open();
 			table: config.table,
 			process: event.process,
 			pid: event.pid,
@@ -338,10 +345,10 @@ export class Daemon {
 		return {
 			version: build.version,
 			hostname: this.#identity.hostName,
+			panic: this.#panic.state,
 			nodeLabels: reloaded?.nodeLabels ?? config.nodeLabels,
 			enforcers: {
 				network: networkState(this.#enforcer, config),
-			panic: this.#panic.state,
 				usb: this.#usb.state,
 			},
 			policies: policyStates(reloaded, this.#enforcer, this.#usb.state),

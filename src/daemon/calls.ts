@@ -9,11 +9,20 @@ import type { Config } from "../config/model.ts";
 import type { CounterValue } from "../observe/counters.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { Action } from "../policy/model.ts";
+import type { BootFacts } from "./boot-state.ts";
 import type { Calls } from "./rpc.ts";
 
 export type NftOpened =
 	| { readonly ok: true; readonly form: RulesetForm }
 	| { readonly ok: false; readonly reason: string; readonly remedy: string };
+
+export interface BootRequest extends Omit<BootFacts, "usbLock"> {
+	readonly stateDirectory: string;
+	/** Null: what the device policies need is not known now. */
+	readonly usbLock: boolean | null;
+	/** False where packets are not filtered, so that there is no plan. */
+	readonly filtered: boolean;
+}
 
 /** src/daemon/nft.worker.ts: libnftables and what else changes or reads our table. */
 export interface NftCalls extends Calls {
@@ -35,6 +44,11 @@ export interface NftCalls extends Calls {
 	cuts(argument: null): readonly CutFlow[] | null;
 	/** Deletes what earlier plans left behind. Returns why something is still there, or "". */
 	collect(argument: null): string;
+	/**
+	 * Saves the plan that the last `apply` put in force for the next boot, and lets it go; null only lets it go.
+	 * Returns an error text, or null.
+	 */
+	saveBoot(argument: BootRequest | null): string | null;
 	/** Null when they cannot be read. */
 	counters(argument: null): Readonly<Record<string, CounterValue>> | null;
 }
@@ -73,6 +87,8 @@ export interface Reloaded {
 	readonly plan: NetworkPlan | null;
 	/** The entries of the device policies that are meant for this host. */
 	readonly devices: readonly SelectedEntry[];
+	/** Whether the entries need the USB lock; null where broken policies leave that open. */
+	readonly usbLock: boolean | null;
 	readonly nodeLabels: Readonly<Record<string, string>>;
 	/** Characters that this Worker has parsed in its life, and that a new one would have to parse. */
 	readonly parsed: { readonly ever: number; readonly present: number };
@@ -86,6 +102,11 @@ export interface OpenConnections {
 	/** Why connections could not be read or ended, "" when they could. */
 	readonly error: string;
 }
+
+/** A copy of a set of policies, or every reason why it is not one to enforce. */
+export type StagedPolicies =
+	| { readonly ok: true; readonly digest: string }
+	| { readonly ok: false; readonly problems: readonly string[] };
 
 /** src/daemon/policy.worker.ts: reading, parsing and compiling. */
 export interface PolicyCalls extends Calls {
@@ -102,4 +123,11 @@ export interface PolicyCalls extends Calls {
 	 */
 	judgeConnections(argument: { readonly refused: readonly JudgedFlow[] }): OpenConnections;
 	endConnections(argument: null): { readonly ended: number; readonly error: string };
+	/** Copies the policies in `from` to the directory of the settings, on the disk, and reads them there. */
+	stage(argument: {
+		readonly from: string;
+		readonly settings: PolicySettings;
+	}): StagedPolicies | Promise<StagedPolicies>;
+	/** See treeDigest; null where the directory cannot be read whole. */
+	digest(argument: { readonly directory: string; readonly checkPermissions: boolean }): string | null;
 }

@@ -9,6 +9,7 @@ import type { CompiledRule, NetworkPlan, RulesetForm } from "../compile/plan.ts"
 import type { Config } from "../config/model.ts";
 import type { CounterValue } from "../observe/counters.ts";
 import type { DriftEvent } from "../observe/event.ts";
+import { BootSaver } from "./boot-saver.ts";
 import type { NftCalls, PolicyCalls, PolicySettings, Reloaded } from "./calls.ts";
 import type { DriftProbe } from "./drift-probe.ts";
 import { type WorkerClient, WorkerGone } from "./rpc.ts";
@@ -43,6 +44,8 @@ export interface EnforcerOptions {
 	readonly drift: Pick<DriftProbe, "opened">;
 	/** Why the table is to let everything pass, or null. Asked before and after every step that could close it. */
 	readonly panic: () => string | null;
+	/** Whether what is in force may be saved for the next boot; absent where nothing waits for a confirmation. */
+	readonly confirmed?: () => boolean;
 	readonly events: EnforcerEvents;
 }
 
@@ -71,6 +74,7 @@ const retiredRules = 20_000;
 
 export class NetworkEnforcer {
 	readonly #options: EnforcerOptions;
+	readonly #boot: BootSaver;
 	#state: EnforcerState;
 	#form: RulesetForm | null = null;
 	#epoch = 0;
@@ -93,6 +97,12 @@ export class NetworkEnforcer {
 
 	constructor(options: EnforcerOptions) {
 		this.#options = options;
+		this.#boot = new BootSaver({
+			config: () => this.#config,
+			nft: options.nft,
+			confirmed: options.confirmed ?? (() => true),
+			warn: (message) => options.events.warn(message),
+		});
 		const enabled = this.#config.enableNetworkPolicyEnforcer;
 		this.#state = {
 			state: enabled ? "unavailable" : "disabled",
@@ -215,7 +225,10 @@ export class NetworkEnforcer {
 		events.read(reloaded);
 		if (this.#form === null) {
 			// Where nothing else puts policies in force, this is as far as those for devices get here.
-			if (!this.#config.enableNetworkPolicyEnforcer) await this.#keep();
+			if (!this.#config.enableNetworkPolicyEnforcer) {
+				await this.#boot.save(null, reloaded.usbLock);
+				await this.#keep();
+			}
 			return this.#state.reason;
 		}
 		if (await this.#keepOpen()) return "";
@@ -270,6 +283,7 @@ export class NetworkEnforcer {
 		};
 		events.reloaded("applied", seconds, `${result.loaded} objects loaded`);
 		await this.#endConnections();
+		await this.#boot.save(this.#form, this.#reloaded?.usbLock ?? null);
 		const garbage = await nft.call("collect", null);
 		if (garbage !== "") events.warn(`old objects stay in the table for now: ${garbage}`);
 		await this.#keep();
@@ -322,7 +336,7 @@ export class NetworkEnforcer {
 
 	/** Tries again what failed; else gives back the heap of the policy Worker where that costs less than it saves. */
 	#rest(): void {
-		if (this.#state.state === "unavailable" || this.#failed) {
+		if (this.#state.state === "unavailable" || this.#failed || this.#boot.failed) {
 			this.#idle = setTimeout(() => void this.reload(), retryMs);
 			return;
 		}

@@ -6,11 +6,13 @@ import { NetlinkSocket } from "../../ffi/netlink.ts";
 import { Nftables } from "../../ffi/nftables.ts";
 import { KernelTable } from "../apply/kernel-table.ts";
 import { type CutFlow, cutSets } from "../apply/transaction.ts";
+import type { NetworkPlan } from "../compile/plan.ts";
 import { type CounterValue, readCounters } from "../observe/counters.ts";
 import { probeCommands } from "../observe/drift-filter.ts";
 import { listTable } from "../observe/table-listing.ts";
 import { readTuples } from "../observe/tuple-set.ts";
 import { adoptConnections } from "./adopt-connections.ts";
+import { BootStore } from "./boot-state.ts";
 import type { NftCalls, NftOpened } from "./calls.ts";
 import { serve } from "./rpc.ts";
 
@@ -25,6 +27,10 @@ interface Kernel {
 }
 
 let kernel: Kernel | null = null;
+
+/** To be saved for the next boot: the main thread has no use for its many megabytes. */
+let inForce: NetworkPlan | null = null;
+let boot: BootStore | null = null;
 
 const notOpen = { ok: false, reason: "refused", error: "libnftables is not open" } as const;
 
@@ -80,7 +86,16 @@ const calls: NftCalls = {
 		if (!kernel) return notOpen;
 		if (distrust) kernel.table.distrust();
 		const result = kernel.table.apply(plan);
+		inForce = result.ok ? plan : null;
 		return result;
+	},
+	saveBoot: (request) => {
+		const plan = inForce;
+		inForce = null;
+		if (request === null) return null;
+		const { stateDirectory, filtered, ...facts } = request;
+		boot ??= new BootStore(stateDirectory);
+		return filtered && plan === null ? null : boot.save(filtered ? plan : null, facts);
 	},
 	collect: () => {
 		const garbage = kernel?.table.collect() ?? "";

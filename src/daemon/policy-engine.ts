@@ -131,16 +131,19 @@ export class PolicyEngine {
 			...(result === compiled ? [] : result.diagnostics),
 		];
 		const { documents, rest } = report(resolved, candidates, enforced, diagnostics);
+		const complete =
+			compiled.ok &&
+			directory.problem === null &&
+			resolved.statuses.every((status) => status.state !== "rejected");
+		const usb = config.enableKubeArmorHostPolicy && config.enableUSBDeviceHandler;
 		return {
 			documents,
 			diagnostics: [...rest, ...documents.flatMap((document) => document.diagnostics)],
-			complete:
-				compiled.ok &&
-				directory.problem === null &&
-				resolved.statuses.every((status) => status.state !== "rejected"),
+			complete,
 			lastGood: !compiled.ok || resolved.statuses.some((status) => status.state === "last-good"),
 			plan: result.ok ? result.plan : null,
 			devices,
+			usbLock: !complete && usb && devices.length === 0 ? null : usb && ruleset.needsLock,
 			nodeLabels: { ...labels },
 			parsed: { ever: this.#parsedLength, present: this.#presentLength() },
 		};

@@ -105,7 +105,7 @@ function hasCode(error: unknown, code: string): boolean {
 	return error instanceof Error && "code" in error && error.code === code;
 }
 
-function readVersion(path: string): StateRead {
+export function readVersion(path: string): StateRead {
 	const whole = readWhole(path);
 	if (!whole.ok) return whole;
 	try {

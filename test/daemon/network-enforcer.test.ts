@@ -55,6 +55,8 @@ interface World {
 	garbage: string;
 	refused: readonly JudgedFlow[];
 	unsaved: string | null;
+	unsavedBoot: string | null;
+	confirmed: boolean;
 	bug: string | null;
 	panic: string | null;
 	openTable: OpenResult;
@@ -76,6 +78,8 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 		garbage: "",
 		refused: [],
 		unsaved: null,
+		unsavedBoot: null,
+		confirmed: true,
 		bug: null,
 		panic: null,
 		openTable: { ok: true, opened: true },
@@ -111,6 +115,10 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 			log.push(`guard ${defaultDrop.ingress}/${defaultDrop.egress}`);
 			return applied;
 		},
+		saveBoot: (request) => {
+			log.push(request === null ? "forget" : `save ${request.form} ${request.filtered} ${request.usbLock}`);
+			return request === null ? null : state.unsavedBoot;
+		},
 		cut: ({ flows }) => {
 			log.push(`cut ${flows.map(({ remote }) => remote).join()}`);
 			return { ok: true };
@@ -130,6 +138,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 				nodeLabels: {},
 				parsed: state.parsed,
 				devices: [],
+				usbLock: false,
 			};
 		},
 		keep: () => {
@@ -168,6 +177,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 		nft: new WorkerClient<NftCalls>("nft", LocalWorker.serving(nft), () => {}),
 		drift: { opened: async () => void log.push("probe") },
 		panic: () => state.panic,
+		confirmed: () => state.confirmed,
 		events: {
 			read: () => {},
 			reloaded: (result, _seconds, detail) => log.push(`${result}: ${detail}`),
@@ -180,6 +190,47 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 	const take = () => log.splice(0);
 	return { enforcer, world: state, take, epochs, policyWorkers };
 }
+
+describe("the next boot", () => {
+	test("is given what is in force, and nothing that waits for a confirmation", async () => {
+		const { enforcer, world, take } = setUp({ confirmed: false });
+		await enforcer.reload();
+		expect(take()).toContain("forget");
+		world.confirmed = true;
+		await enforcer.reload();
+		expect(take()).toContain("save concatenated true false");
+	});
+
+	test("is given the USB lock alone where packets are not filtered", async () => {
+		const { enforcer, take } = setUp({}, { enableNetworkPolicyEnforcer: false });
+		await enforcer.reload();
+		expect(take()).toEqual(["read", "save concatenated false false", "keep"]);
+	});
+
+	test("is not given what was refused", async () => {
+		const { enforcer, take } = setUp({ apply: () => ({ ok: false, reason: "refused", error: "no" }) });
+		await enforcer.reload();
+		expect(take().filter((line) => line.startsWith("save"))).toEqual([]);
+	});
+
+	test("a disk that is full is told once, and tried again later", async () => {
+		const { enforcer, world, take } = setUp({ unsavedBoot: "ENOSPC" });
+		jest.useFakeTimers();
+		await enforcer.reload();
+		expect(take().filter((line) => line.includes("ENOSPC"))).toHaveLength(1);
+		expect(enforcer.state.state).toBe("active");
+		jest.advanceTimersByTime(31_000);
+		await enforcer.reload();
+		const again = take();
+		expect(again).toContain("save concatenated true false");
+		expect(again.filter((line) => line.includes("ENOSPC"))).toEqual([]);
+		world.unsavedBoot = null;
+		await enforcer.reload();
+		take();
+		jest.advanceTimersByTime(31_000);
+		expect(take()).toEqual([]);
+	});
+});
 
 describe("a reload", () => {
 	test("opens, reads, applies, and only then ends connections and keeps what is good", async () => {
@@ -196,6 +247,7 @@ describe("a reload", () => {
 			"applied: 1 objects loaded",
 			"judge",
 			"end",
+			"save concatenated true false",
 			"collect",
 			"keep",
 		]);
@@ -210,6 +262,7 @@ describe("a reload", () => {
 			"applied: 1 objects loaded",
 			"judge",
 			"end",
+			"save concatenated true false",
 			"collect",
 			"keep",
 		]);
@@ -221,12 +274,26 @@ describe("a reload", () => {
 	test("refuses tuples before their entries go, and clears what is no longer refused", async () => {
 		const { enforcer, world, take } = setUp({ refused: [flow] });
 		await enforcer.reload();
-		expect(take().slice(-5)).toEqual(["judge", "cut 192.0.2.1", "end", "collect", "keep"]);
+		expect(take().slice(-6)).toEqual([
+			"judge",
+			"cut 192.0.2.1",
+			"end",
+			"save concatenated true false",
+			"collect",
+			"keep",
+		]);
 		world.refused = [];
 		await enforcer.reload();
-		expect(take().slice(-5)).toEqual(["judge", "cut ", "end", "collect", "keep"]);
+		expect(take().slice(-6)).toEqual([
+			"judge",
+			"cut ",
+			"end",
+			"save concatenated true false",
+			"collect",
+			"keep",
+		]);
 		await enforcer.reload();
-		expect(take().slice(-4)).toEqual(["judge", "end", "collect", "keep"]);
+		expect(take().slice(-5)).toEqual(["judge", "end", "save concatenated true false", "collect", "keep"]);
 	});
 
 	test("requests while one is under way become one more", async () => {
@@ -311,7 +378,7 @@ describe("what is refused", () => {
 	test("disabled by the settings it reads and keeps, and never opens", async () => {
 		const { enforcer, take } = setUp({}, { enableNetworkPolicyEnforcer: false });
 		await enforcer.reload();
-		expect(take()).toEqual(["read", "keep"]);
+		expect(take()).toEqual(["read", "save concatenated false false", "keep"]);
 		expect(enforcer.state).toMatchObject({
 			state: "disabled",
 			reason: "enableNetworkPolicyEnforcer is false",
@@ -366,6 +433,7 @@ describe("a repair", () => {
 			"applied: 1 objects loaded",
 			"judge",
 			"end",
+			"save concatenated true false",
 			"collect",
 			"keep",
 			"repaired: ",
@@ -540,7 +608,7 @@ describe("while panic-open stands", () => {
 	test("without a network enforcer there is nothing to open", async () => {
 		const { enforcer, take } = setUp({ panic: why }, { enableNetworkPolicyEnforcer: false });
 		expect(await enforcer.open()).toBe("");
-		expect(take()).toEqual(["read", "keep"]);
+		expect(take()).toEqual(["read", "save concatenated false false", "keep"]);
 		expect(enforcer.state.state).toBe("disabled");
 	});
 });

@@ -47,6 +47,7 @@ const reloaded = (over: Partial<Reloaded> = {}): Reloaded => ({
 	lastGood: false,
 	plan: null,
 	devices: [],
+	usbLock: false,
 	nodeLabels: {},
 	parsed: { ever: 0, present: 0 },
 	...over,

@@ -104,7 +104,7 @@ function cards(status: StatusDocument): Html {
 
 function panic({ panic }: StatusDocument): Html {
 	if (panic === null) return html``;
-	return html`<section class="warnings"><div class="title"><h2>${badge("bad", "open")} No network policy is enforced</h2></div><ul><li>panic-open since ${panic.since}: ${shown(panic.reason)}</li></ul></section>`;
+	return html`<section class="warnings"><div class="title"><h2>${badge("bad", "open")} No network policy is enforced</h2></div><ul><li>panic-open since ${shown(panic.since)}: ${shown(panic.reason)}</li></ul></section>`;
 }
 
 function warnings(status: StatusDocument): Html {

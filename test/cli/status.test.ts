@@ -41,6 +41,15 @@ describe("status", () => {
 		);
 	});
 
+	test("says first of all that panic-open stands, in words that no terminal obeys", async () => {
+		const panic = { since: "2026-01-02T03:04:05.000Z", reason: "drill\u001b[2J" };
+		const server = await daemon(sampleSource(() => sampleState({ panic })).source);
+		const address = formatListenAddress(server.address);
+		const { out } = await portward("status", ...noSettings, "--status-address", address);
+		expect(out).toStartWith("OPEN: ");
+		expect(out.split("\n")[0]).toEndWith("2026-01-02T03:04:05.000Z: drill\\x1b[2J");
+	});
+
 	test("shows drift, warnings, and each policy's findings; escapes them", async () => {
 		const place = { file: "/p/a.yaml", line: 1, column: 1, path: "" };
 		const finding = { ...place, severity: "warning", code: "c", message: "odd\x1b[2J\n", hint: "" } as const;

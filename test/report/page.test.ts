@@ -33,6 +33,7 @@ describe("escaping", () => {
 function hostilePage(): string {
 	const state = sampleState({
 		hostname: hostile,
+		panic: { since: hostile, reason: hostile },
 		warnings: [hostile],
 		readiness: { ready: false, body: hostile },
 		policies: [
@@ -71,6 +72,14 @@ function hostilePage(): string {
 }
 
 describe("the page", () => {
+	test("says first that panic-open stands, and nothing of it while it does not", () => {
+		const page = (panic: { since: string; reason: string } | null) =>
+			renderPage(statusDocument(sampleState({ panic })), [], []);
+		const text = page({ since: "2026-01-02T03:04:05.000Z", reason: "drill" });
+		expect(text.indexOf("2026-01-02T03:04:05.000Z: drill")).toBeLessThan(text.indexOf("<h2>Network"));
+		expect(page(null)).not.toContain("panic-open");
+	});
+
 	test("holds one script, its own, which the Content-Security-Policy names by hash, and nothing from elsewhere", () => {
 		const text = hostilePage();
 		const scripts = [...text.matchAll(/<script>([\s\S]*?)<\/script>/g)].map((match) => match[1] ?? "");

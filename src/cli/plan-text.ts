@@ -1,6 +1,6 @@
 /** A plan for people, and as JSON. */
 
-import type { PlannedFailsafe } from "../compile/plan.ts";
+import { describeFailsafe } from "../compile/failsafe.ts";
 import { type Change, type Default, type Described, defaultChanges } from "../compile/policy-diff.ts";
 import { escapeForTerminal } from "../report/terminal.ts";
 import type { Io } from "./command.ts";
@@ -34,7 +34,7 @@ export function printPlan(plan: ChangePlan, io: Io): void {
 		deviceLines(plan),
 		section(
 			"Failsafe, which no policy can refuse",
-			plan.failsafe.map((rule) => [failsafeText(rule)]),
+			plan.failsafe.map((rule) => [describeFailsafe(rule)]),
 		),
 	];
 	const lines = blocks.filter((block) => block.length > 0).flatMap((block) => [...block, ""]);
@@ -179,20 +179,6 @@ function deviceText({
 function deviceLines({ devices }: ChangePlan): string[] {
 	if (!devices.checked) return [`USB devices were not checked: ${devices.reason}`];
 	return section("USB devices that are plugged in", devices.changes.map(deviceText));
-}
-
-/** `ingress[0]: TCP 22 from 192.168.10.0/28 on eth0`. */
-export function failsafeText({
-	direction,
-	index,
-	protocol,
-	port,
-	cidr,
-	interface: name,
-}: PlannedFailsafe): string {
-	const what = [protocol?.toUpperCase() ?? "any protocol", ...(port === null ? [] : [port])].join(" ");
-	const peer = cidr === null ? "" : ` ${direction === "ingress" ? "from" : "to"} ${cidr}`;
-	return `${direction}[${index}]: ${what}${peer}${name === null ? "" : ` on ${name}`}`;
 }
 
 function warnings({ connections, session }: ChangePlan): string[] {

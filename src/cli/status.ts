@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { describeFailsafe } from "../compile/failsafe.ts";
 import { panicReason } from "../daemon/panic-watch.ts";
 import { escapeForTerminal } from "../report/terminal.ts";
 import { readPanic } from "../store/panic.ts";
@@ -9,12 +10,29 @@ import { prettyJson } from "./json.ts";
 import { parseOnlyOptions } from "./options.ts";
 import { readSettings } from "./settings.ts";
 
+const failsafeShape = v.looseObject({
+	direction: v.picklist(["ingress", "egress"]),
+	index: v.number(),
+	protocol: v.nullable(v.picklist(["tcp", "udp", "sctp"])),
+	cidr: v.nullable(v.string()),
+	port: v.nullable(v.string()),
+	interface: v.nullable(v.string()),
+	packets: v.number(),
+});
+
 const statusShape = v.object({
 	version: v.string(),
 	hostname: v.string(),
 	panic: v.nullable(v.object({ since: v.string(), reason: v.string() })),
 	ready: v.object({ ready: v.boolean(), body: v.string() }),
-	enforcers: v.record(v.string(), v.looseObject({ state: v.string(), reason: v.string() })),
+	enforcers: v.record(
+		v.string(),
+		v.looseObject({
+			state: v.string(),
+			reason: v.string(),
+			failsafe: v.optional(v.array(failsafeShape), []),
+		}),
+	),
 	policies: v.array(
 		v.looseObject({
 			name: v.string(),
@@ -81,8 +99,10 @@ function describe(document: v.InferOutput<typeof statusShape>): string {
 	const { panic } = document;
 	const lines = panic === null ? [] : [`OPEN: nothing is enforced on the network: ${panicReason(panic)}`];
 	lines.push(`portward ${document.version} on ${document.hostname}: ${document.ready.body}`);
-	for (const [name, { state, reason }] of Object.entries(document.enforcers)) {
+	for (const [name, { state, reason, failsafe }] of Object.entries(document.enforcers)) {
 		lines.push(`${name}: ${state}${reason === "" ? "" : ` (${reason})`}`);
+		for (const rule of failsafe)
+			lines.push(`failsafe ${describeFailsafe(rule)}: ${plural(rule.packets, "packet")}`);
 	}
 	if (document.drift > 0) lines.push(`changes by others that were undone: ${document.drift}`);
 	for (const warning of document.warnings) lines.push(`warning: ${warning}`);

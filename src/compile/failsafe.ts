@@ -69,6 +69,18 @@ export function planFailsafe(failsafe: Failsafe): PlannedFailsafe[] {
 	);
 }
 
+/** `ingress[0] TCP 22 from 192.168.10.0/28 on eth0`. */
+export function describeFailsafe(
+	rule: Pick<PlannedFailsafe, "direction" | "index" | "protocol" | "cidr" | "port" | "interface">,
+): string {
+	const { direction, index, protocol, cidr, port, interface: name } = rule;
+	const parts = [`${direction}[${index}]`, protocol?.toUpperCase() ?? "any protocol"];
+	if (port !== null) parts.push(port);
+	if (cidr !== null) parts.push(direction === "ingress" ? "from" : "to", cidr);
+	if (name !== null) parts.push("on", name);
+	return parts.join(" ");
+}
+
 function portText({ first, last }: { readonly first: number; readonly last: number }): string {
 	return first === last ? String(first) : `${first}-${last}`;
 }

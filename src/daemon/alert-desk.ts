@@ -23,7 +23,17 @@ export interface Accounts {
 	readonly rules: readonly RuleCount[];
 	readonly logs: readonly RuleLog[];
 	readonly invalidPackets: Readonly<Record<Direction, number>>;
+	/** As they were read, by name. */
+	readonly counters: Readonly<Record<string, CounterValue>>;
 }
+
+/** Before the first reading. */
+export const noAccounts: Accounts = {
+	rules: [],
+	logs: [],
+	invalidPackets: { ingress: 0, egress: 0 },
+	counters: {},
+};
 
 export class AlertDesk {
 	readonly #sink: AlertSink;
@@ -110,6 +120,7 @@ export class AlertDesk {
 				ingress: (counters.invalid_ingress ?? none).packets,
 				egress: (counters.invalid_egress ?? none).packets,
 			},
+			counters,
 		};
 	}
 

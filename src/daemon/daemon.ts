@@ -13,7 +13,7 @@ import type { HostIdentity } from "../report/network-alert.ts";
 import { readProcess } from "../report/process-metrics.ts";
 import type { DaemonState } from "../report/status.ts";
 import { driftAlert } from "../report/system-alert.ts";
-import { type Accounts, AlertDesk } from "./alert-desk.ts";
+import { type Accounts, AlertDesk, noAccounts } from "./alert-desk.ts";
 import { type AlertOutlets, openAlertOutlets } from "./alert-outlets.ts";
 import type { NftCalls, PolicyCalls, PolicySettings, Reloaded } from "./calls.ts";
 import { ControlService } from "./control-service.ts";
@@ -72,7 +72,7 @@ export class Daemon {
 	readonly #warnings: string[];
 	#watcher: DirectoryWatcher | null = null;
 	readonly #status: StatusServer;
-	#accounts: Accounts = { rules: [], logs: [], invalidPackets: { ingress: 0, egress: 0 } };
+	#accounts: Accounts = noAccounts;
 	#accountsTime = Number.NEGATIVE_INFINITY;
 	#reading: Promise<void> | null = null;
 	readonly #driftProbe: DriftProbe;
@@ -348,7 +348,7 @@ export class Daemon {
 			panic: this.#panic.state,
 			nodeLabels: reloaded?.nodeLabels ?? config.nodeLabels,
 			enforcers: {
-				network: networkState(this.#enforcer, config),
+				network: networkState(this.#enforcer, config, this.#accounts),
 				usb: this.#usb.state,
 			},
 			policies: policyStates(reloaded, this.#enforcer, this.#usb.state),

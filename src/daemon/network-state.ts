@@ -4,12 +4,17 @@ import type { Config } from "../config/model.ts";
 import type { Forwarding } from "../observe/host.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { NetworkEnforcerState, PolicyState, Readiness, UsbEnforcerState } from "../report/status.ts";
+import type { Accounts } from "./alert-desk.ts";
 import type { Reloaded } from "./calls.ts";
 import type { NetworkEnforcer } from "./network-enforcer.ts";
 
 type Enforcer = Pick<NetworkEnforcer, "state" | "plan">;
 
-export function networkState(enforcer: Enforcer, config: Config): NetworkEnforcerState {
+export function networkState(
+	enforcer: Enforcer,
+	config: Config,
+	{ counters }: Pick<Accounts, "counters">,
+): NetworkEnforcerState {
 	const { state, reason, generation, elements } = enforcer.state;
 	return {
 		state,
@@ -19,6 +24,12 @@ export function networkState(enforcer: Enforcer, config: Config): NetworkEnforce
 		allowlistMode: enforcer.plan?.allowlistMode ?? { ingress: false, egress: false },
 		posture: config.hostDefaultNetworkPosture,
 		essentials: config.essentials,
+		failsafe: (enforcer.plan?.failsafe ?? []).map(
+			({ direction, index, protocol, cidr, port, interface: name, counter }) => {
+				const { packets, bytes } = counters[counter] ?? { packets: 0, bytes: 0 };
+				return { direction, index, protocol, cidr, port, interface: name, packets, bytes };
+			},
+		),
 	};
 }
 

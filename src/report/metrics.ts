@@ -6,7 +6,13 @@ import { type UsbCounts, usbFamilies } from "./device-metrics.ts";
 import { type Family, formatFamilies, type HistogramValue, type Labels, type Sample } from "./exposition.ts";
 import type { LogOutcomes } from "./log-accounting.ts";
 import { type ProcessSample, processFamilies } from "./process-metrics.ts";
-import { type DaemonState, policyCondition, policyConditions, type RuleCount } from "./status.ts";
+import {
+	type DaemonState,
+	type FailsafeCount,
+	policyCondition,
+	policyConditions,
+	type RuleCount,
+} from "./status.ts";
 
 /** `success`, or why a reload changed nothing or not everything. */
 export const reloadResults = ["success", "partial", "failure"] as const;
@@ -91,6 +97,35 @@ function ruleFamilies(input: MetricsInput): Family[] {
 	];
 }
 
+function failsafeFamilies({ enforcers }: DaemonState): Family[] {
+	const samples = (value: (rule: FailsafeCount) => number) =>
+		enforcers.network.failsafe.map((rule) => ({
+			labels: {
+				direction: rule.direction,
+				index: String(rule.index),
+				protocol: rule.protocol ?? "any",
+				cidr: rule.cidr ?? "any",
+				port: rule.port ?? "any",
+				interface: rule.interface ?? "any",
+			},
+			value: value(rule),
+		}));
+	return [
+		family(
+			"portward_failsafe_packets_total",
+			"counter",
+			"Packets of new flows that a failsafe rule accepted before any policy was asked.",
+			samples(({ packets }) => packets),
+		),
+		family(
+			"portward_failsafe_bytes_total",
+			"counter",
+			"Bytes of the packets that a failsafe rule accepted before any policy was asked.",
+			samples(({ bytes }) => bytes),
+		),
+	];
+}
+
 function stateFamilies(state: DaemonState): Family[] {
 	const { network } = state.enforcers;
 	const conditions = Object.fromEntries(policyConditions.map((condition) => [condition, 0]));
@@ -154,6 +189,7 @@ export function renderMetrics(input: MetricsInput): string {
 		]),
 		...stateFamilies(state),
 		...ruleFamilies(input),
+		...failsafeFamilies(state),
 		family(
 			"portward_alerts_total",
 			"counter",

@@ -1,5 +1,6 @@
 /** The status page: the facts of /v1/status and the newest alerts, readable without scripts. */
 
+import { describeFailsafe } from "../compile/failsafe.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import { usbSection } from "./device-page.ts";
 import type { DeviceStatus } from "./device-status.ts";
@@ -87,6 +88,7 @@ function cards(status: StatusDocument): Html {
 		["Egress", directionMode(network.allowlistMode.egress, network.posture)],
 		["Posture", network.posture],
 		["Essentials", network.essentials ? "always accepted" : "off"],
+		["Failsafe", network.failsafe.map(describeFailsafe).join("; ") || "none"],
 	]);
 	const ruleset = facts([
 		["Generation", numbers.format(network.generation)],

@@ -1,5 +1,6 @@
 /** What the daemon knows about itself, and the /v1/status document built from it. Pure. */
 
+import type { PlannedFailsafe } from "../compile/plan.ts";
 import type { Posture } from "../config/model.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { Action, Direction } from "../policy/model.ts";
@@ -20,6 +21,15 @@ export interface NetworkEnforcerState extends EnforcerState {
 	readonly posture: Posture;
 	/** Whether neighbour discovery, DHCP and ICMP errors are always accepted. */
 	readonly essentials: boolean;
+	/** What no policy can refuse, in the order in which packets meet it. */
+	readonly failsafe: readonly FailsafeCount[];
+}
+
+/** A failsafe rule in force, and what the kernel counted for it; null is any. */
+export interface FailsafeCount
+	extends Pick<PlannedFailsafe, "direction" | "index" | "protocol" | "cidr" | "port" | "interface"> {
+	readonly packets: number;
+	readonly bytes: number;
 }
 
 export interface UsbEnforcerState extends EnforcerState {

@@ -36,6 +36,7 @@ describe("status", () => {
 		expect(out).toBe(
 			"portward 0.1.0 on vm1: enforced: what is on disk\n" +
 				"network: active\n" +
+				"failsafe ingress[0] TCP 22 from 192.0.2.0/24: 9 packets\n" +
 				"usb: active\n" +
 				"np1: enforced, Block, 7 packets (/etc/portward/policies/a.yaml:1)\n",
 		);

@@ -89,6 +89,18 @@ export function sampleState(overrides: Partial<DaemonState> = {}): DaemonState {
 				allowlistMode: { ingress: true, egress: false },
 				posture: "block",
 				essentials: true,
+				failsafe: [
+					{
+						direction: "ingress",
+						index: 0,
+						protocol: "tcp",
+						cidr: "192.0.2.0/24",
+						port: "22",
+						interface: null,
+						packets: 9,
+						bytes: 540,
+					},
+				],
 			},
 			usb: {
 				state: "active",

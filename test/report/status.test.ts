@@ -57,6 +57,7 @@ test("the document has the documented fields, sums of a policy's rules, and no o
 				allowlistMode: { ingress: true, egress: false },
 				posture: "block",
 				essentials: true,
+				failsafe: sampleState().enforcers.network.failsafe,
 			},
 			usb: {
 				state: "active",

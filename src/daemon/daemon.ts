@@ -27,6 +27,7 @@ import { PanicWatch, panicReadiness } from "./panic-watch.ts";
 import { WorkerClient } from "./rpc.ts";
 import type { Vitals } from "./service-manager.ts";
 import { StatusServer } from "./status-server.ts";
+import { storageWarnings } from "./storage-warnings.ts";
 import { UsbService } from "./usb-service.ts";
 import { daemonVitals } from "./vitals.ts";
 import { WorkerSlot } from "./worker-slot.ts";
@@ -354,7 +355,12 @@ export class Daemon {
 			policies: policyStates(reloaded, this.#enforcer, this.#usb.state),
 			rules: this.#accounts.rules,
 			drift: this.#drift,
-			warnings: [...this.#warnings, ...this.#status.warnings, ...this.#observers.warnings],
+			warnings: [
+				...this.#warnings,
+				...this.#status.warnings,
+				...this.#observers.warnings,
+				...storageWarnings(config),
+			],
 			readiness:
 				panicReadiness(this.#panic.state) ??
 				readiness(reloaded, this.#enforcer, this.#usb.state, this.#failure),

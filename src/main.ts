@@ -9,6 +9,7 @@ import { panicOpen } from "./cli/panic-open.ts";
 import { plan } from "./cli/plan.ts";
 import { release } from "./cli/release.ts";
 import { render } from "./cli/render.ts";
+import { restore } from "./cli/restore.ts";
 import { resume } from "./cli/resume.ts";
 import { runCommand } from "./cli/run.ts";
 import { status } from "./cli/status.ts";
@@ -45,6 +46,7 @@ const commands: readonly Command[] = [
 	alerts,
 	usb,
 	release,
+	restore,
 	panicOpen,
 	resume,
 	version,

@@ -7,6 +7,7 @@ import type { NetworkPlan, RulesetForm } from "../compile/plan.ts";
 import { openBaseChains } from "./open-table.ts";
 import {
 	assertBaseChains,
+	baseChain,
 	type CutFlow,
 	collectGarbage,
 	guard,
@@ -156,6 +157,36 @@ export class KernelTable {
 		if (inspected.state === "foreign") return this.#foreign();
 		const result = this.#runner.run(ifOurs(this.#table) + assertBaseChains(this.#table));
 		return result.ok ? { ok: true, closed: true } : this.#refused(result.error);
+	}
+
+	/** Whether packets meet a ruleset in the table: base chains that lead to roots that lead to a plan's chains. */
+	isComplete(): boolean {
+		return (["ingress", "egress"] as const).every((direction) => {
+			const base = this.#runner.run(`list chain inet ${this.#table} ${direction}`);
+			const root = this.#runner.run(`list chain inet ${this.#table} root_${direction}`);
+			const { hook, rules } = baseChain(direction);
+			const hooked = base.ok && base.output.includes(hook.split(" priority", 1)[0] ?? hook);
+			return hooked && base.output.includes(rules.at(-1) ?? "") && root.ok && /\bgoto x_/.test(root.output);
+		});
+	}
+
+	/**
+	 * Like `apply`, for a table of ours that may hold anything, objects of the plan's names included: it is closed,
+	 * emptied of everything but counters, and loaded.
+	 */
+	replace(plan: NetworkPlan): ApplyResult {
+		const { objects, failsafe } = plan;
+		const closed = this.guard({ defaultDrop: { ingress: true, egress: true }, failsafe }, true);
+		if (!closed.ok) return closed;
+		const listed = this.#list(this.#table);
+		if (!listed.ok) return this.#refused(listed.error);
+		const counters = objects.filter((object) => object.kind === "counter").map((object) => object.name);
+		const commands = listed.listing && collectGarbage(this.#table, listed.listing, new Set(counters));
+		if (commands !== null && commands !== "") {
+			const emptied = this.#runner.run(ifOurs(this.#table) + commands);
+			if (!emptied.ok) return this.#refused(emptied.error);
+		}
+		return this.apply(plan);
 	}
 
 	/** Replaces the set of ended flows. */

@@ -1,0 +1,212 @@
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
+import { InstanceLock } from "../../ffi/lock.ts";
+import type { Config } from "../config/model.ts";
+import { defaultConfig } from "../config/parse.ts";
+import { adoptConnections } from "../daemon/adopt-connections.ts";
+import { type BootRuleset, bootRulesets } from "../daemon/boot-rulesets.ts";
+import { readBootState } from "../daemon/boot-state.ts";
+import { type NetworkRestore, restoreNetwork, restoreUsbLock } from "../daemon/restore.ts";
+import { bootId } from "../daemon/usb-memory.ts";
+import { hostFacts } from "../observe/host.ts";
+import { escapeForTerminal } from "../report/terminal.ts";
+import { readPanic } from "../store/panic.ts";
+import { distrust } from "../store/permissions.ts";
+import { type Command, exit, type Io } from "./command.ts";
+import { printDiagnostics } from "./diagnostics.ts";
+import { withKernelTable } from "./kernel.ts";
+import { parseOnlyOptions } from "./options.ts";
+import { readSettings, type SettingsFlags } from "./settings.ts";
+import { sysfsRoot } from "./usb-devices.ts";
+
+const help = `Usage: portward restore [--config FILE] [--state-dir DIR]
+
+Puts back what was in force when portward last ran and nothing waited for a
+confirmation: the ruleset for packets, and the USB lock where device policies
+need it. portward-restore.service runs it at boot, before the network comes
+up; the agent takes over from it without a gap. It starts nothing and listens
+to nothing. A ruleset of portward's that is in force stays as it is, so
+running it twice does no harm; where the agent runs there is nothing to do.
+
+Where the saved ruleset cannot be used, the one saved before it is; then the
+setting bootPolicy says what happens:
+
+  last-good  compile the last good policies, else those in the policy
+             directory (with \`confirm: required\`: those confirmed last)
+  block      drop everything but loopback, open connections, what a host
+             needs to stay on its network, and failsafe flows
+  open       load nothing, with a warning
+
+After \`portward panic-open\`, packets stay unfiltered until \`portward resume\`.
+A broken config file does not keep it from restoring. Exit code 1: something
+should be in force and is not.
+
+  --config FILE    settings (default /etc/portward/config.yaml)
+  --state-dir DIR  what the daemon kept (default /var/lib/portward)
+`;
+
+export const restore: Command = {
+	name: "restore",
+	summary: "put back the rules that were confirmed last, at boot",
+	help,
+	async run(args, io) {
+		const values = parseOnlyOptions(args, { config: { type: "string" }, "state-dir": { type: "string" } });
+		const config = settings(values, io);
+		const locked = InstanceLock.acquire(config.table);
+		if (!locked.ok && locked.reason === "held") {
+			io.out(`portward runs here and guards table ${config.table}: there is nothing to restore\n`);
+			return exit.ok;
+		}
+		try {
+			return restoreAll(config, io);
+		} finally {
+			if (locked.ok) locked.lock.release();
+		}
+	},
+};
+
+/** A broken config file must not leave the host open: what was saved says most of what has to be known. */
+function settings(flags: SettingsFlags, io: Io): Config {
+	const { config, diagnostics } = readSettings(flags, true);
+	printDiagnostics(diagnostics, io);
+	if (config !== null) return config;
+	const fallback = defaultConfig();
+	const state = flags["state-dir"];
+	const stateDir = state === undefined ? fallback.stateDir : resolve(state);
+	const newest = readBootState(stateDir, "newest");
+	const saved = newest.ok ? newest : readBootState(stateDir, "previous");
+	const table = saved.ok ? saved.state.table : fallback.table;
+	io.error(`portward: without these settings, table ${table} and state directory ${stateDir} are taken\n`);
+	return { ...fallback, stateDir, table };
+}
+
+function restoreAll(config: Config, io: Io): number {
+	const { stateDir, table } = config;
+	const problem = (message: string) => io.error(`portward: ${escapeForTerminal(message)}\n`);
+	const distrusted = distrustState(stateDir);
+	if (distrusted !== null) problem(`${stateDir} is not believed: ${distrusted}`);
+	const panic = readPanic(stateDir);
+	if (panic.problem !== null) problem(panic.problem);
+	const opened = withKernelTable(
+		table,
+		(kernel): Restored => {
+			const rulesets = bootRulesets({
+				config,
+				stateDirectory: stateDir,
+				trusted: distrusted === null,
+				checkPermissions: true,
+				hostname: hostFacts().hostname,
+				form: () => (config.rulesetForm === "auto" ? kernel.probe() : config.rulesetForm),
+				problem,
+			});
+			if (!config.enableNetworkPolicyEnforcer || panic.open) {
+				if (panic.open) openTable(() => kernel.open(), problem);
+				const next = rulesets.next();
+				const ruleset = next.done ? null : next.value;
+				return { ruleset, code: exit.ok, text: panic.open ? panicText(panic.record.reason) : disabledText };
+			}
+			const restored = restoreNetwork(kernel, rulesets, problem);
+			if (restored.result === "loaded") kernel.collect();
+			return { ruleset: restored.ruleset, ...told(restored, table) };
+		},
+		adoptConnections,
+	);
+	if (!opened.ok) problem(opened.message);
+	// Without nftables the devices are guarded all the same.
+	const network: Restored = opened.ok
+		? opened.value
+		: { ruleset: anyRuleset(config), code: exit.failure, text: "" };
+	if (network.warning === true) io.error(network.text);
+	else io.out(network.text);
+	const usb = restoreUsb(config, network.ruleset, io, problem);
+	return network.code === exit.ok ? usb : network.code;
+}
+
+function openTable(open: () => { ok: boolean; error?: string }, problem: (message: string) => void): void {
+	const result = open();
+	if (!result.ok) problem(result.error ?? "");
+}
+
+const disabledText = "packets are not filtered: enableNetworkPolicyEnforcer is false\n";
+
+function panicText(reason: string): string {
+	return `packets are not filtered, after panic-open (${escapeForTerminal(reason)}), until portward resume\n`;
+}
+
+interface Restored extends Told {
+	readonly ruleset: BootRuleset | null;
+}
+
+/** What is said, and whether it is a complaint. */
+interface Told {
+	readonly code: number;
+	readonly text: string;
+	readonly warning?: boolean;
+}
+
+function told(restored: NetworkRestore, table: string): Told {
+	const well = (text: string): Told => ({ code: exit.ok, text: `${text}\n` });
+	switch (restored.result) {
+		case "loaded":
+			return well(`table inet ${table} is in force again, from ${restored.ruleset.origin}`);
+		case "present":
+			return well(`table inet ${table} is in force already, and stays`);
+		case "unfiltered":
+			return well(`${restored.ruleset.origin} filters no packets`);
+		case "none":
+			break;
+	}
+	switch (restored.end) {
+		case "first-start":
+			return well("nothing is known yet: there is nothing to restore");
+		case "open":
+			return {
+				...well(
+					"portward: nothing is blocked until the agent runs: no saved ruleset, and bootPolicy is open",
+				),
+				warning: true,
+			};
+		case "unusable":
+			return {
+				code: exit.failure,
+				text: "portward: NOTHING IS BLOCKED until the agent runs: no ruleset could be put in force\n",
+				warning: true,
+			};
+	}
+}
+
+/** Where nftables cannot be opened, devices still can be locked. */
+function anyRuleset(config: Config): BootRuleset | null {
+	for (const version of ["newest", "previous"] as const) {
+		const saved = readBootState(config.stateDir, version);
+		if (saved.ok) return { origin: "", ...saved.state };
+	}
+	return null;
+}
+
+function restoreUsb(
+	config: Config,
+	ruleset: BootRuleset | null,
+	io: Io,
+	problem: (message: string) => void,
+): number {
+	const enabled = config.enableKubeArmorHostPolicy && config.enableUSBDeviceHandler;
+	if (!enabled || ruleset === null || !ruleset.usbLock) return exit.ok;
+	const locked = restoreUsbLock(config.stateDir, sysfsRoot, bootId());
+	if (!locked.ok) {
+		for (const error of locked.errors) problem(`USB: ${error}`);
+		return exit.failure;
+	}
+	io.out(locked.locked ? "USB is locked\n" : "USB is not locked: the kernel has none yet\n");
+	return exit.ok;
+}
+
+/** Why the state directory must not be believed, or null. One that is not there says nothing wrong. */
+function distrustState(directory: string): string | null {
+	try {
+		return distrust("the state directory", statSync(directory))?.message ?? null;
+	} catch (error) {
+		if (error instanceof Error && "code" in error) return null;
+		throw error;
+	}
+}

@@ -1,0 +1,73 @@
+/** `portward restore` without its words: puts back at boot what was last confirmed, before there is a network. */
+
+import type { KernelTable } from "../apply/kernel-table.ts";
+import { Sysfs } from "../apply/sysfs.ts";
+import { lockAll, readDefaults } from "../apply/usb-lock.ts";
+import { usbDevicesPath } from "../observe/usb-devices.ts";
+import type { BootEnd, BootRuleset } from "./boot-rulesets.ts";
+import { UsbMemory } from "./usb-memory.ts";
+
+export type RestoreTable = Pick<KernelTable, "inspect" | "isComplete" | "apply" | "replace" | "collect">;
+
+export type NetworkRestore =
+	/** `loaded`: now. `present`: a ruleset of ours was in force already. `unfiltered`: it holds no rules for packets. */
+	| { readonly result: "loaded" | "unfiltered"; readonly ruleset: BootRuleset }
+	| { readonly result: "present"; readonly ruleset: BootRuleset | null }
+	| { readonly result: "none"; readonly end: BootEnd; readonly ruleset: BootRuleset | null };
+
+/**
+ * Loads the first ruleset that the kernel takes, unless one of ours is in force. Packets are unfiltered until all of
+ * it is there, and then meet all of it; a table of ours that is incomplete is closed meanwhile.
+ * @param problem told why a ruleset is passed over.
+ */
+export function restoreNetwork(
+	table: RestoreTable,
+	rulesets: Generator<BootRuleset, BootEnd>,
+	problem: (message: string) => void,
+): NetworkRestore {
+	const inspected = table.inspect();
+	if (!inspected.ok) problem(inspected.error);
+	const state = inspected.ok ? inspected.state : "absent";
+	if (state === "ours" && table.isComplete()) {
+		const next = rulesets.next();
+		return { result: "present", ruleset: next.done ? null : next.value };
+	}
+	let first: BootRuleset | null = null;
+	for (;;) {
+		const next = rulesets.next();
+		if (next.done) return { result: "none", end: next.value, ruleset: first };
+		const ruleset = next.value;
+		// The newest that can be read says what devices need, also where the kernel refuses its rules.
+		first ??= ruleset;
+		if (ruleset.plan === null) return { result: "unfiltered", ruleset: first };
+		const result = state === "ours" ? table.replace(ruleset.plan) : table.apply(ruleset.plan);
+		if (result.ok) {
+			if (result.unadopted !== undefined) problem(`open connections may stall: ${result.unadopted}`);
+			return { result: "loaded", ruleset: { ...ruleset, usbLock: first.usbLock } };
+		}
+		problem(`${ruleset.origin} cannot be loaded: ${result.error}`);
+		if (result.reason === "foreign") return { result: "none", end: "unusable", ruleset: first };
+	}
+}
+
+export type UsbRestore =
+	| { readonly ok: true; readonly locked: boolean }
+	| { readonly ok: false; readonly errors: readonly string[] };
+
+/**
+ * Locks USB as the daemon does, and leaves it the values from before. `locked` is false where the kernel has no USB
+ * yet. What is plugged in at the daemon's first start still counts as having been there: until then nobody could
+ * have decided about it.
+ * @param root /sys, or a stand-in for it.
+ */
+export function restoreUsbLock(stateDirectory: string, root: string, boot: string): UsbRestore {
+	const files = new Sysfs(root);
+	if (files.identity(usbDevicesPath) === null) return { ok: true, locked: false };
+	const memory = new UsbMemory(stateDirectory, boot);
+	const unsaved = memory.update({ prior: readDefaults(files, memory.value.prior) });
+	const { errors } = lockAll(files);
+	// Locked it is in any case; but `release usb` would not know what to give back.
+	const all =
+		unsaved === null ? errors : [`what was in force before could not be kept: ${unsaved}`, ...errors];
+	return all.length === 0 ? { ok: true, locked: true } : { ok: false, errors: all };
+}

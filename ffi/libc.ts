@@ -121,15 +121,15 @@ export class Libc {
 		return this.#result("recvfrom", Number(code));
 	}
 
-	/** sendto(2). */
-	sendTo(fd: number, bytes: Uint8Array, flags: number, address: Uint8Array): CallResult {
+	/** sendto(2); with null for an address, send(2). */
+	sendTo(fd: number, bytes: Uint8Array, flags: number, address: Uint8Array | null): CallResult {
 		const code = this.#symbols.sendto(
 			int(fd),
 			bytes,
 			bytes.byteLength,
 			int(flags),
 			address,
-			address.byteLength,
+			address?.byteLength ?? 0,
 		);
 		return this.#result("sendto", Number(code));
 	}

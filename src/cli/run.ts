@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import { sendNow } from "../../ffi/stream.ts";
 import { Daemon, type WorkerName } from "../daemon/daemon.ts";
 import { ServiceManager } from "../daemon/service-manager.ts";
 import { LineOutput, openInheritedOutput } from "../report/line-output.ts";
@@ -72,7 +73,7 @@ async function run(
 		return exit.failure;
 	}
 	// A full stderr pipe must not hold up the daemon.
-	const stderr = await openInheritedOutput(stderrFd);
+	const stderr = openInheritedOutput(stderrFd, sendNow);
 	const lines = new LineOutput(stderr.write);
 	const state = checkPermissions ? distrustState(config.stateDir) : null;
 	if (state !== null) {

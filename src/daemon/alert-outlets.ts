@@ -1,5 +1,6 @@
 /** Opens everywhere that alerts go: memory, stdout, the file. */
 
+import { sendNow } from "../../ffi/stream.ts";
 import type { Config } from "../config/model.ts";
 import { AlertRing } from "../report/alert-ring.ts";
 import { AlertSink } from "../report/alert-sink.ts";
@@ -18,7 +19,7 @@ const stdout = 1;
 
 export async function openAlertOutlets(config: Config["alerts"], log: Logger): Promise<AlertOutlets> {
 	const ring = new AlertRing(config.buffer);
-	const opened = config.stdout ? await openInheritedOutput(stdout) : null;
+	const opened = config.stdout ? openInheritedOutput(stdout, sendNow) : null;
 	const lines = opened && new LineOutput(opened.write);
 	const file =
 		config.file === null

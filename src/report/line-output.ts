@@ -6,11 +6,6 @@
 
 import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
 
-// Bun's types describe this form of its options but leave it out of connect's overloads.
-declare module "bun" {
-	function connect<Data = undefined>(options: FdSocketOptions<Data>): Promise<Socket<Data>>;
-}
-
 /** Takes as many bytes as fit at once; 0 when none do; -1 when the other end is gone for good. Never throws. */
 export type NonBlockingWrite = (bytes: Uint8Array) => number;
 
@@ -44,10 +39,14 @@ function writeTo(fd: number): NonBlockingWrite {
  * Opens an inherited descriptor for writes that never wait. A pipe or terminal is
  * reopened through /proc, because O_NONBLOCK belongs to the open file description
  * and setting it on the shared one would surprise whoever shares it. A socket
- * (systemd's journal) cannot be reopened and is handed to Bun's event loop. A
- * regular file is written where its offset stands.
+ * (systemd's journal) cannot be reopened and goes to `send`, which must not wait; Bun's event loop would give it up
+ * at once, because systemd shuts the direction in which nothing comes. A regular file is written where its offset
+ * stands.
  */
-export async function openInheritedOutput(fd: number): Promise<OpenedOutput> {
+export function openInheritedOutput(
+	fd: number,
+	send: (fd: number, bytes: Uint8Array) => number,
+): OpenedOutput {
 	const direct: OpenedOutput = { write: writeTo(fd), close: () => {} };
 	let stat: ReturnType<typeof fstatSync>;
 	try {
@@ -67,22 +66,7 @@ export async function openInheritedOutput(fd: number): Promise<OpenedOutput> {
 			return direct;
 		}
 	}
-	let gone = false;
-	const socket = await Bun.connect({
-		fd,
-		socket: {
-			data() {},
-			close() {
-				gone = true;
-			},
-			error() {
-				gone = true;
-			},
-		},
-	});
-	// The reader keeps the process alive through its other work, never through this socket.
-	socket.unref();
-	return { write: (bytes) => (gone ? -1 : Math.max(0, socket.write(bytes))), close: () => socket.flush() };
+	return { write: (bytes) => send(fd, bytes), close: () => {} };
 }
 
 export class LineOutput {

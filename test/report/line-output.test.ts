@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { fstatSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { sendNow } from "../../ffi/stream.ts";
 import { LineOutput, openInheritedOutput } from "../../src/report/line-output.ts";
 
 describe("LineOutput", () => {
@@ -47,12 +48,15 @@ describe("LineOutput", () => {
 	});
 });
 
+const source = (path: string) => JSON.stringify(join(import.meta.dir, "../..", path));
+const imports = `const { LineOutput, openInheritedOutput } = await import(${source("src/report/line-output.ts")});
+		const { sendNow } = await import(${source("ffi/stream.ts")});`;
+
 /** Runs a child whose stdout nobody reads and returns what it reports on stderr. */
 async function floodUnreadStdout(stdout: "pipe" | "socket"): Promise<{ dropped: number; turns: number }> {
-	const module = join(import.meta.dir, "../../src/report/line-output.ts");
 	const code = `
-		const { LineOutput, openInheritedOutput } = await import(${JSON.stringify(module)});
-		const opened = await openInheritedOutput(1);
+		${imports}
+		const opened = openInheritedOutput(1, sendNow);
 		const output = new LineOutput(opened.write);
 		const line = "x".repeat(999) + "\\n";
 		let dropped = 0, turns = 0;
@@ -87,10 +91,28 @@ describe("openInheritedOutput", () => {
 		30_000,
 	);
 
+	test("the journal's socket, which is shut in the other direction, takes every line", async () => {
+		const code = `
+			${imports}
+			const output = new LineOutput(openInheritedOutput(1, sendNow).write);
+			for (let i = 0; i < 3; i++) {
+				output.write(["line " + i + "\\n"]);
+				await Bun.sleep(20);
+			}`;
+		const python = `import socket,subprocess,sys
+r,s=socket.socketpair()
+s.shutdown(socket.SHUT_RD)
+subprocess.run([sys.argv[1],"-e",sys.argv[2]],stdout=s.fileno(),timeout=20,check=True)
+s.close()
+sys.stdout.buffer.write(r.makefile("rb").read())`;
+		const child = Bun.spawn(["python3", "-c", python, process.execPath, code], { stdout: "pipe" });
+		expect(await child.stdout.text()).toBe("line 0\nline 1\nline 2\n");
+	});
+
 	test("a regular file is written where its offset stands", async () => {
 		const dir = mkdtempSync(join(tmpdir(), "portward-output-"));
 		const fd = openSync(join(dir, "f"), "w", 0o600);
-		const opened = await openInheritedOutput(fd);
+		const opened = openInheritedOutput(fd, sendNow);
 		expect(new LineOutput(opened.write).write(["a\n", "b\n"])).toBe(0);
 		expect(readFileSync(join(dir, "f"), "utf8")).toBe("a\nb\n");
 		expect(fstatSync(fd).size).toBe(4);
@@ -98,7 +120,7 @@ describe("openInheritedOutput", () => {
 	});
 
 	test("a descriptor that is not open loses lines, not the daemon", async () => {
-		const opened = await openInheritedOutput(987_654);
+		const opened = openInheritedOutput(987_654, sendNow);
 		expect(new LineOutput(opened.write).write(["a\n"])).toBe(1);
 	});
 });

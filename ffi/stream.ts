@@ -1,0 +1,18 @@
+/** Writes to an inherited stream socket, such as the journal's, that never wait. */
+
+import { EAGAIN, EINTR, ENOBUFS, MSG_DONTWAIT, MSG_NOSIGNAL } from "./constants.ts";
+import { Libc } from "./libc.ts";
+
+/**
+ * Sends as many of `bytes` on the connected socket as fit at once and returns how many; 0 when none do, -1 when the
+ * other end is gone for good. O_NONBLOCK is left alone: it belongs to whoever shares the socket (send(2)).
+ */
+export function sendNow(fd: number, bytes: Uint8Array): number {
+	// An empty view has no address to give.
+	if (bytes.byteLength === 0) return 0;
+	const library = Libc.open();
+	if (!library.ok) return -1;
+	const sent = library.libc.sendTo(fd, bytes, MSG_DONTWAIT | MSG_NOSIGNAL, null);
+	if (sent.ok) return sent.value;
+	return sent.errno === EAGAIN || sent.errno === EINTR || sent.errno === ENOBUFS ? 0 : -1;
+}

@@ -203,15 +203,15 @@ export function replaceCuts(table: string, flows: readonly CutFlow[]): string {
 		.join("");
 }
 
-/** Whether concatenated interval maps and keys under a netmask load; made and deleted in one transaction, so that nobody ever sees it. */
+/** Whether concatenated interval maps, and maps of counters by keys under a netmask, load; made and deleted in one transaction, so that nobody ever sees it. */
 export function probeConcatenation(scratch: string): string {
 	return (
 		`add table inet ${scratch}\n` +
 		`add map inet ${scratch} m { type ipv4_addr . inet_proto . inet_service : verdict; flags interval; }\n` +
 		`add element inet ${scratch} m { 192.0.2.0/24 . 6 . 1-2 : drop }\n` +
-		`add map inet ${scratch} h { type ipv4_addr . inet_proto . inet_service : verdict; size 1; }\n` +
+		`add map inet ${scratch} h { type ipv4_addr . inet_proto . inet_service : counter; size 1; }\n` +
 		`add chain inet ${scratch} c\n` +
-		`add rule inet ${scratch} c ip saddr & 255.255.255.0 . meta l4proto . th dport vmap @h\n` +
+		`add rule inet ${scratch} c counter name ip saddr & 255.255.255.0 . meta l4proto . th dport map @h accept\n` +
 		`delete table inet ${scratch}\n`
 	);
 }

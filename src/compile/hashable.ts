@@ -20,31 +20,55 @@ export interface Cell {
 	readonly exact: boolean;
 }
 
+/** Cells that are blocks of one length, 1..128, and are all accepted silently, or all not. */
+export interface BlockCells {
+	readonly length: number;
+	readonly silent: boolean;
+	readonly cells: readonly Cell[];
+}
+
 export interface Hashable {
-	/** Cells that are blocks of one length each, 1..128. */
-	readonly blocks: readonly { readonly length: number; readonly cells: readonly Cell[] }[];
-	/** Everything else, in its order. */
+	readonly blocks: readonly BlockCells[];
+	/** Everything else. */
 	readonly rest: readonly Cell[];
 }
 
 /** Below this many elements an interval set costs about what a hash table does. */
 export const hashFrom = 512;
 
-/** Every length is a lookup of its own; a hash table that holds less of the whole is not worth one. */
+/** Every hash table is a lookup of its own; one that holds less of the whole is not worth it. */
 const leastShare = 8;
-const mostLengths = 3;
+const mostLookups = 3;
 
-/** Divides the cells of one table; `fewest` is how many make a hash table worthwhile, 1 or more. */
-export function hashable(cells: readonly Cell[], fewest: number): Hashable {
+/**
+ * Divides the cells of one table.
+ *
+ * @param fewest how many cells make a hash table worthwhile, 1 or more
+ * @param silent whether the rule of a rank accepts without a word
+ */
+export function hashable(
+	cells: readonly Cell[],
+	fewest: number,
+	silent: (rank: number) => boolean,
+): Hashable {
 	if (cells.length < fewest) return { blocks: [], rest: cells };
-	const lengths = cells.map(({ first, last, exact }) => (exact ? (blockLength(first, last) ?? 0) : 0));
-	const counts = new Map<number, number>();
-	for (const length of lengths) counts.set(length, (counts.get(length) ?? 0) + 1);
-	const chosen = [...counts]
-		.filter(([length, count]) => length > 0 && count >= fewest && count * leastShare >= cells.length)
-		.sort((a, b) => b[1] - a[1])
-		.slice(0, mostLengths)
-		.map(([length]) => length);
-	const blocks = chosen.map((length) => ({ length, cells: cells.filter((_, i) => lengths[i] === length) }));
-	return { blocks, rest: cells.filter((_, i) => !chosen.includes(lengths[i] ?? 0)) };
+	const rest: Cell[] = [];
+	const groups = new Map<string, { length: number; silent: boolean; cells: Cell[] }>();
+	for (const cell of cells) {
+		const length = cell.exact ? (blockLength(cell.first, cell.last) ?? 0) : 0;
+		const quiet = silent(cell.rank);
+		const key = `${length} ${quiet}`;
+		const group = groups.get(key) ?? { length, silent: quiet, cells: [] };
+		groups.set(key, group);
+		group.cells.push(cell);
+	}
+	const sorted = [...groups.values()].sort((a, b) => b.cells.length - a.cells.length);
+	const blocks = sorted
+		.filter(
+			(group) =>
+				group.length > 0 && group.cells.length >= fewest && group.cells.length * leastShare >= cells.length,
+		)
+		.slice(0, mostLookups);
+	for (const group of sorted) if (!blocks.includes(group)) rest.push(...group.cells);
+	return { blocks, rest };
 }

@@ -23,6 +23,8 @@ export interface LookupContext {
 	readonly hashFrom: number;
 	/** The chain of the rule with this rank. */
 	leaf(rank: number): string;
+	/** The counter and the comment of a rule that accepts without a word; null for others, and for rank -1. */
+	silent(rank: number): { readonly counter: string; readonly comment: string } | null;
 	/** Called for every element, for the accounting of cost; rank -1 in sets. */
 	count(rank: number): void;
 }
@@ -69,22 +71,45 @@ const keyTails: Readonly<Record<Table["layer"], readonly [type: string, read: st
 
 /** The rules that look these cells up. The cells are disjoint, so the order of the lookups means nothing. */
 function lookUp(context: LookupContext, layer: Table["layer"], cells: readonly Cell[], use: Use): string[] {
-	const [type, read] = keyTails[layer];
+	const [tail, read] = keyTails[layer];
+	const type = addressType(context) + tail;
 	// A set of addresses alone is a tree: its lookups grow with the logarithm, and it loads as fast as it can.
-	const { blocks, rest } = layer === "W" ? { blocks: [], rest: cells } : hashable(cells, context.hashFrom);
-	const rules = blocks.map(({ length, cells: members }) => {
-		const elements = members.map((cell) => [addressText(cell.first) + cell.tail, cell.rank] as const);
+	const { blocks, rest } =
+		layer === "W"
+			? { blocks: [], rest: cells }
+			: hashable(cells, context.hashFrom, (rank) => context.silent(rank) !== null);
+	const rules = blocks.map((block) => {
+		const mask =
+			block.length === addressBits(context.family) ? "" : ` & ${maskText(context.family, block.length)}`;
+		const key = `${addressKey(context)}${mask}${read}`;
 		// A set of a given size that never grows gets the kernel's cheapest hash table.
-		const size = `size ${elements.length}`;
-		const name = declare(context, addressType(context) + type, size, elements);
-		const whole = length === addressBits(context.family);
-		const mask = whole ? "" : ` & ${maskText(context.family, length)}`;
-		return expression(`${addressKey(context)}${mask}${read}`, name, use);
+		const size = `size ${block.cells.length}`;
+		if (block.silent)
+			return `counter name ${key} map @${counterMap(context, type, size, block.cells)} accept`;
+		const elements = block.cells.map((cell) => [addressText(cell.first) + cell.tail, cell.rank] as const);
+		return expression(key, declare(context, type, size, elements), use);
 	});
 	if (rest.length === 0) return rules;
 	const elements = rest.map((cell) => [intervalText(cell.first, cell.last) + cell.tail, cell.rank] as const);
-	const name = declare(context, addressType(context) + type, "flags interval", elements);
+	const name = declare(context, type, "flags interval", elements);
 	return [...rules, expression(addressKey(context) + read, name, use)];
+}
+
+/**
+ * Silently accepted cells with their counters: one lookup counts and accepts, where a verdict map would send every
+ * packet through a chain of its rule's own, whose memory is seldom in the cache when there are thousands.
+ */
+function counterMap(context: LookupContext, type: string, size: string, cells: readonly Cell[]): string {
+	const elements = cells.map((cell) => {
+		context.count(cell.rank);
+		const leaf = context.silent(cell.rank);
+		if (leaf === null) throw new RangeError("a rule that is not silent");
+		return `\t${addressText(cell.first)}${cell.tail} comment "${leaf.comment}" : "${leaf.counter}"`;
+	});
+	const lines = [`type ${type} : counter`, size, "elements = {", ...elements.map((text) => `${text},`), "}"];
+	const last = lines.length - 2;
+	lines[last] = (lines[last] ?? "").replace(/,$/, "");
+	return context.store.add("map", lines, elements.length);
 }
 
 function listCells(list: IntervalList, tail: string): Cell[] {

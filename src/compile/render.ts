@@ -71,8 +71,6 @@ export function renderModel(model: NetworkModel, options: RenderOptions): Render
 
 /** The chain that counts, logs and decides packets of one rule. */
 function addLeaf(store: ObjectStore, rule: CompiledRule, options: RenderOptions): string {
-	store.counter(rule.counter);
-	if (rule.logCounter !== null) store.counter(rule.logCounter);
 	const { rate, burst } = options.logLimit;
 	const log =
 		rule.logCounter === null
@@ -80,9 +78,13 @@ function addLeaf(store: ObjectStore, rule: CompiledRule, options: RenderOptions)
 			: ` limit rate ${rate}/second burst ${burst} packets counter name "${rule.logCounter}"` +
 				` log prefix "pw:${rule.id}" group ${options.nflogGroup} snaplen ${snapLength} queue-threshold ${queueThreshold}`;
 	const verdict = rule.action === "Block" ? "drop" : "accept";
+	const lines = [`counter name "${rule.counter}"${log}`, `${verdict} comment "${ruleComment(rule)}"`];
+	return store.add("chain", lines);
+}
+
+function ruleComment(rule: CompiledRule): string {
 	const index = rule.index < 0 ? "" : `[${rule.index}]`;
-	const comment = `${commentName(rule.policy)} ${rule.direction}${index} ${rule.action}`;
-	return store.add("chain", [`counter name "${rule.counter}"${log}`, `${verdict} comment "${comment}"`]);
+	return `${commentName(rule.policy)} ${rule.direction}${index} ${rule.action}`;
 }
 
 function renderDirection(
@@ -94,7 +96,19 @@ function renderDirection(
 ): string {
 	for (const what of ["invalid", "cut"]) store.counter(`${what}_${direction}`);
 	for (const { planned } of program.failsafe) store.counter(planned.counter);
-	const leaves = program.rules.map((rule) => addLeaf(store, rule, options));
+	for (const rule of program.posture === null ? program.rules : [...program.rules, program.posture]) {
+		store.counter(rule.counter);
+		if (rule.logCounter !== null) store.counter(rule.logCounter);
+	}
+	// A rule whose packets are all accepted by a counter map has no chain.
+	const leaves = new Map<number, string>();
+	const leaf = (rank: number): string => {
+		const rule = program.rules[rank];
+		if (rule === undefined) throw new RangeError("no rule of this rank");
+		const chain = leaves.get(rank) ?? addLeaf(store, rule, options);
+		leaves.set(rank, chain);
+		return chain;
+	};
 	const end = program.posture === null ? "accept" : `goto ${addLeaf(store, program.posture, options)}`;
 	const context = (family: 4 | 6): LookupContext => ({
 		store,
@@ -102,7 +116,12 @@ function renderDirection(
 		family,
 		direction,
 		hashFrom: options.hashFrom,
-		leaf: (rank) => leaves[rank] ?? "",
+		leaf,
+		silent: (rank) => {
+			const rule = program.rules[rank];
+			if (rule === undefined || rule.logCounter !== null) return null;
+			return { counter: rule.counter, comment: ruleComment(rule) };
+		},
 		count: (rank) => {
 			const id = program.rules[rank]?.id ?? "";
 			cost.set(id, (cost.get(id) ?? 0) + 1);

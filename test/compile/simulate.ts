@@ -91,11 +91,15 @@ export function parseTable(text: string): ParsedTable {
 
 function parseElements(name: string, body: readonly string[]): Element[] {
 	const elements: Element[] = [];
-	const type = /^type ([a-z0-9_]+(?: \. [a-z0-9_]+)*)( : verdict)?$/.exec(body[0] ?? "");
+	const type = /^type ([a-z0-9_]+(?: \. [a-z0-9_]+)*)( : verdict| : counter)?$/.exec(body[0] ?? "");
 	if (type === null || !/^(flags (interval|timeout)|size \d+)$/.test(body[1] ?? ""))
 		throw new Error(`type of ${name}`);
 	for (const line of body.slice(2)) {
-		const match = /^element (.*?)(?: : ((?:goto|jump) x_[0-9a-f]{16}))?,?$/.exec(line);
+		const leads =
+			type[2] === " : counter"
+				? /^element (.*?) comment "[A-Za-z0-9 ._[\]-]{1,120}" : "c_([0-9a-f]{16})",?$/
+				: /^element (.*?)(?: : ((?:goto|jump) x_[0-9a-f]{16}))?,?$/;
+		const match = leads.exec(line);
 		const ranges = (match?.[1] ?? "").split(" . ").map(range);
 		const verdict = match?.[2] ?? "";
 		if (
@@ -155,6 +159,12 @@ class Simulation {
 	verdictOf(text: string): string | null {
 		const { packet } = this;
 		if (neverMatches.some((form) => form.test(text))) return null;
+		const failsafe = /^(.*)counter name "(failsafe_[a-z]+_\d+)" accept$/.exec(text);
+		if (failsafe !== null) {
+			if (!this.failsafeMatches(failsafe[1] ?? "")) return null;
+			this.rule = failsafe[2] ?? null;
+			return "accept";
+		}
 		const counter = leafCounter.exec(text);
 		if (counter !== null) {
 			this.rule = counter[1] ?? null;
@@ -170,6 +180,33 @@ class Simulation {
 		return this.lookup(text);
 	}
 
+	/** Whether the conditions of a failsafe rule hold: interface, address, protocol and port, each of which may be absent. */
+	failsafeMatches(text: string): boolean {
+		const { packet } = this;
+		const side = packet.direction === "ingress" ? "i" : "o";
+		const form = new RegExp(
+			`^(?:${side}ifname "([\\w.@+-]+)(\\*?)" )?` +
+				`(?:meta nfproto ipv([46]) |(ip6? [sd]addr) ([0-9a-f.:]+/[1-9]\\d*) )?` +
+				"(?:meta l4proto (6|17|132) |((?:tcp|udp|sctp) dport) (\\d+(?:-\\d+)?) )?$",
+		);
+		const parts = form.exec(text);
+		if (parts === null) throw new Error(`unknown failsafe conditions: ${text}`);
+		const [, name, prefix, family, address, block = "", protocol, port, ports = ""] = parts;
+		const within = (field: string, [first, last]: readonly [bigint, bigint]): boolean => {
+			const value = this.field(field);
+			return value !== null && first <= value && value <= last;
+		};
+		if (
+			name !== undefined &&
+			!(prefix === "" ? packet.interface === name : packet.interface.startsWith(name))
+		)
+			return false;
+		if (family !== undefined && Number(family) !== packet.family) return false;
+		if (address !== undefined && !within(address, range(block))) return false;
+		if (protocol !== undefined && this.field("meta l4proto") !== BigInt(protocol)) return false;
+		return port === undefined || within(port, range(ports));
+	}
+
 	interfaceVerdict(text: string): string | null {
 		const prefix = /^"([\w.@+-]+)\*" (goto x_[0-9a-f]{16})$/.exec(text);
 		if (prefix !== null)
@@ -183,6 +220,13 @@ class Simulation {
 	}
 
 	lookup(text: string): string | null {
+		const counted = /^counter name (.+) map @(m_\w{16}) accept$/.exec(text);
+		if (counted !== null) {
+			const found = this.lookup(`${counted[1]} vmap @${counted[2]}`);
+			if (found === null) return null;
+			this.rule = found;
+			return "accept";
+		}
 		const { packet } = this;
 		const match =
 			/^(?:meta l4proto (6|17|132) )?([a-z0-9 .:&]+?) (?:vmap @(m_\w{16})|@(s_\w{16}) return)$/.exec(text);

@@ -3,6 +3,7 @@
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { Direction } from "../policy/model.ts";
 import type { Address, Atom } from "./atom.ts";
+import { failsafeCovers } from "./failsafe.ts";
 import type { CompiledRule } from "./plan.ts";
 import type { DirectionProgram, NetworkModel } from "./program.ts";
 import { reachOf } from "./reach.ts";
@@ -87,11 +88,43 @@ function ipv4Only(program: DirectionProgram, direction: Direction): Diagnostic[]
 	});
 }
 
+/** Blocks of which a failsafe rule accepts a part, or all, that would be blocked. */
+function overruled(program: DirectionProgram, direction: Direction): Diagnostic[] {
+	if (program.failsafe.length === 0) return [];
+	const cells = new Map<number, { all: number; covered: number; by: number }>();
+	for (const atom of program.atoms) {
+		if (atom.rule.action !== "Block") continue;
+		const cell = cells.get(atom.rank) ?? { all: 0, covered: 0, by: 0 };
+		cells.set(atom.rank, cell);
+		cell.all += 1;
+		const by = program.failsafe.findIndex(({ match }) => failsafeCovers(match, atom));
+		if (by < 0) continue;
+		if (cell.covered === 0) cell.by = by;
+		cell.covered += 1;
+	}
+	return program.rules.flatMap((rule, rank) => {
+		const { all, covered, by } = cells.get(rank) ?? { all: 0, covered: 0, by: 0 };
+		if (covered === 0) return [];
+		const what = covered === all ? "everything" : "a part of what";
+		return warning(
+			rule,
+			"failsafe-overrules",
+			`failsafe.${direction}[${by}] of the settings accepts ${what} ${covered === all ? "that " : ""}the rule blocks`,
+			"narrow the failsafe rule, or remove the Block",
+		);
+	});
+}
+
 /** Warnings with the places of the rules that they are about. */
 export function lintModel(model: NetworkModel): Diagnostic[] {
 	return (["ingress", "egress"] as const).flatMap((direction) => {
 		const program = model[direction];
 		const { dead, diagnostics } = cannotMatch(program);
-		return [...diagnostics, ...shadowed(program, dead), ...ipv4Only(program, direction)];
+		return [
+			...diagnostics,
+			...shadowed(program, dead),
+			...ipv4Only(program, direction),
+			...overruled(program, direction),
+		];
 	});
 }

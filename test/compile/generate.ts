@@ -1,9 +1,11 @@
 /** Random policies and packets in which nesting, ties and boundaries are frequent. */
 
 import fc from "fast-check";
+import type { Failsafe } from "../../src/compile/failsafe.ts";
 import type {
 	Action,
 	Cidr,
+	FailsafeRule,
 	Family,
 	InterfaceMatch,
 	IpBlock,
@@ -131,6 +133,26 @@ export const policySets: fc.Arbitrary<NetworkPolicy[]> = fc
 			action: "Block" as const,
 		}));
 	});
+
+const failsafeRule: fc.Arbitrary<FailsafeRule> = fc
+	.record({
+		peer: fc.option(fc.constantFrom<Family>(4, 4, 6).chain(cidr)),
+		port: fc.option(port),
+		interface: fc.option(match, { freq: 1 }),
+	})
+	.filter(({ peer, port, interface: name }) => peer !== null || port !== null || name !== null)
+	.map(({ peer, port, interface: name }) => ({
+		protocol: port?.protocol ?? null,
+		cidr: peer,
+		port: port?.range ?? null,
+		interface: name,
+	}));
+
+/** Mostly none: where a failsafe rule speaks, policies do not. */
+export const failsafes: fc.Arbitrary<Failsafe> = fc.oneof(
+	{ weight: 3, arbitrary: fc.constant<Failsafe>({ ingress: [], egress: [] }) },
+	{ weight: 1, arbitrary: fc.record({ ingress: few(failsafeRule, 3), egress: few(failsafeRule, 2) }) },
+);
 
 /** Packets at and just beside the bounds that `policySets` uses. */
 export const packets: fc.Arbitrary<OraclePacket> = fc.constantFrom<Family>(4, 4, 6).chain((family) =>

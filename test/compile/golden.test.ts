@@ -3,10 +3,11 @@
 import { expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Failsafe } from "../../src/compile/failsafe.ts";
 import { compileNetwork } from "../../src/compile/network.ts";
 import { renderPlan } from "../../src/compile/render.ts";
 import type { NetworkPolicy } from "../../src/policy/model.ts";
-import { policy, rule } from "./build.ts";
+import { cidr, policy, rule } from "./build.ts";
 import { options } from "./options.ts";
 
 const sets: Record<string, readonly NetworkPolicy[]> = {
@@ -25,10 +26,32 @@ const sets: Record<string, readonly NetworkPolicy[]> = {
 	],
 };
 
+/** No set of policies, or part of one, can stand before these. */
+const failsafe: Failsafe = {
+	ingress: [
+		{
+			protocol: "tcp",
+			cidr: cidr("192.168.10.0/28"),
+			port: { first: 22, last: 22 },
+			interface: { name: "eth", prefix: true },
+		},
+		{ protocol: null, cidr: cidr("2001:db8::/64"), port: null, interface: null },
+	],
+	egress: [
+		{ protocol: "udp", cidr: cidr("0.0.0.0/0"), port: { first: 6000, last: 6010 }, interface: null },
+		{ protocol: "sctp", cidr: null, port: null, interface: { name: "eth0", prefix: false } },
+	],
+};
+sets.failsafe = [policy("closed", rule("Block"))];
+
 for (const [name, policies] of Object.entries(sets)) {
 	for (const form of ["concatenated", "nested"] as const) {
 		test(`${name} (${form})`, () => {
-			const result = compileNetwork(policies, { ...options, form });
+			const result = compileNetwork(policies, {
+				...options,
+				form,
+				...(name === "failsafe" ? { failsafe } : {}),
+			});
 			if (!result.ok) throw new Error(result.diagnostics[0]?.message);
 			const text = renderPlan(result.plan, "kubearmor");
 			const file = join(import.meta.dir, "golden", `${name}.${form}.nft`);

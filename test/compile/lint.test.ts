@@ -2,7 +2,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import { compileNetwork } from "../../src/compile/network.ts";
 import type { NetworkPolicy } from "../../src/policy/model.ts";
-import { policy, rule } from "./build.ts";
+import { cidr, policy, rule } from "./build.ts";
 import { packets, policySets } from "./generate.ts";
 import { options } from "./options.ts";
 import { judge } from "./oracle.ts";
@@ -48,6 +48,29 @@ describe("lint", () => {
 		expect(lint([policy("a", allow, rule("Allow", { peers: ["2001:db8::/32"] }))])).toEqual([]);
 		const audit = compileNetwork([policy("a", allow)], { ...options, posture: "audit" });
 		expect(audit.diagnostics).toEqual([]);
+	});
+
+	test("a Block that a failsafe rule makes ineffective, as a whole or in part", () => {
+		const ssh = { protocol: "tcp", cidr: null, port: { first: 22, last: 22 }, interface: null } as const;
+		const failsafe = { ingress: [ssh], egress: [] };
+		const found = (...ports: string[]) =>
+			compileNetwork([policy("a", rule("Block", { ports }))], { ...options, failsafe }).diagnostics;
+		expect(found("tcp/22")).toMatchObject([{ code: "failsafe-overrules", path: "spec.ingress[0]" }]);
+		expect(found("tcp/22")[0]?.message).toContain("failsafe.ingress[0] of the settings accepts everything");
+		expect(found("tcp/22", "tcp/80")[0]?.message).toContain("accepts a part");
+		expect(found("tcp/22-23")).toEqual([]);
+		expect(found("udp/22")).toEqual([]);
+		expect(found("tcp")).toEqual([]);
+		const office = { ...ssh, cidr: cidr("10.0.0.0/8"), interface: { name: "eth", prefix: true } };
+		const inside = (peer: string, name: string) =>
+			compileNetwork([policy("a", rule("Block", { peers: [peer], ports: ["tcp/22"], interfaces: [name] }))], {
+				...options,
+				failsafe: { ingress: [office], egress: [] },
+			}).diagnostics.map(({ code }) => code);
+		expect(inside("10.1.0.0/16", "eth0")).toEqual(["failsafe-overrules"]);
+		expect(inside("0.0.0.0/0", "eth0")).toEqual([]);
+		expect(inside("2001:db8::/32", "eth0")).toEqual([]);
+		expect(inside("10.1.0.0/16", "wlan0")).toEqual([]);
 	});
 
 	test("a rule called shadowed never decides a random packet", () => {

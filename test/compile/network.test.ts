@@ -6,7 +6,7 @@ import { decidePacket } from "../../src/compile/program.ts";
 import { renderPlan } from "../../src/compile/render.ts";
 import type { NetworkPolicy, NetworkRule } from "../../src/policy/model.ts";
 import { cidr, policy, rule } from "./build.ts";
-import { packets, policySets } from "./generate.ts";
+import { failsafes, packets, policySets } from "./generate.ts";
 import { options } from "./options.ts";
 import { judge } from "./oracle.ts";
 import { parseTable, simulate } from "./simulate.ts";
@@ -28,11 +28,13 @@ describe("random policies", () => {
 				fc.array(packets, { minLength: 20, maxLength: 40 }),
 				fc.constantFrom("audit", "block" as const),
 				fc.constantFrom("direction", "host" as const),
-				(policies, sample, posture, allowlistScope) => {
-					const result = compileNetwork(policies, { ...options, posture, allowlistScope });
+				failsafes,
+				(policies, sample, posture, allowlistScope, failsafe) => {
+					const meaning = { posture, allowlistScope, failsafe };
+					const result = compileNetwork(policies, { ...options, ...meaning });
 					if (!result.ok) throw new Error(result.diagnostics[0]?.message);
 					for (const packet of sample) {
-						const expected = judge(policies, { posture, allowlistScope }, packet);
+						const expected = judge(policies, meaning, packet);
 						const { action, rule } = decidePacket(result.model, packet);
 						const found = { action, policy: rule?.policy ?? null, index: rule?.index ?? -1 };
 						expect(found).toEqual(expected);
@@ -50,19 +52,24 @@ describe("random policies", () => {
 	)) {
 		test(`the rendered text decides as the model does (${form}, hash tables from ${hashFrom})`, () => {
 			fc.assert(
-				fc.property(policySets, fc.array(packets, { minLength: 20, maxLength: 40 }), (policies, sample) => {
-					const result = compileNetwork(policies, { ...options, form, hashFrom });
-					if (!result.ok) throw new Error(result.diagnostics[0]?.message);
-					const table = parseTable(renderPlan(result.plan, "t"));
-					for (const packet of sample) {
-						const { action, rule } = decidePacket(result.model, packet);
-						const found = simulate(table, result.plan.roots[packet.direction], packet);
-						expect(found).toEqual({
-							verdict: action === "Block" ? "drop" : "accept",
-							rule: rule?.id ?? null,
-						});
-					}
-				}),
+				fc.property(
+					policySets,
+					failsafes,
+					fc.array(packets, { minLength: 20, maxLength: 40 }),
+					(policies, failsafe, sample) => {
+						const result = compileNetwork(policies, { ...options, form, hashFrom, failsafe });
+						if (!result.ok) throw new Error(result.diagnostics[0]?.message);
+						const table = parseTable(renderPlan(result.plan, "t"));
+						for (const packet of sample) {
+							const { action, rule } = decidePacket(result.model, packet);
+							const found = simulate(table, result.plan.roots[packet.direction], packet);
+							expect(found).toEqual({
+								verdict: action === "Block" ? "drop" : "accept",
+								rule: rule?.id ?? null,
+							});
+						}
+					},
+				),
 				{ numRuns: 700 },
 			);
 		});

@@ -4,7 +4,15 @@
  * that the two can be held against each other.
  */
 
-import type { Action, Cidr, Direction, Family, NetworkPolicy, Transport } from "../../src/policy/model.ts";
+import type {
+	Action,
+	Cidr,
+	Direction,
+	FailsafeRule,
+	Family,
+	NetworkPolicy,
+	Transport,
+} from "../../src/policy/model.ts";
 
 export interface OraclePacket {
 	readonly direction: Direction;
@@ -21,11 +29,13 @@ export interface OraclePacket {
 export interface OracleOptions {
 	readonly posture: "audit" | "block";
 	readonly allowlistScope: "direction" | "host";
+	/** None where it is left out. */
+	readonly failsafe?: Readonly<Record<Direction, readonly FailsafeRule[]>>;
 }
 
 export interface OracleVerdict {
 	readonly action: Action;
-	/** "DefaultPosture" for the posture, null when nothing matched and there is no allowlist. */
+	/** "DefaultPosture" for the posture, "Failsafe" for a failsafe rule, null when nothing matched and there is no allowlist. */
 	readonly policy: string | null;
 	/** Rule index in its direction's list; -1 without a rule. */
 	readonly index: number;
@@ -136,12 +146,24 @@ function strictlyContains(a: OracleAtom, b: OracleAtom): boolean {
 	return relations.every((r) => r === 0 || r === 1) && relations.includes(1);
 }
 
+function failsafeMatches(rule: FailsafeRule, packet: OraclePacket): boolean {
+	const { interface: match, cidr, protocol, port } = rule;
+	if (match?.prefix === true && !packet.interface.startsWith(match.name)) return false;
+	if (match?.prefix === false && packet.interface !== match.name) return false;
+	if (cidr !== null && !inBlock(cidr, packet.family, packet.address)) return false;
+	if (protocol !== null && protocol !== packet.protocol) return false;
+	return port === null || (packet.port >= port.first && packet.port <= port.last);
+}
+
 /** The verdict, and the policy and rule that it is attributed to. */
 export function judge(
 	policies: readonly NetworkPolicy[],
 	options: OracleOptions,
 	packet: OraclePacket,
 ): OracleVerdict {
+	const failsafe = options.failsafe?.[packet.direction] ?? [];
+	const spared = failsafe.findIndex((rule) => failsafeMatches(rule, packet));
+	if (spared >= 0) return { action: "Allow", policy: "Failsafe", index: spared };
 	const matching = atomsOf(policies, packet.direction).filter((atom) => matches(atom, packet));
 	const left = matching.filter((atom) => !matching.some((other) => strictlyContains(atom, other)));
 	for (const action of ["Block", "Audit", "Allow"] as const) {

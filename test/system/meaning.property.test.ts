@@ -11,8 +11,8 @@ import { hashFrom } from "../../src/compile/hashable.ts";
 import { compileNetwork } from "../../src/compile/network.ts";
 import type { NetworkPlan, RulesetForm } from "../../src/compile/plan.ts";
 import type { Family, NetworkPolicy } from "../../src/policy/model.ts";
-import { packets, policySets } from "../compile/generate.ts";
-import { judge, type OraclePacket } from "../compile/oracle.ts";
+import { failsafes, packets, policySets } from "../compile/generate.ts";
+import { judge, type OracleOptions, type OraclePacket } from "../compile/oracle.ts";
 import { Lab } from "./support/netns.ts";
 import { kernelTable } from "./support/nft.ts";
 import { type Probe, Prober } from "./support/probe.ts";
@@ -93,17 +93,24 @@ function counts({ lab }: Bench): Map<string, number> {
 	);
 }
 
+/** What has a counter of its own, failsafe rules included. */
+function counted(plan: NetworkPlan) {
+	const failsafe = plan.failsafe.map((rule) => ({ ...rule, policy: "Failsafe" }));
+	return [...plan.rules, ...failsafe];
+}
+
 /** What each rule should have counted, by counter, without the rules that counted nothing. */
 function expectedCounts(
 	plan: NetworkPlan,
 	policies: readonly NetworkPolicy[],
 	asked: readonly OraclePacket[],
-	posture: "audit" | "block",
+	options: OracleOptions,
 ) {
+	const rules = counted(plan);
 	const expected = new Map<string, number>();
 	for (const packet of asked) {
-		const verdict = judge(policies, { posture, allowlistScope: "direction" }, packet);
-		const rule = plan.rules.find(
+		const verdict = judge(policies, options, packet);
+		const rule = rules.find(
 			(one) =>
 				one.policy === verdict.policy && one.index === verdict.index && one.direction === packet.direction,
 		);
@@ -120,11 +127,11 @@ test("every packet meets the oracle's verdict and is counted at the oracle's rul
 			policySets,
 			fc.noShrink(fc.nat()),
 			fc.constantFrom("audit" as const, "block" as const),
-			async (policies, seed, posture) => {
+			failsafes,
+			async (policies, seed, posture, failsafe) => {
+				const options: OracleOptions = { posture, allowlistScope: "direction", failsafe };
 				const asked = fc.sample(packets, { seed, numRuns: packetsPerRun }).filter(routable);
-				const verdicts = asked.map((packet) =>
-					judge(policies, { posture, allowlistScope: "direction" }, packet),
-				);
+				const verdicts = asked.map((packet) => judge(policies, options, packet));
 				for (const bench of benches) {
 					generation++;
 					const compiled = compileNetwork(policies, {
@@ -133,7 +140,7 @@ test("every packet meets the oracle's verdict and is counted at the oracle's rul
 						hashFrom: bench.hashFrom,
 						posture,
 						allowlistScope: "direction",
-						failsafe: { ingress: [], egress: [] },
+						failsafe,
 						essentials: true,
 						nflogGroup: 4242,
 						maxElements: 1_000_000,
@@ -155,13 +162,13 @@ test("every packet meets the oracle's verdict and is counted at the oracle's rul
 					// The first few tell enough.
 					expect(wrong.slice(0, 3)).toEqual([]);
 					const after = counts(bench);
-					const ruleCounters = compiled.plan.rules.map((rule) => rule.counter);
-					const counted = new Map(
-						ruleCounters
+					const counters = counted(compiled.plan).map((rule) => rule.counter);
+					const found = new Map(
+						counters
 							.map((name) => [name, (after.get(name) ?? 0) - (before.get(name) ?? 0)] as const)
 							.filter(([, packetsCounted]) => packetsCounted > 0),
 					);
-					expect(counted).toEqual(expectedCounts(compiled.plan, policies, asked, posture));
+					expect(found).toEqual(expectedCounts(compiled.plan, policies, asked, options));
 				}
 			},
 		),

@@ -246,7 +246,7 @@ export class Daemon {
 		this.#watcher?.stop();
 		this.#status.stop();
 		await Promise.all([this.#observers.stop(), this.#usb.stop()]);
-		this.#enforcer.stop();
+		await this.#enforcer.stop();
 		this.#driftProbe.stop();
 		this.#policy.recycle();
 		this.#nft.stop();

@@ -58,6 +58,8 @@ const idleMs = 3000;
 /** A kernel module may be loaded, a foreign table removed, memory freed: no event tells. */
 const retryMs = 30_000;
 
+const finishMs = 1000;
+
 /** Changes that take no rule of ours away, as far as is known. */
 const added: ReadonlySet<string> = new Set([
 	"newtable",
@@ -94,6 +96,7 @@ export class NetworkEnforcer {
 	#rules = new Map<string, CompiledRule>();
 	#wanted: { reload: boolean; repair: DriftEvent | null } = { reload: false, repair: null };
 	#working: Promise<void> | null = null;
+	#stopped = false;
 
 	constructor(options: EnforcerOptions) {
 		this.#options = options;
@@ -164,8 +167,9 @@ export class NetworkEnforcer {
 	#work(): Promise<void> {
 		this.#working ??= this.#drain().finally(() => {
 			this.#working = null;
-			// A request that came after the last look and before this line.
-			if (this.#wanted.reload || this.#wanted.repair) void this.#work();
+			// A request that came after the last look and before this line: who made it waits for this promise.
+			const more = !this.#stopped && (this.#wanted.reload || this.#wanted.repair);
+			return more ? this.#work() : undefined;
 		});
 		return this.#working;
 	}
@@ -173,13 +177,13 @@ export class NetworkEnforcer {
 	async #drain(): Promise<void> {
 		if (this.#idle !== null) clearTimeout(this.#idle);
 		this.#idle = null;
-		while (this.#wanted.reload || this.#wanted.repair) {
+		while (!this.#stopped && (this.#wanted.reload || this.#wanted.repair)) {
 			const wanted = this.#wanted;
 			this.#wanted = { reload: false, repair: null };
 			if (wanted.repair) await this.#repair(wanted.repair);
 			else await this.#reload(false);
 		}
-		this.#rest();
+		if (!this.#stopped) this.#rest();
 	}
 
 	async #repair(event: DriftEvent): Promise<void> {
@@ -346,9 +350,11 @@ export class NetworkEnforcer {
 		else if (present <= lightText) this.#idle = setTimeout(() => this.#options.policy.recycle(), idleMs);
 	}
 
-	/** Ends what would keep the process alive. */
-	stop(): void {
+	/** Begins nothing any more. What is in force is still kept and saved, if that takes no longer than `finishMs`. */
+	async stop(): Promise<void> {
+		this.#stopped = true;
 		if (this.#idle !== null) clearTimeout(this.#idle);
+		await Promise.race([this.#working?.catch(() => {}), Bun.sleep(finishMs)]);
 	}
 
 	#remember(rule: CompiledRule): void {

@@ -207,6 +207,16 @@ describe("the next boot", () => {
 		expect(take()).toEqual(["read", "save concatenated false false", "keep"]);
 	});
 
+	test("is given what is in force by the time that the daemon stops", async () => {
+		const { enforcer, take } = setUp({ apply: () => Bun.sleep(50).then(() => applied) });
+		void enforcer.reload();
+		await Bun.sleep(20);
+		await enforcer.stop();
+		expect(take().slice(-3)).toEqual(["save concatenated true false", "collect", "keep"]);
+		await enforcer.reload();
+		expect(take()).toEqual([]);
+	});
+
 	test("is not given what was refused", async () => {
 		const { enforcer, take } = setUp({ apply: () => ({ ok: false, reason: "refused", error: "no" }) });
 		await enforcer.reload();

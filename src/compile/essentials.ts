@@ -4,7 +4,7 @@
  * and the errors that path-MTU discovery and connections rely on.
  */
 
-import type { Direction } from "../policy/model.ts";
+import type { Direction, Family } from "../policy/model.ts";
 import type { ObjectStore } from "./objects.ts";
 
 /** Neighbour and router discovery never crosses a router, which hop limit 255 proves (RFC 4861 section 7.1). */
@@ -25,24 +25,24 @@ const errors6 =
 const errors4 = "icmp type { destination-unreachable, time-exceeded, parameter-problem } accept";
 
 /** RFC 2131 section 4.1 and RFC 8415 section 7.2. */
-const configuration: Record<Direction, readonly string[]> = {
-	ingress: [
-		"meta nfproto ipv4 udp sport 67 udp dport 68 accept",
-		"ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept",
-	],
-	egress: [
-		"meta nfproto ipv4 udp sport 68 udp dport 67 accept",
-		"ip6 saddr fe80::/10 udp sport 546 udp dport 547 accept",
-	],
+const configuration: Readonly<Record<Direction, Readonly<Record<Family, string>>>> = {
+	ingress: {
+		4: "udp sport 67 udp dport 68 accept",
+		6: "ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept",
+	},
+	egress: {
+		4: "udp sport 68 udp dport 67 accept",
+		6: "ip6 saddr fe80::/10 udp sport 546 udp dport 547 accept",
+	},
 };
 
 /**
- * Adds the chains and returns the rules that every new flow meets: plain comparisons, as a map lookup with a jump
- * costs a UDP packet several times as much.
+ * Adds the chain and returns the rules that every new flow of a family meets: plain comparisons, as a map lookup
+ * with a jump costs a UDP packet several times as much.
  */
-export function addEssentials(store: ObjectStore, direction: Direction): readonly string[] {
-	const icmp = store.add("chain", [errors4]);
-	const icmpv6 = store.add("chain", [discovery, ...listeners, errors6]);
-	// ICMP and ICMPv6 as numbers: nft looks names up in /etc/protocols, which a minimal system does not have.
-	return [`meta l4proto 1 jump ${icmp}`, `meta l4proto 58 jump ${icmpv6}`, ...configuration[direction]];
+export function addEssentials(store: ObjectStore, direction: Direction, family: Family): readonly string[] {
+	const icmp = store.add("chain", family === 4 ? [errors4] : [discovery, ...listeners, errors6]);
+	// As a number: nft looks names up in /etc/protocols, which a minimal system does not have.
+	const protocol = family === 4 ? 1 : 58;
+	return [`meta l4proto ${protocol} jump ${icmp}`, configuration[direction][family]];
 }

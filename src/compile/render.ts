@@ -4,7 +4,7 @@
  * policies appears only in comments, reduced to harmless characters.
  */
 
-import type { Direction } from "../policy/model.ts";
+import type { Direction, Family } from "../policy/model.ts";
 import { addEssentials } from "./essentials.ts";
 import { type LookupContext, stepRules } from "./lookups.ts";
 import { ObjectStore } from "./objects.ts";
@@ -110,7 +110,7 @@ function renderDirection(
 		return chain;
 	};
 	const end = program.posture === null ? "accept" : `goto ${addLeaf(store, program.posture, options)}`;
-	const context = (family: 4 | 6): LookupContext => ({
+	const context = (family: Family): LookupContext => ({
 		store,
 		form: options.form,
 		family,
@@ -129,7 +129,7 @@ function renderDirection(
 	});
 	const contexts = { 4: context(4), 6: context(6) };
 	const rendered = new Map<readonly Step[], string>();
-	const sequence = (sequences: Sequences, family: 4 | 6): string => {
+	const sequence = (sequences: Sequences, family: Family): string => {
 		const steps = sequences[family];
 		if (steps.length === 0) return end;
 		const known = rendered.get(steps);
@@ -139,32 +139,31 @@ function renderDirection(
 		rendered.set(steps, verdict);
 		return verdict;
 	};
-	const byFamily = (sequences: Sequences): string[] => [
-		`meta nfproto ipv4 ${sequence(sequences, 4)}`,
-		sequence(sequences, 6),
-	];
-	const group = (sequences: Sequences) => store.add("chain", byFamily(sequences));
 	const name = direction === "ingress" ? "iifname" : "oifname";
-	const literals = program.literals.map((literal) => `"${literal.name}" : goto ${group(literal.sequences)}`);
-	const rules = options.essentials ? [...addEssentials(store, direction)] : [];
-	rules.push(`ct state invalid counter name "invalid_${direction}" drop`);
-	rules.push(...program.failsafe.map(({ planned }) => planned.text), ...cutRules(direction));
-	if (literals.length > 0) rules.push(`${name} vmap { ${literals.join(", ")} }`);
-	for (const prefix of program.prefixes) {
-		rules.push(`${name} "${prefix.name}*" goto ${group(prefix.sequences)}`);
-	}
-	return store.add("chain", [...rules, ...byFamily(program.others)]);
+	// The family is asked first: every comparison that a flow is spared counts.
+	const root = (family: Family): string => {
+		const rules = options.essentials ? [...addEssentials(store, direction, family)] : [];
+		rules.push(`ct state invalid counter name "invalid_${direction}" drop`);
+		rules.push(...program.failsafe.map(({ planned }) => planned.text), cutRule(direction, family));
+		const literals = program.literals.map(
+			(literal) => `"${literal.name}" : ${sequence(literal.sequences, family)}`,
+		);
+		if (literals.length > 0) rules.push(`${name} vmap { ${literals.join(", ")} }`);
+		for (const prefix of program.prefixes) {
+			rules.push(`${name} "${prefix.name}*" ${sequence(prefix.sequences, family)}`);
+		}
+		return store.add("chain", [...rules, sequence(program.others, family)]);
+	};
+	return store.add("chain", [`meta nfproto ipv4 goto ${root(4)}`, `goto ${root(6)}`]);
 }
 
 /** Connections that a new Block ended stay ended: remote address, protocol, remote port, local port. */
-function cutRules(direction: Direction): string[] {
+function cutRule(direction: Direction, family: Family): string {
 	const [side, remote, local] =
 		direction === "ingress" ? ["saddr", "sport", "dport"] : ["daddr", "dport", "sport"];
-	return ([4, 6] as const).map((family) => {
-		const address = `${family === 4 ? "ip" : "ip6"} ${side}`;
-		const key = `${address} . meta l4proto . th ${remote} . th ${local}`;
-		return `${key} @cut${family} counter name "cut_${direction}" drop`;
-	});
+	const address = `${family === 4 ? "ip" : "ip6"} ${side}`;
+	const key = `${address} . meta l4proto . th ${remote} . th ${local}`;
+	return `${key} @cut${family} counter name "cut_${direction}" drop`;
 }
 
 /** The sets of the table's stable part that the roots refer to. */

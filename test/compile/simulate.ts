@@ -125,7 +125,7 @@ const neverMatches = [
 	/^ip6? [sd]addr \. meta l4proto \. th [sd]port \. th [sd]port @cut[46] counter name "cut_(ingress|egress)" drop$/,
 	/^icmp(v6)? type \{ [a-z0-9, -]+ \}( ip6 saddr (fe80::\/10|::))?( ip6 hoplimit (1|255))? accept$/,
 	/^meta l4proto (1|58) jump x_[0-9a-f]{16}$/,
-	/^(meta nfproto ipv4|ip6 saddr fe80::\/10) udp sport \d+ udp dport \d+ accept$/,
+	/^(ip6 saddr fe80::\/10 )?udp sport \d+ udp dport \d+ accept$/,
 ];
 
 const leafCounter =
@@ -208,12 +208,12 @@ class Simulation {
 	}
 
 	interfaceVerdict(text: string): string | null {
-		const prefix = /^"([\w.@+-]+)\*" (goto x_[0-9a-f]{16})$/.exec(text);
+		const prefix = /^"([\w.@+-]+)\*" (accept|goto x_[0-9a-f]{16})$/.exec(text);
 		if (prefix !== null)
 			return this.packet.interface.startsWith(prefix[1] ?? "") ? (prefix[2] ?? null) : null;
-		const map = /^vmap \{ ((?:"[\w.@+-]+" : goto x_[0-9a-f]{16}(?:, )?)+) \}$/.exec(text);
+		const map = /^vmap \{ ((?:"[\w.@+-]+" : (?:accept|goto x_[0-9a-f]{16})(?:, )?)+) \}$/.exec(text);
 		if (map === null) throw new Error(`unknown rule: ${text}`);
-		for (const [, name, verdict] of (map[1] ?? "").matchAll(/"([^"]+)" : (goto \w+)/g)) {
+		for (const [, name, verdict] of (map[1] ?? "").matchAll(/"([^"]+)" : (accept|goto \w+)/g)) {
 			if (name === this.packet.interface) return verdict ?? null;
 		}
 		return null;

@@ -265,3 +265,24 @@ test("a policy directory that cannot be read gives no verdict", async () => {
 	expect([code, out]).toEqual([1, ""]);
 	expect(error).toContain("/nowhere");
 });
+
+test("a failsafe rule comes before every policy, and what it overrules is told", async () => {
+	using files = directory(carved, {
+		failsafe: {
+			ingress: [
+				{ protocol: "UDP", port: 53 },
+				{ protocol: "TCP", cidr: "10.1.0.0/16" },
+			],
+		},
+	});
+	const answer = await ask(files, "ingress", "tcp", "10.1.9.7", "443");
+	expect(answer).toMatchObject({ action: "Allow", policy: "Failsafe", rule: 1, file: null });
+	expect(answer.overridden[0]).toMatchObject({
+		policy: "guest",
+		action: "Audit",
+		reason: "failsafe",
+		by: { policy: "Failsafe", rule: 1 },
+	});
+	expect(await told(files, "ingress", "tcp", "10.1.9.7", "443")).toContain("Allow: Failsafe ingress[1]\n");
+	expect(await ask(files, "ingress", "tcp", "10.2.0.1", "443")).toMatchObject({ policy: "all" });
+});

@@ -21,6 +21,16 @@ export interface Status {
 			readonly elements: number;
 			readonly allowlistMode: { readonly ingress: boolean; readonly egress: boolean };
 			readonly posture: string;
+			readonly failsafe: readonly {
+				readonly direction: string;
+				readonly index: number;
+				readonly protocol: string | null;
+				readonly cidr: string | null;
+				readonly port: string | null;
+				readonly interface: string | null;
+				readonly packets: number;
+				readonly bytes: number;
+			}[];
 		};
 	};
 	readonly policies: readonly {

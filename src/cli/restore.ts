@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { InstanceLock } from "../../ffi/lock.ts";
+import { Sysfs } from "../apply/sysfs.ts";
 import type { Config } from "../config/model.ts";
 import { defaultConfig } from "../config/parse.ts";
 import { adoptConnections } from "../daemon/adopt-connections.ts";
@@ -192,7 +193,7 @@ function restoreUsb(
 ): number {
 	const enabled = config.enableKubeArmorHostPolicy && config.enableUSBDeviceHandler;
 	if (!enabled || ruleset === null || !ruleset.usbLock) return exit.ok;
-	const locked = restoreUsbLock(config.stateDir, sysfsRoot, bootId());
+	const locked = restoreUsbLock(config.stateDir, new Sysfs(sysfsRoot), bootId());
 	if (!locked.ok) {
 		for (const error of locked.errors) problem(`USB: ${error}`);
 		return exit.failure;

@@ -1,8 +1,8 @@
 /** `portward restore` without its words: puts back at boot what was last confirmed, before there is a network. */
 
 import type { KernelTable } from "../apply/kernel-table.ts";
-import { Sysfs } from "../apply/sysfs.ts";
-import { lockAll, readDefaults } from "../apply/usb-lock.ts";
+import type { Sysfs } from "../apply/sysfs.ts";
+import { type LockFiles, lockAll, readDefaults } from "../apply/usb-lock.ts";
 import { usbDevicesPath } from "../observe/usb-devices.ts";
 import type { BootEnd, BootRuleset } from "./boot-rulesets.ts";
 import { UsbMemory } from "./usb-memory.ts";
@@ -58,10 +58,12 @@ export type UsbRestore =
  * Locks USB as the daemon does, and leaves it the values from before. `locked` is false where the kernel has no USB
  * yet. What is plugged in at the daemon's first start still counts as having been there: until then nobody could
  * have decided about it.
- * @param root /sys, or a stand-in for it.
  */
-export function restoreUsbLock(stateDirectory: string, root: string, boot: string): UsbRestore {
-	const files = new Sysfs(root);
+export function restoreUsbLock(
+	stateDirectory: string,
+	files: LockFiles & Pick<Sysfs, "identity">,
+	boot: string,
+): UsbRestore {
 	if (files.identity(usbDevicesPath) === null) return { ok: true, locked: false };
 	const memory = new UsbMemory(stateDirectory, boot);
 	const unsaved = memory.update({ prior: readDefaults(files, memory.value.prior) });

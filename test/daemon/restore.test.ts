@@ -1,0 +1,145 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ApplyResult } from "../../src/apply/kernel-table.ts";
+import { Sysfs } from "../../src/apply/sysfs.ts";
+import { unlockAll } from "../../src/apply/usb-lock.ts";
+import type { BootEnd, BootRuleset } from "../../src/daemon/boot-rulesets.ts";
+import { type RestoreTable, restoreNetwork, restoreUsbLock } from "../../src/daemon/restore.ts";
+import { UsbMemory } from "../../src/daemon/usb-memory.ts";
+import { FakeKernel } from "./support/fake-usb.ts";
+
+let kernel: FakeKernel;
+let directory: string;
+beforeEach(() => {
+	kernel = new FakeKernel();
+	directory = mkdtempSync(join(tmpdir(), "portward-restore."));
+});
+afterEach(() => {
+	kernel.remove();
+	rmSync(directory, { recursive: true, force: true });
+});
+
+const parameter = "module/usbcore/parameters/authorized_default";
+const defaults = () =>
+	[
+		parameter,
+		"bus/usb/devices/usb1/authorized_default",
+		"bus/usb/devices/usb1/interface_authorized_default",
+	].map((path) => kernel.readText(path));
+
+test("USB is locked as the daemon locks it, and the values from before are kept for release", () => {
+	const before = defaults();
+	expect(restoreUsbLock(directory, kernel, "boot-1")).toEqual({ ok: true, locked: true });
+	expect(defaults()).toEqual(["0", "0", "0"]);
+	const { prior, present } = new UsbMemory(directory, "boot-1").value;
+	expect(prior?.module).toBe(before[0]);
+	// The daemon's first start in this boot decides what was there before it.
+	expect(present).toBeNull();
+	expect(restoreUsbLock(directory, kernel, "boot-1")).toEqual({ ok: true, locked: true });
+	expect(new UsbMemory(directory, "boot-1").value.prior).toEqual(prior);
+	expect(prior && unlockAll(kernel, prior)).toEqual([]);
+	expect(defaults()).toEqual(before);
+});
+
+test("values of an earlier boot are not taken for this one's", () => {
+	restoreUsbLock(directory, kernel, "boot-1");
+	kernel.meddle(parameter, "2");
+	kernel.meddle("bus/usb/devices/usb1/authorized_default", "2");
+	restoreUsbLock(directory, kernel, "boot-2");
+	expect(new UsbMemory(directory, "boot-2").value.prior).toMatchObject({
+		module: "2",
+		controllers: { "/devices/pci0/usb1": { devices: "2", interfaces: "0" } },
+	});
+});
+
+test("a state that cannot be written keeps nobody from locking, but is told", () => {
+	writeFileSync(join(directory, "file"), "");
+	const result = restoreUsbLock(join(directory, "file"), kernel, "boot-1");
+	expect(result).toMatchObject({ ok: false, errors: [expect.stringContaining("EEXIST")] });
+	expect(defaults()).toEqual(["0", "0", "0"]);
+});
+
+test("a kernel without USB has nothing to lock", () => {
+	expect(restoreUsbLock(directory, new Sysfs(join(directory, "no-sysfs")), "b")).toEqual({
+		ok: true,
+		locked: false,
+	});
+});
+
+const ruleset = (origin: string, usbLock = false): BootRuleset => ({
+	origin,
+	usbLock,
+	plan: { roots: { ingress: origin, egress: origin } } as BootRuleset["plan"],
+});
+
+function tryRestore(
+	state: "absent" | "ours" | "foreign",
+	complete: boolean,
+	offered: readonly BootRuleset[],
+	refused: readonly string[] = [],
+	end: BootEnd = "unusable",
+) {
+	const calls: string[] = [];
+	const problems: string[] = [];
+	const load =
+		(verb: string): RestoreTable["apply"] =>
+		({ roots }): ApplyResult => {
+			calls.push(`${verb} ${roots.ingress}`);
+			if (state === "foreign") return { ok: false, reason: "foreign", error: "not ours" };
+			return refused.includes(roots.ingress)
+				? { ok: false, reason: "refused", error: "no" }
+				: { ok: true, loaded: 1 };
+		};
+	const rulesets = (function* (): Generator<BootRuleset, BootEnd> {
+		for (const each of offered) {
+			calls.push(`offer ${each.origin}`);
+			yield each;
+		}
+		return end;
+	})();
+	const table: RestoreTable = {
+		inspect: () => ({ ok: true, state }),
+		isComplete: () => complete,
+		apply: load("apply"),
+		replace: load("replace"),
+		collect: () => "",
+	};
+	const restored = restoreNetwork(table, rulesets, (problem) => problems.push(problem));
+	return { restored, calls, problems };
+}
+
+test("the first ruleset that the kernel takes is loaded, and no other is made; devices go by the newest", () => {
+	const { restored, calls, problems } = tryRestore(
+		"absent",
+		false,
+		[ruleset("a", true), ruleset("b"), ruleset("c")],
+		["a"],
+	);
+	expect(calls).toEqual(["offer a", "apply a", "offer b", "apply b"]);
+	expect(restored).toMatchObject({ result: "loaded", ruleset: { origin: "b", usbLock: true } });
+	expect(problems).toEqual([expect.stringContaining("a cannot be loaded: no")]);
+});
+
+test("a whole table of ours stays, one that is not is replaced", () => {
+	expect(tryRestore("ours", true, [ruleset("a", true)])).toMatchObject({
+		calls: ["offer a"],
+		restored: { result: "present", ruleset: { usbLock: true } },
+	});
+	expect(tryRestore("ours", true, [])).toMatchObject({ restored: { result: "present", ruleset: null } });
+	expect(tryRestore("ours", false, [ruleset("a")]).calls).toEqual(["offer a", "replace a"]);
+});
+
+test("another's table ends the search; what filters no packets ends it as well", () => {
+	const foreign = tryRestore("foreign", false, [ruleset("a", true), ruleset("b")]);
+	expect(foreign.calls).toEqual(["offer a", "apply a"]);
+	expect(foreign.restored).toMatchObject({ result: "none", end: "unusable", ruleset: { usbLock: true } });
+	const unfiltered = tryRestore("absent", false, [{ ...ruleset("a", true), plan: null }, ruleset("b")]);
+	expect(unfiltered.calls).toEqual(["offer a"]);
+	expect(unfiltered.restored).toMatchObject({ result: "unfiltered", ruleset: { usbLock: true } });
+});
+
+test.each<BootEnd>(["first-start", "open", "unusable"])("where nothing is offered, it ends as %p", (end) => {
+	expect(tryRestore("absent", false, [], [], end).restored).toEqual({ result: "none", end, ruleset: null });
+});

@@ -2,7 +2,9 @@
 
 import { writeSync } from "node:fs";
 import { alerts } from "./cli/alerts.ts";
+import { apply } from "./cli/apply.ts";
 import { type Command, exit, type Io, wantsColour } from "./cli/command.ts";
+import { confirm } from "./cli/confirm.ts";
 import { dispatch } from "./cli/dispatch.ts";
 import { explain } from "./cli/explain.ts";
 import { panicOpen } from "./cli/panic-open.ts";
@@ -11,6 +13,7 @@ import { release } from "./cli/release.ts";
 import { render } from "./cli/render.ts";
 import { restore } from "./cli/restore.ts";
 import { resume } from "./cli/resume.ts";
+import { rollback } from "./cli/rollback.ts";
 import { runCommand } from "./cli/run.ts";
 import { status } from "./cli/status.ts";
 import { usb } from "./cli/usb.ts";
@@ -42,6 +45,9 @@ const commands: readonly Command[] = [
 	render,
 	explain,
 	plan,
+	apply,
+	confirm,
+	rollback,
 	status,
 	alerts,
 	usb,

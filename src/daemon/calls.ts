@@ -103,11 +103,6 @@ export interface OpenConnections {
 	readonly error: string;
 }
 
-/** A copy of a set of policies, or every reason why it is not one to enforce. */
-export type StagedPolicies =
-	| { readonly ok: true; readonly digest: string }
-	| { readonly ok: false; readonly problems: readonly string[] };
-
 /** src/daemon/policy.worker.ts: reading, parsing and compiling. */
 export interface PolicyCalls extends Calls {
 	reload(argument: {
@@ -123,9 +118,22 @@ export interface PolicyCalls extends Calls {
 	 */
 	judgeConnections(argument: { readonly refused: readonly JudgedFlow[] }): OpenConnections;
 	endConnections(argument: null): { readonly ended: number; readonly error: string };
-	/** Copies the policies in `from` to the directory of the settings, on the disk, and reads them there. */
+}
+
+/** A copy of a set of policies, or every reason why it is not one to enforce. */
+export type StagedPolicies =
+	| { readonly ok: true; readonly digest: string }
+	| { readonly ok: false; readonly problems: readonly string[] };
+
+/** src/daemon/policy.worker.ts, on a thread of its own: sets of policies that are not in force yet. */
+export interface StagingCalls extends Calls {
+	/**
+	 * Copies the policies in `from` to the directory of the settings, on the disk, and reads them there.
+	 * `name` is what problems call the directory.
+	 */
 	stage(argument: {
 		readonly from: string;
+		readonly name: string;
 		readonly settings: PolicySettings;
 	}): StagedPolicies | Promise<StagedPolicies>;
 	/** See treeDigest; null where the directory cannot be read whole. */

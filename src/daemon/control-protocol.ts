@@ -17,8 +17,47 @@ export const performMs = 120_000;
 /** Seconds that a temporary permission may last. */
 export const longestPermission = 24 * 3600;
 
+/** Seconds that a change may wait for its confirmation. */
+export const shortestWait = 10;
+export const longestWait = 24 * 3600;
+
+/** PATH_MAX (limits.h) with its final NUL. */
+const longestPath = 4096;
+
+const absolutePath = v.pipe(
+	v.string(),
+	v.maxLength(longestPath - 1),
+	v.regex(/^\/[^\0]*$/u),
+	v.check((path) => path.isWellFormed()),
+);
+
+const change = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/u));
+
+/** The SSH connection that the client finds itself in; src/observe/ssh-session.ts. */
+const session = v.strictObject({
+	connection: v.pipe(v.string(), v.maxLength(200)),
+	opened: v.pipe(v.number(), v.finite(), v.minValue(0)),
+});
+
 /** What root may ask for. A verb has its own fields, and no others. */
 const request = v.variant("verb", [
+	v.strictObject({
+		verb: v.literal("apply"),
+		directory: absolutePath,
+		/** What the directory is a copy of: the daemon may not see all that the client does. */
+		from: absolutePath,
+		/** Null for the time that the settings give. */
+		seconds: v.nullable(v.pipe(v.number(), v.integer(), v.minValue(shortestWait), v.maxValue(longestWait))),
+		session: v.nullable(session),
+	}),
+	v.strictObject({
+		verb: v.literal("confirm"),
+		/** Null for whichever is pending. */
+		id: v.nullable(change),
+		sameSession: v.boolean(),
+		session: v.nullable(session),
+	}),
+	v.strictObject({ verb: v.literal("rollback"), id: v.nullable(change) }),
 	v.strictObject({ verb: v.literal("panic-open") }),
 	v.strictObject({ verb: v.literal("resume") }),
 	v.strictObject({

@@ -56,6 +56,12 @@ export class ControlService {
 
 	#perform(request: ControlRequest, peer: PeerCredentials): ControlReply | Promise<ControlReply> {
 		switch (request.verb) {
+			case "apply":
+				return this.#verbs.apply(request, peer);
+			case "confirm":
+				return this.#verbs.confirm(request, peer);
+			case "rollback":
+				return this.#verbs.rollback(request, peer);
 			case "usb-allow":
 				return this.#verbs["usb-allow"](request, peer);
 			case "panic-open":

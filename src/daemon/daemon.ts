@@ -13,10 +13,12 @@ import type { HostIdentity } from "../report/network-alert.ts";
 import { readProcess } from "../report/process-metrics.ts";
 import type { DaemonState } from "../report/status.ts";
 import { driftAlert } from "../report/system-alert.ts";
-import { type Accounts, AlertDesk, noAccounts } from "./alert-desk.ts";
+import { AccountReader } from "./account-reader.ts";
+import { AlertDesk } from "./alert-desk.ts";
 import { type AlertOutlets, openAlertOutlets } from "./alert-outlets.ts";
 import type { NftCalls, PolicyCalls, PolicySettings, Reloaded } from "./calls.ts";
 import { ControlService } from "./control-service.ts";
+import { DiagnosticLog } from "./diagnostic-log.ts";
 import { DriftProbe } from "./drift-probe.ts";
 import { hotReload } from "./hot-reload.ts";
 import { NetworkEnforcer } from "./network-enforcer.ts";
@@ -24,6 +26,7 @@ import { NetworkObservers } from "./network-observers.ts";
 import { forwardingWarnings, networkState, policyStates, readiness } from "./network-state.ts";
 import { panicVerbs } from "./panic-verbs.ts";
 import { PanicWatch, panicReadiness } from "./panic-watch.ts";
+import { PendingService } from "./pending-service.ts";
 import { WorkerClient } from "./rpc.ts";
 import type { Vitals } from "./service-manager.ts";
 import { StatusServer } from "./status-server.ts";
@@ -47,11 +50,6 @@ export type DaemonStart =
 	| { readonly ok: true; readonly daemon: Daemon }
 	| { readonly ok: false; readonly message: string };
 
-/** Counters older than this are read again for an answer. */
-const freshMs = 100;
-/** An answer waits this long for the kernel's counters, then gives the last ones. */
-const countersMs = 30;
-
 export class Daemon {
 	readonly #options: DaemonOptions;
 	readonly #lock: InstanceLock | null;
@@ -65,6 +63,9 @@ export class Daemon {
 	readonly #desk: AlertDesk;
 	readonly #usb: UsbService;
 	readonly #control: ControlService;
+	readonly #pending: PendingService;
+	/** Why the last attempt put nothing in force, or "". */
+	#refusal = "";
 	readonly #panic: PanicWatch;
 	#usbStarted: Promise<void> = Promise.resolve();
 	#usbEnforced: Promise<void> = Promise.resolve();
@@ -73,14 +74,11 @@ export class Daemon {
 	readonly #warnings: string[];
 	#watcher: DirectoryWatcher | null = null;
 	readonly #status: StatusServer;
-	#accounts: Accounts = noAccounts;
-	#accountsTime = Number.NEGATIVE_INFINITY;
-	#reading: Promise<void> | null = null;
+	readonly #accounts: AccountReader;
 	readonly #driftProbe: DriftProbe;
 	#drift = 0;
 	#failure = "";
-	#unavailable = "";
-	#logged = new Set<string>();
+	readonly #findings: DiagnosticLog;
 
 	/** Takes the lock, opens the outlets and listens; nothing is enforced before `run`. */
 	static async open(options: DaemonOptions): Promise<DaemonStart> {
@@ -120,7 +118,7 @@ export class Daemon {
 			source: {
 				state: () => this.#state(),
 				metrics: () => this.#metrics(),
-				refresh: () => this.#refresh(),
+				refresh: () => this.#accounts.refresh(),
 				usbDevices: () => this.#usb.devices(),
 				alerts: outlets.ring,
 				subscribe: (subscriber) => outlets.sink.subscribe(subscriber),
@@ -136,6 +134,7 @@ export class Daemon {
 		};
 		this.#policy = new WorkerSlot<PolicyCalls>("policy", () => createWorker("policy"), gone("policy"));
 		this.#nft = new WorkerClient<NftCalls>("nft", createWorker("nft"), gone("nft"));
+		this.#findings = new DiagnosticLog(log);
 		this.#desk = new AlertDesk(outlets.sink, this.#identity);
 		const drift = new DriftFilter((event) => this.#onDrift(event));
 		this.#driftProbe = new DriftProbe({
@@ -153,7 +152,8 @@ export class Daemon {
 		});
 		this.#enforcer = new NetworkEnforcer({
 			panic: () => this.#panic.reason(),
-			settings: () => this.#settings,
+			settings: () => this.#pending.settings,
+			confirmed: () => this.#pending.changes.confirmed,
 			policy: this.#policy,
 			nft: this.#nft,
 			drift: this.#driftProbe,
@@ -165,6 +165,7 @@ export class Daemon {
 				warn: (message) => log.warn(message),
 			},
 		});
+		this.#accounts = new AccountReader(this.#desk, this.#enforcer);
 		this.#observers = new NetworkObservers({
 			table: config.table,
 			nflogGroup: config.nflogGroup,
@@ -183,11 +184,21 @@ export class Daemon {
 			identity: this.#identity,
 			log,
 		});
+		this.#pending = new PendingService({
+			settings: () => this.#settings,
+			createWorker: () => createWorker("policy"),
+			enforce: () => this.#enforce(),
+			obstacle: () => this.#panic.reason(),
+			sink: outlets.sink,
+			identity: this.#identity,
+			log,
+		});
 		this.#control = new ControlService({
 			stateDirectory: config.stateDir,
 			verbs: {
 				"usb-allow": ({ port, seconds }) => this.#usb.allow(port, seconds),
 				...panicVerbs(this.#panic, this.#enforcer),
+				...this.#pending.verbs,
 			},
 			log,
 		});
@@ -199,18 +210,20 @@ export class Daemon {
 		const { config, log } = this.#options;
 		for (const warning of this.#warnings) log.warn(warning);
 		this.#panic.start();
+		await this.#pending.changes.start();
 		await this.#control.start();
 		// The log reader comes first: no packet that a new rule logs may go unread.
 		if (config.enableNetworkPolicyEnforcer) await this.#observers.start();
 		// Listening for devices may take its time; the network does not wait for it.
 		this.#usbStarted = this.#usb.start();
 		// Watched before it is read, so that a change in between is read again.
-		this.#watcher = new DirectoryWatcher(config.policyDir, () => void this.#enforcer.reload());
+		this.#watcher = new DirectoryWatcher(config.policyDir, () => void this.#pending.changes.changed(false));
 		await this.#watcher.ready;
 		await this.#enforcer.reload();
 		this.#desk.rulesKnown((id) => this.#enforcer.rule(id));
 		await this.#usbEnforced;
-		this.#logUnavailable();
+		await this.#pending.changes.enforced();
+		this.#findings.logUnavailable(this.#enforcer.state);
 		// What starting left behind: most of this process's life it waits.
 		Bun.gc(true);
 	}
@@ -242,6 +255,7 @@ export class Daemon {
 	/** Ends everything but the rules in the kernel: a firewall must not open because its agent stopped. */
 	async stop(): Promise<void> {
 		this.#control.stop();
+		this.#pending.changes.stop();
 		this.#panic.stop();
 		this.#watcher?.stop();
 		this.#status.stop();
@@ -254,9 +268,17 @@ export class Daemon {
 		this.#lock?.release();
 	}
 
+	/** Enforces what is to be in force now. Resolves with why it is not, or "". */
+	async #enforce(): Promise<string> {
+		this.#refusal = "";
+		await this.#enforcer.reload();
+		const { state, reason } = this.#enforcer.state;
+		return state === "unavailable" ? reason : this.#refusal;
+	}
+
 	/** Devices do not wait for the firewall's ruleset, which may take seconds to load. */
 	#onRead(reloaded: Reloaded): void {
-		this.#logDiagnostics();
+		this.#findings.log(this.#enforcer.reloaded?.diagnostics ?? []);
 		this.#usbEnforced = this.#usbStarted.then(() => this.#usb.enforce(reloaded.devices, reloaded.complete));
 	}
 
@@ -264,10 +286,11 @@ export class Daemon {
 		const { log } = this.#options;
 		const reloaded = this.#enforcer.reloaded;
 		this.#failure = result === "failed" ? detail : "";
+		this.#refusal = result === "applied" ? "" : detail;
 		if (seconds !== null) this.#applyDuration.observe(seconds);
 		const outcome = result !== "applied" ? "failure" : reloaded?.complete ? "success" : "partial";
 		this.#reloads[outcome] += 1;
-		this.#logDiagnostics();
+		this.#findings.log(this.#enforcer.reloaded?.diagnostics ?? []);
 		const fields = {
 			result,
 			detail,
@@ -283,32 +306,7 @@ export class Daemon {
 			});
 		} else if (this.#enforcer.state.state !== "unavailable")
 			log.error("not enforced; what was in force stays", fields);
-		this.#logUnavailable();
-	}
-
-	/** Once for each reason, and again when it has gone and come back. */
-	#logUnavailable(): void {
-		const { state, reason } = this.#enforcer.state;
-		const unavailable = state === "unavailable" ? reason : "";
-		if (unavailable !== "" && unavailable !== this.#unavailable)
-			this.#options.log.error("the network enforcer is unavailable", { reason });
-		this.#unavailable = unavailable;
-	}
-
-	/** Each finding is logged once, and again when it has gone and come back. */
-	#logDiagnostics(): void {
-		const { log } = this.#options;
-		const now = new Set<string>();
-		for (const { file, line, column, path, severity, code, message, hint } of this.#enforcer.reloaded
-			?.diagnostics ?? []) {
-			const key = `${file}:${line}:${column} ${code} ${message}`;
-			now.add(key);
-			if (this.#logged.has(key)) continue;
-			const fields = { place: `${file}:${line}:${column}`, path, code, hint };
-			if (severity === "error") log.error(message, fields);
-			else log.warn(message, fields);
-		}
-		this.#logged = now;
+		this.#findings.logUnavailable(this.#enforcer.state);
 	}
 
 	/** Notifications were lost: the table may be as it should, so nothing is counted, but only loading it anew is sure. */
@@ -347,13 +345,14 @@ export class Daemon {
 			version: build.version,
 			hostname: this.#identity.hostName,
 			panic: this.#panic.state,
+			pending: this.#pending.changes.state,
 			nodeLabels: reloaded?.nodeLabels ?? config.nodeLabels,
 			enforcers: {
-				network: networkState(this.#enforcer, config, this.#accounts),
+				network: networkState(this.#enforcer, config, this.#accounts.latest),
 				usb: this.#usb.state,
 			},
 			policies: policyStates(reloaded, this.#enforcer, this.#usb.state),
-			rules: this.#accounts.rules,
+			rules: this.#accounts.latest.rules,
 			drift: this.#drift,
 			warnings: [
 				...this.#warnings,
@@ -363,12 +362,17 @@ export class Daemon {
 			],
 			readiness:
 				panicReadiness(this.#panic.state) ??
-				readiness(reloaded, this.#enforcer, this.#usb.state, this.#failure),
+				readiness(
+					reloaded,
+					this.#enforcer,
+					this.#usb.state,
+					this.#failure || this.#pending.changes.complaint,
+				),
 		};
 	}
 
 	async #metrics(): Promise<string> {
-		await this.#refresh();
+		await this.#accounts.refresh();
 		return renderMetrics({
 			state: this.#state(),
 			commit: this.#options.build.commit,
@@ -376,30 +380,13 @@ export class Daemon {
 			alerts: this.#outlets.sink.counts(),
 			alertsDropped: this.#outlets.sink.dropped(),
 			recordsLost: this.#desk.recordsLost,
-			ruleLogs: this.#accounts.logs,
+			ruleLogs: this.#accounts.latest.logs,
 			reloads: this.#reloads,
 			applyDuration: this.#applyDuration.value(),
-			invalidPackets: this.#accounts.invalidPackets,
+			invalidPackets: this.#accounts.latest.invalidPackets,
 			process: readProcess(),
 			usb: this.#usb.counts(),
+			changes: this.#pending.counts,
 		});
-	}
-
-	/** New counters if the kernel gives them in time: while a large ruleset loads, an answer has the last ones. */
-	async #refresh(): Promise<void> {
-		if (performance.now() - this.#accountsTime < freshMs) return;
-		this.#reading ??= this.#read().finally(() => {
-			this.#reading = null;
-		});
-		await Promise.race([this.#reading, Bun.sleep(countersMs)]);
-	}
-
-	async #read(): Promise<void> {
-		const reading = this.#desk.beginReading();
-		const rules = this.#enforcer.plan?.rules ?? [];
-		const counters = await this.#enforcer.counters().catch(() => null);
-		if (counters === null) return;
-		this.#accounts = this.#desk.account(reading, rules, counters);
-		this.#accountsTime = performance.now();
 	}
 }

@@ -1,6 +1,10 @@
 /** The thread that reads, parses and compiles policies, and judges open connections by them. */
 
-import type { PolicyCalls } from "./calls.ts";
+import { exchangePaths } from "../../ffi/rename.ts";
+import { fileOperations } from "../store/pending-files.ts";
+import { readTree } from "../store/pending-tree.ts";
+import type { PolicyCalls, StagingCalls } from "./calls.ts";
+import { stagePolicies } from "./pending-stager.ts";
 import { PolicyEngine } from "./policy-engine.ts";
 import { serve } from "./rpc.ts";
 
@@ -8,14 +12,20 @@ declare const self: Worker;
 
 let engine: PolicyEngine | null = null;
 
-const calls: PolicyCalls = {
+const calls: PolicyCalls & StagingCalls = {
 	reload: ({ settings, epoch, form }) => {
-		engine ??= new PolicyEngine(settings);
+		// Another directory is another set, with last good versions of its own.
+		if (!engine?.reads(settings)) engine = new PolicyEngine(settings);
 		return engine.reload(settings.config, epoch, form);
 	},
 	keep: () => engine?.keep() ?? null,
 	judgeConnections: ({ refused }) => engine?.judgeConnections(refused) ?? { ended: 0, refused, error: "" },
 	endConnections: () => engine?.endConnections() ?? { ended: 0, error: "" },
+	stage: (request) => stagePolicies(request, fileOperations(exchangePaths)),
+	digest: ({ directory, checkPermissions }) => {
+		const read = readTree(directory, { checkPermissions });
+		return read.ok ? read.digest : null;
+	},
 };
 
 serve(self, calls);

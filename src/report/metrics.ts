@@ -2,6 +2,7 @@
 
 import type { Direction } from "../policy/model.ts";
 import type { AlertCount, DropReason } from "./alert-sink.ts";
+import { type ChangeCounts, changeFamilies } from "./change-metrics.ts";
 import { type UsbCounts, usbFamilies } from "./device-metrics.ts";
 import { type Family, formatFamilies, type HistogramValue, type Labels, type Sample } from "./exposition.ts";
 import type { LogOutcomes } from "./log-accounting.ts";
@@ -44,6 +45,8 @@ export interface MetricsInput {
 	/** Null where /proc is not readable. */
 	readonly process: ProcessSample | null;
 	readonly usb: UsbCounts;
+	/** How changes that had to be confirmed ended. */
+	readonly changes: ChangeCounts;
 }
 
 function family(name: string, type: "counter" | "gauge", help: string, samples: readonly Sample[]): Family {
@@ -221,6 +224,7 @@ export function renderMetrics(input: MetricsInput): string {
 			byKey("direction", input.invalidPackets),
 		),
 		...usbFamilies(input.usb),
+		...changeFamilies(state.pending, input.changes),
 		...(input.process === null ? [] : processFamilies(input.process)),
 	]);
 }

@@ -68,6 +68,26 @@ export interface RuleCount {
 	readonly bytes: number;
 }
 
+/** A change of policies that rolls back unless it is confirmed. */
+export interface PendingState {
+	readonly id: string;
+	/** `apply`: a directory that was named. `directory`: a change of the policy directory itself. */
+	readonly source: "apply" | "directory";
+	/** The directory whose policies are in force until then. */
+	readonly from: string;
+	/** How long it was given, and what is left of that, rounded up. */
+	readonly seconds: number;
+	readonly secondsLeft: number;
+	/** Who asked for it; null where nobody did but the directory changed. */
+	readonly asker: {
+		readonly uid: number;
+		readonly pid: number;
+		readonly session: { readonly connection: string; readonly opened: number } | null;
+	} | null;
+	/** The policy directory changed since, and that waits until the change is settled. */
+	readonly waiting: boolean;
+}
+
 /** Whether what is enforced is what is on disk. `body` is the answer of /readyz, one line. */
 export interface Readiness {
 	readonly ready: boolean;
@@ -88,6 +108,8 @@ export interface DaemonState {
 	readonly hostname: string;
 	/** Null while the policies are enforced. */
 	readonly panic: PanicState | null;
+	/** Null while nothing waits for its confirmation. */
+	readonly pending: PendingState | null;
 	/** System and configured labels merged. */
 	readonly nodeLabels: Readonly<Record<string, string>>;
 	readonly enforcers: { readonly network: NetworkEnforcerState; readonly usb: UsbEnforcerState };
@@ -111,6 +133,8 @@ export interface StatusDocument {
 	readonly version: string;
 	readonly hostname: string;
 	readonly panic: PanicState | null;
+	/** Null while nothing waits for its confirmation. */
+	readonly pending: PendingState | null;
 	readonly nodeLabels: Readonly<Record<string, string>>;
 	readonly ready: Readiness;
 	readonly enforcers: DaemonState["enforcers"];
@@ -156,6 +180,7 @@ export function statusDocument(state: DaemonState): StatusDocument {
 		version: state.version,
 		hostname: state.hostname,
 		panic: state.panic,
+		pending: state.pending,
 		nodeLabels: state.nodeLabels,
 		ready: { ready: state.readiness.ready, body: state.readiness.body },
 		enforcers: state.enforcers,

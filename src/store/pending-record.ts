@@ -69,6 +69,19 @@ export function changeDirectory(stateDirectory: string, id: string): string {
 	return join(stateDirectory, "pending", id);
 }
 
+/** A change as it is before it is enforced; `now` in seconds since boot. */
+export function newChange(
+	facts: Omit<PendingChange, "started" | "deadline" | "enforced" | "confirming">,
+	now: number,
+): PendingChange {
+	return { ...facts, started: now, deadline: now + facts.seconds, enforced: null, confirming: null };
+}
+
+/** Where a client puts its copy of the policies that it asks for, in a directory of its own. */
+export function incomingDirectory(stateDirectory: string): string {
+	return join(stateDirectory, "incoming");
+}
+
 export function readRecord(stateDirectory: string): PendingRead {
 	const path = recordPath(stateDirectory);
 	const state = readState(path);

@@ -4,11 +4,13 @@
  * about it, so whoever finds it after a crash finishes just that.
  */
 
+import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type FileOperations, systemError } from "./pending-files.ts";
 import {
 	changeDirectory,
+	incomingDirectory,
 	type PendingChange,
 	type PendingRead,
 	readRecord,
@@ -16,6 +18,7 @@ import {
 	type Takeover,
 } from "./pending-record.ts";
 import { Replacement, tidyBeside } from "./pending-replace.ts";
+import { readState } from "./state-file.ts";
 
 export interface Confirmed {
 	/** Old contents that were kept, as somebody had changed them meanwhile. */
@@ -40,6 +43,42 @@ export class PendingStore {
 	/** Where the policies of a change are. */
 	policies(id: string): string {
 		return join(changeDirectory(this.#state, id), "policies");
+	}
+
+	/** With `confirm: required`: the policies that were confirmed last. */
+	get snapshot(): string {
+		return join(this.#state, "confirmed", "policies");
+	}
+
+	/**
+	 * Sees to it that there is something to go back to. Where policies were in force before they had to be
+	 * confirmed, their last good versions stand in for the first snapshot; else it is empty.
+	 */
+	async beginSnapshot(): Promise<void> {
+		const directory = dirname(this.snapshot);
+		const [before, kept] = [this.#state, directory].map((parent) => join(parent, "last-good.json"));
+		if (before === undefined || kept === undefined) return;
+		if ([this.snapshot, kept].some((path) => existsSync(path))) return;
+		const state = readState(before);
+		await this.#operations.makeDirectory(directory, 0o700);
+		if (state.ok) await this.#operations.writeState(kept, state.value);
+		else await this.#operations.makeDirectory(this.snapshot, 0o700);
+	}
+
+	/** Notes the content of the policy directory that was rolled back last. */
+	async reject(digest: string): Promise<void> {
+		await this.#operations.writeState(this.#rejectedPath, { digest });
+	}
+
+	/** What `reject` noted; null where nothing can be read. */
+	rejected(): string | null {
+		const state = readState(this.#rejectedPath);
+		if (!state.ok || typeof state.value !== "object" || state.value === null) return null;
+		return "digest" in state.value && typeof state.value.digest === "string" ? state.value.digest : null;
+	}
+
+	get #rejectedPath(): string {
+		return join(this.#state, "confirmed", "rejected.json");
 	}
 
 	/** Rejects with the system's error; then what was on disk still is. */
@@ -85,9 +124,10 @@ export class PendingStore {
 		const attempt = async (step: () => Promise<void>) => {
 			await step().catch((error: unknown) => warnings.push(systemError(error)));
 		};
-		const changes = join(this.#state, "pending");
-		for (const name of await readdir(changes).catch(() => [])) {
-			if (name !== current) await attempt(() => this.#operations.removeTree(join(changes, name)));
+		for (const parent of [join(this.#state, "pending"), incomingDirectory(this.#state)]) {
+			for (const name of await readdir(parent).catch(() => [])) {
+				if (name !== current) await attempt(() => this.#operations.removeTree(join(parent, name)));
+			}
 		}
 		for (const target of targets) await attempt(() => tidyBeside(target, this.#operations));
 		return warnings;

@@ -7,6 +7,8 @@ import { type ControlRequest, controlPath } from "../../src/daemon/control-proto
 import { ControlService, type ControlVerbs } from "../../src/daemon/control-service.ts";
 import type { Logger } from "../../src/report/log.ts";
 
+const unasked = () => ({ ok: false, message: "not asked for" }) as const;
+
 function service(stateDirectory: string, over: Partial<ControlVerbs> = {}) {
 	const logged: string[] = [];
 	const note = (message: string) => {
@@ -17,6 +19,9 @@ function service(stateDirectory: string, over: Partial<ControlVerbs> = {}) {
 		"usb-allow": ({ port, seconds }, peer) => ({ ok: true, message: `${port} ${seconds} ${peer.pid}` }),
 		"panic-open": () => ({ ok: true, message: "opened" }),
 		resume: () => ({ ok: true, message: "resumed" }),
+		apply: unasked,
+		confirm: unasked,
+		rollback: unasked,
 		...over,
 	};
 	return { logged, control: new ControlService({ stateDirectory, verbs, log }) };

@@ -41,6 +41,7 @@ function input(): MetricsInput {
 			overflows: 1,
 			pendingWrites: 0,
 		},
+		changes: { confirmed: 2, rolled_back: 1, refused: 0 },
 	};
 }
 

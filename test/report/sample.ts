@@ -79,6 +79,7 @@ export function sampleState(overrides: Partial<DaemonState> = {}): DaemonState {
 		version: "0.1.0",
 		hostname: "vm1",
 		panic: null,
+		pending: null,
 		nodeLabels: { "kubernetes.io/hostname": "vm1" },
 		enforcers: {
 			network: {

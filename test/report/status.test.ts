@@ -46,6 +46,7 @@ test("the document has the documented fields, sums of a policy's rules, and no o
 		version: "0.1.0",
 		hostname: "vm1",
 		panic: null,
+		pending: null,
 		nodeLabels: { "kubernetes.io/hostname": "vm1" },
 		ready: { ready: true, body: "enforced: what is on disk" },
 		enforcers: {

@@ -1,0 +1,38 @@
+/** What the commands about pending changes have in common. */
+
+import { type ControlReply, controlPath } from "../daemon/control-protocol.ts";
+import { findSshSession, type SshSession } from "../observe/ssh-session.ts";
+import { escapeForTerminal } from "../report/terminal.ts";
+import { exit, type Io, UsageError } from "./command.ts";
+import { printDiagnostics } from "./diagnostics.ts";
+import { readSettings, type SettingsFlags } from "./settings.ts";
+
+/** The options by which each of them finds the daemon. */
+export const daemonOptions = { config: { type: "string" }, "state-dir": { type: "string" } } as const;
+
+/** The daemon's socket; null after what is wrong with the settings has been printed. */
+export function daemonSocket(flags: SettingsFlags, io: Io): string | null {
+	const { config, diagnostics } = readSettings(flags, false);
+	printDiagnostics(diagnostics, io);
+	return config && controlPath(config.stateDir);
+}
+
+/** A change's id as it was given, null where none was. */
+export function changeId(text: string | undefined): string | null {
+	if (text === undefined) return null;
+	if (/^[0-9a-f]{16}$/.test(text)) return text;
+	throw new UsageError("--id takes the 16 hexadecimal digits that apply and status print");
+}
+
+/** The SSH connection of this process. */
+export function ownSession(): SshSession | null {
+	return findSshSession(process.pid);
+}
+
+export function printReply(reply: ControlReply, io: Io): number {
+	const [first = "", ...rest] = reply.message.split("\n").map(escapeForTerminal);
+	const more = rest.map((line) => `    ${line}\n`).join("");
+	if (reply.ok) io.out(`${first}\n${more}`);
+	else io.error(`portward: ${first}\n${more}`);
+	return reply.ok ? exit.ok : exit.failure;
+}

@@ -1,0 +1,47 @@
+/** The kernel's counters, as fresh as an answer can have them without waiting long. */
+
+import { type Accounts, type AlertDesk, noAccounts } from "./alert-desk.ts";
+import type { NetworkEnforcer } from "./network-enforcer.ts";
+
+/** Counters older than this are read again for an answer. */
+const freshMs = 100;
+/** An answer waits this long for the kernel's counters, then gives the last ones. */
+const countersMs = 30;
+
+export class AccountReader {
+	readonly #desk: Pick<AlertDesk, "beginReading" | "account">;
+	readonly #enforcer: Pick<NetworkEnforcer, "plan" | "counters">;
+	#latest: Accounts = noAccounts;
+	#time = Number.NEGATIVE_INFINITY;
+	#reading: Promise<void> | null = null;
+
+	constructor(
+		desk: Pick<AlertDesk, "beginReading" | "account">,
+		enforcer: Pick<NetworkEnforcer, "plan" | "counters">,
+	) {
+		this.#desk = desk;
+		this.#enforcer = enforcer;
+	}
+
+	get latest(): Accounts {
+		return this.#latest;
+	}
+
+	/** New counters if the kernel gives them in time: while a large ruleset loads, an answer has the last ones. */
+	async refresh(): Promise<void> {
+		if (performance.now() - this.#time < freshMs) return;
+		this.#reading ??= this.#read().finally(() => {
+			this.#reading = null;
+		});
+		await Promise.race([this.#reading, Bun.sleep(countersMs)]);
+	}
+
+	async #read(): Promise<void> {
+		const reading = this.#desk.beginReading();
+		const rules = this.#enforcer.plan?.rules ?? [];
+		const counters = await this.#enforcer.counters().catch(() => null);
+		if (counters === null) return;
+		this.#latest = this.#desk.account(reading, rules, counters);
+		this.#time = performance.now();
+	}
+}

@@ -1,0 +1,35 @@
+/** Whether a confirmation shows that the host can still be reached. Pure. */
+
+import type { SshSession } from "../observe/ssh-session.ts";
+import type { PendingChange } from "../store/pending-record.ts";
+import type { ControlReply } from "./control-protocol.ts";
+
+/**
+ * @param found what is known of the connection that the one who confirms belongs to: the daemon's own finding,
+ * and that of the client, as the daemon may not be allowed to read another process's environment. Null: none.
+ * @param insists whether a connection from before is to count as well.
+ * @returns how it was confirmed, or why it was not.
+ */
+export function checkSession(
+	{ enforced, started }: Pick<PendingChange, "enforced" | "started">,
+	found: readonly (SshSession | null)[],
+	insists: boolean,
+): ControlReply {
+	const sessions = found.filter((session) => session !== null);
+	const [session] = sessions;
+	if (session === undefined) {
+		const message = "unchecked: no SSH session was found, so nobody knows whether a new one can be opened";
+		return { ok: true, message };
+	}
+	const { connection } = session;
+	const opened = Math.min(...sessions.map((each) => each.opened));
+	if (opened >= (enforced ?? started)) {
+		return { ok: true, message: `over a connection that was opened since: ${connection}` };
+	}
+	if (insists)
+		return { ok: true, message: `over a connection from before it, as was insisted: ${connection}` };
+	return {
+		ok: false,
+		message: `this connection (${connection}) was opened before the change was in force, so it does not show that a new one can be opened; open one and confirm there, outside of tmux and screen, or insist with --same-session`,
+	};
+}

@@ -1,0 +1,108 @@
+/** Copies a set of policies for a pending change and reads the copy as the enforcers would: on a thread of its own. */
+
+import type { Config } from "../config/model.ts";
+import type { Diagnostic } from "../policy/diagnostic.ts";
+import type { FileOperations } from "../store/pending-files.ts";
+import { readTree, writeTree } from "../store/pending-tree.ts";
+import type { PolicySettings, Reloaded, StagedPolicies, StagingCalls } from "./calls.ts";
+import { PolicyEngine } from "./policy-engine.ts";
+import { WorkerGone, type WorkerLike } from "./rpc.ts";
+import { WorkerSlot } from "./worker-slot.ts";
+
+/** Problems that are told; there is little use in more. */
+const mostProblems = 20;
+
+/** What the thread does: see StagingCalls.stage. */
+export async function stagePolicies(
+	{ from, name, settings }: Parameters<StagingCalls["stage"]>[0],
+	operations: FileOperations,
+): Promise<StagedPolicies> {
+	const renamed = (problems: readonly string[], directory: string): StagedPolicies => ({
+		ok: false,
+		problems: bounded(problems.map((line) => line.replaceAll(directory, () => name))),
+	});
+	const read = readTree(from, settings);
+	if (!read.ok) return renamed(read.problems, from);
+	try {
+		await writeTree(settings.directory, read.files, operations);
+	} catch (error) {
+		const reason = error instanceof Error ? error.message : String(error);
+		return { ok: false, problems: [`the policies cannot be copied: ${reason}`] };
+	}
+	const reloaded = new PolicyEngine(settings).reload(settings.config, "check", "concatenated");
+	const problems = brokenParts(reloaded);
+	return problems.length > 0 ? renamed(problems, settings.directory) : { ok: true, digest: read.digest };
+}
+
+/** Why a set is not to be enforced as it is: a change is taken whole or not at all. */
+export function brokenParts(reloaded: Reloaded): string[] {
+	const errors = reloaded.diagnostics.filter(({ severity }) => severity === "error").map(sentence);
+	if (errors.length > 0) return errors;
+	return reloaded.complete && !reloaded.lastGood && reloaded.plan !== null
+		? []
+		: ["the set of policies is refused as a whole"];
+}
+
+function sentence({ file, line, column, message, hint }: Diagnostic): string {
+	return `${file}:${line}:${column}: ${message}${hint === "" ? "" : `; ${hint}`}`;
+}
+
+function bounded(problems: readonly string[]): readonly string[] {
+	const more = problems.length - mostProblems;
+	return more > 0 ? [...problems.slice(0, mostProblems), `and ${more} more`] : problems;
+}
+
+/** A set of policies, and where its last good versions are kept. */
+export interface PolicySource {
+	readonly directory: string;
+	readonly stateDirectory: string;
+}
+
+/** Settings that every reading has in common. */
+export type StagerSettings = Pick<PolicySettings, "checkPermissions" | "hostname"> & {
+	readonly config: Config;
+};
+
+export class PendingStager {
+	readonly #create: () => WorkerLike;
+	readonly #settings: () => StagerSettings;
+
+	constructor(create: () => WorkerLike, settings: () => StagerSettings) {
+		this.#create = create;
+		this.#settings = settings;
+	}
+
+	/** Copies `from`, called `name`, to `directory` and checks the copy; its own state would lie in `stateDirectory`. */
+	stage(from: string, name: string, { directory, stateDirectory }: PolicySource): Promise<StagedPolicies> {
+		const settings = { ...this.#settings(), directory, stateDirectory };
+		const failed = (problem: string): StagedPolicies => ({ ok: false, problems: [problem] });
+		return this.#ask((worker) => worker.call("stage", { from, name, settings }), failed);
+	}
+
+	/** The digest of the policies in a directory; null where they cannot be read. */
+	digest(directory: string): Promise<string | null> {
+		const { checkPermissions } = this.#settings();
+		return this.#ask(
+			(worker) => worker.call("digest", { directory, checkPermissions }),
+			() => null,
+		);
+	}
+
+	async #ask<T>(
+		call: (worker: WorkerSlot<StagingCalls>) => Promise<T>,
+		failed: (problem: string) => T,
+	): Promise<T> {
+		const worker = new WorkerSlot<StagingCalls>("staging", this.#create, () => {});
+		try {
+			return await call(worker);
+		} catch (error) {
+			// A bug that one set of policies brings out, or a lack of memory: that set is not taken.
+			if (error instanceof WorkerGone || error instanceof Error) {
+				return failed(`the policies cannot be read: ${error.message.split("\n", 1)[0]}`);
+			}
+			throw error;
+		} finally {
+			worker.recycle();
+		}
+	}
+}

@@ -75,6 +75,18 @@ export interface PolicySettings {
 	readonly config: Config;
 }
 
+/** What became of a policy directory that has to be signed. */
+export interface SignatureReport {
+	/** Whether the directory is what a trusted key signed, and no older than what was in force before. */
+	readonly ok: boolean;
+	/** Its serial, where the signature is good; null where it is not. */
+	readonly offered: number | null;
+	/** The highest serial that was in force before; null when there was none, or nobody can tell. */
+	readonly accepted: number | null;
+	/** Why the directory is refused; null when it is not. */
+	readonly problem: string | null;
+}
+
 export interface Reloaded {
 	readonly documents: readonly DocumentReport[];
 	/** Everything found, files without documents and the directory itself included. */
@@ -85,6 +97,8 @@ export interface Reloaded {
 	readonly lastGood: boolean;
 	/** Null when no set could be compiled; what was in force stays. */
 	readonly plan: NetworkPlan | null;
+	/** Null where no signature is required. */
+	readonly signature: SignatureReport | null;
 	/** The entries of the device policies that are meant for this host. */
 	readonly devices: readonly SelectedEntry[];
 	/** Whether the entries need the USB lock; null where broken policies leave that open. */

@@ -13,6 +13,8 @@ const hot = [
 	"essentials",
 	"failsafe",
 	"maxElements",
+	"policySignature",
+	"trustedKeys",
 ] as const satisfies readonly (keyof Config)[];
 
 export interface HotReload {

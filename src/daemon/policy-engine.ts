@@ -29,6 +29,7 @@ import type { DocumentReport, OpenConnections, PolicySettings, Reloaded } from "
 import { Connections } from "./connections.ts";
 import { decideFlow, flowVerdict } from "./flow-verdict.ts";
 import { LastGoodStore } from "./last-good.ts";
+import { SignedPolicies } from "./signed-policies.ts";
 
 /** Alerts of one rule a second, and at once, before the kernel suppresses the rest. */
 const logLimit = { rate: 500, burst: 1000 };
@@ -66,7 +67,7 @@ export interface StandingPolicies {
 
 export class PolicyEngine {
 	readonly #settings: PolicySettings;
-	readonly #reader: PolicyDirectoryReader;
+	readonly #signed: SignedPolicies;
 	readonly #store: LastGoodStore;
 	readonly #connections = new Connections();
 	#parsed = new Map<string, { text: string; file: ParsedFile }>();
@@ -74,6 +75,8 @@ export class PolicyEngine {
 	#lastGood: readonly LastGood[] | null = null;
 	/** Found by the last reload, to be kept once it is in force. */
 	#pending: readonly LastGood[] = [];
+	/** What was read is what the plan was made of, not its last good version. */
+	#asRead = false;
 	#model: NetworkModel | null = null;
 	#standing: Omit<StandingPolicies, "model"> = { network: [], devices: [] };
 	#stateProblem: Diagnostic | null = null;
@@ -82,7 +85,9 @@ export class PolicyEngine {
 
 	constructor(settings: PolicySettings) {
 		this.#settings = settings;
-		this.#reader = new PolicyDirectoryReader(settings.directory, settings);
+		// What a pending change has in its own state directory may be taken back.
+		const raises = settings.stateDirectory === settings.config.stateDir;
+		this.#signed = new SignedPolicies(new PolicyDirectoryReader(settings.directory, settings), raises);
 		this.#store = new LastGoodStore(settings.stateDirectory);
 	}
 
@@ -98,7 +103,7 @@ export class PolicyEngine {
 
 	/** Reads what is on disk and compiles it; `config` may have changed since the last time. */
 	reload(config: Config, epoch: string, form: RulesetForm): Reloaded {
-		const directory = this.#reader.read();
+		const { directory, signature, warning } = this.#signed.read(config);
 		const files = directory.files.map((file) => this.#parse(file));
 		const lastGood = this.#lastGood ?? this.#readLastGood(files);
 		this.#lastGood = lastGood;
@@ -109,6 +114,7 @@ export class PolicyEngine {
 		let enforced: readonly Candidate[] = candidates.filter((candidate) => candidate.selected);
 		const compiled = compileNetwork(policiesOf(enforced), options);
 		let result: CompileResult = compiled;
+		this.#asRead = compiled.ok && directory.problem === null;
 		if (compiled.ok) this.#pending = resolved.lastGood;
 		else {
 			this.#pending = lastGood;
@@ -127,6 +133,9 @@ export class PolicyEngine {
 		const diagnostics = [
 			...lintDeviceSet(ruleset),
 			...this.#general(directory),
+			...(warning === null
+				? []
+				: [{ ...this.#problem(warning.code, warning.message, warning.hint), severity: "warning" as const }]),
 			...compiled.diagnostics,
 			...(result === compiled ? [] : result.diagnostics),
 		];
@@ -141,7 +150,9 @@ export class PolicyEngine {
 			diagnostics: [...rest, ...documents.flatMap((document) => document.diagnostics)],
 			complete,
 			lastGood: !compiled.ok || resolved.statuses.some((status) => status.state === "last-good"),
-			plan: result.ok ? result.plan : null,
+			// Unsigned policies must not empty what an earlier daemon may have left in force.
+			plan: result.ok && (signature?.ok !== false || lastGood.length > 0) ? result.plan : null,
+			signature,
 			devices,
 			usbLock: !complete && usb && devices.length === 0 ? null : usb && ruleset.needsLock,
 			nodeLabels: { ...labels },
@@ -152,7 +163,8 @@ export class PolicyEngine {
 	/** The set that the last reload returned is in force. */
 	keep(): string | null {
 		this.#lastGood = this.#pending;
-		return this.#store.write(this.#pending);
+		const unsaved = this.#store.write(this.#pending);
+		return unsaved ?? (this.#asRead ? this.#signed.inForce() : null);
 	}
 
 	judgeConnections(refused: readonly JudgedFlow[]): OpenConnections {

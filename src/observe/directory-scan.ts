@@ -4,6 +4,8 @@ import type { BigIntStats, Dirent } from "node:fs";
 import { lstat, readdir, readlink, stat } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
 
+import { manifestFile, signatureFile } from "../policy/manifest.ts";
+
 /** As ELOOP of path_resolution(7). */
 const MAX_LINKS = 40;
 /** A tree beyond these is still noticed to change in its first part; the reader of policies has limits of its own. */
@@ -48,10 +50,10 @@ export async function scanDirectory(path: string): Promise<DirectoryScan> {
 /**
  * Whether an entry of that name can matter. Hidden ones do not (an editor's
  * swap file is one), but those with two dots do: Kubernetes swaps a mounted
- * volume by renaming the link `..data`.
+ * volume by renaming the link `..data`. So do a signed directory's own files.
  */
 export function isRelevant(name: string): boolean {
-	return !name.startsWith(".") || name.startsWith("..");
+	return !name.startsWith(".") || name.startsWith("..") || name === manifestFile || name === signatureFile;
 }
 
 async function describe(path: string): Promise<string> {

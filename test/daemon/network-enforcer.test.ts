@@ -134,6 +134,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 				diagnostics: [],
 				complete: true,
 				lastGood: false,
+				signature: null,
 				plan: state.plan,
 				nodeLabels: {},
 				parsed: state.parsed,

@@ -45,6 +45,7 @@ const reloaded = (over: Partial<Reloaded> = {}): Reloaded => ({
 	diagnostics: [],
 	complete: true,
 	lastGood: false,
+	signature: null,
 	plan: null,
 	devices: [],
 	usbLock: false,

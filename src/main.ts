@@ -1,24 +1,9 @@
-/** The composition root: lists the commands, and constructs every Worker. */
+/** The composition root: constructs every Worker, and gives the commands the process. */
 
 import { writeSync } from "node:fs";
-import { alerts } from "./cli/alerts.ts";
-import { apply } from "./cli/apply.ts";
-import { type Command, exit, type Io, wantsColour } from "./cli/command.ts";
-import { confirm } from "./cli/confirm.ts";
+import { exit, type Io, wantsColour } from "./cli/command.ts";
+import { allCommands } from "./cli/commands.ts";
 import { dispatch } from "./cli/dispatch.ts";
-import { explain } from "./cli/explain.ts";
-import { panicOpen } from "./cli/panic-open.ts";
-import { plan } from "./cli/plan.ts";
-import { release } from "./cli/release.ts";
-import { render } from "./cli/render.ts";
-import { restore } from "./cli/restore.ts";
-import { resume } from "./cli/resume.ts";
-import { rollback } from "./cli/rollback.ts";
-import { runCommand } from "./cli/run.ts";
-import { status } from "./cli/status.ts";
-import { usb } from "./cli/usb.ts";
-import { validate } from "./cli/validate.ts";
-import { version } from "./cli/version.ts";
 import type { WorkerName } from "./daemon/daemon.ts";
 
 /** In the compiled file a Worker's path is relative to this module, so these lines can stand nowhere else. */
@@ -38,25 +23,6 @@ function createWorker(name: WorkerName): Worker {
 			return new Worker(new URL("./daemon/usb.worker.ts", import.meta.url));
 	}
 }
-
-const commands: readonly Command[] = [
-	runCommand(createWorker),
-	validate,
-	render,
-	explain,
-	plan,
-	apply,
-	confirm,
-	rollback,
-	status,
-	alerts,
-	usb,
-	release,
-	restore,
-	panicOpen,
-	resume,
-	version,
-];
 
 const stdoutFd = 1;
 const stderrFd = 2;
@@ -105,7 +71,7 @@ async function main(args: readonly string[]): Promise<number> {
 		errorColour: wantsColour(process.stderr.isTTY === true, process.env),
 		signal: stop.signal,
 	};
-	const code = await dispatch(commands, args, io);
+	const code = await dispatch(allCommands(createWorker), args, io);
 	if (lost === null) return code;
 	io.error(`portward: the answer could not be written: ${lost}\n`);
 	return code === exit.ok ? exit.failure : code;

@@ -3,37 +3,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { alerts } from "../../../src/cli/alerts.ts";
 import type { Command, Io } from "../../../src/cli/command.ts";
+import { allCommands } from "../../../src/cli/commands.ts";
 import { dispatch } from "../../../src/cli/dispatch.ts";
-import { explain } from "../../../src/cli/explain.ts";
-import { panicOpen } from "../../../src/cli/panic-open.ts";
-import { plan } from "../../../src/cli/plan.ts";
-import { release } from "../../../src/cli/release.ts";
-import { render } from "../../../src/cli/render.ts";
-import { resume } from "../../../src/cli/resume.ts";
-import { runCommand } from "../../../src/cli/run.ts";
-import { status } from "../../../src/cli/status.ts";
-import { usb } from "../../../src/cli/usb.ts";
-import { validate } from "../../../src/cli/validate.ts";
-import { version } from "../../../src/cli/version.ts";
 
-export const commands: readonly Command[] = [
-	runCommand(() => {
-		throw new Error("these tests start no daemon");
-	}),
-	validate,
-	render,
-	explain,
-	plan,
-	status,
-	alerts,
-	usb,
-	release,
-	panicOpen,
-	resume,
-	version,
-];
+export const commands: readonly Command[] = allCommands(() => {
+	throw new Error("these tests start no daemon");
+});
 
 export class CapturedIo implements Io {
 	out_ = "";

@@ -1,0 +1,42 @@
+/** Every command, in the order of `portward help`. */
+
+import type { WorkerName } from "../daemon/daemon.ts";
+import { alerts } from "./alerts.ts";
+import { apply } from "./apply.ts";
+import type { Command } from "./command.ts";
+import { confirm } from "./confirm.ts";
+import { explain } from "./explain.ts";
+import { panicOpen } from "./panic-open.ts";
+import { plan } from "./plan.ts";
+import { release } from "./release.ts";
+import { render } from "./render.ts";
+import { restore } from "./restore.ts";
+import { resume } from "./resume.ts";
+import { rollback } from "./rollback.ts";
+import { runCommand } from "./run.ts";
+import { status } from "./status.ts";
+import { usb } from "./usb.ts";
+import { validate } from "./validate.ts";
+import { version } from "./version.ts";
+
+/** @param createWorker only src/main.ts can construct Workers */
+export function allCommands(createWorker: (name: WorkerName) => Worker): readonly Command[] {
+	return [
+		runCommand(createWorker),
+		validate,
+		render,
+		explain,
+		plan,
+		apply,
+		confirm,
+		rollback,
+		status,
+		alerts,
+		usb,
+		release,
+		restore,
+		panicOpen,
+		resume,
+		version,
+	];
+}

@@ -150,6 +150,15 @@ export class Daemon {
 			log,
 			changed: () => void this.#enforcer.reload(),
 		});
+		this.#pending = new PendingService({
+			settings: () => this.#settings,
+			createWorker: () => createWorker("policy"),
+			enforce: () => this.#enforce(),
+			obstacle: () => this.#panic.reason(),
+			sink: outlets.sink,
+			identity: this.#identity,
+			log,
+		});
 		this.#enforcer = new NetworkEnforcer({
 			panic: () => this.#panic.reason(),
 			settings: () => this.#pending.settings,
@@ -180,15 +189,6 @@ export class Daemon {
 		this.#usb = new UsbService({
 			config: () => this.#settings.config,
 			createWorker,
-			sink: outlets.sink,
-			identity: this.#identity,
-			log,
-		});
-		this.#pending = new PendingService({
-			settings: () => this.#settings,
-			createWorker: () => createWorker("policy"),
-			enforce: () => this.#enforce(),
-			obstacle: () => this.#panic.reason(),
 			sink: outlets.sink,
 			identity: this.#identity,
 			log,

@@ -144,7 +144,8 @@ function renderDirection(
 	const root = (family: Family): string => {
 		const rules = options.essentials ? [...addEssentials(store, direction, family)] : [];
 		rules.push(`ct state invalid counter name "invalid_${direction}" drop`);
-		rules.push(...program.failsafe.map(({ planned }) => planned.text), cutRule(direction, family));
+		const failsafe = program.failsafe.filter(({ match }) => (match.cidr?.family ?? family) === family);
+		rules.push(...failsafe.map(({ planned }) => planned.text), cutRule(direction, family));
 		const literals = program.literals.map(
 			(literal) => `"${literal.name}" : ${sequence(literal.sequences, family)}`,
 		);

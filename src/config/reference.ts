@@ -1,0 +1,119 @@
+/** Every setting in words: what the README's table, the man page and `portward help settings` say. */
+
+export interface Setting {
+	/** The path in the file, as `status.address`. */
+	readonly key: string;
+	/** As it would be written in the file; "" where there is none. */
+	readonly fallback: string;
+	readonly meaning: string;
+}
+
+function setting(key: string, fallback: string, meaning: string): Setting {
+	return { key, fallback, meaning };
+}
+
+export const settings: readonly Setting[] = [
+	setting("enableNetworkPolicyEnforcer", "true", "enforce network policies"),
+	setting(
+		"hostDefaultNetworkPosture",
+		"block",
+		"`block` or `audit`: what becomes of packets that no rule matches where an `Allow` is in force",
+	),
+	setting(
+		"allowlistScope",
+		"direction",
+		"`direction`: an `Allow` counts for its own direction; `host`: for both",
+	),
+	setting("essentials", "true", "always accept what a host needs to stay on its network"),
+	setting(
+		"failsafe.ingress",
+		"[]",
+		"new flows that no policy can refuse, each a rule of `protocol`, `cidr` (the remote end), `port` and `interface`",
+	),
+	setting("failsafe.egress", "[]", "the same for flows that this host opens"),
+	setting(
+		"enableKubeArmorHostPolicy",
+		"true",
+		"enforce device policies; `enableUSBDeviceHandler` must be on too",
+	),
+	setting(
+		"enableUSBDeviceHandler",
+		"true",
+		"enforce device policies; `enableKubeArmorHostPolicy` must be on too",
+	),
+	setting(
+		"hostDefaultDevicePosture",
+		"audit",
+		"`audit` or `block`: what becomes of functions that no entry matches where an `Allow` is in force",
+	),
+	setting(
+		"presentDevices",
+		"apply",
+		"`apply` or `audit`: whether devices that were there before Portward are refused or only reported",
+	),
+	setting(
+		"protectConsoleKeyboard",
+		"true",
+		"spare boot keyboards that were there at this boot's first start, unless an entry names `HID`",
+	),
+	setting("policyDir", "/etc/portward/policies", "read with its subdirectories: `.yaml`, `.yml`, `.json`"),
+	setting(
+		"stateDir",
+		"/var/lib/portward",
+		"what must outlive the process: last good policies, the confirmed ruleset, the control socket",
+	),
+	setting("nodeLabels", "{}", "labels of this host, for `nodeSelector`"),
+	setting("clusterName", "default", "goes into alerts"),
+	setting(
+		"confirm",
+		"optional",
+		"`required`: every change of the policy directory rolls back unless it is confirmed",
+	),
+	setting(
+		"confirmWithin",
+		"60",
+		"seconds that a change waits for `portward confirm`, where nothing else is said; 10 to 86400",
+	),
+	setting(
+		"policySignature",
+		"off",
+		"`required`: only policy directories that one of `trustedKeys` has signed are enforced",
+	),
+	setting("trustedKeys", "[]", "public keys, as `portward policy keygen` prints them"),
+	setting(
+		"bootPolicy",
+		"last-good",
+		"what `portward restore` does at boot without a usable saved ruleset: `last-good` compiles the last good policies, `block` shuts both directions, `open` loads nothing",
+	),
+	setting("table", "kubearmor", "name of the nftables table, family `inet`; no other is ever touched"),
+	setting("nflogGroup", "9755", "kernel log group that carries the alerts, 1 to 65535"),
+	setting("maxElements", "1000000", "policies that need more kernel elements are refused"),
+	setting(
+		"rulesetForm",
+		"auto",
+		"`concatenated` or `nested`: for kernels that are not what they say; `auto` tries",
+	),
+	setting(
+		"status.address",
+		"127.0.0.1:9755",
+		"`ADDRESS:PORT`, or `unix:/path` (mode 0600, root's). Others than loopback only with TLS or a token",
+	),
+	setting(
+		"status.detail",
+		"full",
+		"`metrics-only`: TCP tells only `/healthz`, `/readyz` and `/metrics`; the rest is on `stateDir/status.sock`",
+	),
+	setting("status.tls.cert", "", "PEM file: the certificate with those that signed it"),
+	setting("status.tls.key", "", "PEM file: the certificate's key"),
+	setting("status.tls.clientCa", "", "PEM file: only clients with a certificate of this CA are let in"),
+	setting(
+		"status.tokenFile",
+		"",
+		"root's own file with one token of at least 32 characters, which every request over TCP must carry",
+	),
+	setting("alerts.stdout", "true", "alerts on standard output"),
+	setting("alerts.file", "", "alerts to a file as well"),
+	setting("alerts.fileMaxBytes", "104857600", "when the file is rotated"),
+	setting("alerts.fileKeep", "5", "how many old files are kept"),
+	setting("alerts.buffer", "10000", "alerts kept for `/v1/alerts`"),
+];

@@ -1,0 +1,489 @@
+#!/bin/sh
+# Installs portward on this host, upgrades it, or removes it. Needs nothing but the release folder:
+#
+#   curl -fsSL http://MIRROR/install.sh | sh
+#   sh install.sh --from DIR
+#
+# `sh install.sh --help` says the rest. Nothing runs before the last line is read, so a download that is cut off runs nothing.
+
+# Where the release was made to be served, if it was said then.
+stamped_url=''
+
+usage() {
+	cat <<'END'
+Usage: install.sh [OPTION...]
+       install.sh --uninstall [--purge] [--dry-run]
+
+Installs portward, or upgrades it while its rules stay in force.
+
+  --from DIR         take the release from a directory
+  --url URL          or download it, with curl or wget; PORTWARD_URL does the same
+  --public-key FILE  verify the signature of the release with this Ed25519 public
+                     key in PEM; needs openssl 3.0 or later
+  --failsafe-ssh     in a config that is newly written, always let SSH in from the
+                     address of this session, whatever the policies say
+  --dry-run          say each step and change nothing
+  --uninstall        release the rules and remove portward; settings, policies and
+                     state stay
+  --purge            with --uninstall: remove these too
+  --root DIR         look for files and put them below DIR instead of /; systemctl is
+                     the one of this host all the same (for tests)
+  --help             this text
+
+Without --from, --url and PORTWARD_URL the release is taken from the directory
+where install.sh lies, or from where it was made to be served.
+Exit codes: 0 done, 1 failure (the old version is still there), 64 wrong usage.
+END
+}
+
+say() { printf '%s\n' "$*"; }
+fail() {
+	printf 'install.sh: %s\n' "$*" >&2
+	exit 1
+}
+wrong() {
+	printf 'install.sh: %s\nTry: install.sh --help\n' "$*" >&2
+	exit 64
+}
+
+# step TEXT COMMAND…: says it, and does it unless only the steps are asked for.
+step() {
+	say "- $1"
+	shift
+	[ -n "$dry_run" ] || "$@" || fail "that failed: $*"
+}
+
+# --- the host
+
+# The package manager's family: debian, fedora, suse, alpine, or nothing when unknown.
+family() {
+	ids=$(sed -n 's/^ID=//p; s/^ID_LIKE=//p' "$root/etc/os-release" 2>/dev/null | tr -d "\"'" | tr '\n' ' ')
+	for id in $ids; do
+		case $id in
+		debian | ubuntu) echo debian && return ;;
+		fedora | rhel | centos) echo fedora && return ;;
+		suse | opensuse* | sles) echo suse && return ;;
+		alpine) echo alpine && return ;;
+		esac
+	done
+}
+
+# remedy WHAT: how this distribution installs it.
+remedy() {
+	case $(family):$1 in
+	debian:nftables) echo "apt-get install libnftables1" ;;
+	fedora:nftables) echo "dnf install nftables" ;;
+	suse:nftables) echo "zypper install libnftables1" ;;
+	alpine:nftables) echo "apk add nftables" ;;
+	debian:kernel) echo "apt-get install linux-image-$architecture_debian, and boot it" ;;
+	fedora:kernel) echo "dnf install kernel-modules-core, for the kernel that runs" ;;
+	suse:kernel) echo "zypper install kernel-default, and boot it" ;;
+	alpine:kernel) echo "apk add linux-lts, and boot it" ;;
+	debian:openssl) echo "apt-get install openssl" ;;
+	fedora:openssl) echo "dnf install openssl" ;;
+	suse:openssl) echo "zypper install openssl" ;;
+	alpine:openssl) echo "apk add openssl" ;;
+	alpine:libstdc++) echo "apk add libstdc++" ;;
+	*:nftables) echo "install the package that has libnftables.so.1" ;;
+	*:kernel) echo "boot a kernel with CONFIG_NF_TABLES" ;;
+	*:openssl) echo "install openssl" ;;
+	*:libstdc++) echo "install libstdc++" ;;
+	esac
+}
+
+identify() {
+	case $(uname -m) in
+	x86_64 | amd64) architecture=x64 triplet=x86_64-linux-gnu loader=/lib64/ld-linux-x86-64.so.2 architecture_debian=amd64 ;;
+	aarch64 | arm64) architecture=arm64 triplet=aarch64-linux-gnu loader=/lib/ld-linux-aarch64.so.1 architecture_debian=arm64 ;;
+	*) fail "there is no portward for $(uname -m): x86_64 and aarch64 are supported" ;;
+	esac
+	libc=glibc
+	if ! [ -e "$root$loader" ]; then
+		for file in "$root"/lib/ld-musl-*.so.1; do
+			[ ! -e "$file" ] || libc=musl
+		done
+	fi
+	target=linux-$architecture-$libc
+}
+
+has_library() {
+	for folder in "/usr/lib/$triplet" "/lib/$triplet" /usr/lib64 /lib64 /usr/lib /lib; do
+		[ ! -e "$root$folder/$1" ] || return 0
+	done
+	return 1
+}
+
+# Whether the kernel has nf_tables: 0 yes, 1 no, 2 that cannot be seen.
+has_nf_tables() {
+	release=$(uname -r)
+	[ ! -d "$root/sys/module/nf_tables" ] || return 0
+	! grep -qs '/nf_tables\.ko' "$root/lib/modules/$release/modules.builtin" "$root/lib/modules/$release/modules.dep" || return 0
+	! nft list tables >/dev/null 2>&1 || return 0
+	[ -d "$root/lib/modules/$release" ] || return 2
+	return 1
+}
+
+check_host() {
+	missing=
+	[ "$(uname -s)" = Linux ] || fail "portward is for Linux"
+	[ "$(id -u)" = 0 ] || fail "run this as root"
+	if ! [ -d "$root/run/systemd/system" ] || ! command -v systemctl >/dev/null; then
+		missing="$missing
+  systemd, which starts portward: this host was not booted with it"
+	fi
+	has_library libnftables.so.1 || missing="$missing
+  libnftables.so.1: $(remedy nftables)"
+	if [ $libc = musl ] && ! has_library libstdc++.so.6; then
+		missing="$missing
+  libstdc++.so.6: $(remedy libstdc++)"
+	fi
+	seen=0
+	has_nf_tables || seen=$?
+	if [ $seen = 1 ]; then
+		missing="$missing
+  nf_tables in the kernel $(uname -r): $(remedy kernel)"
+	fi
+	if [ -n "$public_key" ] && ! command -v openssl >/dev/null; then
+		missing="$missing
+  openssl, to verify the signature: $(remedy openssl)"
+	fi
+	command -v sha256sum >/dev/null || missing="$missing
+  sha256sum"
+	command -v gzip >/dev/null || missing="$missing
+  gzip"
+	[ -z "$missing" ] || fail "this host lacks:$missing"
+	[ $seen != 2 ] || say "note: whether this kernel has nf_tables cannot be seen from here; portward says so when it starts"
+}
+
+# --- the release
+
+# get NAME: a file of the release into $work.
+get() {
+	mkdir -p "$work/$(dirname "$1")"
+	if [ -n "$from" ]; then
+		[ -f "$from/$1" ] && cp "$from/$1" "$work/$1"
+	elif command -v curl >/dev/null; then
+		curl -fsSL --retry 3 -o "$work/$1" "$url/$1"
+	elif command -v wget >/dev/null; then
+		wget -q -O "$work/$1" "$url/$1"
+	else
+		fail "downloading needs curl or wget; or copy the release here and use --from DIR"
+	fi
+}
+
+# get_verified NAME: and holds it against its checksum.
+get_verified() {
+	wanted=$(sed -n "s|^\([0-9a-f]\{64\}\)  $1\$|\1|p" "$work/SHA256SUMS")
+	[ -n "$wanted" ] || return 1
+	get "$1" || fail "the release at $origin does not give $1"
+	found=$(sha256sum <"$work/$1")
+	[ "${found%% *}" = "$wanted" ] || fail "$1 is not what SHA256SUMS says: it was changed or damaged"
+}
+
+fetch_release() {
+	if [ -n "$from" ]; then origin=$from; else origin=$url; fi
+	get SHA256SUMS || fail "there is no release at $origin: SHA256SUMS cannot be read"
+	if [ -n "$public_key" ]; then
+		get SHA256SUMS.sig || fail "the release at $origin is not signed: SHA256SUMS.sig cannot be read"
+		openssl pkeyutl -verify -pubin -inkey "$public_key" -rawin -in "$work/SHA256SUMS" -sigfile "$work/SHA256SUMS.sig" \
+			>"$work/openssl" 2>&1 || fail "the signature of the release is not by $public_key: $(tail -n 1 "$work/openssl")"
+		say "the signature of the release is good"
+	fi
+	get_verified "portward-$target.gz" || fail "the release at $origin has no portward for $target"
+	for name in $units config.yaml; do
+		get_verified "$name" || fail "the release at $origin has no $name"
+	done
+	has_manual=
+	if get_verified portward.8; then has_manual=1; fi
+}
+
+# Where the release is: said, or beside this script, or as stamped.
+find_release() {
+	[ -z "$from" ] || [ -z "$url" ] || wrong "--from and --url exclude each other"
+	[ -n "$from" ] || url=${url:-${PORTWARD_URL:-}}
+	here=$(dirname "$0")
+	# By its name: read from a pipe, $0 is "sh", and a file of that name may lie in any directory.
+	case $0 in
+	install.sh | */install.sh) [ -n "$from$url" ] || ! [ -f "$here/SHA256SUMS" ] || from=$here ;;
+	esac
+	[ -n "$from" ] || url=${url:-$stamped_url}
+	[ -n "$from$url" ] || wrong "say where the release is: --from DIR or --url URL"
+	[ -z "$from" ] || [ -d "$from" ] || wrong "--from $from is not a directory"
+	url=${url%/}
+}
+
+# --- the lock-out
+
+# "CIDR PORT" of the SSH session this runs in: whence it came, and where it arrived. sudo hides the variable, so the
+# processes above are asked as well.
+ssh_session() {
+	connection=${SSH_CONNECTION:-}
+	process=$$
+	depth=0
+	while [ -z "$connection" ] && [ "$process" -gt 1 ] && [ $depth -lt 32 ]; do
+		connection=$(tr '\0' '\n' <"/proc/$process/environ" 2>/dev/null | sed -n 's/^SSH_CONNECTION=//p' | head -n 1)
+		process=$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$process/status" 2>/dev/null)
+		process=${process:-0}
+		depth=$((depth + 1))
+	done
+	client=${connection%% *}
+	client=${client%%%*}
+	client=${client#::ffff:}
+	port=${connection##* }
+	case $port in
+	'' | *[!0-9]*) return 0 ;;
+	esac
+	case $client in
+	'' | *[!0-9A-Fa-f.:]*) ;;
+	*:*) echo "$client/128 $port" ;;
+	*.*.*.*) echo "$client/32 $port" ;;
+	esac
+}
+
+# failsafe_lines CIDR PORT
+failsafe_lines() {
+	cat <<END
+
+# Written by install.sh: SSH from the session that installed portward always gets in.
+failsafe:
+  ingress:
+  - protocol: TCP
+    port: $2
+    cidr: $1
+END
+}
+
+# Decides about the failsafe of a config that is going to be written.
+offer_failsafe() {
+	offered=$(ssh_session)
+	if [ -z "$offered" ]; then
+		[ -z "$failsafe_ssh" ] || fail "--failsafe-ssh: this is no SSH session, or it cannot be seen"
+		return 0
+	fi
+	if [ -n "$failsafe_ssh" ]; then
+		failsafe=$offered
+	elif [ -z "$dry_run" ] && (: </dev/tty) 2>/dev/null; then
+		printf 'Always let SSH in from %s, where this session comes from, whatever the policies say? [Y/n] ' "${offered% *}" >/dev/tty
+		read -r answer </dev/tty || answer=n
+		case $answer in
+		'' | [Yy]*) failsafe=$offered ;;
+		esac
+	fi
+	if [ -z "$failsafe" ]; then
+		say "note: no policy locks this SSH session out if /etc/portward/config.yaml has these lines (or use --failsafe-ssh):"
+		failsafe_lines "${offered% *}" "${offered#* }"
+	fi
+}
+
+# --- files
+
+# put SOURCE TARGET MODE: a file in its place in one step, only if that changes it. Sets $changed.
+put() {
+	if cmp -s "$1" "$root$2"; then return 0; fi
+	changed=1
+	step "write $root$2" place "$1" "$root$2" "$3"
+}
+
+place() {
+	mkdir -p "$(dirname "$2")" && cp "$1" "$2.new" && chmod "$3" "$2.new" && mv -f "$2.new" "$2"
+}
+
+make_directory() { mkdir -p "$1" && chmod "$2" "$1"; }
+
+write_config() {
+	cp "$work/config.yaml" "$work/config"
+	[ -z "$failsafe" ] || failsafe_lines "${failsafe% *}" "${failsafe#* }" >>"$work/config"
+	place "$work/config" "$root/etc/portward/config.yaml" 0644
+}
+
+# The release's executable beside the one that runs; it has to run here, and to understand the settings.
+stage_executable() {
+	make_directory "$root/usr/local/bin" 0755 && gzip -dc "$work/portward-$target.gz" >"$staged" && chmod 0755 "$staged" || return 1
+	version=$("$staged" version 2>&1) || fail "portward does not run on this host: $version"
+	case $version in
+	"portward "*) ;;
+	*) fail "portward does not run on this host: $version" ;;
+	esac
+	[ ! -f "$root/etc/portward/config.yaml" ] || check_settings
+}
+
+check_settings() {
+	"$staged" validate --config "$root/etc/portward/config.yaml" "$work/none" >"$work/settings" 2>&1 ||
+		fail "the new portward does not accept the settings, and nothing was changed: $(cat "$work/settings")"
+}
+
+# What starting portward would change; nothing where there are no policies.
+foretell() {
+	policies=$root/etc/portward/policies
+	if [ -z "$(find "$policies" -type f 2>/dev/null | head -n 1)" ]; then
+		say "There are no policies in $policies: nothing is blocked."
+		return 0
+	fi
+	portward=$root/usr/local/bin/portward
+	say "Policies are there already. What they change when portward starts:"
+	if "$portward" help plan >/dev/null 2>&1; then
+		"$portward" plan --config "$root/etc/portward/config.yaml" --policy-dir "$policies" || [ $? = 2 ] || say "portward plan failed; portward says why when it starts"
+	else
+		"$portward" validate --config "$root/etc/portward/config.yaml" "$policies" || say "portward does not enforce what is wrong"
+	fi
+}
+
+# Starts portward, or the new version of it; goes back to the old one when that fails. The rules stay in the kernel.
+start() {
+	if systemctl restart portward.service; then
+		rm -f "$previous"
+		return 0
+	fi
+	if [ -f "$previous" ]; then
+		mv -f "$previous" "$root/usr/local/bin/portward"
+		systemctl restart portward.service || true
+		fail "the new portward does not start, so the old one is back; see: journalctl -u portward"
+	fi
+	fail "portward does not start; see: journalctl -u portward"
+}
+
+replace_executable() {
+	rm -f "$previous"
+	if [ -f "$root/usr/local/bin/portward" ]; then ln "$root/usr/local/bin/portward" "$previous" || return 1; fi
+	mv -f "$staged" "$root/usr/local/bin/portward"
+}
+
+# --- the two tasks
+
+install_portward() {
+	find_release
+	check_host
+	fetch_release
+	changed=
+	first=1
+	[ ! -e "$root/usr/local/bin/portward" ] || first=
+	[ -e "$root/etc/portward/config.yaml" ] || offer_failsafe
+	say "portward for $target from $origin:"
+	mkdir "$work/none"
+	step "unpack and try the executable" stage_executable
+	if [ -n "$dry_run" ] || ! cmp -s "$staged" "$root/usr/local/bin/portward"; then
+		changed=1
+		step "put it at $root/usr/local/bin/portward" replace_executable
+	else
+		rm -f "$staged"
+	fi
+	for name in $units; do
+		put "$work/$name" "/etc/systemd/system/${name#systemd/}" 0644
+	done
+	[ -z "$has_manual" ] || put "$work/portward.8" /usr/local/share/man/man8/portward.8 0644
+	[ -d "$root/etc/portward/policies" ] || step "make $root/etc/portward/policies, without policies" make_directory "$root/etc/portward/policies" 0755
+	[ -d "$root/var/lib/portward" ] || step "make $root/var/lib/portward" make_directory "$root/var/lib/portward" 0700
+	if [ -e "$root/etc/portward/config.yaml" ]; then
+		say "- keep $root/etc/portward/config.yaml"
+	else
+		step "write $root/etc/portward/config.yaml${failsafe:+, with SSH from ${failsafe% *} as failsafe}" write_config
+	fi
+	if [ -z "$changed" ] && systemctl is-active --quiet portward.service && systemctl is-enabled --quiet portward.service; then
+		say "Nothing changed: this version is installed and runs."
+		return 0
+	fi
+	step "systemctl daemon-reload" systemctl daemon-reload
+	step "systemctl enable portward.service portward-restore.service" systemctl enable --quiet portward.service portward-restore.service
+	if [ -n "$first" ] && [ -z "$dry_run" ]; then foretell; fi
+	step "systemctl restart portward.service; rules that are in force stay so meanwhile" start
+	[ -n "$dry_run" ] || say "$version runs. Policies go to $root/etc/portward/policies; see: portward status"
+}
+
+# release [usb]: with the settings below --root, if that was given.
+release() {
+	if [ -n "$root" ]; then set -- "$@" --state-dir "$root/var/lib/portward"; fi
+	if [ -f "$root/etc/portward/config.yaml" ]; then set -- "$@" --config "$root/etc/portward/config.yaml"; fi
+	"$root/usr/local/bin/portward" release "$@"
+}
+
+# Once the rules are gone the state says nothing any more; if they cannot be removed, portward stays to do it.
+release_rules() {
+	release && release usb && return 0
+	fail "the rules were NOT released, and portward is still installed. Find out why, or remove the table with
+  nft delete table inet kubearmor
+and run this again"
+}
+
+remove_files() {
+	rm -f "$root/usr/local/bin/portward" "$staged" "$previous" "$root/usr/local/share/man/man8/portward.8"
+	for name in $units; do rm -f "$root/etc/systemd/system/${name#systemd/}"; done
+	rmdir "$root/etc/systemd/system/nftables.service.d" 2>/dev/null || true
+}
+
+stop_services() {
+	for unit in portward.service portward-restore.service; do
+		if [ -e "$root/etc/systemd/system/$unit" ]; then systemctl disable --quiet --now "$unit" || return 1; fi
+	done
+}
+
+reload_services() {
+	systemctl daemon-reload && { systemctl reset-failed portward.service portward-restore.service 2>/dev/null || true; }
+}
+
+uninstall_portward() {
+	[ "$(id -u)" = 0 ] || fail "run this as root"
+	command -v systemctl >/dev/null || fail "there is no systemctl"
+	elsewhere=$(sed -n 's/^[[:space:]]*\(stateDir\|policyDir\|file\):[[:space:]]*//p' "$root/etc/portward/config.yaml" 2>/dev/null)
+	step "stop portward" stop_services
+	if [ -x "$root/usr/local/bin/portward" ]; then
+		step "release the rules and the USB devices" release_rules
+	else
+		say "note: portward is not at $root/usr/local/bin/portward, so no rules were released"
+	fi
+	step "remove the executable, the units and the man page" remove_files
+	step "systemctl daemon-reload" reload_services
+	if [ -n "$purge" ]; then
+		step "remove $root/etc/portward and $root/var/lib/portward" rm -rf "$root/etc/portward" "$root/var/lib/portward"
+		[ -z "$elsewhere" ] || say "note: the settings named other places, which are left as they are: $elsewhere"
+	else
+		say "Settings, policies and state stay in $root/etc/portward and $root/var/lib/portward; --purge removes them."
+	fi
+}
+
+main() {
+	set -eu
+	umask 022
+	from='' url='' public_key='' root='' dry_run='' purge='' failsafe='' failsafe_ssh='' task=install work=''
+	units="systemd/portward.service systemd/portward-restore.service systemd/nftables.service.d/portward.conf"
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--from | --url | --public-key | --root)
+			[ -n "${2:-}" ] || wrong "$1 needs a value"
+			case $1 in
+			--from) from=$2 ;;
+			--url) url=$2 ;;
+			--public-key) public_key=$2 ;;
+			--root) root=$2 ;;
+			esac
+			shift
+			;;
+		--failsafe-ssh) failsafe_ssh=1 ;;
+		--dry-run) dry_run=1 ;;
+		--uninstall) task=uninstall ;;
+		--purge) purge=1 ;;
+		--help | -h)
+			usage
+			return 0
+			;;
+		*) wrong "unknown option $1" ;;
+		esac
+		shift
+	done
+	root=${root%/}
+	[ -z "$public_key" ] || [ -r "$public_key" ] || wrong "--public-key $public_key cannot be read"
+	[ -z "$purge" ] || [ $task = uninstall ] || wrong "--purge goes with --uninstall"
+	staged=$root/usr/local/bin/.portward.new
+	previous=$root/usr/local/bin/.portward.previous
+	if [ $task = uninstall ]; then
+		uninstall_portward
+		return 0
+	fi
+	identify
+	work=$(mktemp -d)
+	trap 'rm -rf "$work"; rm -f "$staged" "$previous"' EXIT
+	trap 'exit 1' HUP INT TERM
+	install_portward
+}
+
+# In braces, so that a part of this line is no command either.
+{ main "$@"; }

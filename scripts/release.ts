@@ -196,7 +196,6 @@ try {
 		targets: outcomes,
 	});
 
-	for (const file of files()) chmodSync(join(folder, file), 0o644);
 	const sums = files().map((file) => {
 		const digest = new Bun.SHA256().update(readFileSync(join(folder, file))).digest("hex");
 		return `${digest}  ${file}\n`;
@@ -205,6 +204,7 @@ try {
 	writeFileSync(join(folder, "SHA256SUMS"), text);
 	if (key !== null) writeFileSync(join(folder, "SHA256SUMS.sig"), sign(null, text, key));
 
+	for (const file of files()) chmodSync(join(folder, file), 0o644);
 	rmSync(out, { recursive: true, force: true });
 	mkdirSync(dirname(out), { recursive: true });
 	renameSync(folder, out);

@@ -8,6 +8,7 @@ import { confirm } from "./confirm.ts";
 import { explain } from "./explain.ts";
 import { panicOpen } from "./panic-open.ts";
 import { plan } from "./plan.ts";
+import { policy } from "./policy.ts";
 import { release } from "./release.ts";
 import { render } from "./render.ts";
 import { restore } from "./restore.ts";
@@ -35,6 +36,7 @@ export function allCommands(createWorker: (name: WorkerName) => Worker): readonl
 		usb,
 		release,
 		restore,
+		policy,
 		panicOpen,
 		resume,
 		version,

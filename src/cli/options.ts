@@ -60,7 +60,8 @@ function checkNames(args: readonly string[], options: OptionTable): void {
 		if (option.type === "boolean" && value !== undefined) {
 			throw new UsageError(`${rawName} takes no value; write ${rawName} alone`);
 		}
-		if (seen.has(name)) throw new UsageError(`${rawName} is given twice; give it once`);
+		if (seen.has(name) && option.multiple !== true)
+			throw new UsageError(`${rawName} is given twice; give it once`);
 		seen.add(name);
 	}
 }

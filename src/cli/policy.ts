@@ -1,0 +1,56 @@
+/** `portward policy`: signing policy directories, and checking their signatures. */
+
+import { suggest } from "../policy/suggest.ts";
+import { type Command, type Io, UsageError } from "./command.ts";
+import { policyKeygen } from "./policy-keygen.ts";
+import { policySign } from "./policy-sign.ts";
+import { policyVerify } from "./policy-verify.ts";
+
+const help = `Usage: portward policy keygen --out FILE
+       portward policy sign DIR --key FILE [--serial N] [--force]
+       portward policy verify DIR --trusted-key KEY...
+       portward policy verify DIR --config FILE
+
+Signed policies. With policySignature: required a host enforces a policy
+directory only as a whole, as the owner of one of its trustedKeys signed it,
+and never an older one than it enforced before. keygen makes an Ed25519 key
+and prints its public form for trustedKeys. sign writes two hidden files into
+DIR, a manifest with the hash of every policy file and its signature; sign
+again after every change. verify says whether a host would take DIR. None of
+them needs root or a daemon.
+
+The manifest is .portward-manifest.json; .portward-manifest.sig holds the
+public key, a space, and the signature over the manifest's bytes in base64.
+
+  --out FILE         where the private key goes, for its owner alone (PEM)
+  --key FILE         the private key: of keygen, or of openssl genpkey
+  --serial N         which version this is (default: one more than before)
+  --force            sign policies that have errors
+  --trusted-key KEY  ed25519:BASE64, or a file with it or with PEM; may be
+                     given several times
+  --config FILE      settings whose trustedKeys and state directory count
+`;
+
+const verbs: Readonly<Record<string, (args: readonly string[], io: Io) => Promise<number>>> = {
+	keygen: policyKeygen,
+	sign: policySign,
+	verify: policyVerify,
+};
+
+export const policy: Command = {
+	name: "policy",
+	summary: "signed policies: keygen, sign, verify",
+	help,
+	run(args, io) {
+		const [verb, ...rest] = args;
+		const names = Object.keys(verbs);
+		if (verb === undefined) throw new UsageError(`write one of ${names.join(", ")}`);
+		const run = Object.hasOwn(verbs, verb) ? verbs[verb] : undefined;
+		if (run === undefined) {
+			throw new UsageError(
+				`there is no ${JSON.stringify(verb.slice(0, 80))}; ${suggest(verb, names, "verbs")}`,
+			);
+		}
+		return run(rest, io);
+	},
+};

@@ -13,6 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { damagedMessage, digest, entryCode, keptVariables, seal } from "../../scripts/seal.ts";
+import { sealOf, withoutEntryCode } from "../support/sealed.ts";
 import { executable } from "../system/support/built.ts";
 
 const root = resolve(import.meta.dir, "../..");
@@ -43,32 +44,6 @@ function changed(change: (bytes: Buffer) => void): string {
 	rmSync(path, { force: true });
 	writeFileSync(path, bytes, { mode: 0o755 });
 	return path;
-}
-
-/** Where the loaded segment that contains `address` has it in the file. */
-function offsetOf(bytes: Buffer, address: bigint): number {
-	for (let index = 0; index < bytes.readUInt16LE(56); index++) {
-		const header = 64 + 56 * index;
-		const start = bytes.readBigUInt64LE(header + 16);
-		if (bytes.readUInt32LE(header) !== 1 || address < start) continue;
-		if (address < start + bytes.readBigUInt64LE(header + 32)) {
-			return Number(bytes.readBigUInt64LE(header + 8) + address - start);
-		}
-	}
-	throw new Error(`no segment holds ${address}`);
-}
-
-/** The words that the entry code compares with. */
-function table(bytes: Buffer) {
-	const code = entryCode.get(bytes.readUInt16LE(18))?.code.length ?? 0;
-	const at = offsetOf(bytes, bytes.readBigUInt64LE(24)) + code;
-	const word = (index: number) => bytes.readBigUInt64LE(at + 8 * index);
-	return {
-		pointer: offsetOf(bytes, word(0)),
-		program: offsetOf(bytes, word(1)),
-		words: Number(word(3)),
-		entry: word(6),
-	};
 }
 
 const damaged = { code: 1, signal: undefined, out: "", error: damagedMessage };
@@ -104,17 +79,17 @@ describe("the entry code", () => {
 
 describe("a damaged executable", () => {
 	test("without the address of its program says so and ends; the runtime alone would be plain Bun", () => {
-		const { pointer, entry } = table(whole);
+		const { pointer } = sealOf(whole);
 		expect(spawn([changed((bytes) => bytes.fill(0, pointer, pointer + 8)), "--version"])).toEqual(damaged);
 		const bare = changed((bytes) => {
 			bytes.fill(0, pointer, pointer + 8);
-			bytes.writeBigUInt64LE(entry, 24);
+			withoutEntryCode(bytes).copy(bytes);
 		});
 		expect(spawn([bare, "-e", "console.log(6 * 7)"]).out).toBe("42\n");
 	});
 
 	test.each(["first", "middle", "last"])("with one bit of its program changed, in its %s word", (where) => {
-		const { program, words } = table(whole);
+		const { program, words } = sealOf(whole);
 		const word = { first: 0, middle: words >> 1, last: words - 1 }[where] ?? 0;
 		const path = changed((bytes) => {
 			const at = program + 8 * word;

@@ -29,6 +29,7 @@ import { PanicWatch, panicReadiness } from "./panic-watch.ts";
 import { PendingService } from "./pending-service.ts";
 import { WorkerClient } from "./rpc.ts";
 import type { Vitals } from "./service-manager.ts";
+import { SignatureDesk } from "./signature-desk.ts";
 import { StatusServer } from "./status-server.ts";
 import { storageWarnings } from "./storage-warnings.ts";
 import { UsbService } from "./usb-service.ts";
@@ -67,6 +68,7 @@ export class Daemon {
 	/** Why the last attempt put nothing in force, or "". */
 	#refusal = "";
 	readonly #panic: PanicWatch;
+	readonly #signature: SignatureDesk;
 	#usbStarted: Promise<void> = Promise.resolve();
 	#usbEnforced: Promise<void> = Promise.resolve();
 	readonly #applyDuration = new Histogram(applyDurationBounds);
@@ -142,6 +144,7 @@ export class Daemon {
 			run: (table) => this.#nft.call("probe", { table }),
 			warn: (message) => log.warn(message),
 		});
+		this.#signature = new SignatureDesk(outlets.sink, this.#identity);
 		this.#panic = new PanicWatch({
 			stateDirectory: config.stateDir,
 			table: config.table,
@@ -278,6 +281,7 @@ export class Daemon {
 
 	/** Devices do not wait for the firewall's ruleset, which may take seconds to load. */
 	#onRead(reloaded: Reloaded): void {
+		this.#signature.read(reloaded.signature, this.#options.config.policyDir);
 		this.#findings.log(this.#enforcer.reloaded?.diagnostics ?? []);
 		this.#usbEnforced = this.#usbStarted.then(() => this.#usb.enforce(reloaded.devices, reloaded.complete));
 	}
@@ -346,6 +350,7 @@ export class Daemon {
 			hostname: this.#identity.hostName,
 			panic: this.#panic.state,
 			pending: this.#pending.changes.state,
+			signature: this.#signature.state,
 			nodeLabels: reloaded?.nodeLabels ?? config.nodeLabels,
 			enforcers: {
 				network: networkState(this.#enforcer, config, this.#accounts.latest),
@@ -356,6 +361,7 @@ export class Daemon {
 			drift: this.#drift,
 			warnings: [
 				...this.#warnings,
+				...this.#signature.warnings,
 				...this.#status.warnings,
 				...this.#observers.warnings,
 				...storageWarnings(config),

@@ -4,6 +4,7 @@ import type { PlannedFailsafe } from "../compile/plan.ts";
 import type { Posture } from "../config/model.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { Action, Direction } from "../policy/model.ts";
+import type { SignatureState } from "./signature-status.ts";
 
 export interface EnforcerState {
 	/** `open`: panic-open stands, and every packet passes. */
@@ -110,6 +111,8 @@ export interface DaemonState {
 	readonly panic: PanicState | null;
 	/** Null while nothing waits for its confirmation. */
 	readonly pending: PendingState | null;
+	/** Null where policies need no signature. */
+	readonly signature: SignatureState | null;
 	/** System and configured labels merged. */
 	readonly nodeLabels: Readonly<Record<string, string>>;
 	readonly enforcers: { readonly network: NetworkEnforcerState; readonly usb: UsbEnforcerState };
@@ -133,6 +136,8 @@ export interface StatusDocument {
 	readonly version: string;
 	readonly hostname: string;
 	readonly panic: PanicState | null;
+	/** Null where policies need no signature. */
+	readonly signature: SignatureState | null;
 	/** Null while nothing waits for its confirmation. */
 	readonly pending: PendingState | null;
 	readonly nodeLabels: Readonly<Record<string, string>>;
@@ -181,6 +186,7 @@ export function statusDocument(state: DaemonState): StatusDocument {
 		hostname: state.hostname,
 		panic: state.panic,
 		pending: state.pending,
+		signature: state.signature,
 		nodeLabels: state.nodeLabels,
 		ready: { ready: state.readiness.ready, body: state.readiness.body },
 		enforcers: state.enforcers,

@@ -47,6 +47,7 @@ test("the document has the documented fields, sums of a policy's rules, and no o
 		hostname: "vm1",
 		panic: null,
 		pending: null,
+		signature: null,
 		nodeLabels: { "kubernetes.io/hostname": "vm1" },
 		ready: { ready: true, body: "enforced: what is on disk" },
 		enforcers: {

@@ -88,9 +88,14 @@ function restoreAll(config: Config, io: Io): number {
 	if (distrusted !== null) problem(`${stateDir} is not believed: ${distrusted}`);
 	const panic = readPanic(stateDir);
 	if (panic.problem !== null) problem(panic.problem);
+	// Devices come first: they appear while a large ruleset is being loaded, and the network does not.
+	let usb: number = exit.ok;
+	const found = (ruleset: BootRuleset) => {
+		usb = restoreUsb(config, ruleset, io, problem);
+	};
 	const opened = withKernelTable(
 		table,
-		(kernel): Restored => {
+		(kernel): Told => {
 			const rulesets = bootRulesets({
 				config,
 				stateDirectory: stateDir,
@@ -101,25 +106,26 @@ function restoreAll(config: Config, io: Io): number {
 				problem,
 			});
 			if (!config.enableNetworkPolicyEnforcer || panic.open) {
-				if (panic.open) openTable(() => kernel.open(), problem);
 				const next = rulesets.next();
-				const ruleset = next.done ? null : next.value;
-				return { ruleset, code: exit.ok, text: panic.open ? panicText(panic.record.reason) : disabledText };
+				if (!next.done) found(next.value);
+				if (!panic.open) return { code: exit.ok, text: disabledText };
+				openTable(() => kernel.open(), problem);
+				return { code: exit.ok, text: panicText(panic.record.reason) };
 			}
-			const restored = restoreNetwork(kernel, rulesets, problem);
+			const restored = restoreNetwork(kernel, rulesets, found, problem);
 			if (restored.result === "loaded") kernel.collect();
-			return { ruleset: restored.ruleset, ...told(restored, table) };
+			return told(restored, table);
 		},
 		adoptConnections,
 	);
-	if (!opened.ok) problem(opened.message);
-	// Without nftables the devices are guarded all the same.
-	const network: Restored = opened.ok
-		? opened.value
-		: { ruleset: anyRuleset(config), code: exit.failure, text: "" };
+	if (!opened.ok) {
+		problem(opened.message);
+		if (distrusted === null) guardDevicesAlone(config, found);
+		return exit.failure;
+	}
+	const network = opened.value;
 	if (network.warning === true) io.error(network.text);
 	else io.out(network.text);
-	const usb = restoreUsb(config, network.ruleset, io, problem);
 	return network.code === exit.ok ? usb : network.code;
 }
 
@@ -134,10 +140,6 @@ function panicText(reason: string): string {
 	return `packets are not filtered, after panic-open (${escapeForTerminal(reason)}), until portward resume\n`;
 }
 
-interface Restored extends Told {
-	readonly ruleset: BootRuleset | null;
-}
-
 /** What is said, and whether it is a complaint. */
 interface Told {
 	readonly code: number;
@@ -149,11 +151,11 @@ function told(restored: NetworkRestore, table: string): Told {
 	const well = (text: string): Told => ({ code: exit.ok, text: `${text}\n` });
 	switch (restored.result) {
 		case "loaded":
-			return well(`table inet ${table} is in force again, from ${restored.ruleset.origin}`);
+			return well(`table inet ${table} is in force again, from ${restored.origin}`);
 		case "present":
 			return well(`table inet ${table} is in force already, and stays`);
 		case "unfiltered":
-			return well(`${restored.ruleset.origin} filters no packets`);
+			return well(`${restored.origin} filters no packets`);
 		case "none":
 			break;
 	}
@@ -176,23 +178,21 @@ function told(restored: NetworkRestore, table: string): Told {
 	}
 }
 
-/** Where nftables cannot be opened, devices still can be locked. */
-function anyRuleset(config: Config): BootRuleset | null {
-	for (const version of ["newest", "previous"] as const) {
-		const saved = readBootState(config.stateDir, version);
-		if (saved.ok) return { origin: "", ...saved.state };
-	}
-	return null;
+/** Where nftables cannot be opened, devices are locked all the same. */
+function guardDevicesAlone({ stateDir }: Config, found: (ruleset: BootRuleset) => void): void {
+	const newest = readBootState(stateDir, "newest");
+	const saved = newest.ok ? newest : readBootState(stateDir, "previous");
+	if (saved.ok) found({ origin: "", ...saved.state });
 }
 
 function restoreUsb(
 	config: Config,
-	ruleset: BootRuleset | null,
+	ruleset: BootRuleset,
 	io: Io,
 	problem: (message: string) => void,
 ): number {
 	const enabled = config.enableKubeArmorHostPolicy && config.enableUSBDeviceHandler;
-	if (!enabled || ruleset === null || !ruleset.usbLock) return exit.ok;
+	if (!enabled || !ruleset.usbLock) return exit.ok;
 	const locked = restoreUsbLock(config.stateDir, new Sysfs(sysfsRoot), bootId());
 	if (!locked.ok) {
 		for (const error of locked.errors) problem(`USB: ${error}`);

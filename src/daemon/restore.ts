@@ -11,42 +11,41 @@ export type RestoreTable = Pick<KernelTable, "inspect" | "isComplete" | "apply" 
 
 export type NetworkRestore =
 	/** `loaded`: now. `present`: a ruleset of ours was in force already. `unfiltered`: it holds no rules for packets. */
-	| { readonly result: "loaded" | "unfiltered"; readonly ruleset: BootRuleset }
-	| { readonly result: "present"; readonly ruleset: BootRuleset | null }
-	| { readonly result: "none"; readonly end: BootEnd; readonly ruleset: BootRuleset | null };
+	| { readonly result: "loaded" | "unfiltered"; readonly origin: string }
+	| { readonly result: "present" }
+	| { readonly result: "none"; readonly end: BootEnd };
 
 /**
  * Loads the first ruleset that the kernel takes, unless one of ours is in force. Packets are unfiltered until all of
  * it is there, and then meet all of it; a table of ours that is incomplete is closed meanwhile.
+ * @param found told of the newest ruleset that can be read, before anything is loaded: what it says about devices holds
+ * also where the kernel refuses its rules.
  * @param problem told why a ruleset is passed over.
  */
 export function restoreNetwork(
 	table: RestoreTable,
 	rulesets: Generator<BootRuleset, BootEnd>,
+	found: (ruleset: BootRuleset) => void,
 	problem: (message: string) => void,
 ): NetworkRestore {
 	const inspected = table.inspect();
 	if (!inspected.ok) problem(inspected.error);
 	const state = inspected.ok ? inspected.state : "absent";
-	if (state === "ours" && table.isComplete()) {
+	const whole = state === "ours" && table.isComplete();
+	for (let first = true; ; first = false) {
 		const next = rulesets.next();
-		return { result: "present", ruleset: next.done ? null : next.value };
-	}
-	let first: BootRuleset | null = null;
-	for (;;) {
-		const next = rulesets.next();
-		if (next.done) return { result: "none", end: next.value, ruleset: first };
-		const ruleset = next.value;
-		// The newest that can be read says what devices need, also where the kernel refuses its rules.
-		first ??= ruleset;
-		if (ruleset.plan === null) return { result: "unfiltered", ruleset: first };
-		const result = state === "ours" ? table.replace(ruleset.plan) : table.apply(ruleset.plan);
+		if (!next.done && first) found(next.value);
+		if (whole) return { result: "present" };
+		if (next.done) return { result: "none", end: next.value };
+		const { plan, origin } = next.value;
+		if (plan === null) return { result: "unfiltered", origin };
+		const result = state === "ours" ? table.replace(plan) : table.apply(plan);
 		if (result.ok) {
 			if (result.unadopted !== undefined) problem(`open connections may stall: ${result.unadopted}`);
-			return { result: "loaded", ruleset: { ...ruleset, usbLock: first.usbLock } };
+			return { result: "loaded", origin };
 		}
-		problem(`${ruleset.origin} cannot be loaded: ${result.error}`);
-		if (result.reason === "foreign") return { result: "none", end: "unusable", ruleset: first };
+		problem(`${origin} cannot be loaded: ${result.error}`);
+		if (result.reason === "foreign") return { result: "none", end: "unusable" };
 	}
 }
 

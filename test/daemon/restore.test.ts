@@ -106,40 +106,44 @@ function tryRestore(
 		replace: load("replace"),
 		collect: () => "",
 	};
-	const restored = restoreNetwork(table, rulesets, (problem) => problems.push(problem));
+	const restored = restoreNetwork(
+		table,
+		rulesets,
+		({ origin }) => calls.push(`found ${origin}`),
+		(problem) => problems.push(problem),
+	);
 	return { restored, calls, problems };
 }
 
-test("the first ruleset that the kernel takes is loaded, and no other is made; devices go by the newest", () => {
-	const { restored, calls, problems } = tryRestore(
-		"absent",
-		false,
-		[ruleset("a", true), ruleset("b"), ruleset("c")],
-		["a"],
-	);
-	expect(calls).toEqual(["offer a", "apply a", "offer b", "apply b"]);
-	expect(restored).toMatchObject({ result: "loaded", ruleset: { origin: "b", usbLock: true } });
+test("the first ruleset that the kernel takes is loaded, and no other is made; devices go by the newest, and first", () => {
+	const offered = [ruleset("a", true), ruleset("b"), ruleset("c")];
+	const { restored, calls, problems } = tryRestore("absent", false, offered, ["a"]);
+	expect(calls).toEqual(["offer a", "found a", "apply a", "offer b", "apply b"]);
+	expect(restored).toEqual({ result: "loaded", origin: "b" });
 	expect(problems).toEqual([expect.stringContaining("a cannot be loaded: no")]);
 });
 
 test("a whole table of ours stays, one that is not is replaced", () => {
-	expect(tryRestore("ours", true, [ruleset("a", true)])).toMatchObject({
-		calls: ["offer a"],
-		restored: { result: "present", ruleset: { usbLock: true } },
+	expect(tryRestore("ours", true, [ruleset("a")])).toMatchObject({
+		calls: ["offer a", "found a"],
+		restored: { result: "present" },
 	});
-	expect(tryRestore("ours", true, [])).toMatchObject({ restored: { result: "present", ruleset: null } });
-	expect(tryRestore("ours", false, [ruleset("a")]).calls).toEqual(["offer a", "replace a"]);
+	expect(tryRestore("ours", true, []).restored).toEqual({ result: "present" });
+	expect(tryRestore("ours", false, [ruleset("a")]).calls).toEqual(["offer a", "found a", "replace a"]);
 });
 
 test("another's table ends the search; what filters no packets ends it as well", () => {
-	const foreign = tryRestore("foreign", false, [ruleset("a", true), ruleset("b")]);
-	expect(foreign.calls).toEqual(["offer a", "apply a"]);
-	expect(foreign.restored).toMatchObject({ result: "none", end: "unusable", ruleset: { usbLock: true } });
-	const unfiltered = tryRestore("absent", false, [{ ...ruleset("a", true), plan: null }, ruleset("b")]);
-	expect(unfiltered.calls).toEqual(["offer a"]);
-	expect(unfiltered.restored).toMatchObject({ result: "unfiltered", ruleset: { usbLock: true } });
+	const foreign = tryRestore("foreign", false, [ruleset("a"), ruleset("b")]);
+	expect(foreign.calls).toEqual(["offer a", "found a", "apply a"]);
+	expect(foreign.restored).toEqual({ result: "none", end: "unusable" });
+	const unfiltered = tryRestore("absent", false, [{ ...ruleset("a"), plan: null }, ruleset("b")]);
+	expect(unfiltered.calls).toEqual(["offer a", "found a"]);
+	expect(unfiltered.restored).toEqual({ result: "unfiltered", origin: "a" });
 });
 
 test.each<BootEnd>(["first-start", "open", "unusable"])("where nothing is offered, it ends as %p", (end) => {
-	expect(tryRestore("absent", false, [], [], end).restored).toEqual({ result: "none", end, ruleset: null });
+	expect(tryRestore("absent", false, [], [], end)).toMatchObject({
+		calls: [],
+		restored: { result: "none", end },
+	});
 });

@@ -36,6 +36,9 @@ export const POLLIN = 0x1;
 export const EFD_NONBLOCK = 0o4000;
 export const EFD_CLOEXEC = 0o2000000;
 
+/** asm-generic/mman-common.h */
+export const MADV_DONTNEED = 4;
+
 /** asm-generic/errno-base.h, asm-generic/errno.h */
 export const EPERM = 1;
 export const ENOENT = 2;

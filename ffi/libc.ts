@@ -22,6 +22,7 @@ const FUNCTIONS = {
 	close: { args: ["int"], returns: "int" },
 	if_indextoname: { args: ["u32", "ptr"], returns: "ptr" },
 	clock_gettime: { args: ["int", "ptr"], returns: "int" },
+	madvise: { args: ["u64", "u64", "int"], returns: "int" },
 	syscall: { args: ["i64", "i64", "ptr", "i64", "ptr", "u64"], returns: "i64" },
 } as const satisfies Record<string, FFIFunction>;
 
@@ -175,6 +176,11 @@ export class Libc {
 	/** clock_gettime(2); fills `time`, a struct timespec: seconds and nanoseconds. */
 	clockGetTime(clock: number, time: BigInt64Array): CallResult {
 		return this.#result("clock_gettime", this.#symbols.clock_gettime(int(clock), time));
+	}
+
+	/** madvise(2) for the mapping from `start` on, both a multiple of the page size. */
+	madvise(start: bigint, bytes: bigint, advice: number): CallResult {
+		return this.#result("madvise", this.#symbols.madvise(start, bytes, int(advice)));
 	}
 
 	/** renameat2(2) by its number, as C libraries before glibc 2.28 have no wrapper; paths end in a NUL. */

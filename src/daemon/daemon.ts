@@ -1,5 +1,6 @@
 /** `portward run`: wires Workers, enforcer, alerts and HTTP together, for as long as the process lives. */
 
+import { releaseCodePages } from "../../ffi/code-pages.ts";
 import { InstanceLock } from "../../ffi/lock.ts";
 import type { Config } from "../config/model.ts";
 import { DriftFilter } from "../observe/drift-filter.ts";
@@ -229,6 +230,7 @@ export class Daemon {
 		this.#findings.logUnavailable(this.#enforcer.state);
 		// What starting left behind: most of this process's life it waits.
 		Bun.gc(true);
+		releaseCodePages();
 	}
 
 	/** Whether the first attempt put the policies in force, or was not asked to. */

@@ -24,6 +24,7 @@ import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { NetworkPolicy } from "../policy/model.ts";
 import { type ParsedDocument, type ParsedFile, parsePolicyFile } from "../policy/parse.ts";
 import { matchSelector, nodeLabels } from "../select/labels.ts";
+import { isPendingState } from "../store/pending-record.ts";
 import { type PolicyDirectory, PolicyDirectoryReader, type PolicyFile } from "../store/policy-directory.ts";
 import type { DocumentReport, OpenConnections, PolicySettings, Reloaded } from "./calls.ts";
 import { Connections } from "./connections.ts";
@@ -85,8 +86,7 @@ export class PolicyEngine {
 
 	constructor(settings: PolicySettings) {
 		this.#settings = settings;
-		// What a pending change has in its own state directory may be taken back.
-		const raises = settings.stateDirectory === settings.config.stateDir;
+		const raises = !isPendingState(settings.stateDirectory, settings.config);
 		this.#signed = new SignedPolicies(new PolicyDirectoryReader(settings.directory, settings), raises);
 		this.#store = new LastGoodStore(settings.stateDirectory);
 	}

@@ -33,19 +33,24 @@ const ticksPerSecond = 100;
 
 /** The nearest session among a process and its ancestors; null where none is found or may be read. */
 export function findSshSession(pid: number, proc = "/proc"): SshSession | null {
-	let found: SshSession | null = null;
+	let found: string | null = null;
+	let opened = 0;
 	let at = pid;
 	for (let step = 0; step < maxAncestors && at > 0; step++) {
 		const stat = readStat(`${proc}/${at}/stat`);
 		if (stat === null) break;
 		const connection = readVariable(`${proc}/${at}/environ`, "SSH_CONNECTION");
 		if (connection !== null && parseSshConnection(connection) !== null) {
-			if (found !== null && found.connection !== connection) break;
-			found = { connection, opened: stat.startTicks / ticksPerSecond };
+			if (found !== null && found !== connection) break;
+			found = connection;
+			opened = stat.startTicks / ticksPerSecond;
+		} else if (found !== null && servesOneConnection(`${proc}/${at}/cmdline`)) {
+			// A connection that is shared (ControlMaster of ssh_config(5)) is older than the shells that are in it.
+			opened = stat.startTicks / ticksPerSecond;
 		}
 		at = stat.parent;
 	}
-	return found;
+	return found === null ? null : { connection: found, opened };
 }
 
 /** Null for what sshd does not write. A zone (`%eth0`) is left out. */
@@ -72,6 +77,12 @@ function readStat(path: string): { readonly parent: number; readonly startTicks:
 	const parent = Number(fields?.[1]);
 	const startTicks = Number(fields?.[19]);
 	return Number.isSafeInteger(parent) && Number.isSafeInteger(startTicks) ? { parent, startTicks } : null;
+}
+
+/** By the title that sshd gives its processes: one that listens says so, or has its own path for a title. */
+function servesOneConnection(path: string): boolean {
+	const title = read(() => readBounded(path)) ?? "";
+	return /^sshd(?:-session|-auth)?: /u.test(title) && !title.includes("[listener]");
 }
 
 function readVariable(path: string, name: string): string | null {

@@ -1,6 +1,6 @@
 /** pending.json: the change that waits for its confirmation, written before it is enforced. */
 
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { readState } from "./state-file.ts";
 
 /** The SSH connection that a process belongs to. */
@@ -75,6 +75,11 @@ export function newChange(
 	now: number,
 ): PendingChange {
 	return { ...facts, started: now, deadline: now + facts.seconds, enforced: null, confirming: null };
+}
+
+/** Whether what is enforced with this state directory may still be taken back. */
+export function isPendingState(stateDirectory: string, settings: { readonly stateDir: string }): boolean {
+	return dirname(stateDirectory) === dirname(changeDirectory(settings.stateDir, "0"));
 }
 
 /** Where a client puts its copy of the policies that it asks for, in a directory of its own. */

@@ -12,8 +12,7 @@ import { lstat, readdir, readlink, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { type FileOperations, isAbsent } from "./pending-files.ts";
 import { idPattern } from "./pending-record.ts";
-import { readCopy, writeTree } from "./pending-tree.ts";
-import { isPolicyFile } from "./policy-directory.ts";
+import { isPolicyContent, readCopy, writeTree } from "./pending-tree.ts";
 
 /** Entries of an old content that are looked at; what is beyond stays beside, and is named. */
 const maxEntries = 100_000;
@@ -118,9 +117,8 @@ export class Replacement {
 			if (budget.left < 0) throw new Error(`${this.#beside} holds too much to be tidied away`);
 			const path = join(prefix, entry.name);
 			const to = join(this.target, path);
-			const hidden = entry.name.startsWith(".");
-			if (entry.isDirectory() && !hidden) await this.#carryOver(path, budget);
-			else if (hidden ? markPattern.test(entry.name) : await this.#isPolicies(path, entry)) {
+			if (entry.isDirectory() && !entry.name.startsWith(".")) await this.#carryOver(path, budget);
+			else if (await this.#isPolicies(path, entry)) {
 				await operations.removeFile(join(this.#beside, path));
 			} else if ((await lstat(to).catch(absentAsNull)) === null) {
 				await operations.makeDirectory(dirname(to), 0o755);
@@ -131,8 +129,8 @@ export class Replacement {
 	}
 
 	async #isPolicies(path: string, entry: Dirent): Promise<boolean> {
-		if (isPolicyFile(entry.name)) return true;
-		if (!entry.isSymbolicLink()) return false;
+		if (isPolicyContent(entry.name) || markPattern.test(entry.name)) return true;
+		if (!entry.isSymbolicLink() || entry.name.startsWith(".")) return false;
 		// Where it led may have been moved already.
 		const there = await stat(join(this.#beside, path)).catch(() => null);
 		return there === null || there.isDirectory();

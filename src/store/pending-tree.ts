@@ -3,8 +3,9 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { manifestFile, signatureFile } from "../policy/manifest.ts";
 import type { FileOperations } from "./pending-files.ts";
-import { PolicyDirectoryReader } from "./policy-directory.ts";
+import { isPolicyFile, PolicyDirectoryReader } from "./policy-directory.ts";
 
 /** Bytes of all policies of a set together. */
 export const maxTreeBytes = 256 * 1024 * 1024;
@@ -41,6 +42,9 @@ export function readTree(directory: string, options: { readonly checkPermissions
 		total += bytes.length;
 		files.push({ path, bytes });
 	}
+	const { manifest, signature } = read.signed;
+	if (manifest !== null) files.push({ path: manifestFile, bytes: manifest });
+	if (signature !== null) files.push({ path: signatureFile, bytes: signature });
 	if (total > maxTreeBytes)
 		problems.push(`${directory}: the policies have ${total} bytes; a change may have ${maxTreeBytes}`);
 	return problems.length > 0 ? { ok: false, problems } : { ok: true, files, digest: treeDigest(files) };
@@ -75,12 +79,18 @@ export async function writeTree(
 	for (const directory of directories) await operations.syncDirectory(directory);
 }
 
-/** Reads what `writeTree` wrote: regular files alone, hidden ones left out. Rejects with the system's error. */
+/** Whether an entry of that name belongs to a set of policies: a policy file, or what signs the set. */
+export function isPolicyContent(name: string): boolean {
+	if (name === manifestFile || name === signatureFile) return true;
+	return !name.startsWith(".") && isPolicyFile(name);
+}
+
+/** Reads what `writeTree` wrote: regular files alone, other hidden ones left out. Rejects with the system's error. */
 export async function readCopy(directory: string): Promise<readonly TreeFile[]> {
 	const files: TreeFile[] = [];
 	const walk = async (prefix: string): Promise<void> => {
 		for (const entry of await readdir(join(directory, prefix), { withFileTypes: true })) {
-			if (entry.name.startsWith(".")) continue;
+			if (entry.name.startsWith(".") && !isPolicyContent(entry.name)) continue;
 			const path = prefix === "" ? entry.name : `${prefix}/${entry.name}`;
 			if (entry.isDirectory()) await walk(path);
 			else if (entry.isFile()) files.push({ path, bytes: await readFile(join(directory, path)) });

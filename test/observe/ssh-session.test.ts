@@ -7,10 +7,17 @@ import { findSshSession, parseSshConnection } from "../../src/observe/ssh-sessio
 const proc = mkdtempSync(join(tmpdir(), "portward-proc-"));
 afterAll(() => rmSync(proc, { recursive: true }));
 
-function process(pid: number, parent: number, startTicks: number, environment: string | null): void {
+function process(
+	pid: number,
+	parent: number,
+	startTicks: number,
+	environment: string | null,
+	title = "sh",
+): void {
 	mkdirSync(join(proc, String(pid)));
 	const rest = Array.from({ length: 17 }, () => "0").join(" ");
 	writeFileSync(join(proc, `${pid}/stat`), `${pid} (a ) b) S ${parent} ${rest} ${startTicks} 0\n`);
+	writeFileSync(join(proc, `${pid}/cmdline`), `${title}\0`);
 	if (environment !== null) writeFileSync(join(proc, `${pid}/environ`), environment);
 }
 
@@ -33,6 +40,18 @@ describe("the session of a process", () => {
 		process(20, 11, 600, "SSH_CONNECTION=2001:db8::7 1 2001:db8::1 22\0");
 		process(21, 20, 700, "SSH_CONNECTION=nonsense\0XSSH_CONNECTION=1\0");
 		expect(findSshSession(21, proc)).toEqual({ connection: "2001:db8::7 1 2001:db8::1 22", opened: 6 });
+	});
+
+	test("is as old as sshd's process for the connection, which several shells may share, not as the one that listens", () => {
+		process(40, 1, 10, null, "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups");
+		process(41, 40, 200, null, "sshd: operator [priv]");
+		process(42, 41, 210, "", "sshd: operator@pts/0");
+		process(43, 42, 900, `SSH_CONNECTION=${connection}\0`);
+		expect(findSshSession(43, proc)).toEqual({ connection, opened: 2 });
+		process(50, 1, 10, null, "/usr/sbin/sshd");
+		process(51, 50, 300, null, "sshd-session: root@pts/1");
+		process(52, 51, 950, `SSH_CONNECTION=${connection}\0`);
+		expect(findSshSession(52, proc)).toEqual({ connection, opened: 3 });
 	});
 
 	test("is looked for in a circle of parents only so often", () => {

@@ -10,7 +10,8 @@ Usage: portward COMMAND [OPTION]...
 
 ${lines.join("\n")}
 
-\`portward help COMMAND\` tells more. Exit codes: 0 ok, 1 failure, 64 wrong usage.
-NO_COLOR in the environment turns colours off.
+\`portward help COMMAND\` tells more, \`man portward\` everything. Exit codes: 0 ok, 1
+failure, 2 \`plan\` found changes, 64 wrong usage. NO_COLOR in the environment turns
+colours off.
 `;
 }

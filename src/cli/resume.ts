@@ -7,12 +7,14 @@ import { ask } from "./control-client.ts";
 import { withKernelTable } from "./kernel.ts";
 import { parseOnlyOptions } from "./options.ts";
 import { isRoot, panicOptions, panicSettings } from "./panic-settings.ts";
+import { restore } from "./restore.ts";
 
 const help = `Usage: portward resume [--config FILE] [--state-dir DIR]
 
 Ends panic-open: the daemon reads the policies again and enforces them, and
 ends open connections that they block. Without a daemon that answers, the
-rules that the table still holds are in force again. For root alone.
+rules that the table still holds are in force again, or what portward restore
+puts back. For root alone.
 
   --config FILE    settings (default /etc/portward/config.yaml)
   --state-dir DIR  where the daemon keeps its state (default /var/lib/portward)
@@ -41,7 +43,7 @@ export const resume: Command = {
 			return exit.ok;
 		}
 		const answer = await ask(controlPath(stateDir), { verb: "resume" }, patienceMs);
-		if (!answer.answered) return closeDirectly(table, io);
+		if (!answer.answered) return closeDirectly(table, io, () => restore.run(args, io));
 		if (!answer.reply.ok) return fail(answer.reply.message);
 		io.out(`${escapeForTerminal(answer.reply.message)}\n`);
 		return exit.ok;
@@ -53,7 +55,8 @@ function stillOpen(table: string): boolean {
 	return looked.ok && looked.value;
 }
 
-function closeDirectly(table: string, io: Io): number {
+/** @param restoreSaved puts back what was saved for the next boot, where the kernel holds nothing. */
+async function closeDirectly(table: string, io: Io, restoreSaved: () => Promise<number>): Promise<number> {
 	const result = withKernelTable(table, (kernel) => kernel.close());
 	const error = !result.ok ? result.message : result.value.ok ? "" : result.value.error;
 	if (error !== "") {
@@ -63,10 +66,10 @@ function closeDirectly(table: string, io: Io): number {
 		return exit.failure;
 	}
 	const closed = result.ok && result.value.ok && result.value.closed;
-	io.out(
-		closed
-			? `no daemon answers: the rules that table inet ${table} holds are in force again\n`
-			: "no daemon answers, and there are no rules in the kernel: they come back when the daemon starts\n",
-	);
+	if (!closed) {
+		io.out("no daemon answers, and the kernel holds no rules: the saved ones are put back\n");
+		return restoreSaved();
+	}
+	io.out(`no daemon answers: the rules that table inet ${table} holds are in force again\n`);
 	return exit.ok;
 }

@@ -55,7 +55,7 @@ describe("panic-open and resume", () => {
 		const { code, out } = await portward("panic-open", "--reason", "r", "--config", config);
 		expect([code, out]).toEqual([0, expect.stringContaining("nothing is blocked")]);
 		expect(readPanic(files.path).open).toBe(true);
-		expect((await portward("resume", "--config", config)).out).toContain("when the daemon starts");
+		expect((await portward("resume", "--config", config)).out).toContain("there is nothing to restore");
 	});
 
 	test("leave a table of that name that is not ours", async () => {

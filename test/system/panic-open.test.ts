@@ -1,7 +1,8 @@
 /** panic-open and resume with real packets: with a daemon that runs, hangs or is gone, and over its restart. */
 
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { clearPanic, panicPath, readPanic, writePanic } from "../../src/store/panic.ts";
 import { executable } from "./support/built.ts";
 import { policy, port } from "./support/case.ts";
@@ -170,6 +171,19 @@ test("a machine that starts anew with the record blocks nothing until resume", a
 	expect(await passes()).toEqual(open);
 	expect(lab.guarded.run(["nft", "list", "tables"])).toBe("");
 	expect(portward("resume").code).toBe(0);
+	expect(await passes()).toEqual(enforced);
+});
+
+test("without a daemon and after a reboot, resume puts back the ruleset that was saved", async () => {
+	const first = await Daemon.start(lab.guarded, { policies }, home);
+	await eventually("the saved ruleset", () => existsSync(join(home.state, "boot.json")));
+	expect(panicOpen().code).toBe(0);
+	await first.stop();
+	// What a kernel was told is forgotten when it ends.
+	lab.guarded.nft("delete table inet kubearmor\n");
+	expect(portward("restore").out).toContain("until portward resume");
+	expect(await passes()).toEqual(open);
+	expect(portward("resume")).toMatchObject({ code: 0, error: "" });
 	expect(await passes()).toEqual(enforced);
 });
 

@@ -1,7 +1,7 @@
 /** What `portward restore` puts in force at boot, with real packets: after a daemon that ran, and after damage. */
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { executable } from "./support/built.ts";
 import { policy, port } from "./support/case.ts";
@@ -71,6 +71,33 @@ test("what the daemon enforced is in force again; a second time changes nothing;
 	);
 	expect(await blockedPorts(80, 81)).toEqual([80]);
 	expect(restore()).toMatchObject({ code: 0, out: expect.stringContaining("runs here") });
+});
+
+test("a change that waits for its confirmation does not outlive the boot; once confirmed it does", async () => {
+	const fresh = join(home.path, "fresh");
+	mkdirSync(fresh);
+	writeFileSync(join(fresh, "b.yaml"), blocks("b", 81));
+	const reboot = async (daemon: Daemon) => {
+		await daemon.stop("SIGKILL");
+		lab.guarded.nft(`delete table inet ${table}`);
+		expect(restore().code).toBe(0);
+	};
+	const apply = () =>
+		expect(run("apply", "--policy-dir", fresh, "--confirm-within", "120s")).toMatchObject({ code: 0 });
+	const first = await Daemon.start(lab.guarded, { policies: { "a.yaml": blocks("a", 80) } }, home);
+	apply();
+	expect(await blockedPorts(80, 81)).toEqual([81]);
+	await reboot(first);
+	expect(await blockedPorts(80, 81)).toEqual([80]);
+	rmSync(join(home.state, "pending.json"), { force: true });
+	rmSync(join(home.state, "pending.previous.json"), { force: true });
+	const second = await Daemon.start(lab.guarded, {}, home);
+	expect(await blockedPorts(80, 81)).toEqual([80]);
+	apply();
+	expect(run("confirm")).toMatchObject({ code: 0 });
+	await eventually("the state", () => readFileSync(state("boot.json"), "utf8").includes("b ingress"));
+	await reboot(second);
+	expect(await blockedPorts(80, 81)).toEqual([81]);
 });
 
 test("no packet that is blocked passes while the daemon takes the restored table over", async () => {

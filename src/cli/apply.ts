@@ -21,11 +21,11 @@ const help = `Usage: portward apply --policy-dir NEW [--confirm-within 60s]
                       [--config FILE] [--state-dir DIR]
                       [--insecure-permissions]
 
-Enforces the policies in NEW for a time. Prints the plan first (as portward plan
-does), then asks the running daemon, as root. Unless \`portward confirm\` comes
-in time, everything goes back to what was in force before by itself: when this
-session is cut off, when the daemon is killed, and when the machine is started
-anew. Time during which the machine sleeps counts.
+Enforces the policies in NEW for a time. Prints the plan first (as portward
+plan does), then asks the running daemon, as root. Unless \`portward confirm\`
+comes in time, everything goes back to what was in force before by itself: when
+this session is cut off, when the daemon is killed, and when the machine is
+started anew. Time during which the machine sleeps counts.
 
   1. portward apply --policy-dir NEW --confirm-within 2m
   2. open a new connection to this host
@@ -33,15 +33,15 @@ anew. Time during which the machine sleeps counts.
      portward rollback           goes back at once
 
 NEW is taken whole or not at all: it is refused when anything in it is broken,
-when others than root can write it, and, with policySignature: required, when it
-is not signed. Only one change can be pending. Until it is settled, changes of
+when others than root can write it, and, with policySignature: required, when
+it is not signed. Only one change can be pending. Until it is settled, changes of
 the configured policyDir wait.
 
   --policy-dir NEW          a directory of policies; it is copied
   --confirm-within TIME     from 10s to 24h, such as 90s or 10m
                             (default: confirmWithin of the settings, 60s)
   --config FILE             settings (default /etc/portward/config.yaml)
-  --state-dir DIR           the daemon's state (default: stateDir of the settings)
+  --state-dir DIR           the daemon's state (default: that of the settings)
   --insecure-permissions    accept files that others than root can write, where
                             the daemon does too
 

@@ -13,10 +13,10 @@ const help = `Usage: portward plan --policy-dir NEW [--config FILE] [--state-dir
 What would change if NEW were the policies: rule by rule, what becomes of what
 no rule matches, which open connections would be ended and which USB devices
 that are plugged in would be refused or work again. NEW is held against what is
-in force: the configured policyDir with the last good versions of what is broken
-there, or what is confirmed while another change waits for its confirmation.
-Reads the host, changes nothing, and needs no daemon. As another user than root
-it cannot read connection tracking, and says so.
+in force: the configured policyDir with the last good versions of what is
+broken there, or what is confirmed while another change waits for its
+confirmation. Reads the host, changes nothing, and needs no daemon. As another
+user than root it cannot read connection tracking, and says so.
 
 It warns where this SSH session, or the next one like it, would be refused.
 
@@ -39,8 +39,8 @@ It warns where this SSH session, or the next one like it, would be refused.
     usbDevices   {checked, reason, changes: [{port, vendorId, productId,
                  manufacturer, product, before, after, functions: [{interface,
                  className, refused, cause}]}]}
-    session      null, or {client, clientPort, server, serverPort, cut, refused,
-                 cause}
+    session      null, or {client, clientPort, server, serverPort, cut,
+                 refused, cause}
     failsafe     [{direction, index, protocol, cidr, port, interface}]
     diagnostics  warnings, as validate prints them
                  A cause is null or {policy, direction, index, action, file,

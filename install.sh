@@ -312,20 +312,28 @@ check_settings() {
 		fail "the new portward does not accept the settings, and nothing was changed: $(cat "$work/settings")"
 }
 
-# What starting portward would change; nothing where there are no policies.
+# Before the first start: what it would change, which is nothing where there are no policies. Policies that are there already
+# are held against none; where they would refuse this SSH session, portward is not started.
 foretell() {
 	policies=$root/etc/portward/policies
 	if [ -z "$(find "$policies" -type f 2>/dev/null | head -n 1)" ]; then
 		say "There are no policies in $policies: nothing is blocked."
 		return 0
 	fi
-	portward=$root/usr/local/bin/portward
 	say "Policies are there already. What they change when portward starts:"
-	if "$portward" help plan >/dev/null 2>&1; then
-		"$portward" plan --config "$root/etc/portward/config.yaml" --policy-dir "$policies" || [ $? = 2 ] || say "portward plan failed; portward says why when it starts"
-	else
-		"$portward" validate --config "$root/etc/portward/config.yaml" "$policies" || say "portward does not enforce what is wrong"
-	fi
+	{ sed '/^policyDir:/d' "$root/etc/portward/config.yaml" && printf '\npolicyDir: "%s"\n' "$work/none"; } >"$work/plan.yaml"
+	set -- plan --config "$work/plan.yaml" --state-dir "$root/var/lib/portward" --policy-dir "$policies"
+	code=0
+	"$root/usr/local/bin/portward" "$@" || code=$?
+	[ $code != 1 ] || say "note: portward cannot tell; it enforces what is right of the policies, and says what is wrong"
+	session=$("$root/usr/local/bin/portward" "$@" --json 2>/dev/null | tr -d ' \n' | sed -n 's/.*"session":{\([^}]*\)}.*/\1/p')
+	case $session in
+	*'"refused":true'*)
+		fail "portward is installed, but not started: its policies would refuse this SSH session.
+Change them, or write a failsafe into $root/etc/portward/config.yaml, and run this again; or start it all the same with
+  systemctl enable --now portward-restore.service portward.service"
+		;;
+	esac
 }
 
 # Starts portward, or the new version of it; goes back to the old one when that fails. The rules stay in the kernel.
@@ -355,8 +363,6 @@ install_portward() {
 	check_host
 	fetch_release
 	changed=
-	first=1
-	[ ! -e "$root/usr/local/bin/portward" ] || first=
 	[ -e "$root/etc/portward/config.yaml" ] || offer_failsafe
 	say "portward for $target from $origin:"
 	mkdir "$work/none"
@@ -383,8 +389,8 @@ install_portward() {
 		return 0
 	fi
 	step "systemctl daemon-reload" systemctl daemon-reload
+	if [ -z "$dry_run" ] && ! systemctl is-enabled --quiet portward.service; then foretell; fi
 	step "systemctl enable portward.service portward-restore.service" systemctl enable --quiet portward.service portward-restore.service
-	if [ -n "$first" ] && [ -z "$dry_run" ]; then foretell; fi
 	step "systemctl restart portward.service; rules that are in force stay so meanwhile" start
 	[ -n "$dry_run" ] || say "$version runs. Policies go to $root/etc/portward/policies; see: portward status"
 }

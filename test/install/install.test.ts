@@ -15,7 +15,7 @@ import {
 	writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { parseConfig } from "../../src/config/parse.ts";
 import { executable } from "../system/support/built.ts";
 import { checkout, makeRelease, type Options, Sandbox } from "./sandbox.ts";
@@ -176,7 +176,7 @@ describe.each(shells)("installing with %s", (words) => {
 			"var/lib/portward",
 		];
 		expect(modes.map((path) => sandbox.mode(path))).toEqual(["755", "644", "755", "700"]);
-		expect(sandbox.calls()).toEqual(starts);
+		expect(sandbox.calls().filter((call) => !call.includes("is-"))).toEqual(starts);
 
 		const before = sandbox.snapshot();
 		const again = install(sandbox, [], { shell });
@@ -259,6 +259,26 @@ describe.each(shells)("installing with %s", (words) => {
 		expect(purged.out).toContain("no rules were released");
 		expect(sandbox.paths()).toEqual(before);
 	});
+});
+
+test("a host that has no more than busybox and systemd will do", () => {
+	const bin = join(directory, "busybox");
+	mkdirSync(bin);
+	const busybox = Bun.which("busybox") ?? "";
+	for (const applet of Bun.spawnSync([busybox, "--list"]).stdout.toString().trim().split("\n"))
+		symlinkSync(busybox, join(bin, applet));
+	using sandbox = new Sandbox();
+	const before = sandbox.paths();
+	const options = { shell: [busybox, "ash"], path: bin };
+	const installed = install(sandbox, ["--failsafe-ssh"], {
+		...options,
+		env: { SSH_CONNECTION: "198.51.100.7 1 192.0.2.1 22" },
+	});
+	expect([installed.code, installed.error]).toEqual([0, ""]);
+	expect(sandbox.read("etc/portward/config.yaml")).toContain("cidr: 198.51.100.7/32\n");
+	const removed = sandbox.run(script, ["--uninstall", "--purge"], options);
+	expect([removed.code, removed.error]).toEqual([0, ""]);
+	expect(sandbox.paths()).toEqual(before);
 });
 
 describe("what does not go well changes nothing", () => {
@@ -679,12 +699,46 @@ describe("the failsafe for this SSH session", () => {
 	});
 });
 
-test("policies that are there already are told before they count", () => {
-	using sandbox = new Sandbox();
-	mkdirSync(join(sandbox.root, "etc/portward/policies"), { recursive: true });
-	cpSync(example, join(sandbox.root, "etc/portward/policies", basename(example)));
-	const result = install(sandbox);
-	expect(result.code).toBe(0);
-	expect(result.out).toContain("What they change when portward starts");
-	expect(result.out.indexOf("What they change")).toBeLessThan(result.out.indexOf("restart portward.service"));
+describe("policies that are there already", () => {
+	const refusal = [
+		"apiVersion: security.kubearmor.com/v1",
+		"kind: KubeArmorNetworkPolicy",
+		"metadata: { name: no-ssh }",
+		"spec:",
+		'  nodeSelector: { matchLabels: { "kubernetes.io/hostname": "*" } }',
+		"  ingress:",
+		"  - { action: Block, ports: [{ protocol: TCP, port: 22 }] }",
+		"",
+	].join("\n");
+	const env = { SSH_CONNECTION: "198.51.100.7 51234 192.0.2.1 22" };
+
+	test("are told before they count", () => {
+		using sandbox = new Sandbox();
+		sandbox.write("etc/portward/policies/a.yaml", refusal);
+		const result = install(sandbox);
+		expect([result.code, result.error]).toEqual([0, ""]);
+		const told = result.out.indexOf("+ Block no-ssh ingress[0]");
+		expect(told).toBeGreaterThan(0);
+		expect(told).toBeLessThan(result.out.indexOf("restart portward.service"));
+	});
+
+	test("do not count when they would refuse this SSH session, until somebody says so", () => {
+		using sandbox = new Sandbox();
+		sandbox.write("etc/portward/policies/a.yaml", refusal);
+		const result = install(sandbox, [], { env });
+		expect(result.code).toBe(1);
+		expect(result.error).toContain("would refuse this SSH session");
+		expect(sandbox.calls().filter((call) => /enable |restart/u.test(call))).toEqual([]);
+		expect(sandbox.has("usr/local/bin/portward")).toBe(true);
+		// Again is no way around it.
+		expect(install(sandbox, [], { env }).code).toBe(1);
+	});
+
+	test("count where a failsafe lets it in", () => {
+		using sandbox = new Sandbox();
+		sandbox.write("etc/portward/policies/a.yaml", refusal);
+		const result = install(sandbox, ["--failsafe-ssh"], { env });
+		expect([result.code, result.error]).toEqual([0, ""]);
+		expect(sandbox.calls().filter((call) => !call.includes("is-"))).toEqual(starts);
+	});
 });

@@ -142,10 +142,20 @@ export class Sandbox implements Disposable {
 			"--root",
 			this.root,
 		];
-		const inside = `mount -t tmpfs none /sys && { ${before}\n} && { "$@"; code=$?; ${after}\nexit $code; }`;
+		const inside = `/usr/bin/mount -t tmpfs none /sys && { ${before}\n} && { "$@"; code=$?; ${after}\nexit $code; }`;
 		const isolation = ["--mount", "--pid", "--fork", "--mount-proc", ...(network ? [] : ["--net"])];
 		const { exitCode, stdout, stderr } = Bun.spawnSync(
-			["setsid", "--wait", "unshare", ...isolation, "sh", "-c", inside, "sh", ...command],
+			[
+				"/usr/bin/setsid",
+				"--wait",
+				"/usr/bin/unshare",
+				...isolation,
+				"/bin/sh",
+				"-c",
+				inside,
+				"sh",
+				...command,
+			],
 			{
 				cwd: this.directory,
 				env: { PATH: `${this.stubs}:${path ?? process.env.PATH}`, TMPDIR: this.directory, ...env },

@@ -46,7 +46,7 @@ export const panicOpen: Command = {
 		}
 		// The record comes first: a daemon that is told, or started, finds it there.
 		const unwritten = writePanic(settings.stateDir, reason, Date.now());
-		return unwritten === null ? open(settings, io) : openUnrecorded(settings, unwritten, io);
+		return unwritten === null ? open(settings, io) : openUnrecorded(settings, reason, unwritten, io);
 	},
 };
 
@@ -83,19 +83,32 @@ async function open(settings: PanicSettings, io: Io): Promise<number> {
 const afterwards =
 	"It is recorded, and holds over restarts, until `portward resume`. USB devices stay as they are.\n";
 
-/** Without the record a daemon would close the table at once. */
-function openUnrecorded({ table, stateDir }: PanicSettings, error: string, io: Io): number {
-	io.error(
-		`portward: it cannot be recorded in ${escapeForTerminal(stateDir)}: ${escapeForTerminal(error)}\n`,
-	);
+/** A full disk is no reason to stay shut: the daemon keeps it in mind, and without one nobody closes the table. */
+async function openUnrecorded(
+	{ table, stateDir }: PanicSettings,
+	reason: string,
+	error: string,
+	io: Io,
+): Promise<number> {
+	const problem = (message: string) => io.error(`portward: ${escapeForTerminal(message)}\n`);
+	problem(`it cannot be recorded in ${stateDir}: ${error}`);
+	const answer = await ask(controlPath(stateDir), { verb: "panic-open", unrecorded: reason }, patienceMs);
+	if (answer.answered && answer.reply.ok) {
+		io.out(`${escapeForTerminal(answer.reply.message)}\n`);
+		problem("unrecorded, this lasts until resume, or until the daemon ends");
+		return exit.failure;
+	}
 	if (InstanceLock.isHeld(table)) {
-		io.error(
-			"portward: nothing is opened, as the daemon would close it at once; stop the daemon, then: portward release\n",
+		problem(
+			answer.answered
+				? answer.reply.message
+				: "nothing is opened, as a daemon that does not answer would close it",
 		);
+		problem("stop the daemon, then: portward release");
 		return exit.failure;
 	}
 	if (openDirectly(table, io) === exit.ok)
-		io.error("portward: unrecorded, this lasts until the daemon starts or the machine restarts\n");
+		problem("unrecorded, this lasts until the daemon or the machine starts");
 	return exit.failure;
 }
 

@@ -1,6 +1,7 @@
 /** What passes over the control socket: one line of JSON each way, then the connection ends. */
 
 import * as v from "valibot";
+import { longestReason } from "../store/panic.ts";
 
 /** Bytes of a request, with room for the longest path (PATH_MAX, limits.h) in JSON's escapes. */
 export const longestRequest = 32 * 1024;
@@ -13,6 +14,9 @@ export const patienceMs = 2000;
 
 /** Milliseconds that the daemon may take over a request; it says so where it takes longer. */
 export const performMs = 120_000;
+
+/** UTF-16 units of panic-open's reason. */
+const longestReasonUnits = 2 * longestReason;
 
 /** Seconds that a temporary permission may last. */
 export const longestPermission = 24 * 3600;
@@ -58,7 +62,11 @@ const request = v.variant("verb", [
 		session: v.nullable(session),
 	}),
 	v.strictObject({ verb: v.literal("rollback"), id: v.nullable(change) }),
-	v.strictObject({ verb: v.literal("panic-open") }),
+	v.strictObject({
+		verb: v.literal("panic-open"),
+		/** The reason, where it could not be recorded on the disk. */
+		unrecorded: v.optional(v.pipe(v.string(), v.nonEmpty(), v.maxLength(longestReasonUnits))),
+	}),
 	v.strictObject({ verb: v.literal("resume") }),
 	v.strictObject({
 		verb: v.literal("usb-allow"),

@@ -1,21 +1,25 @@
 /** What panic-open and resume ask of a running daemon, after they have changed the record themselves. */
 
-import type { ControlReply } from "./control-protocol.ts";
+import type { ControlReply, RequestOf } from "./control-protocol.ts";
 import type { NetworkEnforcer } from "./network-enforcer.ts";
 import type { PanicWatch } from "./panic-watch.ts";
 
 type Enforcer = Pick<NetworkEnforcer, "open" | "reload" | "state">;
 
 export interface PanicVerbs {
-	readonly "panic-open": () => Promise<ControlReply>;
+	readonly "panic-open": (request: RequestOf<"panic-open">) => Promise<ControlReply>;
 	readonly resume: () => Promise<ControlReply>;
 }
 
-/** Each looks at the record itself: the request carries nothing that could be forged. */
-export function panicVerbs(watch: Pick<PanicWatch, "check">, enforcer: Enforcer): PanicVerbs {
+/** Each looks at the record itself; only what could not be recorded is taken from the request. */
+export function panicVerbs(
+	watch: Pick<PanicWatch, "check" | "hold" | "release">,
+	enforcer: Enforcer,
+): PanicVerbs {
 	const answer = (ok: boolean, message: string): ControlReply => ({ ok, message });
 	return {
-		"panic-open": async () => {
+		"panic-open": async ({ unrecorded }) => {
+			if (unrecorded !== undefined) watch.hold(unrecorded);
 			if (watch.check() === null)
 				return answer(false, "the daemon sees no record of panic-open: it has another state directory");
 			const error = await enforcer.open();
@@ -25,6 +29,7 @@ export function panicVerbs(watch: Pick<PanicWatch, "check">, enforcer: Enforcer)
 				: answer(true, "the daemon has opened the network table and leaves it open");
 		},
 		resume: async () => {
+			watch.release();
 			if (watch.check() !== null)
 				return answer(false, "the daemon still sees a record of panic-open: it has another state directory");
 			await enforcer.reload();

@@ -9,7 +9,7 @@ import type { Logger } from "../report/log.ts";
 import type { HostIdentity } from "../report/network-alert.ts";
 import { panicAlert } from "../report/panic-alert.ts";
 import type { PanicState, Readiness } from "../report/status.ts";
-import { readPanic } from "../store/panic.ts";
+import { cleanReason, readPanic } from "../store/panic.ts";
 
 export interface PanicWatchOptions {
 	readonly stateDirectory: string;
@@ -32,6 +32,8 @@ export class PanicWatch {
 	readonly #options: PanicWatchOptions;
 	#state: PanicState | null = null;
 	#problem: string | null = null;
+	/** Stands in for a record that could not be written, for as long as this process lives. */
+	#held: PanicState | null = null;
 	#reminded = 0;
 	#timer: ReturnType<typeof setInterval> | null = null;
 
@@ -42,6 +44,16 @@ export class PanicWatch {
 	/** What `check` saw last. */
 	get state(): PanicState | null {
 		return this.#state;
+	}
+
+	/** Lets the table stay open without a record, until `release` or the end of this process. */
+	hold(reason: string): void {
+		this.#held ??= { since: new Date().toISOString(), reason: cleanReason(reason) };
+	}
+
+	/** Ends what `hold` began. */
+	release(): void {
+		this.#held = null;
 	}
 
 	/** Why the table is to stay open, or null. */
@@ -77,7 +89,7 @@ export class PanicWatch {
 		if (read.open) {
 			const { since, reason } = read.record;
 			this.#become({ since: new Date(since).toISOString(), reason });
-		} else if (read.problem === null) this.#become(null);
+		} else if (read.problem === null || this.#held !== null) this.#become(this.#held);
 		return this.#state;
 	}
 

@@ -128,6 +128,25 @@ describe("the watch over the record of panic-open", () => {
 	});
 });
 
+test("what could not be recorded holds in memory, until it is released", async () => {
+	const { watch, alerts } = setUp();
+	const enforcer = {
+		state: { state: "open", reason: "", generation: 1, elements: 0 } as const,
+		open: async () => "",
+		reload: async () => {},
+	};
+	const verbs = panicVerbs(watch, enforcer);
+	const request = { verb: "panic-open", unrecorded: "a full disk\u001b" } as const;
+	expect(await verbs["panic-open"](request)).toMatchObject({ ok: true });
+	expect(watch.check()).toMatchObject({ reason: "a full disk" });
+	const since = watch.state?.since;
+	await verbs["panic-open"](request);
+	expect(watch.state?.since).toBe(since ?? "");
+	await verbs.resume();
+	expect(watch.check()).toBeNull();
+	expect(alerts).toHaveLength(2);
+});
+
 describe("the verbs of panic-open and resume", () => {
 	const enforcer = (state: "active" | "disabled" | "unavailable" | "open", error = "") => {
 		const asked: string[] = [];
@@ -142,20 +161,25 @@ describe("the verbs of panic-open and resume", () => {
 		};
 	};
 	const open = { since: "2026-01-01T00:00:00.000Z", reason: "r" };
-	const seen = (state: typeof open | null) => ({ check: () => state });
+	const seen = (state: typeof open | null) => ({ check: () => state, hold: () => {}, release: () => {} });
+	const request = { verb: "panic-open" } as const;
 
 	test("panic-open opens only what a record says, and says what failed", async () => {
 		const stray = enforcer("active");
-		expect(await panicVerbs(seen(null), stray)["panic-open"]()).toMatchObject({ ok: false });
+		expect(await panicVerbs(seen(null), stray)["panic-open"](request)).toMatchObject({ ok: false });
 		expect(stray.asked).toEqual([]);
 		const good = enforcer("open");
-		expect(await panicVerbs(seen(open), good)["panic-open"]()).toMatchObject({ ok: true });
+		expect(await panicVerbs(seen(open), good)["panic-open"](request)).toMatchObject({ ok: true });
 		expect(good.asked).toEqual(["open"]);
-		expect(await panicVerbs(seen(open), enforcer("unavailable", "no memory"))["panic-open"]()).toEqual({
-			ok: false,
-			message: "no memory",
+		expect(await panicVerbs(seen(open), enforcer("unavailable", "no memory"))["panic-open"](request)).toEqual(
+			{
+				ok: false,
+				message: "no memory",
+			},
+		);
+		expect(await panicVerbs(seen(open), enforcer("disabled"))["panic-open"](request)).toMatchObject({
+			ok: true,
 		});
-		expect(await panicVerbs(seen(open), enforcer("disabled"))["panic-open"]()).toMatchObject({ ok: true });
 	});
 
 	test("resume reloads only when the record is gone, and says what is enforced then", async () => {

@@ -8,7 +8,8 @@ import { planJson, printPlan } from "./plan-text.ts";
 import { readSettings } from "./settings.ts";
 import { sysfsRoot } from "./usb-devices.ts";
 
-const help = `Usage: portward plan --policy-dir NEW [--config FILE] [--state-dir DIR] [--json]
+const help = `Usage: portward plan --policy-dir NEW [--config FILE] [--state-dir DIR]
+                     [--json]
 
 What would change if NEW were the policies: rule by rule, what becomes of what
 no rule matches, which open connections would be ended and which USB devices

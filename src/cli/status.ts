@@ -24,6 +24,9 @@ const statusShape = v.object({
 	version: v.string(),
 	hostname: v.string(),
 	panic: v.nullable(v.object({ since: v.string(), reason: v.string() })),
+	pending: v.nullable(
+		v.object({ id: v.string(), from: v.string(), secondsLeft: v.number(), waiting: v.boolean() }),
+	),
 	ready: v.object({ ready: v.boolean(), body: v.string() }),
 	enforcers: v.record(
 		v.string(),
@@ -99,6 +102,11 @@ function describe(document: v.InferOutput<typeof statusShape>): string {
 	const { panic } = document;
 	const lines = panic === null ? [] : [`OPEN: nothing is enforced on the network: ${panicReason(panic)}`];
 	lines.push(`portward ${document.version} on ${document.hostname}: ${document.ready.body}`);
+	if (document.pending !== null) {
+		const { id, from, secondsLeft, waiting } = document.pending;
+		const rest = waiting ? "; a change of the policy directory waits for that" : "";
+		lines.push(`change ${id} (${from}) rolls back in ${secondsLeft} s unless portward confirm comes${rest}`);
+	}
 	for (const [name, { state, reason, failsafe }] of Object.entries(document.enforcers)) {
 		lines.push(`${name}: ${state}${reason === "" ? "" : ` (${reason})`}`);
 		for (const rule of failsafe)

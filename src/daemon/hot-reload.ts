@@ -13,6 +13,7 @@ const hot = [
 	"essentials",
 	"failsafe",
 	"maxElements",
+	"confirmWithin",
 	"policySignature",
 	"trustedKeys",
 ] as const satisfies readonly (keyof Config)[];

@@ -109,6 +109,12 @@ function panic({ panic }: StatusDocument): Html {
 	return html`<section class="warnings"><div class="title"><h2>${badge("bad", "open")} No network policy is enforced</h2></div><ul><li>panic-open since ${shown(panic.since)}: ${shown(panic.reason)}</li></ul></section>`;
 }
 
+function pending({ pending }: StatusDocument): Html {
+	if (pending === null) return html``;
+	const { id, from, secondsLeft, waiting } = pending;
+	return html`<section class="warnings"><div class="title"><h2>${badge("bad", "pending")} Policies that are not confirmed</h2></div><ul><li>Change ${shown(id)} (${shown(from)}) rolls back in ${numbers.format(secondsLeft)} s unless it is confirmed</li>${waiting ? html`<li>A change of the policy directory waits for that</li>` : html``}</ul></section>`;
+}
+
 function warnings(status: StatusDocument): Html {
 	if (status.warnings.length === 0) return html``;
 	const items = status.warnings.map((text) => html`<li>${shown(text)}</li>`);
@@ -190,6 +196,7 @@ export function renderPage(
 <header><h1>Portward</h1><span class="host">${shown(hostname)} · ${shown(version)}</span><span class="ready">${badge(ready.ready ? "good" : "bad", ready.ready ? "ready" : "not ready")} ${shown(ready.body)}</span></header>
 <main>
 ${panic(status)}
+${pending(status)}
 ${cards(status)}
 ${warnings(status)}
 ${policies(status)}

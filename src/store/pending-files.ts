@@ -40,12 +40,14 @@ export type Exchange = (
 export function fileOperations(exchange: Exchange): FileOperations {
 	return {
 		async makeDirectory(path, mode) {
-			await mkdir(path, { recursive: true, mode });
+			// The mode counts whatever the process's umask says.
+			if ((await mkdir(path, { recursive: true, mode })) !== undefined) await chmod(path, mode);
 		},
 		async writeFile(path, bytes, mode) {
 			const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 			const file = await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
 			try {
+				await file.chmod(mode);
 				await file.writeFile(bytes);
 				await file.sync();
 			} finally {

@@ -55,7 +55,7 @@ export class Replacement {
 		await writeTree(this.#beside, await readCopy(from), operations);
 		const old = await stat(this.target).catch(absentAsNull);
 		if (old !== null) {
-			await operations.setOwner(this.#beside, { uid: old.uid, gid: old.gid, mode: old.mode & 0o7777 });
+			await operations.setOwner(this.#beside, { uid: old.uid, gid: old.gid, mode: old.mode & 0o777 });
 		}
 		await operations.syncDirectory(dirname(this.target));
 	}

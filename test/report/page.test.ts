@@ -34,6 +34,15 @@ function hostilePage(): string {
 	const state = sampleState({
 		hostname: hostile,
 		panic: { since: hostile, reason: hostile },
+		pending: {
+			id: hostile,
+			source: "apply",
+			from: hostile,
+			seconds: 60,
+			secondsLeft: 12,
+			asker: null,
+			waiting: true,
+		},
 		warnings: [hostile],
 		readiness: { ready: false, body: hostile },
 		policies: [
@@ -78,6 +87,15 @@ describe("the page", () => {
 		const text = page({ since: "2026-01-02T03:04:05.000Z", reason: "drill" });
 		expect(text.indexOf("2026-01-02T03:04:05.000Z: drill")).toBeLessThan(text.indexOf("<h2>Network"));
 		expect(page(null)).not.toContain("panic-open");
+	});
+
+	test("says that policies are not confirmed and when they roll back, and nothing of it while none are", () => {
+		const change = { id: "0123", source: "apply", from: "/new", seconds: 60, asker: null } as const;
+		const page = (pending: Parameters<typeof statusDocument>[0]["pending"]) =>
+			renderPage(statusDocument(sampleState({ pending })), [], []);
+		expect(page({ ...change, secondsLeft: 12, waiting: false })).toMatch(/0123 \(\/new\)[^<]* 12 s/);
+		expect(page({ ...change, secondsLeft: 12, waiting: true })).toContain("waits");
+		expect(page(null)).not.toContain("confirmed");
 	});
 
 	test("holds one script, its own, which the Content-Security-Policy names by hash, and nothing from elsewhere", () => {

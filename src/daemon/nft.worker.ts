@@ -103,7 +103,10 @@ const calls: NftCalls = {
 		return garbage;
 	},
 	guard: ({ lostRules, ...plan }) => kernel?.table.guard(plan, lostRules) ?? notOpen,
-	openTable: () => kernel?.table.open() ?? notOpen,
+	openTable: () => {
+		inForce = null;
+		return kernel?.table.open() ?? notOpen;
+	},
 	closeTable: () => kernel?.table.close() ?? notOpen,
 	cut: ({ flows }) => kernel?.table.cut(flows) ?? notOpen,
 	cuts: () => {

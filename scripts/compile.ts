@@ -56,6 +56,7 @@ export async function compile(outfile: string, foreign?: Foreign): Promise<strin
 			// main.ts comes first: it is what runs; Workers are found by their path relative to it.
 			entrypoints: ["src/main.ts", ...workers].map((path) => join(root, path)),
 			target: "bun",
+			throw: false,
 			// Names stay, so that a stack trace in a bug report can be read.
 			minify: { whitespace: true, syntax: true, identifiers: false, keepNames: true },
 			sourcemap: "inline",
@@ -74,7 +75,7 @@ export async function compile(outfile: string, foreign?: Foreign): Promise<strin
 				autoloadPackageJson: false,
 			},
 		});
-		if (!result.success) return result.logs.join("\n");
+		if (!result.success) return result.logs.join("\n") || "Bun says nothing about why";
 		const disarmed = disarm(await Bun.file(staged).bytes());
 		if (!disarmed.ok) return disarmed.error;
 		const sealed = seal(disarmed.bytes);

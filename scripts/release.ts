@@ -188,6 +188,7 @@ try {
 		writeFileSync(join(folder, name), `${JSON.stringify(value, null, 2)}\n`);
 	json("sbom.cdx.json", sbom(lock, release));
 	const { commit: builtCommit } = release;
+	if (builtCommit.endsWith("-modified")) console.error("release: note: the sources differ from the commit");
 	json("manifest.json", {
 		name: "portward",
 		version,

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { withoutEntryCode } from "../support/sealed.ts";
+import { sealOf, withoutEntryCode } from "../support/sealed.ts";
 import { executable } from "../system/support/built.ts";
 import { policy, port } from "../system/support/case.ts";
 import { Daemon } from "../system/support/daemon.ts";
@@ -153,6 +153,17 @@ describe("in a hostile directory and environment", () => {
 		expect(
 			Bun.spawnSync([bare, "version"], { cwd: directory, env: hostile() }).stdout.toString(),
 		).not.toStartWith("portward ");
+	});
+
+	test("the program holds no import that is decided at run time", () => {
+		const bytes = readFileSync(executable());
+		const { program, words } = sealOf(bytes);
+		const text = bytes.toString("latin1", program, program + 8 * words);
+		expect(text).toContain("new Worker(");
+		const imports = [...text.matchAll(/\b(?:import|require|__require|eval|Function)\([^)]{0,40}\)/gu)].map(
+			([found]) => found,
+		);
+		expect(imports.filter((found) => !/^__require\("(?:process|buffer)"\)$/u.test(found))).toEqual([]);
 	});
 
 	test.each(["bun", "bunx", "node", "-bun"])("under the name %s it is still portward", (name) => {

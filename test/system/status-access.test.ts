@@ -3,7 +3,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { control } from "../../src/cli/control-client.ts";
 import { Certificates } from "../support/certificates.ts";
 import { executable } from "./support/built.ts";
 import { policy, port } from "./support/case.ts";
@@ -182,39 +181,4 @@ test("hundreds of clients that dawdle, some under TLS, hold up neither answers n
 	const ask = () =>
 		curl(`https://${local}:9755/healthz`, "--header", `Authorization: Bearer ${"t".repeat(40)}`);
 	await eventually("an answer, once this host's share is back", () => ask().out === "ok\n");
-}, 30_000);
-
-test("a flood on the control socket holds up neither root's request nor answers nor rules nor alerts", async () => {
-	await using daemon = await start({ address: `unix:${home.socket}` });
-	const path = join(home.state, "control.sock");
-	const script = `
-		const garbage = Buffer.alloc(65_536, 0x78);
-		const flood = async (what) => {
-			for (;;) {
-				await new Promise((resolve) => {
-					Bun.connect({ unix: ${JSON.stringify(path)}, socket: { open(s) { s.write(what); }, data() {}, close: resolve, error: resolve, connectError: resolve } }).catch(resolve);
-				});
-			}
-		};
-		for (let index = 0; index < 100; index++) { void flood(garbage); void flood("{"); void flood('{"verb":"x"}\\n'); }
-		console.log("flooding");
-	`;
-	const flood = spawnBound(lab.guarded.inside([process.execPath, "-e", script]));
-	try {
-		await flood.stdout.getReader().read();
-		for (let round = 0; round < 5; round++) {
-			const asked = performance.now();
-			const reply = await control(path, { verb: "usb-allow", port: "1-4", seconds: 1 });
-			expect(reply.message).not.toMatch(/no daemon answers|no answer|busy/u);
-			expect((await daemon.get("/healthz")).status).toBe(200);
-			expect(performance.now() - asked).toBeLessThan(2000);
-		}
-		await daemon.after(() => home.put("b.yaml", blocks("b", 82)));
-		expect(await blockedPorts(81, 82)).toEqual([81, 82]);
-		await daemon.alert("the packet", (alert) => alert.PolicyName === "b");
-	} finally {
-		flood.kill("SIGKILL");
-		await flood.exited;
-	}
-	expect(await daemon.stop()).toBe(0);
 }, 30_000);

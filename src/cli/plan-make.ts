@@ -10,8 +10,10 @@ import { lintDeviceSet } from "../compile/usb-lint.ts";
 import { DeviceRuleset, selectEntries } from "../compile/usb-ruleset.ts";
 import type { Config } from "../config/model.ts";
 import { compileOptions, PolicyEngine } from "../daemon/policy-engine.ts";
+import { SignedPolicies } from "../daemon/signed-policies.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import { readRecord } from "../store/pending-record.ts";
+import { PolicyDirectoryReader } from "../store/policy-directory.ts";
 import { hasError } from "./diagnostics.ts";
 import { planConnections, planSession } from "./plan-connections.ts";
 import { planDevices } from "./plan-devices.ts";
@@ -86,7 +88,17 @@ function readNew(directory: string, config: Config): Read {
 	const diagnostics = [...read.diagnostics, ...compiled.diagnostics, ...lintDeviceSet(devices)];
 	if (!compiled.ok || hasError(diagnostics)) return { ok: false, diagnostics };
 	const set = { network: read.selected, devices: read.selectedDevices, model: compiled.model };
-	return { ok: true, set, diagnostics };
+	return { ok: true, set, diagnostics: [...diagnostics, ...signatureWarnings(directory, config)] };
+}
+
+/** Policies may be signed after they were planned, so that they are not yet is no error. */
+function signatureWarnings(directory: string, config: Config): Diagnostic[] {
+	const reader = new PolicyDirectoryReader(directory, { checkPermissions: false });
+	const { signature } = new SignedPolicies(reader, false).read(config);
+	if (signature === null || signature.ok) return [];
+	const message = `these policies would be refused: ${signature.problem}`;
+	const hint = "sign them with portward policy sign, or see policySignature and trustedKeys in the settings";
+	return [{ ...problem(directory, "signature", message, hint), severity: "warning" }];
 }
 
 function isDirectory(path: string): boolean {
@@ -100,21 +112,33 @@ function isDirectory(path: string): boolean {
 
 type Present = Read & { readonly ok: true; readonly directory: string; readonly pending: boolean };
 
+/**
+ * Where what is in force lies, and the state beside it. A pending change has a place of its own; with `confirm:
+ * required` what was confirmed does too, and before the first start there the last good versions stand in for it.
+ */
+function placesInForce({ confirm, policyDir, stateDir }: Config) {
+	if (confirm === "optional") return { directory: policyDir, stateDirectory: stateDir };
+	const confirmed = join(stateDir, "confirmed");
+	return {
+		directory: join(confirmed, "policies"),
+		stateDirectory: isDirectory(confirmed) ? confirmed : stateDir,
+	};
+}
+
 /** What the daemon enforces, or would, as its own reader finds it: last good versions stand in for what is broken. */
 function readPresent(config: Config): Present | (Read & { readonly ok: false }) {
-	const pending = readRecord(config.stateDir).state !== "none";
-	const confirmed = join(config.stateDir, "confirmed");
-	const directory = config.confirm === "required" && isDirectory(confirmed) ? confirmed : config.policyDir;
+	const pending = readRecord(config.stateDir).state === "known";
+	const { directory, stateDirectory } = placesInForce(config);
 	const engine = new PolicyEngine({
 		directory,
-		stateDirectory: config.stateDir,
+		stateDirectory,
 		checkPermissions: true,
 		hostname: hostname(),
 		config,
 	});
 	const reloaded = engine.reload(config, "plan", "concatenated");
 	const found = reloaded.diagnostics.filter(({ severity }) => severity === "error");
-	const unknown = found.filter(({ code }) => code === "unreadable-directory" || code === "damaged-state");
+	const unknown = found.filter(({ code }) => code === "unreadable-directory");
 	// Without the right to read them nothing can be said; for root they are as the daemon finds them.
 	if (unknown.length > 0 && process.geteuid?.() !== 0) return { ok: false, diagnostics: unknown };
 	const { network, devices, model } = engine.standing;

@@ -1,6 +1,6 @@
 /** Reads policies for the offline commands: validate, render and explain. */
 
-import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, constants, openSync, readSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import type { Config } from "../config/model.ts";
@@ -14,6 +14,10 @@ import { maxFileBytes, PolicyDirectoryReader } from "../store/policy-directory.t
 
 /** Bytes asked for at once. */
 const readBytes = 256 * 1024;
+
+/** Milliseconds that a pipe may be silent, and between two looks at it. */
+const patienceMs = 10_000;
+const pauseMs = 5;
 
 export interface PolicySet {
 	/** Every valid policy, selected or not. */
@@ -82,8 +86,12 @@ function readPath(path: string): ReadFile[] {
 	});
 	try {
 		if (!statSync(path).isDirectory()) {
-			const text = readBounded(path);
-			if (text !== null) return [{ file: path, text, problem: null }];
+			const read = readBounded(path);
+			if (read === "silent") {
+				const message = `nothing came through this pipe for ${patienceMs / 1000} s`;
+				return [failed(path, "unreadable-file", message, "name a file, or see to what writes to the pipe")];
+			}
+			if (read !== "too-large") return [{ file: path, text: read.text, problem: null }];
 			const hint = "split it into several files";
 			return [failed(path, "file-too-large", `the file has more than ${maxFileBytes} bytes`, hint)];
 		}
@@ -114,20 +122,39 @@ function readPath(path: string): ReadFile[] {
 	});
 }
 
-/** Reads a file, or what a pipe brings; null when that is more than a policy file may hold. */
-function readBounded(path: string): string | null {
-	const descriptor = openSync(path, "r");
+/** Reads a file, or what a pipe brings; else why not: more than a policy file may hold, or a pipe whose writer is silent. */
+function readBounded(path: string): { readonly text: string } | "too-large" | "silent" {
+	// O_NONBLOCK: a FIFO that nobody writes to must not hang the command, which no signal could end then.
+	const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
 	try {
 		const chunks: Buffer[] = [];
+		let waited = 0;
 		for (let length = 0; length <= maxFileBytes; ) {
 			const chunk = Buffer.allocUnsafe(readBytes);
-			const count = readSync(descriptor, chunk, 0, readBytes, null);
-			if (count === 0) return Buffer.concat(chunks).toString("utf8");
+			const count = readAvailable(descriptor, chunk);
+			if (count === 0) return { text: Buffer.concat(chunks).toString("utf8") };
+			if (count === null && waited >= patienceMs) return "silent";
+			if (count === null) {
+				Bun.sleepSync(pauseMs);
+				waited += pauseMs;
+				continue;
+			}
+			waited = 0;
 			chunks.push(chunk.subarray(0, count));
 			length += count;
 		}
-		return null;
+		return "too-large";
 	} finally {
 		closeSync(descriptor);
+	}
+}
+
+/** Null where a pipe has nothing yet. */
+function readAvailable(descriptor: number, chunk: Buffer): number | null {
+	try {
+		return readSync(descriptor, chunk, 0, chunk.length, null);
+	} catch (error) {
+		if (error instanceof Error && "code" in error && error.code === "EAGAIN") return null;
+		throw error;
 	}
 }

@@ -1,11 +1,12 @@
 /** `portward plan` without a daemon, in a network namespace and beside a sysfs of its own. */
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { mkdirSync } from "node:fs";
+import { chmodSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { runPlan } from "../../src/cli/plan.ts";
 import { defaultConfig } from "../../src/config/parse.ts";
 import { PolicyEngine } from "../../src/daemon/policy-engine.ts";
+import { writeState } from "../../src/store/state-file.ts";
 import { FakeKernel } from "../daemon/support/fake-usb.ts";
 import { block, policy, port } from "../system/support/case.ts";
 import { enterIsolatedNetwork, type IsolatedNetwork } from "../system/support/isolated.ts";
@@ -150,6 +151,82 @@ test("a broken policy is held against its last good version", async () => {
 	const same = await plan();
 	expect(same.code).toBe(0);
 	expect(same.error).toContain("in force now");
+});
+
+describe("what is in force", () => {
+	const record = {
+		id: "0123456789abcdef",
+		source: "apply",
+		from: "/somewhere",
+		asker: null,
+		boot: "b",
+		started: 1,
+		deadline: 2,
+		seconds: 60,
+		enforced: 1,
+		digest: "d",
+		base: null,
+		confirming: null,
+	};
+
+	test("is what is confirmed while another change is pending, and it says so", async () => {
+		expect(writeState(join(files.path, "state/pending.json"), record)).toBeNull();
+		files.put("now/a.yaml", web);
+		files.put("new/a.yaml", web);
+		const { code, out } = await plan();
+		expect(code).toBe(0);
+		expect(out).toContain("what is confirmed");
+		expect(JSON.parse((await plan("--json")).out)).toMatchObject({
+			pending: true,
+			against: join(files.path, "now"),
+		});
+	});
+
+	test("with confirm: required is what was confirmed, not what lies in the policy directory", async () => {
+		settings({ confirm: "required" });
+		mkdirSync(join(files.path, "state/confirmed/policies"), { recursive: true });
+		files.put("state/confirmed/policies/a.yaml", web);
+		files.put("new/a.yaml", web);
+		const { code, out } = await plan();
+		expect(code).toBe(0);
+		expect(out).toContain(join(files.path, "state/confirmed/policies"));
+	});
+
+	test("cannot be told where the policies cannot be read by this user, and nobody guesses", async () => {
+		files.put("new/a.yaml", web);
+		for (const name of ["", "new", "state"]) chmodSync(join(files.path, name), 0o755);
+		chmodSync(join(files.path, "now"), 0o700);
+		const nobody = 65534;
+		process.seteuid?.(nobody);
+		try {
+			const { code, error } = await plan();
+			expect([code, error]).toEqual([1, expect.stringContaining("unreadable-directory")]);
+		} finally {
+			process.seteuid?.(0);
+		}
+	});
+
+	test("is told to any user who can read it, without the connections", async () => {
+		files.put("new/a.yaml", web);
+		for (const name of ["", "now", "new"]) chmodSync(join(files.path, name), 0o755);
+		chmodSync(join(files.path, "state"), 0o700);
+		process.seteuid?.(65534);
+		try {
+			const { code, out } = await plan();
+			expect(code).toBe(2);
+			expect(out).toContain("Open connections were not checked");
+		} finally {
+			process.seteuid?.(0);
+		}
+	});
+});
+
+test("policies that are not signed where they must be are warned of", async () => {
+	settings({ policySignature: "required", trustedKeys: [`ed25519:${"A".repeat(43)}=`] });
+	files.put("new/a.yaml", web);
+	const { code, error } = await plan();
+	expect(code).toBe(2);
+	expect(error).toContain("would be refused");
 });
 
 describe("USB devices that are plugged in", () => {

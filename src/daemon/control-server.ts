@@ -26,7 +26,7 @@ import {
 /** Connections at a time, when those who have had `graceMs` to ask for something make room for newcomers. */
 const manyConnections = 64;
 /** Connections at a time. More than the queue of those who are not accepted yet (512): all may come at once. */
-const mostConnections = 600;
+const mostConnections = 1000;
 /** Requests that are carried out at a time. */
 const mostBusy = 64;
 const graceMs = 100;
@@ -56,6 +56,8 @@ interface Connection {
 	readonly peer: PeerCredentials;
 	/** performance.now() */
 	readonly since: number;
+	/** The event loop has been round since it came: had it sent anything by then, that would have been read. */
+	heard: boolean;
 	readonly chunks: Buffer[];
 	length: number;
 	/** Its request is being carried out. */
@@ -119,15 +121,22 @@ export class ControlServer {
 			const since = performance.now();
 			if (this.#connections.size >= manyConnections) this.#makeRoom(since);
 			const timer = setTimeout(() => socket.terminate(), patienceMs);
-			this.#connections.set(socket, { peer: known.peer, since, chunks: [], length: 0, busy: false, timer });
+			const { peer } = known;
+			const connection = { peer, since, heard: false, chunks: [], length: 0, busy: false, timer };
+			this.#connections.set(socket, connection);
+			setImmediate(() =>
+				setImmediate(() => {
+					connection.heard = true;
+				}),
+			);
 		}
 	}
 
 	/** Ends the oldest connection that has asked for nothing, if it has had time to, or if there is no other room. */
 	#makeRoom(now: number): void {
-		for (const [socket, { busy, since }] of this.#connections) {
+		for (const [socket, { busy, since, heard }] of this.#connections) {
 			if (busy) continue;
-			if (now - since < graceMs && this.#connections.size < mostConnections) return;
+			if ((!heard || now - since < graceMs) && this.#connections.size < mostConnections) return;
 			this.#forget(socket);
 			socket.terminate();
 			return;
@@ -188,11 +197,12 @@ export class ControlServer {
 
 	/**
 	 * Answers, and ends the connection a little later, where the peer does not: to one that is still connecting
-	 * or writing, an end at once would be an error that hides the answer. What it writes is thrown away. The
+	 * or writing, an end at once would be an error that hides the answer. Nothing more is read. The
 	 * answer fits the socket's buffer.
 	 */
 	#part(socket: Socket, reply: ControlReply): void {
 		this.#forget(socket);
+		socket.pause();
 		socket.write(formatReply(reply));
 		for (const oldest of this.#parting.keys()) {
 			if (this.#parting.size < mostParting) break;

@@ -75,9 +75,15 @@ async function run(
 	// A full stderr pipe must not hold up the daemon.
 	const stderr = openInheritedOutput(stderrFd, sendNow);
 	const lines = new LineOutput(stderr.write);
-	const state = checkPermissions ? distrustState(config.stateDir) : null;
+	// Who can write the last good policies and the serial needs no signature.
+	const signed = config.policySignature === "required";
+	const state = checkPermissions || signed ? distrustState(config.stateDir) : null;
 	if (state !== null) {
 		io.error(`portward: ${config.stateDir}: ${state}\n`);
+		if (!checkPermissions)
+			io.error(
+				"portward: with policySignature: required, --insecure-permissions does not cover the state directory\n",
+			);
 		return exit.failure;
 	}
 	const log = createLogger({

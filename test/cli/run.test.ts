@@ -49,6 +49,18 @@ describe("run refuses", () => {
 		expect(settings.error).toContain("[insecure-permissions]");
 		expect(settings.error).toContain("--insecure-permissions");
 	});
+
+	test("a state directory that others can write, where signatures are required with --insecure-permissions as well", async () => {
+		using files = new Files();
+		const state = join(files.path, "state");
+		mkdirSync(state);
+		chmodSync(state, 0o777);
+		const config = files.config({ stateDir: state, policyDir: files.path, policySignature: "required" });
+		for (const more of [[], ["--insecure-permissions"]]) {
+			const { code, error } = await run("--config", config, ...more);
+			expect([code, error]).toEqual([1, expect.stringContaining("the state directory")]);
+		}
+	});
 });
 
 describe("settings", () => {

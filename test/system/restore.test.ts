@@ -56,22 +56,25 @@ async function rebooted(
 	expect(await blockedPorts(80, 81)).toEqual([]);
 }
 
-test("what the daemon enforced is in force again; a second time changes nothing; the daemon takes it over", async () => {
-	await rebooted({}, { "a.yaml": blocks("a", 80) });
-	expect(restore()).toMatchObject({ code: 0, error: "", out: expect.stringContaining("saved ruleset") });
-	expect(await blockedPorts(80, 81)).toEqual([80]);
-	const listing = lab.guarded.run(["nft", "list", "table", "inet", table]);
-	expect(restore()).toMatchObject({ code: 0, error: "", out: expect.stringContaining("already") });
-	expect(lab.guarded.run(["nft", "list", "table", "inet", table])).toBe(listing);
-	await using daemon = await Daemon.start(lab.guarded, {}, home);
-	// Counted under the restored ruleset, and still counted.
-	await eventually(
-		"the count",
-		async () => (await daemon.status()).policies.find(({ name }) => name === "a")?.packets === 1,
-	);
-	expect(await blockedPorts(80, 81)).toEqual([80]);
-	expect(restore()).toMatchObject({ code: 0, out: expect.stringContaining("runs here") });
-});
+test.each(["concatenated", "nested"])(
+	"what the daemon enforced is in force again; a second time changes nothing; the daemon takes it over: %s",
+	async (rulesetForm) => {
+		await rebooted({ rulesetForm }, { "a.yaml": blocks("a", 80) });
+		expect(restore()).toMatchObject({ code: 0, error: "", out: expect.stringContaining("saved ruleset") });
+		expect(await blockedPorts(80, 81)).toEqual([80]);
+		const listing = lab.guarded.run(["nft", "list", "table", "inet", table]);
+		expect(restore()).toMatchObject({ code: 0, error: "", out: expect.stringContaining("already") });
+		expect(lab.guarded.run(["nft", "list", "table", "inet", table])).toBe(listing);
+		await using daemon = await Daemon.start(lab.guarded, { config: { rulesetForm } }, home);
+		// Counted under the restored ruleset, and still counted.
+		await eventually(
+			"the count",
+			async () => (await daemon.status()).policies.find(({ name }) => name === "a")?.packets === 1,
+		);
+		expect(await blockedPorts(80, 81)).toEqual([80]);
+		expect(restore()).toMatchObject({ code: 0, out: expect.stringContaining("runs here") });
+	},
+);
 
 test("a change that waits for its confirmation does not outlive the boot; once confirmed it does", async () => {
 	const fresh = join(home.path, "fresh");

@@ -1,0 +1,52 @@
+import { expect, test } from "bun:test";
+import type { JudgedFlow } from "../../src/apply/open-connections.ts";
+import { compileNetwork } from "../../src/compile/network.ts";
+import { decideFlow, flowVerdict } from "../../src/daemon/flow-verdict.ts";
+import type { NetworkPolicy } from "../../src/policy/model.ts";
+import { cidr, policy, rule } from "../compile/build.ts";
+import { options } from "../compile/options.ts";
+
+function flow(remote: string, destinationPort: number, protocol = 6): JudgedFlow {
+	const family = remote.includes(":") ? 6 : 4;
+	const cut = { family, remote, protocol, remotePort: 40000, localPort: destinationPort } as const;
+	return { direction: "ingress", family, remote, protocol, destinationPort, cut };
+}
+
+function verdicts(
+	policies: readonly NetworkPolicy[],
+	flows: readonly JudgedFlow[],
+	failsafe = options.failsafe,
+) {
+	const compiled = compileNetwork(policies, { ...options, failsafe });
+	if (!compiled.ok) throw new Error("the sample does not compile");
+	return flows.map((one) => flowVerdict(decideFlow(compiled.model, one, "eth0")));
+}
+
+test("an explicit Block ends a flow; an Allow, an Audit, the posture and no rule do not", () => {
+	const flows = [flow("10.0.0.1", 22), flow("10.0.0.1", 80), flow("10.0.0.1", 53, 17), flow("10.0.0.1", 9)];
+	const set = [
+		policy("a", rule("Block", { ports: ["tcp/22"] }), rule("Allow", { ports: ["tcp/80"] })),
+		policy("b", rule("Audit", { ports: ["udp/53"] })),
+	];
+	expect(verdicts(set, flows)).toEqual(["blocked", "other", "other", "other"]);
+	expect(verdicts([], flows)).toEqual(["other", "other", "other", "other"]);
+});
+
+test("a failsafe rule spares a flow; a policy of that name does not", () => {
+	const ssh = {
+		protocol: "tcp",
+		cidr: cidr("2001:db8::/32"),
+		port: { first: 22, last: 22 },
+		interface: null,
+	} as const;
+	const flows = [flow("2001:db8::1", 22), flow("2001:db9::1", 22), flow("2001:db8::1", 22, 17)];
+	const set = [policy("Failsafe", rule("Block"))];
+	expect(verdicts(set, flows, { ingress: [ssh], egress: [] })).toEqual(["failsafe", "blocked", "blocked"]);
+});
+
+test("protocols that policies cannot name, and a remote end that is no address", () => {
+	expect(verdicts([policy("a", rule("Block"))], [flow("10.0.0.1", 0, 47), flow("nowhere", 22)])).toEqual([
+		"blocked",
+		"other",
+	]);
+});

@@ -5,7 +5,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { clearPanic, panicPath, readPanic, writePanic } from "../../src/store/panic.ts";
 import { executable } from "./support/built.ts";
-import { policy, port } from "./support/case.ts";
+import { block, policy, port } from "./support/case.ts";
 import { Daemon, Home } from "./support/daemon.ts";
 import { eventually, Lab } from "./support/netns.ts";
 import { Prober } from "./support/probe.ts";
@@ -231,3 +231,38 @@ test("a daemon with another state directory is found out", async () => {
 	expect(error).toContain("--state-dir");
 	expect(await passes()).toEqual(enforced);
 });
+
+test("while 30 000 addresses load, it opens within seconds, stays open when they are there, and resume enforces them", async () => {
+	await using daemon = await Daemon.start(lab.guarded, { policies }, home);
+	const large = policy("large", {
+		action: "Block",
+		ingress: [
+			{
+				from: Array.from({ length: 30_000 }, (_, index) =>
+					block(`11.${(index >> 15) & 255}.${(index >> 7) & 255}.${(index << 1) & 255}/32`),
+				),
+			},
+		],
+	});
+	const before = await daemon.reloads();
+	home.put("large.json", large);
+	const started = performance.now();
+	await Bun.sleep(700);
+	expect(panicOpen().code).toBe(0);
+	expect(performance.now() - started).toBeLessThan(15_000);
+	expect(await passes()).toEqual(open);
+	// Whatever the daemon was at, it comes to an end without closing anything.
+	await eventually("the large policy", async () => (await daemon.status()).policies.length === 2, 60_000);
+	for (let look = 0; look < 20; look++) {
+		expect(await passes()).toEqual(open);
+		await Bun.sleep(100);
+	}
+	expect((await daemon.get("/readyz")).status).toBe(503);
+	expect(portward("resume").code).toBe(0);
+	await eventually("the policies", async () => (await passes()).join() === enforced.join(), 60_000);
+	await daemon.ready(60_000);
+	expect(await prober.send([{ direction: "ingress", protocol: "udp", remote: "11.0.0.2", port: 9 }])).toEqual(
+		[false],
+	);
+	expect(await daemon.reloads()).toBeGreaterThan(before);
+}, 120_000);

@@ -31,7 +31,12 @@ export function statusRefusal(status: StatusSettings): StatusRefusal | null {
 
 /** What is allowed, but should be known. */
 export function statusWarnings(status: StatusSettings): readonly string[] {
-	const { address, tls, tokenFile } = status;
+	const { address, detail, tls, tokenFile } = status;
+	if (address.startsWith("unix:") && (tls !== null || tokenFile !== null || detail !== "full")) {
+		return [
+			`status.tls, tokenFile and detail count for TCP alone: ${address} is root's, and tells everything`,
+		];
+	}
 	if (isLocalAddress(address) || statusRefusal(status) !== null) return [];
 	if (tls === null) {
 		return [

@@ -55,6 +55,13 @@ test("a token without TLS is warned about as what it is: readable on the network
 	);
 });
 
+test("what does not count for a Unix socket is said", () => {
+	const address = "unix:/run/p.sock";
+	for (const more of [{ tls }, { tokenFile: "/t" }, { detail: "metrics-only" }] as const) {
+		expect(statusWarnings({ ...status, address, ...more })[0]).toContain("count for TCP alone");
+	}
+});
+
 test("root's own socket is opened where the address does not tell everything to everybody of this host", () => {
 	expect(needsLocalSocket(status)).toBe(false);
 	expect(needsLocalSocket({ ...status, detail: "metrics-only" })).toBe(true);

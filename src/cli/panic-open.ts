@@ -54,8 +54,11 @@ async function open(settings: PanicSettings, io: Io): Promise<number> {
 	const { table, stateDir } = settings;
 	const answer = await ask(controlPath(stateDir), { verb: "panic-open" }, patienceMs);
 	if (answer.answered && answer.reply.ok) {
-		io.out(`${escapeForTerminal(answer.reply.message)}\n${afterwards}`);
-		return exit.ok;
+		io.out(`${escapeForTerminal(answer.reply.message)}\n`);
+		// A daemon that enforces no network policies does not look at what an earlier one left behind.
+		const failed = isShut(table) ? openDirectly(table, io) : exit.ok;
+		if (failed === exit.ok) io.out(afterwards);
+		return failed;
 	}
 	if (answer.answered) io.error(`portward: the daemon: ${escapeForTerminal(answer.reply.message)}\n`);
 	const held = InstanceLock.isHeld(table);
@@ -69,8 +72,7 @@ async function open(settings: PanicSettings, io: Io): Promise<number> {
 		return exit.ok;
 	}
 	await Bun.sleep(undoneMs);
-	const still = withKernelTable(table, (_, nftables) => isOpen(nftables, table));
-	if (still.ok && still.value) {
+	if (!isShut(table)) {
 		io.out(afterwards);
 		return exit.ok;
 	}
@@ -78,6 +80,15 @@ async function open(settings: PanicSettings, io: Io): Promise<number> {
 		"portward: something closed the table again; if the daemon has another state directory, name it with --state-dir\n",
 	);
 	return exit.failure;
+}
+
+/** Whether there is a table of ours that does not let everything pass. */
+function isShut(table: string): boolean {
+	const looked = withKernelTable(table, (kernel, nftables) => {
+		const inspected = kernel.inspect();
+		return inspected.ok && inspected.state === "ours" && !isOpen(nftables, table);
+	});
+	return looked.ok && looked.value;
 }
 
 const afterwards =

@@ -223,6 +223,19 @@ test("connections that came up while it was open and that a policy blocks end at
 	await daemon.ready();
 });
 
+test("rules that an earlier daemon left are opened also where the running one enforces none", async () => {
+	const first = await Daemon.start(lab.guarded, { policies }, home);
+	await first.stop();
+	await using _second = await Daemon.start(
+		lab.guarded,
+		{ config: { enableNetworkPolicyEnforcer: false } },
+		home,
+	);
+	expect(await passes()).toEqual(enforced);
+	expect(panicOpen()).toMatchObject({ code: 0, error: "" });
+	expect(await passes()).toEqual(open);
+});
+
 test("a daemon with another state directory is found out", async () => {
 	using other = new Home();
 	await using _daemon = await Daemon.start(lab.guarded, { policies }, home);

@@ -20,8 +20,8 @@ puts back. For root alone.
   --state-dir DIR  where the daemon keeps its state (default /var/lib/portward)
 `;
 
-/** Milliseconds that the daemon may take to read, compile and load the policies. */
-const patienceMs = 60_000;
+/** Milliseconds that the daemon may take to read, compile and load the policies; one that hangs is gone round. */
+const patienceMs = 30_000;
 
 export const resume: Command = {
 	name: "resume",
@@ -43,10 +43,14 @@ export const resume: Command = {
 			return exit.ok;
 		}
 		const answer = await ask(controlPath(stateDir), { verb: "resume" }, patienceMs);
-		if (!answer.answered) return closeDirectly(table, io, () => restore.run(args, io));
+		if (!answer.answered) {
+			io.out("no daemon answers\n");
+			return closeDirectly(table, io, () => restore.run(args, io));
+		}
 		if (!answer.reply.ok) return fail(answer.reply.message);
 		io.out(`${escapeForTerminal(answer.reply.message)}\n`);
-		return exit.ok;
+		// A daemon that enforces no network policies leaves alone what an earlier one left behind.
+		return stillOpen(table) ? closeDirectly(table, io, async () => exit.ok) : exit.ok;
 	},
 };
 
@@ -61,15 +65,15 @@ async function closeDirectly(table: string, io: Io, restoreSaved: () => Promise<
 	const error = !result.ok ? result.message : result.value.ok ? "" : result.value.error;
 	if (error !== "") {
 		io.error(
-			`portward: panic-open is ended, but no daemon answers, and the table could not be closed: ${escapeForTerminal(error)}\n`,
+			`portward: panic-open is ended, but the table could not be closed: ${escapeForTerminal(error)}\n`,
 		);
 		return exit.failure;
 	}
 	const closed = result.ok && result.value.ok && result.value.closed;
 	if (!closed) {
-		io.out("no daemon answers, and the kernel holds no rules: the saved ones are put back\n");
+		io.out("the kernel holds no rules: the saved ones are put back\n");
 		return restoreSaved();
 	}
-	io.out(`no daemon answers: the rules that table inet ${table} holds are in force again\n`);
+	io.out(`the rules that table inet ${table} holds are in force again\n`);
 	return exit.ok;
 }

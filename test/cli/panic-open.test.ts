@@ -40,7 +40,7 @@ describe("panic-open and resume", () => {
 		expect(readPanic(files.path)).toMatchObject({ open: true, record: { reason: "drill [2J" } });
 		expect(await portward("resume", "--config", config)).toEqual({
 			code: 0,
-			out: "no daemon answers: the rules that table inet mine holds are in force again\n",
+			out: "no daemon answers\nthe rules that table inet mine holds are in force again\n",
 			error: "",
 		});
 		expect(command("nft", "list", "ruleset")).toBe(before);
@@ -150,7 +150,10 @@ describe("panic-open and resume", () => {
 		const second = await portward("panic-open", "--reason", "r", "--config", config);
 		expect(second.error).toContain("the daemon: answer 2\\x1b");
 		expect(chain("ingress")).toContain(opened);
-		expect((await portward("resume", "--config", config)).out).toBe("answer 3\\x1b\n");
+		expect((await portward("resume", "--config", config)).out).toBe(
+			"answer 3\\x1b\nthe rules that table inet mine holds are in force again\n",
+		);
+		expect(chain("ingress")).not.toContain(opened);
 		expect(asked).toEqual(["panic-open: true", "panic-open: true", "resume: false"]);
 		server.server.stop();
 		command("nft", "delete", "table", "inet", "mine");

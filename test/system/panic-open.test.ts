@@ -234,6 +234,8 @@ test("rules that an earlier daemon left are opened also where the running one en
 	expect(await passes()).toEqual(enforced);
 	expect(panicOpen()).toMatchObject({ code: 0, error: "" });
 	expect(await passes()).toEqual(open);
+	expect(portward("resume")).toMatchObject({ code: 0, error: "" });
+	expect(await passes()).toEqual(enforced);
 });
 
 test("a daemon with another state directory is found out", async () => {

@@ -191,3 +191,31 @@ test("a change that waits for its confirmation must be signed, and counts its se
 	expect(await blocked()).toEqual([81]);
 	expect(await signature(daemon)).toEqual({ ok: true, serial: 9, problem: null });
 });
+
+test("where every change must be confirmed, a serial counts from its confirmation on, and older sets do not even become pending", async () => {
+	home.put("a.yaml", blocks("a", 80));
+	sign();
+	const old = join(home.path, "old");
+	cpSync(home.policies, old, { recursive: true });
+	const first = await Daemon.start(lab.guarded, { config }, home);
+	await eventually("the state", () => existsSync(join(home.state, "last-good.json")));
+	await first.stop();
+	const every = { ...config, confirm: "required", confirmWithin: 60 };
+	await using second = await Daemon.start(lab.guarded, { config: every }, home);
+	expect(await blocked()).toEqual([80]);
+	const serial = () => {
+		const read = readSerial(home.state);
+		return read.ok ? read.set?.serial : read.message;
+	};
+	home.put("a.yaml", blocks("a", 81));
+	await eventually("the refusal of what is not signed", () => second.log.includes("not as they were signed"));
+	expect(await blocked()).toEqual([80]);
+	sign();
+	await eventually("the pending set", async () => (await blocked()).join() === "81");
+	expect(serial()).toBe(1);
+	expect(portward("confirm", "--config", home.config)).toMatchObject({ code: 0 });
+	await eventually("the serial", () => serial() === 2);
+	cpSync(old, home.policies, { recursive: true });
+	await eventually("the refusal of what is old", () => second.log.includes("serial 1; 2 was in force"));
+	expect(await blocked()).toEqual([81]);
+});

@@ -1,0 +1,221 @@
+/** The systemd units, on a real Debian: what they forbid, that both enforcers work all the same, and what they survive. */
+
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { join } from "node:path";
+import { policy, port } from "../system/support/case.ts";
+import { plug } from "./lab/devices.ts";
+import { devicePolicy, portwardFiles } from "./lab/portward.ts";
+import { bindsSince, nodesOf, untilTruth, usbTruth } from "./lab/truth.ts";
+import { Vm } from "./lab/vm.ts";
+import { until } from "./lab/wait.ts";
+
+setDefaultTimeout(180_000);
+
+const units = join(import.meta.dir, "../../packaging/systemd");
+const unitFiles = ["portward.service", "portward-restore.service", "nftables.service.d/portward.conf"];
+const policyDirectory = "/etc/portward/policies";
+
+let vm: Vm;
+
+const show = async (unit: string, ...properties: string[]): Promise<Record<string, string>> => {
+	const text = await vm.sh(`systemctl show ${unit} ${properties.map((name) => `-p ${name}`).join(" ")}`);
+	return Object.fromEntries(text.split("\n").map((line) => line.split(/=(.*)/s).slice(0, 2)));
+};
+const journal = (unit: string) => vm.sh(`journalctl -b -u ${unit} -o cat --no-pager`);
+const table = () => vm.sh("nft list table inet kubearmor");
+const ready = () => vm.waitFor("curl -fsS http://127.0.0.1:9755/readyz", { timeout: 120_000 });
+
+/** Waits until the daemon has read what is in its directory. */
+async function enforced(...names: readonly string[]): Promise<void> {
+	let last = "";
+	await until(
+		60_000,
+		() => `the policies; last: ${last}`,
+		async () => {
+			last = (await vm.run("curl -sS http://127.0.0.1:9755/v1/status")).stdout;
+			const status: { policies: readonly { name: string; enforced: boolean }[] } = JSON.parse(last);
+			return (
+				status.policies
+					.flatMap(({ name, enforced: now }) => (now ? [name] : []))
+					.sort()
+					.join() === names.join()
+			);
+		},
+	);
+}
+
+beforeAll(async () => {
+	const files = Object.fromEntries(unitFiles.map((name) => [`units/${name}`, join(units, name)]));
+	vm = await Vm.boot({ flavour: "real", files: { ...portwardFiles(), ...files } });
+	await vm.systemReady();
+	await vm.sh(
+		`
+		install -m 755 /host/portward /usr/local/bin/portward
+		mkdir -p ${policyDirectory}
+		cp -r /host/units/. /etc/systemd/system/
+		systemctl daemon-reload`,
+		{ timeout: 120_000 },
+	);
+	const blocks = policy("ports", { action: "Block", ingress: [{ ports: [port("TCP", 80)] }] });
+	await vm.put(`${policyDirectory}/ports.yaml`, blocks, 0o644);
+	await vm.put(
+		`${policyDirectory}/sticks.yaml`,
+		devicePolicy("sticks", "Block", "class: MASS-STORAGE"),
+		0o644,
+	);
+	// Somebody starts services with an environment of his own.
+	await vm.sh(
+		"systemctl set-environment BUN_OPTIONS=--preload=/tmp/x BUN_BE_BUN=1 LD_PRELOAD=/tmp/y.so GLIBC_TUNABLES=z HTTP_PROXY=p",
+	);
+	await vm.sh("systemctl enable --now portward-restore.service portward.service nftables.service", {
+		timeout: 120_000,
+	});
+	await ready();
+}, 400_000);
+afterAll(async () => await vm?.stop());
+
+test("the units are right, in no ordering cycle, and little exposed", async () => {
+	const { stdout, stderr } = await vm.run(
+		"systemd-analyze verify --man=no portward.service portward-restore.service nftables.service",
+	);
+	expect(stdout + stderr).toBe("");
+	for (const [unit, most] of [
+		["portward.service", 2.5],
+		["portward-restore.service", 2],
+	] as const) {
+		const level = /level for \S+: ([\d.]+)/.exec(
+			(await vm.run(`systemd-analyze security --no-pager ${unit}`)).stdout,
+		);
+		expect(Number(level?.[1])).toBeLessThanOrEqual(most);
+	}
+});
+
+test("the agent has one capability, cannot gain others, and nothing of a stranger's environment", async () => {
+	const { MainPID = "" } = await show("portward", "MainPID");
+	const status = await vm.sh(`cat /proc/${MainPID}/status`);
+	// CAP_NET_ADMIN is 12.
+	for (const set of ["CapPrm", "CapEff", "CapBnd"]) expect(status).toContain(`${set}:\t0000000000001000`);
+	for (const set of ["CapInh", "CapAmb"]) expect(status).toContain(`${set}:\t0000000000000000`);
+	expect(status).toContain("NoNewPrivs:\t1");
+	expect(status).toContain("Seccomp:\t2");
+	const environment = await vm.sh(`tr '\\0' '\\n' < /proc/${MainPID}/environ`);
+	expect(environment).toContain("NOTIFY_SOCKET");
+	expect(environment).not.toMatch(/BUN_|LD_|GLIBC_|PROXY/);
+});
+
+test("the service manager is told what is enforced", async () => {
+	const { StatusText, ActiveState, WatchdogTimestampMonotonic } = await show(
+		"portward",
+		"StatusText",
+		"ActiveState",
+		"WatchdogTimestampMonotonic",
+	);
+	expect(ActiveState).toBe("active");
+	expect(StatusText).toContain("network active, USB active, 2 policies enforced");
+	expect(Number(WatchdogTimestampMonotonic)).toBeGreaterThan(0);
+});
+
+test("both enforcers work within the unit's limits", async () => {
+	expect(await table()).toMatch(/comment "ports ingress\[0\] Block"/);
+	const stick = await plug(vm, "storage", { port: "3" });
+	const keyboard = await plug(vm, "keyboard", { port: "4" });
+	const truth = await untilTruth(
+		vm,
+		(now) => nodesOf(now, keyboard.name, "input").length > 0,
+		"the keyboard",
+	);
+	expect(truth.devices.get(stick.name)?.authorized).toBe(false);
+	expect([...(await bindsSince(vm, stick.name, stick.mark))]).toEqual([]);
+	await stick.unplug();
+	await keyboard.unplug();
+	for (const { devices, interfaces } of (await usbTruth(vm)).hubs.values())
+		expect([devices, interfaces]).toEqual(["0", "0"]);
+});
+
+test("who changed the table is named, though the agent has no right to look into other processes", async () => {
+	await vm.sh("nft flush chain inet kubearmor root_ingress");
+	await vm.waitFor("nft list chain inet kubearmor root_ingress | grep -q goto");
+	expect(await journal("portward")).toMatch(/process=nft/);
+});
+
+test("a reload is one to the service manager as well", async () => {
+	await vm.put(
+		`${policyDirectory}/more.yaml`,
+		policy("more", { action: "Block", ingress: [{ ports: [port("TCP", 81)] }] }),
+	);
+	await vm.sh("systemctl reload portward");
+	await enforced("more", "ports", "sticks");
+	expect(await show("portward", "ActiveState", "NRestarts")).toEqual({
+		ActiveState: "active",
+		NRestarts: "0",
+	});
+});
+
+test("a change is confirmed: the policy directory can be exchanged within the unit's limits", async () => {
+	await vm.sh(`cp -r ${policyDirectory} /root/next; rm /root/next/more.yaml; chmod -R go-w /root/next`);
+	await vm.sh("portward apply --policy-dir /root/next --confirm-within 60s");
+	await vm.sh("portward confirm");
+	await enforced("ports", "sticks");
+	expect(await vm.sh(`ls ${policyDirectory}`)).toBe("ports.yaml\nsticks.yaml");
+});
+
+test("nftables.service flushes when it is stopped, and the agent puts its table back", async () => {
+	await vm.sh("nft add table inet other; systemctl stop nftables");
+	expect(await vm.sh("nft list tables")).not.toContain("other");
+	await vm.waitFor("nft list chain inet kubearmor root_ingress | grep -q goto");
+	await vm.sh("systemctl start nftables");
+	await vm.waitFor("nft list chain inet kubearmor root_ingress | grep -q goto");
+});
+
+test("a main loop that hangs is killed and started again; the rules hold meanwhile", async () => {
+	const { MainPID = "" } = await show("portward", "MainPID");
+	await vm.sh(
+		`
+		mkdir -p /run/systemd/system/portward.service.d
+		printf '[Service]\\nWatchdogSec=4\\n' > /run/systemd/system/portward.service.d/test.conf
+		systemctl daemon-reload; systemctl restart portward`,
+		{ timeout: 120_000 },
+	);
+	await ready();
+	const before = await show("portward", "MainPID", "NRestarts");
+	expect(before.MainPID).not.toBe(MainPID);
+	// It does give signs of life.
+	await Bun.sleep(9000);
+	expect(await show("portward", "MainPID", "NRestarts")).toEqual(before);
+	await vm.sh(`kill -STOP ${before.MainPID}`);
+	await vm.waitFor(`[ "$(systemctl show -P NRestarts portward)" = 1 ]`, { timeout: 60_000 });
+	expect(await table()).toMatch(/comment "ports ingress\[0\] Block"/);
+	await ready();
+	expect(await journal("portward")).toContain("Watchdog timeout");
+	await vm.sh("rm -r /run/systemd/system/portward.service.d; systemctl daemon-reload");
+});
+
+test("stopping takes no rule away, and takes no time", async () => {
+	const began = performance.now();
+	await vm.sh("systemctl stop portward portward-restore");
+	expect(performance.now() - began).toBeLessThan(10_000);
+	expect(await table()).toMatch(/comment "ports ingress\[0\] Block"/);
+	expect([...(await usbTruth(vm)).hubs.values()].every(({ devices }) => devices === "0")).toBe(true);
+	expect(await show("portward", "Result")).toEqual({ Result: "success" });
+	await vm.sh("systemctl start portward", { timeout: 120_000 });
+	await ready();
+});
+
+test("a boot begins with what was confirmed, before the network; a damaged ruleset is told and the one before it used", async () => {
+	await vm.sh("echo torn > /var/lib/portward/boot.json; [ -s /var/lib/portward/boot.previous.json ]; sync");
+	await vm.reboot();
+	expect(await vm.systemReady()).toBe("running");
+	await ready();
+	const restore = await journal("portward-restore");
+	expect(restore).toContain("boot.json is damaged");
+	expect(restore).toContain("in force again, from the ruleset that was saved before it");
+	expect(restore).toContain("USB is locked");
+	const at = async (unit: string) =>
+		Number((await show(unit, "ActiveEnterTimestampMonotonic")).ActiveEnterTimestampMonotonic);
+	expect(await at("nftables")).toBeLessThan(await at("portward-restore"));
+	expect(await at("portward-restore")).toBeLessThan(await at("network-pre.target"));
+	expect(await at("portward-restore")).toBeLessThan(await at("portward"));
+	expect(await vm.sh("journalctl -b -o cat --no-pager | grep -i 'ordering cycle' || :")).toBe("");
+	expect(await vm.sh("cat /var/lib/portward/usb.json")).toContain('"module":"-1"');
+	await enforced("ports", "sticks");
+}, 400_000);

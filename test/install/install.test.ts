@@ -230,6 +230,13 @@ describe.each(shells)("installing with %s", (words) => {
 		install(sandbox, [], { shell });
 		sandbox.calls();
 		sandbox.write("etc/portward/policies/mine.yaml", readFileSync(example, "utf8"));
+		const whole = sandbox.snapshot();
+		const told = sandbox.run(script, ["--uninstall", "--purge", "--dry-run"], { shell });
+		expect([told.code, told.error]).toEqual([0, ""]);
+		expect(told.out).toContain("release the rules");
+		expect(sandbox.snapshot()).toEqual(whole);
+		expect(sandbox.calls()).toEqual([]);
+
 		const result = sandbox.run(script, ["--uninstall"], {
 			shell,
 			before: `nft add table inet theirs; ${makeRules(sandbox)}`,
@@ -572,6 +579,16 @@ describe("a host that lacks something is told what to install (stubbed)", () => 
 		using sandbox = new Sandbox();
 		sandbox.remove("run/systemd");
 		expect(install(sandbox).error).toContain("systemd");
+	});
+
+	test("root, for both tasks", () => {
+		using sandbox = new Sandbox();
+		sandbox.stub("id", "#!/bin/sh\necho 1000\n");
+		const before = sandbox.snapshot();
+		for (const result of [install(sandbox), sandbox.run(script, ["--uninstall"])]) {
+			expect([result.code, result.error]).toEqual([1, "install.sh: run this as root\n"]);
+		}
+		expect(sandbox.snapshot()).toEqual(before);
 	});
 
 	test.each([

@@ -21,6 +21,7 @@ const FUNCTIONS = {
 	write: { args: ["int", "ptr", "u64"], returns: "i64" },
 	close: { args: ["int"], returns: "int" },
 	if_indextoname: { args: ["u32", "ptr"], returns: "ptr" },
+	syncfs: { args: ["int"], returns: "int" },
 	clock_gettime: { args: ["int", "ptr"], returns: "int" },
 	madvise: { args: ["u64", "u64", "int"], returns: "int" },
 	syscall: { args: ["i64", "i64", "ptr", "i64", "ptr", "u64"], returns: "i64" },
@@ -171,6 +172,11 @@ export class Libc {
 			return null;
 		const end = name.indexOf(0);
 		return new TextDecoder().decode(name.subarray(0, end < 0 ? name.length : end));
+	}
+
+	/** syncfs(2). */
+	syncfs(fd: number): CallResult {
+		return this.#result("syncfs", this.#symbols.syncfs(int(fd)));
 	}
 
 	/** clock_gettime(2); fills `time`, a struct timespec: seconds and nanoseconds. */

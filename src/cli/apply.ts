@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { exchangePaths } from "../../ffi/rename.ts";
 import { controlPath, longestWait, shortestWait } from "../daemon/control-protocol.ts";
-import { fileOperations } from "../store/pending-files.ts";
+import { type FileOperations, fileOperations } from "../store/pending-files.ts";
 import { incomingDirectory } from "../store/pending-record.ts";
 import { readTree, writeTree } from "../store/pending-tree.ts";
 import { daemonOptions, ownSession, printReply } from "./change-reply.ts";
@@ -16,6 +16,14 @@ import { parseOnlyOptions } from "./options.ts";
 import { makePlan } from "./plan-make.ts";
 import { printPlan } from "./plan-text.ts";
 import { readSettings } from "./settings.ts";
+
+const real = fileOperations(exchangePaths, async () => {});
+/** The daemon makes a copy of its own, so what is handed over need not outlive a crash of the machine. */
+const passing: FileOperations = {
+	...real,
+	writeFile: (path, bytes, mode) => real.writeFile(path, bytes, mode, false),
+	syncDirectory: async () => {},
+};
 
 const help = `Usage: portward apply --policy-dir NEW [--confirm-within 60s]
                       [--config FILE] [--state-dir DIR]
@@ -80,7 +88,7 @@ export const apply: Command = {
 		// A unit's own /tmp or a hidden /home keeps the daemon from seeing what is named here.
 		const directory = join(incomingDirectory(config.stateDir), randomBytes(8).toString("hex"));
 		try {
-			await writeTree(directory, read.files, fileOperations(exchangePaths));
+			await writeTree(directory, read.files, passing);
 			const session = ownSession();
 			const request = { verb: "apply", directory, from, seconds, session } as const;
 			return printReply(await control(controlPath(config.stateDir), request), io);

@@ -150,6 +150,8 @@ export interface StagingCalls extends Calls {
 		readonly name: string;
 		readonly settings: PolicySettings;
 	}): StagedPolicies | Promise<StagedPolicies>;
+	/** Puts the file system of a directory on its disk, which may take a while. Returns an error text, or null. */
+	sync(argument: { readonly directory: string }): string | null;
 	/** See treeDigest; null where the directory cannot be read whole. */
 	digest(argument: { readonly directory: string; readonly checkPermissions: boolean }): string | null;
 }

@@ -36,9 +36,12 @@ export class PendingService {
 	constructor(options: PendingServiceOptions) {
 		const { settings, createWorker, enforce, obstacle, log } = options;
 		this.#options = options;
+		const stager = new PendingStager(createWorker, settings);
+		// The disk may take its time; this thread does not wait for it.
+		const operations = fileOperations(exchangePaths, (directory) => stager.sync(directory));
 		this.changes = new PendingChanges({
-			store: new PendingStore(settings().config.stateDir, fileOperations(exchangePaths)),
-			stager: new PendingStager(createWorker, settings),
+			store: new PendingStore(settings().config.stateDir, operations),
+			stager,
 			config: () => settings().config,
 			boot: bootId(),
 			clock: bootTime,

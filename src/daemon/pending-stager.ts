@@ -88,6 +88,12 @@ export class PendingStager {
 		);
 	}
 
+	/** See FileOperations.syncFileSystem. */
+	async sync(directory: string): Promise<void> {
+		const problem = await this.#ask((worker) => worker.call("sync", { directory }), String);
+		if (problem !== null) throw new Error(problem);
+	}
+
 	async #ask<T>(
 		call: (worker: WorkerSlot<StagingCalls>) => Promise<T>,
 		failed: (problem: string) => T,

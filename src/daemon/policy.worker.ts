@@ -1,6 +1,7 @@
 /** The thread that reads, parses and compiles policies, and judges open connections by them. */
 
 import { exchangePaths } from "../../ffi/rename.ts";
+import { syncFileSystem } from "../../ffi/sync.ts";
 import { fileOperations } from "../store/pending-files.ts";
 import { readTree } from "../store/pending-tree.ts";
 import type { PolicyCalls, StagingCalls } from "./calls.ts";
@@ -12,6 +13,11 @@ declare const self: Worker;
 
 let engine: PolicyEngine | null = null;
 
+const sync: StagingCalls["sync"] = ({ directory }) => {
+	const synced = syncFileSystem(directory);
+	return synced.ok ? null : synced.error;
+};
+
 const calls: PolicyCalls & StagingCalls = {
 	reload: ({ settings, epoch, form }) => {
 		// Another directory is another set, with last good versions of its own.
@@ -21,7 +27,15 @@ const calls: PolicyCalls & StagingCalls = {
 	keep: () => engine?.keep() ?? null,
 	judgeConnections: ({ refused }) => engine?.judgeConnections(refused) ?? { ended: 0, refused, error: "" },
 	endConnections: () => engine?.endConnections() ?? { ended: 0, error: "" },
-	stage: (request) => stagePolicies(request, fileOperations(exchangePaths)),
+	stage: (request) =>
+		stagePolicies(
+			request,
+			fileOperations(exchangePaths, async (directory) => {
+				const problem = sync({ directory });
+				if (problem !== null) throw new Error(problem);
+			}),
+		),
+	sync,
 	digest: ({ directory, checkPermissions }) => {
 		const read = readTree(directory, { checkPermissions });
 		return read.ok ? read.digest : null;

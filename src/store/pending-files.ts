@@ -11,8 +11,10 @@ import { removeState, writeState } from "./state-file.ts";
 export interface FileOperations {
 	/** Makes a directory, and those above it that are missing. */
 	makeDirectory(path: string, mode: number): Promise<void>;
-	/** Writes a file that must not exist, to the disk. */
-	writeFile(path: string, bytes: Uint8Array, mode: number): Promise<void>;
+	/** Writes a file that must not exist; with `sync` to the disk. */
+	writeFile(path: string, bytes: Uint8Array, mode: number, sync: boolean): Promise<void>;
+	/** Puts everything that was written to the file system of a directory on its disk. */
+	syncFileSystem(directory: string): Promise<void>;
 	/** Puts the entries of a directory on the disk. */
 	syncDirectory(path: string): Promise<void>;
 	setOwner(
@@ -36,20 +38,24 @@ export type Exchange = (
 	other: string,
 ) => { readonly ok: true } | { readonly ok: false; readonly error: string };
 
-/** The real ones; renaming with an exchange comes from outside, as Bun has none. */
-export function fileOperations(exchange: Exchange): FileOperations {
+/** The real ones, but for what Bun has no call for. */
+export function fileOperations(
+	exchange: Exchange,
+	syncFileSystem: FileOperations["syncFileSystem"],
+): FileOperations {
 	return {
+		syncFileSystem,
 		async makeDirectory(path, mode) {
 			// The mode counts whatever the process's umask says.
 			if ((await mkdir(path, { recursive: true, mode })) !== undefined) await chmod(path, mode);
 		},
-		async writeFile(path, bytes, mode) {
+		async writeFile(path, bytes, mode, sync) {
 			const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 			const file = await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
 			try {
 				await file.chmod(mode);
 				await file.writeFile(bytes);
-				await file.sync();
+				if (sync) await file.sync();
 			} finally {
 				await file.close();
 			}

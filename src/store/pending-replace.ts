@@ -51,7 +51,7 @@ export class Replacement {
 		const operations = this.#operations;
 		await this.discard();
 		await operations.makeDirectory(this.#beside, 0o755);
-		await operations.writeFile(join(this.#beside, this.#mark), new Uint8Array(), 0o600);
+		await operations.writeFile(join(this.#beside, this.#mark), new Uint8Array(), 0o600, true);
 		await writeTree(this.#beside, await readCopy(from), operations);
 		const old = await stat(this.target).catch(absentAsNull);
 		if (old !== null) {

@@ -10,8 +10,11 @@ import { isPolicyFile, PolicyDirectoryReader } from "./policy-directory.ts";
 /** Bytes of all policies of a set together. */
 export const maxTreeBytes = 256 * 1024 * 1024;
 
-/** Files that are written at once: each waits for the disk, and the disk takes several together. */
+/** Files that are written at once. */
 const parallel = 32;
+
+/** With more files than that, the disk takes them faster all at once, though with what others have written there. */
+const fewFiles = 100;
 
 const directoryMode = 0o755;
 const fileMode = 0o644;
@@ -70,13 +73,15 @@ export async function writeTree(
 			directories.add(join(target, above));
 	}
 	for (const directory of [...directories].sort()) await operations.makeDirectory(directory, directoryMode);
+	const few = files.length <= fewFiles;
 	for (let next = 0; next < files.length; next += parallel) {
 		const chunk = files.slice(next, next + parallel);
 		await Promise.all(
-			chunk.map(({ path, bytes }) => operations.writeFile(join(target, path), bytes, fileMode)),
+			chunk.map(({ path, bytes }) => operations.writeFile(join(target, path), bytes, fileMode, few)),
 		);
 	}
-	for (const directory of directories) await operations.syncDirectory(directory);
+	if (!few) await operations.syncFileSystem(target);
+	else for (const directory of directories) await operations.syncDirectory(directory);
 }
 
 /** Whether an entry of that name belongs to a set of policies: a policy file, or what signs the set. */

@@ -13,6 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { exchangePaths } from "../../ffi/rename.ts";
+import { syncFileSystem } from "../../ffi/sync.ts";
 import type { Config } from "../../src/config/model.ts";
 import { defaultConfig } from "../../src/config/parse.ts";
 import type { StagingCalls } from "../../src/daemon/calls.ts";
@@ -52,7 +53,12 @@ afterEach(() => {
 const blocking = (name: string) =>
 	policy(name, { action: "Block", ingress: [{ from: [block("192.0.2.0/24")], ports: [port("TCP", 7)] }] });
 const peer = { pid: 4242, uid: 0, gid: 0 };
-const real = fileOperations(exchangePaths);
+const syncReally = async (directory: string) => {
+	const synced = syncFileSystem(directory);
+	if (!synced.ok) throw new Error(synced.error);
+};
+
+const real = fileOperations(exchangePaths, syncReally);
 
 interface World {
 	now: number;
@@ -81,6 +87,7 @@ async function start(over: Partial<World> = {}) {
 	const enforced: string[] = [];
 	const config = () => ({ ...defaultConfig(), policyDir, stateDir, ...world.config });
 	const staging: StagingCalls = {
+		sync: () => null,
 		stage: (request) => stagePolicies(request, real),
 		digest: ({ directory, checkPermissions }) => {
 			const read = readTree(directory, { checkPermissions });

@@ -15,6 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { exchangePaths } from "../../ffi/rename.ts";
+import { syncFileSystem } from "../../ffi/sync.ts";
 import { type FileOperations, fileOperations } from "../../src/store/pending-files.ts";
 import {
 	changeDirectory,
@@ -61,7 +62,12 @@ function content(directory: string): Record<string, string> {
 
 class Crash extends Error {}
 
-const real = fileOperations(exchangePaths);
+const syncReally = async (directory: string) => {
+	const synced = syncFileSystem(directory);
+	if (!synced.ok) throw new Error(synced.error);
+};
+
+const real = fileOperations(exchangePaths, syncReally);
 
 /** The real operations, of which the one numbered `fatal` and, after a crash, all later ones fail instead. */
 function failing(fatal: number, kind: "crash" | "refusal") {
@@ -77,6 +83,7 @@ function failing(fatal: number, kind: "crash" | "refusal") {
 	const operations: FileOperations = {
 		makeDirectory: wrap(real.makeDirectory),
 		writeFile: wrap(real.writeFile),
+		syncFileSystem: wrap(real.syncFileSystem),
 		syncDirectory: wrap(real.syncDirectory),
 		setOwner: wrap(real.setOwner),
 		rename: wrap(real.rename),
@@ -139,6 +146,29 @@ describe("confirming", () => {
 		expect(readdirSync(policies).sort()).toEqual(["a.yaml", "other"]);
 		expect(existsSync(changeDirectory(state, change.id))).toBe(false);
 		expect(existsSync(recordPath(state))).toBe(false);
+	});
+
+	test("of many files waits for the disk once, not for each of them", async () => {
+		const many = Object.fromEntries(Array.from({ length: 150 }, (_, i) => [`${i % 7}/${i}.yaml`, `${i}`]));
+		const files = Object.entries(many).map(([path, text]) => ({ path, bytes: Buffer.from(text) }));
+		const synced: string[] = [];
+		const counting: FileOperations = {
+			...real,
+			writeFile: async (path, bytes, mode, sync) => {
+				if (sync && !path.endsWith(`.portward-${change.id}`)) synced.push(path);
+				await real.writeFile(path, bytes, mode, sync);
+			},
+			syncFileSystem: async (directory) => {
+				synced.push(directory);
+				await real.syncFileSystem(directory);
+			},
+		};
+		const store = new PendingStore(state, counting);
+		await writeTree(store.policies(change.id), files, counting);
+		await store.write(change);
+		await store.confirm(change, [{ target: policies, keep: false }]);
+		expect(content(policies)).toEqual(many);
+		expect(synced).toEqual([store.policies(change.id), join(root, `.policies.portward-${change.id}`)]);
 	});
 
 	test("before each step the process may end: old or new is there whole, and the next start settles it", async () => {

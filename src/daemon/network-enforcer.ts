@@ -286,8 +286,8 @@ export class NetworkEnforcer {
 			elements: plan.elements,
 		};
 		events.reloaded("applied", seconds, `${result.loaded} objects loaded`);
-		await this.#endConnections();
-		await this.#boot.save(this.#form, this.#reloaded?.usbLock ?? null);
+		// Each on its own thread: neither may wait for the other, whose time grows with the host's connections or rules.
+		await Promise.all([this.#endConnections(), this.#boot.save(this.#form, this.#reloaded?.usbLock ?? null)]);
 		const garbage = await nft.call("collect", null);
 		if (garbage !== "") events.warn(`old objects stay in the table for now: ${garbage}`);
 		await this.#keep();

@@ -213,7 +213,7 @@ describe("the next boot", () => {
 		void enforcer.reload();
 		await Bun.sleep(20);
 		await enforcer.stop();
-		expect(take().slice(-3)).toEqual(["save concatenated true false", "collect", "keep"]);
+		expect(take().slice(-4)).toEqual(["save concatenated true false", "end", "collect", "keep"]);
 		await enforcer.reload();
 		expect(take()).toEqual([]);
 	});
@@ -257,8 +257,8 @@ describe("a reload", () => {
 			"apply first",
 			"applied: 1 objects loaded",
 			"judge",
-			"end",
 			"save concatenated true false",
+			"end",
 			"collect",
 			"keep",
 		]);
@@ -272,8 +272,8 @@ describe("a reload", () => {
 			"apply second",
 			"applied: 1 objects loaded",
 			"judge",
-			"end",
 			"save concatenated true false",
+			"end",
 			"collect",
 			"keep",
 		]);
@@ -287,9 +287,9 @@ describe("a reload", () => {
 		await enforcer.reload();
 		expect(take().slice(-6)).toEqual([
 			"judge",
+			"save concatenated true false",
 			"cut 192.0.2.1",
 			"end",
-			"save concatenated true false",
 			"collect",
 			"keep",
 		]);
@@ -297,14 +297,14 @@ describe("a reload", () => {
 		await enforcer.reload();
 		expect(take().slice(-6)).toEqual([
 			"judge",
+			"save concatenated true false",
 			"cut ",
 			"end",
-			"save concatenated true false",
 			"collect",
 			"keep",
 		]);
 		await enforcer.reload();
-		expect(take().slice(-5)).toEqual(["judge", "end", "save concatenated true false", "collect", "keep"]);
+		expect(take().slice(-5)).toEqual(["judge", "save concatenated true false", "end", "collect", "keep"]);
 	});
 
 	test("requests while one is under way become one more", async () => {
@@ -443,8 +443,8 @@ describe("a repair", () => {
 			"apply first distrust",
 			"applied: 1 objects loaded",
 			"judge",
-			"end",
 			"save concatenated true false",
+			"end",
 			"collect",
 			"keep",
 			"repaired: ",

@@ -24,6 +24,7 @@ const statusShape = v.object({
 	version: v.string(),
 	hostname: v.string(),
 	panic: v.nullable(v.object({ since: v.string(), reason: v.string() })),
+	signature: v.nullable(v.object({ ok: v.boolean(), serial: v.nullable(v.number()) })),
 	pending: v.nullable(
 		v.object({ id: v.string(), from: v.string(), secondsLeft: v.number(), waiting: v.boolean() }),
 	),
@@ -106,6 +107,11 @@ function describe(document: v.InferOutput<typeof statusShape>): string {
 		const { id, from, secondsLeft, waiting } = document.pending;
 		const rest = waiting ? "; a change of the policy directory waits for that" : "";
 		lines.push(`change ${id} (${from}) rolls back in ${secondsLeft} s unless portward confirm comes${rest}`);
+	}
+	const { signature } = document;
+	if (signature !== null) {
+		const what = signature.ok ? "signed" : "refused; in force is what was signed before";
+		lines.push(`policies: ${what}${signature.serial === null ? "" : `, serial ${signature.serial}`}`);
 	}
 	for (const [name, { state, reason, failsafe }] of Object.entries(document.enforcers)) {
 		lines.push(`${name}: ${state}${reason === "" ? "" : ` (${reason})`}`);

@@ -325,7 +325,7 @@ export class Daemon {
 	#onDrift(event: DriftEvent): void {
 		const { config, log } = this.#options;
 		// Whoever changed it: it stays open. Only a whole load closes it, which undoes the rest then.
-		if (this.#panic.check() !== null) return void this.#enforcer.open();
+		if (this.#panic.drifted(event)) return void this.#enforcer.open();
 		if (this.#enforcer.plan === null) return;
 		this.#drift += 1;
 		log.error("somebody else changed the firewall's table; restoring it", {

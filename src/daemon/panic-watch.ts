@@ -4,6 +4,7 @@
  * wrote counts also where they could not tell this daemon.
  */
 
+import type { DriftEvent } from "../observe/event.ts";
 import type { AlertSink } from "../report/alert-sink.ts";
 import type { Logger } from "../report/log.ts";
 import type { HostIdentity } from "../report/network-alert.ts";
@@ -54,6 +55,14 @@ export class PanicWatch {
 	/** Ends what `hold` began. */
 	release(): void {
 		this.#held = null;
+	}
+
+	/** Somebody else changed the table. True where that is not undone but the table kept open, which is logged. */
+	drifted({ process, pid, changes }: DriftEvent): boolean {
+		if (this.check() === null) return false;
+		const fields = { process, pid, changes: changes.join(",") };
+		this.#options.log.warn("somebody else changed the firewall's table; panic-open keeps it open", fields);
+		return true;
 	}
 
 	/** Why the table is to stay open, or null. */

@@ -51,6 +51,20 @@ describe("status", () => {
 		expect(out.split("\n")[0]).toEndWith("2026-01-02T03:04:05.000Z: drill\\x1b[2J");
 	});
 
+	test("says which signed policies are taken, and when they are refused", async () => {
+		const said = async (ok: boolean, serial: number | null) => {
+			const signature = { ok, serial, problem: ok ? null : "why" };
+			const server = await daemon(sampleSource(() => sampleState({ signature })).source);
+			const address = formatListenAddress(server.address);
+			return (await portward("status", ...noSettings, "--status-address", address)).out;
+		};
+		expect(await said(true, 7)).toContain("policies: signed, serial 7\n");
+		expect(await said(false, 6)).toContain(
+			"policies: refused; in force is what was signed before, serial 6\n",
+		);
+		expect(await said(false, null)).toContain("policies: refused; in force is what was signed before\n");
+	});
+
 	test("shows drift, warnings, and each policy's findings; escapes them", async () => {
 		const place = { file: "/p/a.yaml", line: 1, column: 1, path: "" };
 		const finding = { ...place, severity: "warning", code: "c", message: "odd\x1b[2J\n", hint: "" } as const;

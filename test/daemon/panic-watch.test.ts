@@ -85,6 +85,16 @@ describe("the watch over the record of panic-open", () => {
 		expect(changes()).toBe(2);
 	});
 
+	test("changes by others are undone while it does not stand, and only told while it does", () => {
+		const { watch, lines } = setUp();
+		const event = { time: 0, generation: 9, pid: 7, process: "nft", changes: ["delrule"] } as const;
+		expect(watch.drifted(event)).toBe(false);
+		expect(lines).toEqual([]);
+		writePanic(directory, "drill", 1);
+		expect(watch.drifted(event)).toBe(true);
+		expect(lines.at(-1)).toContain("somebody else");
+	});
+
 	test("what was there at the start changes nothing", async () => {
 		const { watch, alerts, changes } = setUp();
 		writePanic(directory, "drill", 1);

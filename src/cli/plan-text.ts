@@ -130,7 +130,9 @@ function causeName({ policy, direction, index, action, file, line }: Cause): str
 	return `${action} ${policy} ${list}[${index}]${file === null ? "" : ` (${file}:${line})`}`;
 }
 
+/** Protocols without ports have port 0. */
 function ends(address: string, port: number): string {
+	if (port === 0) return address;
 	return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 

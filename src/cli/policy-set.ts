@@ -1,6 +1,6 @@
 /** Reads policies for the offline commands: validate, render and explain. */
 
-import { closeSync, constants, openSync, readSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import type { Config } from "../config/model.ts";
@@ -11,13 +11,10 @@ import type { NetworkPolicy } from "../policy/model.ts";
 import { isBroken, type ParsedDocument, parsePolicyFile } from "../policy/parse.ts";
 import { matchSelector, nodeLabels } from "../select/labels.ts";
 import { maxFileBytes, PolicyDirectoryReader } from "../store/policy-directory.ts";
+import { readBounded } from "./bounded-file.ts";
 
-/** Bytes asked for at once. */
-const readBytes = 256 * 1024;
-
-/** Milliseconds that a pipe may be silent, and between two looks at it. */
+/** Milliseconds that a pipe may be silent. */
 const patienceMs = 10_000;
-const pauseMs = 5;
 
 export interface PolicySet {
 	/** Every valid policy, selected or not. */
@@ -86,14 +83,14 @@ function readPath(path: string): ReadFile[] {
 	});
 	try {
 		if (!statSync(path).isDirectory()) {
-			const read = readBounded(path);
-			if (read === "silent") {
-				const message = `nothing came through this pipe for ${patienceMs / 1000} s`;
-				return [failed(path, "unreadable-file", message, "name a file, or see to what writes to the pipe")];
+			const read = readBounded(path, { limit: maxFileBytes, patienceMs });
+			if (read.ok) return [{ file: path, text: read.text, problem: null }];
+			if (read.reason === "too-large") {
+				const hint = "split it into several files";
+				return [failed(path, "file-too-large", `the file has more than ${maxFileBytes} bytes`, hint)];
 			}
-			if (read !== "too-large") return [{ file: path, text: read.text, problem: null }];
-			const hint = "split it into several files";
-			return [failed(path, "file-too-large", `the file has more than ${maxFileBytes} bytes`, hint)];
+			const hint = "name a file, or see to what writes to the pipe";
+			return [failed(path, "unreadable-file", "nothing comes through this pipe", hint)];
 		}
 	} catch (error) {
 		return [
@@ -120,41 +117,4 @@ function readPath(path: string): ReadFile[] {
 		};
 		return failed(file, code, message, hint);
 	});
-}
-
-/** Reads a file, or what a pipe brings; else why not: more than a policy file may hold, or a pipe whose writer is silent. */
-function readBounded(path: string): { readonly text: string } | "too-large" | "silent" {
-	// O_NONBLOCK: a FIFO that nobody writes to must not hang the command, which no signal could end then.
-	const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-	try {
-		const chunks: Buffer[] = [];
-		let waited = 0;
-		for (let length = 0; length <= maxFileBytes; ) {
-			const chunk = Buffer.allocUnsafe(readBytes);
-			const count = readAvailable(descriptor, chunk);
-			if (count === 0) return { text: Buffer.concat(chunks).toString("utf8") };
-			if (count === null && waited >= patienceMs) return "silent";
-			if (count === null) {
-				Bun.sleepSync(pauseMs);
-				waited += pauseMs;
-				continue;
-			}
-			waited = 0;
-			chunks.push(chunk.subarray(0, count));
-			length += count;
-		}
-		return "too-large";
-	} finally {
-		closeSync(descriptor);
-	}
-}
-
-/** Null where a pipe has nothing yet. */
-function readAvailable(descriptor: number, chunk: Buffer): number | null {
-	try {
-		return readSync(descriptor, chunk, 0, chunk.length, null);
-	} catch (error) {
-		if (error instanceof Error && "code" in error && error.code === "EAGAIN") return null;
-		throw error;
-	}
 }

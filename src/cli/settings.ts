@@ -1,18 +1,22 @@
 /** Reads the config file for a command and lays the flags over it. */
 
-import { readFileSync, statSync } from "node:fs";
+import type { Stats } from "node:fs";
 import { resolve } from "node:path";
 import type { Config } from "../config/model.ts";
 import { mergeFlags, parseConfig } from "../config/parse.ts";
 import { statusRefusal } from "../config/status-access.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import { distrust } from "../store/permissions.ts";
+import { readBounded } from "./bounded-file.ts";
 import { UsageError } from "./command.ts";
 
 export const defaultConfigFile = "/etc/portward/config.yaml";
 
 /** A config larger than this is a mistake. */
 const maxConfigBytes = 1024 * 1024;
+
+/** Milliseconds that a pipe may be silent; the daemon does nothing else meanwhile. */
+const patienceMs = 2000;
 
 export interface SettingsFlags {
 	readonly config?: string | undefined;
@@ -40,12 +44,18 @@ export function readSettings(flags: SettingsFlags, checkPermissions: boolean): S
 		file,
 	});
 	try {
-		const stats = statSync(file);
-		const refused = checkPermissions ? distrust("the config file", stats) : null;
-		if (refused) return problem("insecure-permissions", refused.message, refused.hint);
-		if (stats.size > maxConfigBytes)
+		let refused = null as ReturnType<typeof distrust>;
+		const accept = (stats: Stats) => {
+			refused = checkPermissions ? distrust("the config file", stats) : null;
+			return refused === null;
+		};
+		const read = readBounded(file, { limit: maxConfigBytes, patienceMs, accept });
+		if (refused !== null) return problem("insecure-permissions", refused.message, refused.hint);
+		if (!read.ok && read.reason === "too-large")
 			return problem("file-too-large", "the config file is too large", "see the README for its keys");
-		text = readFileSync(file, "utf8");
+		if (!read.ok)
+			return problem("unreadable-file", "nothing comes through this pipe", "name another file with --config");
+		text = read.text;
 	} catch (error) {
 		if (
 			flags.config !== undefined ||

@@ -85,11 +85,17 @@ test("a plan wants a directory, not a FIFO or a file", async () => {
 	}
 });
 
-test("a FIFO that nobody writes to is an empty file, not the end of the command", async () => {
+test("a FIFO that nobody writes to hangs no command, as policies or as settings", async () => {
 	const pipe = join(files.path, "pipe");
 	fifo(pipe);
-	const { code, error } = await portward("validate", pipe, ...settings);
-	expect([code, error]).toEqual([1, expect.stringContaining("[empty-file]")]);
+	for (const words of [
+		["validate", pipe, ...settings],
+		["validate", directory, "--config", pipe],
+		["plan", "--policy-dir", directory, "--config", pipe],
+	]) {
+		const { code, error } = await portward(...words);
+		expect([code, error]).toEqual([1, expect.stringContaining("nothing comes through this pipe")]);
+	}
 });
 
 test("what somebody writes into a FIFO is read to its end", async () => {

@@ -25,6 +25,9 @@ afterEach(() => {
 
 const mebibyte = 1024 * 1024;
 
+/** On a quiet machine 10 000 files take 5 s; this one may have other things to do. */
+const patienceMs = 90_000;
+
 const blocks = (name: string, destination: number) =>
 	policy(name, { action: "Block", ingress: [{ ports: [port("TCP", destination)] }] });
 
@@ -54,18 +57,18 @@ async function idlePeak(): Promise<number> {
 	return peak;
 }
 
-/** Asks for /healthz until `done`; milliseconds of the slowest answer. */
-async function slowestAnswer(daemon: Daemon, done: () => boolean): Promise<number> {
-	const deadline = performance.now() + 45_000;
-	let slowest = 0;
+/** Asks for /healthz until `done`; milliseconds within which nine of ten answers came. */
+async function usualAnswer(daemon: Daemon, done: () => boolean): Promise<number> {
+	const deadline = performance.now() + patienceMs;
+	const delays: number[] = [];
 	while (!done()) {
 		if (performance.now() > deadline) throw new Error(`not enforced: ${daemon.log}`);
 		const asked = performance.now();
 		expect((await daemon.get("/healthz")).status).toBe(200);
-		slowest = Math.max(slowest, performance.now() - asked);
+		delays.push(performance.now() - asked);
 		await Bun.sleep(20);
 	}
-	return slowest;
+	return delays.toSorted((a, b) => a - b)[Math.floor(delays.length * 0.9)] ?? 0;
 }
 
 /** The diagnostics that the daemon has about one file. */
@@ -78,32 +81,38 @@ async function diagnosed(daemon: Daemon, name: string) {
 		);
 }
 
-test("10 000 files are all enforced, while the daemon answers; one more is as well", async () => {
-	const address = (index: number) => `11.${index >> 8}.${index & 255}.7`;
-	for (let index = 0; index < 10_000; index++) {
-		const directory = join(home.policies, `team-${index >> 8}`);
-		if ((index & 255) === 0) mkdirSync(directory);
-		writeFileSync(
-			join(directory, `${index}.yaml`),
-			policy(`p${index}`, { action: "Block", ingress: [{ from: [block(`${address(index)}/32`)] }] }),
+test(
+	"10 000 files are all enforced, while the daemon answers; one more is as well",
+	async () => {
+		const address = (index: number) => `11.${index >> 8}.${index & 255}.7`;
+		for (let index = 0; index < 10_000; index++) {
+			const directory = join(home.policies, `team-${index >> 8}`);
+			if ((index & 255) === 0) mkdirSync(directory);
+			writeFileSync(
+				join(directory, `${index}.yaml`),
+				policy(`p${index}`, { action: "Block", ingress: [{ from: [block(`${address(index)}/32`)] }] }),
+			);
+		}
+		await using daemon = Daemon.spawn(lab.guarded, {}, home);
+		await eventually(
+			"an answer",
+			async () => (await daemon.get("/healthz").catch(() => null))?.status === 200,
 		);
-	}
-	await using daemon = Daemon.spawn(lab.guarded, {}, home);
-	await eventually("an answer", async () => (await daemon.get("/healthz").catch(() => null))?.status === 200);
-	// Not by /metrics: ten thousand rules' worth of it again and again would be a load of its own.
-	const enforced = () => daemon.log.split("info enforced").length - 1;
-	const slowest = await slowestAnswer(daemon, () => enforced() === 1);
-	// The slowest met here took 0.2 s, with both cores busy with other things.
-	expect(slowest).toBeLessThan(2000);
-	expect((await daemon.get("/readyz")).status).toBe(200);
-	expect((await blocked(...Array.from({ length: 10_000 }, (_, index) => address(index)))).length).toBe(
-		10_000,
-	);
-	expect(await blocked("11.0.0.8")).toEqual([]);
-	home.put("one-more.yaml", blocks("one-more", 81));
-	expect(await slowestAnswer(daemon, () => enforced() === 2)).toBeLessThan(2000);
-	expect(await blocked(81)).toEqual([81]);
-});
+		// Not by /metrics: ten thousand rules' worth of it again and again would be a load of its own.
+		const enforced = () => daemon.log.split("info enforced").length - 1;
+		// On a quiet machine 5 ms; reading and loading keep both cores busy.
+		expect(await usualAnswer(daemon, () => enforced() === 1)).toBeLessThan(500);
+		expect((await daemon.get("/readyz")).status).toBe(200);
+		expect((await blocked(...Array.from({ length: 10_000 }, (_, index) => address(index)))).length).toBe(
+			10_000,
+		);
+		expect(await blocked("11.0.0.8")).toEqual([]);
+		home.put("one-more.yaml", blocks("one-more", 81));
+		expect(await usualAnswer(daemon, () => enforced() === 2)).toBeLessThan(500);
+		expect(await blocked(81)).toEqual([81]);
+	},
+	2 * patienceMs,
+);
 
 test("a file of 100 MB is refused unread, and the others are enforced", async () => {
 	home.put("a.yaml", blocks("a", 81));

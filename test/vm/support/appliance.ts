@@ -33,6 +33,9 @@ const both = `  - action: Block
 /** Blocks what the hammer sends to the one of its ports: TCP and UDP, IPv4 and IPv6, in and out. */
 export const hammered = networkPolicy("hammered", `  ingress:\n${both}  egress:\n${both}`);
 
+/** What the hammer's blocked packets would have the journal take: 500 alerts a second. */
+export const quiet = "alerts: { stdout: false }\n";
+
 /** What became of the hammer's packets over the late link while something went on. */
 export interface Phase {
 	readonly blocked: FlowCount;
@@ -112,6 +115,15 @@ export class Appliance implements AsyncDisposable {
 		});
 		await vm.systemReady();
 		return new Appliance(vm);
+	}
+
+	/** Installs the release under /host/release from its folder, with these settings. */
+	async install(settings: string): Promise<void> {
+		const { vm } = this;
+		await vm.sh("mkdir -p /etc/portward");
+		await vm.put("/etc/portward/config.yaml", settings);
+		await vm.sh("sh /host/release/install.sh --public-key /host/public.pem", { timeout: 300_000 });
+		await this.ready();
 	}
 
 	/** Starts the hammer, in this boot and in every one to come. */
@@ -234,9 +246,22 @@ WantedBy=sysinit.target
 				last = stdout;
 				const status: { policies: readonly { file: string; enforced: boolean }[] } = JSON.parse(stdout);
 				const enforced = status.policies.filter((policy) => policy.enforced).map((policy) => policy.file);
-				return enforced.sort().join() === [...files].sort().join();
+				if (enforced.sort().join() !== [...files].sort().join()) return false;
+				// The status knows what has been read; the log comes when the kernel has it.
+				const log = await this.vm.run(
+					"journalctl -b -u portward -o cat -n 100 --no-pager | grep result= | tail -n 1",
+				);
+				last = log.stdout;
+				return last.includes(`policies=${files.length} `);
 			},
 		);
+	}
+
+	/** Kills the agent and waits until systemd has started the next one, which is ready. */
+	async kill(): Promise<void> {
+		const { pid } = await this.unit("portward");
+		await this.vm.sh(`kill -KILL ${pid}`);
+		await this.ready(pid);
 	}
 
 	async unit(name: string): Promise<UnitState> {

@@ -58,6 +58,9 @@ function refill(bucket: Bucket, perSecond: number, now: number): void {
 
 /** One household has many IPv6 addresses, and at least a /64 of them (RFC 6177). */
 function clientOf(address: string): string {
+	// A socket that listens for both families names IPv4 addresses so (RFC 4291, 2.5.5.2).
+	const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
+	if (mapped !== undefined) return mapped;
 	if (!address.includes(":")) return address;
 	const [head = "", tail] = address.split("::", 2);
 	const first = head === "" ? [] : head.split(":");

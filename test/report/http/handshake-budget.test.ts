@@ -43,6 +43,14 @@ test("the addresses of one IPv6 network are one client", () => {
 	expect(budget.admit("::1", 0)).toBe(true);
 });
 
+test("IPv4 addresses at a socket for both families are clients of their own", () => {
+	const budget = new HandshakeBudget(limits);
+	expect(begun(budget, "::ffff:192.0.2.1", 100, 0)).toBe(20);
+	expect(budget.admit("192.0.2.1", 0)).toBe(false);
+	expect(budget.admit("::ffff:192.0.2.2", 0)).toBe(true);
+	expect(budget.admit("::1", 0)).toBe(true);
+});
+
 test("no more clients are remembered than are allowed", () => {
 	const budget = new HandshakeBudget({ perSecond: 1e9, perClientSecond: 1, clients: 2 });
 	expect(begun(budget, "192.0.2.1", 5, 0)).toBe(2);

@@ -49,6 +49,15 @@ describe("answers", () => {
 		}
 	});
 
+	test("HTTP/1.0 needs no Host, and gets one answer", async () => {
+		const { server } = await start();
+		const answer = await exchange(server.address, "GET /healthz HTTP/1.0\r\n\r\n");
+		expect(statusOf(answer)).toBe(200);
+		expect(answer).toEndWith("\r\n\r\nok\n");
+		const named = "GET /healthz HTTP/1.0\r\nHost: evil.example\r\n\r\n";
+		expect(statusOf(await exchange(server.address, named))).toBe(421);
+	});
+
 	test("readyz is 503 with the reason when not ready", async () => {
 		const state = sampleState({ readiness: { ready: false, body: "nf_tables refused" } });
 		const { server } = await start(sampleSource(() => state).source);

@@ -1,11 +1,22 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import fc from "fast-check";
 import { compileNetwork } from "../../src/compile/network.ts";
-import { type Change, diffPolicies, isEmptyDiff, type SelectedSet } from "../../src/compile/policy-diff.ts";
+import {
+	type Change,
+	type Described,
+	diffPolicies,
+	isEmptyDiff,
+	type SelectedSet,
+} from "../../src/compile/policy-diff.ts";
 import type { HostDevicePolicy } from "../../src/policy/device-model.ts";
 import type { NetworkPolicy } from "../../src/policy/model.ts";
 import { parsePolicyFile } from "../../src/policy/parse.ts";
 import { policy, rule } from "./build.ts";
+import { policySets } from "./generate.ts";
 import { options } from "./options.ts";
+
+// Many random cases: on a busy machine they take longer than the usual 5 s.
+setDefaultTimeout(60_000);
 
 function set(network: readonly NetworkPolicy[], devices: readonly HostDevicePolicy[] = []): SelectedSet {
 	const compiled = compileNetwork(network, options);
@@ -61,6 +72,24 @@ describe("rules", () => {
 			after: { conditions: { ports: ["UDP 54"] } },
 		});
 		expect(isEmptyDiff(found)).toBe(false);
+	});
+
+	test("turn any set into any other, and none into itself", () => {
+		const content = ({ index: _index, place: _place, ...rest }: Described) => JSON.stringify(rest);
+		const all = (policies: readonly NetworkPolicy[]) =>
+			diff(set([]), set(policies)).rules.flatMap(({ after }) => (after === null ? [] : [content(after)]));
+		fc.assert(
+			fc.property(policySets, policySets, (before, after) => {
+				const rules = all(before);
+				for (const change of diff(set(before), set(after)).rules) {
+					if (change.before !== null) rules.splice(rules.indexOf(content(change.before)), 1);
+					if (change.after !== null) rules.push(content(change.after));
+				}
+				expect(rules.sort()).toEqual(all(after).sort());
+				expect(isEmptyDiff(diff(set(after), set(after)))).toBe(true);
+			}),
+			{ numRuns: 80 },
+		);
 	});
 
 	test("tell every condition", () => {

@@ -95,7 +95,7 @@ function told({ connections }: Answer) {
 }
 
 test("connections that NEW ends and those in force do not are told, with addresses, ports and rule", async () => {
-	await using _daemon = await Daemon.start(
+	await using daemon = await Daemon.start(
 		lab.guarded,
 		{
 			policies: { "a.yaml": policy("other", { action: "Audit", ingress: [{ ports: [port("TCP", 7001)] }] }) },
@@ -146,6 +146,12 @@ test("connections that NEW ends and those in force do not are told, with address
 	expect(text.code).toBe(2);
 	expect(text.out).toContain(`tcp ${link.local4}:7000 from ${link.remote4}:`);
 	expect(text.error).toContain("2 open connections would be ended");
+	// Put in force, NEW does what the plan said, and no more.
+	await daemon.after(() => home.put("b.yaml", blocking));
+	const [cut, spared, alsoCut] = open;
+	for (const conversation of [cut, alsoCut])
+		await eventually("its end", async () => (await conversation?.say(200)) === "silent");
+	expect(await spared?.say(2000)).toBe("echo");
 });
 
 test("what is blocked already or failsafe is not told; where nothing is tracked yet the sockets are", async () => {

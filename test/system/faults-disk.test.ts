@@ -127,6 +127,19 @@ test("a restart on a full disk enforces what is on disk, and what was saved befo
 	expect(second.log).not.toContain("damaged");
 });
 
+test("a read-only state directory without root's status socket: all is enforced, and TCP tells what it may", async () => {
+	home.put("a.yaml", blocks("a", 1000, 1000));
+	const under = mounted(`mount --bind ${home.state} ${home.state}; mount -o remount,ro,bind ${home.state}`);
+	const config = { status: { address: "127.0.0.1:9755", detail: "metrics-only" } };
+	await using daemon = Daemon.spawn(lab.guarded, { under, config }, home);
+	await eventually("enforcement", () => daemon.log.includes("info enforced"));
+	expect(await blocked(1000, 1000)).toBe(1);
+	expect(daemon.log).toMatch(/nobody can read the status; enforcement goes on.*status\.sock.*EROFS/u);
+	const ready = lab.guarded.run(["curl", "--silent", "http://127.0.0.1:9755/readyz"]);
+	expect(ready).toBe("ready\n");
+	expect(await daemon.stop()).toBe(0);
+});
+
 test("a read-only state directory: all is enforced and kept in memory, and said", async () => {
 	home.put("a.yaml", blocks("a", 1000, 1000));
 	const readOnly = mounted(

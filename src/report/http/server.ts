@@ -222,7 +222,12 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Liste
 			return listenError(error, address);
 		}
 	}
-	const claim = await claimSocketPath(address.path);
+	let claim: Awaited<ReturnType<typeof claimSocketPath>>;
+	try {
+		claim = await claimSocketPath(address.path);
+	} catch (error) {
+		return listenError(error, address);
+	}
 	if (!claim.ok) return claim;
 	// bind(2) applies the umask, so the socket is never open to others, not even for a moment.
 	const umask = process.umask(0o177);

@@ -31,6 +31,9 @@ afterEach(() => {
 	lab[Symbol.dispose]();
 });
 
+/** Milliseconds for steps that are put on the disk, which others may keep busy. */
+const slow = 40_000;
+
 const portward = (...argv: readonly string[]) => lab.guarded.try([executable(), ...argv]);
 const blocks = (name: string, destination: number) =>
 	policy(name, { action: "Block", ingress: [{ ports: [port("TCP", destination)] }] });
@@ -178,19 +181,19 @@ test("a change that waits for its confirmation must be signed, and counts its se
 	};
 	sign(fresh, "--serial", "9");
 	expect(apply()).toMatchObject({ code: 0 });
-	await eventually("the pending set", async () => (await blocked()).join() === "81");
+	await eventually("the pending set", async () => (await blocked()).join() === "81", slow);
 	expect(serial()).toBe(1);
 	expect(portward("rollback", "--config", home.config).code).toBe(0);
-	await eventually("the rollback", async () => (await blocked()).join() === "80");
+	await eventually("the rollback", async () => (await blocked()).join() === "80", slow);
 	expect(await signature(daemon)).toEqual({ ok: true, serial: 1, problem: null });
 	expect(apply()).toMatchObject({ code: 0 });
-	await eventually("the pending set", async () => (await blocked()).join() === "81");
+	await eventually("the pending set", async () => (await blocked()).join() === "81", slow);
 	expect(portward("confirm", "--config", home.config)).toMatchObject({ code: 0 });
-	await eventually("the serial", () => serial() === 9);
+	await eventually("the serial", () => serial() === 9, slow);
 	expect(existsSync(join(home.policies, manifestFile))).toBe(true);
 	expect(await blocked()).toEqual([81]);
 	expect(await signature(daemon)).toEqual({ ok: true, serial: 9, problem: null });
-});
+}, 120_000);
 
 test("where every change must be confirmed, a serial counts from its confirmation on, and older sets do not even become pending", async () => {
 	home.put("a.yaml", blocks("a", 80));
@@ -208,14 +211,18 @@ test("where every change must be confirmed, a serial counts from its confirmatio
 		return read.ok ? read.set?.serial : read.message;
 	};
 	home.put("a.yaml", blocks("a", 81));
-	await eventually("the refusal of what is not signed", () => second.log.includes("not as they were signed"));
+	await eventually(
+		"the refusal of what is not signed",
+		() => second.log.includes("not as they were signed"),
+		slow,
+	);
 	expect(await blocked()).toEqual([80]);
 	sign();
-	await eventually("the pending set", async () => (await blocked()).join() === "81");
+	await eventually("the pending set", async () => (await blocked()).join() === "81", slow);
 	expect(serial()).toBe(1);
 	expect(portward("confirm", "--config", home.config)).toMatchObject({ code: 0 });
-	await eventually("the serial", () => serial() === 2);
+	await eventually("the serial", () => serial() === 2, slow);
 	cpSync(old, home.policies, { recursive: true });
-	await eventually("the refusal of what is old", () => second.log.includes("serial 1; 2 was in force"));
+	await eventually("the refusal of what is old", () => second.log.includes("serial 1; 2 was in force"), slow);
 	expect(await blocked()).toEqual([81]);
-});
+}, 120_000);

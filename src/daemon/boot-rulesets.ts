@@ -128,9 +128,13 @@ function lastGood(sources: BootSources): { ruleset: BootRuleset | null; present:
 	};
 }
 
+/** Where nobody can put anything, root included (proc(5)). */
+const nowhere = "/proc/portward";
+
 /** What the agent itself would enforce in a moment. What was never confirmed is not among it. */
 function fromDirectory(sources: BootSources): BootRuleset | null {
-	const { config, checkPermissions, hostname, stateDirectory, problem } = sources;
+	const { config, checkPermissions, hostname, problem } = sources;
+	const stateDirectory = sources.trusted ? sources.stateDirectory : nowhere;
 	const confirmed = join(stateDirectory, "confirmed", "policies");
 	const required = config.confirm === "required";
 	if (required && !sources.trusted) return null;

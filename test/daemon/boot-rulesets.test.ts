@@ -121,6 +121,9 @@ describe("nothing is known", () => {
 		put("policies/a.yaml", blocks("b"));
 		const { offers } = offered({ trusted: false });
 		expect(offers.map((offer) => policiesOf(offer.plan))).toEqual([["b"]]);
+		put("policies/a.yaml", "{");
+		expect(offered({ trusted: false }).offers).toEqual([]);
+		put("policies/a.yaml", blocks("b"));
 		config = { ...config, confirm: "required" };
 		expect(offered({ trusted: false }).offers).toEqual([]);
 	});

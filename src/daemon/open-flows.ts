@@ -46,7 +46,7 @@ export function localAddress({ direction }: JudgedFlow, { original, reply }: Tra
 
 /**
  * Yields the entries of connection tracking, then the TCP connections that it does not know, and returns why
- * entries are missing, or "". Use it to the end.
+ * entries are missing, or "".
  */
 export function* openFlows(): Generator<ConntrackEntry | TrackedFlow, string> {
 	let error = "";
@@ -54,19 +54,22 @@ export function* openFlows(): Generator<ConntrackEntry | TrackedFlow, string> {
 	const opened = Conntrack.open();
 	if (!opened.ok) error = opened.error;
 	else {
-		for (const family of [4, 6] as const) {
-			const entries = opened.conntrack.dump(family);
-			for (let step = entries.next(); ; step = entries.next()) {
-				if (step.done === true) {
-					if (!step.value.ok) error = step.value.error;
-					break;
+		try {
+			for (const family of [4, 6] as const) {
+				const entries = opened.conntrack.dump(family);
+				for (let step = entries.next(); ; step = entries.next()) {
+					if (step.done === true) {
+						if (!step.value.ok) error = step.value.error;
+						break;
+					}
+					untracked.delete(keyOf(step.value.original));
+					untracked.delete(keyOf(step.value.reply));
+					yield step.value;
 				}
-				untracked.delete(keyOf(step.value.original));
-				untracked.delete(keyOf(step.value.reply));
-				yield step.value;
 			}
+		} finally {
+			opened.conntrack.close();
 		}
-		opened.conntrack.close();
 	}
 	for (const socket of untracked.values()) yield socketFlow(socket);
 	return error;

@@ -127,6 +127,21 @@ test("a restart on a full disk enforces what is on disk, and what was saved befo
 	expect(second.log).not.toContain("damaged");
 });
 
+test("a disk that becomes read-only while the daemon runs: changes are enforced, and it ends in good order", async () => {
+	home.put("a.yaml", blocks("a", 1000, 1000));
+	const under = mounted(`mount --bind ${home.state} ${home.state}`);
+	await using daemon = await Daemon.start(lab.guarded, { under }, home);
+	const remount = ["mount", "-o", "remount,ro,bind", home.state];
+	const inside = ["nsenter", `--mount=/proc/${daemon.pid}/ns/mnt`, ...remount];
+	// While a file is being written the kernel refuses.
+	await eventually("the disk to become read-only", () => lab.guarded.try(inside).code === 0);
+	await daemon.after(() => home.put("b.yaml", blocks("b", 2000, 2000)));
+	expect([await blocked(1000, 1000), await blocked(2000, 2000)]).toEqual([1, 1]);
+	expect((await daemon.status()).warnings).toEqual([expect.stringContaining("is read-only")]);
+	expect(await daemon.stop()).toBe(0);
+	expect(daemon.log).toContain("stopping; the rules stay in force");
+});
+
 test("a read-only state directory without root's status socket: all is enforced, and TCP tells what it may", async () => {
 	home.put("a.yaml", blocks("a", 1000, 1000));
 	const under = mounted(`mount --bind ${home.state} ${home.state}; mount -o remount,ro,bind ${home.state}`);

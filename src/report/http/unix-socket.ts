@@ -73,6 +73,10 @@ export async function claimSocketPath(path: string): Promise<SocketClaim> {
 
 /** Removes our socket file, unless the path has come to name another. */
 export function releaseSocketPath(file: SocketFile): void {
-	const now = identify(file.path);
-	if (now?.inode === file.inode && now.device === file.device) rmSync(file.path, { force: true });
+	try {
+		const now = identify(file.path);
+		if (now?.inode === file.inode && now.device === file.device) rmSync(file.path, { force: true });
+	} catch {
+		// Its disk has become read-only. The next start replaces it, as that of a process that died.
+	}
 }

@@ -24,6 +24,9 @@ import { type FileOperations, fileOperations } from "../../src/store/pending-fil
 import { recordPath } from "../../src/store/pending-record.ts";
 import { PendingStore } from "../../src/store/pending-store.ts";
 import { readTree } from "../../src/store/pending-tree.ts";
+import { PolicyDirectoryReader } from "../../src/store/policy-directory.ts";
+import { publicText } from "../../src/store/signing-key.ts";
+import { newKey, signDirectory } from "../store/support/signing.ts";
 import { block, policy, port } from "../system/support/case.ts";
 import { eventually } from "../system/support/netns.ts";
 import { LocalWorker } from "./support/worker.ts";
@@ -257,6 +260,30 @@ describe("a change that is asked for", () => {
 		expect([changes.state === null, inForce(), names(policyDir)]).toEqual([false, "new.yaml", ["old.yaml"]]);
 		expect(names(root)).toEqual(["new", "policies", "state"]);
 	});
+});
+
+test("where signatures are required, an unsigned change is refused, and a signed one brings its signature along", async () => {
+	const key = newKey();
+	signDirectory(policyDir, key, 1);
+	const { apply, confirm, changes, inForce } = await start({
+		config: { policySignature: "required", trustedKeys: [publicText(key)] },
+	});
+	expect(await apply()).toMatchObject({ ok: false });
+	signDirectory(fresh, newKey(), 2);
+	expect(await apply()).toMatchObject({ ok: false });
+	expect([changes.state, inForce()]).toEqual([null, "old.yaml"]);
+	signDirectory(fresh, key, 2);
+	expect(await apply()).toMatchObject({ ok: true });
+	expect(await confirm()).toMatchObject({ ok: true });
+	const read = new PolicyDirectoryReader(policyDir, { checkPermissions: true }).read([publicText(key)]);
+	expect([read.problem, read.set?.serial, read.files.map(({ path }) => path)]).toEqual([
+		null,
+		2,
+		["new.yaml"],
+	]);
+	// A signature alone is a change as well.
+	signDirectory(fresh, key, 3);
+	expect(await apply()).toMatchObject({ ok: true, message: expect.stringContaining("is in force") });
 });
 
 describe("the policy directory, changed meanwhile,", () => {

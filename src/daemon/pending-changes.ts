@@ -41,7 +41,7 @@ export class PendingChanges {
 			return stateOf(store.policies(this.#change.id));
 		}
 		const { policyDir, stateDir } = config();
-		return this.#required ? stateOf(store.snapshot) : { directory: policyDir, stateDirectory: stateDir };
+		return this.#required ? store.settled : { directory: policyDir, stateDirectory: stateDir };
 	}
 
 	/** Whether what is enforced is meant to stay. */
@@ -300,10 +300,10 @@ export class PendingChanges {
 	async #settled(): Promise<string> {
 		this.#change = null;
 		this.stop();
-		const waited = this.#waiting;
 		this.#waiting = false;
 		const problem = await this.#options.enforce();
-		if (waited && this.#required) void this.#exclusive(() => this.#consider(false));
+		// What waited may have come while no daemon ran.
+		if (this.#required) void this.#exclusive(() => this.#consider(false));
 		return problem;
 	}
 

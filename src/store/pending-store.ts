@@ -51,18 +51,18 @@ export class PendingStore {
 	}
 
 	/**
-	 * Sees to it that there is something to go back to. Where policies were in force before they had to be
-	 * confirmed, their last good versions stand in for the first snapshot; else it is empty.
+	 * What to enforce while nothing is pending. Where policies were in force before they had to be confirmed,
+	 * their last good versions stand in for the first snapshot: nothing opens because a setting was made.
 	 */
+	get settled(): { readonly directory: string; readonly stateDirectory: string } {
+		const stateDirectory = existsSync(this.snapshot) ? dirname(this.snapshot) : this.#state;
+		return { directory: this.snapshot, stateDirectory };
+	}
+
+	/** With nothing ever in force, the first snapshot is empty. */
 	async beginSnapshot(): Promise<void> {
-		const directory = dirname(this.snapshot);
-		const [before, kept] = [this.#state, directory].map((parent) => join(parent, "last-good.json"));
-		if (before === undefined || kept === undefined) return;
-		if ([this.snapshot, kept].some((path) => existsSync(path))) return;
-		const state = readState(before);
-		await this.#operations.makeDirectory(directory, 0o700);
-		if (state.ok) await this.#operations.writeState(kept, state.value);
-		else await this.#operations.makeDirectory(this.snapshot, 0o700);
+		if (existsSync(this.snapshot) || existsSync(join(this.#state, "last-good.json"))) return;
+		await this.#operations.makeDirectory(this.snapshot, 0o700);
 	}
 
 	/** Notes the content of the policy directory that was rolled back last. */

@@ -6,7 +6,6 @@ import {
 	mkdirSync,
 	mkdtempSync,
 	readdirSync,
-	readFileSync,
 	rmSync,
 	writeFileSync,
 } from "node:fs";
@@ -495,10 +494,23 @@ describe("confirm: required", () => {
 
 	test("what was in force before the setting was made stands in for the first snapshot", async () => {
 		await real.writeState(join(stateDir, "last-good.json"), { documents: [] });
-		const { rollback, changes } = await start(required);
+		const { rollback, confirm, changes } = await start(required);
 		await rollback();
-		const kept = join(stateDir, "confirmed/last-good.json");
-		expect(readFileSync(kept, "utf8")).toBe(readFileSync(join(stateDir, "last-good.json"), "utf8"));
-		expect(existsSync(changes.source.directory)).toBe(false);
+		const snapshot = join(stateDir, "confirmed/policies");
+		expect(changes.source).toEqual({ directory: snapshot, stateDirectory: stateDir });
+		expect(existsSync(snapshot)).toBe(false);
+		await changes.changed(true);
+		await confirm();
+		expect(changes.source).toEqual({ directory: snapshot, stateDirectory: join(stateDir, "confirmed") });
+	});
+
+	test("what changed while no daemon ran is looked at once the pending change is settled", async () => {
+		const first = await start(required);
+		first.kill();
+		writeFileSync(join(policyDir, "more.yaml"), blocking("more"));
+		const second = await start(required);
+		expect([second.inForce(), second.changes.state?.waiting]).toEqual(["old.yaml", true]);
+		await second.confirm();
+		await eventually("the next change", () => second.inForce() === "more.yaml,old.yaml");
 	});
 });

@@ -4,22 +4,20 @@ import { releaseCodePages } from "../../ffi/code-pages.ts";
 import { InstanceLock } from "../../ffi/lock.ts";
 import type { Config } from "../config/model.ts";
 import { DriftFilter } from "../observe/drift-filter.ts";
-import type { DriftEvent } from "../observe/event.ts";
 import { forwarding, hostFacts } from "../observe/host.ts";
 import { DirectoryWatcher } from "../observe/watch.ts";
-import { Histogram } from "../report/exposition.ts";
 import type { Logger } from "../report/log.ts";
-import { applyDurationBounds, type ReloadResult, renderMetrics } from "../report/metrics.ts";
+import { renderMetrics } from "../report/metrics.ts";
 import type { HostIdentity } from "../report/network-alert.ts";
 import { readProcess } from "../report/process-metrics.ts";
 import type { DaemonState } from "../report/status.ts";
-import { driftAlert } from "../report/system-alert.ts";
 import { AccountReader } from "./account-reader.ts";
 import { AlertDesk } from "./alert-desk.ts";
 import { type AlertOutlets, openAlertOutlets } from "./alert-outlets.ts";
 import type { NftCalls, PolicyCalls, PolicySettings, Reloaded } from "./calls.ts";
 import { ControlService } from "./control-service.ts";
 import { DiagnosticLog } from "./diagnostic-log.ts";
+import { DriftDesk } from "./drift-desk.ts";
 import { DriftProbe } from "./drift-probe.ts";
 import { hotReload } from "./hot-reload.ts";
 import { NetworkEnforcer } from "./network-enforcer.ts";
@@ -28,6 +26,7 @@ import { forwardingWarnings, networkState, policyStates, readiness } from "./net
 import { panicVerbs } from "./panic-verbs.ts";
 import { PanicWatch, panicReadiness } from "./panic-watch.ts";
 import { PendingService } from "./pending-service.ts";
+import { ReloadDesk } from "./reload-desk.ts";
 import { WorkerClient } from "./rpc.ts";
 import type { Vitals } from "./service-manager.ts";
 import { SignatureDesk } from "./signature-desk.ts";
@@ -66,21 +65,17 @@ export class Daemon {
 	readonly #usb: UsbService;
 	readonly #control: ControlService;
 	readonly #pending: PendingService;
-	/** Why the last attempt put nothing in force, or "". */
-	#refusal = "";
 	readonly #panic: PanicWatch;
 	readonly #signature: SignatureDesk;
 	#usbStarted: Promise<void> = Promise.resolve();
 	#usbEnforced: Promise<void> = Promise.resolve();
-	readonly #applyDuration = new Histogram(applyDurationBounds);
-	readonly #reloads: Record<ReloadResult, number> = { success: 0, partial: 0, failure: 0 };
+	readonly #attempts: ReloadDesk;
+	readonly #drift: DriftDesk;
 	readonly #warnings: string[];
 	#watcher: DirectoryWatcher | null = null;
 	readonly #status: StatusServer;
 	readonly #accounts: AccountReader;
 	readonly #driftProbe: DriftProbe;
-	#drift = 0;
-	#failure = "";
 	readonly #findings: DiagnosticLog;
 
 	/** Takes the lock, opens the outlets and listens; nothing is enforced before `run`. */
@@ -139,7 +134,7 @@ export class Daemon {
 		this.#nft = new WorkerClient<NftCalls>("nft", createWorker("nft"), gone("nft"));
 		this.#findings = new DiagnosticLog(log);
 		this.#desk = new AlertDesk(outlets.sink, this.#identity);
-		const drift = new DriftFilter((event) => this.#onDrift(event));
+		const drift = new DriftFilter((event) => this.#drift.changed(event));
 		this.#driftProbe = new DriftProbe({
 			drift,
 			run: (table) => this.#nft.call("probe", { table }),
@@ -172,11 +167,20 @@ export class Daemon {
 			drift: this.#driftProbe,
 			events: {
 				read: (reloaded) => this.#onRead(reloaded),
-				reloaded: (result, seconds, detail) => this.#onReloaded(result, seconds, detail),
+				reloaded: (result, seconds, detail) => this.#attempts.ended(result, seconds, detail, this.#enforcer),
 				found: (counters) => this.#desk.found(counters),
-				repaired: (event, error) => this.#onRepaired(event, error),
+				repaired: (_event, error) => this.#drift.repaired(error),
 				warn: (message) => log.warn(message),
 			},
+		});
+		this.#attempts = new ReloadDesk(this.#findings, log);
+		this.#drift = new DriftDesk({
+			table: config.table,
+			enforcer: this.#enforcer,
+			open: (event) => this.#panic.drifted(event),
+			sink: outlets.sink,
+			identity: this.#identity,
+			log,
 		});
 		this.#accounts = new AccountReader(this.#desk, this.#enforcer);
 		this.#observers = new NetworkObservers({
@@ -187,7 +191,7 @@ export class Daemon {
 			packets: (batch) => this.#desk.take(batch, (id) => this.#enforcer.rule(id)),
 			nflogStarted: () => this.#desk.workerRestarted(),
 			driftReady: () => void this.#driftProbe.observing(),
-			suspect: (event) => this.#onSuspect(event),
+			suspect: (event) => this.#drift.lost(event),
 			warn: (message) => log.warn(message),
 		});
 		this.#usb = new UsbService({
@@ -275,10 +279,10 @@ export class Daemon {
 
 	/** Enforces what is to be in force now. Resolves with why it is not, or "". */
 	async #enforce(): Promise<string> {
-		this.#refusal = "";
+		this.#attempts.begin();
 		await this.#enforcer.reload();
 		const { state, reason } = this.#enforcer.state;
-		return state === "unavailable" ? reason : this.#refusal;
+		return state === "unavailable" ? reason : this.#attempts.refusal;
 	}
 
 	/** Devices do not wait for the firewall's ruleset, which may take seconds to load. */
@@ -286,61 +290,6 @@ export class Daemon {
 		this.#signature.read(reloaded.signature, this.#options.config.policyDir);
 		this.#findings.log(this.#enforcer.reloaded?.diagnostics ?? []);
 		this.#usbEnforced = this.#usbStarted.then(() => this.#usb.enforce(reloaded.devices, reloaded.complete));
-	}
-
-	#onReloaded(result: "applied" | "refused" | "failed", seconds: number | null, detail: string): void {
-		const { log } = this.#options;
-		const reloaded = this.#enforcer.reloaded;
-		this.#failure = result === "failed" ? detail : "";
-		this.#refusal = result === "applied" ? "" : detail;
-		if (seconds !== null) this.#applyDuration.observe(seconds);
-		const outcome = result !== "applied" ? "failure" : reloaded?.complete ? "success" : "partial";
-		this.#reloads[outcome] += 1;
-		this.#findings.log(this.#enforcer.reloaded?.diagnostics ?? []);
-		const fields = {
-			result,
-			detail,
-			policies: reloaded?.documents.filter((document) => document.enforced).length ?? 0,
-		};
-		if (result === "applied") {
-			const { generation, elements } = this.#enforcer.state;
-			log.info("enforced", {
-				...fields,
-				generation,
-				elements,
-				seconds: Math.round((seconds ?? 0) * 1000) / 1000,
-			});
-		} else if (this.#enforcer.state.state !== "unavailable")
-			log.error("not enforced; what was in force stays", fields);
-		this.#findings.logUnavailable(this.#enforcer.state);
-	}
-
-	/** Notifications were lost: the table may be as it should, so nothing is counted, but only loading it anew is sure. */
-	#onSuspect(event: DriftEvent): void {
-		if (this.#enforcer.plan === null) return;
-		this.#options.log.warn("notifications of the kernel were lost; the table is loaded anew to be sure");
-		void this.#enforcer.repair(event);
-	}
-
-	#onDrift(event: DriftEvent): void {
-		const { config, log } = this.#options;
-		// Whoever changed it: it stays open. Only a whole load closes it, which undoes the rest then.
-		if (this.#panic.drifted(event)) return void this.#enforcer.open();
-		if (this.#enforcer.plan === null) return;
-		this.#drift += 1;
-		log.error("somebody else changed the firewall's table; restoring it", {
-			table: config.table,
-			process: event.process,
-			pid: event.pid,
-			changes: event.changes.join(","),
-		});
-		this.#outlets.sink.publish([driftAlert(event, config.table, this.#identity)]);
-		void this.#enforcer.repair(event);
-	}
-
-	#onRepaired(_event: DriftEvent, error: string): void {
-		if (error === "") this.#options.log.info("the table is restored");
-		else this.#options.log.error("the table could not be restored", { error });
 	}
 
 	#state(): DaemonState {
@@ -360,7 +309,7 @@ export class Daemon {
 			},
 			policies: policyStates(reloaded, this.#enforcer, this.#usb.state),
 			rules: this.#accounts.latest.rules,
-			drift: this.#drift,
+			drift: this.#drift.count,
 			warnings: [
 				...this.#warnings,
 				...this.#signature.warnings,
@@ -374,7 +323,7 @@ export class Daemon {
 					reloaded,
 					this.#enforcer,
 					this.#usb.state,
-					this.#failure || this.#pending.changes.complaint,
+					this.#attempts.failure || this.#pending.changes.complaint,
 				),
 		};
 	}
@@ -389,8 +338,8 @@ export class Daemon {
 			alertsDropped: this.#outlets.sink.dropped(),
 			recordsLost: this.#desk.recordsLost,
 			ruleLogs: this.#accounts.latest.logs,
-			reloads: this.#reloads,
-			applyDuration: this.#applyDuration.value(),
+			reloads: this.#attempts.results,
+			applyDuration: this.#attempts.duration(),
 			invalidPackets: this.#accounts.latest.invalidPackets,
 			process: readProcess(),
 			usb: this.#usb.counts(),

@@ -1,0 +1,69 @@
+/** What became of each attempt to enforce: logged, counted, and kept for status and for whoever asked for it. */
+
+import { Histogram, type HistogramValue } from "../report/exposition.ts";
+import type { Logger } from "../report/log.ts";
+import { applyDurationBounds, type ReloadResult } from "../report/metrics.ts";
+import type { DiagnosticLog } from "./diagnostic-log.ts";
+import type { NetworkEnforcer } from "./network-enforcer.ts";
+
+export class ReloadDesk {
+	readonly #findings: DiagnosticLog;
+	readonly #log: Logger;
+	readonly #duration = new Histogram(applyDurationBounds);
+	readonly #results: Record<ReloadResult, number> = { success: 0, partial: 0, failure: 0 };
+	#failure = "";
+	#refusal = "";
+
+	constructor(findings: DiagnosticLog, log: Logger) {
+		this.#findings = findings;
+		this.#log = log;
+	}
+
+	/** Why the last attempt failed, or "". */
+	get failure(): string {
+		return this.#failure;
+	}
+
+	/** Why nothing was put in force since `begin`, or "". */
+	get refusal(): string {
+		return this.#refusal;
+	}
+
+	get results(): Readonly<Record<ReloadResult, number>> {
+		return this.#results;
+	}
+
+	/** Seconds from the compiled model to enforced. */
+	duration(): HistogramValue {
+		return this.#duration.value();
+	}
+
+	begin(): void {
+		this.#refusal = "";
+	}
+
+	/** @param seconds from the compiled model to enforced, null when nothing was applied */
+	ended(
+		result: "applied" | "refused" | "failed",
+		seconds: number | null,
+		detail: string,
+		{ reloaded, state }: Pick<NetworkEnforcer, "reloaded" | "state">,
+	): void {
+		this.#failure = result === "failed" ? detail : "";
+		this.#refusal = result === "applied" ? "" : detail;
+		if (seconds !== null) this.#duration.observe(seconds);
+		const outcome = result !== "applied" ? "failure" : reloaded?.complete ? "success" : "partial";
+		this.#results[outcome] += 1;
+		this.#findings.log(reloaded?.diagnostics ?? []);
+		const policies = reloaded?.documents.filter((document) => document.enforced).length ?? 0;
+		const fields = { result, detail, policies };
+		if (result === "applied") {
+			const { generation, elements } = state;
+			const rounded = Math.round((seconds ?? 0) * 1000) / 1000;
+			this.#log.info("enforced", { ...fields, generation, elements, seconds: rounded });
+		} else if (state.state !== "unavailable") {
+			this.#log.error("not enforced; what was in force stays", fields);
+		}
+		this.#findings.logUnavailable(state);
+	}
+}

@@ -1,0 +1,63 @@
+import { expect, test } from "bun:test";
+import type { Reloaded } from "../../src/daemon/calls.ts";
+import { DiagnosticLog } from "../../src/daemon/diagnostic-log.ts";
+import { ReloadDesk } from "../../src/daemon/reload-desk.ts";
+import { createLogger } from "../../src/report/log.ts";
+
+function reloaded(complete: boolean): Reloaded {
+	return {
+		documents: [],
+		diagnostics: [],
+		complete,
+		lastGood: false,
+		plan: null,
+		devices: [],
+		nodeLabels: {},
+		parsed: { ever: 0, present: 0 },
+		signature: null,
+		usbLock: false,
+	};
+}
+
+const active = { state: "active", reason: "", generation: 1, elements: 3 } as const;
+const unavailable = { ...active, state: "unavailable", reason: "no nf_tables" } as const;
+
+function desk() {
+	const lines: string[] = [];
+	const log = createLogger({
+		format: "json",
+		colour: false,
+		now: () => 0,
+		write: (line) => lines.push(line),
+	});
+	return { desk: new ReloadDesk(new DiagnosticLog(log), log), lines };
+}
+
+test("attempts are counted by what became of them", () => {
+	const { desk: ours } = desk();
+	ours.ended("applied", 0.25, "", { reloaded: reloaded(true), state: active });
+	ours.ended("applied", 0.5, "", { reloaded: reloaded(false), state: active });
+	ours.ended("refused", null, "too many", { reloaded: reloaded(false), state: active });
+	ours.ended("failed", null, "no memory", { reloaded: reloaded(true), state: active });
+	expect(ours.results).toEqual({ success: 1, partial: 1, failure: 2 });
+	expect(ours.duration()).toMatchObject({ count: 2, sum: 0.75 });
+});
+
+test("a refusal is no failure, and both last until the next attempt", () => {
+	const { desk: ours } = desk();
+	ours.ended("refused", null, "too many", { reloaded: reloaded(false), state: active });
+	expect([ours.refusal, ours.failure]).toEqual(["too many", ""]);
+	ours.ended("failed", null, "no memory", { reloaded: reloaded(true), state: active });
+	expect([ours.refusal, ours.failure]).toEqual(["no memory", "no memory"]);
+	ours.begin();
+	expect([ours.refusal, ours.failure]).toEqual(["", "no memory"]);
+	ours.ended("applied", 1, "", { reloaded: reloaded(true), state: active });
+	expect([ours.refusal, ours.failure]).toEqual(["", ""]);
+});
+
+test("why nothing can be enforced is logged once, not as a failure of the policies", () => {
+	const { desk: ours, lines } = desk();
+	for (let round = 0; round < 2; round++)
+		ours.ended("failed", null, "no nf_tables", { reloaded: reloaded(true), state: unavailable });
+	expect(lines.map((line) => JSON.parse(line).level)).toEqual(["error"]);
+});

@@ -74,11 +74,32 @@ beforeAll(async () => {
 }, 400_000);
 afterAll(async () => await vm?.stop());
 
-test("the units are right, in no ordering cycle, and little exposed", async () => {
-	const { stdout, stderr } = await vm.run(
-		"systemd-analyze verify --man=no portward.service portward-restore.service nftables.service",
+/** Units of other firewalls, as their packages order them. */
+const others = {
+	"firewalld.service":
+		"[Unit]\nBefore=network-pre.target\nWants=network-pre.target\nAfter=dbus.service polkit.service\n",
+	"ufw.service":
+		"[Unit]\nDefaultDependencies=no\nBefore=network-pre.target\nWants=network-pre.target local-fs.target\nAfter=local-fs.target\n",
+	"netfilter-persistent.service":
+		"[Unit]\nDefaultDependencies=no\nWants=network-pre.target systemd-modules-load.service local-fs.target\nBefore=network-pre.target shutdown.target\nAfter=systemd-modules-load.service local-fs.target\nConflicts=shutdown.target\n",
+};
+
+test("the units are right, in no ordering cycle whatever firewall is there, and little exposed", async () => {
+	const ours = "portward.service portward-restore.service nftables.service";
+	for (const [name, unit] of Object.entries(others)) {
+		const service = "[Service]\nType=oneshot\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n";
+		await vm.put(`/etc/systemd/system/${name}`, unit + service, 0o644);
+	}
+	const names = Object.keys(others).join(" ");
+	await vm.sh(`systemctl enable ${names}`);
+	const verified = await vm.run(`systemd-analyze verify --man=no ${ours} ${names} multi-user.target`);
+	expect(verified.stdout + verified.stderr).toBe("");
+	// In a running system, too: a job of a cycle would be dropped, with a line in the log.
+	await vm.sh(`systemctl restart ${names} portward-restore.service`, { timeout: 120_000 });
+	expect(await vm.sh("journalctl -b -o cat --no-pager | grep -i 'ordering cycle' || :")).toBe("");
+	await vm.sh(
+		`systemctl disable --now ${names}; rm ${names.replaceAll(/\S+/g, "/etc/systemd/system/$&")}; systemctl daemon-reload`,
 	);
-	expect(stdout + stderr).toBe("");
 	for (const [unit, most] of [
 		["portward.service", 2.5],
 		["portward-restore.service", 2],
@@ -202,7 +223,13 @@ test("stopping takes no rule away, and takes no time", async () => {
 });
 
 test("a boot begins with what was confirmed, before the network; a damaged ruleset is told and the one before it used", async () => {
-	await vm.sh("echo torn > /var/lib/portward/boot.json; [ -s /var/lib/portward/boot.previous.json ]; sync");
+	const last = policy("last", { action: "Block", ingress: [{ ports: [port("TCP", 82)] }] });
+	await vm.put(`${policyDirectory}/last.yaml`, last, 0o644);
+	await enforced("last", "ports", "sticks");
+	await vm.waitFor(
+		"grep -q 'last ingress' /var/lib/portward/boot.json && [ -s /var/lib/portward/boot.previous.json ]",
+	);
+	await vm.sh("echo torn > /var/lib/portward/boot.json; sync");
 	await vm.reboot();
 	expect(await vm.systemReady()).toBe("running");
 	await ready();
@@ -217,5 +244,5 @@ test("a boot begins with what was confirmed, before the network; a damaged rules
 	expect(await at("portward-restore")).toBeLessThan(await at("portward"));
 	expect(await vm.sh("journalctl -b -o cat --no-pager | grep -i 'ordering cycle' || :")).toBe("");
 	expect(await vm.sh("cat /var/lib/portward/usb.json")).toContain('"module":"-1"');
-	await enforced("ports", "sticks");
+	await enforced("last", "ports", "sticks");
 }, 400_000);

@@ -2,7 +2,6 @@
 
 import { statSync } from "node:fs";
 import { hostname } from "node:os";
-import { join } from "node:path";
 import { planFailsafe } from "../compile/failsafe.ts";
 import { compileNetwork } from "../compile/network.ts";
 import { diffPolicies, isEmptyDiff, type SelectedSet } from "../compile/policy-diff.ts";
@@ -12,7 +11,7 @@ import type { Config } from "../config/model.ts";
 import { compileOptions, PolicyEngine } from "../daemon/policy-engine.ts";
 import { SignedPolicies } from "../daemon/signed-policies.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
-import { readRecord } from "../store/pending-record.ts";
+import { readRecord, settledPolicies } from "../store/pending-record.ts";
 import { PolicyDirectoryReader } from "../store/policy-directory.ts";
 import { hasError } from "./diagnostics.ts";
 import { planConnections, planSession } from "./plan-connections.ts";
@@ -112,17 +111,11 @@ function isDirectory(path: string): boolean {
 
 type Present = Read & { readonly ok: true; readonly directory: string; readonly pending: boolean };
 
-/**
- * Where what is in force lies, and the state beside it. A pending change has a place of its own; with `confirm:
- * required` what was confirmed does too, and before the first start there the last good versions stand in for it.
- */
+/** Where what is confirmed lies, and the state beside it. A pending change has a place of its own. */
 function placesInForce({ confirm, policyDir, stateDir }: Config) {
-	if (confirm === "optional") return { directory: policyDir, stateDirectory: stateDir };
-	const confirmed = join(stateDir, "confirmed");
-	return {
-		directory: join(confirmed, "policies"),
-		stateDirectory: isDirectory(confirmed) ? confirmed : stateDir,
-	};
+	return confirm === "required"
+		? settledPolicies(stateDir)
+		: { directory: policyDir, stateDirectory: stateDir };
 }
 
 /** What the daemon enforces, or would, as its own reader finds it: last good versions stand in for what is broken. */

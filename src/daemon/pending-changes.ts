@@ -9,7 +9,7 @@ import { dirname } from "node:path";
 import type { PeerCredentials } from "../../ffi/peer.ts";
 import type { PendingState } from "../report/status.ts";
 import { systemError } from "../store/pending-files.ts";
-import { newChange, type PendingChange, type Takeover } from "../store/pending-record.ts";
+import { newChange, type PendingChange, settledPolicies, type Takeover } from "../store/pending-record.ts";
 import { realDirectory } from "../store/pending-replace.ts";
 import type { Confirmed } from "../store/pending-store.ts";
 import type { ControlReply, RequestOf } from "./control-protocol.ts";
@@ -41,7 +41,7 @@ export class PendingChanges {
 			return stateOf(store.policies(this.#change.id));
 		}
 		const { policyDir, stateDir } = config();
-		return this.#required ? store.settled : { directory: policyDir, stateDirectory: stateDir };
+		return this.#required ? settledPolicies(stateDir) : { directory: policyDir, stateDirectory: stateDir };
 	}
 
 	/** Whether what is enforced is meant to stay. */

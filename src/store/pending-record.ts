@@ -1,5 +1,6 @@
 /** pending.json: the change that waits for its confirmation, written before it is enforced. */
 
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { readState } from "./state-file.ts";
 
@@ -80,6 +81,21 @@ export function newChange(
 /** Whether what is enforced with this state directory may still be taken back. */
 export function isPendingState(stateDirectory: string, settings: { readonly stateDir: string }): boolean {
 	return dirname(stateDirectory) === dirname(changeDirectory(settings.stateDir, "0"));
+}
+
+/** With `confirm: required`: where the policies that were confirmed last are. */
+export function snapshotDirectory(stateDirectory: string): string {
+	return join(stateDirectory, "confirmed", "policies");
+}
+
+/**
+ * With `confirm: required`: what is in force while nothing is pending, and where its last good versions are.
+ * Where policies were in force before they had to be confirmed, their last good versions stand in for the first
+ * snapshot: nothing opens because a setting was made.
+ */
+export function settledPolicies(stateDirectory: string) {
+	const directory = snapshotDirectory(stateDirectory);
+	return { directory, stateDirectory: existsSync(directory) ? dirname(directory) : stateDirectory };
 }
 
 /** Where a client puts its copy of the policies that it asks for, in a directory of its own. */

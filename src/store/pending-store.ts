@@ -6,7 +6,7 @@
 
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { type FileOperations, systemError } from "./pending-files.ts";
 import {
 	changeDirectory,
@@ -15,6 +15,7 @@ import {
 	type PendingRead,
 	readRecord,
 	recordPath,
+	snapshotDirectory,
 	type Takeover,
 } from "./pending-record.ts";
 import { Replacement, tidyBeside } from "./pending-replace.ts";
@@ -47,16 +48,7 @@ export class PendingStore {
 
 	/** With `confirm: required`: the policies that were confirmed last. */
 	get snapshot(): string {
-		return join(this.#state, "confirmed", "policies");
-	}
-
-	/**
-	 * What to enforce while nothing is pending. Where policies were in force before they had to be confirmed,
-	 * their last good versions stand in for the first snapshot: nothing opens because a setting was made.
-	 */
-	get settled(): { readonly directory: string; readonly stateDirectory: string } {
-		const stateDirectory = existsSync(this.snapshot) ? dirname(this.snapshot) : this.#state;
-		return { directory: this.snapshot, stateDirectory };
+		return snapshotDirectory(this.#state);
 	}
 
 	/** With nothing ever in force, the first snapshot is empty. */

@@ -52,9 +52,9 @@ interface Ran {
 }
 
 /** In the background: the server is in this process. */
-async function run(argv: readonly string[]): Promise<Ran> {
+async function run(argv: readonly string[], input = ""): Promise<Ran> {
 	const child = Bun.spawn([...argv], {
-		stdin: "ignore",
+		stdin: Buffer.from(input),
 		stdout: "pipe",
 		stderr: "pipe",
 	});
@@ -139,6 +139,20 @@ test("with a client CA only a certificate of it lets a client in", async () => {
 		);
 	}
 });
+
+test.each(["-tls1_2", "-tls1_3"])(
+	"openssl s_client %s hears the answer with a certificate of the client CA alone",
+	async (version) => {
+		const { port } = await start(ca);
+		const request = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+		const connect = ["openssl", "s_client", "-connect", `127.0.0.1:${port}`, version, "-quiet"];
+		const show = (pem: Pem) => ["-cert", pem.cert, "-key", pem.key];
+		expect((await run([...connect, ...show(friend)], request)).out).toContain("HTTP/1.1 200 OK");
+		for (const shown of [[], show(stranger), show(strangeCa)]) {
+			expect((await run([...connect, ...shown], request)).out).toBe("");
+		}
+	},
+);
 
 test("a token is asked for under TLS too, and a stranger's name answered with it alone", async () => {
 	const parsed = Bearer.parse("t".repeat(32));

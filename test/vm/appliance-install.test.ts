@@ -84,7 +84,6 @@ describe("the appliance", () => {
 		const during = await appliance.during(() => appliance.policies({ hammered }));
 		expect(during.lost).toBe(0);
 		expectGuarded(await appliance.during(() => Bun.sleep(500)));
-		await appliance.vm.sh("grep -q hammered /var/lib/portward/boot.json");
 	});
 
 	test("Debian's Prometheus scrapes it", async () => {
@@ -152,7 +151,7 @@ describe("the appliance", () => {
 		const { vm } = appliance;
 		await appliance.hush();
 		const said = await vm.sh("sh /host/later/install.sh --uninstall --purge", { timeout: 120_000 });
-		expect(said).toMatch(/released/);
+		expect(said).toContain("nothing is blocked any more");
 		expect(await inventory()).toBe(before);
 	});
 });

@@ -232,6 +232,10 @@ WantedBy=sysinit.target
 		);
 		const wanted = Object.keys(policies).map((name) => `${directory}/${name}.yaml`);
 		await this.enforced(wanted);
+		// What is in force is kept for the next boot a moment later.
+		for (const [name, text] of Object.entries(policies))
+			if (text.includes("KubeArmorNetworkPolicy"))
+				await this.vm.waitFor(`grep -qw ${name} /var/lib/portward/boot.json`);
 	}
 
 	/** Waits until exactly these files are in force. */

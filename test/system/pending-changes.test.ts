@@ -223,46 +223,54 @@ describe("what is refused", () => {
 		expect(readdirSync(join(home.state, "incoming"))).toEqual([]);
 	}, 60_000);
 
-	test("a confirmation from an SSH session that is older than the change, but not from a newer one", async () => {
-		/** A shell as sshd starts it: the connection is in its environment, not in that of what it runs. */
-		const shell = (clientPort: number) => {
-			const connection = `SSH_CONNECTION=192.0.2.9 ${clientPort} ${link.local4} 22`;
-			const loop = 'while read -r line; do env -u SSH_CONNECTION sh -c "$line" 2>&1; echo "code $?"; done';
-			const child = spawnBound(lab.guarded.inside(["env", connection, "bash", "-c", loop]));
-			const output = lines(child.stdout);
-			return async (...words: string[]) => {
-				child.stdin.write(`${words.join(" ")}\n`);
-				child.stdin.flush();
-				const printed: string[] = [];
-				for (;;) {
-					const { value, done } = await output.next();
-					if (done || value.startsWith("code "))
-						return { code: Number(value?.slice(5)), text: printed.join("\n") };
-					printed.push(value);
-				}
+	test.each([
+		["with all capabilities", []],
+		// It may not read the environment of processes that have more.
+		["with the capability that the unit leaves it", ["setpriv", "--bounding-set", "-all,+net_admin"]],
+	])(
+		"a confirmation from an SSH session that is older than the change, but not from a newer one, by a daemon %s",
+		async (_what, under) => {
+			/** A shell as sshd starts it: the connection is in its environment, not in that of what it runs. */
+			const shell = (clientPort: number) => {
+				const connection = `SSH_CONNECTION=192.0.2.9 ${clientPort} ${link.local4} 22`;
+				const loop = 'while read -r line; do env -u SSH_CONNECTION sh -c "$line" 2>&1; echo "code $?"; done';
+				const child = spawnBound(lab.guarded.inside(["env", connection, "bash", "-c", loop]));
+				const output = lines(child.stdout);
+				return async (...words: string[]) => {
+					child.stdin.write(`${words.join(" ")}\n`);
+					child.stdin.flush();
+					const printed: string[] = [];
+					for (;;) {
+						const { value, done } = await output.next();
+						if (done || value.startsWith("code "))
+							return { code: Number(value?.slice(5)), text: printed.join("\n") };
+						printed.push(value);
+					}
+				};
 			};
-		};
-		await using daemon = await start();
-		const confirm = [executable(), "confirm", "--config", home.config];
-		const old = shell(50001);
-		// The shell runs before the change is asked for.
-		expect((await old("true")).code).toBe(0);
-		await apply("10m");
-		const refused = await old(...confirm);
-		expect([refused.code, refused.text.includes("192.0.2.9 50001")]).toEqual([1, true]);
-		expect(await pending(daemon)).not.toBeNull();
-		const accepted = await shell(50002)(...confirm);
-		expect([accepted.code, accepted.text.includes("192.0.2.9 50002")]).toEqual([0, true]);
-		rmSync(join(fresh, "lock-out.yaml"));
-		await apply("10m");
-		const insisted = await old(...confirm, "--same-session");
-		expect([insisted.code, insisted.text.includes("insisted")]).toEqual([0, true]);
-		expect(readdirSync(home.policies)).toEqual([]);
-		await daemon.alert(
-			"of what was insisted on",
-			({ EventData }) => EventData.Reason?.includes("insisted") ?? false,
-		);
-	}, 60_000);
+			await using daemon = await Daemon.start(lab.guarded, { policies: before, under }, home);
+			const confirm = [executable(), "confirm", "--config", home.config];
+			const old = shell(50001);
+			// The shell runs before the change is asked for.
+			expect((await old("true")).code).toBe(0);
+			await apply("10m");
+			const refused = await old(...confirm);
+			expect([refused.code, refused.text.includes("192.0.2.9 50001")]).toEqual([1, true]);
+			expect(await pending(daemon)).not.toBeNull();
+			const accepted = await shell(50002)(...confirm);
+			expect([accepted.code, accepted.text.includes("192.0.2.9 50002")]).toEqual([0, true]);
+			rmSync(join(fresh, "lock-out.yaml"));
+			await apply("10m");
+			const insisted = await old(...confirm, "--same-session");
+			expect([insisted.code, insisted.text.includes("insisted")]).toEqual([0, true]);
+			expect(readdirSync(home.policies)).toEqual([]);
+			await daemon.alert(
+				"of what was insisted on",
+				({ EventData }) => EventData.Reason?.includes("insisted") ?? false,
+			);
+		},
+		60_000,
+	);
 });
 
 test("confirm: required makes every change of the policy directory pend", async () => {

@@ -109,10 +109,11 @@ describe("the appliance and an operator who is far away", () => {
 		operator.write("portward apply --policy-dir /root/new --confirm-within 30s; echo over\n");
 		await until(60_000, "the change", async () => (await status()).pending !== null);
 		await until(20_000, "the way in to be closed", () => dropped(vm, "10.77.0.1"));
-		// The connection is dead: what is typed goes nowhere.
+		// His connection is cut: what he types goes nowhere.
 		operator.write("touch /root/typed\n");
-		await expectConfirmed();
+		expect(await dropped(vm, "10.77.0.1")).toBe(true);
 		expect((await vm.run("[ -e /root/typed ]")).code).toBe(1);
+		await expectConfirmed();
 		operator.kill(9);
 	});
 

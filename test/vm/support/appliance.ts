@@ -285,7 +285,7 @@ WantedBy=sysinit.target
 	async ready(than = 0): Promise<UnitState> {
 		let last: UnitState | undefined;
 		return await until(
-			120_000,
+			300_000,
 			() => `portward.service to be ready; last: ${JSON.stringify(last)}`,
 			async () => {
 				last = await this.unit("portward");

@@ -5,7 +5,6 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { dirname } from "node:path";
 import type { PeerCredentials } from "../../ffi/peer.ts";
 import type { PendingState } from "../report/status.ts";
 import { systemError } from "../store/pending-files.ts";
@@ -14,8 +13,8 @@ import { realDirectory } from "../store/pending-replace.ts";
 import type { Confirmed } from "../store/pending-store.ts";
 import type { ControlReply, RequestOf } from "./control-protocol.ts";
 import type { PendingOptions } from "./pending-options.ts";
-import { checkSession } from "./pending-session.ts";
-import type { PolicySource } from "./pending-stager.ts";
+import { checkSession, refusal } from "./pending-session.ts";
+import { type PolicySource, stateOf } from "./pending-stager.ts";
 
 /** Milliseconds between two looks at the clock: a timer does not count sleep. */
 const lookMs = 1000;
@@ -207,6 +206,8 @@ export class PendingChanges {
 		asker: PendingChange["asker"],
 	): Promise<ControlReply> {
 		const { store, stager, boot, clock, enforce, config, events } = this.#options;
+		const unfit = source === "apply" ? await this.#unfit() : "";
+		if (unfit !== "") return this.#refuse(`nothing is changed, as it could not be confirmed: ${unfit}`);
 		const id = randomBytes(8).toString("hex");
 		const staged = await stager.stage(directory, from, stateOf(store.policies(id)));
 		if (!staged.ok) {
@@ -337,6 +338,12 @@ export class PendingChanges {
 		return [{ target: policyDir, keep }, ...takeovers];
 	}
 
+	/** Why the policy directory could not be replaced, or "": better known before a change than when it is confirmed. */
+	async #unfit(): Promise<string> {
+		const probe = async () => this.#options.store.probe((await this.#targets())[0] ?? "");
+		return probe().then(() => "", systemError);
+	}
+
 	async #targets(): Promise<string[]> {
 		const policyDir = await realDirectory(this.#options.config().policyDir);
 		return this.#required ? [policyDir, this.#options.store.snapshot] : [policyDir];
@@ -388,13 +395,4 @@ export class PendingChanges {
 		this.#options.events.refused(reason);
 		return refusal(reason);
 	}
-}
-
-/** A set of policies that has its last good versions next to it. */
-function stateOf(directory: string): PolicySource {
-	return { directory, stateDirectory: dirname(directory) };
-}
-
-function refusal(message: string): ControlReply {
-	return { ok: false, message };
 }

@@ -1,4 +1,4 @@
-/** Whether a confirmation shows that the host can still be reached. Pure. */
+/** Whether a confirmation shows that the host can still be reached, and what is answered where it does not. Pure. */
 
 import type { SshSession } from "../observe/ssh-session.ts";
 import type { PendingChange } from "../store/pending-record.ts";
@@ -28,8 +28,11 @@ export function checkSession(
 	}
 	if (insists)
 		return { ok: true, message: `over a connection from before it, as was insisted: ${connection}` };
-	return {
-		ok: false,
-		message: `this connection (${connection}) was opened before the change was in force, so it does not show that a new one can be opened; open one and confirm there, outside of tmux and screen, or insist with --same-session`,
-	};
+	return refusal(
+		`this connection (${connection}) was opened before the change was in force, so it does not show that a new one can be opened; open one and confirm there, outside of tmux and screen, or insist with --same-session`,
+	);
+}
+
+export function refusal(message: string): ControlReply {
+	return { ok: false, message };
 }

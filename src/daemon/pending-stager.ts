@@ -1,5 +1,6 @@
 /** Copies a set of policies for a pending change and reads the copy as the enforcers would: on a thread of its own. */
 
+import { dirname } from "node:path";
 import type { Config } from "../config/model.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { FileOperations } from "../store/pending-files.ts";
@@ -56,6 +57,11 @@ function bounded(problems: readonly string[]): readonly string[] {
 export interface PolicySource {
 	readonly directory: string;
 	readonly stateDirectory: string;
+}
+
+/** A set of policies that has its last good versions next to it. */
+export function stateOf(directory: string): PolicySource {
+	return { directory, stateDirectory: dirname(directory) };
 }
 
 /** Settings that every reading has in common. */

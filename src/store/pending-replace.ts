@@ -7,6 +7,7 @@
  * What portward does not read (hidden files, a README, .git) is carried over.
  */
 
+import { randomBytes } from "node:crypto";
 import type { Dirent } from "node:fs";
 import { lstat, readdir, readlink, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
@@ -134,6 +135,19 @@ export class Replacement {
 		// Where it led may have been moved already.
 		const there = await stat(join(this.#beside, path)).catch(() => null);
 		return there === null || there.isDirectory();
+	}
+}
+
+/** Rejects where directories next to the target cannot be made or exchanged: a file system may know no such rename. */
+export async function probeReplacement(target: string, operations: FileOperations): Promise<void> {
+	// Named like copies of changes, so that what a crash leaves of them is tidied away like those.
+	const name = () => join(dirname(target), `${besidePrefix(target)}${randomBytes(8).toString("hex")}`);
+	const [one, other] = [name(), name()];
+	try {
+		for (const path of [one, other]) await operations.makeDirectory(path, 0o700);
+		await operations.exchange(one, other);
+	} finally {
+		for (const path of [one, other]) await operations.removeTree(path);
 	}
 }
 

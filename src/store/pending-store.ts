@@ -18,7 +18,7 @@ import {
 	snapshotDirectory,
 	type Takeover,
 } from "./pending-record.ts";
-import { Replacement, tidyBeside } from "./pending-replace.ts";
+import { probeReplacement, Replacement, tidyBeside } from "./pending-replace.ts";
 import { readState } from "./state-file.ts";
 
 export interface Confirmed {
@@ -84,6 +84,11 @@ export class PendingStore {
 		if (id !== null) await this.#operations.removeTree(changeDirectory(this.#state, id));
 	}
 
+	/** Rejects where a directory could not be replaced. */
+	async probe(target: string): Promise<void> {
+		await probeReplacement(target, this.#operations);
+	}
+
 	/**
 	 * Makes the change's copy the content of the directories, all of them or none. Rejects with the reason; the
 	 * change then is pending as before.
@@ -95,9 +100,13 @@ export class PendingStore {
 			await this.write({ ...change, confirming: takeovers });
 			for (const replacement of replacements) await replacement.exchange();
 		} catch (error) {
-			for (const replacement of replacements) await replacement.revert();
-			await this.write(change);
-			for (const replacement of replacements) await replacement.discard();
+			try {
+				for (const replacement of replacements) await replacement.revert();
+				await this.write(change);
+				for (const replacement of replacements) await replacement.discard();
+			} catch (second) {
+				throw new Error(`${systemError(error)}; nor could it be taken back: ${systemError(second)}`);
+			}
 			throw error;
 		}
 		return this.#settle(change, takeovers);

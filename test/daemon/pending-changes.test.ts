@@ -244,8 +244,18 @@ describe("a change that is asked for", () => {
 		expect(await rollback()).toMatchObject({ ok: true });
 	});
 
+	test("that could never be confirmed is refused before anything changes", async () => {
+		const unknown = async () => Promise.reject(new Error("EINVAL: no such rename here"));
+		const { changes, apply, inForce } = await start({ operations: { exchange: unknown } });
+		expect(await apply()).toMatchObject({ ok: false, message: expect.stringContaining("EINVAL") });
+		expect([changes.state, inForce(), names(root)]).toEqual([null, "old.yaml", ["new", "policies", "state"]]);
+	});
+
 	test("that the system does not let be put in place still pends", async () => {
-		const busy = async () => Promise.reject(new Error("EBUSY: it is a mount point"));
+		const busy = async (one: string, other: string) => {
+			if (other === policyDir) throw new Error("EBUSY: it is a mount point");
+			await real.exchange(one, other);
+		};
 		const { changes, apply, confirm, inForce } = await start({ operations: { exchange: busy } });
 		await apply();
 		expect(await confirm()).toMatchObject({ ok: false, message: expect.stringContaining("EBUSY") });

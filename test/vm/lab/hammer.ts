@@ -12,8 +12,6 @@ export interface HammerReport {
 	readonly boot: string;
 	/** CLOCK_BOOTTIME in microseconds. */
 	readonly at: number;
-	/** Milliseconds by this process's clock, when it came. */
-	readonly came: number;
 	/** Whether the late link's end in the guest is up. */
 	readonly up: boolean;
 	/** Longest time without sending since the last report, in microseconds. */
@@ -44,8 +42,7 @@ export class Hammer extends Stream<HammerReport> {
 			name,
 			{ sent: counts[2 * index] ?? 0, arrived: counts[2 * index + 1] ?? 0 },
 		]);
-		const came = performance.now();
-		this.push({ boot: this.boot, at: at ?? 0, came, up: up === 1, gap, flows: new Map(flows) });
+		this.push({ boot: this.boot, at: at ?? 0, up: up === 1, gap, flows: new Map(flows) });
 	}
 
 	close(): void {

@@ -63,7 +63,7 @@ function deficit(reports: readonly HammerReport[]): number {
 }
 
 /** Sums up reports of one boot, all with the late link up. */
-export function phaseOf(reports: readonly HammerReport[]): Phase {
+function phaseOf(reports: readonly HammerReport[]): Phase {
 	const first = reports[0];
 	const last = reports.at(-1);
 	if (!first || !last || reports.length < 2 * settling) throw new Error("the hammer said too little");
@@ -105,12 +105,11 @@ export interface UnitState {
 export class Appliance implements AsyncDisposable {
 	private constructor(readonly vm: Vm) {}
 
-	/** A guest that finds `release` at /host/release. */
-	static async boot(files: Readonly<Record<string, string>>, append?: string): Promise<Appliance> {
+	/** A guest that finds these files under /host, and has started all that it starts. */
+	static async boot(files: Readonly<Record<string, string>>): Promise<Appliance> {
 		const vm = await Vm.boot({
 			flavour: "real",
 			files: { ...files, traffic: trafficProgram() },
-			...(append !== undefined && { append }),
 			memory: 2048,
 		});
 		await vm.systemReady();
@@ -293,12 +292,6 @@ WantedBy=sysinit.target
 			},
 			200,
 		);
-	}
-
-	/** What the agent and systemd have logged in this boot, for messages. */
-	async journal(): Promise<string> {
-		return (await this.vm.run("journalctl -b -o short-monotonic --no-pager -u 'portward*' | tail -n 60"))
-			.stdout;
 	}
 
 	[Symbol.asyncDispose](): Promise<void> {

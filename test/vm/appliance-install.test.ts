@@ -6,6 +6,9 @@ import { laterVersion, releases } from "./support/releases.ts";
 
 setDefaultTimeout(400_000);
 
+/** For what starts the agent or unpacks it, on a slow machine. */
+const patience = { timeout: 300_000 };
+
 const url = "http://127.0.0.1:8000";
 const pipe = (flags = "") =>
 	`curl -fsSL ${url}/install.sh | sh -s -- --url ${url} --public-key /host/public.pem ${flags}`;
@@ -46,7 +49,7 @@ describe("the appliance", () => {
 	afterAll(async () => await appliance?.vm.stop());
 
 	test("a dry run changes nothing", async () => {
-		const said = await appliance.vm.sh(pipe("--dry-run"));
+		const said = await appliance.vm.sh(pipe("--dry-run"), patience);
 		expect(said).toContain("/usr/local/bin/portward");
 		expect(await inventory()).toBe(before);
 	});
@@ -55,7 +58,7 @@ describe("the appliance", () => {
 		const { vm } = appliance;
 		await vm.sh("mkdir -p /etc/portward");
 		await vm.put("/etc/portward/config.yaml", quiet);
-		expect(await vm.sh(pipe(), { timeout: 300_000 })).toContain("nothing is blocked");
+		expect(await vm.sh(pipe(), patience)).toContain("nothing is blocked");
 		expect(await vm.sh("systemctl is-active portward portward-restore")).toBe("active\nactive");
 		expect(await vm.sh("systemctl is-enabled portward portward-restore")).toBe("enabled\nenabled");
 		expect(await vm.sh("systemctl show -p Type,StatusText portward")).toMatch(/^Type=notify\nStatusText=.+/);
@@ -67,7 +70,7 @@ describe("the appliance", () => {
 		const { vm } = appliance;
 		const { pid } = await appliance.unit("portward");
 		const installed = await inventory();
-		expect(await vm.sh(pipe(), { timeout: 300_000 })).toContain("Nothing changed");
+		expect(await vm.sh(pipe(), patience)).toContain("Nothing changed");
 		expect(await inventory()).toBe(installed);
 		expect((await appliance.unit("portward")).pid).toBe(pid);
 	});
@@ -115,8 +118,10 @@ describe("the appliance", () => {
 
 	test("stop and start, restart, SIGKILL: nothing gets through and nothing is lost", async () => {
 		const { vm } = appliance;
-		expectGuarded(await appliance.during(() => vm.sh("systemctl stop portward; systemctl start portward")));
-		expectGuarded(await appliance.during(() => vm.sh("systemctl restart portward")));
+		expectGuarded(
+			await appliance.during(() => vm.sh("systemctl stop portward; systemctl start portward", patience)),
+		);
+		expectGuarded(await appliance.during(() => vm.sh("systemctl restart portward", patience)));
 		expectGuarded(await appliance.during(() => appliance.kill()));
 	});
 
@@ -139,7 +144,7 @@ describe("the appliance", () => {
 		const { vm } = appliance;
 		let said = "";
 		const phase = await appliance.during(async () => {
-			said = await vm.sh("sh /host/later/install.sh --public-key /host/public.pem", { timeout: 300_000 });
+			said = await vm.sh("sh /host/later/install.sh --public-key /host/public.pem", patience);
 		});
 		expectGuarded(phase);
 		expect(said).toContain(`portward ${laterVersion}`);
@@ -150,7 +155,7 @@ describe("the appliance", () => {
 	test("--uninstall --purge says that the rules are released, and leaves nothing behind", async () => {
 		const { vm } = appliance;
 		await appliance.hush();
-		const said = await vm.sh("sh /host/later/install.sh --uninstall --purge", { timeout: 120_000 });
+		const said = await vm.sh("sh /host/later/install.sh --uninstall --purge", patience);
 		expect(said).toContain("nothing is blocked any more");
 		expect(await inventory()).toBe(before);
 	});

@@ -8,6 +8,9 @@ import { releases } from "./support/releases.ts";
 
 setDefaultTimeout(600_000);
 
+/** For what starts the agent, on a slow machine. */
+const patience = { timeout: 300_000 };
+
 const port = 2222;
 const other = 3333;
 
@@ -94,7 +97,7 @@ describe("the appliance and an operator who is far away", () => {
 	/** `portward apply` in a shell on the guest; resolves when it is in force. */
 	async function apply(within: string): Promise<void> {
 		await expectConfirmed();
-		await vm.sh(`portward apply --policy-dir /root/new --confirm-within ${within}`);
+		await vm.sh(`portward apply --policy-dir /root/new --confirm-within ${within}`, patience);
 		expect((await status()).pending).not.toBeNull();
 		expect(await dropped(vm, "10.77.0.1")).toBe(true);
 	}
@@ -162,7 +165,7 @@ describe("the appliance and an operator who is far away", () => {
 		};
 		await vm.sh("portward panic-open --reason 'a drill'");
 		await open();
-		await vm.sh("systemctl restart portward");
+		await vm.sh("systemctl restart portward", patience);
 		await open();
 		await vm.reboot();
 		await appliance.ready();

@@ -414,6 +414,7 @@ remove_files() {
 	rm -f "$root/usr/local/bin/portward" "$staged" "$previous" "$root/usr/local/share/man/man8/portward.8"
 	for name in $units; do rm -f "$root/etc/systemd/system/${name#systemd/}"; done
 	rmdir "$root/etc/systemd/system/nftables.service.d" 2>/dev/null || true
+	rmdir "$root/usr/local/share/man/man8" 2>/dev/null || true
 }
 
 stop_services() {

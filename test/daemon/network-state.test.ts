@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import type { CompiledRule, NetworkPlan } from "../../src/compile/plan.ts";
+import { defaultConfig } from "../../src/config/parse.ts";
 import type { DocumentReport, Reloaded } from "../../src/daemon/calls.ts";
 import type { EnforcerState } from "../../src/daemon/network-enforcer.ts";
-import { forwardingWarnings, policyStates, readiness } from "../../src/daemon/network-state.ts";
+import { forwardingWarnings, networkState, policyStates, readiness } from "../../src/daemon/network-state.ts";
 
 const enforcer = (state: EnforcerState["state"], reason = "") => ({
 	state: { state, reason, generation: 1, elements: 0 },
@@ -52,6 +53,30 @@ const reloaded = (over: Partial<Reloaded> = {}): Reloaded => ({
 	nodeLabels: {},
 	parsed: { ever: 0, present: 0 },
 	...over,
+});
+
+test("a failsafe rule is told with its counter, or none before the kernel has one", () => {
+	const rule = {
+		direction: "ingress",
+		index: 0,
+		protocol: "tcp",
+		cidr: "192.0.2.0/24",
+		port: "22",
+		interface: null,
+		counter: "failsafe_ingress_0",
+		text: "",
+	} as const;
+	const inForce = { ...enforcer("active"), plan: { ...nothing, failsafe: [rule] } };
+	const counters = { failsafe_ingress_0: { packets: 2, bytes: 120 } };
+	const told = networkState(inForce, defaultConfig(), { counters });
+	expect(told.failsafe).toMatchObject([{ direction: "ingress", port: "22", packets: 2, bytes: 120 }]);
+	expect(networkState(inForce, defaultConfig(), { counters: {} }).failsafe).toMatchObject([{ packets: 0 }]);
+	expect(networkState(enforcer("unavailable", "r"), defaultConfig(), { counters })).toMatchObject({
+		state: "unavailable",
+		reason: "r",
+		failsafe: [],
+		allowlistMode: { ingress: false, egress: false },
+	});
 });
 
 describe("readiness", () => {

@@ -82,6 +82,7 @@ export class NetworkEnforcer {
 	#epoch = 0;
 	#plan: NetworkPlan | null = null;
 	#reloaded: Reloaded | null = null;
+	#inForce: ReadonlySet<string> = new Set();
 	/** The last plan could not be put in force. */
 	#failed = false;
 	#idle: ReturnType<typeof setTimeout> | null = null;
@@ -122,6 +123,11 @@ export class NetworkEnforcer {
 	/** What the last reload found; null before the first. */
 	get reloaded(): Reloaded | null {
 		return this.#reloaded;
+	}
+
+	/** Names of the policies that the kernel has; those just read get there a moment later. */
+	get inForce(): ReadonlySet<string> {
+		return this.#inForce;
 	}
 
 	/** What is in force; null before the first success. */
@@ -277,6 +283,8 @@ export class NetworkEnforcer {
 		if (result.unadopted !== undefined) events.warn(`open connections may stall: ${result.unadopted}`);
 		// The kernel has the objects now; at 100 000 elements their text is megabytes.
 		this.#plan = { ...plan, objects: [] };
+		const documents = this.#reloaded?.documents ?? [];
+		this.#inForce = new Set(documents.flatMap(({ enforced, name }) => (enforced ? [name] : [])));
 		this.#opened = false;
 		this.#stale = false;
 		this.#state = {

@@ -5,10 +5,10 @@ import type { Forwarding } from "../observe/host.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { NetworkEnforcerState, PolicyState, Readiness, UsbEnforcerState } from "../report/status.ts";
 import type { Accounts } from "./alert-desk.ts";
-import type { Reloaded } from "./calls.ts";
+import type { DocumentReport, Reloaded } from "./calls.ts";
 import type { NetworkEnforcer } from "./network-enforcer.ts";
 
-type Enforcer = Pick<NetworkEnforcer, "state" | "plan">;
+type Enforcer = Pick<NetworkEnforcer, "state" | "plan" | "inForce">;
 
 export function networkState(
 	enforcer: Enforcer,
@@ -39,15 +39,17 @@ export function policyStates(
 	enforcer: Enforcer,
 	usb: Pick<UsbEnforcerState, "state">,
 ): PolicyState[] {
-	const active = (kind: string) =>
-		(kind === "KubeArmorHostPolicy" ? usb.state : enforcer.state.state) === "active";
+	const active = ({ kind, name }: DocumentReport) =>
+		kind === "KubeArmorHostPolicy"
+			? usb.state === "active"
+			: enforcer.state.state === "active" && enforcer.inForce.has(name);
 	return (reloaded?.documents ?? []).map((document) => ({
 		name: document.name,
 		kind: document.kind,
 		file: document.file,
 		line: document.line,
 		selected: document.selected,
-		enforced: active(document.kind) && document.enforced,
+		enforced: active(document) && document.enforced,
 		action: document.action,
 		diagnostics: document.diagnostics,
 	}));

@@ -8,6 +8,7 @@ import { forwardingWarnings, networkState, policyStates, readiness } from "../..
 const enforcer = (state: EnforcerState["state"], reason = "") => ({
 	state: { state, reason, generation: 1, elements: 0 },
 	plan: null,
+	inForce: new Set(["a"]),
 });
 const usb = { state: "active", reason: "" } as const;
 const document = (over: Partial<DocumentReport> = {}): DocumentReport => ({
@@ -148,6 +149,11 @@ describe("readiness", () => {
 test("nothing is shown as enforced while the enforcer is not active", () => {
 	expect(policyStates(reloaded(), enforcer("unavailable"), usb)[0]?.enforced).toBe(false);
 	expect(policyStates(reloaded(), enforcer("active"), usb)[0]?.enforced).toBe(true);
+});
+
+test("a policy that was read is not shown as enforced before the kernel has it", () => {
+	const loading = { ...enforcer("active"), inForce: new Set<string>() };
+	expect(policyStates(reloaded(), loading, usb)[0]?.enforced).toBe(false);
 });
 
 test("a host that forwards is told what is not covered", () => {

@@ -232,7 +232,6 @@ describe("files", () => {
 	const covered: Readonly<Record<string, string>> = {
 		"src/main.ts": "test/smoke/executable.test.ts",
 		"src/daemon/daemon.ts": "test/smoke/executable.test.ts",
-		"src/daemon/account-reader.ts": "test/system/counters.test.ts",
 		"src/daemon/alert-outlets.ts": "test/smoke/executable.test.ts",
 		"src/daemon/network-observers.ts": "test/smoke/executable.test.ts",
 		"src/daemon/nft.worker.ts": "test/smoke/executable.test.ts",

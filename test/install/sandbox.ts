@@ -67,7 +67,7 @@ export class Sandbox implements Disposable {
 			"run/systemd/system",
 			"sys/module/nf_tables",
 			"usr/local/bin",
-			"usr/local/share/man/man8",
+			"usr/local/share/man",
 		]) {
 			mkdirSync(join(this.root, folder), { recursive: true });
 		}

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findSshSession, parseSshConnection } from "../../src/observe/ssh-session.ts";
+import { until } from "../system/support/isolated.ts";
 
 const proc = mkdtempSync(join(tmpdir(), "portward-proc-"));
 afterAll(() => rmSync(proc, { recursive: true }));
@@ -60,9 +61,11 @@ describe("the session of a process", () => {
 		expect(findSshSession(30, proc)).toBeNull();
 	});
 
-	test("of a real process is read from its environment", () => {
+	test("of a real process is read from its environment", async () => {
 		const child = Bun.spawn(["sleep", "60"], { env: { SSH_CONNECTION: connection } });
 		try {
+			// Until its program runs, the process has this one's environment.
+			await until(() => findSshSession(child.pid) !== null, "its session is found");
 			const found = findSshSession(child.pid);
 			expect(found?.connection).toBe(connection);
 			expect(found?.opened).toBeGreaterThan(0);

@@ -100,7 +100,7 @@ test("a full disk delays no rule and no alert; the file has every alert again fr
 		const ports = written().map((line) => JSON.parse(line).EventData.DestinationPort);
 		return ports.filter((one) => Number(one) >= 1500 && Number(one) < 1510).length === 10;
 	});
-	expect(daemon.log).toContain("alerts are written to the file again");
+	await eventually("the log to say so", () => daemon.log.includes("alerts are written to the file again"));
 	// Nothing is lost of which nobody was told.
 	expect(written().length + (await lost())).toBe(daemon.alerts.length);
 	await daemon.after(() => home.put("c.yaml", blocks("c", 3000, 3999)));

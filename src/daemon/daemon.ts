@@ -234,7 +234,8 @@ export class Daemon {
 		this.#findings.logUnavailable(this.#enforcer.state);
 		// What starting left behind: most of this process's life it waits.
 		Bun.gc(true);
-		releaseCodePages();
+		// Where devices wait for decisions, the Workers that make them shall not wait for their code.
+		if ((this.#enforcer.reloaded?.devices ?? []).length === 0) releaseCodePages();
 	}
 
 	/** Whether the first attempt put the policies in force, or was not asked to. */

@@ -17,6 +17,10 @@ export interface OpenedOutput {
 /** Milliseconds between attempts to pass on what the reader had no room for. */
 const retryInterval = 50;
 
+/** PIPE_BUF of Linux (pipe(7)): so many bytes reach a pipe together. */
+const atomicBytes = 4096;
+const newline = 0x0a;
+
 /** Bytes kept for a slow reader before lines are dropped. */
 export const defaultPendingBytes = 1 << 20;
 
@@ -109,9 +113,16 @@ export class LineOutput {
 		this.#timer = null;
 	}
 
+	/** As many lines as a pipe takes whole or not at all: a process that ends, however it does, leaves no half of one. */
+	#wholeLines(): Buffer {
+		const end = this.#pending.subarray(0, atomicBytes).lastIndexOf(newline);
+		if (end >= 0) return this.#pending.subarray(0, end + 1);
+		return this.#pending.subarray(0, this.#pending.indexOf(newline) + 1 || this.#pending.length);
+	}
+
 	#flush(): void {
 		while (this.#pending.length > 0 && !this.#broken) {
-			const written = this.#write(this.#pending);
+			const written = this.#write(this.#wholeLines());
 			if (written < 0) this.#broken = true;
 			if (written <= 0) break;
 			this.#pending = this.#pending.subarray(written);

@@ -41,6 +41,19 @@ describe("LineOutput", () => {
 		expect(got).toBe("late\n");
 	});
 
+	test("writes whole lines that a pipe takes at once, so that no end of the process leaves half of one", () => {
+		const pieces: string[] = [];
+		const output = new LineOutput((bytes) => {
+			pieces.push(Buffer.from(bytes).toString());
+			return bytes.length;
+		});
+		const line = `${"x".repeat(999)}\n`;
+		const long = `${"y".repeat(9999)}\n`;
+		output.write([...Array.from({ length: 10 }, () => line), long, line]);
+		expect(pieces.map((piece) => piece.length)).toEqual([4000, 4000, 2000, 10_000, 1000]);
+		for (const piece of pieces) expect(piece).toEndWith("\n");
+	});
+
 	test("counts every line once the reader is gone", () => {
 		const output = new LineOutput(() => -1);
 		expect(output.write(["a\n", "b\n"])).toBe(2);

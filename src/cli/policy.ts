@@ -1,10 +1,10 @@
 /** `portward policy`: signing policy directories, and checking their signatures. */
 
-import { suggest } from "../policy/suggest.ts";
-import { type Command, type Io, UsageError } from "./command.ts";
+import type { Command } from "./command.ts";
 import { policyKeygen } from "./policy-keygen.ts";
 import { policySign } from "./policy-sign.ts";
 import { policyVerify } from "./policy-verify.ts";
+import { runVerb, type Verbs } from "./verbs.ts";
 
 const help = `Usage: portward policy keygen --out FILE
        portward policy sign DIR --key FILE [--serial N] [--force]
@@ -31,7 +31,7 @@ public key, a space, and the signature over the manifest's bytes in base64.
   --config FILE      settings whose trustedKeys and state directory count
 `;
 
-const verbs: Readonly<Record<string, (args: readonly string[], io: Io) => Promise<number>>> = {
+const verbs: Verbs = {
 	keygen: policyKeygen,
 	sign: policySign,
 	verify: policyVerify,
@@ -41,16 +41,5 @@ export const policy: Command = {
 	name: "policy",
 	summary: "signed policies: keygen, sign, verify",
 	help,
-	run(args, io) {
-		const [verb, ...rest] = args;
-		const names = Object.keys(verbs);
-		if (verb === undefined) throw new UsageError(`write one of ${names.join(", ")}`);
-		const run = Object.hasOwn(verbs, verb) ? verbs[verb] : undefined;
-		if (run === undefined) {
-			throw new UsageError(
-				`there is no ${JSON.stringify(verb.slice(0, 80))}; ${suggest(verb, names, "verbs")}`,
-			);
-		}
-		return run(rest, io);
-	},
+	run: runVerb(verbs),
 };

@@ -1,11 +1,11 @@
 /** `portward usb`: the USB devices of this machine, and what the policies do to them. */
 
-import { suggest } from "../policy/suggest.ts";
-import { type Command, type Io, UsageError } from "./command.ts";
+import type { Command } from "./command.ts";
 import { usbAllow } from "./usb-allow.ts";
 import { usbExplain } from "./usb-explain.ts";
 import { usbGeneratePolicy } from "./usb-generate-policy.ts";
 import { usbList } from "./usb-list.ts";
+import { runVerb, type Verbs } from "./verbs.ts";
 
 const help = `Usage: portward usb list
        portward usb explain PORT
@@ -41,7 +41,7 @@ says of itself, its serial number included, can be forged.
                     where the daemon to ask listens
 `;
 
-const verbs: Readonly<Record<string, (args: readonly string[], io: Io) => Promise<number>>> = {
+const verbs: Verbs = {
 	list: usbList,
 	explain: usbExplain,
 	"generate-policy": usbGeneratePolicy,
@@ -52,16 +52,5 @@ export const usb: Command = {
 	name: "usb",
 	summary: "USB devices: list, explain, generate-policy, allow",
 	help,
-	run(args, io) {
-		const [verb, ...rest] = args;
-		const names = Object.keys(verbs);
-		if (verb === undefined) throw new UsageError(`write one of ${names.join(", ")}`);
-		const run = Object.hasOwn(verbs, verb) ? verbs[verb] : undefined;
-		if (run === undefined) {
-			throw new UsageError(
-				`there is no ${JSON.stringify(verb.slice(0, 80))}; ${suggest(verb, names, "verbs")}`,
-			);
-		}
-		return run(rest, io);
-	},
+	run: runVerb(verbs),
 };

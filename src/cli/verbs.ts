@@ -1,0 +1,22 @@
+/** Commands of several verbs, such as `portward usb list`. */
+
+import { suggest } from "../policy/suggest.ts";
+import { type Command, UsageError } from "./command.ts";
+
+export type Verbs = Readonly<Record<string, Command["run"]>>;
+
+/** Runs the verb that the first argument names; another is wrong usage, and the nearest one is offered. */
+export function runVerb(verbs: Verbs): Command["run"] {
+	return (args, io) => {
+		const [verb, ...rest] = args;
+		const names = Object.keys(verbs);
+		if (verb === undefined) throw new UsageError(`write one of ${names.join(", ")}`);
+		const run = Object.hasOwn(verbs, verb) ? verbs[verb] : undefined;
+		if (run === undefined) {
+			throw new UsageError(
+				`there is no ${JSON.stringify(verb.slice(0, 80))}; ${suggest(verb, names, "verbs")}`,
+			);
+		}
+		return run(rest, io);
+	};
+}

@@ -13,6 +13,8 @@ export interface Applied {
 }
 
 export interface UsbCalls extends Calls {
+	/** Answers as soon as the Worker has started. */
+	ready(argument: object): true;
 	/** All devices, a hub before what hangs on it; null where the kernel has no USB. */
 	list(argument: {
 		readonly root: string;

@@ -9,6 +9,7 @@ import type { UsbCalls } from "./usb-calls.ts";
 /** `open` gives the sysfs below a root; tests put a stand-in for the kernel there. */
 export function usbJobs(open: (root: string) => Sysfs = (root) => new Sysfs(root)): UsbCalls {
 	return {
+		ready: () => true,
 		list: ({ root }) => {
 			const files = open(root);
 			if (files.identity(usbDevicesPath) === null) return null;

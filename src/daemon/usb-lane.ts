@@ -21,18 +21,25 @@ export interface LaneOptions {
 	readonly patience: number;
 	/** Milliseconds without a job after which free Workers are ended: starting one takes some 20 ms. */
 	readonly rest: number;
+	/** Free Workers that are left when the others are ended, so that what comes next does not wait for a start. */
+	readonly keep: () => number;
 }
 
 /** Jobs that are not alike in their risk go to lanes of their own. */
-export const laneDefaults = { spare: 3, most: 64, patience: 40, rest: 3000 } as const;
+export const laneDefaults = { spare: 3, most: 64, patience: 40, rest: 3000, keep: () => 0 } as const;
 
 interface Member {
 	readonly client: WorkerClient<UsbCalls>;
+	/** Resolves when the Worker has started; until then nothing hangs, however slow the machine. */
+	readonly ready: Promise<unknown>;
 	busy: boolean;
+	/** What it is busy with can wait. */
+	scan: boolean;
 	stuck: boolean;
 }
 
 interface Waiting {
+	readonly urgent: () => boolean;
 	run(member: Member): void;
 	reject(error: Error): void;
 }
@@ -48,11 +55,15 @@ export class UsbLane {
 		this.#options = options;
 	}
 
-	/** Runs a job on a Worker of its own. Rejects when the Worker ends, which is a bug, or when the lane is stopped. */
-	run<T>(job: UsbJob<T>): Promise<T> {
+	/**
+	 * Runs a job on a Worker of its own. What is not `urgent`, asked anew while the job waits, goes after all that
+	 * is, and one at a time. Rejects when the Worker ends, which is a bug, or when the lane is stopped.
+	 */
+	run<T>(job: UsbJob<T>, urgent: () => boolean = () => true): Promise<T> {
 		if (this.#stopped) return Promise.reject(new Error("stopped"));
 		return new Promise((resolve, reject) => {
 			this.#waiting.push({
+				urgent,
 				reject,
 				run: (member) => void this.#perform(member, job).then(resolve, reject),
 			});
@@ -76,12 +87,13 @@ export class UsbLane {
 	}
 
 	async #perform<T>(member: Member, job: UsbJob<T>): Promise<T> {
-		member.busy = true;
-		const timer = setTimeout(() => {
-			member.stuck = true;
-			this.#dispatch();
-		}, this.#options.patience);
+		let timer: ReturnType<typeof setTimeout> | undefined;
 		try {
+			await member.ready;
+			timer = setTimeout(() => {
+				member.stuck = true;
+				this.#dispatch();
+			}, this.#options.patience);
 			return await job(member.client);
 		} finally {
 			clearTimeout(timer);
@@ -99,7 +111,8 @@ export class UsbLane {
 		this.#resting = null;
 		if (this.#stopped) return;
 		this.#resting = setTimeout(() => {
-			for (const member of this.#members) if (!member.busy) this.#end(member);
+			const free = [...this.#members].filter((member) => !member.busy);
+			for (const member of free.slice(this.#options.keep())) this.#end(member);
 		}, this.#options.rest);
 		this.#resting.unref();
 	}
@@ -110,11 +123,24 @@ export class UsbLane {
 	}
 
 	#dispatch(): void {
-		while (this.#waiting.length > 0) {
+		for (;;) {
+			const index = this.#next();
+			if (index < 0) return;
 			const member = [...this.#members].find((candidate) => !candidate.busy) ?? this.#grow();
 			if (member === null) return;
-			this.#waiting.shift()?.run(member);
+			const [job] = this.#waiting.splice(index, 1);
+			if (job === undefined) return;
+			member.busy = true;
+			member.scan = !job.urgent();
+			job.run(member);
 		}
+	}
+
+	/** The place of the job to begin with, or -1. */
+	#next(): number {
+		const urgent = this.#waiting.findIndex((job) => job.urgent());
+		if (urgent >= 0 || this.#waiting.length === 0) return urgent;
+		return [...this.#members].some(({ busy, stuck, scan }) => busy && !stuck && scan) ? -1 : 0;
 	}
 
 	/** A new Worker if there may be one more. Where one job hangs, others of the same burst may too. */
@@ -126,7 +152,10 @@ export class UsbLane {
 			this.#members.delete(member);
 			this.#dispatch();
 		});
-		const member: Member = { client, busy: false, stuck: false };
+		const ready = client.call("ready", {});
+		// Who waits for it is told; where nobody does, the lane has been stopped.
+		ready.catch(() => {});
+		const member: Member = { client, ready, busy: false, scan: false, stuck: false };
 		this.#members.add(member);
 		return member;
 	}

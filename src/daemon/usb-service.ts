@@ -37,14 +37,16 @@ export class UsbService {
 		this.#desk = new UsbDesk(sink, identity, log);
 		const memory = new UsbMemory(config().stateDir, bootId());
 		if (memory.problem !== null) log.warn("what was kept about USB is lost", { reason: memory.problem });
-		const lane = () => new UsbLane({ ...laneDefaults, name: "usb", createWorker: () => createWorker("usb") });
+		const lane = (keep: () => number) =>
+			new UsbLane({ ...laneDefaults, keep, name: "usb", createWorker: () => createWorker("usb") });
 		const source = (backend: "libudev" | "netlink") =>
 			new UsbObserver(() => createWorker("uevent"), { backend });
 		this.#enforcer = new UsbEnforcer({
 			config,
 			root: "/sys",
 			sources: [source("libudev"), source("netlink")],
-			lanes: { authorize: lane(), refuse: lane() },
+			// While devices come up refused, each has to wait for a Worker; a refusal then has nothing to write.
+			lanes: { authorize: lane(() => (this.#enforcer.state.locked ? 1 : 0)), refuse: lane(() => 0) },
 			memory,
 			events: this.#desk,
 		});

@@ -175,8 +175,11 @@ export class UsbTracker {
 			while (entry.dirty && !entry.gone) {
 				entry.dirty = false;
 				const { root, lanes } = this.#options;
-				const present = await this.#guard(entry, lanes.authorize, (worker) =>
-					worker.call("inspect", { root, name: entry.name }),
+				const present = await this.#guard(
+					entry,
+					lanes.authorize,
+					(worker) => worker.call("inspect", { root, name: entry.name }),
+					() => entry.since !== null,
 				);
 				if (entry.gone) return;
 				if (present === null) this.#remove(entry);
@@ -273,14 +276,27 @@ export class UsbTracker {
 		if (++entry.rounds > mostRounds) await Bun.sleep(spacingMs);
 	}
 
-	async #guard<T>(entry: Entry, lane: Pick<UsbLane, "run">, job: UsbJob<T>): Promise<T> {
-		const timer = setTimeout(() => {
-			if (entry.gone || this.#stopped) return;
-			entry.pending = true;
-			this.#options.events.pending(entry);
-		}, this.#deadline);
+	async #guard<T>(
+		entry: Entry,
+		lane: Pick<UsbLane, "run">,
+		job: UsbJob<T>,
+		urgent?: () => boolean,
+	): Promise<T> {
+		let timer: ReturnType<typeof setTimeout> | undefined;
+		const hurry = () => {
+			timer ??= setTimeout(() => {
+				if (entry.gone || this.#stopped) return;
+				entry.pending = true;
+				this.#options.events.pending(entry);
+			}, this.#deadline);
+		};
+		// What can wait is late only once it has begun.
+		if (urgent?.() ?? true) hurry();
 		try {
-			return await lane.run(job);
+			return await lane.run((worker) => {
+				hurry();
+				return job(worker);
+			}, urgent);
 		} finally {
 			clearTimeout(timer);
 			entry.pending = false;

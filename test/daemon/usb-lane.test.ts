@@ -32,6 +32,17 @@ function hang(name: string): string {
 	return path;
 }
 
+/** A reader lets the open return; the write is then refused as another device's. */
+async function letGo<T>(pipes: readonly string[], hung: readonly Promise<T>[]): Promise<T[]> {
+	const readers = pipes.map((path) => {
+		renameSync(path, `${path}.old`);
+		return openSync(`${path}.old`, constants.O_RDONLY | constants.O_NONBLOCK);
+	});
+	const results = await Promise.all(hung);
+	for (const reader of readers) closeSync(reader);
+	return results;
+}
+
 /** Refusing begins with opening the attribute, which waits; `instance` is never looked at before. */
 const refuse = (name: string) =>
 	lane.run((worker) => worker.call("refuse", { root: kernel.root, name, instance: "", interfaces: null }));
@@ -48,14 +59,8 @@ describe("a lane", () => {
 		expect(await list()).toHaveLength(9);
 		expect(performance.now() - started).toBeLessThan(1000);
 		await until(() => lane.load.stuck === 8, "all eight are known to hang");
-		// A reader lets the open return; the write is then refused as another device's.
-		const readers = pipes.map((path) => {
-			renameSync(path, `${path}.old`);
-			return openSync(`${path}.old`, constants.O_RDONLY | constants.O_NONBLOCK);
-		});
-		for (const { result } of await Promise.all(hung))
+		for (const { result } of await letGo(pipes, hung))
 			expect(result).toMatchObject({ ok: false, reason: "changed" });
-		for (const reader of readers) closeSync(reader);
 		await list();
 		expect(lane.load).toMatchObject({ stuck: 0, waiting: 0 });
 		expect(lane.load.workers).toBeLessThanOrEqual(laneDefaults.spare);
@@ -86,6 +91,89 @@ describe("a lane", () => {
 		});
 		expect(broken.run((worker) => worker.call("list", { root: "/" }))).rejects.toThrow("usb worker ended");
 		broken.stop();
+	});
+
+	test("does what is urgent before what can wait, which may become urgent", async () => {
+		const single = new UsbLane({
+			...laneDefaults,
+			spare: 1,
+			patience: 10_000,
+			name: "usb",
+			createWorker: () => new Worker(new URL("../../src/daemon/usb.worker.ts", import.meta.url)),
+		});
+		const order: string[] = [];
+		let hurried = false;
+		const run = (name: string, urgent: () => boolean) =>
+			single.run((worker) => worker.call("list", { root: kernel.root }), urgent).then(() => order.push(name));
+		const jobs = [
+			run("first", () => false),
+			run("second", () => false),
+			run("third", () => false),
+			run("hurried", () => hurried),
+			run("urgent", () => true),
+		];
+		hurried = true;
+		await Promise.all(jobs);
+		expect(order).toEqual(["first", "hurried", "urgent", "second", "third"]);
+		single.stop();
+	});
+
+	test("does one thing at a time of what can wait, but for those that hang", async () => {
+		for (const name of ["1-1", "1-2"]) kernel.plug(name, stick);
+		const pipes = ["1-1", "1-2"].map(hang);
+		const scan = (name: string) =>
+			lane.run(
+				(worker) => worker.call("refuse", { root: kernel.root, name, instance: "", interfaces: null }),
+				() => false,
+			);
+		const hung = ["1-1", "1-2"].map(scan);
+		const list = (urgent: boolean) =>
+			lane.run(
+				(worker) => worker.call("list", { root: kernel.root }),
+				() => urgent,
+			);
+		await Promise.all(Array.from({ length: 20 }, () => list(false)));
+		await until(() => lane.load.stuck === 2, "both are known to hang");
+		await Promise.all(Array.from({ length: 20 }, () => list(false)));
+		expect(lane.load).toMatchObject({ stuck: 2, waiting: 0, workers: 3 });
+		await letGo(pipes, hung);
+	}, 20_000);
+
+	test("takes a Worker that is long in starting for slow, not for one that hangs", async () => {
+		const slow = `
+			Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+			self.onmessage = ({ data }) => self.postMessage({ id: data.id, ok: true, result: data.name });`;
+		const started: Worker[] = [];
+		const starting = new UsbLane({
+			...laneDefaults,
+			name: "usb",
+			createWorker: () => {
+				const worker = new Worker(URL.createObjectURL(new Blob([slow])));
+				started.push(worker);
+				return worker;
+			},
+		});
+		await Promise.all(
+			Array.from({ length: 30 }, () => starting.run((worker) => worker.call("list", { root: kernel.root }))),
+		);
+		expect(started).toHaveLength(laneDefaults.spare);
+		starting.stop();
+	});
+
+	test("at rest keeps as many Workers as it is told", async () => {
+		const resting = new UsbLane({
+			...laneDefaults,
+			rest: 20,
+			keep: () => 1,
+			name: "usb",
+			createWorker: () => new Worker(new URL("../../src/daemon/usb.worker.ts", import.meta.url)),
+		});
+		const look = () => resting.run((worker) => worker.call("list", { root: kernel.root }));
+		await Promise.all([look(), look(), look()]);
+		expect(resting.load.workers).toBe(3);
+		await until(() => resting.load.workers < 3, "the lane rests");
+		expect(resting.load.workers).toBe(1);
+		resting.stop();
 	});
 
 	test("at rest ends every Worker, and starts one for the next job", async () => {

@@ -50,21 +50,28 @@ export const restore: Command = {
 	name: "restore",
 	summary: "put back the rules that were confirmed last, at boot",
 	help,
-	async run(args, io) {
-		const values = parseOnlyOptions(args, { config: { type: "string" }, "state-dir": { type: "string" } });
-		const config = settings(values, io);
-		const locked = InstanceLock.acquire(config.table);
-		if (!locked.ok && locked.reason === "held") {
-			io.out(`portward runs here and guards table ${config.table}: there is nothing to restore\n`);
-			return exit.ok;
-		}
-		try {
-			return restoreAll(config, io);
-		} finally {
-			if (locked.ok) locked.lock.release();
-		}
-	},
+	run: async (args, io) => runRestore(args, io),
 };
+
+/** `sysRoot` is where sysfs is mounted. */
+export async function runRestore(
+	args: readonly string[],
+	io: Parameters<Command["run"]>[1],
+	sysRoot = sysfsRoot,
+): Promise<number> {
+	const values = parseOnlyOptions(args, { config: { type: "string" }, "state-dir": { type: "string" } });
+	const config = settings(values, io);
+	const locked = InstanceLock.acquire(config.table);
+	if (!locked.ok && locked.reason === "held") {
+		io.out(`portward runs here and guards table ${config.table}: there is nothing to restore\n`);
+		return exit.ok;
+	}
+	try {
+		return restoreAll(config, io, new Sysfs(sysRoot));
+	} finally {
+		if (locked.ok) locked.lock.release();
+	}
+}
 
 /** A broken config file must not leave the host open: what was saved says most of what has to be known. */
 function settings(flags: SettingsFlags, io: Io): Config {
@@ -81,7 +88,7 @@ function settings(flags: SettingsFlags, io: Io): Config {
 	return { ...fallback, stateDir, table };
 }
 
-function restoreAll(config: Config, io: Io): number {
+function restoreAll(config: Config, io: Io, sysfs: Sysfs): number {
 	const { stateDir, table } = config;
 	const problem = (message: string) => io.error(`portward: ${escapeForTerminal(message)}\n`);
 	const distrusted = distrustState(stateDir);
@@ -91,7 +98,7 @@ function restoreAll(config: Config, io: Io): number {
 	// Devices come first: they appear while a large ruleset is being loaded, and the network does not.
 	let usb: number = exit.ok;
 	const found = (ruleset: BootRuleset) => {
-		usb = restoreUsb(config, ruleset, io, problem);
+		usb = restoreUsb(config, ruleset, sysfs, io, problem);
 	};
 	const opened = withKernelTable(
 		table,
@@ -188,12 +195,13 @@ function guardDevicesAlone({ stateDir }: Config, found: (ruleset: BootRuleset) =
 function restoreUsb(
 	config: Config,
 	ruleset: BootRuleset,
+	sysfs: Sysfs,
 	io: Io,
 	problem: (message: string) => void,
 ): number {
 	const enabled = config.enableKubeArmorHostPolicy && config.enableUSBDeviceHandler;
 	if (!enabled || !ruleset.usbLock) return exit.ok;
-	const locked = restoreUsbLock(config.stateDir, new Sysfs(sysfsRoot), bootId());
+	const locked = restoreUsbLock(config.stateDir, sysfs, bootId());
 	if (!locked.ok) {
 		for (const error of locked.errors) problem(`USB: ${error}`);
 		return exit.failure;

@@ -34,6 +34,34 @@ export type BootRead =
 const name = v.pipe(v.string(), v.regex(/^[a-z0-9_]{1,64}$/));
 const both = <const S extends v.GenericSchema>(schema: S) => v.object({ ingress: schema, egress: schema });
 
+const direction = v.picklist(["ingress", "egress"]);
+const number = v.pipe(v.number(), v.integer());
+
+const rule = v.object({
+	id: v.string(),
+	policy: v.string(),
+	index: number,
+	direction,
+	action: v.picklist(["Allow", "Audit", "Block"]),
+	severity: number,
+	tags: v.array(v.string()),
+	message: v.string(),
+	place: v.nullable(v.object({ file: v.string(), line: number, column: number })),
+	counter: v.string(),
+	logCounter: v.nullable(v.string()),
+});
+
+const failsafe = v.object({
+	direction,
+	index: number,
+	protocol: v.nullable(v.picklist(["tcp", "udp", "sctp"])),
+	cidr: v.nullable(v.string()),
+	port: v.nullable(v.string()),
+	interface: v.nullable(v.string()),
+	counter: v.string(),
+	text: v.string(),
+});
+
 const saved = v.object({
 	format: v.literal(format),
 	table: v.pipe(v.string(), v.regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/)),
@@ -41,21 +69,21 @@ const saved = v.object({
 	nflogGroup: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65535)),
 	usbLock: v.boolean(),
 	plan: v.nullable(
-		v.looseObject({
+		v.object({
 			objects: v.array(
 				v.object({
 					kind: v.picklist(["counter", "set", "map", "chain"]),
 					name,
 					text: v.string(),
-					elements: v.number(),
+					elements: number,
 				}),
 			),
 			roots: both(name),
-			rules: v.array(v.looseObject({ id: v.string() })),
-			elements: v.number(),
+			rules: v.array(rule),
+			elements: number,
 			allowlistMode: both(v.boolean()),
 			defaultDrop: both(v.boolean()),
-			failsafe: v.array(v.looseObject({ counter: v.string(), text: v.string() })),
+			failsafe: v.array(failsafe),
 		}),
 	),
 });
@@ -83,7 +111,7 @@ export function readBootState(stateDirectory: string, version: "newest" | "previ
 		};
 	}
 	// The checksum says that it is what portward wrote, and the directory that nobody else did.
-	return { ok: true, state: parsed.output as unknown as BootState };
+	return { ok: true, state: parsed.output };
 }
 
 /** What the saving thread remembers, so that what is saved already is not written again. */

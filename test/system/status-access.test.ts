@@ -161,9 +161,10 @@ test("hundreds of clients that dawdle, some under TLS, hold up neither answers n
 	`;
 	const dawdlers = spawnBound(lab.peer.inside([process.execPath, "-e", script]));
 	try {
+		// One client may begin twenty handshakes at once, and ten more each second.
 		await eventually(
 			"connections",
-			() => lab.guarded.run(["ss", "-Htn", "sport = 9755"]).split("\n").length > 100,
+			() => lab.guarded.run(["ss", "-Htn", "sport = 9755"]).split("\n").length > 25,
 		);
 		// Root's own socket is another server.
 		expect(portward("status").out).toContain("a: enforced");

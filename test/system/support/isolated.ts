@@ -6,6 +6,7 @@
 
 import { closeSync, openSync } from "node:fs";
 import { openLibrary } from "../../../ffi/library.ts";
+import type { Namespace } from "./netns.ts";
 
 /** linux/sched.h */
 const CLONE_NEWNET = 0x40000000;
@@ -17,14 +18,34 @@ export interface IsolatedNetwork {
 
 /** Moves this thread into a new network namespace and brings its loopback up. */
 export function enterIsolatedNetwork(): IsolatedNetwork {
+	const network = enter((libc) => libc.unshare(CLONE_NEWNET));
+	command("ip", "link", "set", "lo", "up");
+	return network;
+}
+
+/** Moves this thread into a network namespace that a test has made. */
+export function joinNetwork({ path }: Pick<Namespace, "path">): IsolatedNetwork {
+	const namespace = openSync(path, "r");
+	try {
+		return enter((libc) => libc.setns(namespace, CLONE_NEWNET));
+	} finally {
+		closeSync(namespace);
+	}
+}
+
+interface Moves {
+	unshare(flags: number): number;
+	setns(descriptor: number, type: number): number;
+}
+
+function enter(move: (libc: Moves) => number): IsolatedNetwork {
 	const libc = openLibrary(
 		{ fileNames: ["libc.so.6"], remedy: "run the tests on a glibc system" },
 		{ unshare: { args: ["int"], returns: "int" }, setns: { args: ["int", "int"], returns: "int" } },
 	);
 	if (!libc.ok) throw new Error(libc.reason);
 	const home = openSync("/proc/thread-self/ns/net", "r");
-	if (libc.symbols.unshare(CLONE_NEWNET) !== 0) throw new Error("unshare(CLONE_NEWNET) was refused");
-	command("ip", "link", "set", "lo", "up");
+	if (move(libc.symbols) !== 0) throw new Error("another network namespace was refused");
 	return {
 		leave() {
 			if (libc.symbols.setns(home, CLONE_NEWNET) !== 0) throw new Error("setns back was refused");

@@ -235,7 +235,6 @@ describe("files", () => {
 		"src/daemon/alert-outlets.ts": "test/smoke/executable.test.ts",
 		"src/daemon/network-observers.ts": "test/smoke/executable.test.ts",
 		"src/daemon/nft.worker.ts": "test/smoke/executable.test.ts",
-		"src/daemon/pending-service.ts": "test/system/pending-changes.test.ts",
 		"src/daemon/policy.worker.ts": "test/smoke/executable.test.ts",
 		"src/daemon/usb-jobs.ts": "test/daemon/usb-lane.test.ts",
 		"src/daemon/usb-service.ts": "test/vm/usb-enforce.test.ts",

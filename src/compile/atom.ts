@@ -111,6 +111,8 @@ const anyBlock: Readonly<Record<Family, { first: Address; last: Address }>> = {
 	6: { first: 0n, last: 2n ** 128n - 1n },
 };
 
+const noHoles: Atom["holes"] = [];
+
 /** First and last address of a block. */
 function bounds(cidr: Cidr): { first: Address; last: Address } {
 	if (cidr.family === 6) {
@@ -144,12 +146,11 @@ export function expandRule(rule: NetworkRule, compiled: CompiledRule, rank: numb
 	if (ports.size === 0) ports.set("", { protocol: null, range: null, layer: "W" });
 
 	type Block = Pick<Atom, "family" | "length" | "first" | "last" | "holes">;
-	const blocks: Block[] = rule.peers.map(({ cidr, except }) => ({
-		family: cidr.family,
-		length: cidr.prefix,
-		...bounds(cidr),
-		holes: except.map(bounds),
-	}));
+	const blocks: Block[] = rule.peers.map(({ cidr, except }) => {
+		const { first, last } = bounds(cidr);
+		const holes = except.length === 0 ? noHoles : except.map(bounds);
+		return { family: cidr.family, length: cidr.prefix, first, last, holes };
+	});
 	if (blocks.length === 0) {
 		for (const family of [4, 6] as const) blocks.push({ family, length: -1, ...anyBlock[family], holes: [] });
 	}

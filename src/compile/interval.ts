@@ -64,11 +64,19 @@ export class IntervalBuilder {
 	}
 }
 
+/** The items in order; most lists come in it, and looking costs less than sorting. */
+export function inOrder<T>(items: readonly T[], compare: (a: T, b: T) => number): readonly T[] {
+	for (let i = 1; i < items.length; i++) {
+		if (compare(items[i - 1] as T, items[i] as T) > 0) return [...items].sort(compare);
+	}
+	return items;
+}
+
 export class Axis {
-	readonly #points: readonly Address[];
+	readonly #points: ArrayLike<Address>;
 	readonly #six: boolean;
 
-	private constructor(points: readonly Address[], six: boolean) {
+	private constructor(points: ArrayLike<Address>, six: boolean) {
 		this.#points = points;
 		this.#six = six;
 	}
@@ -76,13 +84,20 @@ export class Axis {
 	/** The axis of all bounds of these atoms and their holes. All of one family. */
 	static of(atoms: readonly Atom[], family: 4 | 6): Axis {
 		if (family === 4) {
-			const bounds = new Set<number>();
+			const bounds = new Float64Array(atoms.reduce((sum, atom) => sum + 2 + 2 * atom.holes.length, 0));
+			let at = 0;
 			for (const atom of atoms) {
-				for (const block of [atom, ...atom.holes]) {
-					bounds.add(Number(block.first)).add(Number(block.last) + 1);
+				bounds[at++] = Number(atom.first);
+				bounds[at++] = Number(atom.last) + 1;
+				for (const hole of atom.holes) {
+					bounds[at++] = Number(hole.first);
+					bounds[at++] = Number(hole.last) + 1;
 				}
 			}
-			return new Axis([...Float64Array.from(bounds).sort()], false);
+			bounds.sort();
+			let count = 0;
+			for (const bound of bounds) if (count === 0 || bounds[count - 1] !== bound) bounds[count++] = bound;
+			return new Axis(bounds.subarray(0, count), false);
 		}
 		const bounds = new Set<bigint>();
 		for (const atom of atoms) {
@@ -108,33 +123,45 @@ export class Axis {
 		return this.#six ? BigInt(point) - 1n : Number(point) - 1;
 	}
 
-	#position(address: Address): number {
+	/** The position of a bound, which is `guess` or the one behind it where addresses are asked for in rising order. */
+	#position(address: Address, guess: number): number {
+		const points = this.#points;
+		if (points[guess] === address) return guess;
+		if (points[guess + 1] === address) return guess + 1;
 		let low = 0;
-		let high = this.#points.length;
+		let high = points.length;
 		while (low < high) {
 			const middle = (low + high) >> 1;
-			const point = this.#points[middle];
+			const point = points[middle];
 			if (point !== undefined && point < address) low = middle + 1;
 			else high = middle;
 		}
 		return low;
 	}
 
-	#after(address: Address): number {
-		return this.#position(this.#six ? BigInt(address) + 1n : Number(address) + 1);
+	#after(address: Address, guess: number): number {
+		return this.#position(this.#six ? BigInt(address) + 1n : Number(address) + 1, guess);
 	}
 
-	/** What an atom matches: its block less its holes. */
-	spans<T extends Atom>(atom: T): Span<T>[] {
-		const end = this.#after(atom.last);
-		let from = this.#position(atom.first);
+	/** What atoms match, each its block less its holes. */
+	spans<T extends Atom>(atoms: readonly T[]): Span<T>[] {
 		const spans: Span<T>[] = [];
-		const holes = atom.holes.map((hole) => [this.#position(hole.first), this.#after(hole.last)] as const);
-		for (const [start, stop] of holes.sort((a, b) => a[0] - b[0])) {
-			if (start > from) spans.push({ from, to: start, item: atom });
-			from = Math.max(from, stop);
+		let guess = 0;
+		for (const atom of atoms) {
+			let from = this.#position(atom.first, guess);
+			const end = this.#after(atom.last, from);
+			guess = end;
+			if (atom.holes.length > 0) {
+				const holes = atom.holes.map(
+					(hole) => [this.#position(hole.first, from), this.#after(hole.last, from)] as const,
+				);
+				for (const [start, stop] of holes.sort((a, b) => a[0] - b[0])) {
+					if (start > from) spans.push({ from, to: start, item: atom });
+					from = Math.max(from, stop);
+				}
+			}
+			if (from < end) spans.push({ from, to: end, item: atom });
 		}
-		if (from < end) spans.push({ from, to: end, item: atom });
 		return spans;
 	}
 }
@@ -147,9 +174,11 @@ export function sweep<T>(
 	spans: readonly Span<T>[],
 	visit: (from: number, to: number, active: readonly Span<T>[]) => void,
 ): void {
-	const starts = [...spans].sort((a, b) => a.from - b.from);
-	const ends = Int32Array.from(starts, (span) => span.to).sort();
-	let active: Span<T>[] = [];
+	const starts = inOrder(spans, (a, b) => a.from - b.from);
+	const ends = new Int32Array(starts.length);
+	for (let i = 0; i < ends.length; i++) ends[i] = starts[i]?.to ?? 0;
+	ends.sort();
+	const active: Span<T>[] = [];
 	let position = 0;
 	let next = 0;
 	let ended = 0;
@@ -159,7 +188,9 @@ export function sweep<T>(
 		if (active.length > 0 && boundary > position) visit(position, boundary, active);
 		position = boundary;
 		if (boundary === end) {
-			active = active.filter((span) => span.to > boundary);
+			let open = 0;
+			for (const span of active) if (span.to > boundary) active[open++] = span;
+			active.length = open;
 			while (ended < ends.length && ends[ended] === boundary) ended++;
 		}
 		for (let span = starts[next]; span?.from === boundary; span = starts[next]) {

@@ -21,7 +21,7 @@ function segmented(
 		if (protocol === null || range === null) continue;
 		const spans = byProtocol.get(protocol) ?? [];
 		byProtocol.set(protocol, spans);
-		spans.push({ from: range.first, to: range.last + 1, item: axis.spans(atom) });
+		spans.push({ from: range.first, to: range.last + 1, item: axis.spans([atom]) });
 	}
 	const segments = new Map<Transport, readonly Segment[]>();
 	for (const protocol of [...byProtocol.keys()].sort()) {

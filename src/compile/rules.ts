@@ -2,7 +2,7 @@
 
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import { isPlainInterface } from "../policy/iface.ts";
-import type { Action, Direction, NetworkPolicy, NetworkRule } from "../policy/model.ts";
+import type { Action, Cidr, Direction, NetworkPolicy, NetworkRule } from "../policy/model.ts";
 import { type Atom, expandRule, interfaceNameBytes } from "./atom.ts";
 import { digest } from "./digest.ts";
 import type { CompiledRule } from "./plan.ts";
@@ -30,11 +30,16 @@ function identified(
 	return { id, ...rule, counter: `c_${id}`, logCounter: rule.action === "Allow" ? null : `l_${id}` };
 }
 
+function blockKey({ family, base, prefix }: Cidr): string {
+	// The same digits; those of a number are found faster.
+	return `${family === 4 ? Number(base) : base}/${prefix}`;
+}
+
 /** What the rule matches, as a text that is equal exactly when rules are written alike, order aside. */
 function meaningOf(rule: NetworkRule): string {
 	const peers = rule.peers.map(({ cidr, except }) => {
-		const holes = except.map((hole) => `${hole.base}/${hole.prefix}`).sort();
-		return `${cidr.family} ${cidr.base}/${cidr.prefix} ${holes.join()}`;
+		const holes = except.length === 0 ? "" : except.map(blockKey).sort().join();
+		return `${cidr.family} ${blockKey(cidr)} ${holes}`;
 	});
 	const ports = rule.ports.map(({ protocol, range }) => `${protocol} ${range?.first}-${range?.last}`);
 	const interfaces = rule.interfaces.map(({ name, prefix }) => JSON.stringify([name, prefix]));

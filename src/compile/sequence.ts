@@ -72,29 +72,44 @@ function append(steps: Step[], step: Step, joinUpTo: number): void {
 }
 
 function exemptions(carvers: readonly Atom[], axis: Axis): Table[] {
-	const blocks: Span<Atom>[] = [];
-	const byProtocol = new Map<Transport, Span<Atom>[]>();
+	const blocks: Atom[] = [];
+	const byProtocol = new Map<Transport, Atom[]>();
 	const limited: Atom[] = [];
 	for (const atom of carvers) {
 		if (atom.layer === "P") limited.push(atom);
-		else if (atom.protocol === null) blocks.push(...axis.spans(atom));
+		else if (atom.protocol === null) blocks.push(atom);
 		else {
-			const spans = byProtocol.get(atom.protocol) ?? [];
-			byProtocol.set(atom.protocol, spans);
-			spans.push(...axis.spans(atom));
+			const own = byProtocol.get(atom.protocol) ?? [];
+			byProtocol.set(atom.protocol, own);
+			own.push(atom);
 		}
 	}
 	const lists = new Map<Transport, IntervalList>();
 	for (const protocol of [...byProtocol.keys()].sort()) {
-		const list = union(byProtocol.get(protocol) ?? [], axis);
+		const list = union(axis.spans(byProtocol.get(protocol) ?? []), axis);
 		if (list.first.length > 0) lists.set(protocol, list);
 	}
 	const tables: Table[] = [
-		{ layer: "W", list: union(blocks, axis) },
+		{ layer: "W", list: union(axis.spans(blocks), axis) },
 		{ layer: "T", lists },
 		portSet(limited, axis),
 	];
 	return tables.filter((table) => !isEmpty(table));
+}
+
+/** Pieces of the same parts and protocols, in one order. */
+interface Pattern {
+	readonly pieces: readonly Piece[];
+	/** Where each of them is put. */
+	builders: readonly IntervalBuilder[];
+}
+
+function sameKinds(a: readonly Piece[], b: readonly Piece[]): boolean {
+	if (a.length !== b.length) return false;
+	for (let i = 0; i < a.length; i++) {
+		if (a[i]?.part !== b[i]?.part || a[i]?.atom.protocol !== b[i]?.atom.protocol) return false;
+	}
+	return true;
 }
 
 interface Slot {
@@ -108,26 +123,36 @@ interface Slot {
  * from place to place.
  */
 function buildSlots(spans: readonly Span<Piece>[], axis: Axis): Slot[] {
-	const stretches: { from: number; to: number; pieces: readonly Piece[]; pattern: string }[] = [];
-	const patterns = new Map<string, readonly Piece[]>();
+	const stretches: { from: number; to: number; pieces: readonly Piece[]; pattern: Pattern }[] = [];
+	const patterns = new Map<string, Pattern>();
+	let latest: Pattern | null = null;
 	sweep(spans, (from, to, active) => {
-		const pieces = active.map((span) => span.item).sort((a, b) => a.atom.rank - b.atom.rank);
-		const pattern = pieces.map(({ part, atom }) => `${part.key} ${atom.protocol}`).join("|");
-		patterns.set(pattern, pieces);
-		stretches.push({ from, to, pieces, pattern });
+		const pieces = active.map((span) => span.item);
+		if (pieces.length > 1) pieces.sort((a, b) => a.atom.rank - b.atom.rank);
+		// Neighbours are alike more often than not.
+		if (latest === null || !sameKinds(latest.pieces, pieces)) {
+			const key = pieces.map(({ part, atom }) => `${part.key} ${atom.protocol}`).join("|");
+			latest = patterns.get(key) ?? { pieces, builders: [] };
+			patterns.set(key, latest);
+		}
+		stretches.push({ from, to, pieces, pattern: latest });
 	});
 	const slots: Part[] = [];
-	const places = new Map<string, readonly number[]>();
-	for (const [pattern, pieces] of [...patterns].sort((a, b) => b[1].length - a[1].length)) {
-		places.set(pattern, placePieces(pieces, slots));
+	const builders: Map<Transport | null, IntervalBuilder>[] = [];
+	for (const pattern of [...patterns.values()].sort((a, b) => b.pieces.length - a.pieces.length)) {
+		const places = placePieces(pattern.pieces, slots);
+		pattern.builders = places.map((place, i) => {
+			builders[place] ??= new Map();
+			const { protocol } = pattern.pieces[i]?.atom ?? { protocol: null };
+			const builder = builders[place].get(protocol) ?? new IntervalBuilder(axis);
+			builders[place].set(protocol, builder);
+			return builder;
+		});
 	}
-	const builders = slots.map(() => new Map<Transport | null, IntervalBuilder>());
 	for (const { from, to, pieces, pattern } of stretches) {
-		for (const [i, { atom }] of pieces.entries()) {
-			const lists = builders[places.get(pattern)?.[i] ?? -1];
-			const builder = lists?.get(atom.protocol) ?? new IntervalBuilder(axis);
-			lists?.set(atom.protocol, builder);
-			builder.add(from, to, atom.rank);
+		for (let i = 0; i < pieces.length; i++) {
+			const rank = pieces[i]?.atom.rank;
+			if (rank !== undefined) pattern.builders[i]?.add(from, to, rank);
 		}
 	}
 	return slots.map((part, i) => {

@@ -13,6 +13,7 @@
 
 import type { Action, InterfaceMatch } from "../policy/model.ts";
 import {
+	type Address,
 	type Atom,
 	decidesBefore,
 	interfaceContains,
@@ -20,7 +21,7 @@ import {
 	interfaceKey,
 	type Layer,
 } from "./atom.ts";
-import { type Axis, type Span, sweep } from "./interval.ts";
+import { type Axis, inOrder, type Span, sweep } from "./interval.ts";
 import { compareStrictness } from "./precedence.ts";
 
 /** One stretch of a stream: the atom that decides there, and the part of the stream that it belongs to. */
@@ -66,7 +67,25 @@ function carves(inner: Atom, outer: Atom): boolean {
 }
 
 /** Drops atoms whose match space another one has too, and decides. */
-export function withoutDuplicates(atoms: readonly Atom[]): Atom[] {
+export function withoutDuplicates(atoms: readonly Atom[]): readonly Atom[] {
+	// Most addresses begin one block only.
+	const byFirst = new Map<Address, Atom | Atom[]>();
+	let alone = true;
+	for (const atom of atoms) {
+		const others = byFirst.get(atom.first);
+		if (others === undefined) {
+			byFirst.set(atom.first, atom);
+			continue;
+		}
+		alone = false;
+		if (Array.isArray(others)) others.push(atom);
+		else byFirst.set(atom.first, [others, atom]);
+	}
+	if (alone) return atoms;
+	return [...byFirst.values()].flatMap((some) => (Array.isArray(some) ? [...deciding(some)] : some));
+}
+
+function deciding(atoms: readonly Atom[]): Iterable<Atom> {
 	const bySpace = new Map<string, Atom>();
 	for (const atom of atoms) {
 		const ports = atom.range === null ? "" : `${atom.range.first}-${atom.range.last}`;
@@ -75,31 +94,37 @@ export function withoutDuplicates(atoms: readonly Atom[]): Atom[] {
 		const other = bySpace.get(key);
 		if (other === undefined || decidesBefore(atom, other)) bySpace.set(key, atom);
 	}
-	return [...bySpace.values()];
+	return bySpace.values();
 }
 
 /** All streams of one direction and family. `atoms` without duplicates; includes the port-limited ones, as carvers. */
 export function buildStreams(atoms: readonly Atom[], axis: Axis): Stream[] {
-	const sorted = [...atoms].sort(compareBreadth);
+	const sorted = inOrder(atoms, compareBreadth);
 	const byInterface = new Map<string, { match: InterfaceMatch | null; at: number[] }>();
 	const streams = new Map<string, Atom[]>();
-	for (const [i, atom] of sorted.entries()) {
+	// Atoms of one list stand together, so most are like the one before.
+	let previous: { atom: Atom; at: number[]; members: Atom[] | undefined } | null = null;
+	for (let i = 0; i < sorted.length; i++) {
+		const atom = sorted[i] as Atom;
+		if (previous !== null && sameStream(atom, previous.atom)) {
+			previous.at.push(i);
+			previous.members?.push(atom);
+			continue;
+		}
 		const key = interfaceKey(atom.interface);
-		const entry = byInterface.get(key) ?? { match: atom.interface, at: [] };
-		byInterface.set(key, entry);
-		entry.at.push(i);
-		if (atom.layer === "P") continue;
+		const { at } = known(byInterface, key, () => ({ match: atom.interface, at: [] }));
+		at.push(i);
 		const name = `${atom.layer}${atom.protocol ?? ""} ${key}`;
-		const members = streams.get(name) ?? [];
-		streams.set(name, members);
-		members.push(atom);
+		const members = atom.layer === "P" ? undefined : known(streams, name, (): Atom[] => []);
+		members?.push(atom);
+		previous = { atom, at, members };
 	}
 	const parts = new Map<string, Part>();
 	return [...streams.values()].map((members) => {
 		const [head] = members;
 		if (head === undefined) throw new RangeError("a stream without atoms");
 		const inside = [...byInterface.values()].filter(({ match }) => interfaceContains(head.interface, match));
-		const nested = Int32Array.from(inside.flatMap(({ at }) => at)).sort();
+		const nested = inside.length === 1 ? inside.flatMap(({ at }) => at) : merged(inside);
 		const relevant: Atom[] = [];
 		for (const i of nested) {
 			const atom = sorted[i];
@@ -107,6 +132,17 @@ export function buildStreams(atoms: readonly Atom[], axis: Axis): Stream[] {
 		}
 		return { interface: head.interface, spans: longestPrefix(members, axis, assign(head, relevant, parts)) };
 	});
+}
+
+function merged(lists: readonly { readonly at: readonly number[] }[]): Int32Array {
+	return Int32Array.from(lists.flatMap(({ at }) => at)).sort();
+}
+
+/** The value of a key, made where there is none. */
+function known<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+	const found = map.get(key) ?? make();
+	map.set(key, found);
+	return found;
 }
 
 function sameStream(a: Atom, b: Atom): boolean {
@@ -124,23 +160,23 @@ function couldCarve(atom: Atom, head: Atom): boolean {
 
 /** Finds each member's part and gives the parts their carvers. `relevant` is sorted by breadth. */
 function assign(head: Atom, relevant: readonly Atom[], parts: Map<string, Part>): (atom: Atom) => Part {
+	const part = (action: Action, name: string): Part => {
+		const key = `${head.layer} ${interfaceKey(head.interface)} ${action} ${name}`;
+		return known(parts, key, () => ({ key, layer: head.layer === "T" ? "T" : "W", carvers: [] }));
+	};
+	const hard = new Map<Action, Part>();
+	const hardPart = ({ rule: { action } }: Atom): Part =>
+		hard.get(action) ?? known(hard, action, () => part(action, "hard"));
+	if (relevant.every((atom) => sameStream(atom, head))) return hardPart;
 	const soft = new Set<Atom>();
 	walk(head, relevant, (atom, outer) => {
 		for (const { atom: member } of outer) if (carves(atom, member)) soft.add(member);
 	});
-	const part = (action: Action, name: string): Part => {
-		const key = `${head.layer} ${interfaceKey(head.interface)} ${action} ${name}`;
-		const known = parts.get(key);
-		if (known !== undefined) return known;
-		const made: Part = { key, layer: head.layer === "T" ? "T" : "W", carvers: [] };
-		parts.set(key, made);
-		return made;
-	};
 	const tiers = new Map<Atom, number>();
 	if (soft.size > 0) assignTiers(head, relevant, soft, tiers);
 	const found = (atom: Atom): Part => {
 		const tier = tiers.get(atom);
-		return part(atom.rule.action, tier === undefined ? "hard" : `tier ${tier}`);
+		return tier === undefined ? hardPart(atom) : part(atom.rule.action, `tier ${tier}`);
 	};
 	if (soft.size > 0) {
 		walk(head, relevant, (atom, outer) => {
@@ -230,9 +266,11 @@ function longestPrefix(members: readonly Atom[], axis: Axis, part: (atom: Atom) 
 	return [...levels].flatMap((level) => {
 		const spans: { from: number; to: number; item: Piece }[] = [];
 		sweep(
-			members
-				.filter((atom) => compareStrictness(atom.rule.action, level) <= 0)
-				.flatMap((atom) => axis.spans(atom)),
+			axis.spans(
+				levels.size === 1
+					? members
+					: members.filter((atom) => compareStrictness(atom.rule.action, level) <= 0),
+			),
 			(from, to, active) => {
 				const atom = longest(active);
 				if (atom.rule.action !== level) return;
@@ -246,9 +284,11 @@ function longestPrefix(members: readonly Atom[], axis: Axis, part: (atom: Atom) 
 }
 
 function longest(active: readonly Span<Atom>[]): Atom {
-	return active
-		.map((span) => span.item)
-		.reduce((best, atom) =>
-			(atom.length - best.length || Number(decidesBefore(atom, best))) > 0 ? atom : best,
-		);
+	let best: Atom | undefined;
+	for (const { item: atom } of active) {
+		if (best === undefined || (atom.length - best.length || Number(decidesBefore(atom, best))) > 0)
+			best = atom;
+	}
+	if (best === undefined) throw new RangeError("a stretch without atoms");
+	return best;
 }

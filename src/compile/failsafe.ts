@@ -9,6 +9,7 @@ import { formatCidr } from "../policy/cidr.ts";
 import { isPlainInterface } from "../policy/iface.ts";
 import type { Cidr, Direction, FailsafeRule } from "../policy/model.ts";
 import { type Address, type Atom, canonicalInterface, interfaceContains, interfaceKey } from "./atom.ts";
+import { digest } from "./digest.ts";
 import type { CompiledRule, PlannedFailsafe } from "./plan.ts";
 
 /** The failsafe rules of the settings, in the order in which packets meet them. */
@@ -34,7 +35,9 @@ const protocolNumbers = { tcp: 6, udp: 17, sctp: 132 } as const;
 export function failsafePrograms(failsafe: Failsafe, direction: Direction): FailsafeProgram[] {
 	return failsafe[direction].map((written, index) => {
 		const match = { ...written, interface: written.interface && canonicalInterface(written.interface) };
-		const counter = `failsafe_${direction}_${index}`;
+		const conditions = conditionsOf(match, direction);
+		// Another rule in the same place counts from zero.
+		const counter = `failsafe_${direction}_${index}_${digest(...conditions)}`;
 		const planned: PlannedFailsafe = {
 			direction,
 			index,
@@ -43,7 +46,7 @@ export function failsafePrograms(failsafe: Failsafe, direction: Direction): Fail
 			port: match.port === null ? null : portText(match.port),
 			interface: match.interface === null ? null : interfaceKey(match.interface),
 			counter,
-			text: ruleText(match, direction, counter),
+			text: [...conditions, `counter name "${counter}" accept`].join(" "),
 		};
 		const rule: CompiledRule = {
 			id: counter,
@@ -85,8 +88,8 @@ function portText({ first, last }: { readonly first: number; readonly last: numb
 	return first === last ? String(first) : `${first}-${last}`;
 }
 
-/** The nftables rule: what is matched, the counter, and accept. */
-function ruleText(match: FailsafeRule, direction: Direction, counter: string): string {
+/** What is matched, as nftables expressions. */
+function conditionsOf(match: FailsafeRule, direction: Direction): string[] {
 	const parts: string[] = [];
 	if (match.interface !== null) {
 		if (!isPlainInterface(match.interface.name)) throw new Error("an interface name that cannot be rendered");
@@ -98,7 +101,7 @@ function ruleText(match: FailsafeRule, direction: Direction, counter: string): s
 		parts.push(`${match.protocol} dport ${portText(match.port)}`);
 	// A number, because nft looks names up in /etc/protocols, which a minimal system does not have.
 	else if (match.protocol !== null) parts.push(`meta l4proto ${protocolNumbers[match.protocol]}`);
-	return [...parts, `counter name "${counter}" accept`].join(" ");
+	return parts;
 }
 
 function addressText(cidr: Cidr, direction: Direction): string {

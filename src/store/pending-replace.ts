@@ -11,6 +11,7 @@ import { randomBytes } from "node:crypto";
 import type { Dirent } from "node:fs";
 import { lstat, readdir, readlink, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { isMountPoint } from "./mount-point.ts";
 import { type FileOperations, isAbsent } from "./pending-files.ts";
 import { idPattern } from "./pending-record.ts";
 import { isPolicyContent, readCopy, writeTree } from "./pending-tree.ts";
@@ -138,8 +139,17 @@ export class Replacement {
 	}
 }
 
-/** Rejects where directories next to the target cannot be made or exchanged: a file system may know no such rename. */
+/**
+ * Rejects where the target could not be exchanged: something is mounted on it, as also a sandbox does that lets
+ * this process write just there, or the file system next to it knows no such rename.
+ */
 export async function probeReplacement(target: string, operations: FileOperations): Promise<void> {
+	if (await isMountPoint(target)) {
+		throw new Error(
+			`${target} is a mount point, which cannot be exchanged; make policyDir a directory below it, or where ` +
+				"ReadWritePaths= of the unit names it, name the directory above",
+		);
+	}
 	// Named like copies of changes, so that what a crash leaves of them is tidied away like those.
 	const name = () => join(dirname(target), `${besidePrefix(target)}${randomBytes(8).toString("hex")}`);
 	const [one, other] = [name(), name()];

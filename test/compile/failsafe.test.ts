@@ -10,7 +10,7 @@ const any: FailsafeRule = { protocol: null, cidr: null, port: null, interface: n
 function text(more: Partial<FailsafeRule>, direction: "ingress" | "egress" = "ingress"): string {
 	const [planned] = planFailsafe({ ingress: [], egress: [], [direction]: [{ ...any, ...more }] });
 	if (planned === undefined) throw new Error("nothing planned");
-	return planned.text.replace(` counter name "failsafe_${direction}_0" accept`, "");
+	return planned.text.replace(` counter name "${planned.counter}" accept`, "");
 }
 
 describe("as nftables rules", () => {
@@ -40,6 +40,16 @@ describe("as nftables rules", () => {
 	});
 });
 
+test("a rule keeps its counter while it stays what and where it is, and another in its place has one of its own", () => {
+	const counter = (...rules: FailsafeRule[]) =>
+		planFailsafe({ ingress: rules, egress: [] }).map((planned) => planned.counter);
+	const ssh = { ...any, protocol: "tcp", port: { first: 22, last: 22 } } as const;
+	const dns = { ...any, protocol: "udp", port: { first: 53, last: 53 } } as const;
+	expect(counter(ssh, dns)).toEqual(counter({ ...ssh }, { ...dns }));
+	expect(counter(ssh)[0]).not.toBe(counter(dns)[0]);
+	expect(new Set(counter(ssh, ssh, dns)).size).toBe(3);
+});
+
 test("the plan numbers the rules as the settings do, each with a counter", () => {
 	const failsafe = {
 		ingress: [{ ...any, protocol: "tcp" } as const, { ...any, protocol: "udp" } as const],
@@ -49,9 +59,9 @@ test("the plan numbers the rules as the settings do, each with a counter", () =>
 	if (!compiled.ok) throw new Error("it does not compile");
 	const { plan } = compiled;
 	expect(plan.failsafe.map(({ direction, index, counter }) => [direction, index, counter])).toEqual([
-		["ingress", 0, "failsafe_ingress_0"],
-		["ingress", 1, "failsafe_ingress_1"],
-		["egress", 0, "failsafe_egress_0"],
+		["ingress", 0, expect.stringMatching(/^failsafe_ingress_0_[0-9a-f]{16}$/)],
+		["ingress", 1, expect.stringMatching(/^failsafe_ingress_1_[0-9a-f]{16}$/)],
+		["egress", 0, expect.stringMatching(/^failsafe_egress_0_[0-9a-f]{16}$/)],
 	]);
 	const counters = plan.objects.filter(({ kind }) => kind === "counter").map(({ name }) => name);
 	for (const { counter } of plan.failsafe) expect(counters).toContain(counter);

@@ -159,7 +159,7 @@ class Simulation {
 	verdictOf(text: string): string | null {
 		const { packet } = this;
 		if (neverMatches.some((form) => form.test(text))) return null;
-		const failsafe = /^(.*)counter name "(failsafe_[a-z]+_\d+)" accept$/.exec(text);
+		const failsafe = /^(.*)counter name "(failsafe_[a-z]+_\d+_[0-9a-f]{16})" accept$/.exec(text);
 		if (failsafe !== null) {
 			if (!this.failsafeMatches(failsafe[1] ?? "")) return null;
 			this.rule = failsafe[2] ?? null;

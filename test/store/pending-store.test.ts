@@ -320,3 +320,11 @@ describe("the record", () => {
 		expect(store.read()).toMatchObject({ state: "damaged" });
 	});
 });
+
+test("a mount point is known to be beyond exchange before anything changes", async () => {
+	const synced = async (directory: string) => void syncFileSystem(directory);
+	const store = new PendingStore(state, fileOperations(exchangePaths, synced));
+	expect(store.probe("/proc")).rejects.toThrow("/proc is a mount point");
+	await store.probe(policies);
+	expect(readdirSync(root).sort()).toEqual(["policies", "state"]);
+});

@@ -1,6 +1,8 @@
 /** From `curl | sh` to `--uninstall --purge` on a Debian with systemd that has no network device. */
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Appliance, hammered, type Phase, quiet } from "./support/appliance.ts";
 import { laterVersion, releases } from "./support/releases.ts";
 
@@ -12,6 +14,15 @@ const patience = { timeout: 300_000 };
 const url = "http://127.0.0.1:8000";
 const pipe = (flags = "") =>
 	`curl -fsSL ${url}/install.sh | sh -s -- --url ${url} --public-key /host/public.pem ${flags}`;
+
+/** The commands of each shell block of a section of README, without their comments. */
+function readmeCommands(section: string): string[][] {
+	const text = readFileSync(join(import.meta.dir, "../../README.md"), "utf8");
+	const body = text.split(`\n## ${section}\n`)[1]?.split("\n## ")[0] ?? "";
+	return [...body.matchAll(/```sh\n([^`]*)```/g)].map(([, block = ""]) =>
+		block.split("\n").flatMap((line) => line.replace(/\s+#.*$/, "") || []),
+	);
+}
 
 /** Files that may come and go, or change, without portward: logs, caches, what systemd and the lab write. */
 const unrelated =
@@ -157,6 +168,43 @@ describe("the appliance", () => {
 		await appliance.hush();
 		const said = await vm.sh("sh /host/later/install.sh --uninstall --purge", patience);
 		expect(said).toContain("nothing is blocked any more");
+		expect(await inventory()).toBe(before);
+	});
+
+	test("the commands of README's install section do what it says, word for word", async () => {
+		const { vm } = appliance;
+		const [, install = [], first = [], remove = []] = readmeCommands("Install");
+		// The names that stand for the reader's own are real here.
+		await vm.sh(`echo 127.0.0.1 MIRROR >> /etc/hosts; mkdir -p /mnt/stick /root/here/my-policies
+			ln -s /host/release /mnt/stick/VERSION; ln -s /host/release /root/here/DIR
+			cp /host/release/install.sh /root/here; cp /host/public.pem /root/here/release.pem`);
+		await vm.put("/root/here/my-policies/hammered.yaml", hammered);
+		vm.spawn("exec busybox httpd -f -p 127.0.0.1:80 -h /host/release");
+		await vm.waitFor("curl -fsS -o /dev/null http://MIRROR/install.sh");
+		const run = async (command: string) => await vm.sh(`cd /root/here && ${command}`, patience);
+		const said = [];
+		for (const command of install) said.push(await run(command));
+		expect(said).toEqual([
+			expect.stringContaining("nothing is blocked"),
+			expect.stringContaining("Nothing changed"),
+			expect.stringContaining("Nothing changed"),
+			expect.stringContaining("Nothing changed"),
+		]);
+		const [status = "", validate = "", plan = "", apply = "", confirm = ""] = first;
+		expect(await run(status)).toContain("network");
+		await run(validate);
+		const planned = await vm.run(`cd /root/here && ${plan}`, patience);
+		expect([planned.code, planned.stdout]).toEqual([2, expect.stringContaining("hammered")]);
+		expect(await run(apply)).toContain("confirm");
+		expect(await vm.sh("ls /etc/portward/policies")).toBe("");
+		await run(confirm);
+		expect(await vm.sh("ls /etc/portward/policies")).toBe("hammered.yaml");
+		expect(await vm.sh("portward status")).toContain("hammered: enforced");
+		const [uninstall = "", purge = ""] = remove;
+		expect(await run(uninstall)).toContain("nothing is blocked any more");
+		expect(await vm.sh("ls /etc/portward/policies")).toBe("hammered.yaml");
+		await run(purge);
+		await vm.sh("sed -i '/MIRROR/d' /etc/hosts; rm -r /mnt/stick");
 		expect(await inventory()).toBe(before);
 	});
 });

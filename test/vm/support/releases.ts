@@ -52,8 +52,10 @@ function sign(): { key: string; publicKey: string } {
 	return { key, publicKey };
 }
 
-async function make(tree: string, out: string, key: string): Promise<void> {
-	const child = Bun.spawn([process.execPath, "scripts/release.ts", "--native", "--key", key, "--out", out], {
+/** `flags` as `npm run release` takes them. */
+async function make(tree: string, out: string, key: string, flags: readonly string[] = []): Promise<void> {
+	const argv = [process.execPath, "scripts/release.ts", "--native", "--key", key, "--out", out, ...flags];
+	const child = Bun.spawn(argv, {
 		cwd: tree,
 		stdout: "pipe",
 		stderr: "pipe",
@@ -80,7 +82,7 @@ async function makeLater(version: string, out: string, key: string): Promise<voi
 export const laterVersion = "99.0.0";
 
 export interface Releases {
-	/** Folder of the release of these sources. */
+	/** Folder of the release of these sources, which says that http://MIRROR serves it. */
 	readonly release: string;
 	/** Folder of one whose version is `laterVersion`. */
 	readonly later: string;
@@ -100,7 +102,7 @@ export async function releases(): Promise<Releases> {
 	};
 	// One core each.
 	await Promise.all([
-		stale(release) ? make(root, release, key) : undefined,
+		stale(release) ? make(root, release, key, ["--url", "http://MIRROR"]) : undefined,
 		stale(later) ? makeLater(laterVersion, later, key) : undefined,
 	]);
 	return { release, later, publicKey };

@@ -166,10 +166,9 @@ test("a reload is one to the service manager as well", async () => {
 	);
 	await vm.sh("systemctl reload portward");
 	await enforced("more", "ports", "sticks");
-	expect(await show("portward", "ActiveState", "NRestarts")).toEqual({
-		ActiveState: "active",
-		NRestarts: "0",
-	});
+	// The policies are in force a moment before the manager is told that the reload is over.
+	await vm.waitFor('[ "$(systemctl show -p ActiveState --value portward)" = active ]');
+	expect(await show("portward", "NRestarts")).toEqual({ NRestarts: "0" });
 });
 
 test("a change is confirmed: the policy directory can be exchanged within the unit's limits", async () => {

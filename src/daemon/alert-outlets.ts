@@ -11,7 +11,7 @@ import { RotatingFile } from "../report/rotating-file.ts";
 export interface AlertOutlets {
 	readonly ring: AlertRing;
 	readonly sink: AlertSink;
-	/** Passes on what is queued and closes. */
+	/** Passes on what is queued and closes; logs how many alerts standard output had no room for until the end. */
 	close(): void;
 }
 
@@ -41,8 +41,9 @@ export async function openAlertOutlets(config: Config["alerts"], log: Logger): P
 		ring,
 		sink,
 		close() {
-			lines?.close();
+			const lost = lines?.close() ?? 0;
 			opened?.close();
+			if (lost > 0) log.warn("alerts are lost, as nobody reads standard output", { alerts: lost });
 			file?.close();
 		},
 	};

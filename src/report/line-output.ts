@@ -79,16 +79,18 @@ export class LineOutput {
 	#pending: Buffer = Buffer.alloc(0);
 	#timer: ReturnType<typeof setTimeout> | null = null;
 	#broken = false;
+	/** Lines that were queued when the other end went, and that no call of `write` has told of yet. */
+	#lost = 0;
 
 	constructor(write: NonBlockingWrite, maxPending: number = defaultPendingBytes) {
 		this.#write = write;
 		this.#maxPending = maxPending;
 	}
 
-	/** Writes or queues `lines`, each ending in a newline. Returns how many of them were dropped. */
+	/** Writes or queues `lines`, each ending in a newline. Returns how many were dropped, of these and of earlier ones. */
 	write(lines: readonly string[]): number {
 		this.#flush();
-		if (this.#broken) return lines.length;
+		if (this.#broken) return lines.length + this.#takeLost();
 		const accepted: Buffer[] = [this.#pending];
 		let bytes = this.#pending.length;
 		let dropped = 0;
@@ -103,14 +105,27 @@ export class LineOutput {
 		}
 		this.#pending = Buffer.concat(accepted, bytes);
 		this.#flush();
-		return this.#broken ? lines.length : dropped;
+		return dropped + this.#takeLost();
 	}
 
-	/** Tries once more to pass on what is queued and stops retrying. */
-	close(): void {
+	/** Tries once more to pass on what is queued, and gives up the rest: returns how many lines that were. */
+	close(): number {
 		this.#flush();
 		if (this.#timer !== null) clearTimeout(this.#timer);
 		this.#timer = null;
+		this.#giveUp();
+		return this.#takeLost();
+	}
+
+	#giveUp(): void {
+		for (const byte of this.#pending) if (byte === newline) this.#lost += 1;
+		this.#pending = Buffer.alloc(0);
+	}
+
+	#takeLost(): number {
+		const lost = this.#lost;
+		this.#lost = 0;
+		return lost;
 	}
 
 	/** As many lines as a pipe takes whole or not at all: a process that ends, however it does, leaves no half of one. */
@@ -127,7 +142,7 @@ export class LineOutput {
 			if (written <= 0) break;
 			this.#pending = this.#pending.subarray(written);
 		}
-		if (this.#broken) this.#pending = Buffer.alloc(0);
+		if (this.#broken) this.#giveUp();
 		if (this.#pending.length > 0 && this.#timer === null) {
 			this.#timer = setTimeout(() => {
 				this.#timer = null;

@@ -54,10 +54,29 @@ describe("LineOutput", () => {
 		for (const piece of pieces) expect(piece).toEndWith("\n");
 	});
 
-	test("counts every line once the reader is gone", () => {
+	test("counts every line once the reader is gone, those in the queue as well", () => {
 		const output = new LineOutput(() => -1);
 		expect(output.write(["a\n", "b\n"])).toBe(2);
 		expect(output.write(["c\n"])).toBe(1);
+		let answer = 0;
+		const queued = new LineOutput(() => answer);
+		expect(queued.write(["a\n", "b\n"])).toBe(0);
+		answer = -1;
+		expect(queued.write(["c\n"])).toBe(3);
+		expect(queued.write(["d\n"])).toBe(1);
+		expect(queued.close()).toBe(0);
+	});
+
+	test("says at the end how many lines found no room", () => {
+		let room = 2;
+		const output = new LineOutput((bytes) => {
+			const taken = Math.min(room, bytes.length);
+			room -= taken;
+			return taken;
+		});
+		expect(output.write(["a\n", "b\n", "c\n"])).toBe(0);
+		expect(output.close()).toBe(2);
+		expect(output.close()).toBe(0);
 	});
 });
 

@@ -25,10 +25,11 @@ export function median(values: readonly number[]): number {
  */
 export async function interleave(
 	contenders: Readonly<Record<string, () => Promise<number>>>,
+	times = rounds,
 ): Promise<Record<string, number>> {
 	const names = Object.keys(contenders);
 	const samples: Record<string, number[]> = Object.fromEntries(names.map((name) => [name, []]));
-	for (let round = 0; round < rounds; round++) {
+	for (let round = 0; round < times; round++) {
 		for (let step = 0; step < names.length; step++) {
 			const name = names[(step + round) % names.length] ?? "";
 			const measure = contenders[name];

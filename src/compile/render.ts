@@ -145,7 +145,7 @@ function renderDirection(
 		const rules = options.essentials ? [...addEssentials(store, direction, family)] : [];
 		rules.push(`ct state invalid counter name "invalid_${direction}" drop`);
 		const failsafe = program.failsafe.filter(({ match }) => (match.cidr?.family ?? family) === family);
-		rules.push(...failsafe.map(({ planned }) => planned.text), cutRule(direction, family));
+		rules.push(...failsafe.map(({ planned }) => planned.text), `jump ${endedChain(direction)}`);
 		const literals = program.literals.map(
 			(literal) => `"${literal.name}" : ${sequence(literal.sequences, family)}`,
 		);
@@ -158,19 +158,14 @@ function renderDirection(
 	return store.add("chain", [`meta nfproto ipv4 goto ${root(4)}`, `goto ${root(6)}`]);
 }
 
-/** Connections that a new Block ended stay ended: remote address, protocol, remote port, local port. */
-function cutRule(direction: Direction, family: Family): string {
-	const [side, remote, local] =
-		direction === "ingress" ? ["saddr", "sport", "dport"] : ["daddr", "dport", "sport"];
-	const address = `${family === 4 ? "ip" : "ip6"} ${side}`;
-	const key = `${address} . meta l4proto . th ${remote} . th ${local}`;
-	return `${key} @cut${family} counter name "cut_${direction}" drop`;
+/** The chain of the table's stable part that drops what belongs to ended connections; empty while there are none. */
+export function endedChain(direction: Direction): string {
+	return `ended_${direction}`;
 }
 
-/** The sets of the table's stable part that the roots refer to. */
-const stableSets = ([4, 6] as const).map(
-	(family) =>
-		`set cut${family} {\n\ttype ipv${family}_addr . inet_proto . inet_service . inet_service\n\tflags timeout\n}\n`,
+/** What the roots refer to in the table's stable part. */
+const stableChains = (["ingress", "egress"] as const).map(
+	(direction) => `chain ${endedChain(direction)} {\n}\n`,
 );
 
 /** A whole table with this plan's rules in force, as `portward render` prints it. `table` is a checked identifier. */
@@ -185,6 +180,6 @@ export function renderPlan(plan: NetworkPlan, table: string): string {
 	const counters = plan.objects.filter((object) => object.kind === "counter");
 	const others = plan.objects.filter((object) => object.kind !== "counter");
 	const texts = [...counters, ...others].map((object) => object.text);
-	const body = [...stableSets, ...texts, ...hooks].join("\n");
+	const body = [...stableChains, ...texts, ...hooks].join("\n");
 	return `table inet ${table} {\n${body.replace(/^(?=.)/gm, "\t")}}\n`;
 }

@@ -101,10 +101,12 @@ describe("our table in the kernel", () => {
 				"egress",
 				"root_ingress",
 				"root_egress",
+				"ended_ingress",
+				"ended_egress",
 			]),
 			sets: ["cut4", "cut6"],
 			maps: ["m_g2"],
-			counters: ["c_rule"],
+			counters: expect.arrayContaining(["cut_ingress", "cut_egress", "c_rule"]),
 		});
 		expect(text()).not.toContain("_g1");
 		expect(kernel.apply(plan("g2"))).toEqual({ ok: true, loaded: 0 });

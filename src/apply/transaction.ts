@@ -195,8 +195,8 @@ export function collectGarbage(table: string, present: TableListing, keep: Reado
 }
 
 /**
- * Replaces the refused tuples by `flows`. Packets are held against them only where there are some: looking into an
- * empty set would cost each new flow a twentieth of what it costs in all.
+ * Replaces the refused tuples by `flows`. Packets are held against them only where there are some: every new flow
+ * would pay for looking into an empty set.
  */
 export function replaceCuts(table: string, flows: readonly CutFlow[]): string {
 	const families = ([4, 6] as const).map((family) => ({

@@ -66,8 +66,10 @@ export class IntervalBuilder {
 
 /** The items in order; most lists come in it, and looking costs less than sorting. */
 export function inOrder<T>(items: readonly T[], compare: (a: T, b: T) => number): readonly T[] {
-	for (let i = 1; i < items.length; i++) {
-		if (compare(items[i - 1] as T, items[i] as T) > 0) return [...items].sort(compare);
+	let previous: T | undefined;
+	for (const item of items) {
+		if (previous !== undefined && compare(previous, item) > 0) return [...items].sort(compare);
+		previous = item;
 	}
 	return items;
 }

@@ -94,7 +94,7 @@ function renderDirection(
 	options: RenderOptions,
 	cost: Map<string, number>,
 ): string {
-	for (const what of ["invalid", "cut"]) store.counter(`${what}_${direction}`);
+	store.counter(`invalid_${direction}`);
 	for (const { planned } of program.failsafe) store.counter(planned.counter);
 	for (const rule of program.posture === null ? program.rules : [...program.rules, program.posture]) {
 		store.counter(rule.counter);

@@ -104,18 +104,19 @@ export function buildStreams(atoms: readonly Atom[], axis: Axis): Stream[] {
 	const streams = new Map<string, Atom[]>();
 	// Atoms of one list stand together, so most are like the one before.
 	let previous: { atom: Atom; at: number[]; members: Atom[] | undefined } | null = null;
-	for (let i = 0; i < sorted.length; i++) {
-		const atom = sorted[i] as Atom;
+	let position = 0;
+	for (const atom of sorted) {
+		const i = position++;
 		if (previous !== null && sameStream(atom, previous.atom)) {
 			previous.at.push(i);
 			previous.members?.push(atom);
 			continue;
 		}
 		const key = interfaceKey(atom.interface);
-		const { at } = known(byInterface, key, () => ({ match: atom.interface, at: [] }));
+		const { at } = getOrMake(byInterface, key, () => ({ match: atom.interface, at: [] }));
 		at.push(i);
 		const name = `${atom.layer}${atom.protocol ?? ""} ${key}`;
-		const members = atom.layer === "P" ? undefined : known(streams, name, (): Atom[] => []);
+		const members = atom.layer === "P" ? undefined : getOrMake(streams, name, (): Atom[] => []);
 		members?.push(atom);
 		previous = { atom, at, members };
 	}
@@ -139,7 +140,7 @@ function merged(lists: readonly { readonly at: readonly number[] }[]): Int32Arra
 }
 
 /** The value of a key, made where there is none. */
-function known<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {
 	const found = map.get(key) ?? make();
 	map.set(key, found);
 	return found;
@@ -162,11 +163,11 @@ function couldCarve(atom: Atom, head: Atom): boolean {
 function assign(head: Atom, relevant: readonly Atom[], parts: Map<string, Part>): (atom: Atom) => Part {
 	const part = (action: Action, name: string): Part => {
 		const key = `${head.layer} ${interfaceKey(head.interface)} ${action} ${name}`;
-		return known(parts, key, () => ({ key, layer: head.layer === "T" ? "T" : "W", carvers: [] }));
+		return getOrMake(parts, key, () => ({ key, layer: head.layer === "T" ? "T" : "W", carvers: [] }));
 	};
 	const hard = new Map<Action, Part>();
 	const hardPart = ({ rule: { action } }: Atom): Part =>
-		hard.get(action) ?? known(hard, action, () => part(action, "hard"));
+		hard.get(action) ?? getOrMake(hard, action, () => part(action, "hard"));
 	if (relevant.every((atom) => sameStream(atom, head))) return hardPart;
 	const soft = new Set<Atom>();
 	walk(head, relevant, (atom, outer) => {

@@ -15,7 +15,9 @@ case $suite in
 main)
 	bash scripts/setup.sh
 	limit=60000
-	what=(--path-ignore-patterns 'test/vm/**' --path-ignore-patterns 'test/browser/**')
+	# A process for each core, at most four: a file has one to itself. More would be in each other's way, as many send packets.
+	cores=$(nproc)
+	what=(--parallel=$((cores < 4 ? cores : 4)) --path-ignore-patterns 'test/vm/**' --path-ignore-patterns 'test/browser/**')
 	;;
 browser)
 	bash scripts/setup.sh browser

@@ -161,6 +161,8 @@ function name(rule: CompiledRule): string {
 function describe({ action, rule, overridden }: Explanation): string {
 	const by = rule === null ? "no rule matches, and no Allow makes this direction an allow-list" : name(rule);
 	const lines = [`${action}: ${by}`];
+	if (rule?.wouldBe !== undefined)
+		lines.push(`  ${rule.wouldBe} once it is enforced; the settings say enforcement: audit`);
 	for (const item of overridden) {
 		lines.push(`  over ${item.rule.action} ${name(item.rule)}: ${reasons[item.reason]}`);
 		if (item.by !== rule) lines.push(`    in favour of ${item.by.action} ${name(item.by)}`);

@@ -25,8 +25,10 @@ export function planDevices(
 	const present = presentDevices(sysRoot);
 	if (present === null) return { checked: false, reason: "the kernel shows no USB", changes: [] };
 	const memory = new UsbMemory(config.stateDir, bootId());
-	const posture = config.hostDefaultDevicePosture;
-	const rulesets = [before, after].map((policies) => new DeviceRuleset(selectEntries(policies), posture));
+	const { hostDefaultDevicePosture: posture, enforcement } = config;
+	const rulesets = [before, after].map(
+		(policies) => new DeviceRuleset(selectEntries(policies), posture, enforcement),
+	);
 	const changes = present.flatMap((device) => {
 		// What is there when portward first starts counts as there before it.
 		const wasPresent = memory.value.present?.includes(device.instance) ?? true;

@@ -8,6 +8,7 @@ import { diffPolicies, isEmptyDiff, type SelectedSet } from "../compile/policy-d
 import { lintDeviceSet } from "../compile/usb-lint.ts";
 import { DeviceRuleset, selectEntries } from "../compile/usb-ruleset.ts";
 import type { Config } from "../config/model.ts";
+import { postureInForce } from "../daemon/enforcement-notice.ts";
 import { compileOptions, PolicyEngine } from "../daemon/policy-engine.ts";
 import { SignedPolicies } from "../daemon/signed-policies.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
@@ -44,7 +45,7 @@ export function makePlan({ config, directory, sysRoot = sysfsRoot }: PlanOptions
 			directory,
 			against: present.directory,
 			pending: present.pending,
-			diff: diffPolicies(present.set, fresh.set, config.hostDefaultDevicePosture),
+			diff: diffPolicies(present.set, fresh.set, postureInForce(config.hostDefaultDevicePosture, config)),
 			failsafe: planFailsafe(config.failsafe),
 			connections: network
 				? planConnections(models)

@@ -83,7 +83,8 @@ export async function runPlan(
 		else printDiagnostics(result.diagnostics, io);
 		return exit.failure;
 	}
-	if (values.json) io.out(prettyJson(planJson(result.plan)));
-	else printPlan(result.plan, io);
+	const plan = { ...result.plan, diagnostics: [...settings.diagnostics, ...result.plan.diagnostics] };
+	if (values.json) io.out(prettyJson(planJson(plan)));
+	else printPlan(plan, io);
 	return planChanges(result.plan) ? exit.changes : exit.ok;
 }

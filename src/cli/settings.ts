@@ -79,6 +79,7 @@ export function readSettings(flags: SettingsFlags, checkPermissions: boolean): S
 	});
 	if (!merged.ok) throw new UsageError(merged.message);
 	// A flag may have replaced the address that the file's diagnostic is about.
-	const diagnostics = statusRefusal(merged.config.status) === null ? [] : parsed.diagnostics;
+	const refused = statusRefusal(merged.config.status) !== null;
+	const diagnostics = parsed.diagnostics.filter(({ code }) => refused || code !== "status-refused");
 	return { config: merged.config, diagnostics, file: present ? file : null };
 }

@@ -50,11 +50,11 @@ export async function usbExplain(args: readonly string[], io: Io, root = sysfsRo
 		printDiagnostics(settings.diagnostics, io);
 		return exit.failure;
 	}
-	const { policyDir, hostDefaultDevicePosture } = settings.config;
+	const { policyDir, hostDefaultDevicePosture: posture, enforcement } = settings.config;
 	const set = readPolicySet([policyDir], settings.config);
 	const errors = set.diagnostics.filter(({ severity }) => severity === "error");
 	printDiagnostics(errors, io);
-	const ruleset = new DeviceRuleset(selectEntries(set.selectedDevices), hostDefaultDevicePosture);
+	const ruleset = new DeviceRuleset(selectEntries(set.selectedDevices), posture, enforcement);
 	const code = errors.length > 0 ? exit.failure : exit.ok;
 	if (query !== null) {
 		const explanation = explainDevice(ruleset, query);

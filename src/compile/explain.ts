@@ -37,14 +37,17 @@ export function explain(model: NetworkModel, packet: Packet): Explanation {
 	const verdict = decideByPolicies(program, packet);
 	const matching = program.atoms.filter((atom) => matches(atom, packet));
 	const decision = decide(matching, atomOrder);
-	const winner = decision?.winner.rule ?? program.posture;
+	// The program's own rules: under `enforcement: audit` they do other than the atoms say.
+	const ruleOf = (atom: Atom): CompiledRule => program.rules[atom.rank] ?? atom.rule;
+	const winner = decision === null ? program.posture : ruleOf(decision.winner);
 	if (winner !== verdict.rule) {
 		throw new Error(`the compiled model gives ${verdict.rule?.id} where precedence gives ${winner?.id}`);
 	}
 	const overridden = new Map<string, OverriddenRule>();
 	for (const { item, reason, by } of decision?.overridden ?? []) {
-		if (item.rule !== winner && !overridden.has(item.rule.id)) {
-			overridden.set(item.rule.id, { rule: item.rule, reason, by: by.rule });
+		const rule = ruleOf(item);
+		if (rule !== winner && !overridden.has(rule.id)) {
+			overridden.set(rule.id, { rule, reason, by: ruleOf(by) });
 		}
 	}
 	const others = [...overridden.values()];

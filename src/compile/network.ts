@@ -3,6 +3,7 @@
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { NetworkPolicy } from "../policy/model.ts";
 import { portCells } from "./complexity.ts";
+import { type Enforcement, withoutBlocking } from "./enforcement.ts";
 import { lintModel } from "./lint.ts";
 import type { NetworkPlan } from "./plan.ts";
 import { buildModel, type Meaning, type NetworkModel, type RuleSets, ruleSets } from "./program.ts";
@@ -12,6 +13,8 @@ import { checkRules } from "./rules.ts";
 export interface CompileOptions extends Meaning, RenderOptions {
 	/** Kernel elements that the plan may have, 1..100 000 000. */
 	readonly maxElements: number;
+	/** Absent: `enforce`. */
+	readonly enforcement?: Enforcement;
 }
 
 export type CompileResult =
@@ -41,12 +44,13 @@ export function compileNetwork(policies: readonly NetworkPolicy[], options: Comp
 	const cells = portCells(rules.ingress.atoms) + portCells(rules.egress.atoms);
 	if (cells > options.maxElements * cellsPerElement)
 		return { ok: false, diagnostics: tooComplex(policies, rules, options.maxElements) };
-	const model = buildModel(rules, options);
+	const written = buildModel(rules, options);
+	const model = options.enforcement === "audit" ? withoutBlocking(written) : written;
 	const { plan, cost } = renderModel(model, options);
 	if (plan.elements > options.maxElements) {
 		return { ok: false, diagnostics: tooMany(policies, plan, cost, options.maxElements) };
 	}
-	return { ok: true, plan, model, diagnostics: lintModel(model) };
+	return { ok: true, plan, model, diagnostics: lintModel(written) };
 }
 
 function tooMany(

@@ -29,7 +29,10 @@ export interface CompiledRule {
 	/** -1 for the posture. */
 	readonly index: number;
 	readonly direction: Direction;
+	/** What becomes of its packets. */
 	readonly action: Action;
+	/** What it says and `enforcement: audit` keeps from happening; absent where it does as it says. */
+	readonly wouldBe?: "Block";
 	readonly severity: number;
 	readonly tags: readonly string[];
 	readonly message: string;

@@ -7,6 +7,7 @@
 import type { DeviceMatch, HostDevicePolicy } from "../policy/device-model.ts";
 import type { UsbTriple } from "../policy/device-subject.ts";
 import type { Action } from "../policy/model.ts";
+import type { Enforcement } from "./enforcement.ts";
 import { compareStrictness, decide, type Overridden } from "./precedence.ts";
 import {
 	type DeviceAttributes,
@@ -25,6 +26,8 @@ export type DevicePosture = "audit" | "block";
 /** What the policies say about one function. Plain data. */
 export interface Verdict {
 	readonly action: Action;
+	/** What it would be, and `enforcement: audit` keeps from happening; absent where it is as it should be. */
+	readonly wouldBe?: "Block";
 	/** `unmatched`: no entry and no posture spoke, which passes and is logged. */
 	readonly source: "entry" | "posture" | "unmatched";
 	/** The deciding entry; null unless `source` is `entry`. */
@@ -73,9 +76,11 @@ export class DeviceRuleset {
 	constructor(
 		readonly entries: readonly SelectedEntry[],
 		readonly posture: DevicePosture,
+		/** `audit`: nothing is refused, whatever entries and posture say. */
+		private readonly enforcement: Enforcement = "enforce",
 	) {
 		this.allowlistMode = entries.some(({ entry }) => entry.action === "Allow");
-		this.needsLock = needsLock(entries, posture);
+		this.needsLock = enforcement === "enforce" && needsLock(entries, posture);
 		this.namesHid = entries.some(({ entry }) => entry.match.class === 3);
 		this.silence = {
 			posture: {
@@ -112,7 +117,7 @@ export class DeviceRuleset {
 					if (matchesDevice(group.match, device)) matching.push(group);
 				}
 				if (matching.length > 0) return this.settle(matching);
-				return this.silence[posture && this.allowlistMode ? "posture" : "unmatched"];
+				return this.enforced(this.silence[posture && this.allowlistMode ? "posture" : "unmatched"]);
 			},
 		};
 	}
@@ -127,7 +132,12 @@ export class DeviceRuleset {
 
 	private settle(matching: readonly Group[]): Verdict {
 		const key = matching.map((group) => group.id).join(" ");
-		return this.verdicts.get(key) ?? remember(this.verdicts, key, settleGroups(matching));
+		return this.verdicts.get(key) ?? remember(this.verdicts, key, this.enforced(settleGroups(matching)));
+	}
+
+	private enforced(verdict: Verdict): Verdict {
+		if (this.enforcement === "enforce" || verdict.action !== "Block") return verdict;
+		return { ...verdict, action: "Audit", wouldBe: "Block" };
 	}
 }
 

@@ -5,6 +5,8 @@ import type { Direction, FailsafeRule } from "../policy/model.ts";
 export type Posture = "audit" | "block";
 
 export interface Config {
+	/** `audit`: nothing is refused by any policy or posture, and what would be is alerted. */
+	readonly enforcement: "enforce" | "audit";
 	readonly enableNetworkPolicyEnforcer: boolean;
 	readonly hostDefaultNetworkPosture: Posture;
 	readonly enableKubeArmorHostPolicy: boolean;

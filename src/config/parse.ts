@@ -74,6 +74,7 @@ export function parseConfig(file: string, text: string): ConfigResult {
 	if (result.success && !reader.failed) {
 		const config: Config = result.output;
 		reportRefusedStatus(reader, first.syntax.contents, config);
+		warnOfAudit(reader, first.syntax.contents, config);
 		return { ok: true, config, diagnostics: reader.diagnostics };
 	}
 	for (const issue of result.issues ?? []) {
@@ -128,6 +129,15 @@ function reportRefusedStatus(reader: NodeReader, contents: ParsedNode, { status 
 	const node: unknown = contents.getIn(["status", "address"], true);
 	const path: Path = { parent: { parent: null, key: "status" }, key: "address" };
 	reader.error(isParsed(node) ? node : contents, path, "status-refused", refusal.message, refusal.hint);
+}
+
+function warnOfAudit(reader: NodeReader, contents: ParsedNode, { enforcement }: Config): void {
+	if (enforcement !== "audit" || !isMap(contents)) return;
+	const node: unknown = contents.get("enforcement", true);
+	const message = "no policy refuses anything, neither by a Block nor by a posture: it is only alerted";
+	const hint = "write enforcement: enforce once the alerts tell what you expect";
+	const path: Path = { parent: null, key: "enforcement" };
+	reader.warn(isParsed(node) ? node : contents, path, "enforcement-audit", message, hint);
 }
 
 type Issue = v.InferIssue<typeof configSchema>;

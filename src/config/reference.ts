@@ -13,6 +13,11 @@ function setting(key: string, fallback: string, meaning: string): Setting {
 }
 
 export const settings: readonly Setting[] = [
+	setting(
+		"enforcement",
+		"enforce",
+		"`audit`: refuse nothing, neither by a `Block` nor by a posture, and alert of what would be refused",
+	),
 	setting("enableNetworkPolicyEnforcer", "true", "enforce network policies"),
 	setting(
 		"hostDefaultNetworkPosture",

@@ -55,6 +55,10 @@ const tableHint = "write letters, digits and _, not starting with a digit, at mo
 
 /** Every key is optional; absent means the default written here. */
 export const configSchema = v.object({
+	enforcement: v.optional(
+		v.picklist(["enforce", "audit"], "write enforce or audit, in lower case"),
+		"enforce",
+	),
 	enableNetworkPolicyEnforcer: v.optional(flag, true),
 	hostDefaultNetworkPosture: v.optional(posture, "block"),
 	enableKubeArmorHostPolicy: v.optional(flag, true),

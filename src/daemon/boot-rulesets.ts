@@ -121,7 +121,7 @@ function lastGood(sources: BootSources): { ruleset: BootRuleset | null; present:
 		problem(`the last good policies cannot be compiled: ${compiled.diagnostics[0]?.message ?? ""}`);
 		return { ruleset: null, present: true };
 	}
-	const { needsLock } = new DeviceRuleset(devices, config.hostDefaultDevicePosture);
+	const { needsLock } = new DeviceRuleset(devices, config.hostDefaultDevicePosture, config.enforcement);
 	return {
 		ruleset: { origin: "the last good policies", plan: compiled.plan, usbLock: needsLock },
 		present: true,

@@ -10,7 +10,7 @@ import type { Logger } from "../report/log.ts";
 import { renderMetrics } from "../report/metrics.ts";
 import type { HostIdentity } from "../report/network-alert.ts";
 import { readProcess } from "../report/process-metrics.ts";
-import type { DaemonState } from "../report/status.ts";
+import type { DaemonState, Readiness } from "../report/status.ts";
 import { AccountReader } from "./account-reader.ts";
 import { AlertDesk } from "./alert-desk.ts";
 import { type AlertOutlets, openAlertOutlets } from "./alert-outlets.ts";
@@ -19,6 +19,7 @@ import { ControlService } from "./control-service.ts";
 import { DiagnosticLog } from "./diagnostic-log.ts";
 import { DriftDesk } from "./drift-desk.ts";
 import { DriftProbe } from "./drift-probe.ts";
+import { noteEnforcement, settingsWarnings } from "./enforcement-notice.ts";
 import { hotReload } from "./hot-reload.ts";
 import { NetworkEnforcer } from "./network-enforcer.ts";
 import { NetworkObservers } from "./network-observers.ts";
@@ -31,7 +32,6 @@ import { WorkerClient } from "./rpc.ts";
 import type { Vitals } from "./service-manager.ts";
 import { SignatureDesk } from "./signature-desk.ts";
 import { StatusServer } from "./status-server.ts";
-import { storageWarnings } from "./storage-warnings.ts";
 import { UsbService } from "./usb-service.ts";
 import { daemonVitals } from "./vitals.ts";
 import { WorkerSlot } from "./worker-slot.ts";
@@ -316,17 +316,15 @@ export class Daemon {
 				...this.#signature.warnings,
 				...this.#status.warnings,
 				...this.#observers.warnings,
-				...storageWarnings(config),
+				...settingsWarnings(config),
 			],
-			readiness:
-				panicReadiness(this.#panic.state) ??
-				readiness(
-					reloaded,
-					this.#enforcer,
-					this.#usb.state,
-					this.#attempts.failure || this.#pending.changes.complaint,
-				),
+			readiness: panicReadiness(this.#panic.state) ?? noteEnforcement(this.#readiness(reloaded), config),
 		};
+	}
+
+	#readiness(reloaded: Reloaded | null): Readiness {
+		const failure = this.#attempts.failure || this.#pending.changes.complaint;
+		return readiness(reloaded, this.#enforcer, this.#usb.state, failure);
 	}
 
 	async #metrics(): Promise<string> {

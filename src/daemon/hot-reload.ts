@@ -4,6 +4,7 @@ import type { Config } from "../config/model.ts";
 
 /** Settings that only say what policies mean: the next reload of the policies applies them. */
 const hot = [
+	"enforcement",
 	"hostDefaultNetworkPosture",
 	"hostDefaultDevicePosture",
 	"presentDevices",

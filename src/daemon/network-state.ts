@@ -6,6 +6,7 @@ import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { NetworkEnforcerState, PolicyState, Readiness, UsbEnforcerState } from "../report/status.ts";
 import type { Accounts } from "./alert-desk.ts";
 import type { DocumentReport, Reloaded } from "./calls.ts";
+import { postureInForce } from "./enforcement-notice.ts";
 import type { NetworkEnforcer } from "./network-enforcer.ts";
 
 type Enforcer = Pick<NetworkEnforcer, "state" | "plan" | "inForce">;
@@ -22,7 +23,7 @@ export function networkState(
 		generation,
 		elements,
 		allowlistMode: enforcer.plan?.allowlistMode ?? { ingress: false, egress: false },
-		posture: config.hostDefaultNetworkPosture,
+		posture: postureInForce(config.hostDefaultNetworkPosture, config),
 		essentials: config.essentials,
 		failsafe: (enforcer.plan?.failsafe ?? []).map(
 			({ direction, index, protocol, cidr, port, interface: name, counter }) => {

@@ -42,6 +42,7 @@ export function compileOptions(config: Config, epoch: string, form: RulesetForm)
 		form,
 		hashFrom,
 		posture: config.hostDefaultNetworkPosture,
+		enforcement: config.enforcement,
 		allowlistScope: config.allowlistScope,
 		essentials: config.essentials,
 		failsafe: config.failsafe,
@@ -129,7 +130,7 @@ export class PolicyEngine {
 		const standing = enforced.length > 0 ? enforced : candidates.filter((candidate) => candidate.selected);
 		this.#standing = { network: policiesOf(enforced), devices: devicePoliciesOf(standing) };
 		const devices = selectEntries(this.#standing.devices);
-		const ruleset = new DeviceRuleset(devices, config.hostDefaultDevicePosture);
+		const ruleset = new DeviceRuleset(devices, config.hostDefaultDevicePosture, config.enforcement);
 		const diagnostics = [
 			...lintDeviceSet(ruleset),
 			...this.#general(directory),

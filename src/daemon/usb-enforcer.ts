@@ -8,6 +8,7 @@ import type { Backend } from "../observe/uevent-source.ts";
 import type { PresentDevice } from "../observe/usb-devices.ts";
 import type { UsbEvents } from "../observe/usb-observer.ts";
 import type { UsbEnforcerState } from "../report/status.ts";
+import { postureInForce } from "./enforcement-notice.ts";
 import type { UsbLane } from "./usb-lane.ts";
 import type { UsbMemory } from "./usb-memory.ts";
 import { permitted, UsbPermissions } from "./usb-permissions.ts";
@@ -92,7 +93,8 @@ export class UsbEnforcer {
 	}
 
 	get state(): UsbEnforcerState {
-		const posture = this.#options.config().hostDefaultDevicePosture;
+		const config = this.#options.config();
+		const posture = postureInForce(config.hostDefaultDevicePosture, config);
 		const common = {
 			backend: this.#backend,
 			locked: this.#locked,
@@ -174,7 +176,8 @@ export class UsbEnforcer {
 	 * as what is on disk is broken and nothing stands in for it, the absence of entries opens nothing.
 	 */
 	async enforce(entries: readonly SelectedEntry[], complete = true): Promise<void> {
-		this.#ruleset = new DeviceRuleset(entries, this.#options.config().hostDefaultDevicePosture);
+		const { hostDefaultDevicePosture, enforcement } = this.#options.config();
+		this.#ruleset = new DeviceRuleset(entries, hostDefaultDevicePosture, enforcement);
 		this.#holds = !complete && entries.length === 0;
 		await this.#again();
 	}

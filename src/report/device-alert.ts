@@ -96,6 +96,7 @@ function deviceEventData(present: PresentDevice, judged: JudgedFunction): Device
 	if (device.product !== null) data.Product = shown(device.product);
 	if (device.manufacturer !== null) data.Manufacturer = shown(device.manufacturer);
 	if (judged.interface !== null) data.Interface = String(judged.interface);
+	if (judged.verdict.wouldBe !== undefined) data.WouldBe = judged.verdict.wouldBe;
 	return {
 		...tripleData(judged.triple),
 		Level: String(device.level),

@@ -71,6 +71,7 @@ function networkEventData(
 /** The alert for one packet. The posture has no rule, so its alerts carry no RuleIndex. */
 export function networkAlert(event: PacketEvent, rule: CompiledRule, host: HostIdentity): Alert {
 	const eventData = networkEventData(event.packet, event.interface, rule.index);
+	if (rule.wouldBe !== undefined) eventData.WouldBe = rule.wouldBe;
 	return {
 		Timestamp: Math.floor(event.time / 1000),
 		UpdatedTime: formatTime(event.time),

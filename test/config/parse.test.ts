@@ -11,6 +11,7 @@ function settings(text: string) {
 describe("defaults", () => {
 	test("hold without a file, as documented", () => {
 		expect(defaultConfig()).toEqual({
+			enforcement: "enforce",
 			enableNetworkPolicyEnforcer: true,
 			hostDefaultNetworkPosture: "block",
 			enableKubeArmorHostPolicy: true,
@@ -53,7 +54,8 @@ describe("defaults", () => {
 });
 
 test("every key is read", () => {
-	const text = `enableNetworkPolicyEnforcer: false
+	const text = `enforcement: audit
+enableNetworkPolicyEnforcer: false
 hostDefaultNetworkPosture: audit
 enableKubeArmorHostPolicy: false
 enableUSBDeviceHandler: false
@@ -88,6 +90,7 @@ trustedKeys: ["ed25519:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]
 alerts: {stdout: false, file: /var/log/a.json, fileMaxBytes: 4096, fileKeep: 0, buffer: 1}
 `;
 	expect(settings(text)).toEqual({
+		enforcement: "audit",
 		enableNetworkPolicyEnforcer: false,
 		hostDefaultNetworkPosture: "audit",
 		enableKubeArmorHostPolicy: false,

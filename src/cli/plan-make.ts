@@ -11,7 +11,10 @@ import type { Config } from "../config/model.ts";
 import { postureInForce } from "../daemon/enforcement-notice.ts";
 import { compileOptions, PolicyEngine } from "../daemon/policy-engine.ts";
 import { SignedPolicies } from "../daemon/signed-policies.ts";
+import { readLinks } from "../observe/links.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
+import type { NetworkPolicy } from "../policy/model.ts";
+import { interfaceFindings, interfaceUses } from "../select/interfaces.ts";
 import { readRecord, settledPolicies } from "../store/pending-record.ts";
 import { PolicyDirectoryReader } from "../store/policy-directory.ts";
 import { hasError } from "./diagnostics.ts";
@@ -88,7 +91,27 @@ function readNew(directory: string, config: Config): Read {
 	const diagnostics = [...read.diagnostics, ...compiled.diagnostics, ...lintDeviceSet(devices)];
 	if (!compiled.ok || hasError(diagnostics)) return { ok: false, diagnostics };
 	const set = { network: read.selected, devices: read.selectedDevices, model: compiled.model };
-	return { ok: true, set, diagnostics: [...diagnostics, ...signatureWarnings(directory, config)] };
+	const warnings = [
+		...signatureWarnings(directory, config),
+		...interfaceWarnings(directory, set.network, config),
+	];
+	return { ok: true, set, diagnostics: [...diagnostics, ...warnings] };
+}
+
+/** Names of interfaces that cannot match on this host, or not as they are meant. */
+function interfaceWarnings(
+	directory: string,
+	policies: readonly NetworkPolicy[],
+	config: Config,
+): Diagnostic[] {
+	const read = readLinks();
+	if (!read.ok || !config.enableNetworkPolicyEnforcer) return [];
+	return interfaceFindings(interfaceUses(policies, config.failsafe), read.links).map(
+		({ reason, message, users, hint }) => ({
+			...problem(directory, `interface-${reason}`, `${message} (${users.join(", ")})`, hint),
+			severity: "warning",
+		}),
+	);
 }
 
 /** Policies may be signed after they were planned, so that they are not yet is no error. */

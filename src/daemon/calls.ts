@@ -9,6 +9,7 @@ import type { Config } from "../config/model.ts";
 import type { CounterValue } from "../observe/counters.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { Action } from "../policy/model.ts";
+import type { InterfaceUse } from "../select/interfaces.ts";
 import type { BootFacts } from "./boot-state.ts";
 import type { Calls } from "./rpc.ts";
 
@@ -104,6 +105,8 @@ export interface Reloaded {
 	/** Whether the entries need the USB lock; null where broken policies leave that open. */
 	readonly usbLock: boolean | null;
 	readonly nodeLabels: Readonly<Record<string, string>>;
+	/** The interfaces that policies in force and failsafe rules name. */
+	readonly interfaces: readonly InterfaceUse[];
 	/** Characters that this Worker has parsed in its life, and that a new one would have to parse. */
 	readonly parsed: { readonly ever: number; readonly present: number };
 }

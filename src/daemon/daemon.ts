@@ -4,11 +4,9 @@ import { releaseCodePages } from "../../ffi/code-pages.ts";
 import { InstanceLock } from "../../ffi/lock.ts";
 import type { Config } from "../config/model.ts";
 import { DriftFilter } from "../observe/drift-filter.ts";
-import { forwarding, hostFacts } from "../observe/host.ts";
 import { DirectoryWatcher } from "../observe/watch.ts";
 import type { Logger } from "../report/log.ts";
 import { renderMetrics } from "../report/metrics.ts";
-import type { HostIdentity } from "../report/network-alert.ts";
 import { readProcess } from "../report/process-metrics.ts";
 import type { DaemonState, Readiness } from "../report/status.ts";
 import { AccountReader } from "./account-reader.ts";
@@ -20,10 +18,11 @@ import { DiagnosticLog } from "./diagnostic-log.ts";
 import { DriftDesk } from "./drift-desk.ts";
 import { DriftProbe } from "./drift-probe.ts";
 import { noteEnforcement, settingsWarnings } from "./enforcement-notice.ts";
+import { currentIdentity, HostDesk, type LiveIdentity } from "./host-desk.ts";
 import { hotReload } from "./hot-reload.ts";
 import { NetworkEnforcer } from "./network-enforcer.ts";
 import { NetworkObservers } from "./network-observers.ts";
-import { forwardingWarnings, networkState, policyStates, readiness } from "./network-state.ts";
+import { networkState, policyStates, readiness } from "./network-state.ts";
 import { panicVerbs } from "./panic-verbs.ts";
 import { PanicWatch, panicReadiness } from "./panic-watch.ts";
 import { PendingService } from "./pending-service.ts";
@@ -55,7 +54,8 @@ export class Daemon {
 	readonly #options: DaemonOptions;
 	readonly #lock: InstanceLock | null;
 	readonly #outlets: AlertOutlets;
-	readonly #identity: HostIdentity;
+	readonly #identity: LiveIdentity;
+	readonly #host: HostDesk;
 	#settings: PolicySettings;
 	readonly #policy: WorkerSlot<PolicyCalls>;
 	readonly #nft: WorkerClient<NftCalls>;
@@ -71,7 +71,6 @@ export class Daemon {
 	#usbEnforced: Promise<void> = Promise.resolve();
 	readonly #attempts: ReloadDesk;
 	readonly #drift: DriftDesk;
-	readonly #warnings: string[];
 	#watcher: DirectoryWatcher | null = null;
 	readonly #status: StatusServer;
 	readonly #accounts: AccountReader;
@@ -96,23 +95,30 @@ export class Daemon {
 
 	private constructor(options: DaemonOptions, lock: InstanceLock | null, outlets: AlertOutlets) {
 		const { config, log, createWorker } = options;
-		const host = hostFacts();
 		this.#options = options;
 		this.#lock = lock;
 		this.#outlets = outlets;
-		this.#identity = { clusterName: config.clusterName, hostName: host.hostname, nodeId: host.machineId };
+		this.#identity = currentIdentity(config.clusterName);
 		this.#settings = {
 			directory: config.policyDir,
 			stateDirectory: config.stateDir,
 			checkPermissions: options.checkPermissions,
-			hostname: host.hostname,
+			hostname: this.#identity.hostName,
 			config,
 		};
+		this.#host = new HostDesk({
+			identity: this.#identity,
+			sink: outlets.sink,
+			log,
+			uses: () => this.#enforcer.reloaded?.interfaces ?? [],
+			reselect: () => this.#reselect(),
+			retry: () => this.#retry(),
+		});
 		this.#status = new StatusServer({
 			status: config.status,
 			stateDir: config.stateDir,
 			checkPermissions: options.checkPermissions,
-			hostname: host.hostname,
+			hostname: () => this.#host.hostname,
 			source: {
 				state: () => this.#state(),
 				metrics: () => this.#metrics(),
@@ -210,13 +216,12 @@ export class Daemon {
 			},
 			log,
 		});
-		this.#warnings = forwardingWarnings(forwarding());
 	}
 
 	/** Enforces what is on disk, then keeps to it. Resolves after the first attempt. */
 	async run(): Promise<void> {
-		const { config, log } = this.#options;
-		for (const warning of this.#warnings) log.warn(warning);
+		const { config } = this.#options;
+		this.#host.start();
 		this.#panic.start();
 		await this.#pending.changes.start();
 		await this.#control.start();
@@ -268,6 +273,7 @@ export class Daemon {
 		this.#pending.changes.stop();
 		this.#panic.stop();
 		this.#watcher?.stop();
+		this.#host.stop();
 		this.#status.stop();
 		await Promise.all([this.#observers.stop(), this.#usb.stop()]);
 		await this.#enforcer.stop();
@@ -286,10 +292,22 @@ export class Daemon {
 		return state === "unavailable" ? reason : this.#attempts.refusal;
 	}
 
+	/** The host has another name: other policies may be for it, pending ones included. */
+	#reselect(): void {
+		this.#settings = { ...this.#settings, hostname: this.#host.hostname };
+		void this.#enforcer.reload();
+	}
+
+	/** What could not be had, such as a kernel module, may be there now. */
+	#retry(): void {
+		if (this.#enforcer.state.state === "unavailable") void this.#enforcer.reload();
+	}
+
 	/** Devices do not wait for the firewall's ruleset, which may take seconds to load. */
 	#onRead(reloaded: Reloaded): void {
 		this.#signature.read(reloaded.signature, this.#options.config.policyDir);
 		this.#findings.log(this.#enforcer.reloaded?.diagnostics ?? []);
+		this.#host.policiesRead();
 		this.#usbEnforced = this.#usbStarted.then(() => this.#usb.enforce(reloaded.devices, reloaded.complete));
 	}
 
@@ -309,10 +327,11 @@ export class Daemon {
 				usb: this.#usb.state,
 			},
 			policies: policyStates(reloaded, this.#enforcer, this.#usb.state),
+			interfaces: this.#host.interfaces,
 			rules: this.#accounts.latest.rules,
 			drift: this.#drift.count,
 			warnings: [
-				...this.#warnings,
+				...this.#host.warnings,
 				...this.#signature.warnings,
 				...this.#status.warnings,
 				...this.#observers.warnings,

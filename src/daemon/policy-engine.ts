@@ -23,6 +23,7 @@ import type { HostDevicePolicy } from "../policy/device-model.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { NetworkPolicy } from "../policy/model.ts";
 import { type ParsedDocument, type ParsedFile, parsePolicyFile } from "../policy/parse.ts";
+import { interfaceUses } from "../select/interfaces.ts";
 import { matchSelector, nodeLabels } from "../select/labels.ts";
 import { isPendingState } from "../store/pending-record.ts";
 import { type PolicyDirectory, PolicyDirectoryReader, type PolicyFile } from "../store/policy-directory.ts";
@@ -102,14 +103,19 @@ export class PolicyEngine {
 		return this.#settings.directory === directory && this.#settings.stateDirectory === stateDirectory;
 	}
 
-	/** Reads what is on disk and compiles it; `config` may have changed since the last time. */
-	reload(config: Config, epoch: string, form: RulesetForm): Reloaded {
+	/** Reads what is on disk and compiles it; `config` and the host's name may have changed since the last time. */
+	reload(
+		config: Config,
+		epoch: string,
+		form: RulesetForm,
+		hostname: string = this.#settings.hostname,
+	): Reloaded {
 		const { directory, signature, warning } = this.#signed.read(config);
 		const files = directory.files.map((file) => this.#parse(file));
 		const lastGood = this.#lastGood ?? this.#readLastGood(files);
 		this.#lastGood = lastGood;
 		const resolved = resolveLastGood({ files, directoryVanished: directory.problem !== null, lastGood });
-		const labels = nodeLabels(config.nodeLabels, { hostname: this.#settings.hostname, arch: process.arch });
+		const labels = nodeLabels(config.nodeLabels, { hostname, arch: process.arch });
 		const candidates = resolved.enforce.map((entry) => select(entry, labels));
 		const options = compileOptions(config, epoch, form);
 		let enforced: readonly Candidate[] = candidates.filter((candidate) => candidate.selected);
@@ -157,6 +163,7 @@ export class PolicyEngine {
 			devices,
 			usbLock: !complete && usb && devices.length === 0 ? null : usb && ruleset.needsLock,
 			nodeLabels: { ...labels },
+			interfaces: interfaceUses(this.#standing.network, config.failsafe),
 			parsed: { ever: this.#parsedLength, present: this.#presentLength() },
 		};
 	}

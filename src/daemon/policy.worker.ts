@@ -22,7 +22,7 @@ const calls: PolicyCalls & StagingCalls = {
 	reload: ({ settings, epoch, form }) => {
 		// Another directory is another set, with last good versions of its own.
 		if (!engine?.reads(settings)) engine = new PolicyEngine(settings);
-		return engine.reload(settings.config, epoch, form);
+		return engine.reload(settings.config, epoch, form, settings.hostname);
 	},
 	keep: () => engine?.keep() ?? null,
 	judgeConnections: ({ refused }) => engine?.judgeConnections(refused) ?? { ended: 0, refused, error: "" },

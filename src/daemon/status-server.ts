@@ -25,7 +25,7 @@ export interface StatusServerOptions {
 	readonly stateDir: string;
 	/** Whether the files of a token or a key must be root's own. */
 	readonly checkPermissions: boolean;
-	readonly hostname: string;
+	readonly hostname: () => string;
 	readonly source: HttpSource;
 	readonly log: Logger;
 	/** Milliseconds between two attempts to listen. */

@@ -1,6 +1,6 @@
 /** What this host is: names, kernel, forwarding. Read afresh at each call; nothing here fails. */
 
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { arch, hostname, release } from "node:os";
 
 export interface HostFacts {
@@ -34,13 +34,25 @@ export function hostFacts(): HostFacts {
 	};
 }
 
-/** Of this thread's network namespace. */
+/** Of this thread's network namespace. One interface that forwards is enough, whatever `all` says. */
 export function forwarding(): Forwarding {
 	return {
-		ipv4: readLine("/proc/sys/net/ipv4/ip_forward") === "1",
-		// 2 is forwarding that still takes router advertisements.
-		ipv6: /^[12]$/.test(readLine("/proc/sys/net/ipv6/conf/all/forwarding")),
+		ipv4: readLine("/proc/sys/net/ipv4/ip_forward") === "1" || someInterfaceForwards("ipv4"),
+		ipv6: /^[12]$/.test(readLine("/proc/sys/net/ipv6/conf/all/forwarding")) || someInterfaceForwards("ipv6"),
 	};
+}
+
+/** `all` is among them; `default` is for interfaces that are yet to come. */
+function someInterfaceForwards(family: "ipv4" | "ipv6"): boolean {
+	const directory = `/proc/sys/net/${family}/conf`;
+	try {
+		// 2 is forwarding that still takes router advertisements.
+		return readdirSync(directory).some(
+			(name) => name !== "default" && /^[12]$/.test(readLine(`${directory}/${name}/forwarding`)),
+		);
+	} catch {
+		return false;
+	}
 }
 
 function readLine(path: string): string {

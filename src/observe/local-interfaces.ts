@@ -17,8 +17,8 @@ import {
 import { type Answer, ask } from "./netlink-request.ts";
 
 /** linux/rtnetlink.h */
-const RTM_NEWLINK = 16;
-const RTM_GETLINK = 18;
+export const RTM_NEWLINK = 16;
+export const RTM_GETLINK = 18;
 const RTM_NEWADDR = 20;
 const RTM_GETADDR = 22;
 /** struct ifinfomsg of linux/rtnetlink.h */
@@ -80,7 +80,8 @@ function interfaceIndex(bytes: Uint8Array, start: number): number {
 	return new DataView(bytes.buffer, bytes.byteOffset).getUint32(start + 4, true);
 }
 
-function dump(
+/** Asks for a whole list and visits each message of the answer. */
+export function dump(
 	socket: NetlinkSocket,
 	sequence: number,
 	type: number,

@@ -175,6 +175,15 @@ function stateFamilies(state: DaemonState): Family[] {
 			"Kernel set and map elements of the ruleset in force.",
 			network.elements,
 		),
+		family(
+			"portward_interface_warning",
+			"gauge",
+			"Constant 1 for each interface name in policies or settings that does not match as meant; bears is the name on its packets.",
+			state.interfaces.map(({ interface: name, reason, bears }) => ({
+				labels: { interface: name, reason, bears },
+				value: 1,
+			})),
+		),
 		one(
 			"portward_drift_total",
 			"counter",

@@ -103,6 +103,21 @@ export interface PanicState {
 	readonly reason: string;
 }
 
+/** An interface name that policies or the settings use and that does not match as it is meant on this host. */
+export interface InterfaceState {
+	/** As it is written there. */
+	readonly interface: string;
+	/** absent, altname, case, member or parent. */
+	readonly reason: string;
+	/** The name that packets bear instead; "" where there is none. */
+	readonly bears: string;
+	/** The first few rules that use it. */
+	readonly users: readonly string[];
+	readonly message: string;
+	/** What to write. */
+	readonly hint: string;
+}
+
 /** A plain snapshot that the daemon fills. */
 export interface DaemonState {
 	readonly version: string;
@@ -117,6 +132,8 @@ export interface DaemonState {
 	readonly nodeLabels: Readonly<Record<string, string>>;
 	readonly enforcers: { readonly network: NetworkEnforcerState; readonly usb: UsbEnforcerState };
 	readonly policies: readonly PolicyState[];
+	/** Interface names that do not match as they are meant. */
+	readonly interfaces: readonly InterfaceState[];
 	/** Every rule in force, as of the last time the counters were read. */
 	readonly rules: readonly RuleCount[];
 	/** How often somebody else's change of the table was found and repaired. */
@@ -144,6 +161,7 @@ export interface StatusDocument {
 	readonly ready: Readiness;
 	readonly enforcers: DaemonState["enforcers"];
 	readonly policies: readonly PolicyStatus[];
+	readonly interfaces: readonly InterfaceState[];
 	readonly drift: number;
 	readonly warnings: readonly string[];
 }
@@ -200,6 +218,14 @@ export function statusDocument(state: DaemonState): StatusDocument {
 			action: policy.action,
 			...((policy.enforced ? sums.get(policy.name) : undefined) ?? none),
 			diagnostics: policy.diagnostics,
+		})),
+		interfaces: state.interfaces.map(({ interface: name, reason, bears, users, message, hint }) => ({
+			interface: name,
+			reason,
+			bears,
+			users,
+			message,
+			hint,
 		})),
 		drift: state.drift,
 		warnings: state.warnings,

@@ -46,6 +46,23 @@ export function systemAlert(event: SystemEvent, host: HostIdentity): Alert {
 	};
 }
 
+/** The alert for a host that has another name than before: other policies may be for it. `time`: ms since the epoch. */
+export function hostNameAlert(before: string, now: string, time: number, host: HostIdentity): Alert {
+	return systemAlert(
+		{
+			time,
+			resource: "host name",
+			message: `The host name changed from ${JSON.stringify(before)} to ${JSON.stringify(now)}; the policies are selected anew`,
+			severity: 5,
+			tags: ["HOST"],
+			action: "Audit",
+			enforcer: "NetworkPolicyEnforcer",
+			eventData: { Before: before, Now: now },
+		},
+		host,
+	);
+}
+
 /** The alert for drift that was found; the daemon repairs it at once. `table` is the table's name. */
 export function driftAlert(drift: DriftEvent, table: string, host: HostIdentity): Alert {
 	return systemAlert(

@@ -137,6 +137,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 				signature: null,
 				plan: state.plan,
 				nodeLabels: {},
+				interfaces: [],
 				parsed: state.parsed,
 				devices: [],
 				usbLock: false,

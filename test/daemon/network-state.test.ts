@@ -52,6 +52,7 @@ const reloaded = (over: Partial<Reloaded> = {}): Reloaded => ({
 	devices: [],
 	usbLock: false,
 	nodeLabels: {},
+	interfaces: [],
 	parsed: { ever: 0, present: 0 },
 	...over,
 });

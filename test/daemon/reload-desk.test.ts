@@ -13,6 +13,7 @@ function reloaded(complete: boolean): Reloaded {
 		plan: null,
 		devices: [],
 		nodeLabels: {},
+		interfaces: [],
 		parsed: { ever: 0, present: 0 },
 		signature: null,
 		usbLock: false,

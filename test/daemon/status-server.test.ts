@@ -41,7 +41,7 @@ function open(status: Partial<Config["status"]>, stateDir = join(directory, "sta
 		status: { ...defaultConfig().status, ...status },
 		stateDir,
 		checkPermissions: true,
-		hostname: "h",
+		hostname: () => "h",
 		source,
 		log,
 		retryMs: 5,

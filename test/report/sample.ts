@@ -126,6 +126,7 @@ export function sampleState(overrides: Partial<DaemonState> = {}): DaemonState {
 			},
 		],
 		rules: [{ policy: "np1", index: 0, direction: "ingress", action: "Block", packets: 7, bytes: 420 }],
+		interfaces: [],
 		drift: 0,
 		warnings: [],
 		readiness: { ready: true, body: "enforced: what is on disk" },

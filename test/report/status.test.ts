@@ -38,6 +38,9 @@ test("the document has the documented fields, sums of a policy's rules, and no o
 				{ ...rule, index: 1, direction: "egress", packets: 3, bytes: 50 },
 				{ ...rule, policy: "DefaultPosture", index: -1, packets: 9, bytes: 9 },
 			],
+			interfaces: [
+				{ interface: "eth0", reason: "member", bears: "br0", users: ["u"], message: "m", hint: "h" },
+			],
 			drift: 4,
 			warnings: ["w"],
 		}),
@@ -83,6 +86,9 @@ test("the document has the documented fields, sums of a policy's rules, and no o
 				bytes: 150,
 				diagnostics: [],
 			},
+		],
+		interfaces: [
+			{ interface: "eth0", reason: "member", bears: "br0", users: ["u"], message: "m", hint: "h" },
 		],
 		drift: 4,
 		warnings: ["w"],

@@ -20,7 +20,7 @@ import { claimSocketPath, releaseSocketPath } from "./unix-socket.ts";
 export interface HttpServerOptions {
 	readonly address: ListenAddress;
 	/** This host's name, one of the Host headers that are answered. */
-	readonly hostname: string;
+	readonly hostname: () => string;
 	readonly source: HttpSource;
 	/** Milliseconds since the epoch. */
 	readonly now: () => number;
@@ -129,7 +129,7 @@ class Server implements Host, SocketUser {
 			};
 		}
 		if (request.hasBody) return errorReply(413, "a request body is not accepted", "send none");
-		if (authorize === undefined && !hostAllowed(request.host, address, hostname, tls?.names)) {
+		if (authorize === undefined && !hostAllowed(request.host, address, hostname(), tls?.names)) {
 			return errorReply(
 				421,
 				"unknown host",

@@ -358,7 +358,7 @@ describe("listening", () => {
 
 	test("a port in use and an address of another host are explained", async () => {
 		const { server } = await start();
-		const options = { hostname: "h", source: sampleSource().source, now: () => 0, onError: () => {} };
+		const options = { hostname: () => "h", source: sampleSource().source, now: () => 0, onError: () => {} };
 		expect(await startHttpServer({ ...options, address: server.address })).toMatchObject({
 			ok: false,
 			message: expect.stringContaining("in use"),

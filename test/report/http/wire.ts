@@ -21,7 +21,7 @@ export async function serve(
 	const errors: unknown[] = [];
 	const result = await startHttpServer({
 		address,
-		hostname: "vm1.example",
+		hostname: () => "vm1.example",
 		source,
 		now: () => 0,
 		onError: (error) => errors.push(error),

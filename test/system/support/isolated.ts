@@ -10,6 +10,7 @@ import type { Namespace } from "./netns.ts";
 
 /** linux/sched.h */
 const CLONE_NEWNET = 0x40000000;
+const CLONE_NEWUTS = 0x04000000;
 
 export interface IsolatedNetwork {
 	/** Puts the thread back into the namespace that it came from. */
@@ -21,6 +22,11 @@ export function enterIsolatedNetwork(): IsolatedNetwork {
 	const network = enter((libc) => libc.unshare(CLONE_NEWNET));
 	command("ip", "link", "set", "lo", "up");
 	return network;
+}
+
+/** Moves this thread into a UTS namespace of its own, whose host name is the test's. */
+export function enterOwnHostName(): IsolatedNetwork {
+	return enter((libc) => libc.unshare(CLONE_NEWUTS), "uts", CLONE_NEWUTS);
 }
 
 /** Moves this thread into a network namespace that a test has made. */
@@ -38,17 +44,17 @@ interface Moves {
 	setns(descriptor: number, type: number): number;
 }
 
-function enter(move: (libc: Moves) => number): IsolatedNetwork {
+function enter(move: (libc: Moves) => number, kind = "net", flag = CLONE_NEWNET): IsolatedNetwork {
 	const libc = openLibrary(
 		{ fileNames: ["libc.so.6"], remedy: "run the tests on a glibc system" },
 		{ unshare: { args: ["int"], returns: "int" }, setns: { args: ["int", "int"], returns: "int" } },
 	);
 	if (!libc.ok) throw new Error(libc.reason);
-	const home = openSync("/proc/thread-self/ns/net", "r");
-	if (move(libc.symbols) !== 0) throw new Error("another network namespace was refused");
+	const home = openSync(`/proc/thread-self/ns/${kind}`, "r");
+	if (move(libc.symbols) !== 0) throw new Error("another namespace was refused");
 	return {
 		leave() {
-			if (libc.symbols.setns(home, CLONE_NEWNET) !== 0) throw new Error("setns back was refused");
+			if (libc.symbols.setns(home, flag) !== 0) throw new Error("setns back was refused");
 			closeSync(home);
 		},
 	};

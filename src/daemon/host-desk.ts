@@ -1,0 +1,123 @@
+/** What this host is, as it changes: its name, what it forwards, its interfaces. Told once for each change, and shown. */
+
+import { forwarding, hostFacts } from "../observe/host.ts";
+import { HostWatch } from "../observe/host-watch.ts";
+import { readLinks } from "../observe/links.ts";
+import type { AlertSink } from "../report/alert-sink.ts";
+import type { Logger } from "../report/log.ts";
+import type { HostIdentity } from "../report/network-alert.ts";
+import { hostNameAlert } from "../report/system-alert.ts";
+import {
+	type HostLink,
+	type InterfaceFinding,
+	type InterfaceUse,
+	interfaceFindings,
+} from "../select/interfaces.ts";
+import { forwardingWarnings } from "./network-state.ts";
+
+/** Who reports, in alerts: the name follows the kernel's. */
+export interface LiveIdentity extends HostIdentity {
+	hostName: string;
+}
+
+export interface HostDeskOptions {
+	/** Its `hostName` is kept up to date here. */
+	readonly identity: LiveIdentity;
+	readonly sink: Pick<AlertSink, "publish">;
+	readonly log: Logger;
+	/** The interfaces that the policies in force and the settings name. */
+	readonly uses: () => readonly InterfaceUse[];
+	/** The policies are to be selected anew. */
+	readonly reselect: () => void;
+	/** What could not be had may be there now. */
+	readonly retry: () => void;
+}
+
+export class HostDesk {
+	readonly #options: HostDeskOptions;
+	readonly #watch: HostWatch;
+	#forwarding: readonly string[] = [];
+	#links: readonly HostLink[] | null = null;
+	#findings: readonly InterfaceFinding[] = [];
+
+	constructor(options: HostDeskOptions) {
+		this.#options = options;
+		this.#watch = new HostWatch({
+			renamed: (hostname) => this.#renamed(hostname),
+			network: () => this.#network(),
+			modules: () => this.#options.retry(),
+			warn: (message) => this.#options.log.warn(message),
+		});
+	}
+
+	get hostname(): string {
+		return this.#options.identity.hostName;
+	}
+
+	/** What keeps interface names in policies from matching, by the links of now. */
+	get interfaces(): readonly InterfaceFinding[] {
+		return this.#findings;
+	}
+
+	/** What the operator should know though nothing is broken. */
+	get warnings(): readonly string[] {
+		return [...this.#forwarding, ...this.#findings.map(interfaceWarning)];
+	}
+
+	start(): void {
+		this.#network();
+		this.#watch.start();
+	}
+
+	stop(): void {
+		this.#watch.stop();
+	}
+
+	/** The policies or the settings may name other interfaces now. */
+	policiesRead(): void {
+		this.#judge();
+	}
+
+	#renamed(hostname: string): void {
+		const { identity, log, reselect, sink } = this.#options;
+		const before = identity.hostName;
+		identity.hostName = hostname;
+		log.warn("the host name changed; the policies are selected anew", { from: before, to: hostname });
+		sink.publish([hostNameAlert(before, hostname, Date.now(), identity)]);
+		reselect();
+	}
+
+	#network(): void {
+		const before = this.#forwarding;
+		this.#forwarding = forwardingWarnings(forwarding());
+		for (const warning of this.#forwarding) if (!before.includes(warning)) this.#options.log.warn(warning);
+		if (before.length > 0 && this.#forwarding.length === 0)
+			this.#options.log.info("this host no longer forwards packets");
+		const read = readLinks();
+		// Nothing is said about names while nobody knows the links.
+		if (read.ok) this.#links = read.links;
+		else this.#options.log.warn("the interfaces cannot be read", { reason: read.error });
+		this.#judge();
+	}
+
+	#judge(): void {
+		const { log, uses } = this.#options;
+		const before = new Set(this.#findings.map(({ message }) => message));
+		this.#findings = this.#links === null ? [] : interfaceFindings(uses(), this.#links);
+		const now = new Set(this.#findings.map(({ message }) => message));
+		for (const { message, users, hint } of this.#findings) {
+			if (!before.has(message)) log.warn(message, { used: users.join(", "), hint });
+		}
+		for (const message of before) if (!now.has(message)) log.info(`no longer so: ${message}`);
+	}
+}
+
+/** Names of before the first look at them. */
+export function currentIdentity(clusterName: string): LiveIdentity {
+	const { hostname, machineId } = hostFacts();
+	return { clusterName, hostName: hostname, nodeId: machineId };
+}
+
+function interfaceWarning({ message, users, hint }: InterfaceFinding): string {
+	return `${message} (${users.join(", ")}): ${hint}`;
+}

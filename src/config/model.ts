@@ -61,6 +61,8 @@ export interface Config {
 		readonly fileMaxBytes: number;
 		/** Rotated files that are kept. */
 		readonly fileKeep: number;
+		/** Alerts of packets a second over all rules, 10..100 000. What comes faster is counted and summed up. */
+		readonly perSecond: number;
 		/** Alerts held in memory for /v1/alerts. */
 		readonly buffer: number;
 	};

@@ -120,5 +120,10 @@ export const settings: readonly Setting[] = [
 	setting("alerts.file", "", "alerts to a file as well"),
 	setting("alerts.fileMaxBytes", "104857600", "when the file is rotated"),
 	setting("alerts.fileKeep", "5", "how many old files are kept"),
+	setting(
+		"alerts.perSecond",
+		"1000",
+		"alerts of packets a second, in fair shares for all rules; the rest is counted and summed up, 10 to 100000",
+	),
 	setting("alerts.buffer", "10000", "alerts kept for `/v1/alerts`"),
 ];

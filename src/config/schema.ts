@@ -132,6 +132,7 @@ export const configSchema = v.object({
 				/** 100 MiB. A tiny file would rotate with every alert. */
 				fileMaxBytes: v.optional(whole(4096, 1024 ** 4), 100 * 1024 * 1024),
 				fileKeep: v.optional(whole(0, 1000), 5),
+				perSecond: v.optional(whole(10, 100_000), 1000),
 				buffer: v.optional(whole(1, 1_000_000), 10_000),
 			},
 			"write alerts: with its settings below it",

@@ -9,6 +9,7 @@ import { LogAccounting, type LoggedRule, type Reading } from "../report/log-acco
 import type { RuleLog } from "../report/metrics.ts";
 import { type HostIdentity, networkAlert } from "../report/network-alert.ts";
 import type { RuleCount } from "../report/status.ts";
+import { summaryAlerts, Withheld } from "../report/summary-alert.ts";
 
 const none: CounterValue = { packets: 0, bytes: 0 };
 
@@ -39,6 +40,8 @@ export class AlertDesk {
 	readonly #sink: AlertSink;
 	readonly #identity: HostIdentity;
 	readonly #accounting = new LogAccounting();
+	readonly #withheld = new Withheld();
+	#news = false;
 	#lastRecord = 0;
 	#lastLogged = -1;
 	#lastChange = 0;
@@ -62,6 +65,7 @@ export class AlertDesk {
 	/** Publishes a batch; a record of no known rule is none of ours. */
 	take(batch: PacketBatch, rule: (id: string) => CompiledRule | undefined): void {
 		this.#lastRecord = performance.now();
+		this.#news = true;
 		this.#accounting.receive(batch);
 		this.#publish(batch.events, rule);
 	}
@@ -87,6 +91,24 @@ export class AlertDesk {
 	/** Call before the kernel is asked for its counters, and give the result to `account`. */
 	beginReading(): Reading {
 		return this.#accounting.beginReading();
+	}
+
+	/** Whether records came since this was asked last. */
+	takeNews(): boolean {
+		const news = this.#news;
+		this.#news = false;
+		return news;
+	}
+
+	/**
+	 * Publishes how many packets of these rules raised no alert of their own since the last time, as the books
+	 * have it; packets that were folded into an earlier alert of their flow are not among them.
+	 * @returns whether there were any.
+	 */
+	summarize(rules: readonly CompiledRule[]): boolean {
+		const withheld = this.#withheld.take(rules, (id) => this.#accounting.outcomes(id));
+		this.#sink.publish(summaryAlerts(withheld, Date.now(), this.#identity));
+		return withheld.length > 0;
 	}
 
 	/** Brings the books up to date with a reading of the kernel's counters. */

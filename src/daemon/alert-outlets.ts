@@ -2,11 +2,11 @@
 
 import { sendNow } from "../../ffi/stream.ts";
 import type { Config } from "../config/model.ts";
+import { AlertFile } from "../report/alert-file.ts";
 import { AlertRing } from "../report/alert-ring.ts";
 import { AlertSink } from "../report/alert-sink.ts";
 import { LineOutput, openInheritedOutput } from "../report/line-output.ts";
 import type { Logger } from "../report/log.ts";
-import { RotatingFile } from "../report/rotating-file.ts";
 
 export interface AlertOutlets {
 	readonly ring: AlertRing;
@@ -24,7 +24,7 @@ export async function openAlertOutlets(config: Config["alerts"], log: Logger): P
 	const file =
 		config.file === null
 			? null
-			: new RotatingFile({ path: config.file, maxBytes: config.fileMaxBytes, keep: config.fileKeep });
+			: new AlertFile({ path: config.file, maxBytes: config.fileMaxBytes, keep: config.fileKeep });
 	const failure = file?.open() ?? "";
 	if (failure !== "")
 		log.error("alerts cannot be written to the file yet", { file: config.file, error: failure });

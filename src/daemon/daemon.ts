@@ -6,14 +6,14 @@ import type { Config } from "../config/model.ts";
 import { DriftFilter } from "../observe/drift-filter.ts";
 import { DirectoryWatcher } from "../observe/watch.ts";
 import type { Logger } from "../report/log.ts";
-import { renderMetrics } from "../report/metrics.ts";
-import { readProcess } from "../report/process-metrics.ts";
 import type { DaemonState, Readiness } from "../report/status.ts";
 import { AccountReader } from "./account-reader.ts";
 import { AlertDesk } from "./alert-desk.ts";
 import { type AlertOutlets, openAlertOutlets } from "./alert-outlets.ts";
+import { AlertSummaries } from "./alert-summaries.ts";
 import type { NftCalls, PolicyCalls, PolicySettings, Reloaded } from "./calls.ts";
 import { ControlService } from "./control-service.ts";
+import { daemonMetrics } from "./daemon-metrics.ts";
 import { DiagnosticLog } from "./diagnostic-log.ts";
 import { DriftDesk } from "./drift-desk.ts";
 import { DriftProbe } from "./drift-probe.ts";
@@ -74,6 +74,7 @@ export class Daemon {
 	#watcher: DirectoryWatcher | null = null;
 	readonly #status: StatusServer;
 	readonly #accounts: AccountReader;
+	readonly #summaries: AlertSummaries;
 	readonly #driftProbe: DriftProbe;
 	readonly #findings: DiagnosticLog;
 
@@ -189,9 +190,11 @@ export class Daemon {
 			log,
 		});
 		this.#accounts = new AccountReader(this.#desk, this.#enforcer);
+		this.#summaries = new AlertSummaries(this.#desk, this.#accounts, this.#enforcer);
 		this.#observers = new NetworkObservers({
 			table: config.table,
 			nflogGroup: config.nflogGroup,
+			alertsPerSecond: config.alerts.perSecond,
 			createWorker,
 			drift,
 			packets: (batch) => this.#desk.take(batch, (id) => this.#enforcer.rule(id)),
@@ -233,6 +236,7 @@ export class Daemon {
 		this.#watcher = new DirectoryWatcher(config.policyDir, () => void this.#pending.changes.changed(false));
 		await this.#watcher.ready;
 		await this.#enforcer.reload();
+		this.#summaries.start();
 		this.#desk.rulesKnown((id) => this.#enforcer.rule(id));
 		await this.#usbEnforced;
 		await this.#pending.changes.enforced();
@@ -274,6 +278,7 @@ export class Daemon {
 		this.#panic.stop();
 		this.#watcher?.stop();
 		this.#host.stop();
+		this.#summaries.stop();
 		this.#status.stop();
 		await Promise.all([this.#observers.stop(), this.#usb.stop()]);
 		await this.#enforcer.stop();
@@ -348,20 +353,15 @@ export class Daemon {
 
 	async #metrics(): Promise<string> {
 		await this.#accounts.refresh();
-		return renderMetrics({
+		return daemonMetrics({
 			state: this.#state(),
 			commit: this.#options.build.commit,
-			bunVersion: Bun.version,
-			alerts: this.#outlets.sink.counts(),
-			alertsDropped: this.#outlets.sink.dropped(),
-			recordsLost: this.#desk.recordsLost,
-			ruleLogs: this.#accounts.latest.logs,
-			reloads: this.#attempts.results,
-			applyDuration: this.#attempts.duration(),
-			invalidPackets: this.#accounts.latest.invalidPackets,
-			process: readProcess(),
-			usb: this.#usb.counts(),
-			changes: this.#pending.counts,
+			sink: this.#outlets.sink,
+			desk: this.#desk,
+			accounts: this.#accounts.latest,
+			attempts: this.#attempts,
+			usb: this.#usb,
+			pending: this.#pending,
 		});
 	}
 }

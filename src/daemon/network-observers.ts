@@ -9,6 +9,8 @@ import type { DriftReport, DriftSettings, NflogReport, NflogSettings } from "../
 export interface ObserverOptions {
 	readonly table: string;
 	readonly nflogGroup: number;
+	/** Alerts a second over all rules. */
+	readonly alertsPerSecond: number;
 	readonly createWorker: (name: "nflog" | "drift") => Worker;
 	readonly drift: DriftFilter;
 	packets(batch: PacketBatch): void;
@@ -59,11 +61,11 @@ export class NetworkObservers {
 	}
 
 	#startNflog(): Promise<void> {
-		const { nflogGroup, packets, nflogStarted } = this.#options;
+		const { nflogGroup, alertsPerSecond, packets, nflogStarted } = this.#options;
 		nflogStarted();
 		return this.#launch<NflogSettings, NflogReport>(
 			"nflog",
-			{ group: nflogGroup },
+			{ group: nflogGroup, perSecond: alertsPerSecond },
 			(message) => {
 				if (message.kind === "packets") packets(message.batch);
 			},

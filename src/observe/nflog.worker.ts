@@ -4,7 +4,7 @@ import { EPERM, NETLINK_NETFILTER } from "../../ffi/constants.ts";
 import { Libc } from "../../ffi/libc.ts";
 import { NetlinkSocket } from "../../ffi/netlink.ts";
 import { Poller } from "../../ffi/wait.ts";
-import { Aggregator } from "./aggregate.ts";
+import { Aggregator, DEFAULT_LIMITS } from "./aggregate.ts";
 import { InterfaceNames } from "./interface-names.ts";
 import { AttributeTable, MessageCursor } from "./netlink-message.ts";
 import { perform } from "./netlink-request.ts";
@@ -54,7 +54,7 @@ function read(start: ObserverStart<NflogSettings>): string | null {
 			(index) => library.libc.interfaceName(index),
 			() => performance.now(),
 		);
-		return new Reader(socket, names, start.handled).run(polling.poller);
+		return new Reader(socket, names, start).run(polling.poller);
 	} finally {
 		// Descriptors outlive the Worker, and an open socket keeps the group from its successor.
 		socket.close();
@@ -87,7 +87,7 @@ function bind(socket: NetlinkSocket, group: number): string | null {
 }
 
 class Reader {
-	readonly #aggregator = new Aggregator();
+	readonly #aggregator: Aggregator;
 	readonly #table = new AttributeTable(HIGHEST_ATTRIBUTE);
 	readonly #record = emptyRecord();
 	readonly #handled: Int32Array;
@@ -98,8 +98,12 @@ class Reader {
 	constructor(
 		private readonly socket: NetlinkSocket,
 		private readonly names: InterfaceNames,
-		handled: SharedArrayBuffer,
+		{ handled, settings }: ObserverStart<NflogSettings>,
 	) {
+		this.#aggregator = new Aggregator({
+			...DEFAULT_LIMITS,
+			perSecond: settings.perSecond ?? DEFAULT_LIMITS.perSecond,
+		});
 		this.#handled = new Int32Array(handled);
 	}
 
@@ -136,7 +140,7 @@ class Reader {
 	}
 
 	#post(): void {
-		post({ kind: "packets", batch: this.#aggregator.take() });
+		post({ kind: "packets", batch: this.#aggregator.take(performance.now()) });
 		this.#posted++;
 		this.#nextPost = performance.now() + POST_INTERVAL_MS;
 	}

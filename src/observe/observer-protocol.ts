@@ -14,6 +14,8 @@ export interface ObserverStart<Settings> {
 export interface NflogSettings {
 	/** 1..65535. */
 	readonly group: number;
+	/** Alerts a second over all rules; 1000 when absent. */
+	readonly perSecond?: number;
 }
 
 export interface DriftSettings {

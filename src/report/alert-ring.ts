@@ -1,10 +1,14 @@
-/** The newest alerts in memory, for /v1/alerts. */
+/** The newest alerts in memory, for /v1/alerts. A policy that raises few keeps them, however many others raise. */
 
 import type { Action } from "../policy/model.ts";
+import { FairStore } from "./fair-shares.ts";
 
 /** An alert as it is kept and sent: its line, and what filters ask for. */
 export interface AlertLine {
+	/** The policy that it is about; "" for none. */
 	readonly policy: string;
+	/** Which of the policy's rules it is about, such as `INGRESS 2`; absent for none. */
+	readonly rule?: string;
 	readonly action: Action;
 	/** The alert as JSON, without a newline. */
 	readonly json: string;
@@ -26,34 +30,36 @@ export function matchesFilter(alert: AlertLine, filter: Pick<AlertFilter, "polic
 	);
 }
 
+interface Kept {
+	readonly owner: string;
+	readonly part: string;
+	readonly line: AlertLine;
+}
+
 export class AlertRing {
-	readonly #slots: AlertLine[] = [];
-	readonly #capacity: number;
-	/** Where the next alert goes once the ring is full. */
-	#next = 0;
+	readonly #kept: FairStore<Kept>;
 
 	/** `capacity` is config.alerts.buffer; 0 keeps nothing. */
 	constructor(capacity: number) {
-		this.#capacity = capacity;
+		this.#kept = new FairStore(capacity);
 	}
 
 	get size(): number {
-		return this.#slots.length;
+		return this.#kept.size;
 	}
 
+	/** Adds an alert. In a full ring the policy that has most alerts in it gives up its oldest. */
 	add(alert: AlertLine): void {
-		if (this.#capacity <= 0) return;
-		this.#slots[this.#next] = alert;
-		this.#next = (this.#next + 1) % this.#capacity;
+		this.#kept.add({ owner: alert.policy, part: alert.rule ?? "", line: alert });
 	}
 
 	/** Newest first. */
 	query(filter: AlertFilter): AlertLine[] {
+		const kept = this.#kept.values();
 		const found: AlertLine[] = [];
-		const count = this.#slots.length;
-		for (let age = 1; age <= count && found.length < filter.limit; age++) {
-			const alert = this.#slots[(this.#next - age + count) % count];
-			if (alert !== undefined && matchesFilter(alert, filter)) found.push(alert);
+		for (let index = kept.length - 1; index >= 0 && found.length < filter.limit; index--) {
+			const line = kept[index]?.line;
+			if (line !== undefined && matchesFilter(line, filter)) found.push(line);
 		}
 		return found;
 	}

@@ -19,7 +19,10 @@ export interface AlertSinkOptions {
 	/** Null: alerts.stdout is off. Returns how many lines were dropped. */
 	readonly stdout: { write(lines: readonly string[]): number } | null;
 	/** Null: no alerts.file. */
-	readonly file: { write(lines: readonly string[]): FileWriteResult } | null;
+	readonly file: {
+		/** Takes one line for each of `alerts`. */
+		write(lines: readonly string[], alerts: readonly AlertLine[]): FileWriteResult;
+	} | null;
 	/** Called when writing the file begins to fail and when it works again ("" then). */
 	readonly onFileState: (error: string) => void;
 }
@@ -44,20 +47,14 @@ export class AlertSink {
 	/** Sends `alerts`, oldest first, to every outlet. */
 	publish(alerts: readonly Alert[]): void {
 		if (alerts.length === 0) return;
-		const lines = alerts.map((alert) => ({
-			policy: alert.PolicyName,
-			action: alert.Action,
-			json: escapeJson(JSON.stringify(alert)),
-		}));
-		for (const line of lines) {
-			this.#options.ring.add(line);
-			this.#count(line);
-		}
+		for (const alert of alerts) this.#count(alert);
+		const lines = alerts.map(alertLine);
+		for (const line of lines) this.#options.ring.add(line);
 		const { stdout, file } = this.#options;
 		const text = stdout === null && file === null ? [] : lines.map((line) => `${line.json}\n`);
 		if (stdout !== null) this.#dropped.stdout += stdout.write(text);
 		if (file !== null) {
-			const result = file.write(text);
+			const result = file.write(text, lines);
 			this.#dropped.file += result.dropped;
 			if ((result.error === "") !== (this.#fileError === "")) this.#options.onFileState(result.error);
 			this.#fileError = result.error;
@@ -86,11 +83,23 @@ export class AlertSink {
 		return this.#fileError;
 	}
 
-	#count({ policy, action }: AlertLine): void {
+	#count({ PolicyName: policy, Action: action }: Alert): void {
 		const key = `${action} ${policy}`;
 		const entry = this.#counts.get(key);
 		if (entry === undefined) {
 			this.#counts.set(key, { policy, action, count: 1 });
 		} else entry.count++;
 	}
+}
+
+/** An alert of the daemon itself may be about a policy; which kind it is then stands for the rule. */
+function alertLine(alert: Alert): AlertLine {
+	const { PolicyName, Action, Resource, Tags, EventData } = alert;
+	const own = PolicyName === "";
+	return {
+		policy: own ? (EventData.Policy ?? "") : PolicyName,
+		rule: `${own ? Tags : Resource} ${EventData.RuleIndex ?? ""}`,
+		action: Action,
+		json: escapeJson(JSON.stringify(alert)),
+	};
 }

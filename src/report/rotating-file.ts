@@ -19,6 +19,8 @@ export interface RotatingFileOptions {
 	readonly maxBytes: number;
 	/** Rotated files kept as path.1 (newest) … path.N; 0 keeps none. */
 	readonly keep: number;
+	/** Lines that a new file begins with, asked for when the file before it has been rotated. */
+	readonly carry?: () => readonly string[];
 }
 
 /** What became of one call: `dropped` lines did not reach the file, `error` says why ("" when none). */
@@ -57,16 +59,22 @@ export class RotatingFile {
 		}
 	}
 
-	/** Appends whole `lines`, each ending in a newline. Never throws, never leaves half a line. */
-	write(lines: readonly string[]): FileWriteResult {
+	/**
+	 * Appends whole `lines`, each ending in a newline. Never throws, never leaves half a line.
+	 * @param written told of each line's index once it is in the file.
+	 */
+	write(lines: readonly string[], written: (index: number) => void = () => {}): FileWriteResult {
 		let done = 0;
 		try {
 			let batch: Buffer[] = [];
 			let bytes = 0;
+			let carried = 0;
 			const flush = () => {
-				done += this.#append(batch, bytes);
+				this.#append(batch, bytes);
+				for (const end = done + batch.length - carried; done < end; done++) written(done);
 				batch = [];
 				bytes = 0;
+				carried = 0;
 			};
 			for (const line of lines) {
 				const encoded = Buffer.from(line);
@@ -74,6 +82,9 @@ export class RotatingFile {
 				if (size > 0 && size + encoded.length > this.#options.maxBytes) {
 					flush();
 					this.#rotate();
+					batch = (this.#options.carry?.() ?? []).map((text) => Buffer.from(text));
+					bytes = batch.reduce((sum, { length }) => sum + length, 0);
+					carried = batch.length;
 				}
 				batch.push(encoded);
 				bytes += encoded.length;
@@ -118,9 +129,9 @@ export class RotatingFile {
 		else this.#file.size = stat.size;
 	}
 
-	/** Returns the number of lines written: all of them, or it throws after cutting the file back. */
-	#append(lines: readonly Buffer[], bytes: number): number {
-		if (lines.length === 0) return 0;
+	/** Writes all of the lines, or throws after cutting the file back. */
+	#append(lines: readonly Buffer[], bytes: number): void {
+		if (lines.length === 0) return;
 		this.#refresh();
 		const file = this.#current();
 		const data = Buffer.concat(lines, bytes);
@@ -132,7 +143,6 @@ export class RotatingFile {
 			throw error;
 		}
 		file.size += bytes;
-		return lines.length;
 	}
 
 	#rotate(): void {

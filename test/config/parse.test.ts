@@ -41,7 +41,14 @@ describe("defaults", () => {
 			failsafe: { ingress: [], egress: [] },
 			policySignature: "off",
 			trustedKeys: [],
-			alerts: { stdout: true, file: null, fileMaxBytes: 104_857_600, fileKeep: 5, buffer: 10_000 },
+			alerts: {
+				stdout: true,
+				file: null,
+				fileMaxBytes: 104_857_600,
+				fileKeep: 5,
+				perSecond: 1000,
+				buffer: 10_000,
+			},
 		});
 	});
 
@@ -87,7 +94,7 @@ failsafe:
   egress: [{protocol: UDP, port: 6000-6010}]
 policySignature: required
 trustedKeys: ["ed25519:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]
-alerts: {stdout: false, file: /var/log/a.json, fileMaxBytes: 4096, fileKeep: 0, buffer: 1}
+alerts: {stdout: false, file: /var/log/a.json, fileMaxBytes: 4096, fileKeep: 0, perSecond: 10, buffer: 1}
 `;
 	expect(settings(text)).toEqual({
 		enforcement: "audit",
@@ -136,7 +143,14 @@ alerts: {stdout: false, file: /var/log/a.json, fileMaxBytes: 4096, fileKeep: 0, 
 		},
 		policySignature: "required",
 		trustedKeys: ["ed25519:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="],
-		alerts: { stdout: false, file: "/var/log/a.json", fileMaxBytes: 4096, fileKeep: 0, buffer: 1 },
+		alerts: {
+			stdout: false,
+			file: "/var/log/a.json",
+			fileMaxBytes: 4096,
+			fileKeep: 0,
+			perSecond: 10,
+			buffer: 1,
+		},
 	});
 });
 

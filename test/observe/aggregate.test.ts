@@ -178,6 +178,52 @@ test("overruns are counted and make the batch worth telling", () => {
 	expect(aggregator.dirty).toBe(false);
 });
 
+test("no more go out than the budget has, whatever the number of rules, and all shares are fair", () => {
+	const aggregator = make({ perSecond: 1000 });
+	const alerted = new Map<string, number>();
+	let received = 0;
+	let port = 0;
+	for (let now = 0; now < 5000; now += 50) {
+		for (let rule = 0; rule < 50; rule++)
+			for (let packet = 0; packet < 20; packet++)
+				feed(aggregator, { prefix: `pw:r${rule}`, port: port++ % 65_536, host: port % 250, now });
+		received += 1000;
+		// It raises one alert a second.
+		if (now % 1000 === 0) feed(aggregator, { prefix: "pw:quiet", port: now, now });
+		for (const { ruleId } of aggregator.take(now).events) alerted.set(ruleId, (alerted.get(ruleId) ?? 0) + 1);
+	}
+	expect(alerted.get("quiet")).toBe(5);
+	alerted.delete("quiet");
+	const counts = [...alerted.values()];
+	const total = counts.reduce((sum, count) => sum + count, 0);
+	expect(received).toBe(100_000);
+	expect(total).toBeGreaterThan(4500);
+	expect(total).toBeLessThanOrEqual(5500);
+	expect(counts).toHaveLength(50);
+	expect(Math.max(...counts) - Math.min(...counts)).toBeLessThan(15);
+});
+
+test("a rule that is alone has the whole budget", () => {
+	const aggregator = make({ perSecond: 1000 });
+	let alerted = 0;
+	for (let now = 0; now < 3000; now += 50) {
+		for (let port = 0; port < 100; port++) feed(aggregator, { port: now * 10 + port, now });
+		alerted += aggregator.take(now).events.length;
+	}
+	expect(alerted).toBeGreaterThan(2900);
+});
+
+test("packets that were folded into an event without room overflow with it", () => {
+	const aggregator = make({ perSecond: 2 });
+	for (const port of [1, 2, 2, 2]) feed(aggregator, { port });
+	const batch = aggregator.take(0);
+	expect(batch.events.map(({ packet }) => packet.sourcePort)).toEqual([1]);
+	expect(batch.tallies).toEqual({ rule: { received: 4, aggregated: 0, overflow: 3 } });
+	feed(aggregator, { port: 2, now: 600 });
+	feed(aggregator, { port: 2, now: 600 });
+	expect(aggregator.take(600).tallies).toEqual({ rule: { received: 6, aggregated: 1, overflow: 3 } });
+});
+
 test("every record is counted exactly once, whatever comes", () => {
 	const item = fc.record({
 		prefix: fc.constantFrom("pw:a", "pw:b", "pw:c", "x", ""),
@@ -189,7 +235,7 @@ test("every record is counted exactly once, whatever comes", () => {
 	});
 	fc.assert(
 		fc.property(fc.array(item, { maxLength: 200 }), (items) => {
-			const aggregator = make({ foldMs: 100, flows: 8, eventsPerRule: 3, events: 5 });
+			const aggregator = make({ foldMs: 100, flows: 8, eventsPerRule: 3, events: 5, perSecond: 40 });
 			const events = new Map<string, number>();
 			const tallies = new Map<string, { received: number; aggregated: number; overflow: number }>();
 			const collect = (): { lost: number; foreign: number } => {

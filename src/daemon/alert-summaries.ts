@@ -1,0 +1,44 @@
+/** Sums up, every few seconds, the packets for whose alerts there was no room. */
+
+import type { AccountReader } from "./account-reader.ts";
+import type { AlertDesk } from "./alert-desk.ts";
+import type { NetworkEnforcer } from "./network-enforcer.ts";
+
+const intervalMs = 5000;
+
+export class AlertSummaries {
+	readonly #desk: Pick<AlertDesk, "takeNews" | "summarize">;
+	readonly #accounts: Pick<AccountReader, "refresh">;
+	/** Has the rules in force. */
+	readonly #enforcer: Pick<NetworkEnforcer, "plan">;
+	#timer: ReturnType<typeof setInterval> | null = null;
+	/** The last look found something: what was on its way then is in the next. */
+	#again = false;
+
+	constructor(
+		desk: Pick<AlertDesk, "takeNews" | "summarize">,
+		accounts: Pick<AccountReader, "refresh">,
+		enforcer: Pick<NetworkEnforcer, "plan">,
+	) {
+		this.#desk = desk;
+		this.#accounts = accounts;
+		this.#enforcer = enforcer;
+	}
+
+	/** @param milliseconds between two looks; they cost nothing while no packet is logged. */
+	start(milliseconds = intervalMs): void {
+		this.#timer = setInterval(() => void this.look(), milliseconds);
+		this.#timer.unref();
+	}
+
+	stop(): void {
+		if (this.#timer !== null) clearInterval(this.#timer);
+	}
+
+	/** Sums up what is new. */
+	async look(): Promise<void> {
+		if (!this.#desk.takeNews() && !this.#again) return;
+		await this.#accounts.refresh();
+		this.#again = this.#desk.summarize(this.#enforcer.plan?.rules ?? []);
+	}
+}

@@ -1,0 +1,39 @@
+/** The body of /metrics, from what the daemon's parts know. */
+
+import type { AlertSink } from "../report/alert-sink.ts";
+import { renderMetrics } from "../report/metrics.ts";
+import { readProcess } from "../report/process-metrics.ts";
+import type { DaemonState } from "../report/status.ts";
+import type { Accounts, AlertDesk } from "./alert-desk.ts";
+import type { PendingService } from "./pending-service.ts";
+import type { ReloadDesk } from "./reload-desk.ts";
+import type { UsbService } from "./usb-service.ts";
+
+export interface MetricsSources {
+	readonly state: DaemonState;
+	readonly commit: string;
+	readonly sink: Pick<AlertSink, "counts" | "dropped">;
+	readonly desk: Pick<AlertDesk, "recordsLost">;
+	readonly accounts: Accounts;
+	readonly attempts: Pick<ReloadDesk, "results" | "duration">;
+	readonly usb: Pick<UsbService, "counts">;
+	readonly pending: Pick<PendingService, "counts">;
+}
+
+export function daemonMetrics(from: MetricsSources): string {
+	return renderMetrics({
+		state: from.state,
+		commit: from.commit,
+		bunVersion: Bun.version,
+		alerts: from.sink.counts(),
+		alertsDropped: from.sink.dropped(),
+		recordsLost: from.desk.recordsLost,
+		ruleLogs: from.accounts.logs,
+		reloads: from.attempts.results,
+		applyDuration: from.attempts.duration(),
+		invalidPackets: from.accounts.invalidPackets,
+		process: readProcess(),
+		usb: from.usb.counts(),
+		changes: from.pending.counts,
+	});
+}

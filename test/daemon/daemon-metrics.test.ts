@@ -1,0 +1,42 @@
+import { expect, test } from "bun:test";
+import { noAccounts } from "../../src/daemon/alert-desk.ts";
+import { daemonMetrics } from "../../src/daemon/daemon-metrics.ts";
+import { Histogram } from "../../src/report/exposition.ts";
+import { sampleState } from "../report/sample.ts";
+
+test("every part of the daemon is asked", () => {
+	const text = daemonMetrics({
+		state: sampleState(),
+		commit: "abc",
+		sink: {
+			counts: () => [{ policy: "np1", action: "Block", count: 3 }],
+			dropped: () => ({ stdout: 1, file: 2, stream: 3 }),
+		},
+		desk: { recordsLost: 4 },
+		accounts: { ...noAccounts, invalidPackets: { ingress: 5, egress: 6 } },
+		attempts: {
+			results: { success: 7, partial: 8, failure: 9 },
+			duration: () => new Histogram([1]).value(),
+		},
+		usb: {
+			counts: () => ({
+				devices: { authorized: 1, partial: 0, refused: 0, pending: 0 },
+				decisions: { Allow: 0, Audit: 0, Block: 0 },
+				decisionSeconds: new Histogram([1]).value(),
+				rescans: 10,
+				overflows: 0,
+				pendingWrites: 0,
+			}),
+		},
+		pending: { counts: { confirmed: 11, rolled_back: 0, refused: 0 } },
+	});
+	for (const line of [
+		'portward_alerts_total{policy="np1",action="Block"} 3',
+		'portward_alerts_dropped_total{reason="kernel"} 4',
+		'portward_invalid_packets_total{direction="egress"} 6',
+		'portward_reloads_total{result="failure"} 9',
+		"portward_usb_rescans_total 10",
+		'portward_changes_total{result="confirmed"} 11',
+	])
+		expect(text.split("\n")).toContain(line);
+});

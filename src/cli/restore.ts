@@ -1,4 +1,3 @@
-import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { InstanceLock } from "../../ffi/lock.ts";
 import { Sysfs } from "../apply/sysfs.ts";
@@ -11,8 +10,8 @@ import { type NetworkRestore, restoreNetwork, restoreUsbLock } from "../daemon/r
 import { bootId } from "../daemon/usb-memory.ts";
 import { hostFacts } from "../observe/host.ts";
 import { escapeForTerminal } from "../report/terminal.ts";
+import { distrustDirectory } from "../store/held-directory.ts";
 import { readPanic } from "../store/panic.ts";
-import { distrust } from "../store/permissions.ts";
 import { type Command, exit, type Io } from "./command.ts";
 import { printDiagnostics } from "./diagnostics.ts";
 import { withKernelTable } from "./kernel.ts";
@@ -91,7 +90,7 @@ function settings(flags: SettingsFlags, io: Io): Config {
 function restoreAll(config: Config, io: Io, sysfs: Sysfs): number {
 	const { stateDir, table } = config;
 	const problem = (message: string) => io.error(`portward: ${escapeForTerminal(message)}\n`);
-	const distrusted = distrustState(stateDir);
+	const distrusted = distrustDirectory(stateDir, "the state directory");
 	if (distrusted !== null) problem(`${stateDir} is not believed: ${distrusted}`);
 	const panic = readPanic(stateDir);
 	if (panic.problem !== null) problem(panic.problem);
@@ -208,14 +207,4 @@ function restoreUsb(
 	}
 	io.out(locked.locked ? "USB is locked\n" : "USB is not locked: the kernel has none yet\n");
 	return exit.ok;
-}
-
-/** Why the state directory must not be believed, or null. One that is not there says nothing wrong. */
-function distrustState(directory: string): string | null {
-	try {
-		return distrust("the state directory", statSync(directory))?.message ?? null;
-	} catch (error) {
-		if (error instanceof Error && "code" in error) return null;
-		throw error;
-	}
 }

@@ -1,10 +1,9 @@
-import { statSync } from "node:fs";
 import { sendNow } from "../../ffi/stream.ts";
 import { Daemon, type WorkerName } from "../daemon/daemon.ts";
 import { ServiceManager } from "../daemon/service-manager.ts";
 import { LineOutput, openInheritedOutput } from "../report/line-output.ts";
 import { createLogger } from "../report/log.ts";
-import { distrust } from "../store/permissions.ts";
+import { distrustDirectory } from "../store/held-directory.ts";
 import { PolicyDirectoryReader } from "../store/policy-directory.ts";
 import { type Command, exit, type Io, UsageError } from "./command.ts";
 import { printDiagnostics } from "./diagnostics.ts";
@@ -77,7 +76,7 @@ async function run(
 	const lines = new LineOutput(stderr.write);
 	// Who can write the last good policies and the serial needs no signature.
 	const signed = config.policySignature === "required";
-	const state = checkPermissions || signed ? distrustState(config.stateDir) : null;
+	const state = checkPermissions || signed ? distrustDirectory(config.stateDir, "the state directory") : null;
 	if (state !== null) {
 		io.error(`portward: ${config.stateDir}: ${state}\n`);
 		if (!checkPermissions)
@@ -130,15 +129,4 @@ async function run(
 	lines.close();
 	stderr.close();
 	return refused ? exit.failure : exit.ok;
-}
-
-/** Why the state directory must not be believed, or null: what lies in it is enforced where a policy is broken. */
-function distrustState(directory: string): string | null {
-	try {
-		const problem = distrust("the state directory", statSync(directory));
-		return problem && `${problem.message}; ${problem.hint}`;
-	} catch {
-		// It is made when there is something to keep; what cannot be read is said when it is read.
-		return null;
-	}
 }

@@ -6,6 +6,7 @@ import type { Config } from "../config/model.ts";
 import { mergeFlags, parseConfig } from "../config/parse.ts";
 import { statusRefusal } from "../config/status-access.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
+import { distrustWay } from "../store/held-directory.ts";
 import { distrust } from "../store/permissions.ts";
 import { readBounded } from "./bounded-file.ts";
 import { UsageError } from "./command.ts";
@@ -50,6 +51,7 @@ export function readSettings(flags: SettingsFlags, checkPermissions: boolean): S
 			return refused === null;
 		};
 		const read = readBounded(file, { limit: maxConfigBytes, patienceMs, accept });
+		refused ??= checkPermissions ? distrustWay(file, "the config file") : null;
 		if (refused !== null) return problem("insecure-permissions", refused.message, refused.hint);
 		if (!read.ok && read.reason === "too-large")
 			return problem("file-too-large", "the config file is too large", "see the README for its keys");

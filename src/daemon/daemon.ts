@@ -95,18 +95,13 @@ export class Daemon {
 	}
 
 	private constructor(options: DaemonOptions, lock: InstanceLock | null, outlets: AlertOutlets) {
-		const { config, log, createWorker } = options;
+		const { config, checkPermissions, log, createWorker } = options;
 		this.#options = options;
 		this.#lock = lock;
 		this.#outlets = outlets;
 		this.#identity = currentIdentity(config.clusterName);
-		this.#settings = {
-			directory: config.policyDir,
-			stateDirectory: config.stateDir,
-			checkPermissions: options.checkPermissions,
-			hostname: this.#identity.hostName,
-			config,
-		};
+		const directories = { directory: config.policyDir, stateDirectory: config.stateDir };
+		this.#settings = { ...directories, checkPermissions, hostname: this.#identity.hostName, config };
 		this.#host = new HostDesk({
 			identity: this.#identity,
 			sink: outlets.sink,
@@ -118,7 +113,7 @@ export class Daemon {
 		this.#status = new StatusServer({
 			status: config.status,
 			stateDir: config.stateDir,
-			checkPermissions: options.checkPermissions,
+			checkPermissions,
 			hostname: () => this.#host.hostname,
 			source: {
 				state: () => this.#state(),
@@ -150,6 +145,7 @@ export class Daemon {
 		this.#signature = new SignatureDesk(outlets.sink, this.#identity);
 		this.#panic = new PanicWatch({
 			stateDirectory: config.stateDir,
+			checkPermissions,
 			table: config.table,
 			sink: outlets.sink,
 			identity: this.#identity,

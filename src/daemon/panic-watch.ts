@@ -14,6 +14,8 @@ import { cleanReason, readPanic } from "../store/panic.ts";
 
 export interface PanicWatchOptions {
 	readonly stateDirectory: string;
+	/** False with --insecure-permissions: a record that others can write counts as well. */
+	readonly checkPermissions?: boolean;
 	readonly table: string;
 	readonly sink: Pick<AlertSink, "publish">;
 	readonly identity: HostIdentity;
@@ -84,8 +86,8 @@ export class PanicWatch {
 
 	/** Reads the record, and alerts of what changed. Where nobody can tell whether there is one, the last answer holds. */
 	check(): PanicState | null {
-		const { log, stateDirectory } = this.#options;
-		const read = readPanic(stateDirectory);
+		const { checkPermissions = true, log, stateDirectory } = this.#options;
+		const read = readPanic(stateDirectory, { checkPermissions });
 		if (read.problem !== null && read.problem !== this.#problem) {
 			log.error(
 				read.open

@@ -17,12 +17,15 @@
  * | an error in it                                 | its saved version if any| that version     |
  * | absent, its file is whole                      | nothing (deleted)       | nothing          |
  * | absent, its file is broken                     | its saved version       | that version     |
+ * | its file absent, a directory above is broken   | its saved version       | that version     |
  * | its file absent, the directory is there        | nothing (deleted)       | nothing          |
  * | the directory vanished                         | every saved version     | that version     |
  *
  * A name is taken when another valid document has it, or when a saved version
  * that stays in force has it. A file is broken when it cannot be read, is
- * empty or has a syntax error. Broken documents take no names: a half-edited
+ * empty or has a syntax error; so is a directory, or what was one, that cannot
+ * be followed: a link that leads out or nowhere, or one that others can write
+ * to. It stands under its own path, and for all that was below. Broken documents take no names: a half-edited
  * copy must not take its original down.
  */
 
@@ -65,7 +68,7 @@ export interface DocumentStatus {
 	readonly path: string;
 	/** The document on disk; for a version whose document is missing, that version. */
 	readonly document: ParsedDocument;
-	/** `rejected`: nothing stands in for it. */
+	/** `rejected`: nothing stands in for it. `last-good` of a broken directory: what was below is still enforced. */
 	readonly state: "current" | "last-good" | "rejected";
 	/** The version that is enforced in its place; null when none is. */
 	readonly enforced: GoodDocument | null;
@@ -128,6 +131,8 @@ interface Slot {
 	/** Why the document is not enforced although it is valid. */
 	conflict: Diagnostic | null;
 	keepsSaved: boolean;
+	/** It cannot be followed, and the saved versions of what lay below stand in. */
+	standIns: boolean;
 }
 
 /** Applies the table above. Pure: equal input, equal result, in any order of `files` and `lastGood`. */
@@ -142,16 +147,37 @@ export function resolveLastGood(input: LastGoodInput): LastGoodResult {
 		const pairs = pair(file.documents, unpaired);
 		for (const document of file.documents) {
 			const saved = pairs.get(document) ?? null;
-			slots.push({ path: file.path, document, saved, conflict: null, keepsSaved: isBroken(document) });
+			const keepsSaved = isBroken(document);
+			slots.push({ path: file.path, document, saved, conflict: null, keepsSaved, standIns: false });
 		}
 		if (file.state === "ok" && !input.directoryVanished) continue;
 		// Behind the documents that are there, so that none of those is taken for its successor next time.
 		const behind = file.documents.length;
 		for (const saved of unpaired) orphans.push({ ...saved, index: Math.max(saved.index, behind) });
 	}
-	if (input.directoryVanished) orphans.push(...[...savedByPath.values()].flat());
+	const standIns = input.directoryVanished ? null : below(files, savedByPath);
+	for (const [path, saved] of savedByPath) {
+		if (standIns === null || standIns.has(path)) orphans.push(...saved);
+	}
+	const replaced = new Set(standIns?.values());
+	for (const slot of slots) slot.standIns = replaced.has(slot.path);
 	settleNames(slots, orphans);
 	return collect(slots, orphans);
+}
+
+/** Of the saved paths, those below something that is broken, each with the path of that. */
+function below(
+	files: readonly DiskFile[],
+	savedByPath: ReadonlyMap<string, readonly LastGood[]>,
+): Map<string, string> {
+	const broken = new Set(files.filter((file) => file.state === "broken").map((file) => file.path));
+	const found = new Map<string, string>();
+	for (const path of broken.size === 0 ? [] : savedByPath.keys()) {
+		for (let end = path.indexOf("/"); end >= 0; end = path.indexOf("/", end + 1)) {
+			if (broken.has(path.slice(0, end))) found.set(path, path.slice(0, end));
+		}
+	}
+	return found;
 }
 
 /** Pairs documents with saved versions, removing the paired ones from `unpaired`. */
@@ -255,7 +281,7 @@ function collect(slots: readonly Slot[], orphans: readonly LastGood[]): LastGood
 		} else if (slot.keepsSaved && saved !== null) {
 			if (take(path, document.index, saved.document, "last-good"))
 				[state, enforced] = ["last-good", saved.document];
-		}
+		} else if (slot.standIns) state = "last-good";
 		statuses.push({ path, document, state, enforced, diagnostics });
 	}
 	for (const { path, index, document } of orphans) {

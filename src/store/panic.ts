@@ -3,9 +3,10 @@
  * file exists, every start, reload, repair and restore leaves the table open.
  */
 
-import { lstatSync } from "node:fs";
-import { join } from "node:path";
-import { readState, removeState, writeState } from "./state-file.ts";
+import { basename, join } from "node:path";
+import { errorCode, errorText, HeldDirectory, type HeldOptions } from "./held-directory.ts";
+import { distrust } from "./permissions.ts";
+import { previousPath, readState, removeState, writeState } from "./state-file.ts";
 
 export interface PanicRecord {
 	/** When it was opened, in milliseconds since the epoch. */
@@ -43,18 +44,43 @@ export function cleanReason(text: string): string {
 /**
  * Whether the table is to be open. Only panic-open makes the file, in one
  * rename, and only resume removes it; so a damaged one says that the table was
- * opened, and damage must not close it behind the operator's back.
+ * opened, and damage must not close it behind the operator's back. What others
+ * than root can write, the way to it included, says nothing: it is a problem.
  */
-export function readPanic(stateDirectory: string): PanicRead {
-	const path = panicPath(stateDirectory);
-	let modified: number;
-	try {
-		const stats = lstatSync(path);
-		modified = stats.mtimeMs;
-		if (!stats.isFile()) return damaged(modified, `${path} is not a regular file`);
-	} catch (error) {
-		return { open: false, problem: isMissing(error) ? null : errorText(error) };
+export function readPanic(
+	stateDirectory: string,
+	options: HeldOptions = { checkPermissions: true },
+): PanicRead {
+	const opened = HeldDirectory.open(stateDirectory, "the state directory", options);
+	if (!opened.ok) {
+		const { reason, message, hint } = opened;
+		const problem = hint === "" ? message : `${message}; ${hint}`;
+		return { open: false, problem: reason === "absent" ? null : problem };
 	}
+	using directory = opened.directory;
+	const held = (text: string) => text.replaceAll(directory.at(""), join(stateDirectory, "/"));
+	try {
+		const read = readRecord(directory, options);
+		return read.problem === null ? read : { ...read, problem: held(read.problem) };
+	} catch (error) {
+		if (errorCode(error) === null) throw error;
+		return { open: false, problem: errorText(error) };
+	}
+}
+
+/** Both looks are at one directory, whatever its name leads to meanwhile. Problems name the path of the descriptor. */
+function readRecord(directory: HeldDirectory, { checkPermissions }: HeldOptions): PanicRead {
+	const path = directory.at(basename(panicPath("")));
+	const stats = directory.look(basename(path));
+	if (stats === null) return { open: false, problem: null };
+	const modified = stats.mtimeMs;
+	for (const file of checkPermissions ? [path, previousPath(path)] : []) {
+		const found = directory.look(basename(file));
+		// A link's mode says nothing.
+		const refused = found && distrust(file, found.isSymbolicLink() ? { uid: found.uid, mode: 0 } : found);
+		if (refused !== null) return { open: false, problem: `${refused.message}; ${refused.hint}` };
+	}
+	if (!stats.isFile()) return damaged(modified, `${path} is not a regular file`);
 	const state = readState(path);
 	if (!state.ok) {
 		// Removed since it was looked at.
@@ -67,18 +93,24 @@ export function readPanic(stateDirectory: string): PanicRead {
 		: { open: true, record, problem: state.problem };
 }
 
-/** Records durably that the table is open. A record that stands keeps its time. Returns an error text, or null. */
+/**
+ * Records durably that the table is open. A record that stands keeps its time. Returns an error text, or null. A
+ * record that nobody will believe, as others can write to it or to the way to it, is an error too.
+ */
 export function writePanic(stateDirectory: string, reason: string, now: number): string | null {
 	const present = readPanic(stateDirectory);
 	const since = present.open ? present.record.since : now;
-	return writeState(panicPath(stateDirectory), { since, reason: cleanReason(reason) });
+	const unwritten = writeState(panicPath(stateDirectory), { since, reason: cleanReason(reason) });
+	if (unwritten !== null) return unwritten;
+	const written = readPanic(stateDirectory);
+	return written.open ? null : (written.problem ?? "the record has gone again");
 }
 
 /** Removes the record; `removed` says whether there was one. */
 export function clearPanic(
 	stateDirectory: string,
 ): { readonly ok: true; readonly removed: boolean } | { readonly ok: false; readonly error: string } {
-	const present = readPanic(stateDirectory);
+	const present = readPanic(stateDirectory, { checkPermissions: false });
 	const error = removeState(panicPath(stateDirectory));
 	return error === null ? { ok: true, removed: present.open } : { ok: false, error };
 }
@@ -98,12 +130,4 @@ function parseRecord(value: unknown): PanicRecord | null {
 
 function inRange(time: number): boolean {
 	return time >= 0 && time <= latest;
-}
-
-function isMissing(error: unknown): boolean {
-	return error instanceof Error && "code" in error && error.code === "ENOENT";
-}
-
-function errorText(error: unknown): string {
-	return error instanceof Error ? error.message : String(error);
 }

@@ -5,7 +5,8 @@ import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { manifestFile, signatureFile } from "../policy/manifest.ts";
 import type { FileOperations } from "./pending-files.ts";
-import { isPolicyFile, PolicyDirectoryReader } from "./policy-directory.ts";
+import { PolicyDirectoryReader } from "./policy-directory.ts";
+import { isPolicyFile } from "./policy-walk.ts";
 
 /** Bytes of all policies of a set together. */
 export const maxTreeBytes = 256 * 1024 * 1024;

@@ -6,6 +6,7 @@
 import type { Stats } from "node:fs";
 
 const writableByOthers = 0o022;
+const sticky = 0o1000;
 
 /** Why a file or directory must not be trusted, or null. `what` begins the sentence. */
 export function distrust(
@@ -25,4 +26,17 @@ export function distrust(
 		};
 	}
 	return null;
+}
+
+/**
+ * The same of a directory on the way to `what`. In one that is root's and sticky, as /tmp is, others may make entries,
+ * but not exchange those of root; whether the next one is root's is checked there.
+ */
+export function distrustParent(
+	path: string,
+	what: string,
+	stats: Pick<Stats, "uid" | "mode">,
+): { message: string; hint: string } | null {
+	const shared = stats.uid === 0 && (stats.mode & sticky) !== 0;
+	return shared ? null : distrust(`${path}, on the way to ${what},`, stats);
 }

@@ -6,18 +6,10 @@
  */
 
 import { createHash } from "node:crypto";
-import {
-	closeSync,
-	constants,
-	fstatSync,
-	openSync,
-	readdirSync,
-	readFileSync,
-	realpathSync,
-	statSync,
-} from "node:fs";
-import { join, sep } from "node:path";
+import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
 import { manifestFile, signatureFile } from "../policy/manifest.ts";
+import { errorCode, errorText, HeldDirectory, type HeldOptions } from "./held-directory.ts";
+import { InsidePath } from "./inside-path.ts";
 import { distrust } from "./permissions.ts";
 import {
 	maxManifestBytes,
@@ -26,21 +18,10 @@ import {
 	type SignedSet,
 	verifySigned,
 } from "./policy-signature.ts";
+import { PolicyWalk } from "./policy-walk.ts";
 
 /** Files larger than this are refused: 16 MiB hold some 300 000 address blocks. */
 export const maxFileBytes = 16 * 1024 * 1024;
-/** Directory entries looked at before the reading gives up. */
-export const maxEntries = 100_000;
-/** How deep directories nest. */
-const maxDepth = 16;
-
-const policyFile = /\.(ya?ml|json)$/i;
-
-/** Whether a file of that name, unless it is hidden, is read. */
-export function isPolicyFile(name: string): boolean {
-	return policyFile.test(name);
-}
-
 export interface PolicyFile {
 	/** Relative to the policy directory, with `/`. */
 	readonly path: string;
@@ -73,18 +54,6 @@ interface CachedFile {
 	readonly sha256: string;
 }
 
-/** What one reading may still look at. `visited` holds real directories: a link back up must not show them again. */
-interface Budget {
-	entries: number;
-	readonly visited: Set<string>;
-}
-
-const linkOutside: Problem = {
-	code: "link-outside",
-	message: "the link leads out of the policy directory",
-	hint: "copy the file into it",
-};
-
 const nothing = { files: [], signed: { manifest: null, signature: null }, set: null };
 
 /** The digest is that of the bytes; the text is what they decode to. */
@@ -92,41 +61,39 @@ function decode(bytes: Buffer): { text: string; sha256: string } {
 	return { text: bytes.toString("utf8"), sha256: createHash("sha256").update(bytes).digest("hex") };
 }
 
-function errorText(error: unknown): string {
-	return error instanceof Error ? error.message : String(error);
-}
-
 export class PolicyDirectoryReader {
 	readonly #directory: string;
-	readonly #checkPermissions: boolean;
+	readonly #options: HeldOptions;
 	#cache = new Map<string, CachedFile>();
 
-	constructor(directory: string, options: { checkPermissions: boolean }) {
+	constructor(directory: string, options: HeldOptions) {
 		this.#directory = directory;
-		this.#checkPermissions = options.checkPermissions;
+		this.#options = { checkPermissions: options.checkPermissions };
 	}
 
 	/** @param trustedKeys where signatures are required: whose, as "ed25519:BASE64". Null where they are not. */
 	read(trustedKeys: readonly string[] | null = null): PolicyDirectory {
-		let root: string;
-		try {
-			root = realpathSync(this.#directory);
-			const problem = this.#distrust("the policy directory", root);
-			if (problem) return { ...nothing, problem };
-		} catch (error) {
-			return {
-				...nothing,
-				problem: {
-					code: "unreadable-directory",
-					message: `the policy directory cannot be read: ${errorText(error)}`,
-					hint: `create ${this.#directory}, or name another with --policy-dir`,
-				},
-			};
+		const opened = HeldDirectory.open(this.#directory, "the policy directory", this.#options);
+		if (opened.ok) {
+			using root = opened.directory;
+			return this.#readAll(root, trustedKeys);
 		}
+		const { reason, message } = opened;
+		const absent = `create ${this.#directory}, or name another with --policy-dir`;
+		const code = reason === "untrusted" ? "insecure-permissions" : "unreadable-directory";
+		return { ...nothing, problem: { code, message, hint: opened.hint === "" ? absent : opened.hint } };
+	}
+
+	#readAll(root: HeldDirectory, trustedKeys: readonly string[] | null): PolicyDirectory {
 		const files: PolicyFile[] = [];
 		const cache = new Map<string, CachedFile>();
-		const budget = { entries: maxEntries, visited: new Set([root]) };
-		const problem = this.#walk(root, "", 0, files, cache, budget);
+		const refused = (path: string, problem: Problem) => {
+			files.push({ path, text: null, sha256: null, problem });
+		};
+		const file = (path: string, directory: HeldDirectory, name: string) => {
+			files.push(this.#readFile(path, directory.at(name), cache));
+		};
+		const problem = new PolicyWalk(root, this.#options, { file, refused }).run();
 		if (problem) return { ...nothing, problem };
 		this.#cache = cache;
 		files.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
@@ -140,85 +107,6 @@ export class PolicyDirectoryReader {
 		return verified.ok
 			? { files, problem: null, signed, set: verified.set }
 			: { ...nothing, problem: verified.problem };
-	}
-
-	/** Returns a problem only where the directory as a whole cannot be known. */
-	#walk(
-		root: string,
-		prefix: string,
-		depth: number,
-		files: PolicyFile[],
-		cache: Map<string, CachedFile>,
-		budget: Budget,
-	): Problem | null {
-		const directory = join(root, prefix);
-		let names: string[];
-		try {
-			// Sorted, so that of two ways to a directory every machine takes the same.
-			names = readdirSync(directory).sort();
-		} catch (error) {
-			return {
-				code: "unreadable-directory",
-				message: `${prefix || "the policy directory"} cannot be read: ${errorText(error)}`,
-				hint: "make it readable for root",
-			};
-		}
-		for (const name of names) {
-			if (name.startsWith(".")) continue;
-			budget.entries -= 1;
-			if (budget.entries < 0) {
-				return {
-					code: "too-many-files",
-					message: `the policy directory holds more than ${maxEntries} entries`,
-					hint: "keep other files out of it, or put several policies into one file",
-				};
-			}
-			const path = prefix === "" ? name : `${prefix}/${name}`;
-			const entry = this.#enter(root, path, depth, files, cache, budget);
-			if (entry) return entry;
-		}
-		return null;
-	}
-
-	#enter(
-		root: string,
-		path: string,
-		depth: number,
-		files: PolicyFile[],
-		cache: Map<string, CachedFile>,
-		budget: Budget,
-	): Problem | null {
-		const refuse = (code: string, message: string, hint: string) => {
-			files.push({ path, text: null, sha256: null, problem: { code, message, hint } });
-		};
-		try {
-			const real = realpathSync(join(root, path));
-			if (real !== root && !real.startsWith(root + sep)) {
-				if (policyFile.test(path)) refuse(linkOutside.code, linkOutside.message, linkOutside.hint);
-				return null;
-			}
-			const stats = statSync(real);
-			if (stats.isDirectory()) {
-				if (budget.visited.has(real)) return null;
-				budget.visited.add(real);
-				if (depth >= maxDepth) {
-					refuse("too-deep", `directories nest deeper than ${maxDepth}`, "move the policies up");
-					return null;
-				}
-				const problem = this.#distrust("this directory", real);
-				if (problem) {
-					files.push({ path, text: null, sha256: null, problem });
-					return null;
-				}
-				return this.#walk(root, path, depth + 1, files, cache, budget);
-			}
-			if (!policyFile.test(path)) return null;
-			files.push(this.#readFile(path, real, cache));
-		} catch (error) {
-			if (policyFile.test(path))
-				refuse("unreadable-file", errorText(error), "make it readable, or remove it");
-		}
-		return null;
 	}
 
 	#readFile(path: string, real: string, cache: Map<string, CachedFile>): PolicyFile {
@@ -235,29 +123,25 @@ export class PolicyDirectoryReader {
 
 	/** Null where it is not there. */
 	#readHidden(
-		root: string,
+		root: HeldDirectory,
 		name: string,
 		maxBytes: number,
 	): { bytes: Buffer | null; problem: Problem | null } {
 		try {
+			if (root.look(name) === null) return { bytes: null, problem: null };
 			// Mounted config maps hold links, as with policies.
-			const real = realpathSync(join(root, name));
-			if (!real.startsWith(root + sep)) return { bytes: null, problem: linkOutside };
-			const read = this.#readBytes(real, maxBytes);
+			using inside = new InsidePath(root, root, name, (stats) => this.#distrust("this directory", stats));
+			if (inside.problem !== null) return { bytes: null, problem: inside.problem };
+			const read = this.#readBytes(inside.directory.at(inside.name ?? "."), maxBytes);
 			return read.problem === null
 				? { bytes: read.bytes, problem: null }
 				: { bytes: null, problem: read.problem };
 		} catch (error) {
-			if (error instanceof Error && "code" in error && error.code === "ENOENT")
-				return { bytes: null, problem: null };
-			return {
-				bytes: null,
-				problem: {
-					code: "unreadable-file",
-					message: `${name}: ${errorText(error)}`,
-					hint: "make it readable",
-				},
-			};
+			const code = errorCode(error);
+			if (code === null) throw error;
+			if (code === "ENOENT") return { bytes: null, problem: null };
+			const message = `${name}: ${errorText(error)}`;
+			return { bytes: null, problem: { code: "unreadable-file", message, hint: "make it readable" } };
 		}
 	}
 
@@ -276,10 +160,8 @@ export class PolicyDirectoryReader {
 					problem: { code: "not-a-file", message: "this is not a regular file", hint: "remove it" },
 				};
 			}
-			if (this.#checkPermissions) {
-				const problem = distrust("this file", { uid: Number(stats.uid), mode: Number(stats.mode) });
-				if (problem) return { problem: { code: "insecure-permissions", ...problem } };
-			}
+			const problem = this.#distrust("this file", { uid: Number(stats.uid), mode: Number(stats.mode) });
+			if (problem !== null) return { problem };
 			if (stats.size > BigInt(maxBytes)) {
 				return {
 					problem: {
@@ -296,9 +178,8 @@ export class PolicyDirectoryReader {
 		}
 	}
 
-	#distrust(what: string, path: string): Problem | null {
-		if (!this.#checkPermissions) return null;
-		const problem = distrust(what, statSync(path));
+	#distrust(what: string, stats: Pick<Stats, "uid" | "mode">): Problem | null {
+		const problem = this.#options.checkPermissions ? distrust(what, stats) : null;
 		return problem && { code: "insecure-permissions", ...problem };
 	}
 }

@@ -1,6 +1,7 @@
 /** The highest serial of a signed set of policies that was in force: what keeps older sets from coming back. */
 
 import { join } from "node:path";
+import { distrustDirectory } from "./held-directory.ts";
 import type { Problem, SignedSet } from "./policy-signature.ts";
 import { readState, writeState } from "./state-file.ts";
 
@@ -15,6 +16,9 @@ export function serialPath(stateDirectory: string): string {
 
 export function readSerial(stateDirectory: string): SerialRead {
 	const path = serialPath(stateDirectory);
+	// Who can exchange the state directory can bring an older set back.
+	const untrusted = distrustDirectory(stateDirectory, "the state directory");
+	if (untrusted !== null) return { ok: false, message: untrusted };
 	const state = readState(path);
 	if (!state.ok) {
 		return state.reason === "absent"

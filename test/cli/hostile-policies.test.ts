@@ -68,10 +68,13 @@ describe.each(Object.entries(layouts))("%s", (_name, [make, code]) => {
 	});
 });
 
-test("a directory that links to itself and out is read once, and nothing outside is", async () => {
+test("a directory that links to itself and out is read once, and nothing outside is, which is an error", async () => {
 	symlinkSync(".", join(directory, "again"));
-	symlinkSync("/etc", join(directory, "etc"));
 	expect((await portward("validate", directory, ...settings)).out).toBe("1 valid, 0 errors, 0 warnings\n");
+	symlinkSync("/etc", join(directory, "etc"));
+	const { code, out, error } = await portward("validate", directory, ...settings);
+	expect([code, out]).toEqual([1, "1 valid, 1 error, 0 warnings\n"]);
+	expect(error).toContain("etc:1:1: error: the link leads out of the policy directory [link-outside]");
 	const plan = await portward("plan", "--policy-dir", directory, ...settings, "--json");
 	expect(JSON.parse(plan.out).rules).toHaveLength(1);
 });

@@ -135,6 +135,21 @@ test("a vanished directory deletes nothing", () => {
 	expect(enforced(step([], result.lastGood))).toEqual([]);
 });
 
+test("what lay below a directory that cannot be followed stays, and is not missed", () => {
+	const path = "sub";
+	const broken: DiskFile = { ...unreadable(path), documents: parsePolicyFile(path, "").documents };
+	const saved = step([file("sub/a", ok("x")), file("sub/deep/b", ok("y")), file("subway", ok("z"))]).lastGood;
+	const first = step([broken, file("subway", ok("z", "2"))], saved);
+	const expected = ["sub/a:x@1 last-good", "sub/deep/b:y@1 last-good", "subway:z@2 current"];
+	expect(enforced(first)).toEqual(expected);
+	expect(first.statuses.find((status) => status.path === path)?.state).toBe("last-good");
+	// Over a restart as well; and once it can be followed again, it counts.
+	expect(enforced(step([broken, file("subway", ok("z", "2"))], first.lastGood))).toEqual(expected);
+	expect(enforced(step([file("sub/a", ok("x", "3"))], first.lastGood))).toEqual(["sub/a:x@3 current"]);
+	// Where nothing is known of what was there, nothing stands in.
+	expect(step([broken]).statuses.map((status) => status.state)).toEqual(["rejected"]);
+});
+
 test("a typo, a restart and the repair", () => {
 	const broken = step([file("a", openQuote, ok("y")), file("b", ok("z"))], before);
 	const restarted = step([file("a", openQuote, ok("y")), file("b", ok("z"))], broken.lastGood);

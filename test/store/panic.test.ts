@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import {
+	chmodSync,
+	chownSync,
 	mkdirSync,
 	mkdtempSync,
 	readdirSync,
@@ -40,6 +42,38 @@ describe("the record of panic-open", () => {
 		expect(readPanic(directory)).toEqual({ open: false, problem: null });
 		expect(clearPanic(directory)).toEqual({ ok: true, removed: false });
 		expect(readdirSync(directory)).toEqual([]);
+	});
+
+	test("of others than root says nothing: by owner, by mode, by the way to it, at every look", () => {
+		const state = join(directory, "parent", "state");
+		mkdirSync(state, { recursive: true });
+		const path = panicPath(state);
+		const closed = (problem: string) => ({ open: false as const, problem: expect.stringContaining(problem) });
+		for (const make of [() => writePanic(state, "theirs", 1), () => writeFileSync(path, "")]) {
+			make();
+			expect(readPanic(state).open).toBe(true);
+			chownSync(path, 12345, 0);
+			expect(readPanic(state)).toEqual(closed(`${path} is owned by user 12345`));
+			chownSync(path, 0, 0);
+			chmodSync(path, 0o666);
+			expect(readPanic(state)).toEqual(closed(`${path} can be written by others`));
+			chmodSync(path, 0o600);
+			for (const above of [join(directory, "parent"), state]) {
+				chownSync(above, 12345, 0);
+				expect(readPanic(state)).toEqual(closed("the state directory"));
+				expect(readPanic(state, { checkPermissions: false }).open).toBe(true);
+				chownSync(above, 0, 0);
+			}
+			expect(readPanic(state).open).toBe(true);
+			rmSync(path);
+		}
+	});
+
+	test("that nobody would believe is an error when it is written, and resume removes it all the same", () => {
+		chmodSync(directory, 0o777);
+		expect(writePanic(directory, "why", 1)).toContain("can be written by others than root");
+		expect(readPanic(directory).open).toBe(false);
+		expect(clearPanic(directory)).toEqual({ ok: true, removed: true });
 	});
 
 	test("is there no more after it was written twice and cleared once", () => {

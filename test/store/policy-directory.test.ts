@@ -59,8 +59,9 @@ describe("the policy directory", () => {
 		symlinkSync("a.yaml", join(base, "v1", "inside.yaml"));
 		symlinkSync(join(base, "secret.yaml"), join(base, "v1", "outside.yaml"));
 		symlinkSync("/etc", join(base, "v1", "etc"));
-		expect(paths()).toEqual(["a.yaml", "inside.yaml", "outside.yaml"]);
+		expect(paths()).toEqual(["a.yaml", "etc", "inside.yaml", "outside.yaml"]);
 		expect(problemOf("outside.yaml")).toBe("link-outside");
+		expect(problemOf("etc")).toBe("link-outside");
 		mkdirSync(join(base, "v2"));
 		writeFileSync(join(base, "v2", "b.yaml"), "2");
 		symlinkSync("v2", join(base, "next"));
@@ -107,6 +108,46 @@ describe("the policy directory", () => {
 			["good.yaml", "good"],
 			["pipe.yaml", "not-a-file"],
 		]);
+	});
+
+	test("every entry that cannot be followed is a problem at its place, and hides no neighbour", () => {
+		for (const name of ["good", "theirs", "open"]) {
+			mkdirSync(join(directory, name));
+			writeFileSync(join(directory, name, "a.yaml"), name);
+		}
+		chownSync(join(directory, "theirs"), 12345, 0);
+		chmodSync(join(directory, "open"), 0o777);
+		symlinkSync("..", join(directory, "out"));
+		symlinkSync("nowhere", join(directory, "dangling"));
+		symlinkSync("circle", join(directory, "circle"));
+		symlinkSync("theirs/a.yaml", join(directory, "through.yaml"));
+		expect(read().files.map((file) => [file.path, file.problem?.code ?? file.text])).toEqual([
+			["circle", "unreadable-file"],
+			["dangling", "unreadable-file"],
+			["good/a.yaml", "good"],
+			["open", "insecure-permissions"],
+			["out", "link-outside"],
+			["theirs", "insecure-permissions"],
+			["through.yaml", "insecure-permissions"],
+		]);
+		expect(problemOf("theirs", false)).toBeUndefined();
+		expect(read(false).files.find((file) => file.path === "theirs/a.yaml")?.text).toBe("theirs");
+	});
+
+	test("a link to a directory inside is read under the first of its names, once", () => {
+		mkdirSync(join(directory, "z", "deep"), { recursive: true });
+		writeFileSync(join(directory, "z", "deep", "p.yaml"), "p");
+		symlinkSync("z/deep", join(directory, "a"));
+		symlinkSync(join(directory, "z", "deep", "p.yaml"), join(directory, "q.yaml"));
+		expect(paths()).toEqual(["a/p.yaml", "q.yaml"]);
+	});
+
+	test("a parent that others can exchange makes the whole a problem, unless permissions are not checked", () => {
+		writeFileSync(join(directory, "a.yaml"), "1");
+		chownSync(base, 12345, 0);
+		expect(read()).toMatchObject({ files: [], problem: { code: "insecure-permissions" } });
+		expect(read().problem?.message).toContain(`${base}, on the way to the policy directory`);
+		expect(read(false).files).toHaveLength(1);
 	});
 
 	test("a changed file is read again", () => {

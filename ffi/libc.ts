@@ -1,6 +1,6 @@
 /** The C library: the few calls that Bun has no equivalent for. Every wrapper reads errno at once after its call. */
 
-import { type FFIFunction, type Library, type Pointer, read, toArrayBuffer } from "bun:ffi";
+import { type FFIFunction, type Library, type Pointer, ptr, read, toArrayBuffer } from "bun:ffi";
 import { getSystemErrorMap } from "node:util";
 import { checkedInteger, type LibraryFailure, type LibrarySpec, openLibrary } from "./library.ts";
 
@@ -24,7 +24,7 @@ const FUNCTIONS = {
 	syncfs: { args: ["int"], returns: "int" },
 	clock_gettime: { args: ["int", "ptr"], returns: "int" },
 	madvise: { args: ["u64", "u64", "int"], returns: "int" },
-	syscall: { args: ["i64", "i64", "ptr", "i64", "ptr", "u64"], returns: "i64" },
+	syscall: { args: ["i64", "i64", "i64", "i64", "i64", "i64"], returns: "i64" },
 } as const satisfies Record<string, FFIFunction>;
 
 /** Symbols that musl and glibc do not share. */
@@ -196,11 +196,18 @@ export class Libc {
 		to: { readonly fd: number; readonly path: Uint8Array },
 		flags: number,
 	): CallResult {
-		const { syscall } = this.#symbols;
-		return this.#result(
-			"renameat2",
-			Number(syscall(int(number), int(from.fd), from.path, int(to.fd), to.path, int(flags))),
+		return this.systemCall("renameat2", number, [int(from.fd), from.path, int(to.fd), to.path, int(flags)]);
+	}
+
+	/**
+	 * syscall(2), for calls that the C library has no function for: at most five arguments, of which bytes are passed
+	 * by their address. `name` is for the error text.
+	 */
+	systemCall(name: string, number: number, given: readonly (number | Uint8Array)[]): CallResult {
+		const [a = 0, b = 0, c = 0, d = 0, e = 0] = given.map((value) =>
+			typeof value === "number" ? checkedInteger(value, -INT_MAX - 1, 2 ** 32 - 1, "argument") : ptr(value),
 		);
+		return this.#result(name, Number(this.#symbols.syscall(int(number), a, b, c, d, e)));
 	}
 
 	/** errno as the last call of this thread left it, for libraries that tell failures no other way. */

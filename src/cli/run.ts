@@ -1,4 +1,5 @@
 import { sendNow } from "../../ffi/stream.ts";
+import { confine } from "../daemon/confinement.ts";
 import { Daemon, type WorkerName } from "../daemon/daemon.ts";
 import { ServiceManager } from "../daemon/service-manager.ts";
 import { LineOutput, openInheritedOutput } from "../report/line-output.ts";
@@ -92,7 +93,9 @@ async function run(
 		write: (line) => void lines.write([line]),
 	});
 	const manager = new ServiceManager({ environment: process.env, warn: (message) => log.warn(message) });
-	const opened = await Daemon.open({ config, checkPermissions, build, log, createWorker });
+	// Before anything is read that others may have written, and before the first Worker, which inherits it.
+	const confinement = confine(config);
+	const opened = await Daemon.open({ config, checkPermissions, build, log, createWorker, confinement });
 	if (!opened.ok) {
 		io.error(`portward: ${opened.message}\n`);
 		return exit.failure;

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { describeFailsafe } from "../compile/failsafe.ts";
 import { panicReason } from "../daemon/panic-watch.ts";
+import { describeConfinement } from "../report/confinement.ts";
 import { escapeForTerminal } from "../report/terminal.ts";
 import { readPanic } from "../store/panic.ts";
 import { ask, parseJson } from "./client.ts";
@@ -51,6 +52,11 @@ const statusShape = v.object({
 		}),
 	),
 	drift: v.number(),
+	confinement: v.object({
+		systemCalls: v.object({ active: v.boolean(), detail: v.string() }),
+		files: v.object({ active: v.boolean(), detail: v.string() }),
+		writable: v.array(v.string()),
+	}),
 	warnings: v.array(v.string()),
 });
 
@@ -118,6 +124,7 @@ function describe(document: v.InferOutput<typeof statusShape>): string {
 		for (const rule of failsafe)
 			lines.push(`failsafe ${describeFailsafe(rule)}: ${plural(rule.packets, "packet")}`);
 	}
+	lines.push(`the daemon itself ${describeConfinement(document.confinement)}`);
 	if (document.drift > 0) lines.push(`changes by others that were undone: ${document.drift}`);
 	for (const warning of document.warnings) lines.push(`warning: ${warning}`);
 	for (const policy of document.policies) {

@@ -41,6 +41,8 @@ export interface Config {
 		/** Absolute path of a file with a bearer token, or null for none. */
 		readonly tokenFile: string | null;
 	};
+	/** Whether the daemon gives up, for good, what a guard never needs: other programs, modules, most of the file system. */
+	readonly confinement: "enforce" | "off";
 	/** What `portward restore` does at boot when no saved ruleset can be used. */
 	readonly bootPolicy: "last-good" | "block" | "open";
 	/** `required`: every change of the policy directory rolls back unless it is confirmed. */

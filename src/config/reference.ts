@@ -67,6 +67,11 @@ export const settings: readonly Setting[] = [
 		"/var/lib/portward",
 		"what must outlive the process: last good policies, the confirmed ruleset, the control socket",
 	),
+	setting(
+		"confinement",
+		"enforce",
+		"`enforce`: the daemon can run no other program, load no module and write only where its settings say; `off`: the unit's limits alone hold",
+	),
 	setting("nodeLabels", "{}", "labels of this host, for `nodeSelector`"),
 	setting("clusterName", "default", "goes into alerts"),
 	setting(

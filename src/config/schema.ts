@@ -106,6 +106,7 @@ export const configSchema = v.object({
 		),
 		{},
 	),
+	confinement: v.optional(v.picklist(["enforce", "off"], "write enforce or off"), "enforce"),
 	bootPolicy: v.optional(
 		v.picklist(["last-good", "block", "open"], "write last-good, block or open"),
 		"last-good",

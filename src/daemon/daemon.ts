@@ -5,6 +5,7 @@ import { InstanceLock } from "../../ffi/lock.ts";
 import type { Config } from "../config/model.ts";
 import { DriftFilter } from "../observe/drift-filter.ts";
 import { DirectoryWatcher } from "../observe/watch.ts";
+import type { Confinement } from "../report/confinement.ts";
 import type { Logger } from "../report/log.ts";
 import type { DaemonState, Readiness } from "../report/status.ts";
 import { AccountReader } from "./account-reader.ts";
@@ -42,6 +43,8 @@ export interface DaemonOptions {
 	readonly checkPermissions: boolean;
 	readonly build: { readonly version: string; readonly commit: string };
 	readonly log: Logger;
+	/** What this process gave up before. */
+	readonly confinement: Confinement;
 	/** Only src/main.ts can construct Workers: in the compiled file their paths are relative to it. */
 	readonly createWorker: (name: WorkerName) => Worker;
 }
@@ -331,6 +334,7 @@ export class Daemon {
 			interfaces: this.#host.interfaces,
 			rules: this.#accounts.latest.rules,
 			drift: this.#drift.count,
+			confinement: this.#options.confinement,
 			warnings: [
 				...this.#host.warnings,
 				...this.#signature.warnings,

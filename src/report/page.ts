@@ -2,6 +2,7 @@
 
 import { describeFailsafe } from "../compile/failsafe.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
+import { describeConfinement } from "./confinement.ts";
 import { usbSection } from "./device-page.ts";
 import type { DeviceStatus } from "./device-status.ts";
 import { type Html, html, trusted } from "./html.ts";
@@ -94,6 +95,7 @@ function cards(status: StatusDocument): Html {
 		["Generation", numbers.format(network.generation)],
 		["Elements", numbers.format(network.elements)],
 		["Drift repaired", numbers.format(status.drift)],
+		["The daemon", shown(describeConfinement(status.confinement))],
 		["Policies", numbers.format(status.policies.length)],
 	]);
 	const lock = facts([

@@ -4,6 +4,7 @@ import type { PlannedFailsafe } from "../compile/plan.ts";
 import type { Posture } from "../config/model.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { Action, Direction } from "../policy/model.ts";
+import type { Confinement } from "./confinement.ts";
 import type { SignatureState } from "./signature-status.ts";
 
 export interface EnforcerState {
@@ -138,6 +139,8 @@ export interface DaemonState {
 	readonly rules: readonly RuleCount[];
 	/** How often somebody else's change of the table was found and repaired. */
 	readonly drift: number;
+	/** What the daemon cannot do, whoever tells it to. */
+	readonly confinement: Confinement;
 	/** What the operator should know, such as that forwarded traffic is not covered. */
 	readonly warnings: readonly string[];
 	readonly readiness: Readiness;
@@ -163,6 +166,7 @@ export interface StatusDocument {
 	readonly policies: readonly PolicyStatus[];
 	readonly interfaces: readonly InterfaceState[];
 	readonly drift: number;
+	readonly confinement: Confinement;
 	readonly warnings: readonly string[];
 }
 
@@ -228,6 +232,7 @@ export function statusDocument(state: DaemonState): StatusDocument {
 			hint,
 		})),
 		drift: state.drift,
+		confinement: state.confinement,
 		warnings: state.warnings,
 	};
 }

@@ -38,6 +38,7 @@ describe("status", () => {
 				"network: active\n" +
 				"failsafe ingress[0] TCP 22 from 192.0.2.0/24: 9 packets\n" +
 				"usb: active\n" +
+				"the daemon itself runs no other program, loads no module, mounts nothing; writes only below /etc/portward, /var/lib/portward\n" +
 				"np1: enforced, Block, 7 packets (/etc/portward/policies/a.yaml:1)\n",
 		);
 	});

@@ -35,6 +35,7 @@ describe("defaults", () => {
 				tls: null,
 				tokenFile: null,
 			},
+			confinement: "enforce",
 			bootPolicy: "last-good",
 			confirm: "optional",
 			confirmWithin: 60,
@@ -84,6 +85,7 @@ status:
   detail: metrics-only
   tls: {cert: /c.pem, key: /k.pem, clientCa: /ca.pem}
   tokenFile: /token
+confinement: off
 bootPolicy: block
 confirm: required
 confirmWithin: 120
@@ -121,6 +123,7 @@ alerts: {stdout: false, file: /var/log/a.json, fileMaxBytes: 4096, fileKeep: 0, 
 			tls: { cert: "/c.pem", key: "/k.pem", clientCa: "/ca.pem" },
 			tokenFile: "/token",
 		},
+		confinement: "off",
 		bootPolicy: "block",
 		confirm: "required",
 		confirmWithin: 120,

@@ -128,6 +128,11 @@ export function sampleState(overrides: Partial<DaemonState> = {}): DaemonState {
 		rules: [{ policy: "np1", index: 0, direction: "ingress", action: "Block", packets: 7, bytes: 420 }],
 		interfaces: [],
 		drift: 0,
+		confinement: {
+			systemCalls: { active: true, detail: "" },
+			files: { active: true, detail: "" },
+			writable: ["/etc/portward", "/var/lib/portward"],
+		},
 		warnings: [],
 		readiness: { ready: true, body: "enforced: what is on disk" },
 		...overrides,

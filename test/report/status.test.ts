@@ -91,6 +91,11 @@ test("the document has the documented fields, sums of a policy's rules, and no o
 			{ interface: "eth0", reason: "member", bears: "br0", users: ["u"], message: "m", hint: "h" },
 		],
 		drift: 4,
+		confinement: {
+			systemCalls: { active: true, detail: "" },
+			files: { active: true, detail: "" },
+			writable: ["/etc/portward", "/var/lib/portward"],
+		},
 		warnings: ["w"],
 	});
 });

@@ -33,6 +33,11 @@ export interface Status {
 			}[];
 		};
 	};
+	readonly confinement: {
+		readonly systemCalls: { readonly active: boolean; readonly detail: string };
+		readonly files: { readonly active: boolean; readonly detail: string };
+		readonly writable: readonly string[];
+	};
 	readonly policies: readonly {
 		readonly name: string;
 		readonly kind: string;

@@ -9,10 +9,10 @@
 import { writeFileSync } from "node:fs";
 import { Nftables } from "../ffi/nftables.ts";
 import { KernelTable } from "../src/apply/kernel-table.ts";
+import { tableText } from "../src/apply/table-text.ts";
 import { hashFrom } from "../src/compile/hashable.ts";
 import { compileNetwork } from "../src/compile/network.ts";
 import type { NetworkPlan } from "../src/compile/plan.ts";
-import { renderPlan } from "../src/compile/render.ts";
 import { listTable } from "../src/observe/table-listing.ts";
 import type { NetworkPolicy } from "../src/policy/model.ts";
 import { makeCase, warmUpCase } from "./load-cases.ts";
@@ -60,5 +60,5 @@ const milliseconds = performance.now() - start;
 const atoms = policies
 	.flatMap((policy) => [...policy.ingress, ...policy.egress])
 	.reduce((sum, rule) => sum + Math.max(1, rule.peers.length) * Math.max(1, rule.ports.length), 0);
-writeFileSync(file, renderPlan(plan, table));
+writeFileSync(file, tableText(plan, table));
 console.log(JSON.stringify({ milliseconds, atoms, elements: plan.elements }));

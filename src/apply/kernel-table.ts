@@ -4,12 +4,23 @@
  */
 
 import type { NetworkPlan, RulesetForm } from "../compile/plan.ts";
-import { openBaseChains } from "./open-table.ts";
 import {
 	assertBaseChains,
+	type BaseName,
 	baseChain,
+	baseNames,
+	dropBases,
+	leavingChain,
+	misplaced,
+	moveBases,
+	presentBases,
+	rootOf,
+} from "./base-chains.ts";
+import { openBaseChains } from "./open-table.ts";
+import {
 	type CutFlow,
 	collectGarbage,
+	type GuardedPlan,
 	guard,
 	ifAbsent,
 	ifOurs,
@@ -58,6 +69,16 @@ interface Failure {
 	readonly error: string;
 }
 
+/** Whose table it is, and which base chains of ours it has, some with another priority than they must have. */
+type Looked =
+	| {
+			readonly ok: true;
+			readonly state: TableState;
+			readonly misplaced: readonly BaseName[];
+			readonly bases: readonly BaseName[];
+	  }
+	| { readonly ok: false; readonly error: string };
+
 export type OpenResult = { readonly ok: true; readonly opened: boolean } | Failure;
 export type CloseResult = { readonly ok: true; readonly closed: boolean } | Failure;
 
@@ -68,7 +89,7 @@ export class KernelTable {
 	readonly #adopt: AdoptConnections;
 	/** Names that we loaded and still trust; null when the kernel may hold anything. */
 	#known: Set<string> | null = null;
-	#roots: NetworkPlan["roots"] | null = null;
+	#inForce: Pick<NetworkPlan, "roots" | "egressHook"> | null = null;
 
 	/** @param adopt called before a packet meets the first ruleset of a host that had none. */
 	constructor(runner: CommandRunner, list: ListTable, table: string, adopt: AdoptConnections = () => "") {
@@ -85,10 +106,17 @@ export class KernelTable {
 
 	/** Whose table it is. A failing listing is an error text. */
 	inspect(): { ok: true; state: TableState } | { ok: false; error: string } {
+		const looked = this.#look();
+		return looked.ok ? { ok: true, state: looked.state } : looked;
+	}
+
+	#look(): Looked {
 		const listed = this.#list(this.#table);
 		if (!listed.ok) return listed;
-		if (listed.listing === null) return { ok: true, state: "absent" };
-		return { ok: true, state: listed.listing.chains.includes(ownershipMarker) ? "ours" : "foreign" };
+		const { listing } = listed;
+		if (listing === null) return { ok: true, state: "absent", misplaced: [], bases: [] };
+		const state = listing.chains.includes(ownershipMarker) ? "ours" : "foreign";
+		return { ok: true, state, misplaced: misplaced(listing), bases: presentBases(listing) };
 	}
 
 	/**
@@ -103,20 +131,18 @@ export class KernelTable {
 	 * What can be done in a millisecond after somebody changed the table: closes default-drop directions where
 	 * it is gone or has lost rules, and otherwise leads packets past what was put before ours.
 	 */
-	guard(
-		{ defaultDrop, failsafe }: Pick<NetworkPlan, "defaultDrop" | "failsafe">,
-		lostRules: boolean,
-	): ApplyResult {
+	guard(plan: GuardedPlan, lostRules: boolean): ApplyResult {
 		this.#known = null;
-		const inspected = this.inspect();
+		const inspected = this.#look();
 		if (!inspected.ok) return { ok: false, reason: "refused", error: inspected.error };
 		if (inspected.state === "foreign") return this.#foreign();
-		const roots = inspected.state === "ours" && !lostRules ? this.#roots : null;
+		const inForce = inspected.state === "ours" && !lostRules ? this.#inForce : null;
 		const commands =
-			roots === null
-				? guard(this.#table, defaultDrop, failsafe)
-				: swap(this.#table, roots) + assertBaseChains(this.#table);
-		const result = this.#runner.run(this.#only(inspected.state) + commands);
+			inForce === null
+				? guard(this.#table, plan)
+				: swap(this.#table, inForce) + assertBaseChains(this.#table, baseNames(inForce.egressHook));
+		const moved = dropBases(this.#table, inspected.misplaced);
+		const result = this.#runner.run(this.#only(inspected.state) + moved + commands);
 		return result.ok ? { ok: true, loaded: 0 } : this.#refused(result.error);
 	}
 
@@ -125,10 +151,13 @@ export class KernelTable {
 		const known = this.#known;
 		if (known === null) return this.#applyWhole(plan);
 		// Names are digests of content: the same roots are the same ruleset.
-		if (this.#roots?.ingress === plan.roots.ingress && this.#roots.egress === plan.roots.egress) {
+		const before = this.#inForce;
+		if (before?.roots.ingress === plan.roots.ingress && before.roots.egress === plan.roots.egress) {
 			return { ok: true, loaded: 0 };
 		}
-		const result = this.#step(plan, known, ifOurs(this.#table), swap(this.#table, plan.roots));
+		const rehooked = before?.egressHook === plan.egressHook ? [] : baseNames(plan.egressHook);
+		const activate = swap(this.#table, plan) + assertBaseChains(this.#table, rehooked);
+		const result = this.#step(plan, known, ifOurs(this.#table), activate);
 		if (result.ok || result.reason === "foreign") return result;
 		// The kernel no longer holds what we think it does, or it refuses the plan: only a whole load tells which.
 		this.#known = null;
@@ -141,33 +170,40 @@ export class KernelTable {
 	 */
 	open(): OpenResult {
 		this.#known = null;
-		const inspected = this.inspect();
+		const inspected = this.#look();
 		if (!inspected.ok) return this.#refused(inspected.error);
 		if (inspected.state === "absent") return { ok: true, opened: false };
 		if (inspected.state === "foreign") return this.#foreign();
-		const result = this.#runner.run(ifOurs(this.#table) + openBaseChains(this.#table));
+		const moved = dropBases(this.#table, inspected.misplaced);
+		const result = this.#runner.run(
+			ifOurs(this.#table) + moved + openBaseChains(this.#table, inspected.bases),
+		);
 		return result.ok ? { ok: true, opened: true } : this.#refused(result.error);
 	}
 
 	/** Undoes `open`: leads packets to the rules that the table still holds. `closed` is false without a table. */
 	close(): CloseResult {
-		const inspected = this.inspect();
+		const inspected = this.#look();
 		if (!inspected.ok) return this.#refused(inspected.error);
 		if (inspected.state === "absent") return { ok: true, closed: false };
 		if (inspected.state === "foreign") return this.#foreign();
-		const result = this.#runner.run(ifOurs(this.#table) + assertBaseChains(this.#table));
+		const names = new Set<BaseName>([...baseNames(undefined), ...inspected.bases]);
+		const moved = dropBases(this.#table, inspected.misplaced);
+		const result = this.#runner.run(ifOurs(this.#table) + moved + assertBaseChains(this.#table, [...names]));
 		return result.ok ? { ok: true, closed: true } : this.#refused(result.error);
 	}
 
 	/** Whether packets meet a ruleset in the table: base chains that lead to roots that lead to a plan's chains. */
 	isComplete(): boolean {
-		return (["ingress", "egress"] as const).every((direction) => {
-			const base = this.#runner.run(`list chain inet ${this.#table} ${direction}`);
-			const root = this.#runner.run(`list chain inet ${this.#table} root_${direction}`);
-			const { hook, rules } = baseChain(direction);
-			const hooked = base.ok && base.output.includes(hook.split(" priority", 1)[0] ?? hook);
-			return hooked && base.output.includes(rules.at(-1) ?? "") && root.ok && /\bgoto x_/.test(root.output);
-		});
+		return this.#judges("ingress") && (this.#judges("egress") || this.#judges(leavingChain));
+	}
+
+	#judges(name: BaseName): boolean {
+		const base = this.#runner.run(`list chain inet ${this.#table} ${name}`);
+		const root = this.#runner.run(`list chain inet ${this.#table} ${rootOf(name)}`);
+		const { hook, rules } = baseChain(name);
+		const hooked = base.ok && base.output.includes(`type filter hook ${hook} `);
+		return hooked && base.output.includes(rules.at(-1) ?? "") && root.ok && /\bgoto x_/.test(root.output);
 	}
 
 	/**
@@ -175,13 +211,14 @@ export class KernelTable {
 	 * emptied of everything but counters, and loaded.
 	 */
 	replace(plan: NetworkPlan): ApplyResult {
-		const { objects, failsafe } = plan;
-		const closed = this.guard({ defaultDrop: { ingress: true, egress: true }, failsafe }, true);
+		const { objects, failsafe, egressHook } = plan;
+		const closed = this.guard({ defaultDrop: { ingress: true, egress: true }, failsafe, egressHook }, true);
 		if (!closed.ok) return closed;
 		const listed = this.#list(this.#table);
 		if (!listed.ok) return this.#refused(listed.error);
 		const counters = objects.filter((object) => object.kind === "counter").map((object) => object.name);
-		const commands = listed.listing && collectGarbage(this.#table, listed.listing, new Set(counters));
+		const commands =
+			listed.listing && collectGarbage(this.#table, listed.listing, new Set(counters), egressHook);
 		if (commands !== null && commands !== "") {
 			const emptied = this.#runner.run(ifOurs(this.#table) + commands);
 			if (!emptied.ok) return this.#refused(emptied.error);
@@ -197,7 +234,7 @@ export class KernelTable {
 
 	/** Removes our table; true when there was one. */
 	release(): { ok: true; removed: boolean } | { ok: false; reason: "foreign" | "refused"; error: string } {
-		const inspected = this.inspect();
+		const inspected = this.#look();
 		if (!inspected.ok) return { ok: false, reason: "refused", error: inspected.error };
 		if (inspected.state === "absent") return { ok: true, removed: false };
 		if (inspected.state === "foreign") return this.#foreign();
@@ -206,11 +243,15 @@ export class KernelTable {
 	}
 
 	#applyWhole(plan: NetworkPlan): ApplyResult {
-		const inspected = this.inspect();
+		const inspected = this.#look();
 		if (!inspected.ok) return this.#refused(inspected.error);
 		if (inspected.state === "foreign") return this.#foreign();
-		const activate = swap(this.#table, plan.roots) + assertBaseChains(this.#table);
-		const first = inspected.state === "absent" && this.#roots === null;
+		for (const commands of moveBases(this.#table, inspected.misplaced)) {
+			const moved = this.#runner.run(ifOurs(this.#table) + skeleton(this.#table) + commands);
+			if (!moved.ok) return this.#refused(moved.error);
+		}
+		const activate = swap(this.#table, plan) + assertBaseChains(this.#table, baseNames(plan.egressHook));
+		const first = inspected.state === "absent" && this.#inForce === null;
 		const prepare = this.#only(inspected.state) + skeleton(this.#table);
 		return this.#step(plan, new Set(), prepare, activate, first);
 	}
@@ -236,7 +277,7 @@ export class KernelTable {
 		if (!activated.ok) return this.#refused(activated.error);
 		const names = new Set(plan.objects.map((object) => object.name));
 		this.#known = names;
-		this.#roots = plan.roots;
+		this.#inForce = { roots: plan.roots, egressHook: plan.egressHook };
 		return { ok: true, loaded: missing.length, ...(unadopted === "" ? {} : { unadopted }) };
 	}
 
@@ -246,11 +287,11 @@ export class KernelTable {
 	 */
 	collect(): string {
 		const keep = this.#known;
-		if (keep === null) return "";
+		if (keep === null || this.#inForce === null) return "";
 		const listed = this.#list(this.#table);
 		if (!listed.ok) return listed.error;
 		if (listed.listing === null) return "the table has gone";
-		const commands = collectGarbage(this.#table, listed.listing, keep);
+		const commands = collectGarbage(this.#table, listed.listing, keep, this.#inForce.egressHook);
 		if (commands === "") return "";
 		const result = this.#runner.run(ifOurs(this.#table) + commands);
 		return result.ok ? "" : result.error;

@@ -1,9 +1,6 @@
 /** What opens our table in an emergency, as nft commands. */
 
-import type { Direction } from "../policy/model.ts";
-import { baseChain } from "./transaction.ts";
-
-const directions: readonly Direction[] = ["ingress", "egress"];
+import { type BaseName, baseNames, leavingChain, refill } from "./base-chains.ts";
 
 /** One libnftables context. */
 interface Runner {
@@ -18,22 +15,22 @@ const comment = "opened by portward panic-open";
  * The rules, sets and counters stay as they are, so that asserting the base
  * chains puts everything back. A base chain that is missing is made: a hook
  * that accepts does no harm, and a transaction that fails would open nothing.
+ * `present`: those that are there.
  */
-export function openBaseChains(table: string): string {
-	return directions
-		.map(
-			(direction) =>
-				`add chain inet ${table} ${direction} { ${baseChain(direction).hook} }\n` +
-				`flush chain inet ${table} ${direction}\n` +
-				`add rule inet ${table} ${direction} accept comment "${comment}"\n`,
-		)
-		.join("");
+export function openBaseChains(table: string, present: readonly BaseName[]): string {
+	const names = new Set<BaseName>([...baseNames(undefined), ...present]);
+	return [...names].map((name) => refill(table, name, [`accept comment "${comment}"`])).join("");
 }
 
 /** Whether our base chains accept every packet. */
 export function isOpen(runner: Runner, table: string): boolean {
-	return directions.every((direction) => {
-		const listed = runner.run(`list chain inet ${table} ${direction}`);
-		return listed.ok && listed.output.includes(comment);
-	});
+	const listed = (name: BaseName) => runner.run(`list chain inet ${table} ${name}`);
+	const leaving = listed(leavingChain);
+	return (
+		baseNames(undefined).every((name) => {
+			const chain = listed(name);
+			return chain.ok && chain.output.includes(comment);
+		}) &&
+		(!leaving.ok || leaving.output.includes(comment))
+	);
 }

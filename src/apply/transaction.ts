@@ -9,9 +9,13 @@
  * and never again; they end in nothing, the swapped-in roots hold the verdicts.
  */
 
-import type { NetworkPlan, NftObject } from "../compile/plan.ts";
+import type { EgressHook, NetworkPlan, NftObject } from "../compile/plan.ts";
 import { endedChain } from "../compile/render.ts";
 import type { Direction, Family } from "../policy/model.ts";
+import { assertBaseChains, baseNames, dropBases, leavingChain, rootOf } from "./base-chains.ts";
+
+/** What leads to a plan's chains; the last one is empty unless the plan judges what leaves there. */
+const roots = ["root_ingress", "root_egress", rootOf(leavingChain)] as const;
 
 /** An empty chain that says whose table it is; older nft has no comments on tables. */
 export const ownershipMarker = "owned_by_portward";
@@ -21,17 +25,13 @@ export const skeletonChains: readonly string[] = [
 	ownershipMarker,
 	"ingress",
 	"egress",
-	"root_ingress",
-	"root_egress",
+	...roots,
 	endedChain("ingress"),
 	endedChain("egress"),
 ];
 
 /** Flows that a new Block ended: remote address, protocol, remote port, local port. */
 export const cutSets: Readonly<Record<Family, string>> = { 4: "cut4", 6: "cut6" };
-
-/** Later than `filter`, so that other tables' drops have been made and counted there. */
-const priority = 10;
 
 /** How long the tuple of an ended flow stays refused, and how many there can be. */
 const cutTimeout = "1h";
@@ -75,7 +75,7 @@ export function ifAbsent(table: string): string {
 
 /** Everything of the table but the base chains: nothing here is reached by a packet yet. */
 export function skeleton(table: string): string {
-	return `table inet ${table} {\n${stableObjects()}\tchain root_ingress {\n\t}\n\tchain root_egress {\n\t}\n}\n`;
+	return `table inet ${table} {\n${stableObjects()}${roots.map((name) => `\tchain ${name} {\n\t}\n`).join("")}}\n`;
 }
 
 /** Loads objects beside what is there; naming a counter that exists keeps its values. */
@@ -83,55 +83,29 @@ export function load(table: string, objects: readonly NftObject[]): string {
 	return `table inet ${table} {\n${objects.map((object) => object.text).join("")}}\n`;
 }
 
-/** Points the stable roots at a plan's chains. */
-export function swap(table: string, roots: NetworkPlan["roots"]): string {
-	return directions
-		.map(
-			(direction) =>
-				`flush chain inet ${table} root_${direction}\n` +
-				`add rule inet ${table} root_${direction} ${rootRule(direction, roots)}\n`,
-		)
-		.join("");
-}
-
-/** What a root holds while a plan is in force. */
-export function rootRule(direction: Direction, roots: NetworkPlan["roots"]): string {
-	return `goto ${roots[direction]}`;
-}
-
-/** A base chain: where it hooks in, and its rules. They never change. */
-export function baseChain(direction: Direction): {
-	readonly hook: string;
-	readonly rules: readonly string[];
-} {
-	const [hook, loopback] = direction === "ingress" ? ["input", "iif"] : ["output", "oif"];
-	return {
-		hook: `type filter hook ${hook} priority ${priority}; policy accept;`,
-		rules: [
-			`${loopback} lo accept`,
-			"ct state vmap { established : accept, related : accept }",
-			`jump root_${direction}`,
-		],
-	};
-}
-
 /**
- * Makes the base chains what they must be, whether they are there or not.
- * Flushing and refilling a chain in one transaction is atomic for packets as
- * long as no set is made in it.
+ * Points the stable roots at a plan's chains. What an earlier plan judged in the chain for leaving packets it judges
+ * there until garbage is collected: a packet that is between the two hooks now meets one of them.
  */
-export function assertBaseChains(table: string): string {
-	return directions
-		.map((direction) => {
-			const { hook, rules } = baseChain(direction);
-			return (
-				`add chain inet ${table} ${direction} { ${hook} }\n` +
-				`flush chain inet ${table} ${direction}\n` +
-				rules.map((rule) => `add rule inet ${table} ${direction} ${rule}\n`).join("")
-			);
-		})
+export function swap(table: string, plan: Pick<NetworkPlan, "roots" | "egressHook">): string {
+	return rootRules(plan)
+		.map(([root, rule]) => `flush chain inet ${table} ${root}\nadd rule inet ${table} ${root} ${rule}\n`)
 		.join("");
 }
+
+/** What the roots hold while a plan is in force. */
+export function rootRules({
+	roots,
+	egressHook,
+}: Pick<NetworkPlan, "roots" | "egressHook">): readonly (readonly [root: string, rule: string])[] {
+	const ingress = [rootOf("ingress"), `goto ${roots.ingress}`] as const;
+	const egress = `goto ${roots.egress}`;
+	if (egressHook !== "postrouting") return [ingress, [rootOf("egress"), egress]];
+	return [ingress, [rootOf("egress"), "accept"], [rootOf(leavingChain), egress]];
+}
+
+/** What the guard has to know of a plan. */
+export type GuardedPlan = Pick<NetworkPlan, "defaultDrop" | "failsafe" | "egressHook">;
 
 /**
  * Closes the directions whose unmatched packets are dropped, with nothing but
@@ -140,20 +114,17 @@ export function assertBaseChains(table: string): string {
  * IPv6 neighbour discovery and failsafe flows go on, or the host would be off
  * its link and out of reach.
  */
-export function guard(
-	table: string,
-	defaultDrop: NetworkPlan["defaultDrop"],
-	failsafe: NetworkPlan["failsafe"],
-): string {
+export function guard(table: string, { defaultDrop, failsafe, egressHook }: GuardedPlan): string {
 	const counters = failsafe.map(({ counter }) => `add counter inet ${table} ${counter}\n`).join("");
-	const roots = directions
+	const closed = directions
 		.map((direction) => {
 			const rules = defaultDrop[direction] ? closedRules(direction, failsafe) : [];
-			const added = rules.map((rule) => `add rule inet ${table} root_${direction} ${rule}\n`).join("");
-			return `flush chain inet ${table} root_${direction}\n${added}`;
+			const root = rootOf(direction === "egress" && egressHook === "postrouting" ? leavingChain : direction);
+			return rules.map((rule) => `add rule inet ${table} ${root} ${rule}\n`).join("");
 		})
 		.join("");
-	return skeleton(table) + counters + roots + assertBaseChains(table);
+	const emptied = roots.map((root) => `flush chain inet ${table} ${root}\n`).join("");
+	return skeleton(table) + counters + emptied + closed + assertBaseChains(table, baseNames(egressHook));
 }
 
 /** What a root holds that drops every new flow that is neither failsafe nor neighbour discovery. */
@@ -170,6 +141,8 @@ function closedRules(direction: Direction, failsafe: NetworkPlan["failsafe"]): s
 /** What the kernel holds in our table, by name. */
 export interface TableListing {
 	readonly chains: readonly string[];
+	/** Of the base chains. */
+	readonly priorities?: Readonly<Record<string, number>>;
 	readonly sets: readonly string[];
 	readonly maps: readonly string[];
 	readonly counters: readonly string[];
@@ -180,12 +153,26 @@ export interface TableListing {
  * chains are emptied first, which undoes every reference, so the order of the
  * rest does not matter. "" when there is nothing to delete.
  */
-export function collectGarbage(table: string, present: TableListing, keep: ReadonlySet<string>): string {
-	const spared = new Set([...skeletonChains, ...Object.values(cutSets), ...directions.map(cutCounter)]);
+export function collectGarbage(
+	table: string,
+	present: TableListing,
+	keep: ReadonlySet<string>,
+	egressHook: EgressHook,
+): string {
+	const spared = new Set<string>([
+		leavingChain,
+		...skeletonChains,
+		...Object.values(cutSets),
+		...directions.map(cutCounter),
+	]);
 	const garbage = (names: readonly string[]) => names.filter((name) => !keep.has(name) && !spared.has(name));
 	const chains = garbage(present.chains);
 	const line = (verb: string) => (name: string) => `${verb} inet ${table} ${name}\n`;
+	const unused = egressHook !== "postrouting" && present.chains.includes(leavingChain);
 	return [
+		...(unused
+			? [`flush chain inet ${table} ${rootOf(leavingChain)}\n`, dropBases(table, [leavingChain])]
+			: []),
 		...chains.map(line("flush chain")),
 		...garbage(present.maps).map(line("delete map")),
 		...garbage(present.sets).map(line("delete set")),
@@ -232,7 +219,7 @@ function cutCounter(direction: Direction): string {
 	return `cut_${direction}`;
 }
 
-/** Whether concatenated interval maps, and maps of counters by keys under a netmask, load; made and deleted in one transaction, so that nobody ever sees it. */
+/** Whether concatenated interval maps, maps of counters by keys under a netmask, and the names of a VRF's members load; made and deleted in one transaction, so that nobody ever sees it. */
 export function probeConcatenation(scratch: string): string {
 	return (
 		`add table inet ${scratch}\n` +
@@ -241,6 +228,7 @@ export function probeConcatenation(scratch: string): string {
 		`add map inet ${scratch} h { type ipv4_addr . inet_proto . inet_service : counter; size 1; }\n` +
 		`add chain inet ${scratch} c\n` +
 		`add rule inet ${scratch} c counter name ip saddr & 255.255.255.0 . meta l4proto . th dport map @h accept\n` +
+		`add rule inet ${scratch} c meta sdifname "x" accept\n` +
 		`delete table inet ${scratch}\n`
 	);
 }

@@ -1,8 +1,6 @@
-import { baseChain, rootRule, stableObjects } from "../apply/transaction.ts";
+import { tableText } from "../apply/table-text.ts";
 import { compileNetwork } from "../compile/network.ts";
-import type { NetworkPlan } from "../compile/plan.ts";
 import { compileOptions } from "../daemon/policy-engine.ts";
-import type { Direction } from "../policy/model.ts";
 import { type Command, exit } from "./command.ts";
 import { hasError, printDiagnostics } from "./diagnostics.ts";
 import { parseOnlyOptions, policyOptions } from "./options.ts";
@@ -40,28 +38,3 @@ export const render: Command = {
 		return hasError(diagnostics) ? exit.failure : exit.ok;
 	},
 };
-
-const directions: readonly Direction[] = ["ingress", "egress"];
-
-/** The whole table with a plan in force, as the steps of src/apply leave it. `table` is a checked identifier. */
-export function tableText(plan: NetworkPlan, table: string): string {
-	const counters = plan.objects.filter((object) => object.kind === "counter");
-	const others = plan.objects.filter((object) => object.kind !== "counter");
-	const objects = [...counters, ...others].map((object) => indent(object.text));
-	const chains = directions.flatMap((direction) => {
-		const { hook, rules } = baseChain(direction);
-		return [
-			chain(`root_${direction}`, [rootRule(direction, plan.roots)]),
-			chain(direction, [hook, ...rules]),
-		];
-	});
-	return `table inet ${table} {\n${[stableObjects(), ...objects, ...chains].join("\n")}}\n`;
-}
-
-function chain(name: string, lines: readonly string[]): string {
-	return indent(`chain ${name} {\n${lines.map((line) => `\t${line}\n`).join("")}}\n`);
-}
-
-function indent(text: string): string {
-	return text.replace(/^(?=.)/gm, "\t");
-}

@@ -10,6 +10,12 @@ import type { Action, Direction, Transport } from "../policy/model.ts";
 /** `concatenated`: interval sets over concatenations (kernel 5.6+). `nested`: plain interval maps only. */
 export type RulesetForm = "concatenated" | "nested";
 
+/**
+ * Where egress is judged. `postrouting` where rules name interfaces: in `output` the interface is the one of before any
+ * translation or rerouting. Undefined is `output`, as in rulesets that earlier versions saved.
+ */
+export type EgressHook = "output" | "postrouting" | undefined;
+
 export interface NftObject {
 	readonly kind: "counter" | "set" | "map" | "chain";
 	/** Unique in the table, [a-z0-9_]+. */
@@ -67,6 +73,7 @@ export interface NetworkPlan {
 	readonly objects: readonly NftObject[];
 	/** The chains that the stable base chains jump to. Each ends in a terminal verdict of its own. */
 	readonly roots: Readonly<Record<Direction, string>>;
+	readonly egressHook?: EgressHook;
 	readonly rules: readonly CompiledRule[];
 	/** Sum over objects. */
 	readonly elements: number;

@@ -5,7 +5,7 @@
  */
 
 import type { Direction, Family } from "../policy/model.ts";
-import { addEssentials } from "./essentials.ts";
+import { acceptRelated, addEssentials } from "./essentials.ts";
 import { type LookupContext, stepRules } from "./lookups.ts";
 import { ObjectStore } from "./objects.ts";
 import type { CompiledRule, NetworkPlan, RulesetForm } from "./plan.ts";
@@ -19,6 +19,10 @@ export interface RenderOptions {
 	/** Cells from which on blocks of one length go into a hash table, 1 or more. */
 	readonly hashFrom: number;
 	readonly essentials: boolean;
+	/** What becomes of packets that belong to another flow; `policy` where it is left out. */
+	readonly related?: "policy" | "accept";
+	/** What becomes of packets that belong to no flow where a direction has rules; `drop` where it is left out. */
+	readonly invalidPackets?: "drop" | "accept";
 	/** 1..65535. */
 	readonly nflogGroup: number;
 	/** Packets per second that one rule hands to NFLOG, and the burst before the limit holds. */
@@ -60,6 +64,7 @@ export function renderModel(model: NetworkModel, options: RenderOptions): Render
 	const plan: NetworkPlan = {
 		objects,
 		roots: { ingress, egress },
+		...(namesInterfaces(model.egress) ? { egressHook: "postrouting" as const } : {}),
 		rules,
 		elements: objects.reduce((sum, object) => sum + object.elements, 0),
 		allowlistMode: both((program) => program.allowlistMode),
@@ -67,6 +72,21 @@ export function renderModel(model: NetworkModel, options: RenderOptions): Render
 		failsafe: [...model.ingress.failsafe, ...model.egress.failsafe].map(({ planned }) => planned),
 	};
 	return { plan, cost };
+}
+
+/**
+ * What a packet's interface is looked up by, the first that a rule names. In a VRF a packet comes in by the VRF, as the
+ * kernel has it, and by the member that it really came by; what kernels without `concatenated` forms do not know.
+ */
+function interfaceNames(direction: Direction, form: RulesetForm): readonly string[] {
+	if (direction === "egress") return ["oifname"];
+	return form === "concatenated" ? ["meta sdifname", "iifname"] : ["iifname"];
+}
+
+/** Whether any rule of a direction looks at the interface. */
+function namesInterfaces(program: DirectionProgram): boolean {
+	const { literals, prefixes, failsafe } = program;
+	return literals.length + prefixes.length > 0 || failsafe.some(({ match }) => match.interface !== null);
 }
 
 /** The chain that counts, logs and decides packets of one rule. */
@@ -139,19 +159,29 @@ function renderDirection(
 		rendered.set(steps, verdict);
 		return verdict;
 	};
-	const name = direction === "ingress" ? "iifname" : "oifname";
+	const judges = program.rules.length > 0 || program.posture !== null;
+	const invalid = options.invalidPackets === "accept" ? "" : " drop";
 	// The family is asked first: every comparison that a flow is spared counts.
 	const root = (family: Family): string => {
 		const rules = options.essentials ? [...addEssentials(store, direction, family)] : [];
-		rules.push(`ct state invalid counter name "invalid_${direction}" drop`);
+		if (options.related === "accept") rules.push(...acceptRelated(family));
+		// Without any rule nothing is dropped: hosts on asymmetric paths see half of their flows.
+		if (judges) rules.push(`ct state invalid counter name "invalid_${direction}"${invalid}`);
 		const failsafe = program.failsafe.filter(({ match }) => (match.cidr?.family ?? family) === family);
-		rules.push(...failsafe.map(({ planned }) => planned.text), `jump ${endedChain(direction)}`);
+		for (const { match, planned } of failsafe) {
+			rules.push(planned.text);
+			const member = direction === "ingress" && match.interface !== null && options.form === "concatenated";
+			if (member) rules.push(planned.text.replace(/^iifname/, "meta sdifname"));
+		}
+		rules.push(`jump ${endedChain(direction)}`);
 		const literals = program.literals.map(
 			(literal) => `"${literal.name}" : ${sequence(literal.sequences, family)}`,
 		);
-		if (literals.length > 0) rules.push(`${name} vmap { ${literals.join(", ")} }`);
-		for (const prefix of program.prefixes) {
-			rules.push(`${name} "${prefix.name}*" ${sequence(prefix.sequences, family)}`);
+		for (const name of interfaceNames(direction, options.form)) {
+			if (literals.length > 0) rules.push(`${name} vmap { ${literals.join(", ")} }`);
+			for (const prefix of program.prefixes) {
+				rules.push(`${name} "${prefix.name}*" ${sequence(prefix.sequences, family)}`);
+			}
 		}
 		return store.add("chain", [...rules, sequence(program.others, family)]);
 	};
@@ -161,25 +191,4 @@ function renderDirection(
 /** The chain of the table's stable part that drops what belongs to ended connections; empty while there are none. */
 export function endedChain(direction: Direction): string {
 	return `ended_${direction}`;
-}
-
-/** What the roots refer to in the table's stable part. */
-const stableChains = (["ingress", "egress"] as const).map(
-	(direction) => `chain ${endedChain(direction)} {\n}\n`,
-);
-
-/** A whole table with this plan's rules in force, as `portward render` prints it. `table` is a checked identifier. */
-export function renderPlan(plan: NetworkPlan, table: string): string {
-	const hooks = (["ingress", "egress"] as const).map((direction) => {
-		const [hook, meta] = direction === "ingress" ? ["input", "iif"] : ["output", "oif"];
-		return (
-			`chain ${hook} {\n\ttype filter hook ${hook} priority 10; policy accept;\n\t${meta} lo accept\n` +
-			`\tct state vmap { established : accept, related : accept }\n\tgoto ${plan.roots[direction]}\n}\n`
-		);
-	});
-	const counters = plan.objects.filter((object) => object.kind === "counter");
-	const others = plan.objects.filter((object) => object.kind !== "counter");
-	const texts = [...counters, ...others].map((object) => object.text);
-	const body = [...stableChains, ...texts, ...hooks].join("\n");
-	return `table inet ${table} {\n${body.replace(/^(?=.)/gm, "\t")}}\n`;
 }

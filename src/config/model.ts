@@ -24,6 +24,10 @@ export interface Config {
 	/** `direction`: an Allow counts for its own direction. `host`: for both, as the reference does. */
 	readonly allowlistScope: "direction" | "host";
 	readonly essentials: boolean;
+	/** What becomes of packets that belong to another flow, as a helper of connection tracking finds them. */
+	readonly related: "policy" | "accept";
+	/** What becomes of packets that belong to no flow, in a direction that has rules. */
+	readonly invalidPackets: "drop" | "accept";
 	/** nftables table of family inet; [A-Za-z_][A-Za-z0-9_]{0,63}. */
 	readonly table: string;
 	/** 1..65535. */

@@ -31,6 +31,16 @@ export const settings: readonly Setting[] = [
 	),
 	setting("essentials", "true", "always accept what a host needs to stay on its network"),
 	setting(
+		"related",
+		"policy",
+		"`policy`: policies judge what belongs to another flow, as data connections of FTP and TFTP do; `accept`: it passes where a helper of connection tracking expects it",
+	),
+	setting(
+		"invalidPackets",
+		"drop",
+		"`drop` or `accept`: whether packets that belong to no flow are dropped, where a direction has rules, or judged like others",
+	),
+	setting(
 		"failsafe.ingress",
 		"[]",
 		"new flows that no policy can refuse, each a rule of `protocol`, `cidr` (the remote end), `port` and `interface`",

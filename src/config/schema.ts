@@ -72,6 +72,8 @@ export const configSchema = v.object({
 	clusterName: v.optional(labelText, "default"),
 	allowlistScope: v.optional(v.picklist(["direction", "host"], "write direction or host"), "direction"),
 	essentials: v.optional(flag, true),
+	related: v.optional(v.picklist(["policy", "accept"], "write policy or accept"), "policy"),
+	invalidPackets: v.optional(v.picklist(["drop", "accept"], "write drop or accept"), "drop"),
 	table: v.optional(
 		v.pipe(v.string(tableHint), v.regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, tableHint)),
 		"kubearmor",

@@ -79,6 +79,7 @@ const saved = v.object({
 				}),
 			),
 			roots: both(name),
+			egressHook: v.optional(v.picklist(["output", "postrouting"])),
 			rules: v.array(rule),
 			elements: number,
 			allowlistMode: both(v.boolean()),

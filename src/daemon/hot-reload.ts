@@ -12,6 +12,8 @@ const hot = [
 	"nodeLabels",
 	"allowlistScope",
 	"essentials",
+	"related",
+	"invalidPackets",
 	"failsafe",
 	"maxElements",
 	"confirmWithin",

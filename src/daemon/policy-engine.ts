@@ -46,6 +46,8 @@ export function compileOptions(config: Config, epoch: string, form: RulesetForm)
 		enforcement: config.enforcement,
 		allowlistScope: config.allowlistScope,
 		essentials: config.essentials,
+		related: config.related,
+		invalidPackets: config.enforcement === "audit" ? "accept" : config.invalidPackets,
 		failsafe: config.failsafe,
 		nflogGroup: config.nflogGroup,
 		maxElements: config.maxElements,

@@ -24,6 +24,8 @@ const NFT_MSG_GETOBJ = 19;
 /** NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, NFTA_SET_TABLE and NFTA_OBJ_TABLE are all 1. */
 const NFTA_TABLE = 1;
 const NFTA_CHAIN_NAME = 3;
+const NFTA_CHAIN_HOOK = 4;
+const NFTA_HOOK_PRIORITY = 2;
 const NFTA_SET_NAME = 2;
 const NFTA_SET_FLAGS = 3;
 const NFTA_OBJ_NAME = 2;
@@ -34,6 +36,8 @@ const NFT_OBJECT_COUNTER = 1;
 
 export interface TableNames {
 	readonly chains: readonly string[];
+	/** Of the base chains, by name. */
+	readonly priorities: Readonly<Record<string, number>>;
 	/** Named sets only. */
 	readonly sets: readonly string[];
 	readonly maps: readonly string[];
@@ -48,10 +52,12 @@ export function listTable(
 	if (!opened.ok) return opened;
 	const names = {
 		chains: [] as string[],
+		priorities: Object.create(null) as Record<string, number>,
 		sets: [] as string[],
 		maps: [] as string[],
 		counters: [] as string[],
 	};
+	const hook = new AttributeTable(NFTA_HOOK_PRIORITY);
 	let present = false;
 	try {
 		const error =
@@ -59,7 +65,11 @@ export function listTable(
 				present = true;
 			}) ??
 			dump(opened.socket, 2, NFT_MSG_GETCHAIN, table, (attributes) => {
-				names.chains.push(attributes.text(NFTA_CHAIN_NAME) ?? "");
+				const name = attributes.text(NFTA_CHAIN_NAME) ?? "";
+				names.chains.push(name);
+				const priority = hook.readNested(attributes, NFTA_CHAIN_HOOK).u32(NFTA_HOOK_PRIORITY);
+				// Signed, in network order.
+				if (priority !== null) names.priorities[name] = priority | 0;
 			}) ??
 			dump(opened.socket, 3, NFT_MSG_GETSET, table, (attributes) => {
 				const flags = attributes.u32(NFTA_SET_FLAGS) ?? 0;
@@ -90,7 +100,7 @@ function dump(
 	const request = new MessageWriter(type, NLM_F_REQUEST | NLM_F_DUMP, sequence)
 		.familyHeader(NFPROTO_INET)
 		.finish();
-	const attributes = new AttributeTable(NFTA_SET_FLAGS);
+	const attributes = new AttributeTable(NFTA_CHAIN_HOOK);
 	const answer = ask(socket, request, sequence);
 	for (;;) {
 		const step = answer.next();

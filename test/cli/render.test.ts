@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { assertBaseChains, load, skeleton, swap } from "../../src/apply/transaction.ts";
-import { tableText } from "../../src/cli/render.ts";
+import { assertBaseChains, baseNames } from "../../src/apply/base-chains.ts";
+import { tableText } from "../../src/apply/table-text.ts";
+import { load, skeleton, swap } from "../../src/apply/transaction.ts";
 import type { NetworkPlan } from "../../src/compile/plan.ts";
 import { block, policy, port } from "../system/support/case.ts";
 
@@ -51,7 +52,7 @@ describe("render", () => {
 		expect(listing).toContain('comment "web ingress[0] Allow"');
 		expect(listing).toContain('comment "dns egress[0] Audit"');
 		expect(listing).toContain('comment "DefaultPosture ingress Block"');
-		expect(listing).toContain("type filter hook input priority filter + 10; policy accept;");
+		expect(listing).toContain("type filter hook input priority 20; policy accept;");
 	});
 
 	test("what it prints is what the daemon's three steps leave in the kernel", () => {
@@ -68,7 +69,11 @@ describe("render", () => {
 			defaultDrop: { ingress: false, egress: false },
 			failsafe: [],
 		};
-		const steps = skeleton("t") + load("t", plan.objects) + swap("t", plan.roots) + assertBaseChains("t");
+		const steps =
+			skeleton("t") +
+			load("t", plan.objects) +
+			swap("t", plan) +
+			assertBaseChains("t", baseNames(plan.egressHook));
 		expect(blocks(kernelListing(tableText(plan, "t")))).toEqual(blocks(kernelListing(steps)));
 	});
 

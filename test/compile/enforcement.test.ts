@@ -1,9 +1,9 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
+import { tableText } from "../../src/apply/table-text.ts";
 import { explain } from "../../src/compile/explain.ts";
 import { type CompileOptions, compileNetwork } from "../../src/compile/network.ts";
 import { decidePacket } from "../../src/compile/program.ts";
-import { renderPlan } from "../../src/compile/render.ts";
 import type { NetworkPolicy } from "../../src/policy/model.ts";
 import { packets, policySets } from "./generate.ts";
 import { options } from "./options.ts";
@@ -23,7 +23,7 @@ test("with enforcement audit the same rule decides, and where it would block, it
 		fc.property(policySets, fc.array(packets, { minLength: 20, maxLength: 40 }), (policies, sample) => {
 			const enforced = compiled(policies, {});
 			const audited = compiled(policies, { enforcement: "audit" });
-			const table = parseTable(renderPlan(audited.plan, "t"));
+			const table = parseTable(tableText(audited.plan, "t"));
 			for (const packet of sample) {
 				const { action, rule } = decidePacket(enforced.model, packet);
 				const found = decidePacket(audited.model, packet);
@@ -31,7 +31,7 @@ test("with enforcement audit the same rule decides, and where it would block, it
 				expect(found.action).toBe(action === "Block" ? "Audit" : action);
 				expect(found.rule?.wouldBe).toBe(action === "Block" ? "Block" : undefined);
 				expect(explain(audited.model, packet).rule).toBe(found.rule);
-				expect(simulate(table, audited.plan.roots[packet.direction], packet)).toEqual({
+				expect(simulate(table, packet)).toEqual({
 					verdict: "accept",
 					rule: found.rule?.id ?? null,
 				});

@@ -3,9 +3,9 @@
 import { expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { tableText } from "../../src/apply/table-text.ts";
 import type { Failsafe } from "../../src/compile/failsafe.ts";
 import { compileNetwork } from "../../src/compile/network.ts";
-import { renderPlan } from "../../src/compile/render.ts";
 import type { NetworkPolicy } from "../../src/policy/model.ts";
 import { cidr, policy, rule } from "./build.ts";
 import { options } from "./options.ts";
@@ -53,7 +53,7 @@ for (const [name, policies] of Object.entries(sets)) {
 				...(name === "failsafe" ? { failsafe } : {}),
 			});
 			if (!result.ok) throw new Error(result.diagnostics[0]?.message);
-			const text = renderPlan(result.plan, "kubearmor");
+			const text = tableText(result.plan, "kubearmor");
 			const file = join(import.meta.dir, "golden", `${name}.${form}.nft`);
 			if (process.env.UPDATE_GOLDEN === "1") writeFileSync(file, text);
 			expect(text).toBe(readFileSync(file, "utf8"));

@@ -25,6 +25,8 @@ describe("defaults", () => {
 			clusterName: "default",
 			allowlistScope: "direction",
 			essentials: true,
+			related: "policy",
+			invalidPackets: "drop",
 			table: "kubearmor",
 			nflogGroup: 9755,
 			maxElements: 1_000_000,
@@ -76,6 +78,8 @@ nodeLabels: {role: database, "example.org/tier": "1"}
 clusterName: prod
 allowlistScope: host
 essentials: false
+related: accept
+invalidPackets: accept
 table: portward_1
 nflogGroup: 1
 maxElements: 100000000
@@ -113,6 +117,8 @@ alerts: {stdout: false, file: /var/log/a.json, fileMaxBytes: 4096, fileKeep: 0, 
 		clusterName: "prod",
 		allowlistScope: "host",
 		essentials: false,
+		related: "accept",
+		invalidPackets: "accept",
 		table: "portward_1",
 		nflogGroup: 1,
 		maxElements: 100_000_000,

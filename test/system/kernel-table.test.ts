@@ -104,6 +104,7 @@ describe("our table in the kernel", () => {
 				"ended_ingress",
 				"ended_egress",
 			]),
+			priorities: { ingress: 20, egress: 120 },
 			sets: ["cut4", "cut6"],
 			maps: ["m_g2"],
 			counters: expect.arrayContaining(["cut_ingress", "cut_egress", "c_rule"]),
@@ -134,10 +135,12 @@ describe("our table in the kernel", () => {
 		kernel.apply(plan("g1"));
 		expect(command("nft", "list", "chain", "inet", "kubearmor", "ingress")).toBe(
 			"table inet kubearmor {\n\tchain ingress {\n" +
-				"\t\ttype filter hook input priority filter + 10; policy accept;\n" +
-				'\t\tiif "lo" accept\n\t\tct state vmap { established : accept, related : accept }\n\t\tjump root_ingress\n\t}\n}\n',
+				"\t\ttype filter hook input priority 20; policy accept;\n" +
+				'\t\tiif "lo" accept\n\t\tct state established accept\n\t\tjump root_ingress\n\t}\n}\n',
 		);
-		expect(command("nft", "list", "chain", "inet", "kubearmor", "egress")).toContain('oif "lo" accept');
+		expect(command("nft", "list", "chain", "inet", "kubearmor", "egress")).toContain(
+			'oif "lo" fib daddr type local accept',
+		);
 	});
 
 	test("a counter keeps its value over generations and a restart", () => {

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { tableText } from "../../src/apply/table-text.ts";
 import { probeConcatenation } from "../../src/apply/transaction.ts";
 import { compileNetwork } from "../../src/compile/network.ts";
-import { renderPlan } from "../../src/compile/render.ts";
 import { parsePolicyFile } from "../../src/policy/parse.ts";
 import { options } from "../compile/options.ts";
 
@@ -43,7 +43,7 @@ test.each(["concatenated", "nested"] as const)("the %s form needs no table of pr
 	if (parsed?.kind !== "KubeArmorNetworkPolicy") throw new Error("the sample does not parse");
 	const compiled = compileNetwork([parsed], { ...options, form });
 	if (!compiled.ok) throw new Error("the sample does not compile");
-	expect(loadWithoutNames(renderPlan(compiled.plan, "t"))).toBe("");
+	expect(loadWithoutNames(tableText(compiled.plan, "t"))).toBe("");
 });
 
 test("the probe needs none either, and a name would not do", () => {

@@ -52,6 +52,38 @@ static uint32_t crc32c(const uint8_t *data, size_t length)
 }
 
 /* The header of the packet's protocol and its payload. */
+/* The packet that an ICMP error is about, which went the other way; it carries the tag. */
+static size_t build_quote(const struct packet *packet, uint8_t *out)
+{
+	bool v4 = packet->family == AF_INET;
+	size_t header = v4 ? 20 : 40;
+	memset(out, 0, header);
+	if (v4) {
+		out[0] = 0x45;
+		put16(out + 2, 36);
+		out[8] = 64;
+		out[9] = PROTO_UDP;
+		memcpy(out + 12, packet->destination, 4);
+		memcpy(out + 16, packet->quoted, 4);
+		put16(out + 10, checksum(sum(out, 20, 0)));
+	} else {
+		out[0] = 0x60;
+		put16(out + 4, 16);
+		out[6] = PROTO_UDP;
+		out[7] = 64;
+		memcpy(out + 8, packet->destination, 16);
+		memcpy(out + 24, packet->quoted, 16);
+	}
+	uint8_t *udp = out + header;
+	put16(udp, packet->quoted_source_port);
+	put16(udp + 2, packet->quoted_destination_port);
+	put16(udp + 4, 16);
+	put16(udp + 6, 0);
+	memcpy(udp + 8, magic, 4);
+	put32(udp + 12, packet->tag);
+	return header + 16;
+}
+
 static size_t build_transport(const struct packet *packet, uint8_t *out)
 {
 	switch (packet->protocol) {
@@ -90,10 +122,12 @@ static size_t build_transport(const struct packet *packet, uint8_t *out)
 		for (int i = 0; i < 4; i++) out[8 + i] = (uint8_t)(crc >> (8 * i));
 		return 32;
 	case PROTO_ICMP:
+	case PROTO_IGMP:
 	case PROTO_ICMPV6:
 		memset(out, 0, 24);
 		out[0] = packet->icmp_type;
 		out[1] = packet->icmp_code;
+		if (packet->quotes) return 8 + build_quote(packet, out + 8);
 		put16(out + 4, packet->source_port);
 		put16(out + 6, 1);
 		memcpy(out + 8, magic, 4);
@@ -116,7 +150,8 @@ static void set_checksum(const struct packet *packet, uint8_t *transport, size_t
 		uint16_t value = checksum(sum(transport, length, pseudo));
 		put16(transport + 6, value ? value : 0xffff);
 	}
-	if (packet->protocol == PROTO_ICMP) put16(transport + 2, checksum(sum(transport, length, 0)));
+	if (packet->protocol == PROTO_ICMP || packet->protocol == PROTO_IGMP)
+		put16(transport + 2, checksum(sum(transport, length, 0)));
 	if (packet->protocol == PROTO_ICMPV6) put16(transport + 2, checksum(sum(transport, length, pseudo)));
 }
 
@@ -221,8 +256,13 @@ bool transport_tag(uint8_t protocol, const uint8_t *data, size_t length, uint32_
 		return *tag = get32(data + 16), true;
 	}
 	size_t offset = protocol == PROTO_TCP                                                          ? 20
-			: protocol == PROTO_UDP || protocol == PROTO_ICMP || protocol == PROTO_ICMPV6 ? 8
-												       : 0;
+			: protocol == PROTO_UDP || protocol == PROTO_ICMP || protocol == PROTO_ICMPV6 ||
+					  protocol == PROTO_IGMP
+				? 8
+				: 0;
+	/* The tag of an error is in what it quotes: behind its own header, and those of IP and UDP. */
+	if ((protocol == PROTO_ICMP || protocol == PROTO_ICMPV6) && length >= 24 && memcmp(data + 8, magic, 4) != 0)
+		offset = protocol == PROTO_ICMP ? 36 : 56;
 	/* A first fragment of TCP ends before its payload; the sequence number is the tag as well. */
 	if (protocol == PROTO_TCP && length >= 8 && length < 28) return *tag = get32(data + 4), true;
 	if (length < offset + 8 || memcmp(data + offset, magic, 4) != 0) return false;

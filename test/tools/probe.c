@@ -10,7 +10,7 @@
  * REMOTE is the address at the peer's end, whatever it is: `in` packets are
  * injected as frames, and `out` packets caught as frames. PORT is the
  * destination port. Options: sport=N hl=N type=N code=N ack fragments hbh rt
- * dst afrag.
+ * dst afrag quote=PORT,ADDRESS,PORT.
  *
  * `in` packets have passed when a raw socket in GUARDED sees them, which is
  * behind the input hook. A frame of another EtherType sent after them tells
@@ -197,6 +197,20 @@ static void settle(void)
 	drain_receivers();
 }
 
+/* PORT,ADDRESS,PORT: a UDP packet that the receiver sent from the first port to the second one of the address. */
+static void parse_quote(const char *text, struct packet *packet)
+{
+	char address[64];
+	unsigned source, destination;
+	int family;
+	if (sscanf(text, "%u,%63[^,],%u", &source, address, &destination) != 3 ||
+	    !parse_address(address, &family, packet->quoted) || family != packet->family)
+		die("bad quote %s", text);
+	packet->quotes = true;
+	packet->quoted_source_port = (uint16_t)source;
+	packet->quoted_destination_port = (uint16_t)destination;
+}
+
 static void parse_option(const char *text, struct packet *packet, bool *fragments)
 {
 	unsigned value = 0;
@@ -204,6 +218,7 @@ static void parse_option(const char *text, struct packet *packet, bool *fragment
 	else if (sscanf(text, "hl=%u", &value) == 1) packet->hop_limit = (uint8_t)value;
 	else if (sscanf(text, "type=%u", &value) == 1) packet->icmp_type = (uint8_t)value;
 	else if (sscanf(text, "code=%u", &value) == 1) packet->icmp_code = (uint8_t)value;
+	else if (strncmp(text, "quote=", 6) == 0) parse_quote(text + 6, packet);
 	else if (strcmp(text, "ack") == 0) packet->ack = true;
 	else if (strcmp(text, "hbh") == 0) packet->hop_by_hop = true;
 	else if (strcmp(text, "rt") == 0) packet->routing = true;

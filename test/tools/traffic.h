@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-enum { PROTO_ICMP = 1, PROTO_TCP = 6, PROTO_UDP = 17, PROTO_ICMPV6 = 58, PROTO_SCTP = 132 };
+enum { PROTO_ICMP = 1, PROTO_IGMP = 2, PROTO_TCP = 6, PROTO_UDP = 17, PROTO_ICMPV6 = 58, PROTO_SCTP = 132 };
 
 /* Longest packet that is built: a header, extension headers and a little payload. */
 enum { PACKET_MAX = 512, ETHERNET_HEADER = 14 };
@@ -20,7 +20,11 @@ struct packet {
 	uint16_t source_port, destination_port;
 	uint32_t tag; /* Carried where the receiver finds it again; see packet_tag. */
 	uint8_t hop_limit;
-	uint8_t icmp_type, icmp_code; /* With PROTO_ICMP and PROTO_ICMPV6 alone. */
+	uint8_t icmp_type, icmp_code; /* With PROTO_ICMP, PROTO_ICMPV6 and PROTO_IGMP alone. */
+	/* ICMP errors: quotes a UDP packet that the error's receiver sent, from and to these ports, to this address. */
+	bool quotes;
+	uint8_t quoted[16];
+	uint16_t quoted_source_port, quoted_destination_port;
 	bool hop_by_hop, routing, destination_options; /* IPv6 extension headers, in that order. */
 	bool atomic_fragment; /* An IPv6 fragment header around the whole. */
 	bool ack; /* TCP: ACK in place of SYN. */

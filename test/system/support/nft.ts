@@ -4,7 +4,7 @@ import { KernelTable } from "../../../src/apply/kernel-table.ts";
 import type { Namespace } from "./netns.ts";
 
 interface Listed {
-	readonly chain?: { readonly name: string };
+	readonly chain?: { readonly name: string; readonly prio?: number };
 	readonly set?: { readonly name: string };
 	readonly map?: { readonly name: string };
 	readonly counter?: { readonly name: string };
@@ -32,6 +32,9 @@ export function kernelTable(namespace: Namespace, table: string): KernelTable {
 				ok: true,
 				listing: {
 					chains: names((one) => one.chain),
+					priorities: Object.fromEntries(
+						nftables.flatMap(({ chain }) => (chain?.prio === undefined ? [] : [[chain.name, chain.prio]])),
+					),
 					sets: names((one) => one.set),
 					maps: names((one) => one.map),
 					counters: names((one) => one.counter),

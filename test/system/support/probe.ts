@@ -17,8 +17,10 @@ export interface Probe {
 	readonly local?: string;
 	readonly sourcePort?: number;
 	readonly hopLimit?: number;
-	/** ICMP type and code; an echo request when absent. */
+	/** ICMP type and code; an echo request when absent. The type of IGMP, too. */
 	readonly icmp?: { readonly type: number; readonly code?: number };
+	/** ICMP errors: the UDP packet that they are about, which their receiver sent. */
+	readonly quote?: { readonly from: number; readonly to: string; readonly port: number };
 	/** TCP: an ACK out of nowhere in place of a SYN. */
 	readonly ack?: boolean;
 	/** Sent as two fragments, the ports in the first. */
@@ -42,6 +44,7 @@ function line(lab: Lab, probe: Probe): string {
 		...(probe.sourcePort === undefined ? [] : [`sport=${probe.sourcePort}`]),
 		...(probe.hopLimit === undefined ? [] : [`hl=${probe.hopLimit}`]),
 		...(probe.icmp === undefined ? [] : [`type=${probe.icmp.type}`, `code=${probe.icmp.code ?? 0}`]),
+		...(probe.quote === undefined ? [] : [`quote=${probe.quote.from},${probe.quote.to},${probe.quote.port}`]),
 		...(probe.ack ? ["ack"] : []),
 		...(probe.fragments ? ["fragments"] : []),
 		...(probe.extensions ?? []).map((name) => extensionOption[name]),

@@ -20,6 +20,8 @@ Installs portward, or upgrades it while its rules stay in force.
   --url URL          or download it, with curl or wget; PORTWARD_URL does the same
   --public-key FILE  verify the signature of the release with this Ed25519 public
                      key in PEM; needs openssl 3.0 or later
+  --allow-downgrade  install a version that is older than the one that is there
+  --allow-expired    install a release after the day on which it expires
   --failsafe-ssh     in a config that is newly written, always let SSH in from the
                      address of this session, whatever the policies say
   --dry-run          say each step and change nothing
@@ -190,11 +192,69 @@ fetch_release() {
 		say "the signature of the release is good"
 	fi
 	get_verified "portward-$target.gz" || fail "the release at $origin has no portward for $target"
+	check_age
 	for name in $units config.yaml; do
 		get_verified "$name" || fail "the release at $origin has no $name"
 	done
 	has_manual=
 	if get_verified portward.8; then has_manual=1; fi
+}
+
+# fact NAME: a value of the release's manifest.json, which is one of the files that are signed.
+fact() { sed -n "s/^  \"$1\": \"\([^\"]*\)\",\{0,1\}\$/\1/p" "$work/manifest.json"; }
+
+# older A B: whether version A comes before version B, as Semantic Versioning orders them, for MAJOR.MINOR.PATCH with
+# or without a suffix. Of two suffixes neither counts as older.
+older() {
+	[ "$1" != "$2" ] || return 1
+	left=${1%%[-+]*} right=${2%%[-+]*}
+	for _ in 1 2 3; do
+		a=${left%%.*} b=${right%%.*}
+		[ "$a" = "$b" ] || { [ "$a" -lt "$b" ] && return 0 || return 1; }
+		left=${left#*.} right=${right#*.}
+	done
+	case $1:$2 in
+	*-*:*-*) return 1 ;;
+	*-*:*) return 0 ;;
+	esac
+	return 1
+}
+
+is_version() {
+	case $1 in
+	'' | *[!0-9A-Za-z.+-]*) return 1 ;;
+	esac
+	numbers=${1%%[-+]*}
+	case $numbers in
+	*.*.*.* | .* | *. | *..* | *[!0-9.]*) return 1 ;;
+	*.*.*) return 0 ;;
+	esac
+	return 1
+}
+
+# Whoever can serve an old release, which was signed in its day, brings its faults back; whoever holds back new ones keeps them.
+check_age() {
+	get_verified manifest.json || fail "the release at $origin has no manifest.json"
+	offered=$(fact version)
+	is_version "$offered" || fail "manifest.json of the release at $origin says no version"
+	expires=$(fact expires)
+	case $expires in
+	[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9])
+		days_end=$(echo "$expires" | tr -d -)
+		if [ "$(date -u +%Y%m%d)" -gt "$days_end" ]; then
+			[ -n "$allow_expired" ] ||
+				fail "the release $offered expired on $expires: get a newer one, or use --allow-expired (is this host's clock right?)"
+			say "note: the release $offered expired on $expires"
+		fi
+		;;
+	*) [ -n "$allow_expired" ] || fail "the release $offered does not say when it expires: get a newer one, or use --allow-expired" ;;
+	esac
+	installed=$("$root/usr/local/bin/portward" version 2>/dev/null | sed -n '1s/^portward \([^ ]*\) .*/\1/p') || installed=
+	if is_version "$installed" && older "$offered" "$installed"; then
+		[ -n "$allow_downgrade" ] ||
+			fail "the release has version $offered, which is older than $installed, which is installed: use --allow-downgrade if you mean it"
+		say "note: version $offered replaces the newer version $installed"
+	fi
 }
 
 # Where the release is: said, or beside this script, or as stamped.
@@ -284,8 +344,12 @@ put() {
 	step "write $root$2" place "$1" "$root$2" "$3"
 }
 
+# Under a name of its own, made beside the target: nobody has put a link there before.
 place() {
-	mkdir -p "$(dirname "$2")" && cp "$1" "$2.new" && chmod "$3" "$2.new" && mv -f "$2.new" "$2"
+	mkdir -p "$(dirname "$2")" && beside=$(mktemp "$2.XXXXXX") || return 1
+	if cat "$1" >"$beside" && chmod "$3" "$beside" && mv -f "$beside" "$2"; then return 0; fi
+	rm -f "$beside"
+	return 1
 }
 
 make_directory() { mkdir -p "$1" && chmod "$2" "$1"; }
@@ -298,7 +362,10 @@ write_config() {
 
 # The release's executable beside the one that runs; it has to run here, and to understand the settings.
 stage_executable() {
-	make_directory "$root/usr/local/bin" 0755 && gzip -dc "$work/portward-$target.gz" >"$staged" && chmod 0755 "$staged" || return 1
+	make_directory "$root/usr/local/bin" 0755 && stage=$(mktemp -d "$root/usr/local/bin/.portward.XXXXXX") || return 1
+	staged=$stage/new
+	previous=$stage/previous
+	gzip -dc "$work/portward-$target.gz" >"$staged" && chmod 0755 "$staged" || return 1
 	version=$("$staged" version 2>&1) || fail "portward does not run on this host: $version"
 	case $version in
 	"portward "*) ;;
@@ -411,7 +478,9 @@ and run this again"
 }
 
 remove_files() {
-	rm -f "$root/usr/local/bin/portward" "$staged" "$previous" "$root/usr/local/share/man/man8/portward.8"
+	rm -f "$root/usr/local/bin/portward" "$root/usr/local/share/man/man8/portward.8"
+	# What an installation that was killed left there.
+	rm -rf "$root"/usr/local/bin/.portward.??????
 	for name in $units; do rm -f "$root/etc/systemd/system/${name#systemd/}"; done
 	rmdir "$root/etc/systemd/system/nftables.service.d" 2>/dev/null || true
 	rmdir "$root/usr/local/share/man/man8" 2>/dev/null || true
@@ -451,6 +520,7 @@ main() {
 	set -eu
 	umask 022
 	from='' url='' public_key='' root='' dry_run='' purge='' failsafe='' failsafe_ssh='' task=install work=''
+	allow_downgrade='' allow_expired='' stage='' staged='' previous=''
 	units="systemd/portward.service systemd/portward-restore.service systemd/nftables.service.d/portward.conf"
 	while [ $# -gt 0 ]; do
 		case $1 in
@@ -464,6 +534,8 @@ main() {
 			esac
 			shift
 			;;
+		--allow-downgrade) allow_downgrade=1 ;;
+		--allow-expired) allow_expired=1 ;;
 		--failsafe-ssh) failsafe_ssh=1 ;;
 		--dry-run) dry_run=1 ;;
 		--uninstall) task=uninstall ;;
@@ -479,15 +551,13 @@ main() {
 	root=${root%/}
 	[ -z "$public_key" ] || [ -r "$public_key" ] || wrong "--public-key $public_key cannot be read"
 	[ -z "$purge" ] || [ $task = uninstall ] || wrong "--purge goes with --uninstall"
-	staged=$root/usr/local/bin/.portward.new
-	previous=$root/usr/local/bin/.portward.previous
 	if [ $task = uninstall ]; then
 		uninstall_portward
 		return 0
 	fi
 	identify
 	work=$(mktemp -d)
-	trap 'rm -rf "$work"; rm -f "$staged" "$previous"' EXIT
+	trap 'rm -rf "$work" ${stage:+"$stage"}' EXIT
 	trap 'exit 1' HUP INT TERM
 	install_portward
 }

@@ -1,10 +1,11 @@
 /**
  * Makes release/VERSION/: everything that a host needs which cannot reach anything else.
  *
- *   bun scripts/release.ts [--out DIR] [--native] [--key FILE] [--url URL]
+ *   bun scripts/release.ts [--out DIR] [--native] [--days N] [--key FILE] [--url URL]
  *
  *   --out DIR    where to, instead of release/VERSION; what was there is replaced
  *   --native     the executable for this kind of machine alone
+ *   --days N     the release expires so many days after its commit (400); install.sh then asks for --allow-expired
  *   --key FILE   an Ed25519 private key in PEM, which signs SHA256SUMS
  *   --url URL    where the folder will be served; install.sh downloads from there unless told otherwise
  *
@@ -55,6 +56,7 @@ const { values } = parseArgs({
 	options: {
 		out: { type: "string", default: join("release", version) },
 		native: { type: "boolean", default: false },
+		days: { type: "string", default: "400" },
 		key: { type: "string" },
 		url: { type: "string" },
 	},
@@ -64,6 +66,8 @@ const lock = await readLock(root);
 const native = nativeTarget();
 if (values.native && native === undefined)
 	fail(`there is no target for ${process.platform} on ${process.arch}`);
+const days = Number(values.days);
+if (!Number.isInteger(days) || days < 1 || days > 36_500) fail(`--days ${values.days}: write 1 to 36500`);
 const { url } = values;
 // It goes into a shell script between single quotes.
 if (url !== undefined && !/^https?:\/\/[A-Za-z0-9._~:/@%+[\]-]+$/u.test(url))
@@ -193,6 +197,10 @@ try {
 		name: "portward",
 		version,
 		commit: builtCommit,
+		// Who serves an old release for ever keeps its faults in use. Without a commit, from today on.
+		expires: new Date((date === null ? Date.now() : Date.parse(date)) + days * 86_400_000)
+			.toISOString()
+			.slice(0, 10),
 		bun: Bun.version,
 		targets: outcomes,
 	});

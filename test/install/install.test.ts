@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import {
 	appendFileSync,
+	chmodSync,
 	cpSync,
 	existsSync,
 	mkdirSync,
@@ -426,6 +427,100 @@ describe("the signature", () => {
 		expect(result.error).toContain(message);
 		expect(sandbox.snapshot()).toEqual(before);
 	});
+});
+
+describe("the age of a release", () => {
+	/** A copy of the release whose manifest says something else; signed by nobody. */
+	function aged(name: string, change: (manifest: Record<string, unknown>) => object): string {
+		const folder = altered(name);
+		const manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8"));
+		const text = `${JSON.stringify(change(manifest), null, 2)}\n`;
+		writeFileSync(join(folder, "manifest.json"), text);
+		const sums = join(folder, "SHA256SUMS");
+		const digest = new Bun.SHA256().update(text).digest("hex");
+		const listed = readFileSync(sums, "utf8").replace(/^[0-9a-f]{64}(?= {2}manifest\.json$)/mu, digest);
+		writeFileSync(sums, listed);
+		return folder;
+	}
+	const says = (version: string) => `#!/bin/sh\necho "portward ${version} (abc) linux/x64 bun 1"\n`;
+	const attempt = (folder: string, installed: string, ...argv: string[]) => {
+		using sandbox = new Sandbox();
+		if (installed !== "") {
+			sandbox.write("usr/local/bin/portward", says(installed));
+			chmodSync(join(sandbox.root, "usr/local/bin/portward"), 0o755);
+		}
+		return { ...sandbox.run(script, ["--from", folder, "--dry-run", ...argv]), calls: sandbox.calls() };
+	};
+
+	test.each([
+		["0.1.0", "0.2.0", true],
+		["0.9.9", "0.10.0", true],
+		["9.0.0", "10.0.0", true],
+		["1.0.0-rc.1", "1.0.0", true],
+		["1.0.0", "1.0.0-rc.1", false],
+		["0.2.0", "0.2.0", false],
+		["0.10.0", "0.9.9", false],
+		["0.1.0", "", false],
+	])("%s in place of %s is a downgrade: %p", (offered, installed, older) => {
+		const folder = aged(`aged-${offered}-${installed}`, (manifest) => ({ ...manifest, version: offered }));
+		const refused = attempt(folder, installed);
+		expect(refused.code).toBe(older ? 1 : 0);
+		if (!older) return;
+		expect(refused.error).toContain(`version ${offered}, which is older than ${installed}`);
+		expect(refused.error).toContain("--allow-downgrade");
+		expect(refused.calls).toEqual([]);
+		const allowed = attempt(folder, installed, "--allow-downgrade");
+		expect(allowed.code).toBe(0);
+		expect(allowed.out).toContain(`version ${offered} replaces the newer version ${installed}`);
+	});
+
+	test.each(["2001-01-01", "", "2999-99", "2001-01-01; touch /x"])(
+		"a release that expires %p asks for --allow-expired",
+		(expires) => {
+			const name = `expires-${expires.replaceAll(/\W/gu, "-")}`;
+			const folder = aged(name, (manifest) => ({ ...manifest, expires }));
+			expect(attempt(folder, "")).toMatchObject({
+				code: 1,
+				error: expect.stringContaining("--allow-expired"),
+			});
+			expect(attempt(folder, "", "--allow-expired").code).toBe(0);
+		},
+	);
+
+	test.each(["", "one", "1.2", "1.2.3.4", "1.x.3", "1..3", "$(id)", "1.2.3;id"])(
+		"%p is no version to hold anything against",
+		(version) => {
+			const folder = aged(`version-${version.replaceAll(/\W/gu, "-")}`, (manifest) => ({
+				...manifest,
+				version,
+			}));
+			expect(attempt(folder, "0.1.0", "--allow-downgrade")).toMatchObject({
+				code: 1,
+				error: expect.stringContaining("says no version"),
+			});
+		},
+	);
+
+	test("the version and the day are among the files that are signed", () => {
+		expect(readFileSync(join(real, "SHA256SUMS"), "utf8")).toMatch(/^[0-9a-f]{64} {2}manifest\.json$/mu);
+		const manifest = JSON.parse(readFileSync(join(real, "manifest.json"), "utf8"));
+		expect(manifest.expires).toMatch(/^\d{4}-\d{2}-\d{2}$/u);
+	});
+});
+
+test("a link that somebody put where a new file is made is not followed", () => {
+	using sandbox = new Sandbox();
+	const victim = join(sandbox.directory, "victim");
+	writeFileSync(victim, "as it was");
+	for (const path of ["etc/systemd/system/portward.service.new", "usr/local/bin/.portward.new"]) {
+		symlinkSync(victim, join(sandbox.root, path));
+	}
+	expect(install(sandbox).code).toBe(0);
+	expect(readFileSync(victim, "utf8")).toBe("as it was");
+	const left = readdirSync(join(sandbox.root, "usr/local/bin")).filter((name) =>
+		/^\.portward\.\w{6}$/u.test(name),
+	);
+	expect(left).toEqual([]);
 });
 
 describe("the release comes", () => {

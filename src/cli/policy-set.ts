@@ -42,7 +42,7 @@ export function readPolicySet(paths: readonly string[], config: Config): PolicyS
 			seen.add(resolve(file));
 			if (problem && file === path) unread = true;
 			if (problem) diagnostics.push({ file, line: 1, column: 1, path: "", severity: "error", ...problem });
-			else documents.push(...parsePolicyFile(file, text).documents);
+			else documents.push(...parsePolicyFile(file, text, config).documents);
 		}
 	}
 	const duplicates = findDuplicateNames(documents);

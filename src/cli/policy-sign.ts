@@ -66,7 +66,10 @@ function parseSerial(text: string): number {
 	return serial;
 }
 
-/** What a host would find wrong with the policies, of the very bytes that are signed. */
+/**
+ * What a host would find wrong with the policies, of the very bytes that are signed. Whether
+ * documents of other products are passed over is for the settings of the host to say.
+ */
 function check(directory: string, read: PolicyDirectory): Diagnostic[] {
 	const place = (file: string) => ({ file, line: 1, column: 1, path: "", severity: "error" as const });
 	if (read.problem !== null) return [{ ...place(directory), ...read.problem }];
@@ -80,7 +83,7 @@ function check(directory: string, read: PolicyDirectory): Diagnostic[] {
 			const message = "the file is not UTF-8";
 			diagnostics.push({ ...place(file), code: "bad-encoding", message, hint: "save it as UTF-8" });
 		}
-		documents.push(...parsePolicyFile(file, text).documents);
+		documents.push(...parsePolicyFile(file, text, { ignoreUnknownKinds: true }).documents);
 	}
 	const duplicates = findDuplicateNames(documents).values();
 	return [...diagnostics, ...documents.flatMap((document) => document.diagnostics), ...duplicates];

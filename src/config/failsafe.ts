@@ -1,9 +1,10 @@
 /** The failsafe rules of the configuration: flows that no policy can refuse. */
 
 import * as v from "valibot";
-import { parseCidr } from "../policy/cidr.ts";
-import { isPlainInterface, parseInterface } from "../policy/iface.ts";
-import type { FailsafeRule, PortRange, Transport } from "../policy/model.ts";
+import { parseBlock } from "../policy/block.ts";
+import { formatCidr } from "../policy/cidr.ts";
+import { parseInterface } from "../policy/iface.ts";
+import type { Cidr, FailsafeRule, InterfaceMatch, PortRange, Transport } from "../policy/model.ts";
 import { lookupService } from "../policy/services.ts";
 
 /** Rules are asked one after the other for each new flow, so there are few. */
@@ -24,11 +25,14 @@ const cidrHint = "write an address block such as 192.168.10.0/28 or 2001:db8::/6
 
 const cidr = v.pipe(
 	v.string(cidrHint),
-	v.transform((text) => {
-		const parsed = parseCidr(text);
-		return parsed.ok && !parsed.hostBits ? parsed.cidr : null;
+	v.rawTransform(({ dataset, addIssue, NEVER }): Cidr => {
+		const parsed = parseBlock(dataset.value, "leave cidr out to accept any address");
+		if (parsed.ok && !parsed.hostBits) return parsed.cidr;
+		addIssue({
+			message: parsed.ok ? `write ${formatCidr(parsed.cidr)}, without host bits` : parsed.hint || cidrHint,
+		});
+		return NEVER;
 	}),
-	v.check((parsed) => parsed !== null, cidrHint),
 );
 
 const interfaceHint =
@@ -36,11 +40,14 @@ const interfaceHint =
 
 const interfaceName = v.pipe(
 	v.string(interfaceHint),
-	v.transform((text) => {
-		const parsed = parseInterface(text);
-		return parsed.ok && parsed.match !== "any" && isPlainInterface(parsed.match.name) ? parsed.match : null;
+	v.rawTransform(({ dataset, addIssue, NEVER }): InterfaceMatch => {
+		const parsed = parseInterface(dataset.value);
+		if (parsed.ok && parsed.match !== "any") return parsed.match;
+		addIssue({
+			message: parsed.ok ? "leave interface out for every interface" : parsed.hint || interfaceHint,
+		});
+		return NEVER;
 	}),
-	v.check((parsed) => parsed !== null, interfaceHint),
 );
 
 interface Written {

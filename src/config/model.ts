@@ -17,6 +17,8 @@ export interface Config {
 	/** Whether boot keyboards that were there at this boot's first start are spared unless an entry names HID. */
 	readonly protectConsoleKeyboard: boolean;
 	readonly policyDir: string;
+	/** Documents of other products among the policies are passed over instead of refused. */
+	readonly ignoreUnknownKinds: boolean;
 	readonly stateDir: string;
 	/** As configured; the system labels come from src/select. */
 	readonly nodeLabels: Readonly<Record<string, string>>;

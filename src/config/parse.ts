@@ -8,11 +8,12 @@ import { isMap, isNode, isScalar, isSeq, type ParsedNode } from "yaml";
 import type { Diagnostic, Place } from "../policy/diagnostic.ts";
 import { NodeReader } from "../policy/nodes.ts";
 import type { Path } from "../policy/path.ts";
-import { quote } from "../policy/suggest.ts";
+import { printable, quote } from "../policy/suggest.ts";
 import { Lines, parseSyntax, splitDocuments } from "../policy/syntax.ts";
 import type { Config } from "./model.ts";
 import { configSchema, isStatusAddress, shapeAt, statusAddressHint } from "./schema.ts";
 import { statusRefusal } from "./status-access.ts";
+import { warnOfSettings } from "./warnings.ts";
 
 /** The settings, or every reason why there are none. */
 export type ConfigResult =
@@ -74,7 +75,7 @@ export function parseConfig(file: string, text: string): ConfigResult {
 	if (result.success && !reader.failed) {
 		const config: Config = result.output;
 		reportRefusedStatus(reader, first.syntax.contents, config);
-		warnOfAudit(reader, first.syntax.contents, config);
+		warnOfSettings(reader, first.syntax.contents, config);
 		return { ok: true, config, diagnostics: reader.diagnostics };
 	}
 	for (const issue of result.issues ?? []) {
@@ -131,27 +132,29 @@ function reportRefusedStatus(reader: NodeReader, contents: ParsedNode, { status 
 	reader.error(isParsed(node) ? node : contents, path, "status-refused", refusal.message, refusal.hint);
 }
 
-function warnOfAudit(reader: NodeReader, contents: ParsedNode, { enforcement }: Config): void {
-	if (enforcement !== "audit" || !isMap(contents)) return;
-	const node: unknown = contents.get("enforcement", true);
-	const message = "no policy refuses anything, neither by a Block nor by a posture: it is only alerted";
-	const hint = "write enforcement: enforce once the alerts tell what you expect";
-	const path: Path = { parent: null, key: "enforcement" };
-	reader.warn(isParsed(node) ? node : contents, path, "enforcement-audit", message, hint);
-}
-
 type Issue = v.InferIssue<typeof configSchema>;
 
 function reportIssue(reader: NodeReader, contents: ParsedNode, issue: Issue): void {
 	let node: ParsedNode = contents;
 	let path: Path | null = null;
+	let written = true;
 	for (const item of issue.path ?? []) {
 		const key = typeof item.key === "number" ? item.key : String(item.key);
 		path = { parent: path, key };
 		const next: unknown = isMap(node) || isSeq(node) ? node.get(key, true) : undefined;
+		written = isParsed(next);
 		if (isParsed(next)) node = next;
 	}
-	reader.error(node, path, "bad-setting", `${issue.received} is not allowed here`, issue.message);
+	// What the schema received may be the outcome of a step before; the file has what was written.
+	const found = written ? shown(node) : "nothing";
+	reader.error(node, path, "bad-setting", `${found} is not allowed here`, issue.message);
+}
+
+function shown(node: ParsedNode): string {
+	if (isMap(node)) return "a mapping";
+	if (isSeq(node)) return "a list";
+	if (!isScalar(node)) return "an alias";
+	return typeof node.value === "string" ? quote(node.value) : printable(node.source ?? String(node.value));
 }
 
 /** A path as keys and indices from the root. */

@@ -73,6 +73,11 @@ export const settings: readonly Setting[] = [
 	),
 	setting("policyDir", "/etc/portward/policies", "read with its subdirectories: `.yaml`, `.yml`, `.json`"),
 	setting(
+		"ignoreUnknownKinds",
+		"false",
+		"`true`: pass over documents of other products in policyDir (kustomization.yaml, values.yaml) instead of refusing them",
+	),
+	setting(
 		"stateDir",
 		"/var/lib/portward",
 		"what must outlive the process: last good policies, the confirmed ruleset, the control socket",

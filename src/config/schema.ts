@@ -67,6 +67,7 @@ export const configSchema = v.object({
 	presentDevices: v.optional(v.picklist(["apply", "audit"], "write apply or audit, in lower case"), "apply"),
 	protectConsoleKeyboard: v.optional(flag, true),
 	policyDir: v.optional(absolutePath, "/etc/portward/policies"),
+	ignoreUnknownKinds: v.optional(flag, false),
 	stateDir: v.optional(absolutePath, "/var/lib/portward"),
 	nodeLabels: v.optional(labels, {}),
 	clusterName: v.optional(labelText, "default"),

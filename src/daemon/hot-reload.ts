@@ -10,6 +10,7 @@ const hot = [
 	"presentDevices",
 	"protectConsoleKeyboard",
 	"nodeLabels",
+	"ignoreUnknownKinds",
 	"allowlistScope",
 	"essentials",
 	"related",

@@ -75,7 +75,7 @@ export class PolicyEngine {
 	readonly #signed: SignedPolicies;
 	readonly #store: LastGoodStore;
 	readonly #connections = new Connections();
-	#parsed = new Map<string, { text: string; file: ParsedFile }>();
+	#parsed = new Map<string, { text: string; ignores: boolean; file: ParsedFile }>();
 	/** In force, or read from the state directory by the first reload. */
 	#lastGood: readonly LastGood[] | null = null;
 	/** Found by the last reload, to be kept once it is in force. */
@@ -113,7 +113,7 @@ export class PolicyEngine {
 		hostname: string = this.#settings.hostname,
 	): Reloaded {
 		const { directory, signature, warning } = this.#signed.read(config);
-		const files = directory.files.map((file) => this.#parse(file));
+		const files = directory.files.map((file) => this.#parse(file, config));
 		const lastGood = this.#lastGood ?? this.#readLastGood(files);
 		this.#lastGood = lastGood;
 		const resolved = resolveLastGood({ files, directoryVanished: directory.problem !== null, lastGood });
@@ -190,7 +190,7 @@ export class PolicyEngine {
 		return this.#connections.end();
 	}
 
-	#parse(file: PolicyFile): DiskFile {
+	#parse(file: PolicyFile, config: Config): DiskFile {
 		const name = join(this.#settings.directory, file.path);
 		if (file.problem !== null || file.text === null) {
 			const problem = file.problem ?? {
@@ -200,10 +200,13 @@ export class PolicyEngine {
 			};
 			return { path: file.path, state: "broken", documents: [unreadable(name, problem)] };
 		}
-		const known = this.#parsed.get(file.path);
-		if (known?.text !== file.text) this.#parsedLength += file.text.length;
-		const parsed = known?.text === file.text ? known.file : parsePolicyFile(name, file.text);
-		this.#parsed.set(file.path, { text: file.text, file: parsed });
+		const { path, text } = file;
+		const ignores = config.ignoreUnknownKinds;
+		const known = this.#parsed.get(path);
+		const same = known?.text === text && known.ignores === ignores;
+		if (!same) this.#parsedLength += text.length;
+		const parsed = same ? known.file : parsePolicyFile(name, text, config);
+		this.#parsed.set(path, { text, ignores, file: parsed });
 		return { path: file.path, state: parsed.syntaxBroken ? "broken" : "ok", documents: parsed.documents };
 	}
 

@@ -36,6 +36,16 @@ const specRemedies: Remedies = {
 		message: "matchProtocols is not a form that a KubeArmorNetworkPolicy has",
 		hint: 'write the rules as: egress: [{to: [{ipBlock: {cidr: 192.0.2.0/24}}], ports: [{protocol: TCP, port: "443"}]}]',
 	},
+	policyTypes: {
+		code: "policy-types",
+		message: "policyTypes is Kubernetes' way to say that what no rule matches is dropped",
+		hint: "leave it out: one rule with action: Allow has that effect in its direction; to drop everything there, write ingress: [{}] (or egress) with action: Block",
+	},
+	podSelector: {
+		code: "no-pods",
+		message: "podSelector selects pods, and this host has no pods",
+		hint: 'write nodeSelector: {matchLabels: {kubernetes.io/hostname: "*"}} to select hosts',
+	},
 	process: hostPolicyField,
 	file: hostPolicyField,
 	capabilities: hostPolicyField,

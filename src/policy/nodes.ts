@@ -179,6 +179,11 @@ export class NodeReader {
 			}
 			const name = typeof key.value === "string" ? key.value : (key.source ?? String(key.value));
 			const field = { key: keyNode, node: isNode(value) ? value : null, path: { parent: path, key: name } };
+			if (name === "<<") {
+				const message = "<< is YAML's merge key, and merge keys are not followed";
+				this.error(keyNode, field.path, "unknown-field", message, "write the merged fields out");
+				continue;
+			}
 			if (entries.has(name)) {
 				this.error(
 					keyNode,
@@ -194,18 +199,24 @@ export class NodeReader {
 
 	/**
 	 * The field's node, or null when it is absent. A key without a value counts
-	 * as absent, with a warning: it is more often forgotten than meant.
+	 * as absent, with a warning, or what `empty` says: it is more often forgotten than meant.
 	 */
-	present(fields: Fields, name: string): { node: Node; path: Path } | null {
+	present(
+		fields: Fields,
+		name: string,
+		empty: (field: Field) => void = (field) => this.warnOfEmpty(name, field),
+	): { node: Node; path: Path } | null {
 		const field = fields.get(name);
 		if (field === undefined) return null;
 		const node = field.node === null ? null : this.follow(field.node, field.path);
 		if (node !== null && !isEmptyNode(node)) return { node, path: field.path };
-		if (field.node === null || !isAlias(field.node) || node !== null) {
-			const message = `${name} is written without a value and counts as absent`;
-			this.warn(field.key, field.path, "empty-field", message, "give it a value or leave it out");
-		}
+		if (field.node === null || !isAlias(field.node) || node !== null) empty(field);
 		return null;
+	}
+
+	private warnOfEmpty(name: string, { key, path }: Field): void {
+		const message = `${name} is written without a value and counts as absent`;
+		this.warn(key, path, "empty-field", message, "give it a value or leave it out");
 	}
 
 	/** The elements of a list with their paths; none (reported) when it is no list. */

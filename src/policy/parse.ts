@@ -8,13 +8,23 @@ import { isMap, isScalar, type Node, type ParsedNode } from "yaml";
 import { validateHostPolicy } from "./device.ts";
 import type { HostDevicePolicy } from "./device-model.ts";
 import type { Diagnostic, Place } from "./diagnostic.ts";
+import { elementsOf, isListKind } from "./document-list.ts";
+import { isForeign, otherPolicy } from "./foreign.ts";
 import { lintNetworkPolicy } from "./lint.ts";
 import { isPolicyName } from "./metadata.ts";
 import type { NetworkPolicy } from "./model.ts";
 import { validateNetworkPolicy } from "./network.ts";
 import { NodeReader } from "./nodes.ts";
 import { quote, suggest } from "./suggest.ts";
-import { type Chunk, Lines, parseSyntax, splitDocuments, syntaxLimits } from "./syntax.ts";
+import {
+	type Chunk,
+	Lines,
+	parseSyntax,
+	type SyntaxProblem,
+	splitDocuments,
+	syntaxLimits,
+} from "./syntax.ts";
+import { explainTemplates, findTemplate, unrendered } from "./template.ts";
 
 /** Every kind of policy that can be enforced. */
 export type Policy = NetworkPolicy | HostDevicePolicy;
@@ -48,8 +58,17 @@ export function isBroken(document: ParsedDocument): boolean {
 	return document.diagnostics.some((diagnostic) => diagnostic.severity === "error");
 }
 
+export interface ParseOptions {
+	/** Documents of other products are passed over, as if they were not there. */
+	readonly ignoreUnknownKinds: boolean;
+}
+
 /** Parses a YAML or JSON policy file. `file` is only the name that places carry. */
-export function parsePolicyFile(file: string, text: string): ParsedFile {
+export function parsePolicyFile(
+	file: string,
+	text: string,
+	options: ParseOptions = { ignoreUnknownKinds: false },
+): ParsedFile {
 	if (text.trim() === "") {
 		const hint = "write a policy, or delete the file to remove its policies";
 		return brokenFile(file, "empty-file", "the file is empty", hint);
@@ -66,20 +85,21 @@ export function parsePolicyFile(file: string, text: string): ParsedFile {
 	const documents: ParsedDocument[] = [];
 	const chunks = splitDocuments(text.startsWith("\ufeff") ? text.slice(1) : text);
 	for (const chunk of chunks) {
-		if (documents.length === syntaxLimits.documents) {
-			const message = `the file has more than ${syntaxLimits.documents} documents`;
-			const at = { line: chunk.firstLine, index: documents.length };
-			const extra = brokenFile(file, "too-many-documents", message, "split it into several files", at);
-			return { documents: [...documents, ...extra.documents], syntaxBroken: true };
-		}
-		const document = parseDocument(file, chunk, documents.length);
-		if (document !== null) documents.push(document);
+		const found = parseChunk(file, chunk, documents.length, options);
+		const room = syntaxLimits.documents - documents.length;
+		for (const document of found.slice(0, room)) documents.push(document);
+		const first = found[room];
+		if (first === undefined) continue;
+		const message = `the file has more than ${syntaxLimits.documents} documents`;
+		const at = { line: first.place.line, index: documents.length };
+		const extra = brokenFile(file, "too-many-documents", message, "split it into several files", at);
+		return { documents: [...documents, ...extra.documents], syntaxBroken: true };
 	}
 	const syntaxBroken = documents.some((document) => document.diagnostics.some(isSyntaxError));
 	return { documents, syntaxBroken };
 }
 
-const syntaxCodes = new Set(["yaml-syntax", "missing-space", "not-text", "too-deep"]);
+const syntaxCodes = new Set(["yaml-syntax", "missing-space", "not-text", "too-deep", "template"]);
 
 function isSyntaxError(diagnostic: Diagnostic): boolean {
 	return syntaxCodes.has(diagnostic.code);
@@ -95,7 +115,7 @@ export function parseSavedDocument(
 	firstLine: number,
 	index: number,
 ): ParsedDocument | null {
-	return parseDocument(file, { source, firstLine }, index);
+	return parseChunk(file, { source, firstLine }, index, { ignoreUnknownKinds: false })[0] ?? null;
 }
 
 function brokenFile(
@@ -119,33 +139,74 @@ function brokenFile(
 	return { documents: [document], syntaxBroken: true };
 }
 
-function parseDocument(file: string, chunk: Chunk, index: number): ParsedDocument | null {
+/** The documents of one YAML document: none where it has no content, several where it is a list. */
+function parseChunk(file: string, chunk: Chunk, index: number, options: ParseOptions): ParsedDocument[] {
 	const { contents, problems } = parseSyntax(chunk.source);
 	const empty =
 		contents === null || (isScalar(contents) && contents.value === null && contents.source === "");
-	if (empty && problems.length === 0) return null;
+	if (empty && problems.length === 0) return [];
 	const lines = new Lines(chunk);
-	const reader = new NodeReader(file, lines, contents);
-	const base = {
+	if (contents === null || problems.length > 0)
+		return [brokenDocument(new NodeReader(file, lines, contents), contents, chunk, index, problems)];
+	const elements = elementsOf(contents, chunk, lines) ?? [{ node: contents, chunk }];
+	return elements
+		.filter(({ node }) => !(options.ignoreUnknownKinds && isForeign(node)))
+		.slice(0, syntaxLimits.documents + 1)
+		.map(({ node, chunk: own }, position) =>
+			readDocument(new NodeReader(file, lines, node), node, own, index + position),
+		);
+}
+
+/** What can be told of a document whatever it contains. */
+function describeDocument(reader: NodeReader, contents: ParsedNode | null, chunk: Chunk, index: number) {
+	return {
 		index,
 		place: reader.placeAt(contents?.range[0] ?? 0),
 		source: chunk.source,
 		firstLine: chunk.firstLine,
 		...identify(contents),
 	};
-	const spaceless = problems.length > 0 || base.kind === null ? findMissingSpace(chunk.source) : null;
-	if (spaceless !== null) {
-		const { offset, message, hint } = spaceless;
-		reader.report("error", reader.placeAt(offset), null, "missing-space", message, hint);
+}
+
+function brokenDocument(
+	reader: NodeReader,
+	contents: ParsedNode | null,
+	chunk: Chunk,
+	index: number,
+	problems: readonly SyntaxProblem[],
+): ParsedDocument {
+	const base = describeDocument(reader, contents, chunk, index);
+	const template = findTemplate(chunk.source);
+	// What stands before the template has nothing to do with it.
+	if (template !== null && problems.every(({ offset }) => offset >= template.line)) {
+		const { message, hint } = unrendered(template.sign);
+		reader.report("error", reader.placeAt(template.offset), null, "template", message, hint);
+		return { ...base, policy: null, diagnostics: reader.diagnostics };
 	}
+	const spaceless = findMissingSpace(chunk.source);
+	if (spaceless !== null) reportMissingSpace(reader, spaceless);
 	for (const { offset, code, message, hint } of problems) {
 		// What follows a glued colon confuses the parser; its own words about it would mislead.
 		if (spaceless !== null && code === "yaml-syntax" && offset >= spaceless.lineStart) continue;
 		reader.report("error", reader.placeAt(offset), null, code, message, hint);
 	}
-	const policy = reader.failed || contents === null ? null : validateKind(reader, contents, base.kind);
+	return { ...base, policy: null, diagnostics: reader.diagnostics.toSorted(byPlace) };
+}
+
+function readDocument(reader: NodeReader, contents: ParsedNode, chunk: Chunk, index: number): ParsedDocument {
+	const base = describeDocument(reader, contents, chunk, index);
+	// Places are those of the whole document, so only its own text can be searched.
+	const spaceless =
+		base.kind === null && contents.range[0] < chunk.source.length ? findMissingSpace(chunk.source) : null;
+	if (spaceless !== null) reportMissingSpace(reader, spaceless);
+	const policy = reader.failed ? null : validateKind(reader, contents, base.kind);
 	const lint = policy?.kind === "KubeArmorNetworkPolicy" ? lintNetworkPolicy(policy) : [];
-	return { ...base, policy, diagnostics: [...reader.diagnostics, ...lint].sort(byPlace) };
+	const found = explainTemplates(reader.diagnostics, chunk);
+	return { ...base, policy, diagnostics: [...found, ...lint].sort(byPlace) };
+}
+
+function reportMissingSpace(reader: NodeReader, { offset, message, hint }: MissingSpace): void {
+	reader.report("error", reader.placeAt(offset), null, "missing-space", message, hint);
 }
 
 function byPlace(a: Place, b: Place): number {
@@ -198,16 +259,26 @@ const kinds = new Map<string, Validate>([
 ]);
 
 function validateKind(reader: NodeReader, root: Node, kind: string | null): Policy | null {
+	const other = otherPolicy(root);
+	if (other !== null) {
+		reader.error(root, { parent: null, key: "apiVersion" }, "other-policy", other.message, other.hint);
+		return null;
+	}
 	const validate = kind === null ? undefined : kinds.get(kind);
 	if (validate !== undefined) return validate(reader, root);
 	const kindPath = { parent: null, key: "kind" };
+	const ignored = isForeign(root) ? "; ignoreUnknownKinds: true in the settings passes over such files" : "";
 	if (!isMap(root)) {
 		reader.wrongType(root, null, "a policy (apiVersion, kind, metadata, spec)", root);
+	} else if (isListKind(kind)) {
+		const hint = "delete the file to remove its policies";
+		reader.error(root, { parent: null, key: "items" }, "empty-list", "the list holds no policies", hint);
 	} else if (kind === null) {
-		reader.error(root, kindPath, "missing-kind", "kind is missing", "write kind: KubeArmorNetworkPolicy");
+		const hint = `write kind: KubeArmorNetworkPolicy${ignored}`;
+		reader.error(root, kindPath, "missing-kind", "kind is missing", hint);
 	} else {
 		const value = root.get("kind", true) ?? root;
-		const hint = suggest(kind, [...kinds.keys()], "kinds");
+		const hint = `${suggest(kind, [...kinds.keys()], "kinds")}${ignored}`;
 		reader.error(value, kindPath, "unknown-kind", `${quote(kind)} is not a kind of policy`, hint);
 	}
 	return null;

@@ -1,22 +1,16 @@
 /** One element of `ingress` or `egress`: peers, interfaces, ports and overrides. */
 
 import type { Node } from "yaml";
-import { containsCidr, formatCidr, parseCidr } from "./cidr.ts";
+import { readAction } from "./action.ts";
+import { presentList, refuseEmptyPort } from "./empty.ts";
 import { parseInterface } from "./iface.ts";
-import type {
-	Action,
-	Cidr,
-	Direction,
-	InterfaceMatch,
-	IpBlock,
-	NetworkRule,
-	PortMatch,
-	Transport,
-} from "./model.ts";
+import type { Action, Direction, InterfaceMatch, NetworkRule, PortMatch, Transport } from "./model.ts";
 import { type Fields, type Item, isEmptyNode, type NodeReader, type Remedies } from "./nodes.ts";
 import type { Path } from "./path.ts";
+import { readPeers } from "./peers.ts";
 import { readPort } from "./port.ts";
 import { quote, suggest } from "./suggest.ts";
+import { warnOfAssumedTcp } from "./udp-services.ts";
 
 /** What a rule inherits from its policy when it does not say otherwise. */
 export interface RuleDefaults {
@@ -26,9 +20,6 @@ export interface RuleDefaults {
 	readonly message: string;
 }
 
-const actions: Record<string, Action> = { allow: "Allow", audit: "Audit", block: "Block" };
-const blockWords = new Set(["deny", "drop", "reject", "forbid", "refuse"]);
-
 const quotaRemedy = {
 	code: "quota-unsupported",
 	message: "quotas (limit, duration, level) are not supported yet",
@@ -37,12 +28,6 @@ const quotaRemedy = {
 
 /** Quota fields are refused wherever they stand: ignoring them would turn a quota into a plain rule. */
 export const quotaRemedies: Remedies = { limit: quotaRemedy, duration: quotaRemedy, level: quotaRemedy };
-
-const podPeer = {
-	code: "no-pods",
-	message: "this host has no pods to select",
-	hint: "write an address block: - ipBlock: {cidr: 10.0.1.0/24}",
-};
 
 const ruleFields: Record<Direction, readonly string[]> = {
 	ingress: ["from", "iface", "ports", "action", "severity", "tags", "message"],
@@ -82,17 +67,6 @@ export function readDefaults(reader: NodeReader, fields: Fields, defaults: RuleD
 	};
 }
 
-function readAction(reader: NodeReader, node: Node, path: Path): Action | null {
-	const text = reader.text(node, path);
-	if (text === null) return null;
-	const word = text.toLowerCase();
-	const action = Object.hasOwn(actions, word) ? actions[word] : undefined;
-	if (action !== undefined) return action;
-	const hint = blockWords.has(word) ? "write Block" : suggest(text, Object.values(actions), "actions");
-	reader.error(node, path, "bad-action", `${quote(text)} is not an action`, hint);
-	return null;
-}
-
 /** Reads one rule. Whatever is wrong is reported; the result counts only while nothing was. */
 export function readRule(
 	reader: NodeReader,
@@ -112,98 +86,18 @@ export function readRule(
 	}
 	const fields = reader.fields(node, path, ruleFields[direction], directionRemedies[direction]);
 	if (fields === null) return null;
-	const peers = reader.present(fields, direction === "ingress" ? "from" : "to");
-	const iface = reader.present(fields, "iface");
-	const ports = reader.present(fields, "ports");
+	const own = readDefaults(reader, fields, policy);
+	const peers = presentList(reader, fields, direction === "ingress" ? "from" : "to", own.action);
+	const iface = presentList(reader, fields, "iface", own.action);
+	const ports = presentList(reader, fields, "ports", own.action);
 	return {
 		index,
 		place: reader.place(node),
-		...readDefaults(reader, fields, policy),
+		...own,
 		peers: peers ? readPeers(reader, peers.node, peers.path) : [],
 		interfaces: iface ? readInterfaces(reader, iface.node, iface.path) : [],
-		ports: ports ? readPorts(reader, ports.node, ports.path) : [],
+		ports: ports ? readPorts(reader, ports.node, ports.path, own.action) : [],
 	};
-}
-
-function readPeers(reader: NodeReader, node: Node, path: Path): IpBlock[] {
-	const peers: IpBlock[] = [];
-	for (const item of reader.items(node, path, "[{ipBlock: {cidr: 10.0.1.0/24}}]")) {
-		const peer = readPeer(reader, item);
-		if (peer !== null) peers.push(peer);
-	}
-	return peers;
-}
-
-const peerRemedies: Remedies = {
-	podSelector: podPeer,
-	namespaceSelector: podPeer,
-	cidr: {
-		code: "unknown-field",
-		message: "cidr stands outside ipBlock",
-		hint: "write - ipBlock: {cidr: 10.0.1.0/24}",
-	},
-};
-
-function readPeer(reader: NodeReader, { node, path }: Item): IpBlock | null {
-	const fields = reader.fields(node, path, ["ipBlock"], peerRemedies);
-	if (fields === null) return null;
-	const block = reader.present(fields, "ipBlock");
-	if (block === null) {
-		if (!reader.failed) {
-			const hint = "write ipBlock: {cidr: 10.0.1.0/24}, or leave the whole list out to match any address";
-			reader.error(node, path, "missing-field", "ipBlock is missing", hint);
-		}
-		return null;
-	}
-	const blockFields = reader.fields(block.node, block.path, ["cidr", "except"]);
-	if (blockFields === null) return null;
-	const cidrField = reader.present(blockFields, "cidr");
-	if (cidrField === null) {
-		reader.error(block.node, block.path, "missing-field", "cidr is missing", "write cidr: 10.0.1.0/24");
-		return null;
-	}
-	const cidr = readCidr(reader, cidrField.node, cidrField.path);
-	const exceptField = reader.present(blockFields, "except");
-	const except = exceptField ? readExcept(reader, exceptField.node, exceptField.path, cidr) : [];
-	return cidr && { cidr, except, place: reader.place(cidrField.node) };
-}
-
-function readCidr(reader: NodeReader, node: Node, path: Path): Cidr | null {
-	const text = reader.text(node, path);
-	if (text === null) return null;
-	const result = parseCidr(text);
-	if (!result.ok) {
-		reader.error(node, path, "bad-cidr", result.message, result.hint);
-		return null;
-	}
-	if (result.hostBits) {
-		const block = formatCidr(result.cidr);
-		reader.warn(
-			node,
-			path,
-			"host-bits",
-			`${text} has host bits set and is read as ${block}`,
-			`write ${block}`,
-		);
-	}
-	return result.cidr;
-}
-
-function readExcept(reader: NodeReader, node: Node, path: Path, cidr: Cidr | null): Cidr[] {
-	const holes: Cidr[] = [];
-	for (const { node: item, path: at } of reader.items(node, path, "[10.0.1.0/28]")) {
-		const hole = readCidr(reader, item, at);
-		if (hole === null || cidr === null) continue;
-		if (!containsCidr(cidr, hole)) {
-			const message = `${formatCidr(hole)} does not lie inside the block ${formatCidr(cidr)}`;
-			reader.error(item, at, "except-outside", message, "an exception must be a part of its own cidr");
-		} else if (hole.prefix === cidr.prefix) {
-			const message = "the exception is the whole block, so this entry matches nothing";
-			reader.warn(item, at, "matches-nothing", message, "remove the entry or narrow the exception");
-		}
-		holes.push(hole);
-	}
-	return holes;
 }
 
 function readInterfaces(reader: NodeReader, node: Node, path: Path): InterfaceMatch[] {
@@ -229,7 +123,7 @@ function readInterfaces(reader: NodeReader, node: Node, path: Path): InterfaceMa
 
 const transports: Record<string, Transport> = { tcp: "tcp", udp: "udp", sctp: "sctp" };
 
-function readPorts(reader: NodeReader, node: Node, path: Path): PortMatch[] {
+function readPorts(reader: NodeReader, node: Node, path: Path, action: Action): PortMatch[] {
 	const ports: PortMatch[] = [];
 	for (const { node: item, path: at } of reader.items(node, path, "[{protocol: TCP, port: 443}]")) {
 		const fields = reader.fields(item, at, ["protocol", "port", "endPort"]);
@@ -237,6 +131,8 @@ function readPorts(reader: NodeReader, node: Node, path: Path): PortMatch[] {
 		const protocolField = reader.present(fields, "protocol");
 		const protocol = protocolField ? readProtocol(reader, protocolField.node, protocolField.path) : "tcp";
 		const range = readPort(reader, fields, item, at, protocol);
+		if (action === "Allow") refuseEmptyPort(reader, { node: item, path: at });
+		if (range !== "failed") warnOfAssumedTcp(reader, { node: item, path: at }, range);
 		if (protocol !== null && range !== "failed") ports.push({ protocol, range, place: reader.place(item) });
 	}
 	return ports;

@@ -1,11 +1,12 @@
 /** `nodeSelector`: which hosts a policy is for. */
 
-import type { Node } from "yaml";
+import { isMap, isScalar, type Node } from "yaml";
 import type { NodeSelector } from "./model.ts";
 import type { Fields, NodeReader, Remedies } from "./nodes.ts";
 import type { Path } from "./path.ts";
 import { compilePattern } from "./pattern.ts";
-import { quote } from "./suggest.ts";
+import { printable, quote } from "./suggest.ts";
+import { describeTemplate } from "./template.ts";
 
 /** Pseudo-labels whose value is an anchored regular expression over the host name. */
 export const hostnamePatternLabels: readonly string[] = [
@@ -21,6 +22,22 @@ const remedies: Remedies = {
 	},
 };
 
+/** Labels that stand in nodeSelector itself. */
+function labelRemedies(node: Node): Remedies {
+	if (!isMap(node)) return remedies;
+	const found: Record<string, Remedies[string]> = Object.assign(Object.create(null), remedies);
+	for (const { key, value } of node.items) {
+		if (!isScalar(key) || typeof key.value !== "string" || !/[./]/.test(key.value)) continue;
+		const text = isScalar(value) && typeof value.value === "string" ? value.value : "VALUE";
+		found[key.value] = {
+			code: "label-outside",
+			message: `the label ${quote(key.value)} stands outside matchLabels`,
+			hint: `write nodeSelector: {matchLabels: {${printable(key.value.slice(0, 80))}: ${quote(text)}}}`,
+		};
+	}
+	return found;
+}
+
 /** The selector; without a usable one the policy selects nothing, and a warning says so. */
 export function readNodeSelector(
 	reader: NodeReader,
@@ -31,13 +48,16 @@ export function readNodeSelector(
 	const matchLabels: Record<string, string> = Object.create(null);
 	const selector = reader.present(spec, "nodeSelector");
 	const place = reader.place(selector?.node ?? specNode);
-	const fields = selector && reader.fields(selector.node, selector.path, ["matchLabels"], remedies);
+	const fields =
+		selector && reader.fields(selector.node, selector.path, ["matchLabels"], labelRemedies(selector.node));
 	const labels = fields && reader.present(fields, "matchLabels");
 	const entries = labels && reader.entries(labels.node, labels.path);
 	for (const [name, field] of entries ?? []) {
 		const value = reader.text(field.node, field.path);
 		if (value === null) continue;
 		matchLabels[name] = value;
+		const template = describeTemplate(value);
+		if (template !== null) reader.error(field.node, field.path, "template", template.message, template.hint);
 		if (!hostnamePatternLabels.includes(name)) continue;
 		const pattern = compilePattern(value);
 		if (!pattern.ok) {

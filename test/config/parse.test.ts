@@ -20,6 +20,7 @@ describe("defaults", () => {
 			presentDevices: "apply",
 			protectConsoleKeyboard: true,
 			policyDir: "/etc/portward/policies",
+			ignoreUnknownKinds: false,
 			stateDir: "/var/lib/portward",
 			nodeLabels: {},
 			clusterName: "default",
@@ -73,6 +74,7 @@ hostDefaultDevicePosture: block
 presentDevices: audit
 protectConsoleKeyboard: false
 policyDir: /p
+ignoreUnknownKinds: true
 stateDir: /s
 nodeLabels: {role: database, "example.org/tier": "1"}
 clusterName: prod
@@ -112,6 +114,7 @@ alerts: {stdout: false, file: /var/log/a.json, fileMaxBytes: 4096, fileKeep: 0, 
 		presentDevices: "audit",
 		protectConsoleKeyboard: false,
 		policyDir: "/p",
+		ignoreUnknownKinds: true,
 		stateDir: "/s",
 		nodeLabels: { role: "database", "example.org/tier": "1" },
 		clusterName: "prod",

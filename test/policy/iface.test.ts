@@ -8,11 +8,36 @@ test.each([
 	["*", "any"],
 	["wlp0s20f3", { name: "wlp0s20f3", prefix: false }],
 	["eth0.100", { name: "eth0.100", prefix: false }],
-	["veth1@if2", { name: "veth1@if2", prefix: false }],
 	["abcdefghijklmno", { name: "abcdefghijklmno", prefix: false }],
 	["abcdefghijklmn*", { name: "abcdefghijklmn", prefix: true }],
 ] as const)("%s", (text, match) => {
 	expect(parseInterface(text)).toEqual({ ok: true, match });
+});
+
+test.each([
+	["eth0.100@eth0", '"eth0.100"'],
+	["veth1@if7", '"veth1"'],
+	["br-lan@NONE", '"br-lan"'],
+	["tun+", '"tun*"'],
+	["any", "leave it out"],
+	["ALL", "leave it out"],
+	["+", "leave it out"],
+	["eth0:", '"eth0"'],
+	["eth0:1", '"eth0"'],
+	["eth0, eth1", '["eth0","eth1"]'],
+	["eth0 ", '"eth0"'],
+	["!lo", "list the interfaces"],
+	["eth[0-3]", "list the names"],
+	["eth?", "list the names"],
+	["eth*0", "list the names"],
+	["10.0.0.1", "from or to"],
+	["fe80::1", "from or to"],
+	[`$${"{IFACE}"}`, "render it first"],
+	["{{ .Values.iface }}", "render it first"],
+	["eth#0", "ip link"],
+])("%s cannot match, and the hint says what to write", (text, hint) => {
+	const result = parseInterface(text);
+	expect(!result.ok && result.hint).toContain(hint);
 });
 
 test("15 bytes and a * can match nothing longer, and the name itself is offered", () => {

@@ -1,0 +1,55 @@
+/**
+ * Lists that say what a rule matches and are written without an element, as a
+ * template leaves them that rendered nothing. They would mean anything, which
+ * nobody who writes an Allow has in mind.
+ */
+
+import { isMap, isScalar, isSeq, type Node } from "yaml";
+import type { Action } from "./model.ts";
+import type { Fields, Item, NodeReader } from "./nodes.ts";
+import type { Path } from "./path.ts";
+
+const meanings = {
+	from: "any address",
+	to: "any address",
+	iface: "any interface",
+	ports: "every protocol and port",
+} as const;
+
+/** The list of that name, or null where it is left out or empty; an empty one is an error in an Allow, else a warning. */
+export function presentList(
+	reader: NodeReader,
+	fields: Fields,
+	name: keyof typeof meanings,
+	action: Action,
+): { node: Node; path: Path } | null {
+	const meaning = meanings[name];
+	const say = (node: Node, path: Path, code: string, what: string): void => {
+		const severity = action === "Allow" ? "error" : "warning";
+		const message = `${name} is ${what}, which would mean ${meaning}`;
+		const hint = `leave ${name} out for ${meaning}, or write what the rule is about`;
+		reader.report(severity, reader.place(node), path, code, message, hint);
+	};
+	const list = reader.present(fields, name, ({ key, path }) =>
+		say(key, path, "empty-field", "written without a value"),
+	);
+	if (list === null || !isSeq(list.node) || list.node.items.length > 0) return list;
+	say(list.node, list.path, "empty-list", "an empty list");
+	return null;
+}
+
+/** Conditions of a `ports` entry that would fall away without a value. */
+const portConditions = ["port", "sourcePort", "icmpType"] as const;
+
+/** Refuses a port of an Allow's `ports` entry that is written without a value, which would mean every port. */
+export function refuseEmptyPort(reader: NodeReader, { node, path }: Pick<Item, "node" | "path">): void {
+	if (!isMap(node)) return;
+	for (const name of portConditions) {
+		const value: unknown = node.get(name, true);
+		const empty = value === null || value === undefined || (isScalar(value) && value.value === null);
+		if (!node.has(name) || !empty) continue;
+		const message = `${name} is written without a value, which would mean every one`;
+		const hint = `leave ${name} out for every one, or write which is allowed`;
+		reader.error(node, { parent: path, key: name }, "empty-field", message, hint);
+	}
+}

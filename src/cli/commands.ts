@@ -6,6 +6,7 @@ import { apply } from "./apply.ts";
 import type { Command } from "./command.ts";
 import { confirm } from "./confirm.ts";
 import { explain } from "./explain.ts";
+import { page } from "./page.ts";
 import { panicOpen } from "./panic-open.ts";
 import { plan } from "./plan.ts";
 import { policy } from "./policy.ts";
@@ -33,6 +34,7 @@ export function allCommands(createWorker: (name: WorkerName) => Worker): readonl
 		rollback,
 		status,
 		alerts,
+		page,
 		usb,
 		release,
 		restore,

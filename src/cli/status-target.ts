@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import type { Config } from "../config/model.ts";
-import { localStatusSocket, needsLocalSocket, statusRefusal } from "../config/status-access.ts";
+import { localStatusSocket, statusRefusal } from "../config/status-access.ts";
 import { parseToken } from "../report/http/bearer.ts";
 
 export interface StatusTarget {
@@ -23,12 +23,12 @@ export interface Asker {
 	readonly root: boolean;
 }
 
-/** Root asks on its own socket where the address does not tell everything; others need what the settings name. */
+/** Root asks on its own socket, which is there whatever becomes of the network; others need what the settings name. */
 export function statusTarget({ status, stateDir }: Config, { named, root }: Asker): TargetResult {
 	const { address, tls, tokenFile, detail } = status;
 	const plain = { cert: null, token: null };
 	if (address.startsWith("unix:")) return { ok: true, target: { address, ...plain } };
-	if (!named && root && needsLocalSocket(status)) {
+	if (!named && root) {
 		return { ok: true, target: { address: `unix:${localStatusSocket(stateDir)}`, ...plain } };
 	}
 	const closed = statusRefusal(status) !== null || detail === "metrics-only" || Boolean(tls?.clientCa);

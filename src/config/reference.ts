@@ -125,8 +125,8 @@ export const settings: readonly Setting[] = [
 	),
 	setting(
 		"status.detail",
-		"full",
-		"`metrics-only`: TCP tells only `/healthz`, `/readyz` and `/metrics`; the rest is on `stateDir/status.sock`",
+		"metrics-only",
+		"`metrics-only`: TCP tells `/healthz`, `/readyz` and `/metrics`, and the rest to root alone (`portward page`, `stateDir/status.sock`); `full`: everybody who can connect reads all",
 	),
 	setting("status.tls.cert", "", "PEM file: the certificate with those that signed it"),
 	setting("status.tls.key", "", "PEM file: the certificate's key"),

@@ -89,7 +89,10 @@ export const configSchema = v.object({
 		v.object(
 			{
 				address: v.optional(statusAddress, "127.0.0.1:9755"),
-				detail: v.optional(v.picklist(["full", "metrics-only"], "write full or metrics-only"), "full"),
+				detail: v.optional(
+					v.picklist(["full", "metrics-only"], "write full or metrics-only"),
+					"metrics-only",
+				),
 				tls: v.optional(
 					v.nullable(
 						v.object(

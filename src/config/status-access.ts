@@ -31,11 +31,9 @@ export function statusRefusal(status: StatusSettings): StatusRefusal | null {
 
 /** What is allowed, but should be known. */
 export function statusWarnings(status: StatusSettings): readonly string[] {
-	const { address, detail, tls, tokenFile } = status;
-	if (address.startsWith("unix:") && (tls !== null || tokenFile !== null || detail !== "full")) {
-		return [
-			`status.tls, tokenFile and detail count for TCP alone: ${address} is root's, and tells everything`,
-		];
+	const { address, tls, tokenFile } = status;
+	if (address.startsWith("unix:") && (tls !== null || tokenFile !== null)) {
+		return [`status.tls and tokenFile count for TCP alone: ${address} is root's, and tells everything`];
 	}
 	if (isLocalAddress(address) || statusRefusal(status) !== null) return [];
 	if (tls === null) {
@@ -49,11 +47,9 @@ export function statusWarnings(status: StatusSettings): readonly string[] {
 	];
 }
 
-/** Whether the daemon opens its root-only socket: the address does not answer everything to every process of root's. */
-export function needsLocalSocket(status: StatusSettings): boolean {
-	if (status.address.startsWith("unix:")) return false;
-	const restricted = status.detail === "metrics-only" || status.tls !== null || status.tokenFile !== null;
-	return restricted || statusRefusal(status) !== null;
+/** Whether the daemon opens its root-only socket: always, unless that is what the settings name. */
+export function needsLocalSocket(status: Pick<StatusSettings, "address">, stateDirectory: string): boolean {
+	return status.address !== `unix:${localStatusSocket(stateDirectory)}`;
 }
 
 /** Where the root-only socket with the whole status is. */

@@ -68,6 +68,8 @@ const request = v.variant("verb", [
 		unrecorded: v.optional(v.pipe(v.string(), v.nonEmpty(), v.maxLength(longestReasonUnits))),
 	}),
 	v.strictObject({ verb: v.literal("resume") }),
+	/** `revoke`: no new link to the status page, but an end to all. */
+	v.strictObject({ verb: v.literal("page"), revoke: v.boolean() }),
 	v.strictObject({
 		verb: v.literal("usb-allow"),
 		port: v.pipe(v.string(), v.regex(/^[0-9]{1,5}-[0-9]{1,3}(?:\.[0-9]{1,3}){0,6}$/)),

@@ -66,6 +66,8 @@ export class ControlService {
 				return this.#verbs["usb-allow"](request, peer);
 			case "panic-open":
 				return this.#verbs["panic-open"](request, peer);
+			case "page":
+				return this.#verbs.page(request, peer);
 			case "resume":
 				return this.#verbs.resume(request, peer);
 		}

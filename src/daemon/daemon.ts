@@ -213,6 +213,7 @@ export class Daemon {
 			stateDirectory: config.stateDir,
 			verbs: {
 				"usb-allow": ({ port, seconds }) => this.#usb.allow(port, seconds),
+				page: ({ revoke }) => this.#status.page(revoke),
 				...panicVerbs(this.#panic, this.#enforcer),
 				...this.#pending.verbs,
 			},

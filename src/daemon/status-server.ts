@@ -12,10 +12,14 @@ import {
 	statusRefusal,
 	statusWarnings,
 } from "../config/status-access.ts";
-import type { ListenAddress } from "../report/http/address.ts";
+import { SocketOwners } from "../observe/socket-owner.ts";
+import { formatListenAddress, type ListenAddress } from "../report/http/address.ts";
 import type { Bearer } from "../report/http/bearer.ts";
+import type { ConnectionEnds } from "../report/http/client-key.ts";
+import { PageSessions } from "../report/http/page-sessions.ts";
 import type { HttpSource } from "../report/http/routes.ts";
 import type { Logger } from "../report/log.ts";
+import type { ControlReply } from "./control-protocol.ts";
 import { type EndpointOptions, StatusEndpoint } from "./status-endpoint.ts";
 import { readStatusFiles, type StatusFailure } from "./status-files.ts";
 
@@ -39,6 +43,8 @@ export class StatusServer {
 	readonly #refusal: StatusFailure | null;
 	readonly #configured: StatusEndpoint;
 	readonly #local: StatusEndpoint | null;
+	readonly #pages = new PageSessions();
+	readonly #owners = new SocketOwners();
 	/** Set before anything listens, when a token is asked for. */
 	#bearer: Bearer | null = null;
 	/** Of the TLS files in use. */
@@ -57,7 +63,7 @@ export class StatusServer {
 			log,
 			retryMs,
 		});
-		this.#local = needsLocalSocket(status)
+		this.#local = needsLocalSocket(status, stateDir)
 			? new StatusEndpoint({
 					address: `unix:${localStatusSocket(stateDir)}`,
 					prepare: () => this.#prepareLocal(),
@@ -115,9 +121,36 @@ export class StatusServer {
 		await this.#configured.restart();
 	}
 
+	/** A link to the status page for whoever asked as root, or why there can be none; `revoke` ends all that there are. */
+	page(revoke: boolean): ControlReply {
+		const { status, log } = this.#options;
+		if (revoke) {
+			const ended = this.#pages.revoke();
+			log.info("every link to the status page was revoked", { links: ended });
+			return { ok: true, message: `revoked: ${ended} links and open pages` };
+		}
+		if (status.address.startsWith("unix:")) {
+			const message = `no browser opens ${status.address}; forward it with ssh -L 9755:${status.address.slice("unix:".length)} root@HOST, and open http://localhost:9755/`;
+			return { ok: false, message };
+		}
+		const { address } = this;
+		if (address?.kind !== "tcp") {
+			const why = this.#refusal?.message ?? this.#configured.failure;
+			return { ok: false, message: `the page is not served now${why === "" ? "" : `: ${why}`}` };
+		}
+		log.info("a link to the status page was made");
+		const host = address.host === "0.0.0.0" ? "127.0.0.1" : address.host === "::" ? "::1" : address.host;
+		const scheme = status.tls === null ? "http" : "https";
+		return {
+			ok: true,
+			message: `${scheme}://${formatListenAddress({ ...address, host })}${this.#pages.issue()}`,
+		};
+	}
+
 	stop(): void {
 		this.#configured.stop();
 		this.#local?.stop();
+		this.#owners.close();
 	}
 
 	#prepare(): EndpointOptions | StatusFailure {
@@ -132,11 +165,19 @@ export class StatusServer {
 		return {
 			...common,
 			detail: status.detail,
+			pages: this.#pages,
+			localUser: (ends) => this.#localUser(ends),
 			tls: files.tls,
 			...(files.bearer === null
 				? {}
 				: { authorize: (header: string | null) => this.#bearer?.accepts(header) ?? false }),
 		};
+	}
+
+	/** Asked of the other end's socket. */
+	#localUser({ remoteAddress, remotePort, localAddress, localPort }: ConnectionEnds): number | null {
+		const ends = { local: remoteAddress, localPort: remotePort, remote: localAddress, remotePort: localPort };
+		return this.#owners.find(ends)?.uid ?? null;
 	}
 
 	#prepareLocal(): EndpointOptions | StatusFailure {

@@ -43,11 +43,13 @@ const asked = (status: Partial<Config["status"]>, named: boolean, root: boolean)
 test("who is asked", () => {
 	const tls = { ...own, clientCa: null };
 	const socket = "unix:/state/status.sock";
-	expect(asked({}, false, true)).toBe(here);
-	expect(asked({}, false, false)).toBe(here);
+	expect(asked({}, false, true)).toBe(socket);
+	expect(asked({}, false, false)).toContain("ask as root, on /state/status.sock");
+	expect(asked({ detail: "full" }, false, false)).toBe(here);
 	expect(asked({ address: "unix:/s" }, false, true)).toBe("unix:/s");
 	for (const status of [
 		{ detail: "metrics-only" },
+		{ detail: "full" },
 		{ tls },
 		{ tokenFile },
 		{ address: elsewhere },
@@ -63,7 +65,7 @@ test("who is asked", () => {
 	] as const) {
 		expect(asked(status, false, false)).toContain("ask as root, on /state/status.sock");
 	}
-	expect(asked({ tls }, false, false)).toBe(here);
+	expect(asked({ tls, detail: "full" }, false, false)).toBe(here);
 });
 
 test("certificate and token are those of the settings, or it is said why there are none", () => {

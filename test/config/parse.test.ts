@@ -34,7 +34,7 @@ describe("defaults", () => {
 			rulesetForm: "auto",
 			status: {
 				address: "127.0.0.1:9755",
-				detail: "full",
+				detail: "metrics-only",
 				tls: null,
 				tokenFile: null,
 			},

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { defaultConfig, parseConfig } from "../../src/config/parse.ts";
 import {
 	isLocalAddress,
+	localStatusSocket,
 	needsLocalSocket,
 	statusRefusal,
 	statusWarnings,
@@ -36,17 +37,16 @@ describe("where only this host can connect", () => {
 });
 
 test.each([
-	["nothing", {}, true, 0, true],
-	["a token", { tokenFile: "/t" }, false, 1, true],
-	["TLS", { tls }, false, 1, true],
-	["TLS and a token", { tls, tokenFile: "/t" }, false, 0, true],
-	["TLS and a client CA", { tls: { ...tls, clientCa: "/a" } }, false, 0, true],
-	["metrics-only", { detail: "metrics-only" }, true, 0, true],
-] as const)("for other hosts with %s", (_, more, refused, warnings, local) => {
+	["nothing", {}, true, 0],
+	["a token", { tokenFile: "/t" }, false, 1],
+	["TLS", { tls }, false, 1],
+	["TLS and a token", { tls, tokenFile: "/t" }, false, 0],
+	["TLS and a client CA", { tls: { ...tls, clientCa: "/a" } }, false, 0],
+	["all details", { detail: "full" }, true, 0],
+] as const)("for other hosts with %s", (_, more, refused, warnings) => {
 	const settings = { ...status, address: open, ...more };
 	expect(statusRefusal(settings) !== null).toBe(refused);
 	expect(statusWarnings(settings)).toHaveLength(warnings);
-	expect(needsLocalSocket(settings)).toBe(local);
 });
 
 test("a token without TLS is warned about as what it is: readable on the network", () => {
@@ -57,16 +57,19 @@ test("a token without TLS is warned about as what it is: readable on the network
 
 test("what does not count for a Unix socket is said", () => {
 	const address = "unix:/run/p.sock";
-	for (const more of [{ tls }, { tokenFile: "/t" }, { detail: "metrics-only" }] as const) {
+	for (const more of [{ tls }, { tokenFile: "/t" }] as const) {
 		expect(statusWarnings({ ...status, address, ...more })[0]).toContain("count for TCP alone");
 	}
 });
 
-test("root's own socket is opened where the address does not tell everything to everybody of this host", () => {
-	expect(needsLocalSocket(status)).toBe(false);
-	expect(needsLocalSocket({ ...status, detail: "metrics-only" })).toBe(true);
-	expect(needsLocalSocket({ ...status, tokenFile: "/t" })).toBe(true);
-	expect(needsLocalSocket({ ...status, address: "unix:/run/p.sock", detail: "metrics-only" })).toBe(false);
+test("root's own socket is opened beside every other address", () => {
+	for (const address of [status.address, open, "unix:/run/p.sock"])
+		expect(needsLocalSocket({ address }, "/state")).toBe(true);
+	expect(needsLocalSocket({ address: `unix:${localStatusSocket("/state")}` }, "/state")).toBe(false);
+});
+
+test("over TCP only the metrics are told unless the settings say otherwise", () => {
+	expect(status.detail).toBe("metrics-only");
 });
 
 test("a refused address is an error with its place, and the settings hold all the same", () => {

@@ -22,6 +22,7 @@ function service(stateDirectory: string, over: Partial<ControlVerbs> = {}) {
 		apply: unasked,
 		confirm: unasked,
 		rollback: unasked,
+		page: unasked,
 		...over,
 	};
 	return { logged, control: new ControlService({ stateDirectory, verbs, log }) };

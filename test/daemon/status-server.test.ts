@@ -70,7 +70,10 @@ test("whoever holds the address delays the status, once said, and nothing else",
 	await server.start();
 	expect(server.address).toBeNull();
 	await Bun.sleep(30);
-	expect(lines).toEqual([expect.stringContaining("nobody can read the status; enforcement goes on")]);
+	expect(lines.filter((line) => !line.startsWith("listening"))).toEqual([
+		expect.stringContaining("nobody can read the status; enforcement goes on"),
+	]);
+	expect(server.page(false)).toMatchObject({ ok: false, message: expect.stringContaining("is in use") });
 	expect(server.warnings).toEqual([expect.stringContaining("is in use")]);
 	held.release();
 	await until(() => server.address !== null, "it listens once the address is free");
@@ -104,13 +107,54 @@ test("metrics-only: the address tells no names, root's socket everything", async
 	for (const path of ["/", "/v1/status", "/v1/alerts", "/v1/alerts/stream", "/v1/usb/devices", "/nowhere"]) {
 		const answer = await get(path);
 		expect(answer.status).toBe(403);
-		expect(await answer.text()).not.toContain("np1");
+		const told = await answer.text();
+		expect(told).not.toContain("np1");
+		expect(told).toContain("run portward page");
 	}
 	expect(statSync(socket).mode & 0o777).toBe(0o600);
 	expect(statSync(socket).uid).toBe(0);
 	expect(await (await fetch("http://localhost/readyz", { unix: socket })).text()).toBe("enforced: np1\n");
 	server.stop();
 	expect(existsSync(socket)).toBe(false);
+});
+
+test("a link of root's opens the page in one browser, over any forwarded port, until it is revoked", async () => {
+	const port = freePort();
+	const tokenFile = join(directory, "token");
+	writeFileSync(tokenFile, "t".repeat(32), { mode: 0o600 });
+	for (const protection of [{}, { tokenFile }]) {
+		const { server } = open({ address: `127.0.0.1:${port}`, ...protection });
+		await server.start();
+		const made = server.page(false);
+		expect(made.message).toStartWith(`http://127.0.0.1:${port}/page/`);
+		const get = (path: string, headers: Record<string, string> = {}) =>
+			fetch(`http://127.0.0.1:${port}${path}`, { headers, redirect: "manual" });
+		expect((await get("/v1/status")).ok).toBe(false);
+		const opened = await fetch(made.message);
+		expect(opened.status).toBe(200);
+		const cookie = opened.headers.get("set-cookie")?.split(";")[0] ?? "";
+		expect((await fetch(made.message)).status).toBe(403);
+		// As ssh -L makes it look.
+		const forwarded = { cookie, host: "localhost:8000" };
+		expect(await (await get("/", forwarded)).text()).toContain("<h1>Portward</h1>");
+		for (const path of ["/v1/status", "/v1/alerts", "/v1/usb/devices"])
+			expect((await get(path, forwarded)).status).toBe(200);
+		expect(await (await get("/readyz", forwarded)).text()).toBe("enforced: np1\n");
+		// Another site's name is none of ours, cookie or not.
+		expect((await get("/", { cookie, host: "evil.example" })).status).toBe(421);
+		expect((await get(new URL(server.page(false).message).pathname, { host: "evil.example" })).status).toBe(
+			421,
+		);
+		expect((await get("/", { cookie: `${cookie}x` })).ok).toBe(false);
+		expect(server.page(true)).toMatchObject({ ok: true });
+		expect((await get("/", forwarded)).ok).toBe(false);
+		server.stop();
+	}
+	const { server } = open({ address: "unix:/run/p.sock" });
+	expect(server.page(false)).toMatchObject({
+		ok: false,
+		message: expect.stringContaining("ssh -L 9755:/run/p.sock"),
+	});
 });
 
 test("another user is not served on root's socket, even where its mode would let him in", async () => {

@@ -67,7 +67,7 @@ describe("a reboot of the appliance, with Debian's nftables.service enabled", ()
 		expect(seen.at / 1000).toBeLessThan(reboot.agentReady);
 		await until(60_000, "the agent to refuse the stick", async () => {
 			const answer: { devices: { port: string; state: string }[] } = JSON.parse(
-				await vm.sh("curl -fsS http://127.0.0.1:9755/v1/usb/devices"),
+				await vm.sh("curl -fsS --unix-socket /var/lib/portward/status.sock http://localhost/v1/usb/devices"),
 			);
 			return answer.devices.some(({ port, state }) => port === stick.name && state === "refused");
 		});

@@ -160,7 +160,9 @@ describe("the appliance", () => {
 		expectGuarded(phase);
 		expect(said).toContain(`portward ${laterVersion}`);
 		expect(await vm.sh("portward version")).toContain(laterVersion);
-		expect(await vm.sh("curl -fsS http://127.0.0.1:9755/v1/status")).toContain(`"version":"${laterVersion}"`);
+		expect(
+			await vm.sh("curl -fsS --unix-socket /var/lib/portward/status.sock http://localhost/v1/status"),
+		).toContain(`"version":"${laterVersion}"`);
 	});
 
 	test("--uninstall --purge says that the rules are released, and leaves nothing behind", async () => {

@@ -77,7 +77,9 @@ describe("the appliance and an operator who is far away", () => {
 	afterAll(async () => await appliance?.vm.stop());
 
 	async function status(): Promise<Status> {
-		return JSON.parse(await vm.sh("curl -fsS http://127.0.0.1:9755/v1/status"));
+		return JSON.parse(
+			await vm.sh("curl -fsS --unix-socket /var/lib/portward/status.sock http://localhost/v1/status"),
+		);
 	}
 
 	/** Only what was confirmed is in force: the first shell answers, the second does not, over IPv4 and IPv6. */

@@ -82,14 +82,20 @@ class Guarded {
 
 	/** What a path answers, and with which status. */
 	async ask(path: string): Promise<string> {
-		return await this.vm.sh(`curl --silent --write-out ' %{http_code}' http://127.0.0.1:9755${path}`);
+		return await this.vm.sh(
+			`curl --silent --write-out ' %{http_code}' --unix-socket /var/lib/portward/status.sock http://localhost${path}`,
+		);
 	}
 
 	async status(): Promise<{
 		enforcers: { network: { state: string; reason: string } };
 		policies: { packets: number }[];
 	}> {
-		return JSON.parse(await this.vm.sh(`curl --silent http://127.0.0.1:9755/v1/status`));
+		return JSON.parse(
+			await this.vm.sh(
+				`curl --silent --unix-socket /var/lib/portward/status.sock http://localhost/v1/status`,
+			),
+		);
 	}
 
 	/** The newest alert about a port, once there are so many. */

@@ -290,7 +290,10 @@ describe("portward and the devices that QEMU emulates", () => {
 		await vm.sh("mkdir -p /run/both/policies");
 		await vm.put("/run/both/policies/hid.yaml", devicePolicy("no-hid", "Block", "class: HID"));
 		await vm.put("/run/both/policies/telnet.yaml", noTelnet);
-		await vm.put("/run/both/config.yaml", "policyDir: /run/both/policies\nstateDir: /run/both/state\n");
+		await vm.put(
+			"/run/both/config.yaml",
+			"policyDir: /run/both/policies\nstateDir: /run/both/state\nstatus: {detail: full}\n",
+		);
 		const both = vm.spawn("exec /host/portward run --config /run/both/config.yaml");
 		const enforcers = async (condition: (now: Enforcers) => boolean) => {
 			let last = "";

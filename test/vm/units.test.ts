@@ -32,7 +32,8 @@ async function enforced(...names: readonly string[]): Promise<void> {
 		60_000,
 		() => `the policies; last: ${last}`,
 		async () => {
-			last = (await vm.run("curl -sS http://127.0.0.1:9755/v1/status")).stdout;
+			last = (await vm.run("curl -sS --unix-socket /var/lib/portward/status.sock http://localhost/v1/status"))
+				.stdout;
 			const status: { policies: readonly { name: string; enforced: boolean }[] } = JSON.parse(last);
 			return (
 				status.policies

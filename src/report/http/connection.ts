@@ -31,7 +31,7 @@ export interface Host {
 export type Phase = "head" | "answer" | "stream" | "linger" | "closed";
 
 export class Connection {
-	readonly #wire: Wire;
+	#wire: Wire;
 	readonly #host: Host;
 	#phase: Phase = "head";
 	/** When the phase must have ended, on the monotonic clock. */
@@ -45,10 +45,15 @@ export class Connection {
 	#ended = false;
 	#nextHeartbeat = 0;
 	#filter: Pick<AlertFilter, "policy" | "action"> = { policy: null, action: null };
+	/** Whom it counts for. */
+	readonly client: string;
 	/** Called once when the connection is over. */
 	onClosed: () => void = () => {};
+	/** Called once, before the wire is closed: whoever waits for something of it stops that. */
+	onLeave: () => void = () => {};
 
-	constructor(wire: Wire, host: Host) {
+	constructor(wire: Wire, host: Host, client: string) {
+		this.client = client;
 		this.#wire = wire;
 		this.#host = host;
 		this.#deadline = host.monotonic() + host.limits.headTime;
@@ -61,6 +66,11 @@ export class Connection {
 	/** Bytes that the client has not taken. */
 	get outstanding(): number {
 		return this.#output.length;
+	}
+
+	/** Goes on over another wire, such as TLS on top of the one that there was. */
+	moveTo(wire: Wire): void {
+		this.#wire = wire;
 	}
 
 	/** Bytes from the client. */
@@ -168,6 +178,7 @@ export class Connection {
 		this.#phase = "closed";
 		this.#input = Buffer.alloc(0);
 		this.#output = Buffer.alloc(0);
+		this.onLeave();
 		this.#wire.close();
 		this.onClosed();
 	}

@@ -4,16 +4,28 @@
  * nothing. A client's share keeps one flood from shutting the others out. Pure.
  */
 
+import { networkOf } from "./client-key.ts";
+
 export interface BudgetLimits {
 	/** Handshakes a second, over all clients; twice as many at once after a pause. */
 	readonly perSecond: number;
 	/** The same for one IPv4 address, or one IPv6 network of 64 bits. */
 	readonly perClientSecond: number;
+	/** The same for clients that were authenticated lately, together, on top of what all have. */
+	readonly reservedSecond: number;
 	/** Clients that are remembered; the one seen longest ago is forgotten for a new one. */
 	readonly clients: number;
 }
 
-export const defaultBudget: BudgetLimits = { perSecond: 50, perClientSecond: 10, clients: 1024 };
+export const defaultBudget: BudgetLimits = {
+	perSecond: 50,
+	perClientSecond: 10,
+	reservedSecond: 20,
+	clients: 1024,
+};
+
+/** Milliseconds for which a client that was authenticated is known. */
+const knownFor = 3_600_000;
 
 interface Bucket {
 	tokens: number;
@@ -24,18 +36,35 @@ interface Bucket {
 export class HandshakeBudget {
 	readonly #limits: BudgetLimits;
 	readonly #all: Bucket;
+	readonly #reserve: Bucket;
+	/** When each was authenticated last, in that order. */
+	readonly #authenticated = new Map<string, number>();
 	/** In order of their last handshake. */
 	readonly #clients = new Map<string, Bucket>();
 
-	constructor(limits: BudgetLimits = defaultBudget) {
-		this.#limits = limits;
-		this.#all = { tokens: 2 * limits.perSecond, time: Number.NEGATIVE_INFINITY };
+	constructor(limits: Partial<BudgetLimits> = {}) {
+		this.#limits = { ...defaultBudget, ...limits };
+		this.#all = full(this.#limits.perSecond);
+		this.#reserve = full(this.#limits.reservedSecond);
 	}
 
-	/** Whether the client at `address` may begin a handshake at `now` (milliseconds, monotonic). */
-	admit(address: string, now: number): boolean {
-		const { perSecond, perClientSecond, clients } = this.#limits;
-		const key = clientOf(address);
+	/** Notes that the client has shown a certificate or a token that is let in. */
+	authenticated(client: string, now: number): void {
+		const key = networkOf(client);
+		this.#authenticated.delete(key);
+		const [oldest] = this.#authenticated.keys();
+		if (this.#authenticated.size >= this.#limits.clients && oldest !== undefined)
+			this.#authenticated.delete(oldest);
+		this.#authenticated.set(key, now);
+	}
+
+	/**
+	 * Whether `client`, an address or a user's key, may begin a handshake at `now` (milliseconds, monotonic).
+	 * Call it for one that has sent its ClientHello.
+	 */
+	admit(client: string, now: number): boolean {
+		const { perSecond, perClientSecond, reservedSecond, clients } = this.#limits;
+		const key = networkOf(client);
 		const own = this.#clients.get(key) ?? { tokens: 2 * perClientSecond, time: now };
 		this.#clients.delete(key);
 		const [oldest] = this.#clients.keys();
@@ -43,28 +72,23 @@ export class HandshakeBudget {
 		this.#clients.set(key, own);
 		refill(own, perClientSecond, now);
 		refill(this.#all, perSecond, now);
-		if (own.tokens < 1 || this.#all.tokens < 1) return false;
+		refill(this.#reserve, reservedSecond, now);
+		if (own.tokens < 1) return false;
+		const known = now - (this.#authenticated.get(key) ?? Number.NEGATIVE_INFINITY) < knownFor;
+		const from = this.#all.tokens < 1 && known ? this.#reserve : this.#all;
+		if (from.tokens < 1) return false;
 		own.tokens -= 1;
-		this.#all.tokens -= 1;
+		from.tokens -= 1;
 		return true;
 	}
+}
+
+function full(perSecond: number): Bucket {
+	return { tokens: 2 * perSecond, time: Number.NEGATIVE_INFINITY };
 }
 
 function refill(bucket: Bucket, perSecond: number, now: number): void {
 	const gained = (Math.max(0, now - bucket.time) / 1000) * perSecond;
 	bucket.tokens = Math.min(2 * perSecond, bucket.tokens + gained);
 	bucket.time = now;
-}
-
-/** One household has many IPv6 addresses, and at least a /64 of them (RFC 6177). */
-function clientOf(address: string): string {
-	// A socket that listens for both families names IPv4 addresses so (RFC 4291, 2.5.5.2).
-	const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-	if (mapped !== undefined) return mapped;
-	if (!address.includes(":")) return address;
-	const [head = "", tail] = address.split("::", 2);
-	const first = head === "" ? [] : head.split(":");
-	const last = tail === undefined || tail === "" ? [] : tail.split(":");
-	const zeros = tail === undefined ? 0 : 8 - first.length - last.length;
-	return [...first, ...Array<string>(Math.max(0, zeros)).fill("0"), ...last].slice(0, 4).join(":");
 }

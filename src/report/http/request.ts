@@ -13,6 +13,8 @@ export interface Request {
 	readonly host: string | null;
 	/** The Authorization header; null without one. */
 	readonly authorization: string | null;
+	/** What the client sent as cookies; absent where it sent none. */
+	readonly cookie?: string;
 	/** Whether the connection may carry another request. */
 	readonly keepAlive: boolean;
 	/** Whether a body follows, which this server never reads. */
@@ -139,6 +141,7 @@ function parseHead(
 		.toLowerCase()
 		.split(/[\s,]+/);
 	const keepAlive = version === "HTTP/1.1" ? !options.includes("close") : options.includes("keep-alive");
+	const cookies = headers.get("cookie");
 	const { path, query, authority } = target;
 	return {
 		kind: "request",
@@ -148,6 +151,7 @@ function parseHead(
 			query,
 			host: authority ?? host,
 			authorization: credentials[0] ?? null,
+			...(cookies === undefined ? {} : { cookie: cookies.join("; ") }),
 			keepAlive,
 			hasBody,
 		},

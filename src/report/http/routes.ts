@@ -108,7 +108,7 @@ export async function route(request: Request, source: HttpSource, detail: Detail
 			errorReply(
 				403,
 				"only /healthz, /readyz and /metrics are served here",
-				"ask as root on the host itself, with portward status, or through status.sock in the state directory",
+				"on the host, as root, run portward page for a link to the status page, or portward status; status.detail: full lets every client read all",
 			),
 		);
 	}

@@ -8,13 +8,15 @@
 
 import { formatListenAddress, hostAllowed, type ListenAddress } from "./address.ts";
 import type { ServerTls } from "./certificate.ts";
+import { type ConnectionEnds, givesWay } from "./client-key.ts";
 import type { Connection, Host } from "./connection.ts";
 import { HandshakeBudget } from "./handshake-budget.ts";
 import { defaultLimits, type Limits, smallAnswer } from "./limits.ts";
+import { isPagePath, openingReply, type PageSessions } from "./page-sessions.ts";
 import type { Request } from "./request.ts";
 import { errorReply, type Reply } from "./response.ts";
 import { type Detail, type HttpSource, route } from "./routes.ts";
-import { plainHandlers, type SocketUser, tlsHandlers } from "./sockets.ts";
+import { plainHandlers, type SocketUser, tlsHandlers, unixHandlers } from "./sockets.ts";
 import { claimSocketPath, releaseSocketPath } from "./unix-socket.ts";
 
 export interface HttpServerOptions {
@@ -32,6 +34,10 @@ export interface HttpServerOptions {
 	readonly tls?: ServerTls | null;
 	/** Whether an Authorization header lets its client in. Absent: all are let in. */
 	readonly authorize?: (authorization: string | null) => boolean;
+	/** Links to the page and who came by one, for a TCP address only; they are let in and told everything. */
+	readonly pages?: PageSessions;
+	/** Which user of this host has the other end of a TCP connection; null for none. Absent: that is not asked. */
+	readonly localUser?: (ends: ConnectionEnds) => number | null;
 	/** Whether the peer of a Unix socket's connection, by its descriptor, is let in. Absent: all are. */
 	readonly admitPeer?: (fd: number) => boolean;
 	readonly limits?: Partial<Limits>;
@@ -59,6 +65,7 @@ class Server implements Host, SocketUser {
 	readonly #options: HttpServerOptions;
 	/** In order of arrival. */
 	readonly #connections = new Set<Connection>();
+	readonly #budget = new HandshakeBudget();
 	#timer: ReturnType<typeof setInterval> | null = null;
 
 	constructor(options: HttpServerOptions) {
@@ -71,21 +78,26 @@ class Server implements Host, SocketUser {
 		return this.#connections.size;
 	}
 
-	/** Makes room by dropping the longest-waiting client; false when all are event streams. */
-	admit(): boolean {
+	/** Makes room by dropping the longest-waiting connection of the client that has most; false when there is none. */
+	admit(client: string): boolean {
 		if (this.#connections.size < this.limits.connections) return true;
-		const waiting = [...this.#connections];
-		const victim =
-			waiting.find(({ phase }) => phase === "linger" || phase === "head") ??
-			waiting.find(({ phase }) => phase !== "stream");
+		const victim = givesWay([...this.#connections], client, longestWaiting);
 		victim?.close();
 		return victim !== undefined;
+	}
+
+	localUser(ends: ConnectionEnds): number | null {
+		return this.#options.localUser?.(ends) ?? null;
 	}
 
 	add(connection: Connection): void {
 		this.#connections.add(connection);
 		this.#timer ??= setInterval(() => this.#sweep(), sweepInterval);
 		connection.onClosed = () => this.#remove(connection);
+	}
+
+	get budget(): HandshakeBudget {
+		return this.#budget;
 	}
 
 	closeAll(): void {
@@ -95,12 +107,18 @@ class Server implements Host, SocketUser {
 	async answer(request: Request, connection: Connection): Promise<void> {
 		const headOnly = request.method === "HEAD";
 		try {
-			const refusal = this.#refuse(request);
+			const { pages, source, detail = "full" } = this.#options;
+			const known = pages?.knows(request.cookie) ?? false;
+			const refusal = this.#refuse(request, connection, known);
 			if (refusal !== null) {
 				connection.reply(refusal, headOnly, true);
 				return;
 			}
-			const answer = await route(request, this.#options.source, this.#options.detail ?? "full");
+			if (pages !== undefined && isPagePath(request.path)) {
+				connection.reply(openingReply(pages, request, this.#options.tls != null), headOnly, true);
+				return;
+			}
+			const answer = await route(request, source, known ? "full" : detail);
 			if (answer.kind === "stream") this.#stream(connection, answer.filter, headOnly);
 			else connection.reply(this.#bounded(answer.reply), headOnly, false);
 		} catch (error) {
@@ -109,8 +127,12 @@ class Server implements Host, SocketUser {
 		}
 	}
 
-	#refuse(request: Request): Reply | null {
-		const { address, hostname, tls, authorize } = this.#options;
+	/** @param known a browser that came by a link of root's */
+	#refuse(request: Request, connection: Connection, known: boolean): Reply | null {
+		const { address, hostname, tls, pages } = this.#options;
+		const byLink = known || (pages !== undefined && isPagePath(request.path));
+		// A browser adds its cookies to whatever it asks, so that its Host counts as it does without a token.
+		const authorize = byLink ? undefined : this.#options.authorize;
 		// A token is the client's own: no browser adds it to what a web page asks, so any name will do.
 		if (authorize !== undefined && !authorize(request.authorization)) {
 			return {
@@ -122,6 +144,7 @@ class Server implements Host, SocketUser {
 				headers: { "WWW-Authenticate": 'Bearer realm="portward"' },
 			};
 		}
+		if (authorize !== undefined) this.#budget.authenticated(connection.client, this.monotonic());
 		if (request.method !== "GET" && request.method !== "HEAD") {
 			return {
 				...errorReply(405, "method not allowed", "use GET or HEAD"),
@@ -140,10 +163,14 @@ class Server implements Host, SocketUser {
 	}
 
 	#stream(connection: Connection, filter: Parameters<Connection["beginStream"]>[0], headOnly: boolean): void {
-		const streams = [...this.#connections].filter(({ phase }) => phase === "stream").length;
-		if (streams >= this.limits.streams && !headOnly) {
-			connection.reply(errorReply(503, "too many event streams", "close one or try later"), headOnly, true);
-			return;
+		const streams = [...this.#connections].filter(({ phase }) => phase === "stream");
+		if (streams.length >= this.limits.streams && !headOnly) {
+			const victim = this.#foreignStream(streams, connection.client);
+			if (victim === undefined) {
+				connection.reply(errorReply(503, "too many event streams", "close one or try later"), headOnly, true);
+				return;
+			}
+			victim.close();
 		}
 		connection.beginStream(filter, headOnly);
 		if (connection.phase !== "stream") return;
@@ -152,6 +179,12 @@ class Server implements Host, SocketUser {
 			unsubscribe();
 			this.#remove(connection);
 		};
+	}
+
+	/** The oldest stream of another client that has more than this one would; undefined when there is none. */
+	#foreignStream(streams: readonly Connection[], client: string): Connection | undefined {
+		const victim = givesWay(streams, client, (own) => own[0]);
+		return victim?.client === client ? undefined : victim;
 	}
 
 	#bounded(reply: Reply): Reply {
@@ -173,6 +206,14 @@ class Server implements Host, SocketUser {
 		const now = this.monotonic();
 		for (const connection of [...this.#connections]) connection.sweep(now);
 	}
+}
+
+/** Of one client's connections that which has kept the server waiting longest; undefined when all are streams. */
+function longestWaiting(own: readonly Connection[]): Connection | undefined {
+	return (
+		own.find(({ phase }) => phase === "linger" || phase === "head") ??
+		own.find(({ phase }) => phase !== "stream")
+	);
 }
 
 function listenError(error: unknown, address: ListenAddress): ListenResult {
@@ -206,8 +247,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Liste
 	if (address.kind === "tcp") {
 		const socket =
 			tls === null
-				? plainHandlers(server, () => true)
-				: tlsHandlers(server, tls.clientCa !== null, new HandshakeBudget());
+				? plainHandlers(server)
+				: tlsHandlers(server, bunTls(tls), tls.clientCa !== null, server.budget);
 		try {
 			const listener = Bun.listen({
 				hostname: address.host,
@@ -215,7 +256,6 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Liste
 				socket,
 				allowHalfOpen: true,
 				data: undefined,
-				...(tls === null ? {} : { tls: bunTls(tls) }),
 			});
 			return started(server, { ...address, port: listener.port }, () => listener.stop(true));
 		} catch (error) {
@@ -235,7 +275,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Liste
 	try {
 		const bound = Bun.listen({
 			unix: claim.temporary,
-			socket: plainHandlers(server, admitPeer),
+			socket: unixHandlers(server, admitPeer),
 			allowHalfOpen: true,
 			data: undefined,
 		});

@@ -23,6 +23,34 @@ test("a client that floods takes nothing from another", () => {
 	}
 });
 
+test("clients that were authenticated lately get in where all others have used everything up", () => {
+	const budget = new HandshakeBudget({ ...limits, reservedSecond: 5 });
+	const flood = (now: number) => {
+		for (let index = 0; index < 1000; index++) budget.admit(`10.0.${index >> 8}.${index & 255}`, now);
+	};
+	budget.authenticated("192.0.2.1", 0);
+	for (let now = 0; now < 30_000; now += 100) {
+		flood(now);
+		if (now % 1000 !== 0) continue;
+		expect(budget.admit("192.0.2.1", now)).toBe(true);
+		expect(budget.admit("192.0.2.2", now)).toBe(false);
+	}
+	flood(3_600_000);
+	expect(budget.admit("192.0.2.1", 3_600_000)).toBe(false);
+});
+
+test("the reserve holds a flood of its own", () => {
+	const budget = new HandshakeBudget({
+		perSecond: 1e-9,
+		perClientSecond: 10,
+		reservedSecond: 5,
+		clients: 100,
+	});
+	budget.authenticated("192.0.2.1", 0);
+	expect(begun(budget, "192.0.2.1", 100, 0)).toBe(10);
+	expect(begun(budget, "192.0.2.1", 100, 1000)).toBe(5);
+});
+
 test("many clients together get what one second holds, and twice that at first", () => {
 	const budget = new HandshakeBudget(limits);
 	const many = (now: number) =>

@@ -214,3 +214,28 @@ test("hundreds of handshakes that never end are dropped, and the rest of the wor
 	expect(answer.out).toBe("ok\n");
 	for (const socket of sockets) socket.destroy();
 });
+
+test("hundreds of plain connections a second, and bytes that are no handshake, keep no scraper out", async () => {
+	const { server, port } = await start(null);
+	const sockets = new Set<net.Socket>();
+	let connected = 0;
+	const timer = setInterval(() => {
+		for (let index = 0; index < 10; index++) {
+			const socket = net.connect(port, "127.0.0.1");
+			socket.on("error", () => {});
+			socket.on("connect", () => {
+				connected++;
+				if (index % 3 === 0) socket.write("GET / HTTP/1.1\r\n\r\n");
+				if (index % 3 === 1) socket.write(Buffer.from([0x16, 3, 1, 2, 0, 1]));
+			});
+			socket.on("close", () => sockets.delete(socket));
+			sockets.add(socket);
+		}
+	}, 50);
+	await until(() => connected > 200);
+	for (let scrape = 0; scrape < 12; scrape++) expect(await curl(port, "/metrics")).toMatchObject({ code: 0 });
+	clearInterval(timer);
+	expect(server.connections()).toBeLessThanOrEqual(128);
+	for (const socket of sockets) socket.destroy();
+	await until(() => server.connections() === 0);
+});

@@ -66,7 +66,7 @@ export class GuestDaemon {
 		await this.vm.sh(`[ -e /run/portward ] || cp /host/portward /run/portward; mkdir -p ${directory}`);
 		await this.vm.put(
 			"/etc/portward/config.yaml",
-			`enableNetworkPolicyEnforcer: false\n${this.settings}`,
+			`enableNetworkPolicyEnforcer: false\nstatus: {detail: full}\n${this.settings}`,
 			0o644,
 		);
 		await this.write(policies);

@@ -244,7 +244,9 @@ WantedBy=sysinit.target
 			60_000,
 			() => `${files} to be in force; last: ${last}`,
 			async () => {
-				const { code, stdout } = await this.vm.run("curl -s http://127.0.0.1:9755/v1/status");
+				const { code, stdout } = await this.vm.run(
+					"curl -s --unix-socket /var/lib/portward/status.sock http://localhost/v1/status",
+				);
 				if (code !== 0) return false;
 				last = stdout;
 				const status: { policies: readonly { file: string; enforced: boolean }[] } = JSON.parse(stdout);

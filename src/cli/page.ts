@@ -5,9 +5,9 @@ import { parseOnlyOptions } from "./options.ts";
 
 const help = `Usage: portward page [--revoke] [--config FILE] [--state-dir DIR]
 
-Prints a link to the status page, as root. The link opens once, within 12 hours;
-the browser that opened it reads the page until these 12 hours are over, or the
-daemon ends. From another machine forward the port first, and open the same link:
+Prints a link to the status page, as root. It opens once, within 12 hours; the
+browser that opened it reads the page until these 12 hours are over, or until
+the daemon ends. From another machine forward the port first, then open it:
 
   ssh -L 9755:127.0.0.1:9755 HOST
 

@@ -4,15 +4,12 @@ import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { Direction } from "../policy/model.ts";
 import type { Address, Atom } from "./atom.ts";
 import { failsafeCovers } from "./failsafe.ts";
+import { lintAllowlist } from "./lint-allowlist.ts";
+import { lintFamilies } from "./lint-family.ts";
+import { warning } from "./lint-warning.ts";
 import type { CompiledRule } from "./plan.ts";
 import type { DirectionProgram, NetworkModel } from "./program.ts";
 import { reachOf } from "./reach.ts";
-
-function warning(rule: CompiledRule, code: string, message: string, hint: string): Diagnostic[] {
-	if (rule.place === null) return [];
-	const path = `spec.${rule.direction}[${rule.index}]`;
-	return [{ ...rule.place, path, severity: "warning", code, message, hint }];
-}
 
 function describe(rule: CompiledRule): string {
 	return `${rule.action} ${rule.direction}[${rule.index}] of policy ${JSON.stringify(rule.policy)}`;
@@ -124,6 +121,8 @@ export function lintModel(model: NetworkModel): Diagnostic[] {
 			...diagnostics,
 			...shadowed(program, dead),
 			...ipv4Only(program, direction),
+			...lintFamilies(program, direction),
+			...lintAllowlist(model, direction),
 			...overruled(program, direction),
 		];
 	});

@@ -66,7 +66,7 @@ function explain(text: string): { readonly message: string; readonly hint: strin
 	if (/[,;|]/.test(text) && parts.every((part) => plainName.test(part.replace(/\*$/, ""))))
 		return { message: "this is a list in one text", hint: `write ${JSON.stringify(parts)}` };
 	const [only = ""] = parts;
-	if (only !== text && /^[\w.*-]+$/.test(only))
+	if (only !== text && only === text.trim() && /^[\w.*-]+$/.test(only))
 		return { message: "there is white space around the name", hint: `write ${JSON.stringify(only)}` };
 	if (/^(!|not\s|-)/i.test(text))
 		return {

@@ -2,6 +2,7 @@
 
 import { formatCidr } from "./cidr.ts";
 import type { Diagnostic } from "./diagnostic.ts";
+import { lintSources } from "./lint-sources.ts";
 import type { Direction, NetworkPolicy, NetworkRule } from "./model.ts";
 
 const promise =
@@ -12,7 +13,7 @@ const denial =
 	/\b(?:not|never|no longer|don'?t|isn'?t|aren'?t)[ -](?:\w+[ -])?(?:allow|permit)|\bnot-allow|\bno-allow/i;
 
 /**
- * A rule that blocks while the policy's name or message says allow, only or
+ * Entries that no packet can match, and a rule that blocks while the policy's name or message says allow, only or
  * restrict: the text promises that only the named addresses may connect, the
  * rule cuts off exactly these. A direction with an Allow rule of the same
  * policy keeps its promise, so its Block rules are left alone.
@@ -21,6 +22,7 @@ export function lintNetworkPolicy(policy: NetworkPolicy): readonly Diagnostic[] 
 	const named = promisingWord(policy.name);
 	const findings: Diagnostic[] = [];
 	for (const direction of ["ingress", "egress"] as const) {
+		for (const rule of policy[direction]) findings.push(...lintSources(rule, direction));
 		if (policy[direction].some((rule) => rule.action === "Allow")) continue;
 		for (const rule of policy[direction]) {
 			if (rule.action !== "Block") continue;

@@ -195,7 +195,7 @@ test.each([
 	[`${blog}1.yaml`, 0, ["inverted-action"]],
 	[`${blog}2.yaml`, 0, []],
 	[`${blog}3.yaml`, 0, []],
-	[`${blog}4.yaml`, 0, ["ipv4-only-allow"]],
+	[`${blog}4.yaml`, 0, ["ipv4-only-allow", "allowlist-ingress"]],
 	[`${blog}5.yaml`, 0, ["inverted-action"]],
 ])("published: %s", async (file, code, codes) => {
 	using files = new Files();

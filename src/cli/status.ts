@@ -36,6 +36,7 @@ const statusShape = v.object({
 			state: v.string(),
 			reason: v.string(),
 			failsafe: v.optional(v.array(failsafeShape), []),
+			invalidPackets: v.optional(v.object({ ingress: v.number(), egress: v.number() })),
 		}),
 	),
 	policies: v.array(
@@ -119,10 +120,14 @@ function describe(document: v.InferOutput<typeof statusShape>): string {
 		const what = signature.ok ? "signed" : "refused; in force is what was signed before";
 		lines.push(`policies: ${what}${signature.serial === null ? "" : `, serial ${signature.serial}`}`);
 	}
-	for (const [name, { state, reason, failsafe }] of Object.entries(document.enforcers)) {
+	for (const [name, { state, reason, failsafe, invalidPackets }] of Object.entries(document.enforcers)) {
 		lines.push(`${name}: ${state}${reason === "" ? "" : ` (${reason})`}`);
 		for (const rule of failsafe)
 			lines.push(`failsafe ${describeFailsafe(rule)}: ${plural(rule.packets, "packet")}`);
+		if (invalidPackets !== undefined && invalidPackets.ingress + invalidPackets.egress > 0)
+			lines.push(
+				`packets that belong to no flow: ${invalidPackets.ingress} ingress, ${invalidPackets.egress} egress`,
+			);
 	}
 	lines.push(`the daemon itself ${describeConfinement(document.confinement)}`);
 	if (document.drift > 0) lines.push(`changes by others that were undone: ${document.drift}`);

@@ -11,16 +11,20 @@ const countersMs = 30;
 export class AccountReader {
 	readonly #desk: Pick<AlertDesk, "beginReading" | "account">;
 	readonly #enforcer: Pick<NetworkEnforcer, "plan" | "counters">;
+	readonly #onRead: (accounts: Accounts) => void;
 	#latest: Accounts = noAccounts;
 	#time = Number.NEGATIVE_INFINITY;
 	#reading: Promise<void> | null = null;
 
+	/** @param onRead gets every new reading. */
 	constructor(
 		desk: Pick<AlertDesk, "beginReading" | "account">,
 		enforcer: Pick<NetworkEnforcer, "plan" | "counters">,
+		onRead: (accounts: Accounts) => void = () => {},
 	) {
 		this.#desk = desk;
 		this.#enforcer = enforcer;
+		this.#onRead = onRead;
 	}
 
 	get latest(): Accounts {
@@ -43,5 +47,6 @@ export class AccountReader {
 		if (counters === null) return;
 		this.#latest = this.#desk.account(reading, rules, counters);
 		this.#time = performance.now();
+		this.#onRead(this.#latest);
 	}
 }

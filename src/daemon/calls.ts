@@ -35,6 +35,7 @@ export interface NftCalls extends Calls {
 	guard(argument: {
 		readonly defaultDrop: NetworkPlan["defaultDrop"];
 		readonly failsafe: NetworkPlan["failsafe"];
+		readonly egressHook?: NetworkPlan["egressHook"];
 		readonly lostRules: boolean;
 	}): ApplyResult;
 	/** Lets every packet pass, and `closeTable` leads them to the rules again that the table still holds. */

@@ -21,6 +21,7 @@ import { DriftProbe } from "./drift-probe.ts";
 import { noteEnforcement, settingsWarnings } from "./enforcement-notice.ts";
 import { currentIdentity, HostDesk, type LiveIdentity } from "./host-desk.ts";
 import { hotReload } from "./hot-reload.ts";
+import { InvalidWatch } from "./invalid-watch.ts";
 import { NetworkEnforcer } from "./network-enforcer.ts";
 import { NetworkObservers } from "./network-observers.ts";
 import { networkState, policyStates, readiness } from "./network-state.ts";
@@ -78,6 +79,7 @@ export class Daemon {
 	readonly #status: StatusServer;
 	readonly #accounts: AccountReader;
 	readonly #summaries: AlertSummaries;
+	readonly #invalid: InvalidWatch;
 	readonly #driftProbe: DriftProbe;
 	readonly #findings: DiagnosticLog;
 
@@ -188,7 +190,8 @@ export class Daemon {
 			identity: this.#identity,
 			log,
 		});
-		this.#accounts = new AccountReader(this.#desk, this.#enforcer);
+		this.#invalid = new InvalidWatch(outlets.sink, this.#identity);
+		this.#accounts = new AccountReader(this.#desk, this.#enforcer, (read) => this.#invalid.take(read));
 		this.#summaries = new AlertSummaries(this.#desk, this.#accounts, this.#enforcer);
 		this.#observers = new NetworkObservers({
 			table: config.table,
@@ -237,6 +240,7 @@ export class Daemon {
 		await this.#watcher.ready;
 		await this.#enforcer.reload();
 		this.#summaries.start();
+		this.#invalid.start(() => this.#accounts.refresh());
 		this.#desk.rulesKnown((id) => this.#enforcer.rule(id));
 		await this.#usbEnforced;
 		await this.#pending.changes.enforced();
@@ -279,6 +283,7 @@ export class Daemon {
 		this.#watcher?.stop();
 		this.#host.stop();
 		this.#summaries.stop();
+		this.#invalid.stop();
 		this.#status.stop();
 		await Promise.all([this.#observers.stop(), this.#usb.stop()]);
 		await this.#enforcer.stop();

@@ -198,6 +198,7 @@ export class NetworkEnforcer {
 			const guarded = await this.#options.nft.call("guard", {
 				defaultDrop: this.#plan.defaultDrop,
 				failsafe: this.#plan.failsafe,
+				...(this.#plan.egressHook === undefined ? {} : { egressHook: this.#plan.egressHook }),
 				lostRules,
 			});
 			if (!guarded.ok) this.#options.events.warn(`the deny guard could not be loaded: ${guarded.error}`);

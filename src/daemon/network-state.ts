@@ -14,7 +14,7 @@ type Enforcer = Pick<NetworkEnforcer, "state" | "plan" | "inForce">;
 export function networkState(
 	enforcer: Enforcer,
 	config: Config,
-	{ counters }: Pick<Accounts, "counters">,
+	{ counters, invalidPackets }: Pick<Accounts, "counters" | "invalidPackets">,
 ): NetworkEnforcerState {
 	const { state, reason, generation, elements } = enforcer.state;
 	return {
@@ -25,6 +25,7 @@ export function networkState(
 		allowlistMode: enforcer.plan?.allowlistMode ?? { ingress: false, egress: false },
 		posture: postureInForce(config.hostDefaultNetworkPosture, config),
 		essentials: config.essentials,
+		invalidPackets,
 		failsafe: (enforcer.plan?.failsafe ?? []).map(
 			({ direction, index, protocol, cidr, port, interface: name, counter }) => {
 				const { packets, bytes } = counters[counter] ?? { packets: 0, bytes: 0 };

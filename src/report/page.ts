@@ -2,6 +2,7 @@
 
 import { describeFailsafe } from "../compile/failsafe.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
+import type { Direction } from "../policy/model.ts";
 import { describeConfinement } from "./confinement.ts";
 import { usbSection } from "./device-page.ts";
 import type { DeviceStatus } from "./device-status.ts";
@@ -88,6 +89,7 @@ function cards(status: StatusDocument): Html {
 		["Ingress", directionMode(network.allowlistMode.ingress, network.posture)],
 		["Egress", directionMode(network.allowlistMode.egress, network.posture)],
 		["Posture", network.posture],
+		["Packets that belong to no flow", describeInvalid(network.invalidPackets)],
 		["Essentials", network.essentials ? "always accepted" : "off"],
 		["Failsafe", network.failsafe.map(describeFailsafe).join("; ") || "none"],
 	]);
@@ -223,4 +225,8 @@ export function pageReply(
 		body: renderPage(status, devices, alerts),
 		headers: { "Content-Security-Policy": contentSecurityPolicy },
 	};
+}
+
+function describeInvalid({ ingress, egress }: Readonly<Record<Direction, number>>): string {
+	return `${numbers.format(ingress)} ingress, ${numbers.format(egress)} egress`;
 }

@@ -23,6 +23,8 @@ export interface NetworkEnforcerState extends EnforcerState {
 	readonly posture: Posture;
 	/** Whether neighbour discovery, DHCP and ICMP errors are always accepted. */
 	readonly essentials: boolean;
+	/** Packets that belong to no flow: dropped, or judged like others where the settings say so. */
+	readonly invalidPackets: Readonly<Record<Direction, number>>;
 	/** What no policy can refuse, in the order in which packets meet it. */
 	readonly failsafe: readonly FailsafeCount[];
 }

@@ -70,10 +70,15 @@ test("a failsafe rule is told with its counter, or none before the kernel has on
 	} as const;
 	const inForce = { ...enforcer("active"), plan: { ...nothing, failsafe: [rule] } };
 	const counters = { failsafe_ingress_0: { packets: 2, bytes: 120 } };
-	const told = networkState(inForce, defaultConfig(), { counters });
+	const invalidPackets = { ingress: 2, egress: 1 };
+	const told = networkState(inForce, defaultConfig(), { counters, invalidPackets });
 	expect(told.failsafe).toMatchObject([{ direction: "ingress", port: "22", packets: 2, bytes: 120 }]);
-	expect(networkState(inForce, defaultConfig(), { counters: {} }).failsafe).toMatchObject([{ packets: 0 }]);
-	expect(networkState(enforcer("unavailable", "r"), defaultConfig(), { counters })).toMatchObject({
+	expect(networkState(inForce, defaultConfig(), { counters: {}, invalidPackets }).failsafe).toMatchObject([
+		{ packets: 0 },
+	]);
+	expect(
+		networkState(enforcer("unavailable", "r"), defaultConfig(), { counters, invalidPackets }),
+	).toMatchObject({
 		state: "unavailable",
 		reason: "r",
 		failsafe: [],

@@ -91,6 +91,7 @@ export function sampleState(overrides: Partial<DaemonState> = {}): DaemonState {
 				allowlistMode: { ingress: true, egress: false },
 				posture: "block",
 				essentials: true,
+				invalidPackets: { ingress: 6, egress: 0 },
 				failsafe: [
 					{
 						direction: "ingress",

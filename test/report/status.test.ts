@@ -62,6 +62,7 @@ test("the document has the documented fields, sums of a policy's rules, and no o
 				allowlistMode: { ingress: true, egress: false },
 				posture: "block",
 				essentials: true,
+				invalidPackets: { ingress: 6, egress: 0 },
 				failsafe: sampleState().enforcers.network.failsafe,
 			},
 			usb: {

@@ -21,6 +21,7 @@ export interface Status {
 			readonly elements: number;
 			readonly allowlistMode: { readonly ingress: boolean; readonly egress: boolean };
 			readonly posture: string;
+			readonly invalidPackets: { readonly ingress: number; readonly egress: number };
 			readonly failsafe: readonly {
 				readonly direction: string;
 				readonly index: number;

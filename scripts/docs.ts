@@ -31,6 +31,7 @@ const files: readonly (readonly [string, string])[] = [
 	["/etc/portward/policies/", "The policies. Only root may write there."],
 	["/var/lib/portward/boot.json", "The last confirmed ruleset, for restore."],
 	["/var/lib/portward/last-good.json", "The last good version of every policy."],
+	["/var/lib/portward/settings.json", "The last good settings, for a start while the file is broken."],
 	["/var/lib/portward/usb.json", "What the USB lock replaced, and what was there before it."],
 	[
 		"/var/lib/portward/pending.json",

@@ -231,7 +231,6 @@ describe("files", () => {
 	/** What no test can import because it runs on a thread or in a process of its own, and the test that starts it. */
 	const covered: Readonly<Record<string, string>> = {
 		"src/main.ts": "test/smoke/executable.test.ts",
-		"src/daemon/daemon.ts": "test/smoke/executable.test.ts",
 		"src/daemon/alert-outlets.ts": "test/smoke/executable.test.ts",
 		"src/daemon/network-observers.ts": "test/smoke/executable.test.ts",
 		"src/daemon/nft.worker.ts": "test/smoke/executable.test.ts",

@@ -3,9 +3,8 @@ import { suggest } from "../policy/suggest.ts";
 import { escapeForTerminal, escapeJson } from "../report/terminal.ts";
 import { ask, errorText, parseJson, type Reply } from "./client.ts";
 import { type Command, exit, type Io, UsageError } from "./command.ts";
-import { printDiagnostics } from "./diagnostics.ts";
 import { parseOnlyOptions } from "./options.ts";
-import { readSettings } from "./settings.ts";
+import { commandSettings } from "./stand-in-settings.ts";
 
 const help = `Usage: portward alerts [--json] [--limit N] [--policy NAME] [--action ACTION]
        portward alerts --follow [--json] [--policy NAME] [--action ACTION]
@@ -61,14 +60,11 @@ export const alerts: Command = {
 			throw new UsageError(
 				`--action is no ${JSON.stringify(values.action)}; ${suggest(values.action, actions, "actions")}`,
 			);
-		const settings = readSettings(values, false);
-		printDiagnostics(settings.diagnostics, io);
-		if (!settings.config) return exit.failure;
+		const config = commandSettings(values, io);
 		const filter = new URLSearchParams();
 		if (values.policy !== undefined) filter.set("policy", values.policy);
 		if (action !== undefined) filter.set("action", action);
 		const print = printer(io, values.json === true);
-		const { config } = settings;
 		const asked = (path: string) => ask(config, values["status-address"] !== undefined, path, io.signal);
 		if (!values.follow) {
 			const query = new URLSearchParams(filter);

@@ -8,14 +8,14 @@ import { incomingDirectory } from "../store/pending-record.ts";
 import { readTree, writeTree } from "../store/pending-tree.ts";
 import { daemonOptions, ownSession, printReply } from "./change-reply.ts";
 import { errorText } from "./client.ts";
-import { type Command, exit, UsageError } from "./command.ts";
+import { type Command, UsageError } from "./command.ts";
 import { control } from "./control-client.ts";
 import { printDiagnostics } from "./diagnostics.ts";
 import { parseDuration } from "./duration.ts";
 import { parseOnlyOptions } from "./options.ts";
 import { makePlan } from "./plan-make.ts";
 import { printPlan } from "./plan-text.ts";
-import { readSettings } from "./settings.ts";
+import { commandSettings } from "./stand-in-settings.ts";
 
 const real = fileOperations(exchangePaths, async () => {});
 /** The daemon makes a copy of its own, so what is handed over need not outlive a crash of the machine. */
@@ -74,10 +74,7 @@ export const apply: Command = {
 		const seconds = within === undefined ? null : parseDuration(within);
 		if (within !== undefined && (seconds === null || seconds < shortestWait || seconds > longestWait))
 			throw new UsageError("--confirm-within takes from 10s to 24h, such as 90s, 10m or 2h");
-		const settings = readSettings(flags, false);
-		printDiagnostics(settings.diagnostics, io);
-		if (!settings.config) return exit.failure;
-		const { config } = settings;
+		const config = commandSettings(flags, io);
 		const from = resolve(named);
 		const plan = makePlan({ config, directory: from });
 		if (plan.ok) printPlan(plan.plan, io);

@@ -4,17 +4,15 @@ import { type ControlReply, controlPath } from "../daemon/control-protocol.ts";
 import { findSshSession, type SshSession } from "../observe/ssh-session.ts";
 import { escapeForTerminal } from "../report/terminal.ts";
 import { exit, type Io, UsageError } from "./command.ts";
-import { printDiagnostics } from "./diagnostics.ts";
-import { readSettings, type SettingsFlags } from "./settings.ts";
+import type { SettingsFlags } from "./settings.ts";
+import { commandSettings } from "./stand-in-settings.ts";
 
 /** The options by which each of them finds the daemon. */
 export const daemonOptions = { config: { type: "string" }, "state-dir": { type: "string" } } as const;
 
-/** The daemon's socket; null after what is wrong with the settings has been printed. */
-export function daemonSocket(flags: SettingsFlags, io: Io): string | null {
-	const { config, diagnostics } = readSettings(flags, false);
-	printDiagnostics(diagnostics, io);
-	return config && controlPath(config.stateDir);
+/** The daemon's socket, also where the settings file is broken. */
+export function daemonSocket(flags: SettingsFlags, io: Io): string {
+	return controlPath(commandSettings(flags, io).stateDir);
 }
 
 /** A change's id as it was given, null where none was. */

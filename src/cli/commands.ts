@@ -11,6 +11,7 @@ import { panicOpen } from "./panic-open.ts";
 import { plan } from "./plan.ts";
 import { policy } from "./policy.ts";
 import { release } from "./release.ts";
+import { reload } from "./reload.ts";
 import { render } from "./render.ts";
 import { restore } from "./restore.ts";
 import { resume } from "./resume.ts";
@@ -32,6 +33,7 @@ export function allCommands(createWorker: (name: WorkerName) => Worker): readonl
 		apply,
 		confirm,
 		rollback,
+		reload,
 		status,
 		alerts,
 		page,

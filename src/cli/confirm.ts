@@ -1,5 +1,5 @@
 import { changeId, daemonOptions, daemonSocket, ownSession, printReply } from "./change-reply.ts";
-import { type Command, exit } from "./command.ts";
+import type { Command } from "./command.ts";
 import { control } from "./control-client.ts";
 import { parseOnlyOptions } from "./options.ts";
 
@@ -33,7 +33,6 @@ export const confirm: Command = {
 		});
 		const id = changeId(values.id);
 		const socket = daemonSocket(values, io);
-		if (socket === null) return exit.failure;
 		const sameSession = values["same-session"] === true;
 		return printReply(await control(socket, { verb: "confirm", id, sameSession, session: ownSession() }), io);
 	},

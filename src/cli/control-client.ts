@@ -6,12 +6,12 @@ import {
 	longestReply,
 	parseReply,
 	patienceMs,
-	performMs,
+	performMsOf,
 } from "../daemon/control-protocol.ts";
 import { errorText } from "./client.ts";
 
-/** Milliseconds for the daemon's own bounds and the way there and back. */
-const answerMs = patienceMs + performMs + 5000;
+/** Milliseconds for the way there and back, beside the daemon's own bounds. */
+const wayMs = patienceMs + 5000;
 /** Connecting is tried so often: a queue that is full of others' connections (EAGAIN, unix(7)) soon has room. */
 const connectTries = 50;
 const connectPauseMs = 100;
@@ -25,7 +25,7 @@ export type Answer =
 
 /** One request, one reply. Never throws. */
 export async function control(path: string, request: ControlRequest): Promise<ControlReply> {
-	const answer = await ask(path, request, answerMs);
+	const answer = await ask(path, request, performMsOf(request.verb) + wayMs);
 	return answer.answered ? answer.reply : { ok: false, message: answer.message };
 }
 

@@ -1,31 +1,21 @@
 /** What panic-open and resume need to know, also where the config file is broken. */
 
-import { resolve } from "node:path";
-import { defaultConfig } from "../config/parse.ts";
+import type { Config } from "../config/model.ts";
 import type { Io } from "./command.ts";
-import { printDiagnostics } from "./diagnostics.ts";
 import type { parseOnlyOptions } from "./options.ts";
-import { readSettings, type SettingsFlags } from "./settings.ts";
+import type { SettingsFlags } from "./settings.ts";
+import { commandSettings } from "./stand-in-settings.ts";
 
-export interface PanicSettings {
-	readonly table: string;
-	readonly stateDir: string;
-}
+export type PanicSettings = Pick<Config, "table" | "stateDir">;
 
 export const panicOptions = {
 	config: { type: "string" },
 	"state-dir": { type: "string" },
 } as const satisfies Parameters<typeof parseOnlyOptions>[1];
 
-/** In an emergency a broken config file is no reason to do nothing: the defaults stand in, and it is said. */
+/** In an emergency a broken config file is no reason to do nothing: what was last good stands in, or the defaults. */
 export function panicSettings(flags: SettingsFlags, io: Io): PanicSettings {
-	const { config, diagnostics } = readSettings(flags, false);
-	printDiagnostics(diagnostics, io);
-	if (config !== null) return { table: config.table, stateDir: config.stateDir };
-	const { table, stateDir } = defaultConfig();
-	const state = flags["state-dir"] === undefined ? stateDir : resolve(flags["state-dir"]);
-	io.error(`portward: without these settings, table ${table} and state directory ${state} are taken\n`);
-	return { table, stateDir: state };
+	return commandSettings(flags, io);
 }
 
 /** Whether this process may change the kernel's tables and root's state. */

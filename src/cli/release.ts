@@ -1,10 +1,11 @@
 import { InstanceLock } from "../../ffi/lock.ts";
 import { type Command, exit } from "./command.ts";
-import { plural, printDiagnostics } from "./diagnostics.ts";
+import { plural } from "./diagnostics.ts";
 import { withKernelTable } from "./kernel.ts";
 import { parseOnlyOptions } from "./options.ts";
 import { releaseUsb } from "./release-usb.ts";
 import { readSettings } from "./settings.ts";
+import { knownSettings } from "./stand-in-settings.ts";
 import { sysfsRoot } from "./usb-devices.ts";
 
 const help = `Usage: portward release [usb] [--config FILE] [--state-dir DIR]
@@ -29,10 +30,10 @@ export const release: Command = {
 			config: { type: "string" },
 			"state-dir": { type: "string" },
 		});
-		const settings = readSettings(values, false);
-		printDiagnostics(settings.diagnostics, io);
-		if (!settings.config) return exit.failure;
-		const { table, stateDir } = settings.config;
+		// What is removed must not be guessed.
+		const config = knownSettings(readSettings(values, false), values, io);
+		if (config === null) return exit.failure;
+		const { table, stateDir } = config;
 		const fail = (message: string) => {
 			io.error(`portward: ${message}\n`);
 			return exit.failure;

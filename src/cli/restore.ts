@@ -13,10 +13,10 @@ import { escapeForTerminal } from "../report/terminal.ts";
 import { distrustDirectory } from "../store/held-directory.ts";
 import { readPanic } from "../store/panic.ts";
 import { type Command, exit, type Io } from "./command.ts";
-import { printDiagnostics } from "./diagnostics.ts";
 import { withKernelTable } from "./kernel.ts";
 import { parseOnlyOptions } from "./options.ts";
 import { readSettings, type SettingsFlags } from "./settings.ts";
+import { knownSettings } from "./stand-in-settings.ts";
 import { sysfsRoot } from "./usb-devices.ts";
 
 const help = `Usage: portward restore [--config FILE] [--state-dir DIR]
@@ -74,9 +74,9 @@ export async function runRestore(
 
 /** A broken config file must not leave the host open: what was saved says most of what has to be known. */
 function settings(flags: SettingsFlags, io: Io): Config {
-	const { config, diagnostics } = readSettings(flags, true);
-	printDiagnostics(diagnostics, io);
-	if (config !== null) return config;
+	const read = readSettings(flags, true);
+	const known = knownSettings(read, flags, io);
+	if (known !== null) return known;
 	const fallback = defaultConfig();
 	const state = flags["state-dir"];
 	const stateDir = state === undefined ? fallback.stateDir : resolve(state);

@@ -1,5 +1,5 @@
 import { changeId, daemonOptions, daemonSocket, printReply } from "./change-reply.ts";
-import { type Command, exit } from "./command.ts";
+import type { Command } from "./command.ts";
 import { control } from "./control-client.ts";
 import { parseOnlyOptions } from "./options.ts";
 
@@ -21,7 +21,6 @@ export const rollback: Command = {
 		const values = parseOnlyOptions(args, { id: { type: "string" }, ...daemonOptions });
 		const id = changeId(values.id);
 		const socket = daemonSocket(values, io);
-		if (socket === null) return exit.failure;
 		return printReply(await control(socket, { verb: "rollback", id }), io);
 	},
 };

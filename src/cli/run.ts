@@ -7,9 +7,9 @@ import { createLogger } from "../report/log.ts";
 import { distrustDirectory } from "../store/held-directory.ts";
 import { PolicyDirectoryReader } from "../store/policy-directory.ts";
 import { type Command, exit, type Io, UsageError } from "./command.ts";
-import { printDiagnostics } from "./diagnostics.ts";
 import { parseOnlyOptions } from "./options.ts";
-import { readSettings } from "./settings.ts";
+import { readSettings, sourceOf } from "./settings.ts";
+import { knownSettings } from "./stand-in-settings.ts";
 import { build } from "./version.ts";
 
 const help = `Usage: portward run [--policy-dir DIR] [--config FILE] [--state-dir DIR]
@@ -28,8 +28,9 @@ file.
   --strict                  exit with 1 when an enforcer is unavailable
   --insecure-permissions    accept files that others than root can write
 
-SIGHUP reads the policies and the config again. SIGTERM ends the process; the
-rules stay in force until \`portward release\`.
+SIGHUP reads the policies and the config again, as portward reload does. Where
+the config is broken the last good settings hold, at a start too. SIGTERM ends
+the process; the rules stay in force until \`portward release\`.
 `;
 
 const stderrFd = 2;
@@ -64,9 +65,12 @@ async function run(
 	if (format !== "text" && format !== "json") throw new UsageError("--log-format is text or json");
 	const checkPermissions = values["insecure-permissions"] !== true;
 	const settings = readSettings(values, checkPermissions);
-	printDiagnostics(settings.diagnostics, io);
-	if (!settings.config) return exit.failure;
-	const { config } = settings;
+	// A start must not fail for a typo where the settings of before are known.
+	const config = knownSettings(settings, values, io);
+	if (config === null) {
+		io.error("portward: no good settings of before are kept that could stand in; correct the file\n");
+		return exit.failure;
+	}
 	const directory = new PolicyDirectoryReader(config.policyDir, { checkPermissions }).read();
 	if (directory.problem?.code === "insecure-permissions") {
 		io.error(`portward: ${config.policyDir}: ${directory.problem.message}; ${directory.problem.hint}\n`);
@@ -95,7 +99,16 @@ async function run(
 	const manager = new ServiceManager({ environment: process.env, warn: (message) => log.warn(message) });
 	// Before anything is read that others may have written, and before the first Worker, which inherits it.
 	const confinement = confine(config);
-	const opened = await Daemon.open({ config, checkPermissions, build, log, createWorker, confinement });
+	const opened = await Daemon.open({
+		config,
+		settings: { ...settings, source: sourceOf(settings) },
+		reload: () => reload(),
+		checkPermissions,
+		build,
+		log,
+		createWorker,
+		confinement,
+	});
 	if (!opened.ok) {
 		io.error(`portward: ${opened.message}\n`);
 		return exit.failure;
@@ -109,9 +122,11 @@ async function run(
 		for (const { file, line, column, message, hint } of fresh.diagnostics) {
 			log.error(message, { place: `${file}:${line}:${column}`, hint });
 		}
-		// A broken config file changes nothing, but the policies are read all the same.
-		await daemon.reload(fresh.config);
-		manager.ready(vitals.status());
+		try {
+			return await daemon.reload({ ...fresh, source: sourceOf(fresh) });
+		} finally {
+			manager.ready(vitals.status());
+		}
 	};
 	const hangUp = () => void reload();
 	process.on("SIGHUP", hangUp);

@@ -8,6 +8,7 @@ import { statusRefusal } from "../config/status-access.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import { distrustWay } from "../store/held-directory.ts";
 import { distrust } from "../store/permissions.ts";
+import type { SettingsText } from "../store/saved-settings.ts";
 import { readBounded } from "./bounded-file.ts";
 import { UsageError } from "./command.ts";
 
@@ -32,6 +33,13 @@ export interface Settings {
 	readonly diagnostics: readonly Diagnostic[];
 	/** The file that was read, null when there is none. */
 	readonly file: string | null;
+	/** What stands in the file, be it right or wrong; null where that cannot be read or must not be believed. */
+	readonly text: string | null;
+}
+
+/** What is kept of good settings. */
+export function sourceOf({ config, file, text }: Settings): SettingsText | null {
+	return config === null || text === null ? null : { file, text };
 }
 
 /** Without `--config` a missing default file means defaults; a file that was named must be there. */
@@ -43,6 +51,7 @@ export function readSettings(flags: SettingsFlags, checkPermissions: boolean): S
 		config: null,
 		diagnostics: [{ file, line: 1, column: 1, path: "", severity: "error", code, message, hint }],
 		file,
+		text: null,
 	});
 	try {
 		let refused = null as ReturnType<typeof distrust>;
@@ -71,8 +80,14 @@ export function readSettings(flags: SettingsFlags, checkPermissions: boolean): S
 		}
 		present = false;
 	}
+	const read = parseSettings(file, text, flags);
+	return { ...read, file: present ? file : null };
+}
+
+/** The settings that `text` stands for, with the flags over them. */
+export function parseSettings(file: string, text: string, flags: SettingsFlags): Settings {
 	const parsed = parseConfig(file, text);
-	if (!parsed.ok) return { config: null, diagnostics: parsed.diagnostics, file };
+	if (!parsed.ok) return { config: null, diagnostics: parsed.diagnostics, file, text };
 	const absolute = (path: string | undefined) => (path === undefined ? null : resolve(path));
 	const merged = mergeFlags(parsed.config, {
 		policyDir: absolute(flags["policy-dir"]),
@@ -83,5 +98,5 @@ export function readSettings(flags: SettingsFlags, checkPermissions: boolean): S
 	// A flag may have replaced the address that the file's diagnostic is about.
 	const refused = statusRefusal(merged.config.status) !== null;
 	const diagnostics = parsed.diagnostics.filter(({ code }) => refused || code !== "status-refused");
-	return { config: merged.config, diagnostics, file: present ? file : null };
+	return { config: merged.config, diagnostics, file, text };
 }

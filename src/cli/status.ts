@@ -6,10 +6,10 @@ import { escapeForTerminal } from "../report/terminal.ts";
 import { readPanic } from "../store/panic.ts";
 import { ask, parseJson } from "./client.ts";
 import { type Command, exit } from "./command.ts";
-import { plural, printDiagnostics } from "./diagnostics.ts";
+import { plural } from "./diagnostics.ts";
 import { prettyJson } from "./json.ts";
 import { parseOnlyOptions } from "./options.ts";
-import { readSettings } from "./settings.ts";
+import { commandSettings } from "./stand-in-settings.ts";
 
 const failsafeShape = v.looseObject({
 	direction: v.picklist(["ingress", "egress"]),
@@ -82,16 +82,14 @@ export const status: Command = {
 			config: { type: "string" },
 			"status-address": { type: "string" },
 		});
-		const settings = readSettings(values, false);
-		printDiagnostics(settings.diagnostics, io);
-		if (!settings.config) return exit.failure;
+		const config = commandSettings(values, io);
 		const fail = (message: string) => {
 			io.error(`portward: ${escapeForTerminal(message)}\n`);
 			return exit.failure;
 		};
-		const reply = await ask(settings.config, values["status-address"] !== undefined, "/v1/status", io.signal);
+		const reply = await ask(config, values["status-address"] !== undefined, "/v1/status", io.signal);
 		if (!reply.ok) {
-			const read = readPanic(settings.config.stateDir);
+			const read = readPanic(config.stateDir);
 			if (read.open) {
 				const since = new Date(read.record.since).toISOString();
 				io.error(`OPEN: ${escapeForTerminal(panicReason({ since, reason: read.record.reason }))}\n`);

@@ -5,10 +5,9 @@ import { parseUsbPort } from "../observe/usb-port.ts";
 import { escapeForTerminal } from "../report/terminal.ts";
 import { exit, type Io, UsageError } from "./command.ts";
 import { control } from "./control-client.ts";
-import { printDiagnostics } from "./diagnostics.ts";
 import { parseDuration } from "./duration.ts";
 import { parseOptions } from "./options.ts";
-import { readSettings } from "./settings.ts";
+import { commandSettings } from "./stand-in-settings.ts";
 
 export async function usbAllow(args: readonly string[], io: Io): Promise<number> {
 	const { values, positionals } = parseOptions(args, {
@@ -25,10 +24,8 @@ export async function usbAllow(args: readonly string[], io: Io): Promise<number>
 	if (seconds === null || seconds > longestPermission) {
 		throw new UsageError("write how long, at most a day: --for 90s, --for 10m or --for 2h");
 	}
-	const settings = readSettings(values, false);
-	printDiagnostics(settings.diagnostics, io);
-	if (!settings.config) return exit.failure;
-	const reply = await control(controlPath(settings.config.stateDir), { verb: "usb-allow", port, seconds });
+	const { stateDir } = commandSettings(values, io);
+	const reply = await control(controlPath(stateDir), { verb: "usb-allow", port, seconds });
 	if (reply.ok) io.out(`${escapeForTerminal(reply.message)}\n`);
 	else io.error(`portward: ${escapeForTerminal(reply.message)}\n`);
 	return reply.ok ? exit.ok : exit.failure;

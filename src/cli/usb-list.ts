@@ -5,10 +5,9 @@ import { usbClassName } from "../policy/device-class.ts";
 import { escapeForTerminal } from "../report/terminal.ts";
 import { ask, parseJson } from "./client.ts";
 import { exit, type Io } from "./command.ts";
-import { printDiagnostics } from "./diagnostics.ts";
 import { prettyJson } from "./json.ts";
 import { parseOnlyOptions } from "./options.ts";
-import { readSettings } from "./settings.ts";
+import { commandSettings } from "./stand-in-settings.ts";
 import { presentDevices, sysfsRoot } from "./usb-devices.ts";
 
 const deviceShape = v.looseObject({
@@ -44,11 +43,8 @@ export async function usbList(args: readonly string[], io: Io, root = sysfsRoot)
 		config: { type: "string" },
 		"status-address": { type: "string" },
 	});
-	const settings = readSettings(values, false);
-	printDiagnostics(settings.diagnostics, io);
-	if (!settings.config) return exit.failure;
 	const reply = await ask(
-		settings.config,
+		commandSettings(values, io),
 		values["status-address"] !== undefined,
 		"/v1/usb/devices",
 		io.signal,

@@ -15,6 +15,14 @@ export const patienceMs = 2000;
 /** Milliseconds that the daemon may take over a request; it says so where it takes longer. */
 export const performMs = 120_000;
 
+/** Milliseconds for a reload, which ends when a million elements are compiled and loaded on a slow machine. */
+const reloadMs = 14 * 60_000;
+
+/** Milliseconds that the daemon may take over a request of this kind. */
+export function performMsOf(verb: ControlVerb): number {
+	return verb === "reload" ? reloadMs : performMs;
+}
+
 /** UTF-16 units of panic-open's reason. */
 const longestReasonUnits = 2 * longestReason;
 
@@ -70,6 +78,7 @@ const request = v.variant("verb", [
 	v.strictObject({ verb: v.literal("resume") }),
 	/** `revoke`: no new link to the status page, but an end to all. */
 	v.strictObject({ verb: v.literal("page"), revoke: v.boolean() }),
+	v.strictObject({ verb: v.literal("reload") }),
 	v.strictObject({
 		verb: v.literal("usb-allow"),
 		port: v.pipe(v.string(), v.regex(/^[0-9]{1,5}-[0-9]{1,3}(?:\.[0-9]{1,3}){0,6}$/)),

@@ -20,7 +20,7 @@ import {
 	longestRequest,
 	parseRequest,
 	patienceMs,
-	performMs,
+	performMsOf,
 } from "./control-protocol.ts";
 
 /** Connections at a time, when those who have had `graceMs` to ask for something make room for newcomers. */
@@ -180,7 +180,7 @@ export class ControlServer {
 		connection.timer = setTimeout(() => {
 			const message = "this takes long; portward status shows what becomes of it";
 			this.#part(socket, { ok: false, message });
-		}, this.#options.performMs ?? performMs);
+		}, this.#options.performMs ?? performMsOf(request.verb));
 		void this.#perform(socket, request, connection.peer);
 	}
 

@@ -68,6 +68,8 @@ export class ControlService {
 				return this.#verbs["panic-open"](request, peer);
 			case "page":
 				return this.#verbs.page(request, peer);
+			case "reload":
+				return this.#verbs.reload(request, peer);
 			case "resume":
 				return this.#verbs.resume(request, peer);
 		}

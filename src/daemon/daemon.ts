@@ -7,30 +7,32 @@ import { DriftFilter } from "../observe/drift-filter.ts";
 import { DirectoryWatcher } from "../observe/watch.ts";
 import type { Confinement } from "../report/confinement.ts";
 import type { Logger } from "../report/log.ts";
-import type { DaemonState, Readiness } from "../report/status.ts";
+import type { DaemonState } from "../report/status.ts";
 import { AccountReader } from "./account-reader.ts";
 import { AlertDesk } from "./alert-desk.ts";
 import { type AlertOutlets, openAlertOutlets } from "./alert-outlets.ts";
 import { AlertSummaries } from "./alert-summaries.ts";
 import type { NftCalls, PolicyCalls, PolicySettings, Reloaded } from "./calls.ts";
+import type { ControlReply } from "./control-protocol.ts";
 import { ControlService } from "./control-service.ts";
 import { daemonMetrics } from "./daemon-metrics.ts";
+import { daemonState } from "./daemon-state.ts";
 import { DiagnosticLog } from "./diagnostic-log.ts";
 import { DriftDesk } from "./drift-desk.ts";
 import { DriftProbe } from "./drift-probe.ts";
-import { noteEnforcement, settingsWarnings } from "./enforcement-notice.ts";
 import { currentIdentity, HostDesk, type LiveIdentity } from "./host-desk.ts";
 import { hotReload } from "./hot-reload.ts";
 import { InvalidWatch } from "./invalid-watch.ts";
 import { NetworkEnforcer } from "./network-enforcer.ts";
 import { NetworkObservers } from "./network-observers.ts";
-import { networkState, policyStates, readiness } from "./network-state.ts";
 import { panicVerbs } from "./panic-verbs.ts";
-import { PanicWatch, panicReadiness } from "./panic-watch.ts";
+import { PanicWatch } from "./panic-watch.ts";
 import { PendingService } from "./pending-service.ts";
 import { ReloadDesk } from "./reload-desk.ts";
+import { reloadOutcome } from "./reload-outcome.ts";
 import { WorkerClient } from "./rpc.ts";
 import type { Vitals } from "./service-manager.ts";
+import { SettingsDesk, type SettingsReading } from "./settings-desk.ts";
 import { SignatureDesk } from "./signature-desk.ts";
 import { StatusServer } from "./status-server.ts";
 import { UsbService } from "./usb-service.ts";
@@ -41,6 +43,10 @@ export type WorkerName = "policy" | "nft" | "nflog" | "drift" | "uevent" | "usb"
 
 export interface DaemonOptions {
 	readonly config: Config;
+	/** How the settings on disk were read, where `config` may come from elsewhere. */
+	readonly settings?: SettingsReading;
+	/** Reads the settings again and calls `reload`; what the control socket's reload does. */
+	readonly reload?: () => Promise<ControlReply>;
 	readonly checkPermissions: boolean;
 	readonly build: { readonly version: string; readonly commit: string };
 	readonly log: Logger;
@@ -71,6 +77,7 @@ export class Daemon {
 	readonly #pending: PendingService;
 	readonly #panic: PanicWatch;
 	readonly #signature: SignatureDesk;
+	readonly #settingsDesk: SettingsDesk;
 	#usbStarted: Promise<void> = Promise.resolve();
 	#usbEnforced: Promise<void> = Promise.resolve();
 	readonly #attempts: ReloadDesk;
@@ -147,6 +154,7 @@ export class Daemon {
 			run: (table) => this.#nft.call("probe", { table }),
 			warn: (message) => log.warn(message),
 		});
+		this.#settingsDesk = new SettingsDesk(config.stateDir, outlets.sink, this.#identity, log);
 		this.#signature = new SignatureDesk(outlets.sink, this.#identity);
 		this.#panic = new PanicWatch({
 			stateDirectory: config.stateDir,
@@ -219,6 +227,7 @@ export class Daemon {
 				page: ({ revoke }) => this.#status.page(revoke),
 				...panicVerbs(this.#panic, this.#enforcer),
 				...this.#pending.verbs,
+				reload: () => this.#reloadAsked(),
 			},
 			log,
 		});
@@ -226,7 +235,8 @@ export class Daemon {
 
 	/** Enforces what is on disk, then keeps to it. Resolves after the first attempt. */
 	async run(): Promise<void> {
-		const { config } = this.#options;
+		const { config, settings } = this.#options;
+		if (settings !== undefined) this.#settingsDesk.read(settings);
 		this.#host.start();
 		this.#panic.start();
 		await this.#pending.changes.start();
@@ -263,16 +273,20 @@ export class Daemon {
 		return daemonVitals({ nft: this.#nft, policy: this.#policy }, () => this.#state());
 	}
 
-	/** Takes over the settings that can change while the daemon runs, if any, and reads the policies again. */
-	reload(wanted: Config | null): Promise<void> {
+	/** Takes over the settings that can change while the daemon runs, and reads the policies again. Never rejects. */
+	async reload(fresh: SettingsReading): Promise<ControlReply> {
 		const { log } = this.#options;
-		const { config, needRestart } = hotReload(this.#settings.config, wanted ?? this.#settings.config);
+		const settings = this.#settingsDesk.read(fresh);
+		// Broken settings change nothing, but the policies are read all the same.
+		const { config, needRestart } = hotReload(this.#settings.config, fresh.config ?? this.#settings.config);
 		this.#settings = { ...this.#settings, config };
 		if (needRestart.length > 0)
 			log.warn("these settings take effect at the next start", { settings: needRestart });
 		log.info("reloading");
 		void this.#status.reload();
-		return this.#enforcer.reload();
+		this.#attempts.begin();
+		await this.#pending.changes.changed(true);
+		return reloadOutcome({ settings, refusal: this.#attempts.refusal, needRestart, state: this.#state() });
 	}
 
 	/** Ends everything but the rules in the kernel: a firewall must not open because its agent stopped. */
@@ -302,6 +316,12 @@ export class Daemon {
 		return state === "unavailable" ? reason : this.#attempts.refusal;
 	}
 
+	#reloadAsked(): Promise<ControlReply> {
+		const { reload } = this.#options;
+		const { config } = this.#settings;
+		return reload?.() ?? this.reload({ config, diagnostics: [], source: null });
+	}
+
 	/** The host has another name: other policies may be for it, pending ones included. */
 	#reselect(): void {
 		this.#settings = { ...this.#settings, hostname: this.#host.hostname };
@@ -322,39 +342,23 @@ export class Daemon {
 	}
 
 	#state(): DaemonState {
-		const { build } = this.#options;
-		const { config } = this.#settings;
-		const reloaded = this.#enforcer.reloaded;
-		return {
-			version: build.version,
-			hostname: this.#identity.hostName,
-			panic: this.#panic.state,
-			pending: this.#pending.changes.state,
-			signature: this.#signature.state,
-			nodeLabels: reloaded?.nodeLabels ?? config.nodeLabels,
-			enforcers: {
-				network: networkState(this.#enforcer, config, this.#accounts.latest),
-				usb: this.#usb.state,
-			},
-			policies: policyStates(reloaded, this.#enforcer, this.#usb.state),
-			interfaces: this.#host.interfaces,
-			rules: this.#accounts.latest.rules,
-			drift: this.#drift.count,
+		return daemonState({
+			version: this.#options.build.version,
+			config: this.#settings.config,
 			confinement: this.#options.confinement,
-			warnings: [
-				...this.#host.warnings,
-				...this.#signature.warnings,
-				...this.#status.warnings,
-				...this.#observers.warnings,
-				...settingsWarnings(config),
-			],
-			readiness: panicReadiness(this.#panic.state) ?? noteEnforcement(this.#readiness(reloaded), config),
-		};
-	}
-
-	#readiness(reloaded: Reloaded | null): Readiness {
-		const failure = this.#attempts.failure || this.#pending.changes.complaint;
-		return readiness(reloaded, this.#enforcer, this.#usb.state, failure);
+			accounts: this.#accounts,
+			attempts: this.#attempts,
+			drift: this.#drift,
+			enforcer: this.#enforcer,
+			host: this.#host,
+			observers: this.#observers,
+			panic: this.#panic,
+			pending: this.#pending,
+			settings: this.#settingsDesk,
+			signature: this.#signature,
+			status: this.#status,
+			usb: this.#usb,
+		});
 	}
 
 	async #metrics(): Promise<string> {

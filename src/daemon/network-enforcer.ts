@@ -125,7 +125,7 @@ export class NetworkEnforcer {
 		return this.#reloaded;
 	}
 
-	/** Names of the policies that the kernel has; those just read get there a moment later. */
+	/** Names of the network policies that the kernel has; those just read get there a moment later. */
 	get inForce(): ReadonlySet<string> {
 		return this.#inForce;
 	}
@@ -285,7 +285,11 @@ export class NetworkEnforcer {
 		// The kernel has the objects now; at 100 000 elements their text is megabytes.
 		this.#plan = { ...plan, objects: [] };
 		const documents = this.#reloaded?.documents ?? [];
-		this.#inForce = new Set(documents.flatMap(({ enforced, name }) => (enforced ? [name] : [])));
+		this.#inForce = new Set(
+			documents.flatMap(({ enforced, kind, name }) =>
+				enforced && kind === "KubeArmorNetworkPolicy" ? [name] : [],
+			),
+		);
 		this.#opened = false;
 		this.#stale = false;
 		this.#state = {

@@ -57,12 +57,19 @@ export function policyStates(
 	}));
 }
 
+export interface ReadinessTrouble {
+	/** Why the last attempt to enforce failed, or "". */
+	readonly failure: string;
+	/** Why what is in the policy directory is not what was to be enforced, or "": nobody confirmed it. */
+	readonly complaint: string;
+}
+
 /** Ready is: what is in force is what is on disk, or its last good version. No USB is no matter without device policies. */
 export function readiness(
 	reloaded: Reloaded | null,
 	enforcer: Enforcer,
 	usb: Pick<UsbEnforcerState, "state" | "reason">,
-	failure: string,
+	{ failure, complaint }: ReadinessTrouble,
 ): Readiness {
 	const { state, reason } = enforcer.state;
 	if (state === "unavailable")
@@ -71,6 +78,7 @@ export function readiness(
 	if (usb.state === "unavailable" && reloaded.devices.length > 0)
 		return { ready: false, body: `not ready: the USB enforcer is unavailable: ${usb.reason}` };
 	if (failure !== "") return { ready: false, body: `not ready: the last reload failed: ${failure}` };
+	if (complaint !== "") return { ready: false, body: `not ready: ${complaint}` };
 	if (!reloaded.complete) {
 		const broken = reloaded.documents.filter(
 			(document) => document.origin === "none" && hasError(document.diagnostics),

@@ -15,6 +15,7 @@ import type { ControlReply, RequestOf } from "./control-protocol.ts";
 import type { PendingOptions } from "./pending-options.ts";
 import { checkSession, refusal } from "./pending-session.ts";
 import { type PolicySource, stateOf } from "./pending-stager.ts";
+import { describePending, wrongChange } from "./pending-text.ts";
 
 /** Milliseconds between two looks at the clock: a timer does not count sleep. */
 const lookMs = 1000;
@@ -96,11 +97,10 @@ export class PendingChanges {
 	/** The policy directory changed, or `anew`: somebody asked for it to be read again. */
 	changed(anew: boolean): Promise<void> {
 		return this.#exclusive(async () => {
-			if (this.#change !== null) {
-				if (!this.#waiting)
-					this.#options.log.warn("a change of the policy directory waits for the pending one");
-				this.#waiting = true;
-				// Settings may have changed as well.
+			const change = this.#change;
+			if (change !== null) {
+				// Who asks for a reading anew may have changed the settings alone.
+				if (!anew || (await this.#differs(change))) this.#wait();
 				if (anew) await this.#options.enforce();
 			} else if (this.#required) {
 				if (anew) await this.#options.enforce();
@@ -109,10 +109,21 @@ export class PendingChanges {
 		});
 	}
 
+	#wait(): void {
+		if (!this.#waiting) this.#options.log.warn("a change of the policy directory waits for the pending one");
+		this.#waiting = true;
+	}
+
+	/** Whether the policy directory is not what it was when the change began. */
+	async #differs({ base }: PendingChange): Promise<boolean> {
+		const { config, stager } = this.#options;
+		return (await stager.digest(config().policyDir)) !== base;
+	}
+
 	apply(request: RequestOf<"apply">, peer: PeerCredentials): Promise<ControlReply> {
 		return this.#exclusive(async () => {
 			const { config, obstacle, session } = this.#options;
-			const blocked = obstacle() ?? this.#describe();
+			const blocked = obstacle() ?? describePending(this.state);
 			if (blocked !== null) return this.#refuse(blocked);
 			const seconds = request.seconds ?? config().confirmWithin;
 			const asker = { uid: peer.uid, pid: peer.pid, session: session(peer.pid) ?? request.session };
@@ -123,7 +134,7 @@ export class PendingChanges {
 	confirm(request: RequestOf<"confirm">, peer: PeerCredentials): Promise<ControlReply> {
 		return this.#exclusive(async () => {
 			const change = this.#change;
-			const wrong = this.#wrongChange(request.id);
+			const wrong = wrongChange(this.#change, request.id);
 			if (change === null || wrong !== null) return refusal(wrong ?? "");
 			const blocked = this.#options.obstacle();
 			if (blocked !== null) return refusal(blocked);
@@ -143,7 +154,7 @@ export class PendingChanges {
 
 	rollback(request: RequestOf<"rollback">, peer: PeerCredentials): Promise<ControlReply> {
 		return this.#exclusive(async () => {
-			const wrong = this.#wrongChange(request.id);
+			const wrong = wrongChange(this.#change, request.id);
 			const change = this.#change;
 			if (change === null || wrong !== null) return refusal(wrong ?? "");
 			const problem = await this.#rollBack(`asked for by process ${peer.pid} of user ${peer.uid}`);
@@ -371,20 +382,6 @@ export class PendingChanges {
 		if (begun.ok) return;
 		this.#complaint = begun.message.replaceAll("\n", " ");
 		log.error("the change of the policy directory is not taken over", { reason: begun.message });
-	}
-
-	/** Why the change that is asked about is not the one that is pending, or null. */
-	#wrongChange(id: string | null): string | null {
-		if (this.#change === null) return "no change is pending";
-		return id === null || id === this.#change.id ? null : `change ${this.#change.id} is pending, not ${id}`;
-	}
-
-	/** What is pending, or null. */
-	#describe(): string | null {
-		const { state } = this;
-		if (state === null) return null;
-		const { id, from, secondsLeft } = state;
-		return `change ${id} (${from}) is pending for ${secondsLeft} s more; confirm it or roll it back first`;
 	}
 
 	#report({ warnings }: Confirmed): void {

@@ -7,6 +7,7 @@ import { type UsbCounts, usbFamilies } from "./device-metrics.ts";
 import { type Family, formatFamilies, type HistogramValue, type Labels, type Sample } from "./exposition.ts";
 import type { LogOutcomes } from "./log-accounting.ts";
 import { type ProcessSample, processFamilies } from "./process-metrics.ts";
+import { settingsFamilies } from "./settings-status.ts";
 import { signatureFamilies } from "./signature-status.ts";
 import {
 	type DaemonState,
@@ -235,6 +236,7 @@ export function renderMetrics(input: MetricsInput): string {
 		),
 		...usbFamilies(input.usb),
 		...changeFamilies(state.pending, input.changes),
+		...settingsFamilies(state.settings),
 		...signatureFamilies(state.signature),
 		...(input.process === null ? [] : processFamilies(input.process)),
 	]);

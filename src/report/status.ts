@@ -5,6 +5,7 @@ import type { Posture } from "../config/model.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { Action, Direction } from "../policy/model.ts";
 import type { Confinement } from "./confinement.ts";
+import type { SettingsState } from "./settings-status.ts";
 import type { SignatureState } from "./signature-status.ts";
 
 export interface EnforcerState {
@@ -129,6 +130,8 @@ export interface DaemonState {
 	readonly panic: PanicState | null;
 	/** Null while nothing waits for its confirmation. */
 	readonly pending: PendingState | null;
+	/** Whether the settings on disk are those in force. */
+	readonly settings: SettingsState;
 	/** Null where policies need no signature. */
 	readonly signature: SignatureState | null;
 	/** System and configured labels merged. */
@@ -158,6 +161,8 @@ export interface StatusDocument {
 	readonly version: string;
 	readonly hostname: string;
 	readonly panic: PanicState | null;
+	/** Whether the settings on disk are those in force. */
+	readonly settings: SettingsState;
 	/** Null where policies need no signature. */
 	readonly signature: SignatureState | null;
 	/** Null while nothing waits for its confirmation. */
@@ -201,6 +206,11 @@ function totals(rules: readonly RuleCount[]): Map<string, { packets: number; byt
 	return sums;
 }
 
+/** Device policies meet no packets, though one may bear a network policy's name. */
+function countsPackets({ enforced, kind }: PolicyState): boolean {
+	return enforced && kind !== "KubeArmorHostPolicy";
+}
+
 /** The /v1/status document. A policy that is not in force has counted nothing, whoever else bears its name. */
 export function statusDocument(state: DaemonState): StatusDocument {
 	const sums = totals(state.rules);
@@ -210,6 +220,7 @@ export function statusDocument(state: DaemonState): StatusDocument {
 		hostname: state.hostname,
 		panic: state.panic,
 		pending: state.pending,
+		settings: { problem: state.settings.problem, restart: state.settings.restart },
 		signature: state.signature,
 		nodeLabels: state.nodeLabels,
 		ready: { ready: state.readiness.ready, body: state.readiness.body },
@@ -222,7 +233,7 @@ export function statusDocument(state: DaemonState): StatusDocument {
 			selected: policy.selected,
 			enforced: policy.enforced,
 			action: policy.action,
-			...((policy.enforced ? sums.get(policy.name) : undefined) ?? none),
+			...(countsPackets(policy) ? (sums.get(policy.name) ?? none) : none),
 			diagnostics: policy.diagnostics,
 		})),
 		interfaces: state.interfaces.map(({ interface: name, reason, bears, users, message, hint }) => ({

@@ -19,6 +19,7 @@ function service(stateDirectory: string, over: Partial<ControlVerbs> = {}) {
 		"usb-allow": ({ port, seconds }, peer) => ({ ok: true, message: `${port} ${seconds} ${peer.pid}` }),
 		"panic-open": () => ({ ok: true, message: "opened" }),
 		resume: () => ({ ok: true, message: "resumed" }),
+		reload: () => ({ ok: true, message: "reloaded" }),
 		apply: unasked,
 		confirm: unasked,
 		rollback: unasked,

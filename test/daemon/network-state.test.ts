@@ -10,6 +10,7 @@ const enforcer = (state: EnforcerState["state"], reason = "") => ({
 	plan: null,
 	inForce: new Set(["a"]),
 });
+const fine = { failure: "", complaint: "" };
 const usb = { state: "active", reason: "" } as const;
 const document = (over: Partial<DocumentReport> = {}): DocumentReport => ({
 	name: "a",
@@ -88,7 +89,7 @@ test("a failsafe rule is told with its counter, or none before the kernel has on
 
 describe("readiness", () => {
 	test("what is enforced is what is on disk", () => {
-		expect(readiness(reloaded(), enforcer("active"), usb, "")).toEqual({
+		expect(readiness(reloaded(), enforcer("active"), usb, fine)).toEqual({
 			ready: true,
 			body: "ready: what is on disk is enforced",
 		});
@@ -99,7 +100,7 @@ describe("readiness", () => {
 			reloaded({ lastGood: true, documents: [document({ origin: "last-good", diagnostics: [error] })] }),
 			enforcer("active"),
 			usb,
-			"",
+			fine,
 		);
 		expect(state).toEqual({
 			ready: true,
@@ -109,7 +110,7 @@ describe("readiness", () => {
 
 	test("a broken document that nothing stands in for is not ready, and named", () => {
 		const documents = [document({ origin: "none", enforced: false, diagnostics: [error] })];
-		const state = readiness(reloaded({ complete: false, documents }), enforcer("active"), usb, "");
+		const state = readiness(reloaded({ complete: false, documents }), enforcer("active"), usb, fine);
 		expect(state).toEqual({ ready: false, body: "not ready: not enforced: /p/a.yaml:3" });
 	});
 
@@ -134,21 +135,27 @@ describe("readiness", () => {
 			message: "",
 			place: null,
 		};
-		expect(readiness(refused([rule]), enforcer("active"), usb, "")).toMatchObject({ ready: true });
-		expect(readiness(refused([]), enforcer("active"), usb, "")).toEqual({
+		expect(readiness(refused([rule]), enforcer("active"), usb, fine)).toMatchObject({ ready: true });
+		expect(readiness(refused([]), enforcer("active"), usb, fine)).toEqual({
 			ready: false,
 			body: "not ready: not enforced: the set of policies",
 		});
 	});
 
 	test("an unavailable enforcer, a failed reload and the time before the first reading are not ready", () => {
-		expect(readiness(reloaded(), enforcer("unavailable", "no root"), usb, "").body).toContain("no root");
-		expect(readiness(reloaded(), enforcer("active"), usb, "kernel said no")).toMatchObject({ ready: false });
-		expect(readiness(null, enforcer("active"), usb, "")).toMatchObject({ ready: false });
+		expect(readiness(reloaded(), enforcer("unavailable", "no root"), usb, fine).body).toContain("no root");
+		expect(
+			readiness(reloaded(), enforcer("active"), usb, { failure: "kernel said no", complaint: "" }),
+		).toEqual({ ready: false, body: "not ready: the last reload failed: kernel said no" });
+		// A reload that was applied did not fail, though what nobody confirmed is not in force.
+		expect(
+			readiness(reloaded(), enforcer("active"), usb, { failure: "", complaint: "nobody confirmed it" }),
+		).toEqual({ ready: false, body: "not ready: nobody confirmed it" });
+		expect(readiness(null, enforcer("active"), usb, fine)).toMatchObject({ ready: false });
 	});
 
 	test("a disabled enforcer is ready: nobody asked it to enforce", () => {
-		expect(readiness(reloaded(), enforcer("disabled"), usb, "")).toMatchObject({ ready: true });
+		expect(readiness(reloaded(), enforcer("disabled"), usb, fine)).toMatchObject({ ready: true });
 	});
 });
 

@@ -80,6 +80,7 @@ export function sampleState(overrides: Partial<DaemonState> = {}): DaemonState {
 		hostname: "vm1",
 		panic: null,
 		pending: null,
+		settings: { problem: "", restart: "last-good" },
 		signature: null,
 		nodeLabels: { "kubernetes.io/hostname": "vm1" },
 		enforcers: {

@@ -50,6 +50,7 @@ test("the document has the documented fields, sums of a policy's rules, and no o
 		hostname: "vm1",
 		panic: null,
 		pending: null,
+		settings: { problem: "", restart: "last-good" },
 		signature: null,
 		nodeLabels: { "kubernetes.io/hostname": "vm1" },
 		ready: { ready: true, body: "enforced: what is on disk" },
@@ -106,6 +107,16 @@ test("of two documents with one name, the one that is not in force has counted n
 		sampleState({ policies: [policy, { ...policy, file: "b.yaml", enforced: false }] }),
 	);
 	expect(document.policies.map(({ packets }) => packets)).toEqual([7, 0]);
+});
+
+test("a host policy shows no packets of a network policy with its name", () => {
+	const document = statusDocument(
+		sampleState({ policies: [policy, { ...policy, kind: "KubeArmorHostPolicy", file: "usb.yaml" }] }),
+	);
+	expect(document.policies.map(({ packets, bytes }) => [packets, bytes === 0])).toEqual([
+		[7, false],
+		[0, true],
+	]);
 });
 
 const conditions: [Partial<PolicyState>, PolicyCondition][] = [

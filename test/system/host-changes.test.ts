@@ -14,7 +14,7 @@ afterEach(() => lab[Symbol.dispose]());
 /** A policy for the hosts that have a label. */
 function selecting(name: string, label: string, value: string): string {
 	const nodeSelector = { matchLabels: { [label]: value } };
-	return policy(name, { nodeSelector, action: "Block", ingress: [{ ports: [port("TCP", 81)] }] });
+	return policy(name, { nodeSelector, action: "Block", ingress: [{ ports: [port("TCP", 42717)] }] });
 }
 
 function rename(daemon: Daemon, hostname: string): void {
@@ -34,7 +34,7 @@ test("a policy that selects by name is in force a moment after the host got its 
 		return now.policies[0]?.enforced === true ? now : null;
 	});
 	expect(status).toMatchObject({ hostname: "web-7", nodeLabels: { "kubernetes.io/hostname": "web-7" } });
-	expect(lab.guarded.run(["nft", "list", "table", "inet", "kubearmor"])).toContain("81");
+	expect(lab.guarded.run(["nft", "list", "table", "inet", "kubearmor"])).toContain("42717");
 	const alert = await daemon.alert("the new name", ({ Resource }) => Resource === "host name");
 	expect(alert).toMatchObject({ HostName: "web-7", EventData: { Now: "web-7" }, Type: "SystemEvent" });
 	expect(daemon.log).toContain("the host name changed");

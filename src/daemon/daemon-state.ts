@@ -1,0 +1,75 @@
+/** The daemon's snapshot, put together from what each part knows of itself. */
+
+import type { Config } from "../config/model.ts";
+import type { Confinement } from "../report/confinement.ts";
+import { noteSettings } from "../report/settings-status.ts";
+import type { DaemonState, Readiness } from "../report/status.ts";
+import type { AccountReader } from "./account-reader.ts";
+import type { DriftDesk } from "./drift-desk.ts";
+import { noteEnforcement, settingsWarnings } from "./enforcement-notice.ts";
+import type { HostDesk } from "./host-desk.ts";
+import type { NetworkEnforcer } from "./network-enforcer.ts";
+import type { NetworkObservers } from "./network-observers.ts";
+import { networkState, policyStates, readiness } from "./network-state.ts";
+import { type PanicWatch, panicReadiness } from "./panic-watch.ts";
+import type { PendingService } from "./pending-service.ts";
+import type { ReloadDesk } from "./reload-desk.ts";
+import type { SettingsDesk } from "./settings-desk.ts";
+import type { SignatureDesk } from "./signature-desk.ts";
+import type { StatusServer } from "./status-server.ts";
+import type { UsbService } from "./usb-service.ts";
+
+export interface StateParts {
+	readonly version: string;
+	/** Those in force. */
+	readonly config: Config;
+	readonly confinement: Confinement;
+	readonly accounts: Pick<AccountReader, "latest">;
+	readonly attempts: Pick<ReloadDesk, "failure">;
+	readonly drift: Pick<DriftDesk, "count">;
+	readonly enforcer: Pick<NetworkEnforcer, "state" | "plan" | "inForce" | "reloaded">;
+	readonly host: Pick<HostDesk, "hostname" | "warnings" | "interfaces">;
+	readonly observers: Pick<NetworkObservers, "warnings">;
+	readonly panic: Pick<PanicWatch, "state">;
+	readonly pending: Pick<PendingService, "changes">;
+	readonly settings: Pick<SettingsDesk, "state" | "warnings">;
+	readonly signature: Pick<SignatureDesk, "state" | "warnings">;
+	readonly status: Pick<StatusServer, "warnings">;
+	readonly usb: Pick<UsbService, "state">;
+}
+
+export function daemonState(parts: StateParts): DaemonState {
+	const { config, enforcer, host, panic, pending, settings, signature, status, usb } = parts;
+	const { reloaded } = enforcer;
+	return {
+		version: parts.version,
+		hostname: host.hostname,
+		panic: panic.state,
+		pending: pending.changes.state,
+		settings: settings.state,
+		signature: signature.state,
+		nodeLabels: reloaded?.nodeLabels ?? config.nodeLabels,
+		enforcers: { network: networkState(enforcer, config, parts.accounts.latest), usb: usb.state },
+		policies: policyStates(reloaded, enforcer, usb.state),
+		interfaces: host.interfaces,
+		rules: parts.accounts.latest.rules,
+		drift: parts.drift.count,
+		confinement: parts.confinement,
+		warnings: [
+			...settings.warnings,
+			...host.warnings,
+			...signature.warnings,
+			...status.warnings,
+			...parts.observers.warnings,
+			...settingsWarnings(config),
+		],
+		readiness: noteSettings(readinessOf(parts), settings.state),
+	};
+}
+
+function readinessOf({ attempts, config, enforcer, panic, pending, usb }: StateParts): Readiness {
+	const open = panicReadiness(panic.state);
+	if (open !== null) return open;
+	const trouble = { failure: attempts.failure, complaint: pending.changes.complaint };
+	return noteEnforcement(readiness(enforcer.reloaded, enforcer, usb.state, trouble), config);
+}

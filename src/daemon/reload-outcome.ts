@@ -1,0 +1,41 @@
+/** What became of a reload, for who asked for it: it failed where what is on disk is not in force. Pure. */
+
+import type { DaemonState } from "../report/status.ts";
+import type { ControlReply } from "./control-protocol.ts";
+
+export interface ReloadFacts {
+	/** What is wrong with the settings, or "". */
+	readonly settings: string;
+	/** Why nothing was put in force, or "". */
+	readonly refusal: string;
+	/** Settings that differ and wait for a restart. */
+	readonly needRestart: readonly string[];
+	readonly state: Pick<DaemonState, "panic" | "pending" | "policies" | "readiness" | "signature">;
+}
+
+/** Broken documents that are named. */
+const mostNamed = 5;
+
+export function reloadOutcome({ settings, refusal, needRestart, state }: ReloadFacts): ControlReply {
+	const { panic, pending, policies, readiness, signature } = state;
+	const broken = policies.filter(({ diagnostics }) =>
+		diagnostics.some(({ severity }) => severity === "error"),
+	);
+	const named = broken.slice(0, mostNamed).map(({ file, line }) => `${file}:${line}`);
+	const rest = broken.length > mostNamed ? ` and ${broken.length - mostNamed} more` : "";
+	const wrong = [
+		settings,
+		refusal === "" ? "" : `not enforced, and what was in force stays: ${refusal}`,
+		signature?.problem ? `the policy directory is refused: ${signature.problem}` : "",
+		broken.length === 0 ? "" : `broken policies, which portward status shows: ${named.join(", ")}${rest}`,
+	].filter((text) => text !== "");
+	if (wrong.length === 0 && panic === null && !readiness.ready) wrong.push(readiness.body);
+	const notes = [
+		panic === null ? "" : "panic-open stands: no network policy is enforced",
+		pending === null ? "" : `change ${pending.id} waits for its confirmation`,
+		needRestart.length === 0 ? "" : `these settings take effect at the next start: ${needRestart.join(", ")}`,
+	].filter((text) => text !== "");
+	return wrong.length > 0
+		? { ok: false, message: [...wrong, ...notes].join("\n") }
+		: { ok: true, message: ["reloaded: what is on disk is in force", ...notes].join("\n") };
+}

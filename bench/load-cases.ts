@@ -14,7 +14,7 @@ function blocks(count: number): IpBlock[] {
 }
 
 function tcp(port: number): PortMatch {
-	return { protocol: "tcp", range: { first: port, last: port }, place };
+	return { protocol: "tcp", range: { first: port, last: port }, source: null, icmpType: null, place };
 }
 
 function rule(

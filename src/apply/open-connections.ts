@@ -30,6 +30,8 @@ export interface JudgedFlow {
 	readonly family: Family;
 	readonly remote: string;
 	readonly protocol: number;
+	/** Of ICMP and ICMPv6: the type of the first packet. */
+	readonly icmpType?: number | null;
 	/** The port that policies speak of. */
 	readonly destinationPort: number;
 	readonly cut: CutFlow;

@@ -1,33 +1,35 @@
 import { type Explanation, explain as explainPacket } from "../compile/explain.ts";
 import { compileNetwork } from "../compile/network.ts";
 import type { CompiledRule } from "../compile/plan.ts";
-import type { Packet } from "../compile/program.ts";
 import { compileOptions } from "../daemon/policy-engine.ts";
-import { parseAddress } from "../policy/cidr.ts";
-import { parseInterface } from "../policy/iface.ts";
-import type { Direction, Transport } from "../policy/model.ts";
-import { lookupService, serviceNames } from "../policy/services.ts";
-import { nearest, printable, quote } from "../policy/suggest.ts";
 import { escapeForTerminal } from "../report/terminal.ts";
-import { type Command, exit, UsageError } from "./command.ts";
+import { type Command, exit } from "./command.ts";
 import { printDiagnostics } from "./diagnostics.ts";
+import { parsePacket } from "./explain-packet.ts";
 import { prettyJson } from "./json.ts";
 import { parseOptions, policyOptions } from "./options.ts";
 import { readPolicySet } from "./policy-set.ts";
 import { readSettings } from "./settings.ts";
 
 const help = `Usage: portward explain [--policy-dir DIR] [--config FILE] [--json]
-                        ingress|egress tcp|udp|sctp ADDRESS PORT [--iface NAME]
+                        ingress|egress PROTOCOL ADDRESS [PORT] [--iface NAME]
+                        [--source-port PORT] [--icmp-type TYPE]
 
-What happens to a new connection, and why: ADDRESS is the remote end, PORT the
-destination port or a service name such as ssh. Changes nothing.
+What happens to a new connection, and why: ADDRESS is the remote end. PROTOCOL
+is tcp, udp or sctp, with PORT, the destination port or a service name such as
+ssh; or one without ports: icmp, icmpv6, igmp, ipip, gre, esp, ah, ospf, vrrp or
+a number from 0 to 255. Changes nothing.
 
   --policy-dir DIR  policies (default /etc/portward/policies)
   --config FILE     settings (default /etc/portward/config.yaml)
   --iface NAME      the interface; without it, one that no policy names
+  --source-port PORT  the port that the packet comes from; without it, one that
+                    no policy names
+  --icmp-type TYPE  a number or a name; without it echo-request, which ping sends
   --json            print {action, policy, rule, file, line, overridden}
 
-Example: portward explain --policy-dir policies ingress tcp 192.0.2.7 ssh
+Examples: portward explain --policy-dir policies ingress tcp 192.0.2.7 ssh
+          portward explain egress icmp 192.0.2.7
 `;
 
 const reasons: Readonly<Record<Explanation["overridden"][number]["reason"], string>> = {
@@ -46,8 +48,10 @@ export const explain: Command = {
 			...policyOptions,
 			json: { type: "boolean" },
 			iface: { type: "string" },
+			"icmp-type": { type: "string" },
+			"source-port": { type: "string" },
 		});
-		const packet = parsePacket(positionals, values.iface ?? "");
+		const packet = parsePacket(positionals, values);
 		const settings = readSettings(values, false);
 		if (!settings.config) {
 			printDiagnostics(settings.diagnostics, io);
@@ -70,61 +74,6 @@ export const explain: Command = {
 		return errors.length > 0 ? exit.failure : exit.ok;
 	},
 };
-
-function parsePacket(positionals: readonly string[], networkInterface: string): Packet {
-	const [direction, protocol, address, port, ...rest] = positionals;
-	if (port === undefined || address === undefined || rest.length > 0) {
-		throw new UsageError(
-			"write the direction, protocol, address and port, such as: ingress tcp 192.0.2.7 22",
-		);
-	}
-	const way = direction?.toLowerCase();
-	if (way !== "ingress" && way !== "egress")
-		throw new UsageError(`${quote(direction ?? "")} is no direction; write ingress or egress`);
-	const transport = protocol?.toLowerCase();
-	if (!isTransport(transport))
-		throw new UsageError(`${quote(protocol ?? "")} is no protocol; write tcp, udp or sctp`);
-	const remote = parseAddress(address);
-	if ("message" in remote)
-		throw new UsageError(
-			`${quote(address)} is no address; write one such as 192.0.2.7 or 2001:db8::7, without a prefix length`,
-		);
-	return {
-		direction: way satisfies Direction,
-		family: remote.family,
-		address: remote.value,
-		interface: parseInterfaceName(networkInterface),
-		protocol: transport,
-		port: parsePort(port, transport),
-	};
-}
-
-/** A number from 0 to 65535, or a service name in any case. */
-function parsePort(text: string, transport: Transport): number {
-	if (/^\d+$/.test(text)) {
-		if (text.length <= 5 && Number(text) <= 65535) return Number(text);
-		throw new UsageError(`${quote(text)} is no port; write a number from 0 to 65535, or a name such as ssh`);
-	}
-	const service = lookupService(text, transport);
-	if (service.ok) return service.port;
-	const meant = nearest(text, serviceNames());
-	const hint = meant === null || meant === text.toLowerCase() ? service.hint : `did you mean ${meant}?`;
-	throw new UsageError(printable(`${service.message}; ${hint}`));
-}
-
-/** "" stands for an interface that no policy names. */
-function parseInterfaceName(text: string): string {
-	if (text === "") return text;
-	const parsed = parseInterface(text);
-	if (!parsed.ok) throw new UsageError(`--iface ${quote(text)}: ${parsed.message}; ${parsed.hint}`);
-	if (parsed.match === "any" || parsed.match.prefix)
-		throw new UsageError(`--iface ${quote(text)} is a pattern; write one interface's name, such as eth0`);
-	return parsed.match.name;
-}
-
-function isTransport(text: string | undefined): text is Transport {
-	return text === "tcp" || text === "udp" || text === "sctp";
-}
 
 /** The fields that name a rule, in JSON. */
 function ruleJson(rule: CompiledRule) {

@@ -2,6 +2,7 @@
 
 import { describeFailsafe } from "../compile/failsafe.ts";
 import { type Change, type Default, type Described, defaultChanges } from "../compile/policy-diff.ts";
+import { protocolOf, protocolText } from "../policy/protocol.ts";
 import { escapeForTerminal } from "../report/terminal.ts";
 import type { Io } from "./command.ts";
 import { plural, printDiagnostics } from "./diagnostics.ts";
@@ -13,14 +14,6 @@ const mostValues = 8;
 /** Lines of one kind that are told. */
 const mostLines = 200;
 const mostConnections = 50;
-
-const protocolNames: Readonly<Record<number, string>> = {
-	1: "icmp",
-	6: "tcp",
-	17: "udp",
-	58: "icmpv6",
-	132: "sctp",
-};
 
 /** Prints the plan to standard output, and what to beware of to standard error. */
 export function printPlan(plan: ChangePlan, io: Io): void {
@@ -141,7 +134,7 @@ function connectionText(connection: CutConnection): string[] {
 	const way = direction === "ingress" ? "from" : "to";
 	const some = someInterfaces ? ", where its packets take an interface that is blocked" : "";
 	return [
-		`${protocolNames[protocol] ?? protocol} ${ends(local, localPort)} ${way} ${ends(remote, remotePort)}`,
+		`${protocolText(protocolOf(protocol))} ${ends(local, localPort)} ${way} ${ends(remote, remotePort)}`,
 		`ended by ${causeName(cause)}${some}`,
 	];
 }
@@ -209,10 +202,11 @@ export function planJson(plan: ChangePlan) {
 		connections,
 		usbDevices: devices,
 		session,
-		failsafe: failsafe.map(({ direction, index, protocol, cidr, port, interface: name }) => ({
+		failsafe: failsafe.map(({ direction, index, protocol, icmpType, cidr, port, interface: name }) => ({
 			direction,
 			index,
 			protocol,
+			icmpType,
 			cidr,
 			port,
 			interface: name,

@@ -42,7 +42,8 @@ It warns where this SSH session, or the next one like it, would be refused.
                  className, refused, cause}]}]}
     session      null, or {client, clientPort, server, serverPort, cut,
                  refused, cause}
-    failsafe     [{direction, index, protocol, cidr, port, interface}]
+    failsafe     [{direction, index, protocol, icmpType, cidr, port,
+                 interface}]
     diagnostics  warnings, as validate prints them
                  A cause is null or {policy, direction, index, action, file,
                  line}. Where NEW has errors it is {diagnostics} alone.

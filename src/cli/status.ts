@@ -14,7 +14,8 @@ import { commandSettings } from "./stand-in-settings.ts";
 const failsafeShape = v.looseObject({
 	direction: v.picklist(["ingress", "egress"]),
 	index: v.number(),
-	protocol: v.nullable(v.picklist(["tcp", "udp", "sctp"])),
+	protocol: v.nullable(v.string()),
+	icmpType: v.optional(v.nullable(v.string()), null),
 	cidr: v.nullable(v.string()),
 	port: v.nullable(v.string()),
 	interface: v.nullable(v.string()),

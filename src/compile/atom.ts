@@ -4,14 +4,23 @@
  * defined between atoms.
  */
 
-import type { Cidr, Family, InterfaceMatch, NetworkRule, PortRange, Transport } from "../policy/model.ts";
+import type {
+	Cidr,
+	Family,
+	InterfaceMatch,
+	NetworkRule,
+	PortMatch,
+	PortRange,
+	Protocol,
+} from "../policy/model.ts";
+import { protocolFits } from "../policy/protocol.ts";
 import type { CompiledRule } from "./plan.ts";
 import { compareStrictness, type Order } from "./precedence.ts";
 
 /** An address as an unsigned integer: a number for IPv4 (fast), a bigint for IPv6. */
 export type Address = number | bigint;
 
-/** How narrowly an atom names the protocol: P names ports, T only the protocol, W neither. */
+/** How narrowly an atom names the protocol: P names ports or an ICMP type, T only the protocol, W neither. */
 export type Layer = "P" | "T" | "W";
 
 export interface Atom {
@@ -21,9 +30,11 @@ export interface Atom {
 	/** Null: any interface. */
 	readonly interface: InterfaceMatch | null;
 	/** Null: any protocol. */
-	readonly protocol: Transport | null;
-	/** Null: every port, port 0 included. */
+	readonly protocol: Protocol | null;
+	/** Destination ports. Null: every port, port 0 included. */
 	readonly range: PortRange | null;
+	/** What the transport header begins with: the source port, or ICMP's type. Null: anything. */
+	readonly source: PortRange | null;
 	readonly layer: Layer;
 	readonly family: Family;
 	/** Prefix length; -1 for "any address", which is broader than /0 because it holds in both families. */
@@ -75,10 +86,17 @@ export function interfaceContains(outer: InterfaceMatch | null, inner: Interface
 function protocolContains(outer: Atom, inner: Atom): boolean {
 	if (outer.protocol === null) return true;
 	if (outer.protocol !== inner.protocol) return false;
-	if (outer.range === null) return true;
-	return (
-		inner.range !== null && outer.range.first <= inner.range.first && outer.range.last >= inner.range.last
-	);
+	return rangeContains(outer.range, inner.range) && rangeContains(outer.source, inner.source);
+}
+
+function rangeContains(outer: PortRange | null, inner: PortRange | null): boolean {
+	if (outer === null) return true;
+	return inner !== null && outer.first <= inner.first && outer.last >= inner.last;
+}
+
+/** 0 for atoms that name a source port or an ICMP type, 1 for other ports, 2 for neither: the order of attribution. */
+function breadthOfPorts({ source, layer }: Atom): number {
+	return source !== null ? 0 : layer === "P" ? 1 : 2;
 }
 
 function addressContains(outer: Atom, inner: Atom): boolean {
@@ -86,7 +104,7 @@ function addressContains(outer: Atom, inner: Atom): boolean {
 }
 
 /** Set inclusion of match spaces, holes ignored; both of one direction and family. */
-function contains(outer: Atom, inner: Atom): boolean {
+export function contains(outer: Atom, inner: Atom): boolean {
 	return (
 		interfaceContains(outer.interface, inner.interface) &&
 		addressContains(outer, inner) &&
@@ -98,7 +116,7 @@ function contains(outer: Atom, inner: Atom): boolean {
 export const atomOrder: Order<Atom> = {
 	strictlyContains: (outer, inner) => contains(outer, inner) && !contains(inner, outer),
 	action: (atom) => atom.rule.action,
-	compare: (a, b) => Number(a.range === null) - Number(b.range === null) || a.rank - b.rank,
+	compare: (a, b) => breadthOfPorts(a) - breadthOfPorts(b) || a.rank - b.rank,
 };
 
 /** Of two atoms with equal match spaces, the one that decides: the stricter, then the one named first. */
@@ -128,6 +146,11 @@ export function matchesAddress(atom: Atom, address: Address): boolean {
 	return !atom.holes.some((hole) => address >= hole.first && address <= hole.last);
 }
 
+/** What an entry says about the beginning of the transport header. */
+export function sourceOf({ source, icmpType }: Pick<PortMatch, "source" | "icmpType">): PortRange | null {
+	return icmpType === null ? source : { first: icmpType, last: icmpType };
+}
+
 /** The cross product of a rule's fields, without repetitions of one peer, interface or port entry. */
 export function expandRule(rule: NetworkRule, compiled: CompiledRule, rank: number): Atom[] {
 	const interfaces = new Map<string, InterfaceMatch | null>();
@@ -137,13 +160,15 @@ export function expandRule(rule: NetworkRule, compiled: CompiledRule, rank: numb
 	}
 	if (interfaces.size === 0) interfaces.set("", null);
 
-	type Ports = Pick<Atom, "protocol" | "range" | "layer">;
+	type Ports = Pick<Atom, "protocol" | "range" | "source" | "layer">;
 	const ports = new Map<string, Ports>();
-	for (const { protocol, range } of rule.ports) {
-		const key = `${protocol} ${range?.first} ${range?.last}`;
-		ports.set(key, { protocol, range, layer: range === null ? "T" : "P" });
+	for (const entry of rule.ports) {
+		const { protocol, range } = entry;
+		const source = sourceOf(entry);
+		const key = `${protocol} ${range?.first} ${range?.last} ${source?.first} ${source?.last}`;
+		ports.set(key, { protocol, range, source, layer: range === null && source === null ? "T" : "P" });
 	}
-	if (ports.size === 0) ports.set("", { protocol: null, range: null, layer: "W" });
+	if (ports.size === 0) ports.set("", { protocol: null, range: null, source: null, layer: "W" });
 
 	type Block = Pick<Atom, "family" | "length" | "first" | "last" | "holes">;
 	const blocks: Block[] = rule.peers.map(({ cidr, except }) => {
@@ -159,12 +184,14 @@ export function expandRule(rule: NetworkRule, compiled: CompiledRule, rank: numb
 	for (const match of interfaces.values()) {
 		for (const port of ports.values()) {
 			for (const block of blocks) {
+				if (!protocolFits(port.protocol, block.family)) continue;
 				atoms.push({
 					rank,
 					rule: compiled,
 					interface: match,
 					protocol: port.protocol,
 					range: port.range,
+					source: port.source,
 					layer: port.layer,
 					family: block.family,
 					length: block.length,

@@ -22,6 +22,9 @@ function matches(atom: Atom, packet: Packet): boolean {
 	if (atom.family !== packet.family || !interfaceMatches(atom.interface, packet.interface)) return false;
 	if (atom.protocol !== null && atom.protocol !== packet.protocol) return false;
 	if (atom.range !== null && (packet.port < atom.range.first || packet.port > atom.range.last)) return false;
+	const { source } = packet;
+	if (atom.source !== null && (source === null || source < atom.source.first || source > atom.source.last))
+		return false;
 	const address: Address = packet.family === 4 ? Number(packet.address) : packet.address;
 	return matchesAddress(atom, address);
 }

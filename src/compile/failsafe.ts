@@ -6,8 +6,10 @@
  */
 
 import { formatCidr } from "../policy/cidr.ts";
+import { icmpTypeLabel } from "../policy/icmp-type.ts";
 import { isPlainInterface } from "../policy/iface.ts";
 import type { Cidr, Direction, FailsafeRule } from "../policy/model.ts";
+import { icmp, parseProtocol, protocolLabel, protocolNumber, protocolText } from "../policy/protocol.ts";
 import { type Address, type Atom, canonicalInterface, interfaceContains, interfaceKey } from "./atom.ts";
 import { digest } from "./digest.ts";
 import type { CompiledRule, PlannedFailsafe } from "./plan.ts";
@@ -25,8 +27,6 @@ export interface FailsafeProgram {
 	readonly planned: PlannedFailsafe;
 }
 
-const protocolNumbers = { tcp: 6, udp: 17, sctp: 132 } as const;
-
 /**
  * The rules of one direction.
  *
@@ -41,7 +41,8 @@ export function failsafePrograms(failsafe: Failsafe, direction: Direction): Fail
 		const planned: PlannedFailsafe = {
 			direction,
 			index,
-			protocol: match.protocol,
+			protocol: match.protocol === null ? null : protocolText(match.protocol),
+			icmpType: icmpTypeText(match),
 			cidr: match.cidr === null ? null : formatCidr(match.cidr),
 			port: match.port === null ? null : portText(match.port),
 			interface: match.interface === null ? null : interfaceKey(match.interface),
@@ -74,14 +75,28 @@ export function planFailsafe(failsafe: Failsafe): PlannedFailsafe[] {
 
 /** `ingress[0] TCP 22 from 192.168.10.0/28 on eth0`. */
 export function describeFailsafe(
-	rule: Pick<PlannedFailsafe, "direction" | "index" | "protocol" | "cidr" | "port" | "interface">,
+	rule: Pick<
+		PlannedFailsafe,
+		"direction" | "index" | "protocol" | "icmpType" | "cidr" | "port" | "interface"
+	>,
 ): string {
-	const { direction, index, protocol, cidr, port, interface: name } = rule;
-	const parts = [`${direction}[${index}]`, protocol?.toUpperCase() ?? "any protocol"];
+	const { direction, index, protocol, icmpType, cidr, port, interface: name } = rule;
+	const parts = [`${direction}[${index}]`, protocol === null ? "any protocol" : protocolWords(protocol)];
+	if (icmpType !== null) parts.push(icmpType);
 	if (port !== null) parts.push(port);
 	if (cidr !== null) parts.push(direction === "ingress" ? "from" : "to", cidr);
 	if (name !== null) parts.push("on", name);
 	return parts.join(" ");
+}
+
+/** What `protocolText` wrote, as a reader knows it. */
+function protocolWords(text: string): string {
+	const protocol = parseProtocol(text);
+	return protocol === null ? text : protocolLabel(protocol);
+}
+
+function icmpTypeText({ protocol, icmpType = null }: FailsafeRule): string | null {
+	return protocol === null || icmpType === null ? null : icmpTypeLabel(protocol, icmpType);
 }
 
 function portText({ first, last }: { readonly first: number; readonly last: number }): string {
@@ -97,10 +112,12 @@ function conditionsOf(match: FailsafeRule, direction: Direction): string[] {
 		parts.push(`${key} "${interfaceKey(match.interface)}"`);
 	}
 	if (match.cidr !== null) parts.push(addressText(match.cidr, direction));
-	if (match.protocol !== null && match.port !== null)
-		parts.push(`${match.protocol} dport ${portText(match.port)}`);
+	const { protocol, port, icmpType = null } = match;
+	if (protocol === null) return parts;
+	if (port !== null) parts.push(`${protocol} dport ${portText(port)}`);
+	else if (icmpType !== null) parts.push(`${protocol === icmp ? "icmp" : "icmpv6"} type ${icmpType}`);
 	// A number, because nft looks names up in /etc/protocols, which a minimal system does not have.
-	else if (match.protocol !== null) parts.push(`meta l4proto ${protocolNumbers[match.protocol]}`);
+	else parts.push(`meta l4proto ${protocolNumber(protocol)}`);
 	return parts;
 }
 
@@ -114,6 +131,8 @@ function addressText(cidr: Cidr, direction: Direction): string {
 export function failsafeCovers(match: FailsafeRule, atom: Atom): boolean {
 	if (!interfaceContains(match.interface, atom.interface)) return false;
 	if (match.protocol !== null && match.protocol !== atom.protocol) return false;
+	const { icmpType = null } = match;
+	if (icmpType !== null && atom.source?.first !== icmpType) return false;
 	if (match.port !== null) {
 		if (atom.range === null) return false;
 		if (atom.range.first < match.port.first || atom.range.last > match.port.last) return false;

@@ -1,17 +1,15 @@
 /** Tables as nftables maps and sets, and the rules that look them up, in both ruleset forms. */
 
 import { addressBits } from "../policy/cidr.ts";
-import type { Direction, Family, Transport } from "../policy/model.ts";
+import type { Direction, Family, PortRange, Protocol } from "../policy/model.ts";
+import { icmp, isIcmp, isTransport, protocolNumber } from "../policy/protocol.ts";
 import { addressText, intervalText, maskText, portsText } from "./address-text.ts";
 import { boxesOf } from "./boxes.ts";
 import { type Cell, hashable } from "./hashable.ts";
 import type { IntervalList } from "./interval.ts";
 import type { ObjectStore } from "./objects.ts";
 import type { RulesetForm } from "./plan.ts";
-import type { Step, Table } from "./table.ts";
-
-/** Numbers, because nft looks some names up in /etc/protocols, which a minimal system does not have. */
-const protocolNumbers: Readonly<Record<Transport, number>> = { tcp: 6, udp: 17, sctp: 132 };
+import type { Segment, Step, Table } from "./table.ts";
 
 /** What the lookups of one direction and family are rendered with. */
 export interface LookupContext {
@@ -62,26 +60,28 @@ function declare(
 	return context.store.add(verdicts ? "map" : "set", lines, elements.length);
 }
 
-/** The parts of a key behind the address, as types and as what is read from the packet. */
-const keyTails: Readonly<Record<Table["layer"], readonly [type: string, read: string]>> = {
-	W: ["", ""],
-	T: [" . inet_proto", " . meta l4proto"],
-	P: [" . inet_proto . inet_service", " . meta l4proto . th dport"],
-};
+/** The parts of a key behind the address: its types, and how they are read from the packet. */
+interface Tail {
+	readonly type: string;
+	readonly read: string;
+}
+
+const addressAlone: Tail = { type: "", read: "" };
+const andProtocol: Tail = { type: " . inet_proto", read: " . meta l4proto" };
+const andPort: Tail = { type: " . inet_proto . inet_service", read: " . meta l4proto . th dport" };
 
 /** The rules that look these cells up. The cells are disjoint, so the order of the lookups means nothing. */
-function lookUp(context: LookupContext, layer: Table["layer"], cells: readonly Cell[], use: Use): string[] {
-	const [tail, read] = keyTails[layer];
-	const type = addressType(context) + tail;
+function lookUp(context: LookupContext, tail: Tail, cells: readonly Cell[], use: Use): string[] {
+	const type = addressType(context) + tail.type;
 	// A set of addresses alone is a tree: its lookups grow with the logarithm, and it loads as fast as it can.
 	const { blocks, rest } =
-		layer === "W"
+		tail === addressAlone
 			? { blocks: [], rest: cells }
 			: hashable(cells, context.hashFrom, (rank) => context.silent(rank) !== null);
 	const rules = blocks.map((block) => {
 		const mask =
 			block.length === addressBits(context.family) ? "" : ` & ${maskText(context.family, block.length)}`;
-		const key = `${addressKey(context)}${mask}${read}`;
+		const key = `${addressKey(context)}${mask}${tail.read}`;
 		// A set of a given size that never grows gets the kernel's cheapest hash table.
 		const size = `size ${block.cells.length}`;
 		if (block.silent)
@@ -92,7 +92,7 @@ function lookUp(context: LookupContext, layer: Table["layer"], cells: readonly C
 	if (rest.length === 0) return rules;
 	const elements = rest.map((cell) => [intervalText(cell.first, cell.last) + cell.tail, cell.rank] as const);
 	const name = declare(context, type, "flags interval", elements);
-	return [...rules, expression(addressKey(context) + read, name, use)];
+	return [...rules, expression(addressKey(context) + tail.read, name, use)];
 }
 
 /**
@@ -123,86 +123,200 @@ function listCells(list: IntervalList, tail: string): Cell[] {
 
 /** Lookups of the address alone. */
 function plain(context: LookupContext, list: IntervalList, use: Use): string[] {
-	return lookUp(context, "W", listCells(list, ""), use);
+	return lookUp(context, addressAlone, listCells(list, ""), use);
+}
+
+/**
+ * Up to so many protocols without ports are compared one by one: packets of others are spared a lookup, which
+ * costs about as much as four comparisons.
+ */
+const mostCompared = 4;
+
+function plainOf(context: LookupContext, protocol: Protocol, list: IntervalList, use: Use): string[] {
+	// A number, because nft looks some names up in /etc/protocols, which a minimal system does not have.
+	return plain(context, list, use).map((rule) => `meta l4proto ${protocolNumber(protocol)} ${rule}`);
+}
+
+function protocolLookups(context: LookupContext, table: Table & { readonly layer: "T" }, use: Use): string[] {
+	const portless = [...table.lists].filter(([protocol]) => !isTransport(protocol));
+	const compared = portless.length <= mostCompared ? portless : [];
+	const joined = [...table.lists].filter(([protocol]) => !compared.some(([other]) => other === protocol));
+	const cells = joined.flatMap(([protocol, list]) => listCells(list, ` . ${protocolNumber(protocol)}`));
+	return [
+		...(cells.length === 0 ? [] : lookUp(context, andProtocol, cells, use)),
+		...compared.flatMap(([protocol, list]) => plainOf(context, protocol, list, use)),
+	];
+}
+
+/** How nftables calls what the transport header begins with. */
+function sourceKey(protocol: Protocol): Tail {
+	if (isTransport(protocol)) return { type: "inet_service", read: `${protocol} sport` };
+	if (!isIcmp(protocol)) throw new RangeError("a protocol without ports and types");
+	const name = protocol === icmp ? "icmp" : "icmpv6";
+	return { type: `${name}_type`, read: `${name} type` };
+}
+
+function isWhole({ first, last }: PortRange): boolean {
+	return first === 0 && last === 65535;
+}
+
+/** Per protocol, so that packets of others are spared the lookup; and one of the ports only where they matter. */
+function sourceLookups(context: LookupContext, table: Table & { readonly layer: "S" }, use: Use): string[] {
+	return [...table.sources].flatMap(([protocol, sources]) => {
+		const key = sourceKey(protocol);
+		const any: Cell[] = [];
+		const limited: Cell[] = [];
+		for (const source of sources) {
+			for (const { first, last, rank, firstPort, lastPort } of boxesOf(source.ports)) {
+				const tail = ` . ${portsText(source.first, source.last)}`;
+				const exact = source.first === source.last;
+				if (isWhole({ first: firstPort, last: lastPort })) any.push({ first, last, rank, tail, exact });
+				else {
+					const ports = portsText(firstPort, lastPort);
+					limited.push({
+						first,
+						last,
+						rank,
+						tail: `${tail} . ${ports}`,
+						exact: exact && firstPort === lastPort,
+					});
+				}
+			}
+		}
+		const short = { type: ` . ${key.type}`, read: ` . ${key.read}` };
+		const long = { type: `${short.type} . inet_service`, read: `${short.read} . ${protocol} dport` };
+		return [
+			...(any.length === 0 ? [] : lookUp(context, short, any, use)),
+			...(limited.length === 0 ? [] : lookUp(context, long, limited, use)),
+		];
+	});
 }
 
 /** The rules that look a table up in maps whose keys are concatenations. */
 function concatenated(context: LookupContext, table: Table, use: Use): string[] {
 	if (table.layer === "W") return plain(context, table.list, use);
-	if (table.layer === "T") {
-		const cells = [...table.lists].flatMap(([protocol, list]) =>
-			listCells(list, ` . ${protocolNumbers[protocol]}`),
-		);
-		return lookUp(context, "T", cells, use);
-	}
+	if (table.layer === "T") return protocolLookups(context, table, use);
+	if (table.layer === "S") return sourceLookups(context, table, use);
 	const cells = [...table.segments].flatMap(([protocol, segments]) =>
 		boxesOf(segments).map(({ first, last, rank, firstPort, lastPort }) => ({
 			first,
 			last,
 			rank,
-			tail: ` . ${protocolNumbers[protocol]} . ${portsText(firstPort, lastPort)}`,
+			tail: ` . ${protocolNumber(protocol)} . ${portsText(firstPort, lastPort)}`,
 			exact: firstPort === lastPort,
 		})),
 	);
-	return lookUp(context, "P", cells, use);
+	return lookUp(context, andPort, cells, use);
 }
 
-/** Port map to a chain per segment: for kernels without interval sets of concatenations. */
+/** Rules of a chain for the addresses of one protocol, and of one range of ports. */
+type Body = (protocol: Protocol, list: IntervalList) => string[];
+
+/** A map of ranges to chains: for kernels without interval sets of concatenations. */
+function dispatch(
+	context: LookupContext,
+	key: Tail,
+	verdict: "jump" | "goto",
+	ranges: readonly { readonly first: number; readonly last: number; readonly rules: readonly string[] }[],
+): string {
+	const lines = [`type ${key.type} : verdict`, "flags interval", "elements = {"];
+	for (const [i, { first, last, rules }] of ranges.entries()) {
+		const chain = context.store.add("chain", rules);
+		const comma = i + 1 < ranges.length ? "," : "";
+		context.count(-1);
+		lines.push(`\t${portsText(first, last)} : ${verdict} ${chain}${comma}`);
+	}
+	lines.push("}");
+	return `${key.read} vmap @${context.store.add("map", lines, ranges.length)}`;
+}
+
 function portDispatch(
 	context: LookupContext,
-	table: Table & { readonly layer: "P" },
+	protocol: Protocol,
+	segments: readonly Segment[],
 	verdict: "jump" | "goto",
-	body: (protocol: Transport, list: IntervalList) => string[],
+	body: Body,
+): string {
+	const ranges = segments.map(({ first, last, list }) => ({ first, last, rules: body(protocol, list) }));
+	return dispatch(context, { type: "inet_service", read: `${protocol} dport` }, verdict, ranges);
+}
+
+/** The rules that go to the chain of a packet's ports. `missed`: what the chain of a source goes on with for other ports. */
+function dispatches(
+	context: LookupContext,
+	table: Table & { readonly layer: "P" | "S" },
+	verdict: "jump" | "goto",
+	body: Body,
+	missed: (protocol: Protocol) => readonly string[],
 ): string[] {
-	const rules: string[] = [];
-	for (const [protocol, segments] of table.segments) {
-		const lines = ["type inet_service : verdict", "flags interval", "elements = {"];
-		for (const [i, { first, last, list }] of segments.entries()) {
-			const chain = context.store.add("chain", body(protocol, list));
-			const comma = i + 1 < segments.length ? "," : "";
-			context.count(-1);
-			lines.push(`\t${portsText(first, last)} : ${verdict} ${chain}${comma}`);
-		}
-		lines.push("}");
-		rules.push(`${protocol} dport vmap @${context.store.add("map", lines, segments.length)}`);
+	if (table.layer === "P") {
+		return [...table.segments].map(([protocol, segments]) =>
+			portDispatch(context, protocol, segments, verdict, body),
+		);
 	}
-	return rules;
+	return [...table.sources].map(([protocol, sources]) => {
+		const ranges = sources.map(({ first, last, ports }) => {
+			const [only] = ports;
+			const rules =
+				only !== undefined && isWhole(only)
+					? body(protocol, only.list)
+					: [portDispatch(context, protocol, ports, verdict, body), ...missed(protocol)];
+			return { first, last, rules };
+		});
+		return dispatch(context, sourceKey(protocol), verdict, ranges);
+	});
 }
 
 function nested(context: LookupContext, table: Table, use: Use): string[] {
 	if (table.layer === "W") return plain(context, table.list, use);
 	if (table.layer === "T") {
-		return [...table.lists].flatMap(([protocol, list]) =>
-			plain(context, list, use).map((rule) => `meta l4proto ${protocolNumbers[protocol]} ${rule}`),
-		);
+		return [...table.lists].flatMap(([protocol, list]) => plainOf(context, protocol, list, use));
 	}
-	return portDispatch(context, table, "jump", (_protocol, list) => plain(context, list, use));
+	return dispatches(
+		context,
+		table,
+		"jump",
+		(_protocol, list) => plain(context, list, use),
+		() => [],
+	);
 }
 
 /** The rules of one step of a sequence. They decide the packet or let it go on. */
-export function stepRules(context: LookupContext, step: Step): string[] {
-	const lookup = context.form === "concatenated" ? concatenated : nested;
-	const rules = lookup(context, step.table, "vmap");
-	if (step.exempt.length === 0) return rules;
-	const chain: string[] = [];
-	for (const table of step.exempt) {
-		if (table.layer !== "P" || context.form === "concatenated") {
-			chain.push(...lookup(context, table, "return"));
-			continue;
-		}
-		// goto: the end of the segment's chain returns to where this chain was jumped to from.
-		const body = (protocol: Transport, list: IntervalList) => [
-			...plain(context, list, "return"),
-			...nested(context, onlyOf(step.table, protocol), "vmap"),
-		];
-		chain.push(...portDispatch(context, table, "goto", body));
-	}
-	chain.push(...rules);
-	return [`jump ${context.store.add("chain", chain)}`];
+export function stepRules(context: LookupContext, { exempt, table }: Step): string[] {
+	const rules = tableRules(context, table);
+	if (exempt.length === 0) return rules;
+	return [`jump ${context.store.add("chain", exemptRules(context, exempt, table, rules))}`];
+}
+
+function tableRules(context: LookupContext, table: Table, use: Use = "vmap"): string[] {
+	return context.form === "concatenated" ? concatenated(context, table, use) : nested(context, table, use);
+}
+
+/** The rules of a chain that returns for what is exempt, and looks the table up, with `rules`, for the rest. */
+function exemptRules(
+	context: LookupContext,
+	exempt: readonly Table[],
+	table: Table,
+	rules: readonly string[] = tableRules(context, table),
+): readonly string[] {
+	const [first, ...others] = exempt;
+	if (first === undefined) return rules;
+	if (context.form === "concatenated" || first.layer === "W" || first.layer === "T")
+		return [...tableRules(context, first, "return"), ...exemptRules(context, others, table, rules)];
+	// goto: the end of the segment's chain returns to where this chain was jumped to from.
+	const rest = (protocol: Protocol) => exemptRules(context, others, onlyOf(table, protocol));
+	const body = (protocol: Protocol, list: IntervalList) => [
+		...plain(context, list, "return"),
+		...rest(protocol),
+	];
+	return [...dispatches(context, first, "goto", body, rest), ...exemptRules(context, others, table, rules)];
 }
 
 /** What of a table can match packets of a protocol. */
-function onlyOf(table: Table, protocol: Transport): Table {
-	if (table.layer !== "T") return table;
-	return { layer: "T", lists: new Map([...table.lists].filter(([named]) => named === protocol)) };
+function onlyOf(table: Table, protocol: Protocol): Table {
+	const only = <T>(named: ReadonlyMap<Protocol, T>) =>
+		new Map([...named].filter(([other]) => other === protocol));
+	if (table.layer === "T") return { layer: "T", lists: only(table.lists) };
+	if (table.layer === "P") return { layer: "P", segments: only(table.segments) };
+	return table.layer === "S" ? { layer: "S", sources: only(table.sources) } : table;
 }

@@ -41,9 +41,9 @@ export function compileNetwork(policies: readonly NetworkPolicy[], options: Comp
 	const errors = checkRules(policies);
 	if (errors.length > 0) return { ok: false, diagnostics: errors };
 	const rules = ruleSets(policies);
-	const cells = portCells(rules.ingress.atoms) + portCells(rules.egress.atoms);
-	if (cells > options.maxElements * cellsPerElement)
-		return { ok: false, diagnostics: tooComplex(policies, rules, options.maxElements) };
+	const most = options.maxElements * cellsPerElement;
+	const cells = portCells(rules.ingress.atoms, most) + portCells(rules.egress.atoms, most);
+	if (cells > most) return { ok: false, diagnostics: tooComplex(policies, rules, options.maxElements) };
 	const written = buildModel(rules, options);
 	const model = options.enforcement === "audit" ? withoutBlocking(written) : written;
 	const { plan, cost } = renderModel(model, options);

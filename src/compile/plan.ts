@@ -5,7 +5,7 @@
  */
 
 import type { Place } from "../policy/diagnostic.ts";
-import type { Action, Direction, Transport } from "../policy/model.ts";
+import type { Action, Direction } from "../policy/model.ts";
 
 /** `concatenated`: interval sets over concatenations (kernel 5.6+). `nested`: plain interval maps only. */
 export type RulesetForm = "concatenated" | "nested";
@@ -55,7 +55,10 @@ export interface PlannedFailsafe {
 	readonly direction: Direction;
 	/** Position in `failsafe.DIRECTION` of the settings. */
 	readonly index: number;
-	readonly protocol: Transport | null;
+	/** `tcp`, `icmp`, `253`. */
+	readonly protocol: string | null;
+	/** `echo-request`, `42`. */
+	readonly icmpType: string | null;
 	/** The remote end: ADDRESS/PREFIX. */
 	readonly cidr: string | null;
 	/** The destination port or range: `22`, `6000-6010`. */

@@ -4,7 +4,9 @@ import { formatCidr } from "../policy/cidr.ts";
 import { usbClassName } from "../policy/device-class.ts";
 import type { DeviceMatch, HostDevicePolicy } from "../policy/device-model.ts";
 import type { Place } from "../policy/diagnostic.ts";
-import type { Action, Direction, NetworkPolicy, NetworkRule } from "../policy/model.ts";
+import { icmpTypeLabel } from "../policy/icmp-type.ts";
+import type { Action, Direction, NetworkPolicy, NetworkRule, PortMatch, PortRange } from "../policy/model.ts";
+import { protocolLabel } from "../policy/protocol.ts";
 import { interfaceKey } from "./atom.ts";
 import type { NetworkModel } from "./program.ts";
 import { DeviceRuleset, selectEntries } from "./usb-ruleset.ts";
@@ -131,15 +133,19 @@ function ruleConditions({ peers, ports, interfaces }: NetworkRule, direction: Di
 				return `${formatCidr(cidr)}${holes.length === 0 ? "" : ` except ${holes.join(", ")}`}`;
 			}),
 		),
-		ports: unique(
-			ports.map(({ protocol, range }) => {
-				if (range === null) return protocol.toUpperCase();
-				const { first, last } = range;
-				return `${protocol.toUpperCase()} ${first === last ? first : `${first}-${last}`}`;
-			}),
-		),
+		ports: unique(ports.map(describePorts)),
 		iface: unique(interfaces.map(interfaceKey)),
 	};
+}
+
+/** `TCP 22`, `UDP from port 1900`, `ICMP echo-request`, `GRE`. */
+function describePorts({ protocol, range, source, icmpType }: PortMatch): string {
+	const text = ({ first, last }: PortRange) => (first === last ? `${first}` : `${first}-${last}`);
+	const parts = [protocolLabel(protocol)];
+	if (range !== null) parts.push(text(range));
+	if (source !== null) parts.push(`from port ${text(source)}`);
+	if (icmpType !== null) parts.push(icmpTypeLabel(protocol, icmpType));
+	return parts.join(" ");
 }
 
 function describeEntries(policy: HostDevicePolicy): Described[] {

@@ -1,47 +1,58 @@
 /**
- * Tables of port-limited atoms. Per protocol the ports are cut where any atom
+ * Tables of atoms that name destination ports. Per protocol the ports are cut where any atom
  * begins or ends; on each segment a sweep over the addresses gives the cells.
  */
 
-import type { Transport } from "../policy/model.ts";
+import type { Protocol } from "../policy/model.ts";
 import { type Atom, atomOrder } from "./atom.ts";
-import { type Axis, IntervalBuilder, type IntervalList, type Span, sweep } from "./interval.ts";
+import { type Axis, IntervalBuilder, type IntervalList, type Span, sweep, union } from "./interval.ts";
 import { decide } from "./precedence.ts";
 import { mergeSegments, type Segment, type Table } from "./table.ts";
 
-/** Builds the P table of what `addresses` makes of the atoms of each port segment. */
-function segmented(
-	atoms: readonly Atom[],
-	axis: Axis,
-	addresses: (spans: readonly Span<Atom>[]) => IntervalList,
-): Table {
-	const byProtocol = new Map<Transport, Span<readonly Span<Atom>[]>[]>();
+/** What becomes of the atoms of one range of ports: sorted, disjoint intervals of addresses. */
+export type Addresses = (spans: readonly Span<Atom>[]) => IntervalList;
+
+/** The segments of the destination ports of some atoms of one protocol. An atom without ports has all of them. */
+export function segmentsOf(atoms: readonly Atom[], axis: Axis, addresses: Addresses): Segment[] {
+	const spans = atoms.map((atom) => ({
+		from: atom.range?.first ?? 0,
+		to: (atom.range?.last ?? 65535) + 1,
+		item: axis.spans([atom]),
+	}));
+	const found: Segment[] = [];
+	sweep(spans, (from, to, active) => {
+		found.push({ first: from, last: to - 1, list: addresses(active.flatMap((span) => span.item)) });
+	});
+	return mergeSegments(found);
+}
+
+/** The atoms of each protocol, in the order that tables list them. */
+export function byProtocol(atoms: readonly Atom[]): [Protocol, Atom[]][] {
+	const named = new Map<Protocol, Atom[]>();
 	for (const atom of atoms) {
-		const { protocol, range } = atom;
-		if (protocol === null || range === null) continue;
-		const spans = byProtocol.get(protocol) ?? [];
-		byProtocol.set(protocol, spans);
-		spans.push({ from: range.first, to: range.last + 1, item: axis.spans([atom]) });
+		if (atom.protocol === null) continue;
+		const own = named.get(atom.protocol) ?? [];
+		named.set(atom.protocol, own);
+		own.push(atom);
 	}
-	const segments = new Map<Transport, readonly Segment[]>();
-	for (const protocol of [...byProtocol.keys()].sort()) {
-		const found: Segment[] = [];
-		sweep(byProtocol.get(protocol) ?? [], (from, to, active) => {
-			found.push({ first: from, last: to - 1, list: addresses(active.flatMap((span) => span.item)) });
-		});
-		const merged = mergeSegments(found);
+	return [...named].sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
+}
+
+/** Builds the P table of what `addresses` makes of the atoms of each port segment. */
+function segmented(atoms: readonly Atom[], axis: Axis, addresses: Addresses): Table {
+	const segments = new Map<Protocol, readonly Segment[]>();
+	for (const [protocol, own] of byProtocol(atoms)) {
+		const merged = segmentsOf(own, axis, addresses);
 		if (merged.length > 0) segments.set(protocol, merged);
 	}
 	return { layer: "P", segments };
 }
 
-function winner(active: readonly Span<Atom>[]): Atom {
-	const [only] = active;
-	if (only !== undefined && active.length === 1) return only.item;
-	const decision = decide(
-		active.map((span) => span.item),
-		atomOrder,
-	);
+/** The atom that decides where these, and no others, match. */
+export function winnerOf(atoms: readonly Atom[]): Atom {
+	const [only] = atoms;
+	if (only !== undefined && atoms.length === 1) return only;
+	const decision = decide(atoms, atomOrder);
 	if (decision === null) throw new RangeError("a cell without atoms");
 	return decision.winner;
 }
@@ -51,7 +62,7 @@ export function portTable(atoms: readonly Atom[], axis: Axis, actions: ReadonlyS
 	return segmented(atoms, axis, (spans) => {
 		const builder = new IntervalBuilder(axis);
 		sweep(spans, (from, to, active) => {
-			const { rule, rank } = winner(active);
+			const { rule, rank } = winnerOf(active.map((span) => span.item));
 			if (actions.has(rule.action)) builder.add(from, to, rank);
 		});
 		return builder.list;
@@ -60,9 +71,5 @@ export function portTable(atoms: readonly Atom[], axis: Axis, actions: ReadonlyS
 
 /** Every cell of these atoms, as a set without ranks. */
 export function portSet(atoms: readonly Atom[], axis: Axis): Table {
-	return segmented(atoms, axis, (spans) => {
-		const builder = new IntervalBuilder(axis);
-		sweep(spans, (from, to) => builder.add(from, to, -1));
-		return builder.list;
-	});
+	return segmented(atoms, axis, (spans) => union(spans, axis));
 }

@@ -3,7 +3,7 @@
  * rules are rendered from.
  */
 
-import type { Action, Direction, Family, InterfaceMatch, NetworkPolicy, Transport } from "../policy/model.ts";
+import type { Action, Direction, Family, InterfaceMatch, NetworkPolicy, Protocol } from "../policy/model.ts";
 import {
 	type Address,
 	type Atom,
@@ -18,7 +18,7 @@ import type { CompiledRule } from "./plan.ts";
 import { type DirectionRules, postureRule, rulesOf } from "./rules.ts";
 import { buildSequence } from "./sequence.ts";
 import { buildStreams, type Stream, withoutDuplicates } from "./stream.ts";
-import { find, type Step } from "./table.ts";
+import { find, type Key, type Step } from "./table.ts";
 
 /** The lookups of one interface group, by family. */
 export type Sequences = Readonly<Record<Family, readonly Step[]>>;
@@ -112,10 +112,12 @@ export interface Packet {
 	/** The remote end, as an unsigned integer. */
 	readonly address: bigint;
 	readonly interface: string;
-	/** Null: any protocol that policies cannot name. */
-	readonly protocol: Transport | null;
-	/** The destination port, 0..65535; without meaning when `protocol` is null. */
+	/** Null: one that no rule names. */
+	readonly protocol: Protocol | null;
+	/** The destination port, 0..65535; without meaning for protocols without ports. */
 	readonly port: number;
+	/** The source port, or the type of ICMP and ICMPv6. Null: one that no rule names. */
+	readonly source: number | null;
 }
 
 export interface Verdict {
@@ -136,6 +138,7 @@ function findFailsafe(program: DirectionProgram, packet: Packet): CompiledRule |
 		({ match }) =>
 			interfaceMatches(match.interface, packet.interface) &&
 			(match.protocol === null || match.protocol === packet.protocol) &&
+			((match.icmpType ?? null) === null || match.icmpType === packet.source) &&
 			(match.port === null || (match.port.first <= packet.port && packet.port <= match.port.last)) &&
 			(match.cidr === null ||
 				(match.cidr.family === packet.family && failsafeHoldsAddress(match.cidr, packet.address))),
@@ -158,10 +161,10 @@ export function decidePacket(model: NetworkModel, packet: Packet): Verdict {
 /** What the policies alone say. */
 export function decideByPolicies(program: DirectionProgram, packet: Packet): Verdict {
 	const address: Address = packet.family === 4 ? Number(packet.address) : packet.address;
-	const { protocol, port } = packet;
+	const key: Key = { address, protocol: packet.protocol, source: packet.source, port: packet.port };
 	for (const step of sequencesFor(program, packet.interface)[packet.family]) {
-		if (step.exempt.some((table) => find(table, address, protocol, port) !== null)) continue;
-		const rank = find(step.table, address, protocol, port);
+		if (step.exempt.some((table) => find(table, key) !== null)) continue;
+		const rank = find(step.table, key);
 		const rule = rank === null ? undefined : program.rules[rank];
 		if (rule !== undefined) return { action: rule.action, rule };
 	}

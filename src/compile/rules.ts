@@ -2,8 +2,8 @@
 
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import { isPlainInterface } from "../policy/iface.ts";
-import type { Action, Cidr, Direction, NetworkPolicy, NetworkRule } from "../policy/model.ts";
-import { type Atom, expandRule, interfaceNameBytes } from "./atom.ts";
+import type { Action, Cidr, Direction, NetworkPolicy, NetworkRule, PortMatch } from "../policy/model.ts";
+import { type Atom, expandRule, interfaceNameBytes, sourceOf } from "./atom.ts";
 import { digest } from "./digest.ts";
 import type { CompiledRule } from "./plan.ts";
 
@@ -35,13 +35,20 @@ function blockKey({ family, base, prefix }: Cidr): string {
 	return `${family === 4 ? Number(base) : base}/${prefix}`;
 }
 
+function portKey(entry: PortMatch): string {
+	const { protocol, range } = entry;
+	const source = sourceOf(entry);
+	const from = source === null ? "" : ` from ${source.first}-${source.last}`;
+	return `${protocol} ${range?.first}-${range?.last}${from}`;
+}
+
 /** What the rule matches, as a text that is equal exactly when rules are written alike, order aside. */
 function meaningOf(rule: NetworkRule): string {
 	const peers = rule.peers.map(({ cidr, except }) => {
 		const holes = except.length === 0 ? "" : except.map(blockKey).sort().join();
 		return `${cidr.family} ${blockKey(cidr)} ${holes}`;
 	});
-	const ports = rule.ports.map(({ protocol, range }) => `${protocol} ${range?.first}-${range?.last}`);
+	const ports = rule.ports.map(portKey);
 	const interfaces = rule.interfaces.map(({ name, prefix }) => JSON.stringify([name, prefix]));
 	return JSON.stringify([peers.sort(), ports.sort(), interfaces.sort()]);
 }

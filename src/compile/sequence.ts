@@ -5,16 +5,18 @@
  * no matching atom carves.
  *
  * Port-limited atoms are never carved by broader layers, so the level begins
- * with the cells that the action wins among them alone. The streams follow,
- * asked in the order of attribution, each behind its exemption sets.
+ * with the cells that the action wins among them alone: first those of atoms
+ * that name a source port or an ICMP type, then the others'. The streams
+ * follow, asked in the order of attribution, each behind its exemption sets.
  */
 
-import type { Action, InterfaceMatch, Transport } from "../policy/model.ts";
+import type { Action, InterfaceMatch, Protocol } from "../policy/model.ts";
 import { type Atom, interfaceContains } from "./atom.ts";
 import { type Axis, IntervalBuilder, type IntervalList, type Span, sweep, union } from "./interval.ts";
 import { portSet, portTable } from "./ports.ts";
+import { carvedCells, divideLimited, type Limited, sourceSet, sourceTable } from "./sources.ts";
 import type { Part, Piece, Stream } from "./stream.ts";
-import { isEmpty, mergeDisjoint, type Step, size, type Table, transports } from "./table.ts";
+import { isEmpty, mergeDisjoint, type Step, size, type Table } from "./table.ts";
 
 const levels: readonly Action[] = ["Block", "Audit", "Allow"];
 
@@ -35,11 +37,20 @@ export function buildSequence(
 	const joinUpTo = alone ? Number.POSITIVE_INFINITY : joinShared;
 	const member = (item: { readonly interface: InterfaceMatch | null }) =>
 		interfaceContains(item.interface, within);
-	const limited = atoms.filter((atom) => atom.layer === "P" && member(atom));
+	const limited = divideLimited(atoms.filter((atom) => atom.layer === "P" && member(atom)));
 	const spans = streams.filter(member).flatMap((stream) => stream.spans);
 	const steps: Step[] = [];
 	let ports = new Set<Action>();
+	const askPorts = () => {
+		append(steps, portStep(limited, axis, ports), joinUpTo);
+		ports = new Set();
+	};
 	for (const action of levels) {
+		const named = sourceTable(limited, axis, action);
+		if (!isEmpty(named)) {
+			askPorts();
+			append(steps, { exempt: [], table: named }, joinUpTo);
+		}
 		ports.add(action);
 		const slots = buildSlots(
 			spans.filter((span) => span.item.atom.rule.action === action),
@@ -47,13 +58,19 @@ export function buildSequence(
 		);
 		const open = slots.filter((slot) => !isEmpty(slot.table));
 		if (open.length === 0 && action !== "Allow") continue;
-		append(steps, { exempt: [], table: portTable(limited, axis, ports) }, joinUpTo);
-		ports = new Set();
+		askPorts();
 		for (const { part, table } of open) {
 			append(steps, { exempt: exemptions(part.carvers.filter(member), axis), table }, joinUpTo);
 		}
 	}
 	return steps;
+}
+
+/** What `actions` decide among the atoms that name destination ports alone. */
+function portStep(limited: Limited, axis: Axis, actions: ReadonlySet<Action>): Step {
+	const table = portTable(limited.plain, axis, actions);
+	const carved = carvedCells(limited, axis, actions);
+	return { exempt: isEmpty(carved) ? [] : [carved], table };
 }
 
 /** Adds a step, joined with the one before where that changes nothing. */
@@ -73,7 +90,7 @@ function append(steps: Step[], step: Step, joinUpTo: number): void {
 
 function exemptions(carvers: readonly Atom[], axis: Axis): Table[] {
 	const blocks: Atom[] = [];
-	const byProtocol = new Map<Transport, Atom[]>();
+	const byProtocol = new Map<Protocol, Atom[]>();
 	const limited: Atom[] = [];
 	for (const atom of carvers) {
 		if (atom.layer === "P") limited.push(atom);
@@ -84,7 +101,8 @@ function exemptions(carvers: readonly Atom[], axis: Axis): Table[] {
 			own.push(atom);
 		}
 	}
-	const lists = new Map<Transport, IntervalList>();
+	const { named, plain } = divideLimited(limited);
+	const lists = new Map<Protocol, IntervalList>();
 	for (const protocol of [...byProtocol.keys()].sort()) {
 		const list = union(axis.spans(byProtocol.get(protocol) ?? []), axis);
 		if (list.first.length > 0) lists.set(protocol, list);
@@ -92,7 +110,8 @@ function exemptions(carvers: readonly Atom[], axis: Axis): Table[] {
 	const tables: Table[] = [
 		{ layer: "W", list: union(axis.spans(blocks), axis) },
 		{ layer: "T", lists },
-		portSet(limited, axis),
+		portSet(plain, axis),
+		sourceSet(named, axis),
 	];
 	return tables.filter((table) => !isEmpty(table));
 }
@@ -138,7 +157,7 @@ function buildSlots(spans: readonly Span<Piece>[], axis: Axis): Slot[] {
 		stretches.push({ from, to, pieces, pattern: latest });
 	});
 	const slots: Part[] = [];
-	const builders: Map<Transport | null, IntervalBuilder>[] = [];
+	const builders: Map<Protocol | null, IntervalBuilder>[] = [];
 	for (const pattern of [...patterns.values()].sort((a, b) => b.pieces.length - a.pieces.length)) {
 		const places = placePieces(pattern.pieces, slots);
 		pattern.builders = places.map((place, i) => {
@@ -160,10 +179,11 @@ function buildSlots(spans: readonly Span<Piece>[], axis: Axis): Slot[] {
 		if (part.layer === "W") {
 			return { part, table: { layer: "W", list: (lists?.get(null) ?? new IntervalBuilder(axis)).list } };
 		}
-		const named = new Map<Transport, IntervalList>();
-		for (const protocol of transports) {
-			const builder = lists?.get(protocol);
-			if (builder !== undefined) named.set(protocol, builder.list);
+		const named = new Map<Protocol, IntervalList>();
+		for (const [protocol, { list }] of [...(lists ?? [])].sort(([a], [b]) =>
+			String(a) < String(b) ? -1 : 1,
+		)) {
+			if (protocol !== null) named.set(protocol, list);
 		}
 		return { part, table: { layer: "T", lists: named } };
 	});

@@ -90,7 +90,8 @@ function deciding(atoms: readonly Atom[]): Iterable<Atom> {
 	for (const atom of atoms) {
 		const ports = atom.range === null ? "" : `${atom.range.first}-${atom.range.last}`;
 		const holes = atom.holes.map((hole) => `${hole.first}-${hole.last}`).join();
-		const key = `${interfaceKey(atom.interface)} ${atom.protocol} ${ports} ${atom.first}/${atom.length} ${holes}`;
+		const source = atom.source === null ? "" : `${atom.source.first}-${atom.source.last}`;
+		const key = `${interfaceKey(atom.interface)} ${atom.protocol} ${source} ${ports} ${atom.first}/${atom.length} ${holes}`;
 		const other = bySpace.get(key);
 		if (other === undefined || decidesBefore(atom, other)) bySpace.set(key, atom);
 	}

@@ -3,11 +3,11 @@
  * maps: what `explain` searches is what is rendered.
  */
 
-import type { Transport } from "../policy/model.ts";
+import type { Protocol, Transport } from "../policy/model.ts";
 import type { Address } from "./atom.ts";
 import { type IntervalList, lookup } from "./interval.ts";
 
-/** The transports that a policy can name, in the order that tables list them. */
+/** The protocols with ports that a policy can name, in the order that tables list them. */
 export const transports: readonly Transport[] = ["sctp", "tcp", "udp"];
 
 /** A port range and the addresses that matter on it. Neighbouring segments of equal lists are one. */
@@ -17,11 +17,33 @@ export interface Segment {
 	readonly list: IntervalList;
 }
 
-/** W tables look at the address alone, T tables at address and protocol, P tables at the port too. */
+/** A range of source ports, or of ICMP types, and the destination ports that matter with it: 0..65535 for all. */
+export interface SourceSegment {
+	readonly first: number;
+	readonly last: number;
+	readonly ports: readonly Segment[];
+}
+
+/**
+ * W tables look at the address alone, T tables at address and protocol, P tables at the destination port too, and
+ * S tables at what the transport header begins with as well: the source port, or ICMP's type.
+ */
 export type Table =
 	| { readonly layer: "W"; readonly list: IntervalList }
-	| { readonly layer: "T"; readonly lists: ReadonlyMap<Transport, IntervalList> }
-	| { readonly layer: "P"; readonly segments: ReadonlyMap<Transport, readonly Segment[]> };
+	| { readonly layer: "T"; readonly lists: ReadonlyMap<Protocol, IntervalList> }
+	| { readonly layer: "P"; readonly segments: ReadonlyMap<Protocol, readonly Segment[]> }
+	| { readonly layer: "S"; readonly sources: ReadonlyMap<Protocol, readonly SourceSegment[]> };
+
+/** What tables know of a packet. */
+export interface Key {
+	readonly address: Address;
+	/** Null: one that no rule names. */
+	readonly protocol: Protocol | null;
+	/** The source port, or ICMP's type. Null: one that no rule names. */
+	readonly source: number | null;
+	/** The destination port; 0 of protocols without ports. */
+	readonly port: number;
+}
 
 /** One lookup of the sequence. A hit decides, unless the packet is in one of the `exempt` sets; a miss goes on. */
 export interface Step {
@@ -29,46 +51,59 @@ export interface Step {
 	readonly table: Table;
 }
 
-/** The rank found for a packet, or null. `protocol` null: none of the transports that policies name. */
-export function find(
-	table: Table,
-	address: Address,
-	protocol: Transport | null,
-	port: number,
-): number | null {
+/** The rank found for a packet, or null. */
+export function find(table: Table, { address, protocol, source, port }: Key): number | null {
 	if (table.layer === "W") return lookup(table.list, address);
 	if (protocol === null) return null;
 	if (table.layer === "T") {
 		const list = table.lists.get(protocol);
 		return list === undefined ? null : lookup(list, address);
 	}
-	const segments = table.segments.get(protocol) ?? [];
+	if (table.layer === "P") return inSegments(table.segments.get(protocol) ?? [], port, address);
+	const ports = source === null ? undefined : segmentAt(table.sources.get(protocol) ?? [], source)?.ports;
+	return ports === undefined ? null : inSegments(ports, port, address);
+}
+
+function inSegments(segments: readonly Segment[], port: number, address: Address): number | null {
+	const segment = segmentAt(segments, port);
+	return segment === undefined ? null : lookup(segment.list, address);
+}
+
+/** The one of some disjoint ranges in rising order that holds a value. Binary search. */
+function segmentAt<T extends { readonly first: number; readonly last: number }>(
+	segments: readonly T[],
+	value: number,
+): T | undefined {
 	let low = 0;
 	let high = segments.length;
 	while (low < high) {
 		const middle = (low + high) >> 1;
 		const segment = segments[middle];
-		if (segment !== undefined && segment.first <= port) low = middle + 1;
+		if (segment !== undefined && segment.first <= value) low = middle + 1;
 		else high = middle;
 	}
 	const segment = segments[low - 1];
-	return segment === undefined || port > segment.last ? null : lookup(segment.list, address);
+	return segment === undefined || value > segment.last ? undefined : segment;
+}
+
+/** The interval lists of a table. */
+function listsOf(table: Table): IntervalList[] {
+	const of = (segments: readonly Segment[]) => segments.map(({ list }) => list);
+	if (table.layer === "W") return [table.list];
+	if (table.layer === "T") return [...table.lists.values()];
+	if (table.layer === "P") return [...table.segments.values()].flatMap(of);
+	return [...table.sources.values()].flatMap((sources) => sources.flatMap(({ ports }) => of(ports)));
 }
 
 /** Number of intervals. */
 export function size(table: Table): number {
-	const lists =
-		table.layer === "W"
-			? [table.list]
-			: table.layer === "T"
-				? [...table.lists.values()]
-				: [...table.segments.values()].flatMap((segments) => segments.map((segment) => segment.list));
-	return lists.reduce((sum, list) => sum + list.first.length, 0);
+	return listsOf(table).reduce((sum, list) => sum + list.first.length, 0);
 }
 
 export function isEmpty(table: Table): boolean {
 	if (table.layer === "W") return table.list.first.length === 0;
-	return table.layer === "T" ? table.lists.size === 0 : table.segments.size === 0;
+	if (table.layer === "T") return table.lists.size === 0;
+	return (table.layer === "P" ? table.segments : table.sources).size === 0;
 }
 
 /** A text equal exactly when the lists are. */
@@ -89,6 +124,19 @@ export function mergeSegments(segments: readonly Segment[]): Segment[] {
 		else merged.push({ first, last, list, key });
 	}
 	return merged.map(({ first, last, list }) => ({ first, last, list }));
+}
+
+/** Joins neighbouring ranges with equal ports; drops empty ones. Input sorted. */
+export function mergeSources(sources: readonly SourceSegment[]): SourceSegment[] {
+	const merged: { first: number; last: number; ports: readonly Segment[]; key: string }[] = [];
+	for (const { first, last, ports } of sources) {
+		if (ports.length === 0) continue;
+		const key = ports.map((segment) => `${segment.first}-${segment.last}:${listKey(segment.list)}`).join(" ");
+		const previous = merged.at(-1);
+		if (previous !== undefined && previous.last + 1 === first && previous.key === key) previous.last = last;
+		else merged.push({ first, last, ports, key });
+	}
+	return merged.map(({ first, last, ports }) => ({ first, last, ports }));
 }
 
 /**

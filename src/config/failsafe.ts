@@ -3,23 +3,25 @@
 import * as v from "valibot";
 import { parseBlock } from "../policy/block.ts";
 import { formatCidr } from "../policy/cidr.ts";
+import { parseIcmpType } from "../policy/icmp-type.ts";
 import { parseInterface } from "../policy/iface.ts";
-import type { Cidr, FailsafeRule, InterfaceMatch, PortRange, Transport } from "../policy/model.ts";
+import type { Cidr, FailsafeRule, InterfaceMatch, PortRange, Protocol } from "../policy/model.ts";
+import { isIcmp, isTransport, parseProtocol, protocolNames } from "../policy/protocol.ts";
 import { lookupService } from "../policy/services.ts";
 
 /** Rules are asked one after the other for each new flow, so there are few. */
 export const mostFailsafeRules = 32;
 
-const protocolHint = "write TCP, UDP or SCTP";
+const protocolHint = `write ${protocolNames.slice(0, -1).join(", ")} or ${protocolNames.at(-1)}, or a number from 0 to 255`;
 const portHint = 'write a port from 1 to 65535, a range such as "6000-6010", or a service such as ssh';
 
-const transports: Readonly<Record<string, Transport>> = { tcp: "tcp", udp: "udp", sctp: "sctp" };
-
 const protocol = v.pipe(
-	v.string(protocolHint),
-	v.transform((text) => transports[text.toLowerCase()]),
-	v.picklist(["tcp", "udp", "sctp"], protocolHint),
+	v.union([v.string(), v.number()], protocolHint),
+	v.transform((written) => parseProtocol(String(written))),
+	v.check((parsed) => parsed !== null, protocolHint),
 );
+
+const icmpTypeHint = "write a number from 0 to 255, or a name such as echo-request";
 
 const cidrHint = "write an address block such as 192.168.10.0/28 or 2001:db8::/64, without host bits";
 
@@ -51,9 +53,12 @@ const interfaceName = v.pipe(
 );
 
 interface Written {
-	readonly protocol?: Transport | undefined;
+	readonly protocol?: Protocol | null | undefined;
 	readonly port?: string | number | undefined;
+	readonly icmpType?: string | number | undefined;
 }
+
+const transports = ["tcp", "udp", "sctp"] as const;
 
 /** The ports that a rule names; null for none, "bad" for what is no port. */
 function portRange({ protocol: transport, port }: Written): PortRange | null | "bad" {
@@ -64,8 +69,16 @@ function portRange({ protocol: transport, port }: Written): PortRange | null | "
 		const last = Number(range[2] ?? range[1]);
 		return first <= last && last <= 65535 ? { first, last } : "bad";
 	}
-	const service = lookupService(String(port), transport ?? "tcp");
+	const service = lookupService(String(port), transports.find((name) => name === transport) ?? "tcp");
 	return service.ok ? { first: service.port, last: service.port } : "bad";
+}
+
+/** The type that a rule names; null for none, "bad" for what is no type of its protocol. */
+function icmpTypeOf({ protocol: written = null, icmpType }: Written): number | null | "bad" {
+	if (icmpType === undefined) return null;
+	if (!isIcmp(written)) return "bad";
+	const parsed = parseIcmpType(String(icmpType), written);
+	return parsed.ok ? parsed.type : "bad";
 }
 
 const rule = v.pipe(
@@ -74,6 +87,7 @@ const rule = v.pipe(
 			protocol: v.optional(protocol),
 			cidr: v.optional(cidr),
 			port: v.optional(v.union([v.string(), v.number()], portHint)),
+			icmpType: v.optional(v.union([v.string(), v.number()], icmpTypeHint)),
 			interface: v.optional(interfaceName),
 		},
 		"write a rule such as {protocol: TCP, port: 22, cidr: 192.168.10.0/28}",
@@ -84,10 +98,21 @@ const rule = v.pipe(
 	),
 	v.forward(
 		v.check(
-			(written) => written.port === undefined || written.protocol !== undefined,
-			"a port needs a protocol beside it: TCP, UDP or SCTP",
+			(written) => written.port === undefined || isTransport(written.protocol ?? null),
+			"a port needs a protocol that has ports beside it: TCP, UDP or SCTP",
 		),
 		["port"],
+	),
+	v.forward(
+		v.check(
+			(written) => written.icmpType === undefined || isIcmp(written.protocol ?? null),
+			"icmpType needs protocol: ICMP or ICMPv6 beside it",
+		),
+		["icmpType"],
+	),
+	v.forward(
+		v.check((written) => icmpTypeOf(written) !== "bad", icmpTypeHint),
+		["icmpType"],
 	),
 	v.check(
 		(written) => Object.values(written).some((value) => value !== undefined && value !== null),
@@ -95,8 +120,10 @@ const rule = v.pipe(
 	),
 	v.transform((written): FailsafeRule => {
 		const port = portRange(written);
+		const icmpType = icmpTypeOf(written);
 		return {
 			protocol: written.protocol ?? null,
+			icmpType: icmpType === "bad" ? null : icmpType,
 			cidr: written.cidr ?? null,
 			port: port === "bad" ? null : port,
 			interface: written.interface ?? null,

@@ -54,7 +54,9 @@ const rule = v.object({
 const failsafe = v.object({
 	direction,
 	index: number,
-	protocol: v.nullable(v.picklist(["tcp", "udp", "sctp"])),
+	protocol: v.nullable(v.string()),
+	// Absent in files of earlier versions.
+	icmpType: v.optional(v.nullable(v.string()), null),
 	cidr: v.nullable(v.string()),
 	port: v.nullable(v.string()),
 	interface: v.nullable(v.string()),

@@ -4,22 +4,23 @@ import type { JudgedFlow } from "../apply/open-connections.ts";
 import { failsafeName } from "../compile/failsafe.ts";
 import { decidePacket, type NetworkModel, type Verdict } from "../compile/program.ts";
 import { parseAddress } from "../policy/cidr.ts";
-import type { Transport } from "../policy/model.ts";
+import { isTransport, protocolOf } from "../policy/protocol.ts";
 import type { FlowVerdict } from "./connections.ts";
-
-const transports: Readonly<Record<number, Transport>> = { 6: "tcp", 17: "udp", 132: "sctp" };
 
 /** Null where the flow's remote end is no address. `networkInterface` may be "", which no rule names. */
 export function decideFlow(model: NetworkModel, flow: JudgedFlow, networkInterface: string): Verdict | null {
 	const remote = parseAddress(flow.remote);
 	if ("message" in remote) return null;
+	const protocol = protocolOf(flow.protocol);
+	const sourcePort = flow.direction === "ingress" ? flow.cut.remotePort : flow.cut.localPort;
 	return decidePacket(model, {
 		direction: flow.direction,
 		family: flow.family,
 		address: remote.value,
 		interface: networkInterface,
-		protocol: transports[flow.protocol] ?? null,
+		protocol,
 		port: flow.destinationPort,
+		source: isTransport(protocol) ? sourcePort : (flow.icmpType ?? null),
 	});
 }
 

@@ -27,9 +27,9 @@ export function networkState(
 		essentials: config.essentials,
 		invalidPackets,
 		failsafe: (enforcer.plan?.failsafe ?? []).map(
-			({ direction, index, protocol, cidr, port, interface: name, counter }) => {
+			({ direction, index, protocol, icmpType, cidr, port, interface: name, counter }) => {
 				const { packets, bytes } = counters[counter] ?? { packets: 0, bytes: 0 };
-				return { direction, index, protocol, cidr, port, interface: name, packets, bytes };
+				return { direction, index, protocol, icmpType, cidr, port, interface: name, packets, bytes };
 			},
 		),
 	};

@@ -10,6 +10,8 @@ export type Action = "Allow" | "Audit" | "Block";
 export type Direction = "ingress" | "egress";
 export type Family = 4 | 6;
 export type Transport = "tcp" | "udp" | "sctp";
+/** A transport, or the number of any other IP protocol, 0..255; never 6, 17 or 132. */
+export type Protocol = Transport | number;
 
 /** An address block, host bits clear. `base` is the first address as an unsigned integer. */
 export interface Cidr {
@@ -32,10 +34,15 @@ export interface PortRange {
 	readonly last: number;
 }
 
-/** One `ports` entry. `range` null: every port of the protocol. */
+/** One `ports` entry: a protocol, and what of it. */
 export interface PortMatch {
-	readonly protocol: Transport;
+	readonly protocol: Protocol;
+	/** Destination ports. Null: every one; and of a protocol without ports always. */
 	readonly range: PortRange | null;
+	/** Source ports. Null: every one; and of a protocol without ports always. */
+	readonly source: PortRange | null;
+	/** 0..255, of ICMP and ICMPv6 alone. Null: every type. */
+	readonly icmpType: number | null;
 	readonly place: Place;
 }
 
@@ -45,9 +52,11 @@ export interface InterfaceMatch {
 	readonly prefix: boolean;
 }
 
-/** New flows that are accepted whatever the policies say. A null field matches everything; a port has a protocol. */
+/** New flows that are accepted whatever the policies say. A null field matches everything; a port has a transport. */
 export interface FailsafeRule {
-	readonly protocol: Transport | null;
+	readonly protocol: Protocol | null;
+	/** 0..255, of ICMP and ICMPv6 alone. Absent or null: every type. */
+	readonly icmpType?: number | null;
 	/** The remote end. Null: any address of both families. */
 	readonly cidr: Cidr | null;
 	/** The destination port: the host's own for ingress, the remote one for egress. */

@@ -4,13 +4,12 @@ import type { Node } from "yaml";
 import { readAction } from "./action.ts";
 import { presentList, refuseEmptyPort } from "./empty.ts";
 import { parseInterface } from "./iface.ts";
-import type { Action, Direction, InterfaceMatch, NetworkRule, PortMatch, Transport } from "./model.ts";
+import type { Action, Direction, InterfaceMatch, NetworkRule, PortMatch } from "./model.ts";
 import { type Fields, type Item, isEmptyNode, type NodeReader, type Remedies } from "./nodes.ts";
 import type { Path } from "./path.ts";
 import { readPeers } from "./peers.ts";
-import { readPort } from "./port.ts";
-import { quote, suggest } from "./suggest.ts";
-import { warnOfAssumedTcp } from "./udp-services.ts";
+import { readPortEntry } from "./port-entry.ts";
+import { quote } from "./suggest.ts";
 
 /** What a rule inherits from its policy when it does not say otherwise. */
 export interface RuleDefaults {
@@ -121,33 +120,11 @@ function readInterfaces(reader: NodeReader, node: Node, path: Path): InterfaceMa
 	return any ? [] : matches;
 }
 
-const transports: Record<string, Transport> = { tcp: "tcp", udp: "udp", sctp: "sctp" };
-
 function readPorts(reader: NodeReader, node: Node, path: Path, action: Action): PortMatch[] {
 	const ports: PortMatch[] = [];
-	for (const { node: item, path: at } of reader.items(node, path, "[{protocol: TCP, port: 443}]")) {
-		const fields = reader.fields(item, at, ["protocol", "port", "endPort"]);
-		if (fields === null) continue;
-		const protocolField = reader.present(fields, "protocol");
-		const protocol = protocolField ? readProtocol(reader, protocolField.node, protocolField.path) : "tcp";
-		const range = readPort(reader, fields, item, at, protocol);
-		if (action === "Allow") refuseEmptyPort(reader, { node: item, path: at });
-		if (range !== "failed") warnOfAssumedTcp(reader, { node: item, path: at }, range);
-		if (protocol !== null && range !== "failed") ports.push({ protocol, range, place: reader.place(item) });
+	for (const item of reader.items(node, path, "[{protocol: TCP, port: 443}]")) {
+		const port = readPortEntry(reader, item, action);
+		if (port !== null) ports.push(port);
 	}
 	return ports;
-}
-
-function readProtocol(reader: NodeReader, node: Node, path: Path): Transport | null {
-	const text = reader.text(node, path);
-	if (text === null) return null;
-	const word = text.toLowerCase();
-	const transport = Object.hasOwn(transports, word) ? transports[word] : undefined;
-	if (transport !== undefined) return transport;
-	const icmp = /^(icmp|icmpv6|any|all|\*)$/.test(word);
-	const hint = icmp
-		? "leave ports out to match every protocol"
-		: suggest(text, ["TCP", "UDP", "SCTP"], "protocols");
-	reader.error(node, path, "bad-protocol", `${quote(text)} is not TCP, UDP or SCTP`, hint);
-	return null;
 }

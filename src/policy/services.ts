@@ -70,6 +70,44 @@ zabbix-agent=10050t zabbix-trapper=10051t zebra=2601t zebrasrv=2600t zephyr-clt=
 zephyr-srv=2102u zope=9673t zope-ftp=8021t zserv=346t
 `;
 
+/** Names that no registry has, with what is meant: for hints alone. */
+const meantBy: Readonly<Record<string, string>> = {
+	"kube-apiserver": "6443",
+	kubernetes: "6443, the API server",
+	kubelet: "10250",
+	rpcbind: "sunrpc (111)",
+	"rpc-bind": "sunrpc (111)",
+	portmap: "sunrpc (111)",
+	nfs4: "nfs (2049)",
+	nfsv4: "nfs (2049)",
+	mountd: "20048 where rpc.mountd is set to it; by itself it has no fixed port",
+	wireguard: "51820, with protocol: UDP",
+	ike: "isakmp (500), with protocol: UDP",
+	dhcp: "bootps (67) for the server or bootpc (68) for the client, with protocol: UDP",
+	vnc: "rfb (5900)",
+	"vnc-server": "rfb (5900)",
+	samba: "smb (445)",
+	cifs: "smb (445)",
+	elasticsearch: "9200",
+	prometheus: "9090",
+	"node-exporter": "9100",
+	grafana: "3000",
+	mssql: "ms-sql-s (1433)",
+	sqlserver: "ms-sql-s (1433)",
+	mariadb: "mysql (3306)",
+	oracle: "1521",
+	memcached: "memcache (11211)",
+	mongo: "mongodb (27017)",
+	rabbitmq: "amqp (5672)",
+	kafka: "9092",
+	zookeeper: "2181",
+	etcd: "etcd-client (2379)",
+	cockpit: "9090",
+	proxmox: "8006",
+	"smtp-submission": "submission (587)",
+	winrm: "wsman (5985)",
+};
+
 const letters: Record<Transport, string> = { tcp: "t", udp: "u", sctp: "s" };
 
 const ports = new Map<string, Partial<Record<Transport, number>>>();
@@ -91,10 +129,14 @@ export function serviceNames(): readonly string[] {
 export function lookupService(name: string, transport: Transport): ServiceResult {
 	const known = ports.get(name.toLowerCase());
 	if (known === undefined) {
+		const word = name.toLowerCase();
+		const message = `${quote(name)} is not a known service name`;
+		const meaning = Object.hasOwn(meantBy, word) ? meantBy[word] : undefined;
+		if (meaning !== undefined) return { ok: false, message, hint: `write ${meaning}` };
 		const meant = nearest(name, serviceNames());
 		return {
 			ok: false,
-			message: `${quote(name)} is not a known service name`,
+			message,
 			hint: `${meant === null ? "" : `did you mean ${meant}? Or `}write the port as a number from 1 to 65535`,
 		};
 	}

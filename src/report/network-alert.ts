@@ -3,6 +3,7 @@
 import type { CompiledRule } from "../compile/plan.ts";
 import type { PacketEvent, PacketSummary } from "../observe/event.ts";
 import type { Action } from "../policy/model.ts";
+import { protocolLabel, protocolNames, protocolOf } from "../policy/protocol.ts";
 import type { Alert } from "./alert.ts";
 import { escapeForTerminal } from "./terminal.ts";
 
@@ -13,18 +14,10 @@ export interface HostIdentity {
 	readonly nodeId: string;
 }
 
-/** IANA protocol numbers (RFC 5237 registry) that KubeArmor prints by name. */
-const protocolNames: Readonly<Record<number, string>> = {
-	1: "ICMP",
-	6: "TCP",
-	17: "UDP",
-	58: "ICMPv6",
-	132: "SCTP",
-};
-
-/** `TCP`, `UDP`, `SCTP`, `ICMP`, `ICMPv6`, or `Proto-N` for any other number. */
+/** The name that policies can write, such as `TCP`, `ICMPv6` or `GRE`; `Proto-N`, as KubeArmor has it, without one. */
 export function protocolName(protocol: number): string {
-	return protocolNames[protocol] ?? `Proto-${protocol}`;
+	const name = protocolLabel(protocolOf(protocol));
+	return protocolNames.includes(name) ? name : `Proto-${protocol}`;
 }
 
 /**

@@ -32,7 +32,10 @@ export interface NetworkEnforcerState extends EnforcerState {
 
 /** A failsafe rule in force, and what the kernel counted for it; null is any. */
 export interface FailsafeCount
-	extends Pick<PlannedFailsafe, "direction" | "index" | "protocol" | "cidr" | "port" | "interface"> {
+	extends Pick<
+		PlannedFailsafe,
+		"direction" | "index" | "protocol" | "icmpType" | "cidr" | "port" | "interface"
+	> {
 	readonly packets: number;
 	readonly bytes: number;
 }

@@ -177,6 +177,48 @@ describe("what was overridden", () => {
 	});
 });
 
+describe("protocols without ports, and source ports", () => {
+	const ports = (...entries: Record<string, unknown>[]) => ({ ports: entries });
+	const set = {
+		"a.yaml": policy("ping", {
+			action: "Allow",
+			ingress: [ports({ protocol: "ICMP", icmpType: "echo-request" })],
+		}),
+		"b.yaml": policy("icmp", { action: "Block", ingress: [ports({ protocol: "ICMP" })] }),
+		"c.yaml": policy("tunnel", { action: "Block", ingress: [ports({ protocol: "GRE" }, { protocol: 89 })] }),
+		"d.yaml": policy("ssdp", {
+			action: "Audit",
+			ingress: [ports({ protocol: "UDP", sourcePort: 1900, sourceEndPort: 1901 })],
+		}),
+		"e.yaml": policy("ping6", { action: "Audit", ingress: [ports({ protocol: "ICMPv6", icmpType: 128 })] }),
+		"f.yaml": policy("rest", { action: "Block", ingress: [ports({ protocol: "UDP" })] }),
+	};
+
+	test.each([
+		[["icmp", "192.0.2.7"], "ping"],
+		[["ICMP", "192.0.2.7", "--icmp-type", "8"], "ping"],
+		[["1", "192.0.2.7", "--icmp-type", "echo-request"], "ping"],
+		[["icmp", "192.0.2.7", "--icmp-type", "timestamp-request"], "icmp"],
+		[["icmpv6", "2001:db8::7"], "ping6"],
+		[["icmpv6", "2001:db8::7", "--icmp-type", "139"], "DefaultPosture"],
+		[["gre", "192.0.2.7"], "tunnel"],
+		[["47", "2001:db8::7"], "tunnel"],
+		[["ospf", "192.0.2.7"], "tunnel"],
+		[["90", "192.0.2.7"], "DefaultPosture"],
+		[["udp", "192.0.2.7", "40000", "--source-port", "ssdp"], "ssdp"],
+		[["udp", "192.0.2.7", "40000", "--source-port", "1902"], "rest"],
+		[["17", "192.0.2.7", "40000"], "rest"],
+	] as const)("%p is decided by %s", async (args, name) => {
+		using files = directory(set);
+		expect(await ask(files, "ingress", ...args)).toMatchObject({ policy: name });
+	});
+
+	test("what a rule for a type overrides is told", async () => {
+		using files = directory(set);
+		expect(await told(files, "ingress", "icmp", "192.0.2.7")).toContain("over Block icmp ingress[0]");
+	});
+});
+
 describe("arguments", () => {
 	test("service names in any case, and any case of the rest", async () => {
 		using files = directory({
@@ -192,7 +234,20 @@ describe("arguments", () => {
 		[["ingress", "tcp", "192.0.2.1"], "write the direction, protocol, address and port"],
 		[["ingress", "tcp", "192.0.2.1", "22", "23"], "write the direction, protocol, address and port"],
 		[["in", "tcp", "192.0.2.1", "22"], "write ingress or egress"],
-		[["ingress", "icmp", "192.0.2.1", "22"], "write tcp, udp or sctp"],
+		[
+			["ingress", "icmp", "192.0.2.1", "8"],
+			'ICMP has no ports; leave "8" out; for one type of it write --icmp-type 8',
+		],
+		[["egress", "gre", "192.0.2.1", "22"], "GRE has no ports"],
+		[["egress", "89", "192.0.2.1", "--source-port", "22"], "OSPF has no ports; leave --source-port out"],
+		[["ingress", "256", "192.0.2.1"], "a number from 0 to 255"],
+		[["ingress", "icmp", "2001:db8::1"], "write icmpv6 for an address of IPv6"],
+		[["ingress", "icmpv6", "192.0.2.1"], "write icmp for an address of IPv4"],
+		[["ingress", "ah", "2001:db8::1"], "extension header"],
+		[["ingress", "icmp", "192.0.2.1", "--icmp-type", "ping"], "did you mean echo-request?"],
+		[["ingress", "gre", "192.0.2.1", "--icmp-type", "8"], "--icmp-type belongs to icmp"],
+		[["ingress", "tcp", "192.0.2.1", "22", "--icmp-type", "8"], "--icmp-type belongs to icmp"],
+		[["ingress", "udp", "192.0.2.1", "22", "--source-port", "70000"], "write a number from 0 to 65535"],
 		[["ingress", "constructor", "192.0.2.1", "22"], "write tcp, udp or sctp"],
 		[["ingress", "tcp", "192.0.2.0/24", "22"], "write one such as 192.0.2.7"],
 		[["ingress", "tcp", "192.0.2.256", "22"], "write one such as 192.0.2.7"],

@@ -22,20 +22,24 @@ export function cidr(text: string): Cidr {
 export interface RuleText {
 	/** `10.0.0.0/8`, or `10.0.0.0/8 except 10.1.0.0/16 10.2.0.0/16`. */
 	readonly peers?: readonly string[];
-	/** `tcp`, `tcp/22`, `udp/1-65535`. */
+	/** `tcp`, `tcp/22`, `udp/1-65535`, `udp/53<1900`, `udp<1900-2000`, `1`, `1<8` for ICMP's type. */
 	readonly ports?: readonly string[];
 	/** `eth0`, `eth*`. */
 	readonly interfaces?: readonly string[];
 }
 
 function ports(text: string): PortMatch {
-	const [protocol, range] = text.split("/");
-	const [first, last] = range?.split("-") ?? [];
-	return {
-		protocol: protocol as Transport,
-		range: first === undefined ? null : { first: Number(first), last: Number(last ?? first) },
-		place,
+	const [before = "", from] = text.split("<");
+	const [name = "", range] = before.split("/");
+	const protocol = /^\d+$/.test(name) ? Number(name) : (name as Transport);
+	const span = (written: string | undefined) => {
+		const [first, last] = written?.split("-") ?? [];
+		return first === undefined ? null : { first: Number(first), last: Number(last ?? first) };
 	};
+	const source = span(from);
+	return typeof protocol === "number"
+		? { protocol, range: null, source: null, icmpType: source?.first ?? null, place }
+		: { protocol, range: span(range), source, icmpType: null, place };
 }
 
 function interfaces(text: string): InterfaceMatch {

@@ -5,6 +5,7 @@ import type { Failsafe } from "../../src/compile/failsafe.ts";
 import type {
 	Action,
 	Cidr,
+	Direction,
 	FailsafeRule,
 	Family,
 	InterfaceMatch,
@@ -12,6 +13,7 @@ import type {
 	NetworkPolicy,
 	NetworkRule,
 	PortMatch,
+	PortRange,
 } from "../../src/policy/model.ts";
 import type { OraclePacket } from "./oracle.ts";
 
@@ -75,9 +77,48 @@ const port: fc.Arbitrary<PortMatch> = fc
 	)
 	.map(([protocol, range]) => ({
 		protocol: protocol as PortMatch["protocol"],
-		range: range === null ? null : { first: range[0] ?? 1, last: range[1] ?? 1 },
+		range: span(range),
+		source: null,
+		icmpType: null,
 		place,
 	}));
+
+function span(range: readonly number[] | null): PortRange | null {
+	return range === null ? null : { first: range[0] ?? 1, last: range[1] ?? 1 };
+}
+
+/** None holds a port that packets come to, nor one of those that a prober takes by itself. */
+const sourceRange = fc.constantFrom([1900, 1900], [1900, 2000], [1500, 1999], [1900, 1901], [5353, 5353]);
+
+/** Entries with source ports, of which the packets that `sources` draws come. */
+const sourced: fc.Arbitrary<PortMatch> = fc
+	.tuple(port, sourceRange, fc.boolean())
+	.map(([entry, source, alone]) => ({
+		...entry,
+		range: alone ? null : entry.range,
+		source: span(source),
+	}));
+
+/** Entries of protocols without ports. Requests of ICMP, as only these begin a flow. */
+const portless: fc.Arbitrary<PortMatch> = fc
+	.constantFrom<readonly [number, number | null]>(
+		[1, null],
+		[1, 8],
+		[1, 13],
+		[58, null],
+		[58, 128],
+		[58, 139],
+		[253, null],
+		[254, null],
+	)
+	.map(([protocol, icmpType]) => ({ protocol, range: null, source: null, icmpType, place }));
+
+/** Mostly destination ports: they nest in the most ways. */
+const entry = fc.oneof(
+	{ weight: 4, arbitrary: port },
+	{ weight: 2, arbitrary: sourced },
+	{ weight: 2, arbitrary: portless },
+);
 
 const match: fc.Arbitrary<InterfaceMatch> = fc.constantFrom(
 	{ name: "eth0", prefix: false },
@@ -105,7 +146,7 @@ const rule = fc.record({
 		{ weight: 3, arbitrary: fc.constant([]) },
 		{ weight: 1, arbitrary: fc.array(match, { maxLength: 2 }) },
 	),
-	ports: few(port, 3),
+	ports: few(entry, 3),
 	place: fc.constant(place),
 });
 
@@ -137,7 +178,7 @@ export const policySets: fc.Arbitrary<NetworkPolicy[]> = fc
 const failsafeRule: fc.Arbitrary<FailsafeRule> = fc
 	.record({
 		peer: fc.option(fc.constantFrom<Family>(4, 4, 6).chain(cidr)),
-		port: fc.option(port),
+		port: fc.option(fc.oneof({ weight: 3, arbitrary: port }, { weight: 1, arbitrary: portless })),
 		interface: fc.option(match, { freq: 1 }),
 	})
 	.filter(({ peer, port, interface: name }) => peer !== null || port !== null || name !== null)
@@ -145,6 +186,7 @@ const failsafeRule: fc.Arbitrary<FailsafeRule> = fc
 		protocol: port?.protocol ?? null,
 		cidr: peer,
 		port: port?.range ?? null,
+		icmpType: port?.icmpType ?? null,
 		interface: name,
 	}));
 
@@ -154,19 +196,58 @@ export const failsafes: fc.Arbitrary<Failsafe> = fc.oneof(
 	{ weight: 1, arbitrary: fc.record({ ingress: few(failsafeRule, 3), egress: few(failsafeRule, 2) }) },
 );
 
-/** Packets at and just beside the bounds that `policySets` uses. */
-export const packets: fc.Arbitrary<OraclePacket> = fc.constantFrom<Family>(4, 4, 6).chain((family) =>
-	fc.record({
-		direction: fc.constantFrom("ingress", "ingress", "ingress", "egress" as const),
-		family: fc.constant(family),
-		address: fc
-			.tuple(addressIn(family), fc.constantFrom(0n, 0n, 1n, -1n, 2n, 4096n, -4096n))
-			.map(([address, offset]) => {
-				const size = 1n << BigInt(sizes[family]);
-				return (address + offset + size) % size;
-			}),
-		interface: fc.constantFrom("eth0", "eth1", "eth", "eth9", "e", "wlan0", "x"),
-		protocol: fc.constantFrom("tcp", "tcp", "tcp", "udp", "sctp", null),
+type Content = Pick<OraclePacket, "protocol" | "port" | "source">;
+
+/**
+ * What a packet of a direction holds. Protocols without ports have one flow for each pair of hosts, so each
+ * direction has its own, lest a packet be taken for the other's reply.
+ */
+function content(direction: Direction, family: Family): fc.Arbitrary<Content> {
+	const ports: fc.Arbitrary<Content> = fc.record({
+		protocol: fc.constantFrom("tcp", "tcp", "tcp", "udp", "sctp" as const),
 		port: fc.constantFrom(0, 1, 19, 20, 22, 23, 25, 26, 79, 80, 81, 443, 444, 1023, 1024, 65535),
-	}),
-);
+		source: fc.constantFrom(null, null, null, 1499, 1500, 1899, 1900, 1901, 1999, 2000, 2001, 5353),
+	});
+	const requests = family === 4 ? [8, 13] : [128, 139];
+	return fc.oneof(
+		{ weight: 5, arbitrary: ports },
+		{
+			weight: 1,
+			arbitrary: fc.record({
+				protocol: fc.constant(family === 4 ? 1 : 58),
+				port: fc.constant(0),
+				source: fc.constantFrom(...requests),
+			}),
+		},
+		{
+			weight: 1,
+			arbitrary: fc.record({
+				protocol: fc.constantFrom(null, direction === "ingress" ? 253 : 254),
+				port: fc.constant(0),
+				source: fc.constant(null),
+			}),
+		},
+	);
+}
+
+const families = fc.constantFrom<Family>(4, 4, 6);
+const directions = fc.constantFrom<Direction>("ingress", "ingress", "ingress", "egress");
+
+/** Packets at and just beside the bounds that `policySets` uses. */
+export const packets: fc.Arbitrary<OraclePacket> = fc
+	.tuple(families, directions)
+	.chain(([family, direction]) =>
+		fc.record({
+			content: content(direction, family),
+			direction: fc.constant(direction),
+			family: fc.constant(family),
+			address: fc
+				.tuple(addressIn(family), fc.constantFrom(0n, 0n, 1n, -1n, 2n, 4096n, -4096n))
+				.map(([address, offset]) => {
+					const size = 1n << BigInt(sizes[family]);
+					return (address + offset + size) % size;
+				}),
+			interface: fc.constantFrom("eth0", "eth1", "eth", "eth9", "e", "wlan0", "x"),
+		}),
+	)
+	.map(({ content: held, ...packet }) => ({ ...packet, ...held }));

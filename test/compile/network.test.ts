@@ -92,6 +92,7 @@ describe("precedence", () => {
 				interface: "eth0",
 				protocol: "tcp",
 				port,
+				source: null,
 			}).rule?.policy;
 		expect(verdict("10.0.0.1", 22)).toBe("a");
 		expect(verdict("10.0.0.1", 26)).toBe("a");
@@ -230,6 +231,7 @@ describe("hostile strings", () => {
 					address: 1n,
 					interface: "x",
 					protocol: "tcp",
+					source: null,
 				} as const;
 				expect(simulate(table, { ...packet, port: 22 }).verdict).toBe("drop");
 				expect(simulate(table, { ...packet, port: 23 }).verdict).toBe("accept");

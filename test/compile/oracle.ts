@@ -11,7 +11,7 @@ import type {
 	FailsafeRule,
 	Family,
 	NetworkPolicy,
-	Transport,
+	Protocol,
 } from "../../src/policy/model.ts";
 
 export interface OraclePacket {
@@ -20,10 +20,12 @@ export interface OraclePacket {
 	/** The remote end. */
 	readonly address: bigint;
 	readonly interface: string;
-	/** Null: some protocol that is none of TCP, UDP and SCTP. */
-	readonly protocol: Transport | null;
+	/** Null: some protocol that no policy names. */
+	readonly protocol: Protocol | null;
 	/** Destination port. */
 	readonly port: number;
+	/** Source port, or the type of ICMP and ICMPv6. Null: one that no policy names. */
+	readonly source: number | null;
 }
 
 export interface OracleOptions {
@@ -46,8 +48,10 @@ interface OracleAtom {
 	readonly index: number;
 	readonly action: Action;
 	readonly interface: { readonly name: string; readonly prefix: boolean } | "any";
-	readonly protocol: Transport | "any";
+	readonly protocol: Protocol | "any";
 	readonly ports: readonly [number, number] | "any";
+	/** Source ports, or the one type of ICMP. */
+	readonly sources: readonly [number, number] | "any";
 	readonly block: Cidr | "any";
 	readonly holes: readonly Cidr[];
 }
@@ -59,10 +63,16 @@ function atomsOf(policies: readonly NetworkPolicy[], direction: Direction): Orac
 			const interfaces = rule.interfaces.length === 0 ? (["any"] as const) : rule.interfaces;
 			const ports =
 				rule.ports.length === 0
-					? [{ protocol: "any" as const, ports: "any" as const }]
-					: rule.ports.map(({ protocol, range }) => ({
+					? [{ protocol: "any" as const, ports: "any" as const, sources: "any" as const }]
+					: rule.ports.map(({ protocol, range, source, icmpType }) => ({
 							protocol,
 							ports: range === null ? ("any" as const) : ([range.first, range.last] as const),
+							sources:
+								icmpType !== null
+									? ([icmpType, icmpType] as const)
+									: source === null
+										? ("any" as const)
+										: ([source.first, source.last] as const),
 						}));
 			const blocks =
 				rule.peers.length === 0
@@ -93,13 +103,15 @@ function inBlock(block: Cidr, family: Family, address: bigint): boolean {
 }
 
 function matches(atom: OracleAtom, packet: OraclePacket): boolean {
-	const { interface: match, protocol, ports, block } = atom;
+	const { interface: match, protocol, ports, sources, block } = atom;
 	if (match !== "any") {
 		const same = match.prefix ? packet.interface.startsWith(match.name) : packet.interface === match.name;
 		if (!same) return false;
 	}
 	if (protocol !== "any" && protocol !== packet.protocol) return false;
 	if (ports !== "any" && (packet.port < ports[0] || packet.port > ports[1])) return false;
+	const { source } = packet;
+	if (sources !== "any" && (source === null || source < sources[0] || source > sources[1])) return false;
 	if (block !== "any" && !inBlock(block, packet.family, packet.address)) return false;
 	return !atom.holes.some((hole) => inBlock(hole, packet.family, packet.address));
 }
@@ -141,18 +153,26 @@ function strictlyContains(a: OracleAtom, b: OracleAtom): boolean {
 		interfaces(a.interface, b.interface),
 		protocols(a.protocol, b.protocol),
 		portRanges(a.ports, b.ports),
+		portRanges(a.sources, b.sources),
 		blocks(a.block, b.block),
 	];
 	return relations.every((r) => r === 0 || r === 1) && relations.includes(1);
 }
 
 function failsafeMatches(rule: FailsafeRule, packet: OraclePacket): boolean {
-	const { interface: match, cidr, protocol, port } = rule;
+	const { interface: match, cidr, protocol, port, icmpType = null } = rule;
 	if (match?.prefix === true && !packet.interface.startsWith(match.name)) return false;
 	if (match?.prefix === false && packet.interface !== match.name) return false;
 	if (cidr !== null && !inBlock(cidr, packet.family, packet.address)) return false;
 	if (protocol !== null && protocol !== packet.protocol) return false;
+	if (icmpType !== null && icmpType !== packet.source) return false;
 	return port === null || (packet.port >= port.first && packet.port <= port.last);
+}
+
+/** In attribution a source port or ICMP type comes first, then a destination port, then neither. */
+function unnamed(atom: OracleAtom): number {
+	if (atom.sources !== "any") return 0;
+	return atom.ports !== "any" ? 1 : 2;
 }
 
 /** The verdict, and the policy and rule that it is attributed to. */
@@ -171,7 +191,7 @@ export function judge(
 			.filter((atom) => atom.action === action)
 			.sort(
 				(a, b) =>
-					Number(a.ports === "any") - Number(b.ports === "any") ||
+					unnamed(a) - unnamed(b) ||
 					Buffer.compare(Buffer.from(a.policy), Buffer.from(b.policy)) ||
 					a.index - b.index,
 			);

@@ -25,10 +25,18 @@ export interface SimulatedVerdict {
 	readonly rule: string | null;
 }
 
-const protocolNumbers: Readonly<Record<string, bigint>> = { tcp: 6n, udp: 17n, sctp: 132n };
+const transportNumbers = { tcp: 6n, udp: 17n, sctp: 132n } as const;
 
-/** A protocol that has neither ports nor an essential meaning (GRE). */
-const otherProtocol = 47n;
+/** A protocol that no rule of the tests names. */
+const otherProtocol = 251n;
+
+function protocolNumber(protocol: OraclePacket["protocol"]): bigint {
+	if (protocol === null) return otherProtocol;
+	return typeof protocol === "number" ? BigInt(protocol) : transportNumbers[protocol];
+}
+
+/** A source port or ICMP type that no rule of the tests names. */
+const otherSource = 253n;
 
 function range(text: string): readonly [bigint, bigint] {
 	if (/^\d+(-\d+)?$/.test(text)) {
@@ -199,7 +207,7 @@ class Simulation {
 		const form = new RegExp(
 			`^(?:${side}ifname "([\\w.@+-]+)(\\*?)" )?` +
 				`(?:meta nfproto ipv([46]) |(ip6? [sd]addr) ([0-9a-f.:]+/[1-9]\\d*) )?` +
-				"(?:meta l4proto (6|17|132) |((?:tcp|udp|sctp) dport) (\\d+(?:-\\d+)?) )?$",
+				"(?:meta l4proto (\\d+) |((?:tcp|udp|sctp) dport|icmp(?:v6)? type) (\\d+(?:-\\d+)?) )?$",
 		);
 		const parts = form.exec(text);
 		if (parts === null) throw new Error(`unknown failsafe conditions: ${text}`);
@@ -240,11 +248,12 @@ class Simulation {
 			return "accept";
 		}
 		const { packet } = this;
-		const match =
-			/^(?:meta l4proto (6|17|132) )?([a-z0-9 .:&]+?) (?:vmap @(m_\w{16})|@(s_\w{16}) return)$/.exec(text);
+		const match = /^(?:meta l4proto (\d+) )?([a-z0-9 .:&]+?) (?:vmap @(m_\w{16})|@(s_\w{16}) return)$/.exec(
+			text,
+		);
 		if (match === null) throw new Error(`unknown rule: ${text}`);
 		const [, only, expression = "", map, set] = match;
-		if (only !== undefined && BigInt(only) !== protocolNumbers[packet.protocol ?? ""]) return null;
+		if (only !== undefined && BigInt(only) !== protocolNumber(packet.protocol)) return null;
 		const key: bigint[] = [];
 		for (const field of expression.split(" . ")) {
 			const value = this.field(field);
@@ -272,11 +281,15 @@ class Simulation {
 		}
 		if (text === `ip ${side}`) return packet.family === 4 ? packet.address : null;
 		if (text === `ip6 ${side}`) return packet.family === 6 ? packet.address : null;
-		if (text === "meta l4proto") return protocolNumbers[packet.protocol ?? ""] ?? otherProtocol;
+		if (text === "meta l4proto") return protocolNumber(packet.protocol);
 		if (text === "th dport") return BigInt(packet.port);
-		const dport = /^(tcp|udp|sctp) dport$/.exec(text);
-		if (dport === null) throw new Error(`unknown field: ${text}`);
-		return packet.protocol === dport[1] ? BigInt(packet.port) : null;
+		const source = packet.source === null ? otherSource : BigInt(packet.source);
+		const type = /^icmp(v6)? type$/.exec(text);
+		if (type !== null) return packet.protocol === (type[1] === undefined ? 1 : 58) ? source : null;
+		const port = /^(tcp|udp|sctp) ([sd])port$/.exec(text);
+		if (port === null) throw new Error(`unknown field: ${text}`);
+		if (packet.protocol !== port[1]) return null;
+		return port[2] === "s" ? source : BigInt(packet.port);
 	}
 }
 

@@ -63,6 +63,7 @@ test("a failsafe rule is told with its counter, or none before the kernel has on
 		direction: "ingress",
 		index: 0,
 		protocol: "tcp",
+		icmpType: null,
 		cidr: "192.0.2.0/24",
 		port: "22",
 		interface: null,

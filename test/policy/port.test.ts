@@ -41,7 +41,7 @@ describe("ports", () => {
 		[port("{port: 0}"), `bad-port ${at}.ports[0].port`, "1 to 65535"],
 		[port("{port: 70000}"), `bad-port ${at}.ports[0].port`, "1 to 65535"],
 		[port("{port: -1}"), `bad-port ${at}.ports[0].port`, "1 to 65535"],
-		[port("{port: 010}"), `bad-port ${at}.ports[0].port`, "1 to 65535"],
+		[port("{port: 010}"), `bad-port ${at}.ports[0].port`, "write 10"],
 		[port("{port: 2e2}"), `bad-port ${at}.ports[0].port`, "1 to 65535"],
 		[port("{port: 80-90}"), `bad-port ${at}.ports[0].port`, "endPort: 90"],
 		[port("{port: sssh}"), `unknown-service ${at}.ports[0].port`, "number"],

@@ -103,7 +103,8 @@ test.each([
 	[17, "UDP"],
 	[58, "ICMPv6"],
 	[132, "SCTP"],
-	[47, "Proto-47"],
+	[47, "GRE"],
+	[253, "Proto-253"],
 	[0, "Proto-0"],
 ])("protocol %d is %s", (number, name) => expect(protocolName(number)).toBe(name));
 

@@ -98,6 +98,7 @@ export function sampleState(overrides: Partial<DaemonState> = {}): DaemonState {
 						direction: "ingress",
 						index: 0,
 						protocol: "tcp",
+						icmpType: null,
 						cidr: "192.0.2.0/24",
 						port: "22",
 						interface: null,

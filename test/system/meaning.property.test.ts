@@ -70,11 +70,15 @@ function routable({ family, address }: OraclePacket): boolean {
 }
 
 function toProbe(packet: OraclePacket): Probe {
+	const { protocol, source } = packet;
+	const icmp = protocol === 1 || protocol === 58;
 	return {
 		direction: packet.direction,
-		// Experimental numbers (RFC 3692) stand for every protocol without ports. Without ports there is one flow
-		// for each pair of hosts, so each direction has its own number, lest it be taken for the other's reply.
-		protocol: packet.protocol ?? (packet.direction === "ingress" ? 253 : 254),
+		// A protocol that no policy names. Without ports there is one flow for each pair of hosts, so each direction
+		// has its own number, lest it be taken for the other's reply.
+		protocol: protocol ?? (packet.direction === "ingress" ? 251 : 252),
+		...(icmp && source !== null ? { icmp: { type: source } } : {}),
+		...(!icmp && source !== null ? { sourcePort: source } : {}),
 		remote: addressText(packet.family, packet.address),
 		port: packet.port,
 		interface: packet.interface,

@@ -69,13 +69,13 @@ const names: Readonly<Record<Icmp, ReadonlyMap<number, string>>> = {
 };
 
 /**
- * Types with which a flow can begin, or that connection tracking leaves alone: the requests
- * (nf_conntrack_proto_icmp.c), and of IPv6 neighbour discovery and MLD (nf_conntrack_proto_icmpv6.c). Others
- * answer something: they are part of a flow, or invalid.
+ * Types that rules can come to decide about (nf_conntrack_proto_icmp.c, nf_conntrack_proto_icmpv6.c): requests,
+ * with which a flow begins; errors and redirects, which are related to one; and of IPv6 neighbour discovery and
+ * MLD, which connection tracking leaves alone. Others answer something: they are part of a flow, or invalid.
  */
 const judged: Readonly<Record<Icmp, ReadonlySet<number>>> = {
-	[icmp]: new Set([8, 13, 15, 17]),
-	[icmpv6]: new Set([128, 130, 131, 132, 133, 134, 135, 136, 137, 139, 143]),
+	[icmp]: new Set([3, 4, 5, 8, 11, 12, 13, 15, 17]),
+	[icmpv6]: new Set([1, 2, 3, 4, 128, 130, 131, 132, 133, 134, 135, 136, 137, 139, 143]),
 };
 
 /** What `ping` sends, and what stands for a flow of ICMP of which nobody said more. */
@@ -83,7 +83,7 @@ export function echoRequest(protocol: Icmp): number {
 	return protocol === icmp ? 8 : 128;
 }
 
-/** Whether packets of this type come to be judged by policies at all. */
+/** Whether packets of this type come to be judged by policies where invalid ones are dropped. */
 export function isJudged(protocol: Icmp, type: number): boolean {
 	return judged[protocol].has(type);
 }

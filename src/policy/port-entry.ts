@@ -116,8 +116,8 @@ function readIcmpType(
 		return "failed";
 	}
 	if (!isJudged(protocol, result.type)) {
-		const message = `${protocolLabel(protocol)} of type ${text} begins no flow, so no rule decides about it`;
-		const hint = "leave it out: answers and errors pass with what they answer, and are invalid without it";
+		const message = `${protocolLabel(protocol)} of type ${text} begins no flow: it passes with what it answers, and is invalid without`;
+		const hint = "leave it out: rules decide about it only where the settings say invalidPackets: accept";
 		reader.warn(field.node, field.path, "icmp-type-not-judged", message, hint);
 	}
 	return result.type;

@@ -2,7 +2,7 @@
 
 import type { Node } from "yaml";
 import { readAction } from "./action.ts";
-import { presentList, refuseEmptyPort } from "./empty.ts";
+import { presentList } from "./empty.ts";
 import { parseInterface } from "./iface.ts";
 import type { Action, Direction, InterfaceMatch, NetworkRule, PortMatch } from "./model.ts";
 import { type Fields, type Item, isEmptyNode, type NodeReader, type Remedies } from "./nodes.ts";

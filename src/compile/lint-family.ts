@@ -1,7 +1,8 @@
 /** Blocks of one whole address family that leave the other one open. */
 
 import type { Diagnostic } from "../policy/diagnostic.ts";
-import type { Direction, Family } from "../policy/model.ts";
+import type { Direction, Family, Protocol } from "../policy/model.ts";
+import { protocolFits } from "../policy/protocol.ts";
 import type { Address, Atom } from "./atom.ts";
 import { warning } from "./lint-warning.ts";
 import { type DirectionProgram, decideByPolicies } from "./program.ts";
@@ -16,7 +17,7 @@ export function lintFamilies(program: DirectionProgram, direction: Direction): D
 	const byRank = new Map<number, Atom[]>();
 	for (const atom of program.atoms) {
 		// Blocks were named, and the protocol is one that both families have.
-		if (atom.rule.action !== "Block" || atom.length < 0 || typeof atom.protocol === "number") continue;
+		if (atom.rule.action !== "Block" || atom.length < 0 || !inBoth(atom.protocol)) continue;
 		const atoms = byRank.get(atom.rank);
 		if (atoms === undefined) byRank.set(atom.rank, [atom]);
 		else atoms.push(atom);
@@ -41,6 +42,11 @@ export function lintFamilies(program: DirectionProgram, direction: Direction): D
 	});
 }
 
+/** Whether packets of either family can have the protocol. */
+function inBoth(protocol: Protocol | null): boolean {
+	return protocolFits(protocol, 4) && protocolFits(protocol, 6);
+}
+
 /** Whether the blocks together are the whole family, holes ignored. */
 function isWhole(atoms: readonly Atom[]): boolean {
 	let next: Address = atoms[0]?.family === 6 ? 0n : 0;
@@ -53,7 +59,7 @@ function isWhole(atoms: readonly Atom[]): boolean {
 
 /** Whether what the atom blocks passes in another family. */
 function isOpen(program: DirectionProgram, direction: Direction, family: Family, atom: Atom): boolean {
-	const { interface: match, protocol, range } = atom;
+	const { interface: match, protocol, range, source } = atom;
 	const verdict = decideByPolicies(program, {
 		direction,
 		family,
@@ -61,6 +67,7 @@ function isOpen(program: DirectionProgram, direction: Direction, family: Family,
 		interface: match === null ? "" : match.prefix ? `${match.name}~` : match.name,
 		protocol,
 		port: range?.first ?? 1,
+		source: source?.first ?? null,
 	});
 	return verdict.action !== "Block";
 }

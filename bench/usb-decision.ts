@@ -32,6 +32,8 @@ const anything: DeviceMatch = {
 	manufacturer: null,
 	port: null,
 	connectType: null,
+	descriptorsHash: null,
+	unlessAlso: null,
 };
 const actions: readonly Action[] = ["Allow", "Audit", "Block"];
 
@@ -65,6 +67,8 @@ function devices(): UsbDevice[] {
 		product: `Product ${index}`,
 		manufacturer: null,
 		connectType: "hotplug",
+		twin: null,
+		descriptorsHash: null,
 		descriptors: {
 			device: { class: 0, subClass: 0, protocol: 0 },
 			vendorId: random(50),
@@ -74,6 +78,7 @@ function devices(): UsbDevice[] {
 				{ value: 1, interfaces: [0, 1, 2].map((number) => ({ number, alternate: 0, ...triple() })) },
 			],
 			malformed: null,
+			odd: [],
 		},
 	}));
 }

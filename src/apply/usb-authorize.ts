@@ -22,15 +22,46 @@ export interface AuthorizeRequest {
 	readonly probeUnbound: boolean;
 }
 
+export interface Authorized {
+	readonly result: WriteResult;
+	/** Whether the device itself was authorized here, whatever failed later. */
+	readonly given: boolean;
+}
+
+/**
+ * Marks the events that are written here (Documentation/ABI/testing/sysfs-uevent), so that we do not answer them
+ * ourselves.
+ */
+export const ownEvent = "5d0c4a3e-6b1f-4f0e-9a52-706f72747761";
+
 /**
  * Authorizes a device, then its permitted interfaces, then offers these to
- * drivers: all siblings first, as one driver may claim several. `same` says
+ * drivers: all siblings first, as one driver may claim several. Where the
+ * device was not authorized before, its `add` is told once more: udev's rules
+ * met it without a configuration, and are to see what it is. `same` says
  * whether the name still is that of the device that was judged.
  */
 export function authorizeDevice(
 	files: SysfsWriter,
 	request: AuthorizeRequest,
 	same: () => boolean,
+): Authorized {
+	const path = `${devices}/${request.name}`;
+	const given = { now: false };
+	const result = authorizeParts(files, request, same, given);
+	if (given.now && result.ok) {
+		const told = files.write(`${path}/uevent`, `add ${ownEvent}`, same);
+		// Linux before 4.13 takes the action alone.
+		if (!told.ok && told.reason === "failed") files.write(`${path}/uevent`, "add", same);
+	}
+	return { result, given: given.now };
+}
+
+function authorizeParts(
+	files: SysfsWriter,
+	request: AuthorizeRequest,
+	same: () => boolean,
+	given: { now: boolean },
 ): WriteResult {
 	const path = `${devices}/${request.name}`;
 	if (request.lockedBus !== null) {
@@ -40,6 +71,7 @@ export function authorizeDevice(
 	if (files.readText(`${path}/authorized`) === "0") {
 		const written = files.write(`${path}/authorized`, "1", same);
 		if (!written.ok) return written;
+		given.now = true;
 	}
 	const toProbe: string[] = [];
 	for (const name of files.list(path)) {

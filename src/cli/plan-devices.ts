@@ -1,19 +1,15 @@
 /** Which present USB devices a change of policies would refuse, or let work again. */
 
-import {
-	type DeviceDecision,
-	decideDevice,
-	isBootKeyboard,
-	type JudgedFunction,
-} from "../compile/usb-decide.ts";
+import type { DeviceDecision, JudgedFunction } from "../compile/usb-decide.ts";
+import { decisionReason, withheldReason } from "../compile/usb-reason.ts";
 import { DeviceRuleset, selectEntries, type Verdict } from "../compile/usb-ruleset.ts";
 import type { Config } from "../config/model.ts";
-import { bootId, UsbMemory } from "../daemon/usb-memory.ts";
 import type { PresentDevice } from "../observe/usb-devices.ts";
 import { usbClassName } from "../policy/device-class.ts";
 import type { HostDevicePolicy } from "../policy/device-model.ts";
 import type { Cause, DeviceChange, DevicesPlan } from "./plan-model.ts";
 import { presentDevices } from "./usb-devices.ts";
+import { PresentJudge } from "./usb-judge.ts";
 
 /** Reads the devices below `sysRoot`, and from the state directory which of them this boot began with. */
 export function planDevices(
@@ -24,37 +20,33 @@ export function planDevices(
 ): DevicesPlan {
 	const present = presentDevices(sysRoot);
 	if (present === null) return { checked: false, reason: "the kernel shows no USB", changes: [] };
-	const memory = new UsbMemory(config.stateDir, bootId());
+	const judge = new PresentJudge(config);
 	const { hostDefaultDevicePosture: posture, enforcement } = config;
-	const rulesets = [before, after].map(
+	const [old, fresh] = [before, after].map(
 		(policies) => new DeviceRuleset(selectEntries(policies), posture, enforcement),
 	);
-	const changes = present.flatMap((device) => {
-		// What is there when portward first starts counts as there before it.
-		const wasPresent = memory.value.present?.includes(device.instance) ?? true;
-		const [old, fresh] = rulesets.map((ruleset) =>
-			decideDevice(ruleset, device.device, {
-				mode: wasPresent && config.presentDevices === "audit" ? "audit" : "apply",
-				consoleKeyboard: wasPresent && config.protectConsoleKeyboard && isBootKeyboard(device.device),
-			}),
-		);
-		return old === undefined || fresh === undefined ? [] : compare(device, old, fresh);
-	});
+	if (old === undefined || fresh === undefined) throw new Error("two sets of policies make two rulesets");
+	const changes = present.flatMap((device) =>
+		compare(device, judge.decide(old, device), judge.decide(fresh, device)),
+	);
 	return { checked: true, reason: "", changes };
 }
 
 function compare({ device }: PresentDevice, before: DeviceDecision, after: DeviceDecision): DeviceChange[] {
-	const refused = new Set(before.functions.filter((item) => item.refused).map(functionKey));
+	const refused = new Set(before.functions.filter((item) => item.withheld !== null).map(functionKey));
 	const known = new Set(before.functions.map(functionKey));
 	const functions = after.functions
 		.filter((item) => {
 			const was = known.has(functionKey(item)) ? refused.has(functionKey(item)) : before.device === "refuse";
-			return item.refused !== was;
+			return (item.withheld !== null) !== was;
 		})
 		.map((item) => ({
 			interface: item.interface,
+			configurations: item.configurations,
+			alternate: item.alternate,
 			className: usbClassName(item.triple.class),
-			refused: item.refused,
+			refused: item.withheld !== null,
+			reason: withheldReason(item, after.malformed),
 			cause: causeOf(item.verdict),
 		}));
 	if (before.state === after.state && functions.length === 0) return [];
@@ -69,6 +61,7 @@ function compare({ device }: PresentDevice, before: DeviceDecision, after: Devic
 			product: device.product,
 			before: before.state,
 			after: after.state,
+			reason: decisionReason(after),
 			functions,
 		},
 	];

@@ -50,12 +50,20 @@ export interface DeviceChange {
 	readonly product: string | null;
 	readonly before: "authorized" | "partial" | "refused";
 	readonly after: "authorized" | "partial" | "refused";
+	/** Why the device as a whole would be refused, or what would spare it, in words; null when neither. */
+	readonly reason: string | null;
 	/** Its functions that are refused anew, or no longer. */
 	readonly functions: readonly {
 		/** bInterfaceNumber; null for the device as a whole. */
 		readonly interface: number | null;
+		/** bConfigurationValue of every configuration that has it; none for the device as a whole. */
+		readonly configurations: readonly number[];
+		/** The first bAlternateSetting that shows it; null for the device as a whole. */
+		readonly alternate: number | null;
 		readonly className: string;
 		readonly refused: boolean;
+		/** Why it would be refused, in words; "" when it would not. */
+		readonly reason: string;
 		/** Null where nothing speaks about it. */
 		readonly cause: Cause | null;
 	}[];

@@ -2,6 +2,7 @@
 
 import { describeFailsafe } from "../compile/failsafe.ts";
 import { type Change, type Default, type Described, defaultChanges } from "../compile/policy-diff.ts";
+import { functionPlace } from "../compile/usb-reason.ts";
 import { protocolOf, protocolText } from "../policy/protocol.ts";
 import { escapeForTerminal } from "../report/terminal.ts";
 import type { Io } from "./command.ts";
@@ -158,15 +159,16 @@ function deviceText({
 	product,
 	before,
 	after,
+	reason,
 	functions,
 }: DeviceChange) {
 	const name = [manufacturer, product].filter((text) => text !== null && text !== "").join(" ");
 	return [
-		`${port} ${vendorId}:${productId}${name === "" ? "" : ` ${name}`}: ${before} -> ${after}`,
-		...functions.map(({ interface: number, className, refused, cause }) => {
-			const place = number === null ? "device" : `interface ${number}`;
-			const by = cause === null ? "" : ` by ${causeName(cause)}`;
-			return `${place} ${className}: ${refused ? "refused" : "works"}${by}`;
+		`${port} ${vendorId}:${productId}${name === "" ? "" : ` ${name}`}: ${before} -> ${after}${reason === null ? "" : ` (${reason})`}`,
+		...functions.map((item) => {
+			const by = item.cause === null ? "" : ` by ${causeName(item.cause)}`;
+			const why = item.reason === "" ? "" : ` (${item.reason})`;
+			return `${functionPlace(item)} ${item.className}: ${item.refused ? "refused" : "works"}${by}${why}`;
 		}),
 	];
 }

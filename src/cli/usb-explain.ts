@@ -1,21 +1,27 @@
 /** `portward usb explain`: what the policies say about a device, present or described, and why. */
 
+import * as v from "valibot";
 import type { Overridden } from "../compile/precedence.ts";
 import { type DeviceDecision, decideDevice, type JudgedFunction } from "../compile/usb-decide.ts";
 import { type DeviceExplanation, type DeviceQuery, explainDevice } from "../compile/usb-explain.ts";
 import type { SelectedEntry } from "../compile/usb-match.ts";
+import { decisionReason, functionPlace, withheldReason } from "../compile/usb-reason.ts";
 import { DeviceRuleset, selectEntries } from "../compile/usb-ruleset.ts";
+import type { Config } from "../config/model.ts";
 import { parseUsbPort } from "../observe/usb-port.ts";
 import { parseUsbClass, usbClassName } from "../policy/device-class.ts";
 import { quote } from "../policy/suggest.ts";
 import { escapeForTerminal } from "../report/terminal.ts";
+import { ask, parseJson } from "./client.ts";
 import { exit, type Io, UsageError } from "./command.ts";
 import { printDiagnostics } from "./diagnostics.ts";
 import { prettyJson } from "./json.ts";
 import { parseOptions, policyOptions } from "./options.ts";
 import { readPolicySet } from "./policy-set.ts";
 import { readSettings } from "./settings.ts";
+import { type Described, describedDevice, readDescriptors } from "./usb-described.ts";
 import { presentDevices, sysfsRoot } from "./usb-devices.ts";
+import { PresentJudge } from "./usb-judge.ts";
 
 const options = {
 	...policyOptions,
@@ -31,7 +37,14 @@ const options = {
 	manufacturer: { type: "string" },
 	port: { type: "string" },
 	"connect-type": { type: "string" },
+	descriptors: { type: "string" },
 } as const;
+
+const connectTypes = ["hotplug", "hardwired", "not used", "unknown"] as const;
+
+const allowedShape = v.object({
+	devices: v.array(v.looseObject({ port: v.string(), allowedUntil: v.nullable(v.string()) })),
+});
 
 type Values = ReturnType<typeof parseOptions<typeof options>>["values"];
 
@@ -39,10 +52,13 @@ type Values = ReturnType<typeof parseOptions<typeof options>>["values"];
 export async function usbExplain(args: readonly string[], io: Io, root = sysfsRoot): Promise<number> {
 	const { values, positionals } = parseOptions(args, options);
 	const [port, ...more] = positionals;
-	if (more.length > 0 || (port === undefined) === (values.class === undefined)) {
-		throw new UsageError("write a port such as 1-4, or describe a function with --class and more");
+	const subjects = [port, values.class, values.descriptors].filter((given) => given !== undefined);
+	if (more.length > 0 || subjects.length !== 1) {
+		throw new UsageError(
+			"write a port such as 1-4, describe a function with --class and more, or name a file with --descriptors",
+		);
 	}
-	const query = port === undefined ? readQuery(values) : null;
+	const query = values.class === undefined ? null : readQuery(values);
 	if (port !== undefined && parseUsbPort(port)?.interface !== null)
 		throw new UsageError(`${quote(port)} is no port; write one as portward usb list shows it, such as 1-4.2`);
 	const settings = readSettings(values, false);
@@ -61,14 +77,36 @@ export async function usbExplain(args: readonly string[], io: Io, root = sysfsRo
 		io.out(values.json ? prettyJson(explanationJson(explanation)) : describeExplanation(explanation));
 		return code;
 	}
+	if (values.descriptors !== undefined) {
+		const read = readDescriptors(values.descriptors);
+		if (!read.ok) {
+			io.error(`portward: ${escapeForTerminal(read.message)}\n`);
+			return exit.failure;
+		}
+		const device = describedDevice(read.bytes, describedAttributes(values));
+		const decision = decideDevice(ruleset, device, { mode: "apply", consoleKeyboard: false });
+		io.out(values.json ? prettyJson(decisionJson(decision)) : describeDecision(decision, null));
+		return code;
+	}
 	const present = presentDevices(root)?.find(({ device }) => device.port === port);
 	if (present === undefined) {
 		io.error(`portward: there is no device on port ${port}\n`);
 		return exit.failure;
 	}
-	const decision = decideDevice(ruleset, present.device, { mode: "apply", consoleKeyboard: false });
-	io.out(values.json ? prettyJson(decisionJson(decision)) : describeDecision(decision));
+	const decision = new PresentJudge(settings.config).decide(ruleset, present);
+	const until = await allowedUntil(settings.config, present.device.port, io);
+	if (values.json) io.out(prettyJson({ ...decisionJson(decision), allowedUntil: until }));
+	else io.out(describeDecision(decision, until));
 	return code;
+}
+
+/** Until when the running daemon allows the device, RFC 3339; null when it does not, or does not answer. */
+async function allowedUntil(config: Config, port: string, io: Io): Promise<string | null> {
+	const reply = await ask(config, false, "/v1/usb/devices", io.signal);
+	if (!reply.ok) return null;
+	const parsed = v.safeParse(allowedShape, parseJson(await reply.response.text()));
+	if (!parsed.success) return null;
+	return parsed.output.devices.find((device) => device.port === port)?.allowedUntil ?? null;
 }
 
 function readQuery(values: Values): DeviceQuery {
@@ -76,21 +114,30 @@ function readQuery(values: Values): DeviceQuery {
 	if (!parsed.ok) throw new UsageError(`--class: ${parsed.message}; ${parsed.hint}`);
 	if (parsed.class === null)
 		throw new UsageError("--class ALL is no class of a device; name one, such as HID");
-	const connectType = values["connect-type"];
-	if (connectType !== undefined && connectType !== "hotplug" && connectType !== "hardwired")
-		throw new UsageError("--connect-type is hotplug or hardwired");
-	const port = values.port ?? null;
-	const known = port === null ? null : parseUsbPort(port);
-	if (port !== null && (known === null || known.interface !== null || known.level === 0))
-		throw new UsageError(`--port ${quote(port)} is no port; write one such as 1-4 or 1-4.2`);
-	const level = number("level", values.level, 1);
 	return {
 		class: parsed.class,
 		subClass: number("subclass", values.subclass, 0),
 		protocol: number("protocol", values.protocol, 0),
-		level: level ?? known?.level ?? null,
+		...describedAttributes(values),
 		vendorId: id("vendor", values.vendor),
 		productId: id("product", values.product),
+		twin: null,
+		descriptorsHash: null,
+		classes: null,
+	};
+}
+
+/** What the options say of the device as a whole. */
+function describedAttributes(values: Values): Described {
+	const connectType = connectTypes.find((type) => type === values["connect-type"]);
+	if (values["connect-type"] !== undefined && connectType === undefined)
+		throw new UsageError(`--connect-type is one of ${connectTypes.join(", ")}`);
+	const port = values.port ?? null;
+	const known = port === null ? null : parseUsbPort(port);
+	if (port !== null && (known === null || known.interface !== null || known.level === 0))
+		throw new UsageError(`--port ${quote(port)} is no port; write one such as 1-4 or 1-4.2`);
+	return {
+		level: number("level", values.level, 1) ?? known?.level ?? null,
 		serial: values.serial ?? null,
 		product: values["product-name"] ?? null,
 		manufacturer: values.manufacturer ?? null,
@@ -125,6 +172,7 @@ function entryName({ policy, entry: { index, place } }: SelectedEntry): string {
 
 function cause(source: DeviceExplanation["source"], entry: SelectedEntry | null): string {
 	if (entry !== null) return entryName(entry);
+	if (source === "lock") return "there are no usable policies to ask";
 	return source === "posture"
 		? "no entry matches, and an Allow makes this an allow-list: hostDefaultDevicePosture"
 		: "no entry matches, and no Allow makes this an allow-list";
@@ -144,15 +192,20 @@ function describeExplanation(explanation: DeviceExplanation): string {
 	return `${lines.map(escapeForTerminal).join("\n")}\n`;
 }
 
-function describeDecision(decision: DeviceDecision): string {
-	const why = decision.refusal ?? decision.exemption;
+function describeDecision(decision: DeviceDecision, until: string | null): string {
+	const why = decisionReason(decision);
 	const lines = [`${decision.state}${why === null ? "" : ` (${why})`}`];
+	if (until !== null) lines.push(`allowed until ${until}, whatever the policies say`);
 	if (decision.malformed !== null) lines.push(`malformed descriptors: ${decision.malformed}`);
-	for (const { interface: at, triple, verdict, refused } of decision.functions) {
-		const place = at === null ? "device" : `interface ${at}`;
+	for (const remark of decision.odd)
+		lines.push(`odd descriptors, which mean nothing for the decision: ${remark}`);
+	for (const judged of decision.functions) {
+		const { triple, verdict, withheld } = judged;
 		const what = `${usbClassName(triple.class)} ${triple.subClass}/${triple.protocol}`;
-		const result = refused ? "refused" : "passed";
-		lines.push(`${place}: ${what}: ${verdict.action}, ${result}: ${cause(verdict.source, verdict.entry)}`);
+		const outside = withheld === "verdict" ? "refused" : withheldReason(judged, decision.malformed);
+		const result = withheld === null ? "passed" : outside;
+		const by = cause(verdict.source, verdict.entry);
+		lines.push(`${functionPlace(judged)}: ${what}: ${verdict.action}, ${result}: ${by}`);
 		lines.push(...overriddenLines(verdict.overridden));
 	}
 	return `${lines.map(escapeForTerminal).join("\n")}\n`;
@@ -179,19 +232,31 @@ function overriddenJson(overridden: readonly Overridden<SelectedEntry>[]) {
 	return overridden.map(({ item, reason, by }) => ({ ...entryJson(item), reason, by: entryJson(by) }));
 }
 
-function decisionJson({ state, refusal, exemption, malformed, functions }: DeviceDecision) {
-	return { state, refusal, exemption, malformed, functions: functions.map(functionJson) };
+function decisionJson(decision: DeviceDecision) {
+	const { state, refusal, exemption, malformed, odd, functions } = decision;
+	return {
+		state,
+		refusal,
+		exemption,
+		reason: decisionReason(decision),
+		malformed,
+		odd,
+		functions: functions.map((judged) => functionJson(judged, malformed)),
+	};
 }
 
-function functionJson({ configuration, interface: at, alternate, triple, verdict, refused }: JudgedFunction) {
+function functionJson(judged: JudgedFunction, malformed: string | null) {
+	const { configuration, configurations, interface: at, alternate, triple, verdict, withheld } = judged;
 	const { action, source, entry, overridden } = verdict;
 	return {
 		configuration,
+		configurations,
 		interface: at,
 		alternate,
 		...triple,
 		action,
-		refused,
+		refused: withheld !== null,
+		reason: withheldReason(judged, malformed),
 		policy: source === "posture" ? "DefaultPosture" : (entry?.policy ?? null),
 		entry: entry?.entry.index ?? null,
 		overridden: overriddenJson(overridden),

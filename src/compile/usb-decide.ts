@@ -9,15 +9,38 @@ import type { UsbDevice, UsbInterface, UsbTriple } from "../policy/device-subjec
 import { attributesOf } from "./usb-match.ts";
 import type { DeviceJudge, DeviceRuleset, Verdict } from "./usb-ruleset.ts";
 
+/** Why a function is withheld. */
+export type Withheld =
+	/** The policies refuse it itself. */
+	| "verdict"
+	/** The policies refuse another altsetting of its interface, and drivers choose altsettings. */
+	| "altsetting"
+	/** Nothing useful is left of its configuration without what is refused. */
+	| "configuration"
+	/** The policies refuse the device by the device's own triple. */
+	| "device"
+	/** The descriptors can be read in two ways. */
+	| "malformed"
+	/** Another program, or an administrator, took the authorization away. */
+	| "somebody-else"
+	/** `portward usb block`. */
+	| "by-hand"
+	/** The lock holds, and nothing usable says what to let through. */
+	| "no-policies"
+	/** The kernel does not authorize what appears, and portward does not enforce. */
+	| "kernel-default";
+
 export interface JudgedFunction {
 	/** bConfigurationValue, bInterfaceNumber and the first bAlternateSetting that shows the triple; null for the device triple. */
 	readonly configuration: number | null;
 	readonly interface: number | null;
 	readonly alternate: number | null;
+	/** Every configuration in which the interface shows the triple with the same outcome. */
+	readonly configurations: readonly number[];
 	readonly triple: UsbTriple;
 	readonly verdict: Verdict;
-	/** Whether it is in fact withheld: a Block may be exempt, and an Allow may go down with its device. */
-	readonly refused: boolean;
+	/** Why it is in fact withheld; null when it is not. A Block may be exempt, and an Allow may go down with its device. */
+	readonly withheld: Withheld | null;
 }
 
 export interface InterfaceDecision {
@@ -32,15 +55,25 @@ export interface DeviceDecision {
 	readonly device: "authorize" | "refuse";
 	readonly state: "authorized" | "partial" | "refused";
 	/** Why the device as a whole is refused; null when it is not. */
-	readonly refusal: "device-triple" | "no-interface-left" | "malformed" | null;
+	readonly refusal:
+		| "device-triple"
+		| "no-interface-left"
+		| "malformed"
+		| "somebody-else"
+		| "by-hand"
+		| "no-policies"
+		| "kernel-default"
+		| null;
 	/** Why something that would be refused is not; null when nothing was spared. */
-	readonly exemption: "root-hub" | "present-audit" | "console-keyboard" | null;
+	readonly exemption: "root-hub" | "present-audit" | "console-keyboard" | "allowed-for-a-time" | null;
 	/** Every interface of every configuration. */
 	readonly interfaces: readonly InterfaceDecision[];
 	/** What to report, once each: the device triple if it was judged, then interface functions, configurations merged. */
 	readonly functions: readonly JudgedFunction[];
-	/** What is wrong with the descriptors; null when nothing is. */
+	/** Why the descriptors can be read in two ways; null when they cannot. */
 	readonly malformed: string | null;
+	/** What else is not as it should be with the descriptors. */
+	readonly odd: readonly string[];
 }
 
 export interface DecideOptions {
@@ -50,73 +83,122 @@ export interface DecideOptions {
 	readonly consoleKeyboard: boolean;
 }
 
-/** Decides one device. Linear in its descriptors. */
+/**
+ * Decides one device, each configuration for itself: only the interfaces of the one in force meet drivers, and when
+ * another comes into force, they come up refused. Linear in the device's descriptors.
+ */
 export function decideDevice(
 	ruleset: DeviceRuleset,
 	device: UsbDevice,
 	options: DecideOptions,
 ): DeviceDecision {
-	const { configurations, malformed } = device.descriptors;
+	const { configurations, malformed, odd } = device.descriptors;
 	const judge = ruleset.forDevice(attributesOf(device));
 	const hasInterfaces = configurations.some(({ interfaces }) => interfaces.length > 0);
 	const own = judgeDeviceTriple(judge, device.descriptors.device, hasInterfaces);
-	const judged = configurations.map(({ value, interfaces }) => ({
-		value,
-		byNumber: judgeInterfaces(judge, interfaces),
-	}));
-
-	const refusedNumbers = new Set<number>();
-	for (const { byNumber } of judged) {
-		for (const [number, functions] of byNumber) {
-			if (functions.some(({ verdict }) => verdict.action === "Block")) refusedNumbers.add(number);
-		}
-	}
-	const usefulLeft = judged.some(({ byNumber }) =>
-		[...byNumber].some(([number, functions]) => !refusedNumbers.has(number) && isUseful(functions)),
+	const judged = configurations.map(({ value, interfaces }) =>
+		judgeConfiguration(value, judgeInterfaces(judge, interfaces)),
 	);
 	let refusal: DeviceDecision["refusal"] = null;
 	if (own?.action === "Block") refusal = "device-triple";
 	else if (malformed !== null && ruleset.needsLock) refusal = "malformed";
-	else if (refusedNumbers.size > 0 && !usefulLeft) refusal = "no-interface-left";
+	else if (judged.some((item) => item.refuses) && !judged.some((item) => item.useful))
+		refusal = "no-interface-left";
 
-	const wouldRefuse = refusal !== null || refusedNumbers.size > 0;
-	const exemption = wouldRefuse ? exemptionOf(ruleset, device, options) : null;
-	const refused = exemption === null && refusal !== null;
-	const isRefused = (number: number): boolean =>
-		refused || (exemption === null && refusedNumbers.has(number));
-
-	const interfaces = judged.flatMap(({ value, byNumber }) =>
-		[...byNumber].map(([number, functions]): InterfaceDecision => {
-			const withheld = isRefused(number);
-			return {
-				configuration: value,
-				number,
-				permitted: !withheld,
-				functions: functions.map(({ alternate, triple, verdict }) => ({
-					configuration: value,
-					interface: number,
-					alternate,
-					triple,
-					verdict,
-					refused: withheld,
-				})),
-			};
+	const wouldRefuse = refusal !== null || judged.some((item) => item.refuses);
+	const exempt = wouldRefuse ? exemptionOf(device, options) : null;
+	const spared = wouldRefuse && exempt === null && sparesConsole(ruleset, device, options);
+	const whole = refusal === "device-triple" ? "device" : refusal === "malformed" ? "malformed" : null;
+	const sparedAny =
+		spared &&
+		judged.some(({ interfaces: parts }) =>
+			parts.some((item) => isHidOnly(item.functions) && (whole ?? item.withheld) !== null),
+		);
+	const refused = exempt === null && refusal !== null && !sparedAny;
+	const rest = refused ? "configuration" : null;
+	const interfaces = judged.flatMap(({ value, interfaces: parts }) =>
+		parts.map(({ number, functions, withheld }): InterfaceDecision => {
+			const passes = exempt !== null || (spared && isHidOnly(functions));
+			return settleInterface(value, number, functions, passes ? null : (whole ?? withheld ?? rest));
 		}),
 	);
 	const functions = distinct(interfaces);
 	if (own !== null) {
-		const none = { configuration: null, interface: null, alternate: null };
-		functions.unshift({ ...none, triple: device.descriptors.device, verdict: own, refused });
+		const none = { configuration: null, interface: null, alternate: null, configurations: [] };
+		const withheld = refused ? (own.action === "Block" ? "verdict" : (whole ?? "configuration")) : null;
+		functions.unshift({ ...none, triple: device.descriptors.device, verdict: own, withheld });
 	}
 	const partial = interfaces.some(({ permitted }) => !permitted);
 	return {
 		device: refused ? "refuse" : "authorize",
 		state: refused ? "refused" : partial ? "partial" : "authorized",
 		refusal: refused ? refusal : null,
-		exemption,
+		exemption: exempt ?? (sparedAny ? "console-keyboard" : null),
 		interfaces,
 		functions,
 		malformed,
+		odd,
+	};
+}
+
+interface JudgedInterface {
+	readonly number: number;
+	readonly functions: readonly InterfaceFunction[];
+	readonly withheld: "verdict" | "configuration" | null;
+}
+
+interface JudgedConfiguration {
+	readonly value: number;
+	readonly interfaces: readonly JudgedInterface[];
+	/** Whether the policies refuse something of it. */
+	readonly refuses: boolean;
+	/** Whether an interface may be used that is of use alone. */
+	readonly useful: boolean;
+}
+
+/** An interface is refused for any of its altsettings; all are where nothing useful would be left. */
+function judgeConfiguration(
+	value: number,
+	byNumber: ReadonlyMap<number, readonly InterfaceFunction[]>,
+): JudgedConfiguration {
+	let refuses = false;
+	let useful = false;
+	const parts = [...byNumber].map(([number, functions]) => {
+		const blocked = functions.some(({ verdict }) => verdict.action === "Block");
+		refuses ||= blocked;
+		useful ||= !blocked && isUseful(functions);
+		return { number, functions, blocked };
+	});
+	const rest = refuses && !useful ? "configuration" : null;
+	const interfaces = parts.map(
+		({ number, functions, blocked }): JudgedInterface => ({
+			number,
+			functions,
+			withheld: blocked ? "verdict" : rest,
+		}),
+	);
+	return { value, interfaces, refuses, useful };
+}
+
+function settleInterface(
+	configuration: number,
+	number: number,
+	functions: readonly InterfaceFunction[],
+	why: Withheld | null,
+): InterfaceDecision {
+	return {
+		configuration,
+		number,
+		permitted: why === null,
+		functions: functions.map(({ alternate, triple, verdict }) => ({
+			configuration,
+			interface: number,
+			alternate,
+			configurations: [configuration],
+			triple,
+			verdict,
+			withheld: why === "verdict" && verdict.action !== "Block" ? "altsetting" : why,
+		})),
 	};
 }
 
@@ -170,38 +252,44 @@ function isUseful(functions: readonly InterfaceFunction[]): boolean {
 	return functions.some(({ triple }) => triple.class !== cdcDataClass);
 }
 
-function exemptionOf(
-	ruleset: DeviceRuleset,
-	device: UsbDevice,
-	options: DecideOptions,
-): DeviceDecision["exemption"] {
+function exemptionOf(device: UsbDevice, options: DecideOptions): DeviceDecision["exemption"] {
 	if (device.level === 0) return "root-hub";
-	if (options.mode === "audit") return "present-audit";
-	if (options.consoleKeyboard && !ruleset.namesHid && isBootKeyboard(device)) return "console-keyboard";
-	return null;
+	return options.mode === "audit" ? "present-audit" : null;
 }
 
 const hidClass = 3;
 
-/** A device that is HID and nothing else, with a boot keyboard (03/01/01), whose descriptors are sound. */
-export function isBootKeyboard(device: UsbDevice): boolean {
-	const { device: own, configurations, malformed } = device.descriptors;
-	const interfaces = configurations.flatMap((configuration) => configuration.interfaces);
+/** Whether every altsetting of an interface is HID. */
+function isHidOnly(functions: readonly InterfaceFunction[]): boolean {
+	return functions.every(({ triple }) => triple.class === hidClass);
+}
+
+/** Whether the HID interfaces of a device are spared, whatever else it has: consoles, KVMs and split keyboards. */
+function sparesConsole(ruleset: DeviceRuleset, device: UsbDevice, options: DecideOptions): boolean {
+	return options.consoleKeyboard && !ruleset.namesHid && isBootKeyboard(device);
+}
+
+/** A device with a boot keyboard (03/01/01), alone or among others, whose descriptors can be read in one way only. */
+export function isBootKeyboard({ descriptors: { configurations, malformed } }: UsbDevice): boolean {
 	return (
 		malformed === null &&
-		(own.class === 0 || own.class === hidClass || isCompositeMarker(own)) &&
-		interfaces.every((item) => item.class === hidClass) &&
-		interfaces.some((item) => item.subClass === 1 && item.protocol === 1)
+		configurations.some(({ interfaces }) =>
+			interfaces.some((item) => item.class === hidClass && item.subClass === 1 && item.protocol === 1),
+		)
 	);
 }
 
-/** The functions of all interfaces; one that several configurations repeat is told once. */
+/** The functions of all interfaces; one that several configurations repeat, with the same outcome, is told once. */
 function distinct(interfaces: readonly InterfaceDecision[]): JudgedFunction[] {
-	const seen = new Set<string>();
-	return interfaces
-		.flatMap(({ functions }) => functions)
-		.filter(({ interface: number, triple }) => {
-			const key = `${number} ${triple.class}/${triple.subClass}/${triple.protocol}`;
-			return !seen.has(key) && seen.add(key);
-		});
+	const told = new Map<string, JudgedFunction & { readonly configurations: number[] }>();
+	for (const { functions } of interfaces) {
+		for (const item of functions) {
+			const { interface: number, triple, withheld, configuration } = item;
+			const key = `${number} ${triple.class}/${triple.subClass}/${triple.protocol} ${withheld}`;
+			const known = told.get(key);
+			if (known === undefined) told.set(key, { ...item, configurations: [...item.configurations] });
+			else if (configuration !== null) known.configurations.push(configuration);
+		}
+	}
+	return [...told.values()];
 }

@@ -54,6 +54,8 @@ function dependsOnMore({ entry: { match } }: SelectedEntry, query: DeviceQuery):
 		manufacturer: query.manufacturer === null ? null : match.manufacturer,
 		port: query.port === null ? null : match.port,
 		connectType: query.connectType === null ? null : match.connectType,
+		descriptorsHash: query.descriptorsHash === null ? null : match.descriptorsHash,
+		unlessAlso: query.classes === null ? null : match.unlessAlso,
 	};
 	return matchesTriple(asked, query, false) && matchesDevice(asked, query);
 }

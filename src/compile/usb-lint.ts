@@ -4,7 +4,7 @@ import type { DeviceMatch } from "../policy/device-model.ts";
 import type { UsbDevice, UsbTriple } from "../policy/device-subject.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import { decideDevice } from "./usb-decide.ts";
-import type { DeviceAttributes } from "./usb-match.ts";
+import type { DeviceAttributes, SelectedEntry } from "./usb-match.ts";
 import type { DeviceRuleset, Verdict } from "./usb-ruleset.ts";
 
 const keyboard: UsbTriple = { class: 3, subClass: 1, protocol: 1 };
@@ -21,6 +21,9 @@ const nobody: DeviceAttributes = {
 	manufacturer: null,
 	port: null,
 	connectType: "hotplug",
+	twin: null,
+	descriptorsHash: null,
+	classes: new Set(),
 };
 
 /** Findings about the set itself, without looking at any device. */
@@ -40,7 +43,38 @@ export function lintDeviceSet(ruleset: DeviceRuleset): readonly Diagnostic[] {
 		const hint = "add {class: ALL, connectType: hardwired, action: Allow} to let built-in devices work";
 		findings.push(finding(ruleset, builtIn, "refuses-hardwired", message, hint));
 	}
-	return findings;
+	return [...findings, ...lintToothless(ruleset)];
+}
+
+/** An allow-list that nothing stands against: whatever it does not name passes all the same. */
+function lintToothless({ entries, posture }: DeviceRuleset): readonly Diagnostic[] {
+	const allow = entries.find(({ entry }) => entry.action === "Allow");
+	if (posture !== "audit" || allow === undefined) return [];
+	if (entries.some(({ entry }) => entry.action === "Block")) return [];
+	const message = "Allow entries refuse nothing: hostDefaultDevicePosture is audit, and no entry blocks";
+	const hint = "set hostDefaultDevicePosture: block in the settings, or add {class: ALL, action: Block}";
+	return [findingAt(allow, "allow-refuses-nothing", message, hint)];
+}
+
+/** Block entries for ports of a type that none of the host's ports reports, which therefore match nothing here. */
+export function lintConnectTypes(
+	{ entries }: DeviceRuleset,
+	reported: ReadonlySet<string>,
+): readonly Diagnostic[] {
+	if (reported.size === 0) return [];
+	const known = [...reported].sort().join(", ");
+	return entries.flatMap((item) => {
+		const { action, match } = item.entry;
+		if (action !== "Block" || match.connectType === null || reported.has(match.connectType)) return [];
+		const message = `no port of this host reports the connect type "${match.connectType}", so this Block matches nothing`;
+		const hint = `this host's ports report: ${known}; leave connectType out, or name ports instead`;
+		return [findingAt(item, "connect-type-never-reported", message, hint)];
+	});
+}
+
+function findingAt(item: SelectedEntry, code: string, message: string, hint: string): Diagnostic {
+	const path = `spec.device.matchDevice[${item.entry.index}]`;
+	return { ...item.entry.place, path, severity: "warning", code, message, hint };
 }
 
 /** Findings about the devices that are plugged in: built-in ones that would be refused. */
@@ -84,6 +118,9 @@ function witnesses(match: DeviceMatch): DeviceAttributes[] {
 		manufacturer: match.manufacturer?.[0] ?? null,
 		port: match.port === null ? null : match.port.replaceAll("*", "1").replaceAll("?", "1"),
 		connectType: match.connectType ?? "hotplug",
+		twin: null,
+		descriptorsHash: match.descriptorsHash?.[0] ?? null,
+		classes: new Set([keyboard.class]),
 	}));
 }
 

@@ -22,12 +22,36 @@ export interface DeviceAttributes {
 	readonly manufacturer: string | null;
 	readonly port: string | null;
 	readonly connectType: UsbDevice["connectType"] | null;
+	/** What the same socket is called on the other bus; null where there is none. */
+	readonly twin: string | null;
+	readonly descriptorsHash: string | null;
+	/** Every class that the device shows anywhere; null where only one function is described. */
+	readonly classes: ReadonlySet<number> | null;
 }
 
 export function attributesOf(device: UsbDevice): DeviceAttributes {
 	const { vendorId, productId } = device.descriptors;
-	const { level, serial, product, manufacturer, port, connectType } = device;
-	return { level, vendorId, productId, serial, product, manufacturer, port, connectType };
+	const { level, serial, product, manufacturer, port, connectType, twin, descriptorsHash } = device;
+	return {
+		level,
+		vendorId,
+		productId,
+		serial,
+		product,
+		manufacturer,
+		port,
+		connectType,
+		twin,
+		descriptorsHash,
+		classes: classesOf(device),
+	};
+}
+
+/** Of the device triple, and of every altsetting of every configuration. */
+function classesOf({ descriptors: { device, configurations } }: UsbDevice): ReadonlySet<number> {
+	const classes = new Set<number>([device.class]);
+	for (const { interfaces } of configurations) for (const item of interfaces) classes.add(item.class);
+	return classes;
 }
 
 /** Whether the conditions on the device as a whole hold. */
@@ -39,9 +63,20 @@ export function matchesDevice(match: DeviceMatch, device: DeviceAttributes): boo
 		includes(match.serial, device.serial) &&
 		includes(match.product, device.product) &&
 		includes(match.manufacturer, device.manufacturer) &&
-		(match.port === null || (device.port !== null && matchesPort(match.port, device.port))) &&
-		(match.connectType === null || match.connectType === device.connectType)
+		(match.port === null || matchesSocket(match.port, device)) &&
+		(match.connectType === null || match.connectType === device.connectType) &&
+		includes(match.descriptorsHash, device.descriptorsHash) &&
+		(match.unlessAlso === null || lacks(match.unlessAlso, device.classes))
 	);
+}
+
+/** The port, or the name of the same socket on the other bus. */
+function matchesSocket(glob: string, { port, twin }: DeviceAttributes): boolean {
+	return (port !== null && matchesPort(glob, port)) || (twin !== null && matchesPort(glob, twin));
+}
+
+function lacks(unwanted: readonly number[], classes: ReadonlySet<number> | null): boolean {
+	return classes !== null && !unwanted.some((code) => classes.has(code));
 }
 
 function includes(allowed: readonly string[] | null, value: string | null): boolean {
@@ -86,8 +121,15 @@ function contains(outer: DeviceMatch, inner: DeviceMatch): boolean {
 		admitsAll(outer.serial, inner.serial) &&
 		admitsAll(outer.product, inner.product) &&
 		admitsAll(outer.manufacturer, inner.manufacturer) &&
-		admitsPorts(outer.port, inner.port)
+		admitsPorts(outer.port, inner.port) &&
+		admitsAll(outer.descriptorsHash, inner.descriptorsHash) &&
+		admitsExcept(outer.unlessAlso, inner.unlessAlso)
 	);
+}
+
+/** The more classes must be absent, the fewer devices are left. */
+function admitsExcept(outer: readonly number[] | null, inner: readonly number[] | null): boolean {
+	return outer === null || (inner !== null && outer.every((code) => inner.includes(code)));
 }
 
 function admits<T>(outer: T | null, inner: T | null): boolean {
@@ -121,6 +163,8 @@ export function matchKey(match: DeviceMatch): string {
 		match.manufacturer,
 		match.port,
 		match.connectType,
+		match.descriptorsHash,
+		match.unlessAlso,
 	]);
 }
 

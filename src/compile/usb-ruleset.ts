@@ -28,8 +28,11 @@ export interface Verdict {
 	readonly action: Action;
 	/** What it would be, and `enforcement: audit` keeps from happening; absent where it is as it should be. */
 	readonly wouldBe?: "Block";
-	/** `unmatched`: no entry and no posture spoke, which passes and is logged. */
-	readonly source: "entry" | "posture" | "unmatched";
+	/**
+	 * `unmatched`: no entry and no posture spoke, which passes and is logged. `lock`: there are no policies to ask, and
+	 * what is not authorized stays so.
+	 */
+	readonly source: "entry" | "posture" | "unmatched" | "lock";
 	/** The deciding entry; null unless `source` is `entry`. */
 	readonly entry: SelectedEntry | null;
 	readonly overridden: readonly Overridden<SelectedEntry>[];
@@ -197,6 +200,7 @@ function settleGroups(matching: readonly Group[]): Verdict {
 /** Where a group is filed: under one condition on the device, or null when it has none that can be looked up. */
 function entryKeys(match: DeviceMatch): readonly string[] | null {
 	if (match.serial !== null) return match.serial.map((value) => `serial ${value}`);
+	if (match.descriptorsHash !== null) return match.descriptorsHash.map((value) => `hash ${value}`);
 	if (match.product !== null) return match.product.map((value) => `product ${value}`);
 	if (match.port !== null && !/[*?]/.test(match.port)) return [`port ${match.port}`];
 	if (match.vendorId !== null) return [idKey(match.vendorId, match.productId)];
@@ -207,8 +211,10 @@ function entryKeys(match: DeviceMatch): readonly string[] | null {
 function deviceKeys(device: DeviceAttributes): readonly string[] {
 	const keys: string[] = [];
 	if (device.serial !== null) keys.push(`serial ${device.serial}`);
+	if (device.descriptorsHash !== null) keys.push(`hash ${device.descriptorsHash}`);
 	if (device.product !== null) keys.push(`product ${device.product}`);
 	if (device.port !== null) keys.push(`port ${device.port}`);
+	if (device.twin !== null && device.twin !== device.port) keys.push(`port ${device.twin}`);
 	if (device.manufacturer !== null) keys.push(`manufacturer ${device.manufacturer}`);
 	if (device.vendorId !== null) {
 		keys.push(idKey(device.vendorId, null));

@@ -51,6 +51,8 @@ const session = v.strictObject({
 	opened: v.pipe(v.number(), v.finite(), v.minValue(0)),
 });
 
+const usbPort = v.pipe(v.string(), v.regex(/^[0-9]{1,5}-[0-9]{1,3}(?:\.[0-9]{1,3}){0,6}$/));
+
 /** What root may ask for. A verb has its own fields, and no others. */
 const request = v.variant("verb", [
 	v.strictObject({
@@ -81,8 +83,14 @@ const request = v.variant("verb", [
 	v.strictObject({ verb: v.literal("reload") }),
 	v.strictObject({
 		verb: v.literal("usb-allow"),
-		port: v.pipe(v.string(), v.regex(/^[0-9]{1,5}-[0-9]{1,3}(?:\.[0-9]{1,3}){0,6}$/)),
+		port: usbPort,
 		seconds: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(longestPermission)),
+	}),
+	v.strictObject({
+		verb: v.literal("usb-hand"),
+		/** End a temporary permission; refuse a device by hand; end what is refused by hand or by somebody else. */
+		what: v.picklist(["end", "block", "unblock"]),
+		port: usbPort,
 	}),
 ]);
 

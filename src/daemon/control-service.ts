@@ -64,6 +64,8 @@ export class ControlService {
 				return this.#verbs.rollback(request, peer);
 			case "usb-allow":
 				return this.#verbs["usb-allow"](request, peer);
+			case "usb-hand":
+				return this.#verbs["usb-hand"](request, peer);
 			case "panic-open":
 				return this.#verbs["panic-open"](request, peer);
 			case "page":

@@ -223,8 +223,8 @@ export class Daemon {
 		this.#control = new ControlService({
 			stateDirectory: config.stateDir,
 			verbs: {
-				"usb-allow": ({ port, seconds }) => this.#usb.allow(port, seconds),
 				page: ({ revoke }) => this.#status.page(revoke),
+				...this.#usb.verbs,
 				...panicVerbs(this.#panic, this.#enforcer),
 				...this.#pending.verbs,
 				reload: () => this.#reloadAsked(),

@@ -1,9 +1,8 @@
 /** `portward restore` without its words: puts back at boot what was last confirmed, before there is a network. */
 
 import type { KernelTable } from "../apply/kernel-table.ts";
-import type { Sysfs } from "../apply/sysfs.ts";
 import { type LockFiles, lockAll, readDefaults } from "../apply/usb-lock.ts";
-import { usbDevicesPath } from "../observe/usb-devices.ts";
+import { refusedByOthers, type SysfsReader, usbDevicesPath } from "../observe/usb-devices.ts";
 import type { BootEnd, BootRuleset } from "./boot-rulesets.ts";
 import { UsbMemory } from "./usb-memory.ts";
 
@@ -60,12 +59,18 @@ export type UsbRestore =
  */
 export function restoreUsbLock(
 	stateDirectory: string,
-	files: LockFiles & Pick<Sysfs, "identity">,
+	files: LockFiles & SysfsReader,
 	boot: string,
 ): UsbRestore {
 	if (files.identity(usbDevicesPath) === null) return { ok: true, locked: false };
 	const memory = new UsbMemory(stateDirectory, boot);
-	const unsaved = memory.update({ prior: readDefaults(files, memory.value.prior) });
+	const { prior, foreign } = memory.value;
+	// What is refused before anything was locked was refused by somebody else.
+	const others = prior === null ? refusedByOthers(files) : [];
+	const unsaved = memory.update({
+		prior: readDefaults(files, prior),
+		foreign: { ...foreign, ...Object.fromEntries(others.map((id) => [id, "somebody-else" as const])) },
+	});
 	const { errors } = lockAll(files);
 	// Locked it is in any case; but `release usb` would not know what to give back.
 	const all =

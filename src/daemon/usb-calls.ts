@@ -10,6 +10,8 @@ import type { Calls } from "./rpc.ts";
 export interface Applied {
 	readonly result: WriteResult;
 	readonly present: PresentDevice | null;
+	/** Whether the device itself was authorized by this write, even if what followed failed. */
+	readonly given: boolean;
 }
 
 export interface UsbCalls extends Calls {
@@ -32,6 +34,10 @@ export interface UsbCalls extends Calls {
 		/** Null: the whole device. */
 		readonly interfaces: readonly string[] | null;
 	}): Applied;
+	/** Instances of devices and interfaces that are not authorized where the bus opens what appears: somebody refused them. */
+	refusedByOthers(argument: { readonly root: string }): readonly string[];
+	/** The connect types that the machine's ports report. */
+	connectTypes(argument: { readonly root: string }): readonly string[];
 	readDefaults(argument: { readonly root: string; readonly known: PriorDefaults | null }): PriorDefaults;
 	lock(argument: { readonly root: string }): LockResult;
 	lockController(argument: { readonly root: string; readonly bus: string }): {

@@ -2,18 +2,20 @@
 
 import { nextStep } from "../apply/usb-reconcile.ts";
 import type { DeviceDecision, JudgedFunction } from "../compile/usb-decide.ts";
+import { decisionReason, withheldReason } from "../compile/usb-reason.ts";
 import type { PresentDevice } from "../observe/usb-devices.ts";
 import { compareUsbPorts } from "../observe/usb-port.ts";
 import { usbClassName } from "../policy/device-class.ts";
 import type { AlertSink } from "../report/alert-sink.ts";
-import { deviceAlert } from "../report/device-alert.ts";
+import { deviceAlert, deviceNames } from "../report/device-alert.ts";
 import { type UsbCounts, usbDecisionBounds } from "../report/device-metrics.ts";
 import type { DeviceCondition, DeviceStatus, FunctionStatus } from "../report/device-status.ts";
 import { Histogram } from "../report/exposition.ts";
 import type { Logger } from "../report/log.ts";
 import type { HostIdentity } from "../report/network-alert.ts";
 import { systemAlert } from "../report/system-alert.ts";
-import type { UsbEnforcer, UsbEnforcerEvents } from "./usb-enforcer.ts";
+import type { UsbEnforcer } from "./usb-enforcer.ts";
+import type { UsbEnforcerEvents } from "./usb-enforcer-options.ts";
 import type { Tracked } from "./usb-tracker.ts";
 
 export class UsbDesk implements UsbEnforcerEvents {
@@ -33,20 +35,24 @@ export class UsbDesk implements UsbEnforcerEvents {
 		this.#log = log;
 	}
 
-	settled(device: Tracked, present: PresentDevice, decision: DeviceDecision): void {
+	settled(
+		device: Tracked,
+		present: PresentDevice,
+		decision: DeviceDecision,
+		allowedUntil: number | null,
+	): void {
 		const known = this.#reported.get(device) ?? new Map<string, string>();
 		this.#reported.set(device, known);
 		const alerts = [];
 		for (const judged of reportable(present, decision)) {
 			const key = functionKey(judged);
 			const { action, source, entry } = judged.verdict;
-			const what = JSON.stringify([action, source, entry?.policy, entry?.entry.index, judged.refused]);
+			const what = JSON.stringify([action, source, entry?.policy, entry?.entry.index, judged.withheld]);
 			if (known.get(key) === what) continue;
 			known.set(key, what);
 			this.#decisions[judged.verdict.action] += 1;
-			alerts.push(
-				deviceAlert({ time: Date.now(), present, judged, decision, removed: false }, this.#identity),
-			);
+			const facts = { time: Date.now(), present, judged, decision, allowedUntil, removed: false };
+			alerts.push(deviceAlert(facts, this.#identity));
 		}
 		if (alerts.length === 0) return;
 		this.#sink.publish(alerts);
@@ -55,7 +61,11 @@ export class UsbDesk implements UsbEnforcerEvents {
 		if (decision.malformed !== null) {
 			this.#log.warn("a USB device has malformed descriptors", { ...fields, reason: decision.malformed });
 		}
-		this.#log.info(`USB device ${decision.state}`, fields);
+		if (decision.odd.length > 0) {
+			this.#log.info("a USB device's descriptors are odd", { ...fields, what: decision.odd.join("; ") });
+		}
+		const reason = decisionReason(decision);
+		this.#log.info(`USB device ${conditionOf(device)}`, reason === null ? fields : { ...fields, reason });
 	}
 
 	removed(device: Tracked): void {
@@ -63,7 +73,10 @@ export class UsbDesk implements UsbEnforcerEvents {
 		if (present === null || decision === null || !this.#reported.has(device)) return;
 		this.#sink.publish(
 			reportable(present, decision).map((judged) =>
-				deviceAlert({ time: Date.now(), present, judged, decision, removed: true }, this.#identity),
+				deviceAlert(
+					{ time: Date.now(), present, judged, decision, allowedUntil: null, removed: true },
+					this.#identity,
+				),
 			),
 		);
 	}
@@ -103,15 +116,23 @@ export class UsbDesk implements UsbEnforcerEvents {
 		this.#log.warn(message);
 	}
 
-	allowed(port: string, until: number | null): void {
+	foreign(port: string, present: PresentDevice): void {
+		const message =
+			"Somebody else refused a USB device or a function of it that the policies permit; it stays refused";
+		this.#report(port, present, `${message} until they, or portward usb allow, end it`, {});
+	}
+
+	blocked(port: string, present: PresentDevice): void {
+		const message = "A USB device is refused by hand until it is unplugged or portward usb allow lets it in";
+		this.#report(port, present, message, {});
+	}
+
+	allowed(port: string, present: PresentDevice, until: number | null): void {
 		const message =
 			until === null
 				? "The temporary permission of a USB device has ended"
 				: "A USB device is allowed for a time, whatever the policies say";
-		const data: Record<string, string> = { Port: port };
-		if (until !== null) data.Until = new Date(until).toISOString();
-		this.#log.warn(message, { port, until: data.Until ?? "" });
-		this.#system(`USB ${port}`, message, data);
+		this.#report(port, present, message, until === null ? {} : { Until: new Date(until).toISOString() });
 	}
 
 	/** What the metrics need. */
@@ -133,8 +154,18 @@ export class UsbDesk implements UsbEnforcerEvents {
 	}
 
 	#warn(device: Tracked, message: string, data: Readonly<Record<string, string>>): void {
-		this.#log.warn(message, { port: device.name, ...data });
-		this.#system(`USB ${device.name}`, message, { Port: device.name, ...data });
+		this.#report(device.name, device.present, message, data);
+	}
+
+	#report(
+		port: string,
+		present: PresentDevice | null,
+		message: string,
+		data: Readonly<Record<string, string>>,
+	): void {
+		this.#log.warn(message, { port, ...data });
+		const names = present === null ? { Port: port } : deviceNames(present);
+		this.#system(`USB ${port}`, message, { ...names, ...data });
 	}
 
 	#system(resource: string, message: string, eventData: Readonly<Record<string, string>>): void {
@@ -161,6 +192,7 @@ export function deviceStatuses(enforcer: UsbEnforcer): DeviceStatus[] {
 		if (present === null || decision === null || state === null) return [];
 		const { port, level, descriptors, manufacturer, product, serial, connectType } = present.device;
 		const until = enforcer.allowedUntil(device);
+		const { malformed, odd } = decision;
 		return [
 			{
 				port,
@@ -172,29 +204,39 @@ export function deviceStatuses(enforcer: UsbEnforcer): DeviceStatus[] {
 				serial,
 				connectType,
 				state,
-				reason: decision.refusal ?? decision.exemption,
-				malformed: decision.malformed,
+				configuration: present.interfaces[0]?.configuration ?? null,
+				reason: decisionReason(decision),
+				malformed,
+				odd,
+				descriptorsHash: present.device.descriptorsHash,
 				error,
 				allowedUntil: until === null ? null : new Date(until).toISOString(),
-				functions: decision.functions.map((judged) => functionStatus(present, judged)),
+				functions: decision.functions.map((judged) => functionStatus(present, judged, malformed)),
 			},
 		];
 	});
 }
 
-function functionStatus(present: PresentDevice, judged: JudgedFunction): FunctionStatus {
-	const { triple, verdict, refused } = judged;
+function functionStatus(
+	present: PresentDevice,
+	judged: JudgedFunction,
+	malformed: string | null,
+): FunctionStatus {
+	const { triple, verdict, configurations, alternate } = judged;
 	const bound = present.interfaces.find(
-		(item) => item.number === judged.interface && item.configuration === judged.configuration,
+		(item) => item.number === judged.interface && configurations.includes(item.configuration),
 	);
 	return {
 		interface: judged.interface,
+		configurations,
+		alternate,
 		class: triple.class,
 		subClass: triple.subClass,
 		protocol: triple.protocol,
 		className: usbClassName(triple.class),
 		action: verdict.action,
-		refused,
+		refused: judged.withheld !== null,
+		reason: withheldReason(judged, malformed),
 		policy: verdict.source === "posture" ? "DefaultPosture" : (verdict.entry?.policy ?? null),
 		entry: verdict.entry?.entry.index ?? null,
 		driver: bound?.driver ?? null,

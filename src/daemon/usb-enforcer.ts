@@ -1,59 +1,44 @@
 /** Keeps the machine's USB ports what the device policies say. */
 
-import { type DeviceDecision, decideDevice, isBootKeyboard } from "../compile/usb-decide.ts";
+import { type DeviceDecision, decideDevice } from "../compile/usb-decide.ts";
 import type { SelectedEntry } from "../compile/usb-match.ts";
+import { allowedForATime, asItIs } from "../compile/usb-overlay.ts";
 import { DeviceRuleset } from "../compile/usb-ruleset.ts";
-import type { Config } from "../config/model.ts";
 import type { Backend } from "../observe/uevent-source.ts";
 import type { PresentDevice } from "../observe/usb-devices.ts";
 import type { UsbEvents } from "../observe/usb-observer.ts";
 import type { UsbEnforcerState } from "../report/status.ts";
 import { postureInForce } from "./enforcement-notice.ts";
-import type { UsbLane } from "./usb-lane.ts";
+import type { UsbEnforcerOptions } from "./usb-enforcer-options.ts";
+import { UsbHand } from "./usb-hand.ts";
+import { UsbLockKeeper } from "./usb-lock-keeper.ts";
 import type { UsbMemory } from "./usb-memory.ts";
-import { permitted, UsbPermissions } from "./usb-permissions.ts";
+import { UsbOwners } from "./usb-owners.ts";
+import { UsbPermissions } from "./usb-permissions.ts";
 import { chooseSource } from "./usb-source.ts";
-import { type Tracked, type TrackerEvents, UsbTracker } from "./usb-tracker.ts";
-
-export interface UsbEnforcerEvents extends TrackerEvents {
-	/** The kernel's defaults were opened by somebody else, and are closed again. */
-	reopened(buses: readonly string[]): void;
-	overflow(): void;
-	rescan(): void;
-	warn(message: string): void;
-	/** A temporary permission began (milliseconds since the epoch) or ended (null). */
-	allowed(port: string, until: number | null): void;
-}
-
-export interface UsbEnforcerOptions {
-	readonly config: () => Config;
-	/** /sys, or a stand-in for it. */
-	readonly root: string;
-	/** The preferred first. */
-	readonly sources: readonly UsbEvents[];
-	readonly lanes: {
-		readonly authorize: Pick<UsbLane, "run" | "stop">;
-		readonly refuse: Pick<UsbLane, "run" | "stop">;
-	};
-	readonly memory: UsbMemory;
-	readonly events: UsbEnforcerEvents;
-	readonly deadline?: number;
-	/** Milliseconds between two looks at everything, for what sends no event. */
-	readonly verifyEvery?: number;
-}
+import { type Tracked, UsbTracker } from "./usb-tracker.ts";
 
 const verifyMs = 30_000;
+/** Between a change of who refused what and its being saved. */
+const saveMs = 100;
+
+/** What the enforcer says while the lock of policies that are lost holds. */
+export const heldReason = "locked, no usable policies: new devices stay refused";
 
 export class UsbEnforcer {
 	readonly #options: UsbEnforcerOptions;
 	readonly #tracker: UsbTracker;
 	readonly #permissions = new UsbPermissions();
+	readonly #owners: UsbOwners;
+	readonly #lock: UsbLockKeeper;
+	/** What the administrator decides by hand. */
+	readonly hand: UsbHand;
+	#saving: ReturnType<typeof setTimeout> | null = null;
 	#source: UsbEvents | null = null;
 	#backend: Backend | null = null;
 	#down = "starting";
 	#reason = "starting";
 	#ruleset: DeviceRuleset | null = null;
-	#locked = false;
 	/** What an earlier policy refused stays refused, and so does what comes. */
 	#holds = false;
 	#verify: ReturnType<typeof setInterval> | null = null;
@@ -63,13 +48,27 @@ export class UsbEnforcer {
 
 	constructor(options: UsbEnforcerOptions) {
 		this.#options = options;
-		const { root, lanes, deadline, events } = options;
+		const { root, lanes, memory, deadline, events } = options;
+		this.#owners = new UsbOwners({ memory, changed: () => this.#rememberSoon() });
+		this.#lock = new UsbLockKeeper({
+			root,
+			lane: lanes.authorize,
+			memory,
+			foundRefused: (instances) => this.#owners.foundRefused(instances),
+			reopened: (buses) => events.reopened(buses),
+			warn: (message) => events.warn(message),
+			remember: (change) => this.#remember({ ...change, ...this.#owners.kept }),
+		});
 		this.#tracker = new UsbTracker({
 			root,
 			lanes,
 			...(deadline === undefined ? {} : { deadline }),
 			decide: (present) => this.#decide(present),
-			control: () => ({ writes: options.memory.value.prior !== null && !this.#holds, locked: this.#locked }),
+			control: ({ device: { port }, instance }) => ({
+				writes: this.#writes(port, instance),
+				locked: this.#lock.locked,
+			}),
+			owners: this.#owners,
 			events: {
 				pending: (device) => events.pending(device),
 				failed: (device, error) => events.failed(device, error),
@@ -81,9 +80,16 @@ export class UsbEnforcer {
 				},
 				settled: (device, present, decision) => {
 					if (present.device.level === 0) void this.#lockNew(present.device.port);
-					events.settled(device, present, decision);
+					events.settled(device, present, decision, this.allowedUntil(device));
 				},
 			},
+		});
+		this.hand = new UsbHand({
+			tracker: this.#tracker,
+			permissions: this.#permissions,
+			owners: this.#owners,
+			events,
+			holds: () => this.#holds,
 		});
 	}
 
@@ -97,7 +103,7 @@ export class UsbEnforcer {
 		const posture = postureInForce(config.hostDefaultDevicePosture, config);
 		const common = {
 			backend: this.#backend,
-			locked: this.#locked,
+			locked: this.#lock.locked,
 			posture,
 			allowlistMode: this.#ruleset?.allowlistMode ?? false,
 		};
@@ -182,20 +188,15 @@ export class UsbEnforcer {
 		await this.#again();
 	}
 
-	/** Allows the device that is on a port now, whatever the policies say, for a time in milliseconds. */
-	allow(
-		port: string,
-		milliseconds: number,
-	): { readonly ok: true; readonly until: number } | { readonly ok: false; readonly message: string } {
-		const device = this.#tracker.get(port);
-		if (!device?.present) return { ok: false, message: `there is no device on port ${port}` };
-		const until = this.#permissions.grant(port, device.present.instance, milliseconds, () => {
-			this.#options.events.allowed(port, null);
-			this.#tracker.lookAt(port);
-		});
-		this.#options.events.allowed(port, until);
-		this.#tracker.lookAt(port);
-		return { ok: true, until };
+	/** The connect types that this machine's ports report; none where that could not be asked. */
+	async connectTypes(): Promise<ReadonlySet<string>> {
+		const { lanes, root } = this.#options;
+		try {
+			return new Set(await lanes.authorize.run((worker) => worker.call("connectTypes", { root })));
+		} catch (error) {
+			if (!this.#stopped) throw error;
+			return new Set();
+		}
 	}
 
 	/** Leaves everything in the kernel as it is. */
@@ -203,6 +204,10 @@ export class UsbEnforcer {
 		this.#stopped = true;
 		if (this.#verify) clearInterval(this.#verify);
 		this.#permissions.clear();
+		if (this.#saving !== null) {
+			clearTimeout(this.#saving);
+			this.#remember(this.#owners.kept);
+		}
 		this.#tracker.stop();
 		await this.#source?.stop();
 		this.#options.lanes.authorize.stop();
@@ -240,72 +245,76 @@ export class UsbEnforcer {
 			this.#remember({ present: listed.map(({ instance }) => instance) });
 		}
 		if (ruleset.needsLock) {
-			const refused = await this.#lock();
+			const refused = await this.#lock.lock();
 			if (refused !== "") {
 				this.#reason = refused;
 				return;
 			}
-		} else if (this.#holds) this.#locked = memory.value.prior !== null;
-		else await this.#unlock();
-		this.#reason = "";
+		} else if (this.#holds) await this.#lock.hold();
+		else await this.#lock.unlock();
+		this.#reason = this.#holds && this.#lock.locked ? heldReason : "";
 		events.rescan();
 		this.#tracker.rescan(listed.map(({ name }) => name));
 		await this.#tracker.quiet();
+		this.#forgetGone();
 		const done = this.#tracker.devices().every((device) => !device.pending);
 		// Only now nothing is left that an earlier policy refused.
-		if (!this.#locked && !this.#holds && done && memory.value.prior !== null) this.#remember({ prior: null });
-	}
-
-	/** "" or why the machine is not locked. */
-	async #lock(): Promise<string> {
-		const { lanes, root, memory, events } = this.#options;
-		const known = memory.value.prior;
-		const prior = await lanes.authorize.run((worker) => worker.call("readDefaults", { root, known }));
-		this.#remember({ prior });
-		const { closed, errors } = await lanes.authorize.run((worker) => worker.call("lock", { root }));
-		if (errors.length > 0) return `USB cannot be locked: ${errors.slice(0, 3).join("; ")}`;
-		if (this.#locked && closed.length > 0) events.reopened(closed);
-		this.#locked = true;
-		return "";
-	}
-
-	async #unlock(): Promise<void> {
-		const { lanes, root, memory, events } = this.#options;
-		const { prior } = memory.value;
-		this.#locked = false;
-		if (prior === null) return;
-		const errors = await lanes.authorize.run((worker) => worker.call("unlock", { root, prior }));
-		for (const error of errors) events.warn(`a USB default could not be put back: ${error}`);
+		if (!this.#lock.locked && !this.#holds && done && memory.value.prior !== null)
+			this.#remember({ prior: null });
 	}
 
 	/** A controller that appeared after the lock: its interfaces still come up open. */
 	async #lockNew(bus: string): Promise<void> {
-		if (!this.#locked || this.#stopped) return;
-		const { lanes, root, events } = this.#options;
+		if (!this.#lock.locked || this.#stopped) return;
 		try {
-			const locked = await lanes.authorize.run((worker) => worker.call("lockController", { root, bus }));
-			if (locked.error !== "") events.warn(`a USB controller could not be locked: ${locked.error}`);
+			await this.#lock.lockNew(bus);
 		} catch (error) {
-			if (!this.#stopped) events.warn(`a USB controller could not be locked: ${String(error)}`);
+			if (!this.#stopped) this.#options.events.warn(`a USB controller could not be locked: ${String(error)}`);
 		}
+	}
+
+	/** Whether anything is written about a device: by policies in force, or because the administrator asked for it. */
+	#writes(port: string, instance: string): boolean {
+		if (this.#options.memory.value.prior !== null && !this.#holds) return true;
+		return this.#owners.blocked(instance) || this.#permissions.until(port, instance) !== null;
 	}
 
 	#decide(present: PresentDevice): DeviceDecision | null {
 		const ruleset = this.#ruleset;
 		if (ruleset === null) return null;
+		const refusedNow = this.#owners.observe(present);
 		const { presentDevices, protectConsoleKeyboard } = this.#options.config();
 		const wasPresent = this.#options.memory.value.present?.includes(present.instance) ?? false;
-		const decision = decideDevice(ruleset, present.device, {
+		const judged = decideDevice(ruleset, present.device, {
 			mode: wasPresent && presentDevices === "audit" ? "audit" : "apply",
-			consoleKeyboard: wasPresent && protectConsoleKeyboard && isBootKeyboard(present.device),
+			consoleKeyboard: wasPresent && protectConsoleKeyboard,
 		});
-		const allowed = this.#permissions.until(present.device.port, present.instance) !== null;
-		return allowed ? permitted(decision) : decision;
+		const { port } = present.device;
+		const allowed = this.#permissions.until(port, present.instance) !== null;
+		const own = allowed ? allowedForATime(judged) : judged;
+		const decision = this.#owners.overlay(own, present);
+		if (refusedNow && decision !== own) this.#options.events.foreign(port, present);
+		if (this.#writes(port, present.instance)) return decision;
+		return asItIs(decision, present, this.#holds ? "no-policies" : "kernel-default");
 	}
 
 	#remember(change: Parameters<UsbMemory["update"]>[0]): void {
 		const problem = this.#options.memory.update(change);
 		if (problem !== null)
 			this.#options.events.warn(`what must outlive a restart could not be saved: ${problem}`);
+	}
+
+	/** Whose refusals are whose is saved a moment later: devices come in crowds. */
+	#rememberSoon(): void {
+		this.#saving ??= setTimeout(() => {
+			this.#saving = null;
+			this.#remember(this.#owners.kept);
+		}, saveMs);
+	}
+
+	/** As soon as every device has been seen, what is known of devices that are gone is of no use. */
+	#forgetGone(): void {
+		const present = this.#tracker.devices().flatMap((device) => device.present ?? []);
+		if (present.length === this.#tracker.devices().length) this.#owners.keepOnly(present);
 	}
 }

@@ -3,7 +3,14 @@
 import { Sysfs } from "../apply/sysfs.ts";
 import { authorizeDevice, refuseDevice } from "../apply/usb-authorize.ts";
 import { lockAll, lockController, readDefaults, unlockAll } from "../apply/usb-lock.ts";
-import { listUsbDevices, readUsbDevice, usbDevicesPath, usbInstance } from "../observe/usb-devices.ts";
+import {
+	listConnectTypes,
+	listUsbDevices,
+	readUsbDevice,
+	refusedByOthers,
+	usbDevicesPath,
+	usbInstance,
+} from "../observe/usb-devices.ts";
 import type { UsbCalls } from "./usb-calls.ts";
 
 /** `open` gives the sysfs below a root; tests put a stand-in for the kernel there. */
@@ -22,15 +29,17 @@ export function usbJobs(open: (root: string) => Sysfs = (root) => new Sysfs(root
 		authorize: ({ root, instance, request }) => {
 			const files = open(root);
 			const same = () => usbInstance(files, request.name) === instance;
-			const result = authorizeDevice(files, request, same);
-			return { result, present: readUsbDevice(files, request.name) };
+			const { result, given } = authorizeDevice(files, request, same);
+			return { result, given, present: readUsbDevice(files, request.name) };
 		},
 		refuse: ({ root, name, instance, interfaces }) => {
 			const files = open(root);
 			const same = () => usbInstance(files, name) === instance;
 			const result = refuseDevice(files, name, interfaces, same);
-			return { result, present: readUsbDevice(files, name) };
+			return { result, given: false, present: readUsbDevice(files, name) };
 		},
+		refusedByOthers: ({ root }) => refusedByOthers(open(root)),
+		connectTypes: ({ root }) => [...listConnectTypes(open(root))],
 		readDefaults: ({ root, known }) => readDefaults(open(root), known),
 		lock: ({ root }) => lockAll(open(root)),
 		lockController: ({ root, bus }) => lockController(open(root), bus),

@@ -19,12 +19,18 @@ const shape = v.object({
 	),
 	/** The instances of the devices that were there when portward first started in this boot; null before that. */
 	present: v.nullable(v.array(text)),
+	/** Instances of devices and interfaces that were last seen authorized: a refusal of these that is not ours is another's. */
+	open: v.optional(v.array(text), []),
+	/** Instances that somebody refused, or the administrator by hand. */
+	foreign: v.optional(v.record(text, v.picklist(["somebody-else", "by-hand"])), {}),
 });
 
 export interface UsbMemoryValue {
 	readonly boot: string;
 	readonly prior: PriorDefaults | null;
 	readonly present: readonly string[] | null;
+	readonly open: readonly string[];
+	readonly foreign: Readonly<Record<string, "somebody-else" | "by-hand">>;
 }
 
 /** Identifies this run of the kernel (random(4)). */
@@ -47,7 +53,7 @@ export class UsbMemory {
 	constructor(stateDirectory: string, boot: string) {
 		this.#file = join(stateDirectory, "usb.json");
 		this.#boot = boot;
-		this.#value = { boot, prior: null, present: null };
+		this.#value = { boot, prior: null, present: null, open: [], foreign: {} };
 		const state = readState(this.#file);
 		if (!state.ok) {
 			this.problem = state.reason === "absent" ? null : state.message;
@@ -64,7 +70,7 @@ export class UsbMemory {
 	}
 
 	/** Keeps new values. Returns an error text, or null. */
-	update(change: Partial<Pick<UsbMemoryValue, "prior" | "present">>): string | null {
+	update(change: Partial<Omit<UsbMemoryValue, "boot">>): string | null {
 		const value = { ...this.#value, ...change, boot: this.#boot };
 		if (JSON.stringify(value) === JSON.stringify(this.#value)) return null;
 		this.#value = value;

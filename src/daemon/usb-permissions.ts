@@ -1,12 +1,11 @@
 /** Temporary permissions: a device on a port, for a time, whatever the policies say. They end with the process. */
 
-import type { DeviceDecision } from "../compile/usb-decide.ts";
-
 interface Permission {
 	readonly instance: string;
 	/** Milliseconds since the epoch. */
 	readonly until: number;
 	readonly timer: ReturnType<typeof setTimeout>;
+	readonly ended: () => void;
 }
 
 export class UsbPermissions {
@@ -16,11 +15,8 @@ export class UsbPermissions {
 	grant(port: string, instance: string, milliseconds: number, ended: () => void): number {
 		this.revoke(port);
 		const until = Date.now() + milliseconds;
-		const timer = setTimeout(() => {
-			this.#byPort.delete(port);
-			ended();
-		}, milliseconds);
-		this.#byPort.set(port, { instance, until, timer });
+		const timer = setTimeout(() => this.end(port), milliseconds);
+		this.#byPort.set(port, { instance, until, timer, ended });
 		return until;
 	}
 
@@ -28,6 +24,15 @@ export class UsbPermissions {
 	until(port: string, instance: string): number | null {
 		const permission = this.#byPort.get(port);
 		return permission?.instance === instance ? permission.until : null;
+	}
+
+	/** Ends what is permitted on a port, and tells. False where nothing is. */
+	end(port: string): boolean {
+		const permission = this.#byPort.get(port);
+		if (permission === undefined) return false;
+		this.revoke(port);
+		permission.ended();
+		return true;
 	}
 
 	revoke(port: string): void {
@@ -38,20 +43,4 @@ export class UsbPermissions {
 	clear(): void {
 		for (const port of [...this.#byPort.keys()]) this.revoke(port);
 	}
-}
-
-/** The decision with everything let through; the verdicts still say what the policies think. */
-export function permitted(decision: DeviceDecision): DeviceDecision {
-	return {
-		...decision,
-		device: "authorize",
-		state: "authorized",
-		refusal: null,
-		interfaces: decision.interfaces.map((item) => ({
-			...item,
-			permitted: true,
-			functions: item.functions.map((judged) => ({ ...judged, refused: false })),
-		})),
-		functions: decision.functions.map((judged) => ({ ...judged, refused: false })),
-	};
 }

@@ -1,6 +1,6 @@
 /** The USB half of the daemon, put together: Workers, event sources, enforcer and desk. */
 
-import { lintPresentDevices } from "../compile/usb-lint.ts";
+import { lintConnectTypes, lintPresentDevices } from "../compile/usb-lint.ts";
 import type { SelectedEntry } from "../compile/usb-match.ts";
 import { DeviceRuleset } from "../compile/usb-ruleset.ts";
 import type { Config } from "../config/model.ts";
@@ -12,8 +12,10 @@ import type { Logger } from "../report/log.ts";
 import type { HostIdentity } from "../report/network-alert.ts";
 import type { UsbEnforcerState } from "../report/status.ts";
 import type { ControlReply } from "./control-protocol.ts";
+import type { ControlVerbs } from "./control-service.ts";
 import { deviceStatuses, UsbDesk } from "./usb-desk.ts";
-import { UsbEnforcer } from "./usb-enforcer.ts";
+import { heldReason, UsbEnforcer } from "./usb-enforcer.ts";
+import type { HandResult } from "./usb-hand.ts";
 import { laneDefaults, UsbLane } from "./usb-lane.ts";
 import { bootId, UsbMemory } from "./usb-memory.ts";
 
@@ -68,9 +70,10 @@ export class UsbService {
 		const { state, reason, locked, backend, allowlistMode } = this.state;
 		if (state === "active") {
 			this.#log.info("USB enforced", { entries: entries.length, locked, backend, allowlistMode });
-			this.#warnOfBuiltIn(entries);
-		} else if (state === "unavailable" && entries.length > 0 && reason !== this.#reason) {
-			this.#log.error("the USB enforcer is unavailable", { reason });
+			await this.#warnOfHost(entries);
+		} else if (state === "unavailable" && reason !== this.#reason) {
+			if (entries.length > 0 || reason === heldReason)
+				this.#log.error("the USB enforcer is unavailable", { reason });
 		}
 		this.#reason = reason;
 	}
@@ -88,19 +91,40 @@ export class UsbService {
 		return this.#enforcer.stop();
 	}
 
-	/** Permits the device on a port for `seconds`; in the words of the control socket. */
-	allow(port: string, seconds: number): ControlReply {
-		const allowed = this.#enforcer.allow(port, seconds * 1000);
-		if (!allowed.ok) return allowed;
-		const until = new Date(allowed.until).toISOString();
-		return { ok: true, message: `the device on port ${port} is allowed until ${until}` };
+	/** What the control socket may ask for. */
+	get verbs(): Pick<ControlVerbs, "usb-allow" | "usb-hand"> {
+		const { hand } = this.#enforcer;
+		const said = (result: HandResult, message: string): ControlReply =>
+			result.ok ? { ok: true, message } : result;
+		return {
+			"usb-allow": ({ port, seconds }) => {
+				const allowed = hand.allow(port, seconds * 1000);
+				if (!allowed.ok) return allowed;
+				const until = new Date(allowed.until).toISOString();
+				return said(allowed, `the device on port ${port} is allowed until ${until}`);
+			},
+			"usb-hand": ({ what, port }) => {
+				if (what === "end")
+					return said(hand.end(port), `the device on port ${port} is judged by the policies again`);
+				if (what === "block")
+					return said(
+						hand.block(port),
+						`the device on port ${port} is refused until it is unplugged or allowed`,
+					);
+				return said(hand.unblock(port), `the device on port ${port} is judged by the policies alone`);
+			},
+		};
 	}
 
-	/** Built-in devices are refused like others, which is seldom meant. */
-	#warnOfBuiltIn(entries: readonly SelectedEntry[]): void {
+	/** Built-in devices are refused like others, which is seldom meant; and not every host knows which they are. */
+	async #warnOfHost(entries: readonly SelectedEntry[]): Promise<void> {
 		const devices = this.#enforcer.devices().flatMap(({ present }) => (present ? [present.device] : []));
 		const ruleset = new DeviceRuleset(entries, this.state.posture);
-		for (const { message, hint, code } of lintPresentDevices(ruleset, devices)) {
+		const types = await this.#enforcer.connectTypes();
+		for (const { message, hint, code } of [
+			...lintPresentDevices(ruleset, devices),
+			...lintConnectTypes(ruleset, types),
+		]) {
 			this.#log.warn(message, { code, hint });
 		}
 	}

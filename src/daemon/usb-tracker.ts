@@ -4,10 +4,12 @@
  * does not say: events only tell where to look again.
  */
 
+import { ownEvent } from "../apply/usb-authorize.ts";
 import { isPermitted, nextStep, type Step } from "../apply/usb-reconcile.ts";
 import type { DeviceDecision } from "../compile/usb-decide.ts";
 import type { UsbEvent } from "../observe/uevent.ts";
 import type { PresentDevice } from "../observe/usb-devices.ts";
+import { awakeTimeout } from "./awake-timer.ts";
 import type { Applied } from "./usb-calls.ts";
 import type { UsbJob, UsbLane } from "./usb-lane.ts";
 
@@ -42,8 +44,13 @@ export interface TrackerOptions {
 	readonly lanes: { readonly authorize: Pick<UsbLane, "run">; readonly refuse: Pick<UsbLane, "run"> };
 	/** Null while there are no policies to decide by. */
 	readonly decide: (present: PresentDevice) => DeviceDecision | null;
-	/** Whether anything may be written; `locked`: what appears comes up refused. */
-	readonly control: () => { readonly writes: boolean; readonly locked: boolean };
+	/** Whether anything may be written about a device; `locked`: what appears comes up refused. */
+	readonly control: (present: PresentDevice) => { readonly writes: boolean; readonly locked: boolean };
+	/** Told of our own writes: `refusing` before one, of the instances that it takes away, `given` after one. */
+	readonly owners: {
+		refusing(instances: readonly string[]): void;
+		given(instance: string): void;
+	};
 	readonly events: TrackerEvents;
 	/** Milliseconds after which a job counts as pending. */
 	readonly deadline?: number;
@@ -92,6 +99,7 @@ export class UsbTracker {
 
 	take(event: UsbEvent): void {
 		const { action, kind, address, device: name } = event;
+		if (event.mark === ownEvent) return;
 		// What is bound or added next says more than what went.
 		if (kind === "interface" && (action === "remove" || action === "unbind")) return;
 		const known = this.#devices.get(name);
@@ -205,12 +213,18 @@ export class UsbTracker {
 			entry.present = present;
 			entry.decision = decide(present);
 			if (entry.decision === null) return;
-			const step = control().writes ? this.#step(entry, present, entry.decision) : null;
-			if (step === null || steps === mostSteps) break;
+			const step = control(present).writes ? this.#step(entry, present, entry.decision) : null;
+			if (step === null) break;
+			if (steps === mostSteps) {
+				this.#fail(entry, "somebody keeps undoing it; it is looked at again");
+				left = true;
+				break;
+			}
 			if (steps === 0) await this.#space(entry);
 			if (steps === 0 && before !== null && wasRefused(step, before, present)) events.undone(entry, present);
 			const applied = await this.#apply(entry, present, entry.decision, step);
 			if (entry.since !== null) written = performance.timeOrigin + performance.now() - entry.since;
+			if (applied.given) this.#options.owners.given(present.instance);
 			if (entry.gone) break;
 			if (!applied.result.ok) {
 				// Gone or exchanged: the next look will tell.
@@ -238,17 +252,19 @@ export class UsbTracker {
 		const unbound = present.interfaces.some(
 			(item) => item.authorized && item.driver === null && isPermitted(decision, item),
 		);
-		const offer = step === null && unbound && !entry.probed && this.#options.control().locked;
+		const offer = step === null && unbound && !entry.probed && this.#options.control(present).locked;
 		entry.probed = true;
 		return offer ? { kind: "authorize" } : step;
 	}
 
 	#apply(entry: Entry, present: PresentDevice, decision: DeviceDecision, step: Step): Promise<Applied> {
-		const { root, lanes, control } = this.#options;
+		const { root, lanes, control, owners } = this.#options;
 		const { instance } = present;
 		const { name } = entry;
 		if (step.kind !== "authorize") {
 			const interfaces = step.kind === "refuse-interfaces" ? step.names : null;
+			const taken = present.interfaces.filter((item) => interfaces?.includes(item.name));
+			owners.refusing(interfaces === null ? [instance] : taken.map((item) => item.instance));
 			return this.#guard(entry, lanes.refuse, (worker) =>
 				worker.call("refuse", { root, name, instance, interfaces }),
 			);
@@ -258,7 +274,7 @@ export class UsbTracker {
 			permitted: decision.interfaces.flatMap(({ permitted, configuration, number }) =>
 				permitted ? [`${name}:${configuration}.${number}`] : [],
 			),
-			lockedBus: control().locked ? present.bus : null,
+			lockedBus: control(present).locked ? present.bus : null,
 			probeUnbound: present.authorized,
 		};
 		return this.#guard(entry, lanes.authorize, (worker) =>
@@ -282,13 +298,13 @@ export class UsbTracker {
 		job: UsbJob<T>,
 		urgent?: () => boolean,
 	): Promise<T> {
-		let timer: ReturnType<typeof setTimeout> | undefined;
+		let cancel: (() => void) | undefined;
 		const hurry = () => {
-			timer ??= setTimeout(() => {
+			cancel ??= awakeTimeout(this.#deadline, () => {
 				if (entry.gone || this.#stopped) return;
 				entry.pending = true;
 				this.#options.events.pending(entry);
-			}, this.#deadline);
+			});
 		};
 		// What can wait is late only once it has begun.
 		if (urgent?.() ?? true) hurry();
@@ -298,7 +314,7 @@ export class UsbTracker {
 				return job(worker);
 			}, urgent);
 		} finally {
-			clearTimeout(timer);
+			cancel?.();
 			entry.pending = false;
 		}
 	}

@@ -30,6 +30,8 @@ export interface UsbEvent {
 	readonly sequence: number;
 	/** Whether somebody wrote the `uevent` file, as our own test of the event source does. */
 	readonly synthetic: boolean;
+	/** How whoever wrote the `uevent` file marked the event; "" where nobody did. */
+	readonly mark: string;
 	/** Milliseconds since the epoch when it was received. */
 	readonly time: number;
 }
@@ -50,6 +52,9 @@ export function parseUevent(bytes: Uint8Array): Uevent | null {
 	return { action: head.slice(0, at), devpath: head.slice(at + 1), properties };
 }
 
+/** A UUID in text. */
+const longestMark = 36;
+
 /** The properties that {@link usbEvent} looks at. */
 export const usbProperties = ["SUBSYSTEM", "DEVTYPE", "BUSNUM", "DEVNUM", "SEQNUM", "SYNTH_UUID"] as const;
 
@@ -69,6 +74,7 @@ export function usbEvent({ action, devpath, properties }: Uevent, time: number):
 		address: type === "usb_interface" || bus === null || number === null ? null : { bus, number },
 		sequence: wholeNumber(properties.get("SEQNUM")) ?? 0,
 		synthetic: properties.has("SYNTH_UUID"),
+		mark: properties.get("SYNTH_UUID")?.slice(0, longestMark) ?? "",
 		time,
 	};
 }

@@ -6,6 +6,7 @@
  * nothing that we want to know, are left alone.
  */
 
+import { createHash } from "node:crypto";
 import type { UsbDevice } from "../policy/device-subject.ts";
 import { descriptorLimits, parseUsbDescriptors } from "./usb-descriptors.ts";
 import { compareUsbPorts, parseUsbPort } from "./usb-port.ts";
@@ -32,6 +33,8 @@ export interface PresentInterface {
 	readonly name: string;
 	readonly configuration: number;
 	readonly number: number;
+	/** Differs from that of any other interface, and of the same one after its device was configured again. */
+	readonly instance: string;
 	readonly authorized: boolean;
 	/** Null when no driver is bound. */
 	readonly driver: string | null;
@@ -46,6 +49,8 @@ export interface PresentDevice {
 	readonly number: number;
 	readonly authorized: boolean;
 	readonly interfaces: readonly PresentInterface[];
+	/** Whether the bus authorizes devices and interfaces by itself as they appear. */
+	readonly opens: { readonly devices: boolean; readonly interfaces: boolean };
 	readonly device: UsbDevice;
 	/** Where it is in sysfs, such as `/devices/pci0000:00/0000:00:14.0/usb1/1-4`. */
 	readonly sysPath: string;
@@ -83,6 +88,7 @@ export function readUsbDevice(files: SysfsReader, name: string): PresentDevice |
 		number: Number(files.readText(`${path}/devnum`) ?? 0),
 		authorized: (files.readText(`${path}/authorized`) ?? "0") !== "0",
 		interfaces: readInterfaces(files, name),
+		opens: readDefaults(files, port.bus),
 		device: {
 			port: name,
 			level: port.level,
@@ -90,7 +96,8 @@ export function readUsbDevice(files: SysfsReader, name: string): PresentDevice |
 			serial: files.readText(`${path}/serial`),
 			product: files.readText(`${path}/product`),
 			manufacturer: files.readText(`${path}/manufacturer`),
-			connectType: readConnectType(files, name),
+			...readPort(files, name),
+			descriptorsHash: createHash("sha256").update(bytes).digest("hex"),
 		},
 		sysPath,
 	};
@@ -105,10 +112,13 @@ export function readInterfaces(files: SysfsReader, name: string): readonly Prese
 		const port = parseUsbPort(entry);
 		if (port === null || port.interface === null || port.device !== name) continue;
 		const { configuration, number } = port.interface;
+		const instance = files.identity(`${path}/${entry}`);
+		if (instance === null) continue;
 		interfaces.push({
 			name: entry,
 			configuration,
 			number,
+			instance,
 			// Before Linux 4.4 there is no such file, and every interface is authorized.
 			authorized: (files.readText(`${path}/${entry}/authorized`) ?? "1") !== "0",
 			driver: files.linkName(`${path}/${entry}/driver`),
@@ -117,24 +127,81 @@ export function readInterfaces(files: SysfsReader, name: string): readonly Prese
 	return interfaces.sort((a, b) => a.configuration - b.configuration || a.number - b.number);
 }
 
+/** What becomes of a device that appears on a bus, if nobody decides: 1 is the kernel's own way. */
+function readDefaults(files: SysfsReader, bus: number): PresentDevice["opens"] {
+	const path = usbDevicePath(`usb${bus}`);
+	return {
+		devices: files.readText(`${path}/authorized_default`) === "1",
+		interfaces: (files.readText(`${path}/interface_authorized_default`) ?? "1") !== "0",
+	};
+}
+
+/**
+ * Instances of what is not authorized although the bus authorizes what appears, so that somebody must have refused it.
+ * Takes no locks.
+ */
+export function refusedByOthers(files: SysfsReader): readonly string[] {
+	return listUsbDevices(files).flatMap((name) => {
+		const opens = readDefaults(files, parseUsbPort(name)?.bus ?? 0);
+		const instance = usbInstance(files, name);
+		if (opens.devices && instance !== null && files.readText(`${usbDevicePath(name)}/authorized`) === "0")
+			return [instance];
+		if (!opens.interfaces) return [];
+		return readInterfaces(files, name)
+			.filter((item) => !item.authorized)
+			.map((item) => item.instance);
+	});
+}
+
 const connectTypes = ["hotplug", "hardwired", "not used"] as const;
+
+type PortFacts = Pick<UsbDevice, "connectType" | "twin">;
 
 /**
  * The link `port` comes only after the device's `add`, so the port is looked up
  * among what its hub has had from the start.
  */
-function readConnectType(files: SysfsReader, name: string): UsbDevice["connectType"] {
+function readPort(files: SysfsReader, name: string): PortFacts {
 	const port = parseUsbPort(name);
 	const last = port?.chain.at(-1);
-	if (port === null || last === undefined) return "unknown";
+	if (port === null || last === undefined) return { connectType: "unknown", twin: null };
 	const chain = port.chain.slice(0, -1);
 	const hub = chain.length === 0 ? `usb${port.bus}` : `${port.bus}-${chain.join(".")}`;
 	const hubPath = usbDevicePath(hub);
 	for (const entry of files.list(hubPath)) {
 		const inner = parseUsbPort(entry);
 		if (inner === null || inner.interface === null || inner.device !== hub) continue;
-		const text = files.readText(`${hubPath}/${entry}/${hub}-port${last}/connect_type`);
-		if (text !== null) return connectTypes.find((type) => type === text) ?? "unknown";
+		const portPath = `${hubPath}/${entry}/${hub}-port${last}`;
+		const text = files.readText(`${portPath}/connect_type`);
+		if (text === null) continue;
+		return { connectType: connectTypeOf(text), twin: deviceOnPort(files.linkName(`${portPath}/peer`)) };
 	}
-	return "unknown";
+	return { connectType: "unknown", twin: null };
+}
+
+function connectTypeOf(text: string): UsbDevice["connectType"] {
+	return connectTypes.find((type) => type === text) ?? "unknown";
+}
+
+/** `usb2-port3` is where `2-3` would be, and `2-1-port4` where `2-1.4` would be. */
+function deviceOnPort(name: string | null): string | null {
+	const [, hub = "", number = ""] = /^(.+)-port([0-9]{1,3})$/.exec(name ?? "") ?? [];
+	const parsed = parseUsbPort(hub);
+	if (parsed === null || parsed.interface !== null) return null;
+	return parsed.level === 0 ? `${parsed.bus}-${number}` : `${hub}.${number}`;
+}
+
+/** The connect types that the machine's ports report, of whatever hub. Takes no locks. */
+export function listConnectTypes(files: SysfsReader): ReadonlySet<UsbDevice["connectType"]> {
+	const types = new Set<UsbDevice["connectType"]>();
+	for (const hub of files.list(usbDevicesPath)) {
+		const inner = parseUsbPort(hub);
+		if (inner === null || inner.interface === null) continue;
+		for (const entry of files.list(usbDevicePath(hub))) {
+			if (!/-port[0-9]+$/.test(entry)) continue;
+			const text = files.readText(`${usbDevicePath(hub)}/${entry}/connect_type`);
+			if (text !== null) types.add(connectTypeOf(text));
+		}
+	}
+	return types;
 }

@@ -1,7 +1,15 @@
 /** One element of `matchDevice`: the function, the device, the port, and overrides. */
 
-import { isScalar, isSeq, type Node } from "yaml";
+import type { Node } from "yaml";
 import { parseUsbClass } from "./device-class.ts";
+import {
+	numberSource,
+	oneOrMany,
+	readHashes,
+	readUnlessAlso,
+	warnOfDecimalProtocol,
+	warnOfWildcard,
+} from "./device-condition.ts";
 import type { ConnectType, DeviceEntry, DeviceMatch } from "./device-model.ts";
 import { isPortGlob } from "./device-port.ts";
 import { type Fields, type Item, isEmptyNode, type NodeReader, type Remedies } from "./nodes.ts";
@@ -21,6 +29,8 @@ const entryFields = [
 	"manufacturer",
 	"port",
 	"connectType",
+	"descriptorsHash",
+	"unlessAlso",
 	"action",
 	"severity",
 	"tags",
@@ -47,8 +57,10 @@ export function readDeviceEntry(reader: NodeReader, item: Item, inherited: RuleD
 	}
 	const fields = reader.fields(node, path, entryFields, remedies);
 	if (fields === null) return null;
+	const own = readDefaults(reader, fields, inherited);
+	const code = readClass(reader, fields, node, path);
 	const match: DeviceMatch = {
-		class: readClass(reader, fields, node, path),
+		class: code,
 		subClass: readNumber(reader, fields, "subClass", 0),
 		protocol: readNumber(reader, fields, "protocol", 0),
 		level: readLevel(reader, fields),
@@ -59,13 +71,16 @@ export function readDeviceEntry(reader: NodeReader, item: Item, inherited: RuleD
 		manufacturer: readStrings(reader, fields, "manufacturer"),
 		port: readPortGlob(reader, fields),
 		connectType: readConnectType(reader, fields),
+		descriptorsHash: readHashes(reader, fields),
+		unlessAlso: readUnlessAlso(reader, fields, { class: code, action: own.action }),
 	};
+	warnOfDecimalProtocol(reader, fields, match);
 	if (match.productId !== null && match.vendorId === null) {
 		const message = "productId without vendorId matches unrelated products of every vendor";
 		const at = fields.get("productId");
 		reader.warn(at?.key ?? node, at?.path ?? path, "product-without-vendor", message, "add vendorId");
 	}
-	return { index, place: reader.place(node), ...readDefaults(reader, fields, inherited), match };
+	return { index, place: reader.place(node), ...own, match };
 }
 
 function readClass(reader: NodeReader, fields: Fields, entry: Node, path: Path): number | null {
@@ -81,11 +96,6 @@ function readClass(reader: NodeReader, fields: Fields, entry: Node, path: Path):
 	if (result.ok) return result.class;
 	reader.error(field.node, field.path, "bad-class", result.message, result.hint);
 	return null;
-}
-
-/** A YAML number as it is written, null for anything else. */
-function numberSource(node: Node): string | null {
-	return isScalar(node) && typeof node.value === "number" ? (node.source ?? String(node.value)) : null;
 }
 
 function readNumber(reader: NodeReader, fields: Fields, name: string, least: number): number | null {
@@ -119,10 +129,8 @@ function readId(reader: NodeReader, fields: Fields, name: string): number | null
 }
 
 function readStrings(reader: NodeReader, fields: Fields, name: string): readonly string[] | null {
-	const field = reader.present(fields, name);
-	if (field === null) return null;
-	const { node, path } = field;
-	const items = isSeq(node) ? reader.items(node, path, '["a", "b"]') : [field];
+	const items = oneOrMany(reader, fields, name, '["a", "b"]');
+	if (items === null) return null;
 	const texts: string[] = [];
 	for (const { node: item, path: at } of items) {
 		const text = reader.text(item, at);
@@ -134,10 +142,7 @@ function readStrings(reader: NodeReader, fields: Fields, name: string): readonly
 		} else if (text.length > longestString) {
 			const message = `a USB string has at most ${longestString} characters, so this one never matches`;
 			reader.warn(item, at, "cannot-match", message, "shorten it to what the device shows");
-		}
-	}
-	if (isSeq(node) && node.items.length === 0) {
-		reader.error(node, path, "empty-list", `the list ${name} is empty`, `name one ${name} or leave it out`);
+		} else warnOfWildcard(reader, name, text, item, at);
 	}
 	return [...new Set(texts)].sort();
 }
@@ -162,7 +167,7 @@ function readPortGlob(reader: NodeReader, fields: Fields): string | null {
 	return null;
 }
 
-const connectTypes: readonly ConnectType[] = ["hotplug", "hardwired"];
+const connectTypes: readonly ConnectType[] = ["hotplug", "hardwired", "not used", "unknown"];
 
 function readConnectType(reader: NodeReader, fields: Fields): ConnectType | null {
 	const field = reader.present(fields, "connectType");

@@ -6,7 +6,8 @@
 import type { Place } from "./diagnostic.ts";
 import type { Action, NodeSelector } from "./model.ts";
 
-export type ConnectType = "hotplug" | "hardwired";
+/** As the kernel reports it for a port (Documentation/ABI/testing/sysfs-bus-usb, connect_type). */
+export type ConnectType = "hotplug" | "hardwired" | "not used" | "unknown";
 
 /** What one entry matches: every attribute that is not null must hold. */
 export interface DeviceMatch {
@@ -26,9 +27,16 @@ export interface DeviceMatch {
 	readonly serial: readonly string[] | null;
 	readonly product: readonly string[] | null;
 	readonly manufacturer: readonly string[] | null;
-	/** A glob over the port chain, such as `1-4.*`: `*` is any run of characters (dots too), `?` any one. */
+	/**
+	 * A glob over the port chain, such as `1-4.*`: `*` is any run of characters (dots too), `?` any one. It also matches
+	 * the port's twin, which is the same socket on the other bus of a USB 3 controller or hub.
+	 */
 	readonly port: string | null;
 	readonly connectType: ConnectType | null;
+	/** SHA-256 of the `descriptors` file, 64 hexadecimal digits in lower case; sorted, without duplicates, never empty. */
+	readonly descriptorsHash: readonly string[] | null;
+	/** Class codes that the device must not show anywhere; sorted, without duplicates, never empty. Allow entries only. */
+	readonly unlessAlso: readonly number[] | null;
 }
 
 /** One element of `matchDevice`, with the defaults of `device` and `spec` applied. */

@@ -25,7 +25,7 @@ export interface UsbConfiguration {
 	readonly interfaces: readonly UsbInterface[];
 }
 
-/** The parsed `descriptors` file. What could not be read is 0 or absent, and `malformed` says why. */
+/** The parsed `descriptors` file. What could not be read is 0 or absent, and `malformed` or `odd` says why. */
 export interface UsbDescriptors {
 	readonly device: UsbTriple;
 	/** 0..0xffff, like the next two. */
@@ -33,8 +33,10 @@ export interface UsbDescriptors {
 	readonly productId: number;
 	readonly bcdDevice: number;
 	readonly configurations: readonly UsbConfiguration[];
-	/** The first thing wrong with the bytes, in our own words; null when nothing is. */
+	/** Why the bytes can be read in more than one way, in our own words; null when they cannot. */
 	readonly malformed: string | null;
+	/** What is not as the specification has it, and means nothing for a decision; in our own words, a few at most. */
+	readonly odd: readonly string[];
 }
 
 /** A device where it is plugged in. */
@@ -50,4 +52,8 @@ export interface UsbDevice {
 	readonly manufacturer: string | null;
 	/** As the kernel reports it for the port. */
 	readonly connectType: "hotplug" | "hardwired" | "not used" | "unknown";
+	/** The name that a device in the same socket has on the other bus (`2-4` for `1-4`); null where the kernel knows none. */
+	readonly twin: string | null;
+	/** SHA-256 of the `descriptors` file in hexadecimal; null when it was not read. */
+	readonly descriptorsHash: string | null;
 }

@@ -1,6 +1,7 @@
 /** KubeArmor's alert about one function of a USB device. Pure. */
 
 import type { DeviceDecision, JudgedFunction } from "../compile/usb-decide.ts";
+import { exemptionReason, withheldReason } from "../compile/usb-reason.ts";
 import type { PresentDevice } from "../observe/usb-devices.ts";
 import { usbClassName } from "../policy/device-class.ts";
 import type { UsbTriple } from "../policy/device-subject.ts";
@@ -14,7 +15,9 @@ export interface DeviceAlertInput {
 	readonly present: PresentDevice;
 	readonly judged: JudgedFunction;
 	/** The decision that `judged` is part of. */
-	readonly decision: Pick<DeviceDecision, "exemption" | "malformed" | "refusal">;
+	readonly decision: Pick<DeviceDecision, "exemption" | "malformed" | "odd">;
+	/** Milliseconds since the epoch until when the device is allowed whatever the policies say; null when it is not. */
+	readonly allowedUntil: number | null;
 	/** The device is gone: the alert says so, and which verdict it had. */
 	readonly removed: boolean;
 }
@@ -24,10 +27,10 @@ const longestString = 256;
 
 /** One alert for one judged function. */
 export function deviceAlert(input: DeviceAlertInput, host: HostIdentity): Alert {
-	const { time, present, judged, decision, removed } = input;
+	const { time, present, judged, decision, allowedUntil, removed } = input;
 	const { verdict } = judged;
 	const entry = verdict.entry?.entry;
-	const eventData = deviceEventData(present, judged);
+	const eventData = deviceEventData(present, judged, decision);
 	const { Class, SubClass, Protocol, Level, SysPath } = eventData;
 	return {
 		Timestamp: Math.floor(time / 1000),
@@ -39,15 +42,18 @@ export function deviceAlert(input: DeviceAlertInput, host: HostIdentity): Alert 
 		Severity: String(entry?.severity ?? 1),
 		Tags: (entry?.tags ?? []).join(","),
 		ATags: entry?.tags ?? [],
-		Message: message(entry?.message ?? "", judged, decision),
-		Type: verdict.source === "unmatched" || removed ? "HostLog" : "MatchedHostPolicy",
+		Message: message(entry?.message ?? "", judged, decision, allowedUntil),
+		Type:
+			verdict.source === "unmatched" || verdict.source === "lock" || removed
+				? "HostLog"
+				: "MatchedHostPolicy",
 		Operation: "Device",
 		Resource: `USB ${usbClassName(judged.triple.class)}`,
 		Data: formatData({ Class, SubClass, Protocol, Level, SysPath }),
 		EventData: eventData,
 		Enforcer: "USBDeviceHandler",
 		Action: verdict.action,
-		Result: removed ? "Removed" : judged.refused ? "Permission denied" : "Passed",
+		Result: removed ? "Removed" : judged.withheld !== null ? "Permission denied" : "Passed",
 	};
 }
 
@@ -56,26 +62,20 @@ function policyName(source: JudgedFunction["verdict"]["source"], policy: string 
 	return policy ?? "";
 }
 
-const exemptions: Readonly<Record<NonNullable<DeviceDecision["exemption"]>, string>> = {
-	"root-hub": "spared: a root hub is never refused",
-	"present-audit": "spared: presentDevices is audit, and it was there before portward",
-	"console-keyboard": "spared: it is the console's keyboard (protectConsoleKeyboard)",
-};
+type Told = DeviceAlertInput["decision"];
 
-function message(
-	own: string,
-	judged: JudgedFunction,
-	decision: Pick<DeviceDecision, "exemption" | "malformed" | "refusal">,
-): string {
+/** The entry's own words, then what they leave open: why something passes or fails against what the action says. */
+function message(own: string, judged: JudgedFunction, decision: Told, allowedUntil: number | null): string {
 	const parts = own === "" ? [] : [own];
-	const blocked = judged.verdict.action === "Block";
-	if (blocked && decision.exemption !== null) parts.push(exemptions[decision.exemption]);
-	if (judged.refused && !blocked) {
-		if (decision.refusal === "no-interface-left")
-			parts.push("refused with its device: nothing useful is left");
-		else if (decision.refusal === "device-triple") parts.push("refused with its device");
-	}
-	if (decision.malformed !== null) parts.push(`malformed descriptors: ${decision.malformed}`);
+	const { verdict, withheld } = judged;
+	if (withheld !== null && (withheld !== "verdict" || verdict.source !== "entry"))
+		parts.push(withheldReason(judged, decision.malformed));
+	if (withheld === null && allowedUntil !== null)
+		parts.push(`allowed until ${new Date(allowedUntil).toISOString()}, whatever the policies say`);
+	else if (withheld === null && verdict.action === "Block" && decision.exemption !== null)
+		parts.push(exemptionReason(decision.exemption));
+	if (decision.malformed !== null && withheld !== "malformed")
+		parts.push(`malformed descriptors: ${decision.malformed}`);
 	return parts.join("; ");
 }
 
@@ -88,24 +88,36 @@ interface DeviceEventData extends Readonly<Record<string, string>> {
 }
 
 /** A refused device shows no interface directory, so SysPath is the device's and the triple is the interface's. */
-function deviceEventData(present: PresentDevice, judged: JudgedFunction): DeviceEventData {
+function deviceEventData(present: PresentDevice, judged: JudgedFunction, decision: Told): DeviceEventData {
 	const { device, sysPath } = present;
-	const { vendorId, productId } = device.descriptors;
 	const data: Record<string, string> = {};
-	if (device.serial !== null) data.Serial = shown(device.serial);
-	if (device.product !== null) data.Product = shown(device.product);
-	if (device.manufacturer !== null) data.Manufacturer = shown(device.manufacturer);
 	if (judged.interface !== null) data.Interface = String(judged.interface);
 	if (judged.verdict.wouldBe !== undefined) data.WouldBe = judged.verdict.wouldBe;
+	if (judged.configurations.length > 0) data.Configuration = judged.configurations.join(",");
+	if (judged.alternate !== null) data.Altsetting = String(judged.alternate);
+	if (judged.withheld !== null) data.Reason = withheldReason(judged, decision.malformed);
+	if (decision.odd.length > 0) data.Descriptors = decision.odd.join("; ");
 	return {
 		...tripleData(judged.triple),
 		Level: String(device.level),
 		SysPath: sysPath,
+		...deviceNames(present),
+		...data,
+	};
+}
+
+/** Which device it is: port, ids, and what it says of itself, bounded and escaped. */
+export function deviceNames({ device }: PresentDevice): Readonly<Record<string, string>> {
+	const { vendorId, productId } = device.descriptors;
+	const names: Record<string, string> = {
 		VendorID: hex(vendorId),
 		ProductID: hex(productId),
 		Port: device.port,
-		...data,
 	};
+	if (device.serial !== null) names.Serial = shown(device.serial);
+	if (device.product !== null) names.Product = shown(device.product);
+	if (device.manufacturer !== null) names.Manufacturer = shown(device.manufacturer);
+	return names;
 }
 
 function tripleData(triple: UsbTriple): Record<"Class" | "SubClass" | "Protocol", string> {

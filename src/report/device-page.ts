@@ -1,5 +1,6 @@
 /** The USB part of the status page. */
 
+import { functionPlace } from "../compile/usb-reason.ts";
 import type { DeviceCondition, DeviceStatus, FunctionStatus } from "./device-status.ts";
 import { type Html, html, trusted } from "./html.ts";
 import { escapeForTerminal } from "./terminal.ts";
@@ -34,7 +35,7 @@ function deviceRow(device: DeviceStatus): Html {
 	const items = functions.slice(0, mostFunctions).map(functionItem);
 	const more = functions.length - items.length;
 	if (more > 0) items.push(html`<li>and ${more} more</li>`);
-	const remarks = [device.reason, device.malformed, device.error === "" ? null : device.error]
+	const remarks = [device.reason, ...device.odd, device.error === "" ? null : device.error]
 		.filter((text) => text !== null)
 		.map((text) => html`<code class="place">${shown(text)}</code>`);
 	if (device.allowedUntil !== null)
@@ -50,7 +51,9 @@ function functionItem(item: FunctionStatus): Html {
 	const tone = trusted(item.refused ? "bad" : item.action === "Audit" ? "warn" : "good");
 	const by = item.policy === null ? "" : ` by ${shown(item.policy)}`;
 	const driver = item.driver === null ? "" : `, ${shown(item.driver)}`;
-	return html`<li><span class="badge ${tone}">${item.refused ? "refused" : "passed"}</span> ${item.className} ${item.class}/${item.subClass}/${item.protocol}: ${item.action}${by}${driver}</li>`;
+	const why = item.reason === "" ? "" : `, ${shown(item.reason)}`;
+	const place = functionPlace(item);
+	return html`<li><span class="badge ${tone}">${item.refused ? "refused" : "passed"}</span> ${place}: ${item.className} ${item.class}/${item.subClass}/${item.protocol}: ${item.action}${by}${driver}${why}</li>`;
 }
 
 /** The device chose the text. */

@@ -9,6 +9,10 @@ export type DeviceCondition = (typeof deviceConditions)[number];
 export interface FunctionStatus {
 	/** bInterfaceNumber; null for the device triple. */
 	readonly interface: number | null;
+	/** bConfigurationValue of every configuration that has it; none for the device triple. */
+	readonly configurations: readonly number[];
+	/** The first bAlternateSetting that shows it; null for the device triple. */
+	readonly alternate: number | null;
 	readonly class: UsbTriple["class"];
 	readonly subClass: UsbTriple["subClass"];
 	readonly protocol: UsbTriple["protocol"];
@@ -16,6 +20,8 @@ export interface FunctionStatus {
 	readonly className: string;
 	readonly action: Action;
 	readonly refused: boolean;
+	/** Why it is refused, in words; "" when it is not. */
+	readonly reason: string;
 	/** "DefaultPosture" for the posture, null where nothing matched. */
 	readonly policy: string | null;
 	/** Position in matchDevice; null unless an entry decided. */
@@ -35,9 +41,16 @@ export interface DeviceStatus {
 	readonly serial: string | null;
 	readonly connectType: string;
 	readonly state: DeviceCondition;
-	/** Why the device as a whole is refused, or why it is spared; null when neither. */
+	/** bConfigurationValue of the configuration in force; null while there is none. */
+	readonly configuration: number | null;
+	/** Why the device as a whole is refused, or what spares it, in words; null when neither. */
 	readonly reason: string | null;
+	/** Why the descriptors can be read in two ways; null when they cannot. */
 	readonly malformed: string | null;
+	/** What else is not as it should be with the descriptors. */
+	readonly odd: readonly string[];
+	/** SHA-256 of the `descriptors` file, which names devices without a serial number. */
+	readonly descriptorsHash: string | null;
 	/** Why the last write failed; "" when it did not. */
 	readonly error: string;
 	/** Until when it is allowed whatever the policies say, RFC 3339; null when it is not. */

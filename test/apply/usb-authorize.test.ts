@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { authorizeDevice, refuseDevice } from "../../src/apply/usb-authorize.ts";
+import { authorizeDevice, ownEvent, refuseDevice } from "../../src/apply/usb-authorize.ts";
 import { lockAll } from "../../src/apply/usb-lock.ts";
 import { type FakeDevice, FakeKernel } from "../daemon/support/fake-usb.ts";
 
@@ -19,11 +19,12 @@ const request = { name: "1-1", permitted: ["1-1:1.0"], lockedBus: 1, probeUnboun
 
 describe("authorizing", () => {
 	test("gives the device, then what is permitted, then offers that to drivers", () => {
-		expect(authorizeDevice(kernel, request, same)).toEqual({ ok: true });
+		expect(authorizeDevice(kernel, request, same)).toEqual({ result: { ok: true }, given: true });
 		expect(kernel.writes).toEqual([
 			"1-1/authorized=1",
 			"1-1/1-1:1.0/authorized=1",
 			"bus/usb/drivers_probe=1-1:1.0",
+			`1-1/uevent=add ${ownEvent}`,
 		]);
 		expect(kernel.bound("1-1")).toEqual(["1-1:1.0"]);
 	});
@@ -39,15 +40,18 @@ describe("authorizing", () => {
 	test("closes the bus's interfaces first where somebody opened them, and goes no further where it cannot", () => {
 		kernel.meddle("bus/usb/devices/usb1/interface_authorized_default", "1");
 		kernel.readOnly.add("interface_authorized_default");
-		expect(authorizeDevice(kernel, request, same)).toMatchObject({ ok: false, reason: "failed" });
+		expect(authorizeDevice(kernel, request, same).result).toMatchObject({ ok: false, reason: "failed" });
 		expect(kernel.authorized("1-1")).toBe(false);
 		kernel.readOnly.clear();
-		expect(authorizeDevice(kernel, request, same)).toEqual({ ok: true });
+		expect(authorizeDevice(kernel, request, same)).toEqual({ result: { ok: true }, given: true });
 		expect(kernel.binds.filter((bind) => bind.startsWith("1-1"))).toEqual(["1-1:1.0 usb-storage"]);
 	});
 
 	test("does nothing to what is not the same device any more", () => {
-		expect(authorizeDevice(kernel, request, () => false)).toMatchObject({ ok: false, reason: "changed" });
+		expect(authorizeDevice(kernel, request, () => false)).toMatchObject({
+			result: { ok: false, reason: "changed" },
+			given: false,
+		});
 		expect(kernel.authorized("1-1")).toBe(false);
 	});
 

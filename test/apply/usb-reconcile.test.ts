@@ -21,6 +21,7 @@ function decision(
 		})),
 		functions: [],
 		malformed: null,
+		odd: [],
 	};
 }
 

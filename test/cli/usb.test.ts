@@ -123,8 +123,8 @@ describe("usb explain", () => {
 		[["--class", "HID", "--port", "usb1"], "is no port"],
 		[["--class", "HID", "--connect-type", "wireless"], "hotplug or hardwired"],
 		[["1-4:1.0"], "is no port"],
-		[["1-4", "--class", "HID"], "write a port such as 1-4, or describe"],
-		[[], "write a port such as 1-4, or describe"],
+		[["1-4", "--class", "HID"], "write a port such as 1-4, describe"],
+		[[], "write a port such as 1-4, describe"],
 	])("%p is wrong usage: %s", async (args, text) => {
 		const { code, error } = await ask(...args);
 		expect(code).toBe(64);
@@ -230,10 +230,20 @@ describe("release usb", () => {
 		lockAll(kernel);
 		kernel.plug("1-1", { configurations: [[{ triple: [8, 6, 0x50] }]] });
 		expect(kernel.authorized("1-1")).toBe(false);
-		expect(await releaseUsb(state, kernel.root, "b")).toEqual({ ok: true, released: true, devices: 1 });
+		expect(await releaseUsb(state, kernel.root, "b")).toEqual({
+			ok: true,
+			released: true,
+			devices: 1,
+			left: [],
+		});
 		expect(kernel.authorized("1-1")).toBe(true);
 		expect(kernel.readText("bus/usb/devices/usb1/authorized_default")).toBe("1");
-		expect(await releaseUsb(state, kernel.root, "b")).toEqual({ ok: true, released: false, devices: 0 });
+		expect(await releaseUsb(state, kernel.root, "b")).toEqual({
+			ok: true,
+			released: false,
+			devices: 0,
+			left: [],
+		});
 	});
 
 	test("has nothing to do in another boot, or where nothing was locked", async () => {

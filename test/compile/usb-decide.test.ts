@@ -18,9 +18,9 @@ function decide(
 /** "partial: 0 03:01:01 Block entry refused, …" */
 function told(subject: UsbDevice, rules: readonly Brief[], posture?: DevicePosture): string {
 	const { state, functions } = decide(subject, rules, posture);
-	const lines = functions.map(({ interface: number, triple, verdict, refused }) => {
+	const lines = functions.map(({ interface: number, triple, verdict, withheld }) => {
 		const code = triple.class.toString(16).padStart(2, "0");
-		return `${number ?? "device"} ${code} ${verdict.action} ${verdict.source}${refused ? " refused" : ""}`;
+		return `${number ?? "device"} ${code} ${verdict.action} ${verdict.source}${withheld === null ? "" : " refused"}`;
 	});
 	return `${state}: ${lines.join(", ")}`;
 }
@@ -142,7 +142,7 @@ describe("vectors", () => {
 			device("00|08:06:50|03:01:01"),
 			[["Block", HID]],
 			"block",
-			"refused: 0 08 Audit unmatched refused, 0 03 Block entry refused",
+			"partial: 0 08 Audit unmatched, 0 03 Block entry refused",
 		],
 		[
 			"V15: made of allowed classes",
@@ -297,13 +297,14 @@ describe("vectors", () => {
 });
 
 describe("decideDevice", () => {
-	test("an interface number refused in one configuration is refused in all", () => {
-		const { state, interfaces } = decide(device("00|08:06:50|08:06:50 03:01:01"), [["Block", HID]]);
+	test("an interface that is refused in one configuration is not refused in another for that", () => {
+		const { state, interfaces } = decide(device("00|08:06:50 08:06:50|08:06:50 03:01:01"), [["Block", HID]]);
 		expect(state).toBe("partial");
 		expect(
 			interfaces.map(({ configuration, number, permitted }) => [configuration, number, permitted]),
 		).toEqual([
 			[1, 0, true],
+			[1, 1, true],
 			[2, 0, true],
 			[2, 1, false],
 		]);
@@ -337,7 +338,7 @@ describe("decideDevice", () => {
 			state: "authorized",
 			exemption: "present-audit",
 			interfaces: [{ permitted: true }, { permitted: true }],
-			functions: [{}, { verdict: { action: "Block" }, refused: false }],
+			functions: [{}, { verdict: { action: "Block" }, withheld: null }],
 		});
 		expect(decide(storage, [["Block", HID]], "block", options).exemption).toBeNull();
 	});
@@ -357,15 +358,50 @@ describe("decideDevice", () => {
 				options,
 			).state,
 		).toBe("refused");
-		expect(decide(badUsb, [["Block", null]], "block", options).state).toBe("refused");
 		expect(decide(mouse, [["Block", null]], "block", options).state).toBe("refused");
 	});
 
-	test("a boot keyboard is HID only", () => {
+	test("of a composite console keyboard the HID interfaces are spared, and the rest is judged", () => {
+		const options = { mode: "apply", consoleKeyboard: true } as const;
+		const kvm = device("00|03:01:01 03:00:00 08:06:50");
+		const spared = decide(kvm, [["Allow", 1]], "block", options);
+		expect(spared).toMatchObject({ device: "authorize", state: "partial", exemption: "console-keyboard" });
+		expect(spared.interfaces.map(({ permitted }) => permitted)).toEqual([true, true, false]);
+		expect(spared.functions.map(({ withheld }) => withheld)).toEqual([null, null, "verdict"]);
+		// Nothing is spared where the keyboard would pass by itself, and nothing of an interface that is HID only at times.
+		expect(decide(kvm, [["Block", STORAGE]], "block", options)).toMatchObject({
+			exemption: null,
+			state: "partial",
+		});
+		const hidden = device("00|03:01:01 ff:00:00>03:00:00");
+		expect(
+			decide(hidden, [["Block", null]], "block", options).interfaces.map((item) => item.permitted),
+		).toEqual([true, false]);
+		// A device that is refused by its own class keeps its keyboard.
+		expect(decide(device("ff|03:01:01 ff:00:00"), [["Allow", 1]], "block", options)).toMatchObject({
+			device: "authorize",
+			interfaces: [{ permitted: true }, { permitted: false }],
+		});
+		expect(decide(device("00|03:01:01", { malformed: "cut" }), [["Block", 8]], "block", options).state).toBe(
+			"refused",
+		);
+	});
+
+	test("a boot keyboard may have other functions, but not descriptors that can be read in two ways", () => {
 		expect(isBootKeyboard(device("00|03:01:01 03:00:00"))).toBe(true);
-		expect(isBootKeyboard(device("00|03:01:01|08:06:50"))).toBe(false);
-		expect(isBootKeyboard(device("ff|03:01:01"))).toBe(false);
+		expect(isBootKeyboard(device("00|08:06:50|08:06:50 03:01:01"))).toBe(true);
+		expect(isBootKeyboard(device("00|03:01:02"))).toBe(false);
 		expect(isBootKeyboard(device("00|03:01:01", { malformed: "cut" }))).toBe(false);
+	});
+
+	test("a configuration of which nothing useful is left works not at all, and the others do", () => {
+		const phone = device("00|02:02:01 0a:00:00|06:01:01");
+		const { state, interfaces, functions } = decide(phone, [
+			["Allow", 6],
+			["Allow", 0x0a],
+		]);
+		expect([state, interfaces.map(({ permitted }) => permitted)]).toEqual(["partial", [false, false, true]]);
+		expect(functions.map(({ withheld }) => withheld)).toEqual(["verdict", "configuration", null]);
 	});
 
 	test("the override is explained", () => {

@@ -13,9 +13,9 @@ test("with enforcement audit nothing is refused, and what would be says so", () 
 	expect(ruleset.needsLock).toBe(false);
 	const { device: whole, state, functions } = decideDevice(ruleset, subject, options);
 	expect([whole, state]).toEqual(["authorize", "authorized"]);
-	expect(functions.map(({ verdict, refused }) => [verdict.action, verdict.wouldBe, refused])).toEqual([
-		["Audit", "Block", false],
-		["Allow", undefined, false],
-		["Audit", "Block", false],
+	expect(functions.map(({ verdict, withheld }) => [verdict.action, verdict.wouldBe, withheld])).toEqual([
+		["Audit", "Block", null],
+		["Allow", undefined, null],
+		["Audit", "Block", null],
 	]);
 });

@@ -15,6 +15,9 @@ const blank: DeviceQuery = {
 	manufacturer: null,
 	port: null,
 	connectType: null,
+	twin: null,
+	descriptorsHash: null,
+	classes: null,
 };
 
 function explain(rules: readonly Brief[], query: Partial<DeviceQuery>, posture: DevicePosture = "block") {

@@ -21,7 +21,7 @@ describe("lintDeviceSet", () => {
 		],
 		["a block of keyboards", [["Block", 3, { subClass: 1, protocol: 1 }]], "block", [both[0] ?? ""]],
 		["an allow-list without keyboards", [["Allow", 8]], "block", both],
-		["the same, only audited", [["Allow", 8]], "audit", []],
+		["the same, only audited", [["Allow", 8]], "audit", ["allow-refuses-nothing"]],
 		[
 			"one keyboard's serial",
 			[

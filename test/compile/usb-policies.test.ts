@@ -44,7 +44,7 @@ describe("published policies on real descriptors", () => {
 		["KubeArmor__getting-started_usb_device_handler_0", "keyboard", "partial: Block entry, Audit unmatched"],
 		["KubeArmor__getting-started_usb_device_handler_0", "mouse", "authorized: Audit unmatched"],
 		["KubeArmor__getting-started_usb_device_handler_0", "badUsb", "partial: Audit unmatched, Block entry"],
-		[`${blog}1`, "twoConfigurations", "refused: Block entry, Audit unmatched"],
+		[`${blog}1`, "twoConfigurations", "partial: Block entry, Audit unmatched"],
 		[`${blog}2`, "securityKey", "partial: Block entry, Audit unmatched"],
 		[`${blog}5`, "bluetooth", "authorized: Allow entry"],
 	] as const)("%s: %s", (name, sample, expected) => {

@@ -31,6 +31,8 @@ export function device(text: string, rest: Partial<UsbDevice> & { malformed?: st
 		product: null,
 		manufacturer: null,
 		connectType: "hotplug",
+		twin: null,
+		descriptorsHash: null,
 		descriptors: {
 			device: triple(own),
 			vendorId: 0x1234,
@@ -41,6 +43,7 @@ export function device(text: string, rest: Partial<UsbDevice> & { malformed?: st
 				interfaces: interfaces(part),
 			})),
 			malformed,
+			odd: [],
 		},
 		...attributes,
 	};
@@ -58,6 +61,8 @@ export const anything: DeviceMatch = {
 	manufacturer: null,
 	port: null,
 	connectType: null,
+	descriptorsHash: null,
+	unlessAlso: null,
 };
 
 /** [action, class, and further conditions]. */

@@ -17,6 +17,7 @@ function service(stateDirectory: string, over: Partial<ControlVerbs> = {}) {
 	const log: Logger = { info: note, warn: note, error: note };
 	const verbs: ControlVerbs = {
 		"usb-allow": ({ port, seconds }, peer) => ({ ok: true, message: `${port} ${seconds} ${peer.pid}` }),
+		"usb-hand": unasked,
 		"panic-open": () => ({ ok: true, message: "opened" }),
 		resume: () => ({ ok: true, message: "resumed" }),
 		reload: () => ({ ok: true, message: "reloaded" }),

@@ -281,11 +281,11 @@ describe("a temporary permission", () => {
 		await rig.run(entry("Block", massStorage));
 		rig.kernel.plug("1-1", storage);
 		await rig.settled("1-1");
-		expect(rig.enforcer.allow("1-2", 1000)).toMatchObject({ ok: false });
-		expect(rig.enforcer.allow("1-1", 200)).toMatchObject({ ok: true });
+		expect(rig.enforcer.hand.allow("1-2", 1000)).toMatchObject({ ok: false });
+		expect(rig.enforcer.hand.allow("1-1", 200)).toMatchObject({ ok: true });
 		await rig.until(() => rig.kernel.bound("1-1").length === 1, "the stick");
 		await rig.until(() => !rig.kernel.authorized("1-1"), "the end of the permission");
-		expect(rig.enforcer.allow("1-1", 60_000)).toMatchObject({ ok: true });
+		expect(rig.enforcer.hand.allow("1-1", 60_000)).toMatchObject({ ok: true });
 		await rig.until(() => rig.kernel.bound("1-1").length === 1, "the stick");
 		rig.kernel.unplug("1-1");
 		rig.kernel.plug("1-1", storage);

@@ -13,13 +13,20 @@ afterEach(() => rmSync(directory, { recursive: true }));
 
 const prior = { module: "-1", controllers: { "/devices/pci0/usb1": { devices: "1", interfaces: null } } };
 
+const blank = { prior: null, present: null, open: [], foreign: {} };
+
 test("what is kept is there in the next process of the same boot, and not in the next boot", () => {
 	const memory = new UsbMemory(directory, "boot-1");
-	expect(memory.value).toEqual({ boot: "boot-1", prior: null, present: null });
+	expect(memory.value).toEqual({ ...blank, boot: "boot-1" });
 	expect(memory.update({ prior })).toBeNull();
 	expect(memory.update({ present: ["a.1.2"] })).toBeNull();
-	expect(new UsbMemory(directory, "boot-1").value).toEqual({ boot: "boot-1", prior, present: ["a.1.2"] });
-	expect(new UsbMemory(directory, "boot-2").value).toEqual({ boot: "boot-2", prior: null, present: null });
+	expect(new UsbMemory(directory, "boot-1").value).toEqual({
+		...blank,
+		boot: "boot-1",
+		prior,
+		present: ["a.1.2"],
+	});
+	expect(new UsbMemory(directory, "boot-2").value).toEqual({ ...blank, boot: "boot-2" });
 });
 
 test("what has not changed is not written", () => {
@@ -46,7 +53,7 @@ test("the version before stands in for a damaged one, and the damage is told", (
 	memory.update({ present: ["a.1.2"] });
 	writeFileSync(join(directory, "usb.json"), "torn");
 	const next = new UsbMemory(directory, "boot-1");
-	expect(next.value).toEqual({ boot: "boot-1", prior, present: null });
+	expect(next.value).toEqual({ ...blank, boot: "boot-1", prior });
 	expect(next.problem).toContain("damaged");
 });
 

@@ -10,6 +10,7 @@ const synthetic: UsbEvent = {
 	address: null,
 	sequence: 1,
 	synthetic: true,
+	mark: "0",
 	time: 0,
 };
 

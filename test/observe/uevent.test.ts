@@ -31,6 +31,7 @@ describe("a uevent of the kernel", () => {
 			address: { bus: 1, number: 23 },
 			sequence: 4711,
 			synthetic: false,
+			mark: "",
 			time: 5,
 		});
 	});

@@ -10,6 +10,7 @@ const present: PresentDevice = {
 	number: 5,
 	authorized: false,
 	interfaces: [],
+	opens: { devices: false, interfaces: false },
 	sysPath: "/devices/pci0/usb1/1-4",
 	device: {
 		port: "1-4",
@@ -18,6 +19,8 @@ const present: PresentDevice = {
 		product: null,
 		manufacturer: null,
 		connectType: "hotplug",
+		twin: null,
+		descriptorsHash: null,
 		descriptors: {
 			device: { class: 0, subClass: 0, protocol: 0 },
 			vendorId: 0x781,
@@ -25,6 +28,7 @@ const present: PresentDevice = {
 			bcdDevice: 0,
 			configurations: [],
 			malformed: null,
+			odd: [],
 		},
 	},
 };
@@ -41,6 +45,8 @@ const match = {
 	manufacturer: null,
 	port: null,
 	connectType: null,
+	descriptorsHash: null,
+	unlessAlso: null,
 };
 const rule = {
 	policy: "sticks",
@@ -58,14 +64,16 @@ const judged: JudgedFunction = {
 	configuration: 1,
 	interface: 0,
 	alternate: 0,
+	configurations: [1],
 	triple: { class: 8, subClass: 6, protocol: 80 },
 	verdict: { action: "Block", source: "entry", entry: rule, overridden: [] },
-	refused: true,
+	withheld: "verdict",
 };
 
 function alert(over: Partial<DeviceAlertInput> = {}) {
-	const decision = { exemption: null, malformed: null, refusal: null };
-	return deviceAlert({ time: 1_700_000_000_123, present, judged, decision, removed: false, ...over }, host);
+	const decision = { exemption: null, malformed: null, odd: [] };
+	const input = { time: 1_700_000_000_123, present, judged, decision, allowedUntil: null, removed: false };
+	return deviceAlert({ ...input, ...over }, host);
 }
 
 describe("the alert about a function", () => {
@@ -96,6 +104,9 @@ describe("the alert about a function", () => {
 				Port: "1-4",
 				Serial: "S\\x1b1",
 				Interface: "0",
+				Configuration: "1",
+				Altsetting: "0",
+				Reason: "refused by the policy",
 			},
 			Enforcer: "USBDeviceHandler",
 			Action: "Block",
@@ -121,7 +132,7 @@ describe("the alert about a function", () => {
 	});
 
 	test("says why a Block did not take effect, or why an Allow did not", () => {
-		const spared = { ...judged, refused: false };
+		const spared = { ...judged, withheld: null };
 		for (const [exemption, text] of [
 			["root-hub", "a root hub is never refused"],
 			["present-audit", "presentDevices is audit"],
@@ -129,17 +140,26 @@ describe("the alert about a function", () => {
 		] as const) {
 			const { Message, Result } = alert({
 				judged: spared,
-				decision: { exemption, malformed: null, refusal: null },
+				decision: { exemption, malformed: null, odd: [] },
 			});
 			expect([Message, Result]).toEqual([expect.stringContaining(text), "Passed"]);
 		}
 		const allowed = { ...judged, verdict: { ...judged.verdict, action: "Allow" as const } };
-		const { Message, Result } = alert({
-			judged: allowed,
-			decision: { exemption: null, malformed: "cut", refusal: "device-triple" },
-		});
-		expect(Message).toBe("no sticks; refused with its device; malformed descriptors: cut");
-		expect(Result).toBe("Permission denied");
+		const decision = { exemption: null, malformed: "cut", odd: [] };
+		for (const [withheld, said] of [
+			["device", "by the device's own class; malformed descriptors: cut"],
+			["malformed", "no sticks; malformed descriptors: cut"],
+			["configuration", "of which nothing useful is left"],
+			["altsetting", "another altsetting"],
+			["somebody-else", "refused by somebody else"],
+			["by-hand", "refused by hand"],
+			["no-policies", "locked, no usable policies: new devices stay refused"],
+			["kernel-default", "authorized_default"],
+		] as const) {
+			const { Message, Result, EventData } = alert({ judged: { ...allowed, withheld }, decision });
+			expect([Message, Result]).toEqual([expect.stringContaining(said), "Permission denied"]);
+			expect(EventData.Reason).not.toBe("");
+		}
 	});
 
 	test("a class without a name, and strings without end", () => {

@@ -86,6 +86,8 @@ export class FakeKernel extends Sysfs implements UsbEvents {
 	readonly binds: string[] = [];
 	/** Every write: "1-1/authorized=0". */
 	readonly writes: string[] = [];
+	/** Events that were asked for by writing a uevent file: "add 1-1". */
+	readonly told: string[] = [];
 	/** Devices whose refusal does not return until the promise resolves. */
 	readonly hanging = new Map<string, Promise<void>>();
 	/** Paths that cannot be written. */
@@ -217,11 +219,17 @@ export class FakeKernel extends Sysfs implements UsbEvents {
 	}
 
 	#written(path: string, value: string): void {
+		const before = this.readText(path);
 		this.#put(path, value);
 		const [, device = "", rest = ""] = /^bus\/usb\/devices\/([^/]+)\/(.*)$/.exec(path) ?? [];
 		if (path === "bus/usb/drivers_probe") this.#bind(value);
-		else if (rest === "uevent") this.#emit("change", device, this.#address(device), true);
-		else if (rest === "authorized") {
+		else if (rest === "uevent") {
+			const [action = "", mark = "0"] = value.split(" ");
+			this.told.push(`${action} ${device}`);
+			this.#emit(action, device, this.#address(device), true, "device", mark);
+		} else if (rest === "authorized") {
+			// Writing what is there already does nothing, and tells nobody (usb_authorize_device, usb_deauthorize_device).
+			if (value === before) return;
 			if (value === "0") this.#unconfigure(device);
 			else this.#configure(device, 1);
 			this.#emit("change", device, this.#address(device));
@@ -241,6 +249,7 @@ export class FakeKernel extends Sysfs implements UsbEvents {
 		this.#put(`${path}/busnum`, String(bus));
 		this.#put(`${path}/devnum`, String(this.#devnum++));
 		this.#put(`${path}/authorized`, open ? "1" : "0");
+		this.#put(`${path}/uevent`, "");
 		for (const [key, text] of Object.entries(device.strings ?? {}))
 			writeFileSync(join(full, key), `${text}\n`);
 		symlinkSync(full, join(this.root, "bus/usb/devices", name));
@@ -313,6 +322,7 @@ export class FakeKernel extends Sysfs implements UsbEvents {
 		address: UsbEvent["address"],
 		synthetic = false,
 		kind: UsbEvent["kind"] = "device",
+		mark = "",
 	): void {
 		const event = {
 			action,
@@ -321,6 +331,7 @@ export class FakeKernel extends Sysfs implements UsbEvents {
 			address,
 			sequence: this.#sequence++,
 			synthetic,
+			mark,
 			time: performance.timeOrigin + performance.now(),
 		};
 		const handlers = this.#handlers;

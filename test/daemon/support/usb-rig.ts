@@ -1,6 +1,6 @@
 /** A UsbEnforcer over a fake kernel, with everything that it reports written down. */
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { SelectedEntry } from "../../../src/compile/usb-match.ts";
@@ -24,6 +24,8 @@ const anything: DeviceMatch = {
 	manufacturer: null,
 	port: null,
 	connectType: null,
+	descriptorsHash: null,
+	unlessAlso: null,
 };
 
 let count = 0;
@@ -66,6 +68,13 @@ export class UsbRig {
 	async restart(): Promise<void> {
 		await this.enforcer.stop();
 		this.enforcer = this.#make();
+	}
+
+	/** A daemon in place of the one before, with nothing of what that one kept. */
+	async forget(): Promise<void> {
+		rmSync(this.stateDirectory, { recursive: true, force: true });
+		mkdirSync(this.stateDirectory);
+		await this.restart();
 	}
 
 	async run(...entries: SelectedEntry[]): Promise<void> {
@@ -123,7 +132,9 @@ export class UsbRig {
 				overflow: () => this.log.push("overflow"),
 				rescan: () => this.log.push("rescan"),
 				warn: (message) => this.log.push(`warn ${message}`),
-				allowed: (port, until) => this.log.push(`allowed ${port} ${until !== null}`),
+				allowed: (port, _, until) => this.log.push(`allowed ${port} ${until !== null}`),
+				foreign: (port) => this.log.push(`foreign ${port}`),
+				blocked: (port) => this.log.push(`blocked ${port}`),
 			},
 		});
 	}

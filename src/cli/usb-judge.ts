@@ -1,0 +1,33 @@
+/** What becomes of a present device under a set of policies, as the daemon would decide. Changes nothing. */
+
+import { type DeviceDecision, decideDevice } from "../compile/usb-decide.ts";
+import type { DeviceRuleset } from "../compile/usb-ruleset.ts";
+import type { Config } from "../config/model.ts";
+import { bootId, UsbMemory } from "../daemon/usb-memory.ts";
+import { UsbOwners } from "../daemon/usb-owners.ts";
+import type { PresentDevice } from "../observe/usb-devices.ts";
+
+/** Reads from the state directory which devices this boot began with, and what somebody else refused. */
+export class PresentJudge {
+	readonly #config: Config;
+	readonly #memory: UsbMemory;
+	readonly #owners: UsbOwners;
+
+	constructor(config: Config) {
+		this.#config = config;
+		this.#memory = new UsbMemory(config.stateDir, bootId());
+		this.#owners = new UsbOwners({ memory: this.#memory, changed: () => {} });
+	}
+
+	decide(ruleset: DeviceRuleset, present: PresentDevice): DeviceDecision {
+		const { presentDevices, protectConsoleKeyboard } = this.#config;
+		// What is there when portward first starts counts as there before it.
+		const wasPresent = this.#memory.value.present?.includes(present.instance) ?? true;
+		const decision = decideDevice(ruleset, present.device, {
+			mode: wasPresent && presentDevices === "audit" ? "audit" : "apply",
+			consoleKeyboard: wasPresent && protectConsoleKeyboard,
+		});
+		this.#owners.observe(present);
+		return this.#owners.overlay(decision, present);
+	}
+}

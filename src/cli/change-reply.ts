@@ -1,7 +1,8 @@
 /** What the commands about pending changes have in common. */
 
 import { type ControlReply, controlPath } from "../daemon/control-protocol.ts";
-import { findSshSession, type SshSession } from "../observe/ssh-session.ts";
+import { checkedSshSession } from "../observe/ssh-proof.ts";
+import type { SshSession } from "../observe/ssh-session.ts";
 import { escapeForTerminal } from "../report/terminal.ts";
 import { exit, type Io, UsageError } from "./command.ts";
 import type { SettingsFlags } from "./settings.ts";
@@ -24,7 +25,7 @@ export function changeId(text: string | undefined): string | null {
 
 /** The SSH connection of this process. */
 export function ownSession(): SshSession | null {
-	return findSshSession(process.pid);
+	return checkedSshSession(process.pid);
 }
 
 export function printReply(reply: ControlReply, io: Io): number {

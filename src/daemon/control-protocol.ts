@@ -49,6 +49,7 @@ const change = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/u));
 const session = v.strictObject({
 	connection: v.pipe(v.string(), v.maxLength(200)),
 	opened: v.pipe(v.number(), v.finite(), v.minValue(0)),
+	unproven: v.exactOptional(v.literal(true)),
 });
 
 const usbPort = v.pipe(v.string(), v.regex(/^[0-9]{1,5}-[0-9]{1,3}(?:\.[0-9]{1,3}){0,6}$/));

@@ -2,7 +2,7 @@
 
 import { bootTime } from "../../ffi/clock.ts";
 import { exchangePaths } from "../../ffi/rename.ts";
-import { findSshSession } from "../observe/ssh-session.ts";
+import { checkedSshSession } from "../observe/ssh-proof.ts";
 import type { AlertSink } from "../report/alert-sink.ts";
 import { type ChangeFacts, type ChangeStep, changeAlert } from "../report/change-alert.ts";
 import type { ChangeCounts, ChangeResult } from "../report/change-metrics.ts";
@@ -47,7 +47,7 @@ export class PendingService {
 			clock: bootTime,
 			enforce,
 			obstacle,
-			session: findSshSession,
+			session: checkedSshSession,
 			events: {
 				started: (change, again) => this.#tell(again ? "resumed" : "started", change, ""),
 				settled: (result, change, reason) => {

@@ -23,7 +23,17 @@ export function checkSession(
 	}
 	const { connection } = session;
 	const opened = Math.min(...sessions.map((each) => each.opened));
-	if (opened >= (enforced ?? started)) {
+	const fresh = opened >= (enforced ?? started);
+	// The daemon may not be allowed to look at sshd's process, and the client is.
+	const proven = sessions.some((each) => each.unproven !== true && each.connection === connection);
+	if (fresh && !proven) {
+		if (insists)
+			return { ok: true, message: `over a connection that nothing proves, as was insisted: ${connection}` };
+		return refusal(
+			`SSH_CONNECTION says ${connection}, but no sshd that this command descends from holds that connection, so it shows nothing; confirm in a new SSH session, outside of tmux and screen, or insist with --same-session`,
+		);
+	}
+	if (fresh) {
 		return { ok: true, message: `over a connection that was opened since: ${connection}` };
 	}
 	if (insists)

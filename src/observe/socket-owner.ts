@@ -24,6 +24,8 @@ export interface SocketEnds {
 	readonly localPort: number;
 	readonly remote: string;
 	readonly remotePort: number;
+	/** Of link-local addresses, which are only known together with it; 0 or absent for others. */
+	readonly interfaceIndex?: number;
 }
 
 export interface SocketOwner {
@@ -98,6 +100,7 @@ function ownerRequest(ends: SocketEnds, sequence: number): Uint8Array | null {
 	view.setUint16(id + 2, ends.remotePort);
 	putAddress(view, id + 4, local);
 	putAddress(view, id + 20, remote);
+	view.setUint32(id + 36, ends.interfaceIndex ?? 0, true);
 	bytes.fill(NO_COOKIE, id + 40, id + 48);
 	return bytes;
 }

@@ -2,7 +2,8 @@
  * The SSH connection that a process belongs to: sshd tells what it starts in
  * SSH_CONNECTION (ssh(1)). A shell of another user in between may have dropped
  * it, so ancestors are asked too. A process's user can write anything there, so
- * it says whom to warn and never whom to trust.
+ * it says whom to warn and never whom to trust; src/observe/ssh-proof.ts asks the
+ * kernel.
  */
 
 import { closeSync, constants, openSync, readFileSync, readSync } from "node:fs";
@@ -14,6 +15,8 @@ export interface SshSession {
 	readonly connection: string;
 	/** Seconds since boot at which the oldest known process of the connection started. */
 	readonly opened: number;
+	/** No sshd that the process descends from holds the connection, as far as can be seen: anybody may have named it. */
+	readonly unproven?: true;
 }
 
 /** Both ends as canonical addresses. */
@@ -27,9 +30,9 @@ export interface SshEnds {
 
 /** Of an environment; what the kernel lets a process be started with by default is less. */
 const maxEnvironment = 4 * 1024 * 1024;
-const maxAncestors = 256;
+export const maxAncestors = 256;
 /** USER_HZ, in which /proc counts on every architecture (proc_pid_stat(5)). */
-const ticksPerSecond = 100;
+export const ticksPerSecond = 100;
 
 /** The nearest session among a process and its ancestors; null where none is found or may be read. */
 export function findSshSession(pid: number, proc = "/proc"): SshSession | null {
@@ -71,7 +74,7 @@ export function parseSshConnection(text: string): SshEnds | null {
 }
 
 /** Fields 4 and 22 of proc_pid_stat(5), which stand behind the name in parentheses. */
-function readStat(path: string): { readonly parent: number; readonly startTicks: number } | null {
+export function readStat(path: string): { readonly parent: number; readonly startTicks: number } | null {
 	const text = read(() => readFileSync(path, "latin1"));
 	const fields = text?.slice(text.lastIndexOf(")") + 2).split(" ");
 	const parent = Number(fields?.[1]);

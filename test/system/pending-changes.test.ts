@@ -1,7 +1,15 @@
 /** Lock-out drills: policies that cut the operator off, the daemon killed meanwhile, and confirmations. */
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+	copyFileSync,
+	existsSync,
+	mkdirSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { changeDirectory, readRecord, recordPath } from "../../src/store/pending-record.ts";
 import { writeState } from "../../src/store/state-file.ts";
@@ -206,6 +214,48 @@ describe("a change that is confirmed", () => {
 	}, 60_000);
 });
 
+/**
+ * A shell over a connection from the other host, as sshd starts it: a program of that name holds the connection's
+ * socket, and the connection is in the shell's environment, not in that of what it runs.
+ */
+async function sshShell() {
+	const sshd = join(home.path, "sshd");
+	if (!existsSync(sshd)) copyFileSync(process.execPath, sshd);
+	const loop = 'while read -r line; do env -u SSH_CONNECTION sh -c "$line" 2>&1; echo "code $?"; done';
+	const script = `
+		const server = Bun.listen({ hostname: ${JSON.stringify(link.local4)}, port: 0, socket: {
+			open({ remoteAddress, remotePort, localAddress, localPort }) {
+				const connection = [remoteAddress, remotePort, localAddress, localPort].join(" ");
+				console.log(connection);
+				Bun.spawn(["bash", "-c", ${JSON.stringify(loop)}], {
+					env: { ...process.env, SSH_CONNECTION: connection },
+					stdio: ["inherit", "inherit", "inherit"],
+				});
+			},
+			data() {},
+		} });
+		console.log(server.port);
+	`;
+	const child = spawnBound(lab.guarded.inside([sshd, "-e", script]));
+	const output = lines(child.stdout);
+	const { value: port } = await output.next();
+	const client = `exec 3<>/dev/tcp/${link.local4}/${port}; exec sleep 60`;
+	spawnBound(lab.peer.inside(["bash", "-c", client]));
+	const { value: connection = "" } = await output.next();
+	const run = async (...words: string[]) => {
+		child.stdin.write(`${words.join(" ")}\n`);
+		child.stdin.flush();
+		const printed: string[] = [];
+		for (;;) {
+			const { value, done } = await output.next();
+			if (done || value.startsWith("code "))
+				return { code: Number(value?.slice(5)), text: printed.join("\n") };
+			printed.push(value);
+		}
+	};
+	return { connection, run };
+}
+
 describe("what is refused", () => {
 	test("a second change while one is pending, and a broken one", async () => {
 		await using daemon = await start();
@@ -230,38 +280,32 @@ describe("what is refused", () => {
 	])(
 		"a confirmation from an SSH session that is older than the change, but not from a newer one, by a daemon %s",
 		async (_what, under) => {
-			/** A shell as sshd starts it: the connection is in its environment, not in that of what it runs. */
-			const shell = (clientPort: number) => {
-				const connection = `SSH_CONNECTION=192.0.2.9 ${clientPort} ${link.local4} 22`;
-				const loop = 'while read -r line; do env -u SSH_CONNECTION sh -c "$line" 2>&1; echo "code $?"; done';
-				const child = spawnBound(lab.guarded.inside(["env", connection, "bash", "-c", loop]));
-				const output = lines(child.stdout);
-				return async (...words: string[]) => {
-					child.stdin.write(`${words.join(" ")}\n`);
-					child.stdin.flush();
-					const printed: string[] = [];
-					for (;;) {
-						const { value, done } = await output.next();
-						if (done || value.startsWith("code "))
-							return { code: Number(value?.slice(5)), text: printed.join("\n") };
-						printed.push(value);
-					}
-				};
-			};
+			const old = await sshShell();
 			await using daemon = await Daemon.start(lab.guarded, { policies: before, under }, home);
 			const confirm = [executable(), "confirm", "--config", home.config];
-			const old = shell(50001);
 			// The shell runs before the change is asked for.
-			expect((await old("true")).code).toBe(0);
+			expect((await old.run("true")).code).toBe(0);
 			await apply("10m");
-			const refused = await old(...confirm);
-			expect([refused.code, refused.text.includes("192.0.2.9 50001")]).toEqual([1, true]);
+			const refused = await old.run(...confirm);
+			expect([refused.code, refused.text.includes(old.connection)]).toEqual([1, true]);
 			expect(await pending(daemon)).not.toBeNull();
-			const accepted = await shell(50002)(...confirm);
-			expect([accepted.code, accepted.text.includes("192.0.2.9 50002")]).toEqual([0, true]);
+			// What sshd holds no connection of is no session, whatever its environment says.
+			const forged = [
+				`SSH_CONNECTION=${link.local4} 50002 ${link.local4} 22`,
+				"SSH_CONNECTION=192.0.2.9 1 192.0.2.1 22",
+			];
+			const other = await sshShell();
+			for (const variable of [...forged, `SSH_CONNECTION=${other.connection}`]) {
+				const child = lab.guarded.try(["env", variable, ...confirm]);
+				expect(child.error).toContain("no sshd that this command descends from");
+				expect(child.code).toBe(1);
+			}
+			expect(await pending(daemon)).not.toBeNull();
+			const accepted = await other.run(...confirm);
+			expect([accepted.code, accepted.text.includes(other.connection)]).toEqual([0, true]);
 			rmSync(join(fresh, "lock-out.yaml"));
 			await apply("10m");
-			const insisted = await old(...confirm, "--same-session");
+			const insisted = await old.run(...confirm, "--same-session");
 			expect([insisted.code, insisted.text.includes("insisted")]).toEqual([0, true]);
 			expect(readdirSync(home.policies)).toEqual([]);
 			await daemon.alert(

@@ -12,6 +12,8 @@ export interface TrackedFlow {
 	readonly family: Family;
 	/** IP protocol number. */
 	readonly protocol: number;
+	/** Of ICMP and ICMPv6 alone: the type of the first packet. */
+	readonly icmpType?: number;
 	readonly original: Tuple;
 	readonly reply: Tuple;
 }
@@ -30,8 +32,8 @@ export interface JudgedFlow {
 	readonly family: Family;
 	readonly remote: string;
 	readonly protocol: number;
-	/** Of ICMP and ICMPv6: the type of the first packet. */
-	readonly icmpType?: number | null;
+	/** Of ICMP and ICMPv6 alone: the type of the first packet. */
+	readonly icmpType?: number;
 	/** The port that policies speak of. */
 	readonly destinationPort: number;
 	readonly cut: CutFlow;
@@ -46,7 +48,7 @@ export type Blocked = "all" | "some" | "none";
  * translation and before source translation; output chains after both.
  */
 export function judgeable(flow: TrackedFlow, isLocal: (address: string) => boolean): JudgedFlow | null {
-	const { original, reply, family, protocol } = flow;
+	const { original, reply, family, protocol, icmpType = null } = flow;
 	const outgoing = isLocal(original.source);
 	const incoming = isLocal(reply.source);
 	if (outgoing === incoming) return null;
@@ -58,6 +60,7 @@ export function judgeable(flow: TrackedFlow, isLocal: (address: string) => boole
 		family,
 		remote,
 		protocol,
+		...(icmpType === null ? {} : { icmpType }),
 		destinationPort: reply.sourcePort,
 		cut: { family, remote, protocol, remotePort, localPort },
 	};

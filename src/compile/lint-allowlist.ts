@@ -6,6 +6,7 @@ import type { Direction } from "../policy/model.ts";
 import { type Atom, interfaceKey } from "./atom.ts";
 import { warning } from "./lint-warning.ts";
 import type { CompiledRule } from "./plan.ts";
+import { portsLabel } from "./ports-label.ts";
 import type { DirectionProgram, NetworkModel } from "./program.ts";
 
 const dnsPort = 53;
@@ -59,18 +60,11 @@ function consequence(program: DirectionProgram, direction: Direction, cause: Com
 }
 
 function describe(atom: Atom): string {
-	const { protocol, range, rule } = atom;
-	const name =
-		protocol === null
-			? "everything"
-			: typeof protocol === "number"
-				? `protocol ${protocol}`
-				: protocol.toUpperCase();
-	const ports =
-		range === null ? "" : range.first === range.last ? ` ${range.first}` : ` ${range.first}-${range.last}`;
+	const { protocol, range, source, rule } = atom;
+	const ports = protocol === null ? "everything" : portsLabel(protocol, range, source);
 	const side = rule.direction === "ingress" ? "from" : "to";
 	const peer = atom.length < 0 ? "" : ` ${side} ${blockText(atom)}`;
-	return `${name}${ports}${peer}${atom.interface === null ? "" : ` on ${interfaceKey(atom.interface)}`}`;
+	return `${ports}${peer}${atom.interface === null ? "" : ` on ${interfaceKey(atom.interface)}`}`;
 }
 
 function blockText({ family, length, first }: Atom): string {

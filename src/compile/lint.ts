@@ -45,9 +45,12 @@ function cannotMatch(program: DirectionProgram): { dead: Set<number>; diagnostic
 		const hollow = atoms.every(isHollow);
 		if (!hollow && !atoms.every(isLoopback)) continue;
 		dead.add(rank);
-		const [what, hint] = hollow
-			? ["its except blocks leave no address", "remove the except blocks, or the rule"]
-			: ["it is for the loopback interface only, whose packets are always accepted", "remove the rule"];
+		const [what, hint] =
+			atoms.length === 0
+				? ["no packet of its addresses' family has its protocol", "write ICMP for IPv4 and ICMPv6 for IPv6"]
+				: hollow
+					? ["its except blocks leave no address", "remove the except blocks, or the rule"]
+					: ["it is for the loopback interface only, whose packets are always accepted", "remove the rule"];
 		diagnostics.push(...warning(rule, "rule-cannot-match", `the rule can never match: ${what}`, hint));
 	}
 	return { dead, diagnostics };

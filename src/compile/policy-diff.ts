@@ -4,10 +4,9 @@ import { formatCidr } from "../policy/cidr.ts";
 import { usbClassName } from "../policy/device-class.ts";
 import type { DeviceMatch, HostDevicePolicy } from "../policy/device-model.ts";
 import type { Place } from "../policy/diagnostic.ts";
-import { icmpTypeLabel } from "../policy/icmp-type.ts";
-import type { Action, Direction, NetworkPolicy, NetworkRule, PortMatch, PortRange } from "../policy/model.ts";
-import { protocolLabel } from "../policy/protocol.ts";
-import { interfaceKey } from "./atom.ts";
+import type { Action, Direction, NetworkPolicy, NetworkRule } from "../policy/model.ts";
+import { interfaceKey, sourceOf } from "./atom.ts";
+import { portsLabel } from "./ports-label.ts";
 import type { NetworkModel } from "./program.ts";
 import { DeviceRuleset, selectEntries } from "./usb-ruleset.ts";
 
@@ -133,19 +132,9 @@ function ruleConditions({ peers, ports, interfaces }: NetworkRule, direction: Di
 				return `${formatCidr(cidr)}${holes.length === 0 ? "" : ` except ${holes.join(", ")}`}`;
 			}),
 		),
-		ports: unique(ports.map(describePorts)),
+		ports: unique(ports.map((entry) => portsLabel(entry.protocol, entry.range, sourceOf(entry)))),
 		iface: unique(interfaces.map(interfaceKey)),
 	};
-}
-
-/** `TCP 22`, `UDP from port 1900`, `ICMP echo-request`, `GRE`. */
-function describePorts({ protocol, range, source, icmpType }: PortMatch): string {
-	const text = ({ first, last }: PortRange) => (first === last ? `${first}` : `${first}-${last}`);
-	const parts = [protocolLabel(protocol)];
-	if (range !== null) parts.push(text(range));
-	if (source !== null) parts.push(`from port ${text(source)}`);
-	if (icmpType !== null) parts.push(icmpTypeLabel(protocol, icmpType));
-	return parts.join(" ");
 }
 
 function describeEntries(policy: HostDevicePolicy): Described[] {

@@ -39,6 +39,8 @@ const CTA_IP_V6_DST = 4;
 const CTA_PROTO_NUM = 1;
 const CTA_PROTO_SRC_PORT = 2;
 const CTA_PROTO_DST_PORT = 3;
+const CTA_PROTO_ICMP_TYPE = 5;
+const CTA_PROTO_ICMPV6_TYPE = 8;
 const CTA_PROTOINFO_TCP = 1;
 const CTA_PROTOINFO_TCP_STATE = 1;
 const CTA_PROTOINFO_TCP_FLAGS_ORIGINAL = 4;
@@ -74,6 +76,8 @@ export interface ConntrackEntry {
 	readonly family: Family;
 	/** IP protocol number. */
 	readonly protocol: number;
+	/** Of ICMP and ICMPv6 alone: the type of the first packet. */
+	readonly icmpType?: number;
 	readonly original: ConntrackTuple;
 	/** The tuple of replies, after address translation. */
 	readonly reply: ConntrackTuple;
@@ -183,7 +187,7 @@ export class EntryReader {
 	readonly #entry = new AttributeTable(CTA_ZONE);
 	readonly #tuple = new AttributeTable(CTA_TUPLE_PROTO);
 	readonly #addresses = new AttributeTable(CTA_IP_V6_DST);
-	readonly #protocol = new AttributeTable(CTA_PROTO_DST_PORT);
+	readonly #protocol = new AttributeTable(CTA_PROTO_ICMPV6_TYPE);
 
 	constructor(private readonly family: Family) {}
 
@@ -192,11 +196,14 @@ export class EntryReader {
 		this.#entry.read(cursor.bytes, cursor.start + FAMILY_HEADER_BYTES, cursor.end);
 		const original = this.#readTuple(cursor.bytes, CTA_TUPLE_ORIG);
 		const protocol = this.#protocol.u8(CTA_PROTO_NUM);
+		const icmpType = this.#protocol.u8(this.family === 4 ? CTA_PROTO_ICMP_TYPE : CTA_PROTO_ICMPV6_TYPE);
 		const reply = this.#readTuple(cursor.bytes, CTA_TUPLE_REPLY);
 		const key = this.#entry.copy(CTA_TUPLE_ORIG);
 		const id = this.#entry.u32(CTA_ID);
 		if (original === null || reply === null || protocol === null || key === null || id === null) return null;
-		return { family: this.family, protocol, original, reply, id, zone: this.#entry.u16(CTA_ZONE) ?? 0, key };
+		const zone = this.#entry.u16(CTA_ZONE) ?? 0;
+		const entry = { family: this.family, protocol, original, reply, id, zone, key };
+		return icmpType === null ? entry : { ...entry, icmpType };
 	}
 
 	#readTuple(bytes: Uint8Array, type: number): ConntrackTuple | null {

@@ -3,12 +3,12 @@
 import { isScalar, isSeq, type Node } from "yaml";
 import { refuseEmptyPort } from "./empty.ts";
 import { isJudged, parseIcmpType } from "./icmp-type.ts";
-import type { Action, PortMatch, PortRange, Protocol } from "./model.ts";
+import type { Action, NetworkRule, PortMatch, PortRange, Protocol } from "./model.ts";
 import type { Fields, Item, NodeReader } from "./nodes.ts";
 import type { Path } from "./path.ts";
 import { portFields, readPorts, scalarText } from "./port.ts";
 import { protocolHint } from "./port-hints.ts";
-import { isIcmp, isTransport, parseProtocol, protocolLabel } from "./protocol.ts";
+import { icmp, icmpv6, isIcmp, isTransport, parseProtocol, protocolFits, protocolLabel } from "./protocol.ts";
 import { quote } from "./suggest.ts";
 import { warnOfAssumedTcp } from "./udp-services.ts";
 
@@ -121,4 +121,18 @@ function readIcmpType(
 		reader.warn(field.node, field.path, "icmp-type-not-judged", message, hint);
 	}
 	return result.type;
+}
+
+/** Warns of entries whose protocol no packet of the rule's addresses can have. */
+export function warnOfFamilies(reader: NodeReader, { peers, ports }: NetworkRule, path: Path): void {
+	if (peers.length === 0) return;
+	for (const { protocol, place } of ports) {
+		if (peers.some(({ cidr }) => protocolFits(protocol, cidr.family))) continue;
+		const family = protocolFits(protocol, 4) ? 4 : 6;
+		const message = `only packets of IPv${family} have ${protocolLabel(protocol)}, and the rule's addresses are others`;
+		const other =
+			protocol === icmp ? "ICMPv6" : protocol === icmpv6 ? "ICMP" : "the protocol that follows it";
+		const hint = `write ${other}, or addresses of IPv${family}`;
+		reader.report("warning", place, { parent: path, key: "ports" }, "protocol-family", message, hint);
+	}
 }

@@ -8,7 +8,7 @@ import type { Action, Direction, InterfaceMatch, NetworkRule, PortMatch } from "
 import { type Fields, type Item, isEmptyNode, type NodeReader, type Remedies } from "./nodes.ts";
 import type { Path } from "./path.ts";
 import { readPeers } from "./peers.ts";
-import { readPortEntry } from "./port-entry.ts";
+import { readPortEntry, warnOfFamilies } from "./port-entry.ts";
 import { quote } from "./suggest.ts";
 
 /** What a rule inherits from its policy when it does not say otherwise. */
@@ -89,7 +89,7 @@ export function readRule(
 	const peers = presentList(reader, fields, direction === "ingress" ? "from" : "to", own.action);
 	const iface = presentList(reader, fields, "iface", own.action);
 	const ports = presentList(reader, fields, "ports", own.action);
-	return {
+	const rule: NetworkRule = {
 		index,
 		place: reader.place(node),
 		...own,
@@ -97,6 +97,8 @@ export function readRule(
 		interfaces: iface ? readInterfaces(reader, iface.node, iface.path) : [],
 		ports: ports ? readPorts(reader, ports.node, ports.path, own.action) : [],
 	};
+	warnOfFamilies(reader, rule, path);
+	return rule;
 }
 
 function readInterfaces(reader: NodeReader, node: Node, path: Path): InterfaceMatch[] {

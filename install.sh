@@ -34,7 +34,7 @@ Installs portward, or upgrades it while its rules stay in force.
 
 Without --from, --url and PORTWARD_URL the release is taken from the directory
 where install.sh lies, or from where it was made to be served.
-Exit codes: 0 done, 1 failure (the old version is still there), 64 wrong usage.
+Exit codes: 0 done, 1 failure (of an upgrade: the old version is still there), 64 wrong usage.
 END
 }
 
@@ -341,7 +341,42 @@ offer_failsafe() {
 put() {
 	if cmp -s "$1" "$root$2"; then return 0; fi
 	changed=1
+	[ -n "$dry_run" ] || keep_old "$2" || fail "$root$2 cannot be kept for the way back"
 	step "write $root$2" place "$1" "$root$2" "$3"
+}
+
+# keep_old TARGET: what a unit or page was before, or that it was not there, in case that something fails later.
+keep_old() {
+	if [ -e "$root$1" ]; then
+		mkdir -p "$work/old/$(dirname "$1")" && cp -p "$root$1" "$work/old/$1"
+	else
+		echo "$1" >>"$work/made"
+	fi
+}
+
+# An upgrade that fails after something was replaced leaves the old version as it was, and running if it ran. Nothing but
+# an upgrade: of what is installed for the first time nothing is taken away, as what went wrong may lie there.
+go_back() {
+	[ -n "$upgrading" ] && [ -n "$changed" ] || return 0
+	upgrading=
+	back=1
+	if [ -f "$previous" ]; then mv -f "$previous" "$root/usr/local/bin/portward" || back=; fi
+	for name in $units portward.8; do
+		path=/etc/systemd/system/${name#systemd/}
+		[ "$name" != portward.8 ] || path=/usr/local/share/man/man8/portward.8
+		if [ -e "$work/old/$path" ]; then
+			cp -p "$work/old/$path" "$work/back" && place "$work/back" "$root$path" 0644 || back=
+		elif grep -qxF "$path" "$work/made" 2>/dev/null; then
+			rm -f "$root$path"
+		fi
+	done
+	systemctl daemon-reload || back=
+	if [ -n "$ran" ]; then systemctl restart portward.service || back=; fi
+	if [ -n "$back" ]; then
+		echo "install.sh: the old one is back${ran:+, and runs}" >&2
+	else
+		echo "install.sh: the old one could NOT be put back as it was; see: systemctl status portward" >&2
+	fi
 }
 
 # Under a name of its own, made beside the target: nobody has put a link there before.
@@ -403,18 +438,9 @@ Change them, or write a failsafe into $root/etc/portward/config.yaml, and run th
 	esac
 }
 
-# Starts portward, or the new version of it; goes back to the old one when that fails. The rules stay in the kernel.
+# Starts portward, or the new version of it. The rules stay in the kernel.
 start() {
-	if systemctl restart portward.service; then
-		rm -f "$previous"
-		return 0
-	fi
-	if [ -f "$previous" ]; then
-		mv -f "$previous" "$root/usr/local/bin/portward"
-		systemctl restart portward.service || true
-		fail "the new portward does not start, so the old one is back; see: journalctl -u portward"
-	fi
-	fail "portward does not start; see: journalctl -u portward"
+	systemctl restart portward.service || fail "${upgrading:+the new }portward does not start; see: journalctl -u portward"
 }
 
 replace_executable() {
@@ -429,8 +455,9 @@ install_portward() {
 	find_release
 	check_host
 	fetch_release
-	changed=
 	[ -e "$root/etc/portward/config.yaml" ] || offer_failsafe
+	[ ! -f "$root/usr/local/bin/portward" ] || upgrading=1
+	[ -z "$upgrading" ] || ! systemctl is-active --quiet portward.service || ran=1
 	say "portward for $target from $origin:"
 	mkdir "$work/none"
 	step "unpack and try the executable" stage_executable
@@ -459,6 +486,7 @@ install_portward() {
 	if [ -z "$dry_run" ] && ! systemctl is-enabled --quiet portward.service; then foretell; fi
 	step "systemctl enable portward.service portward-restore.service" systemctl enable --quiet portward.service portward-restore.service
 	step "systemctl restart portward.service; rules that are in force stay so meanwhile" start
+	upgrading=
 	[ -n "$dry_run" ] || say "$version runs. Policies go to $root/etc/portward/policies; see: portward status"
 }
 
@@ -469,11 +497,17 @@ release() {
 	"$root/usr/local/bin/portward" release "$@"
 }
 
+# The table of the settings, which may be broken.
+table_name() {
+	table=$(sed -n "/^[[:space:]]*#/d; s/^\(.*[{,[:space:]]\)\{0,1\}[\"']\{0,1\}table[\"']\{0,1\}[[:space:]]*:[[:space:]]*[\"']\{0,1\}\([A-Za-z_][A-Za-z0-9_]*\).*/\2/p" "$root/etc/portward/config.yaml" 2>/dev/null | head -n 1)
+	echo "${table:-kubearmor}"
+}
+
 # Once the rules are gone the state says nothing any more; if they cannot be removed, portward stays to do it.
 release_rules() {
 	release && release usb && return 0
 	fail "the rules were NOT released, and portward is still installed. Find out why, or remove the table with
-  nft delete table inet kubearmor
+  nft delete table inet $(table_name)
 and run this again"
 }
 
@@ -520,7 +554,7 @@ main() {
 	set -eu
 	umask 022
 	from='' url='' public_key='' root='' dry_run='' purge='' failsafe='' failsafe_ssh='' task=install work=''
-	allow_downgrade='' allow_expired='' stage='' staged='' previous=''
+	allow_downgrade='' allow_expired='' stage='' staged='' previous='' changed='' upgrading='' ran=''
 	units="systemd/portward.service systemd/portward-restore.service systemd/nftables.service.d/portward.conf"
 	while [ $# -gt 0 ]; do
 		case $1 in
@@ -557,7 +591,7 @@ main() {
 	fi
 	identify
 	work=$(mktemp -d)
-	trap 'rm -rf "$work" ${stage:+"$stage"}' EXIT
+	trap 'go_back; rm -rf "$work" ${stage:+"$stage"}' EXIT
 	trap 'exit 1' HUP INT TERM
 	install_portward
 }

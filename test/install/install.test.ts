@@ -306,6 +306,34 @@ describe("what does not go well changes nothing", () => {
 		expect(sandbox.calls().filter((call) => call.includes("restart"))).toHaveLength(2);
 	});
 
+	test.each([
+		["daemon-reload", "systemctl daemon-reload"],
+		["enable", "systemctl enable"],
+	])(
+		"an upgrade of which systemctl %s fails: executable and units are the old ones, and run",
+		(verb, told) => {
+			using sandbox = new Sandbox();
+			install(sandbox);
+			const installed = join(sandbox.root, "usr/local/bin/portward");
+			const unit = "etc/systemd/system/portward.service";
+			appendFileSync(installed, "older");
+			sandbox.write(unit, `${sandbox.read(unit)}# older\n`);
+			sandbox.remove("etc/systemd/system/portward-restore.service");
+			const { ino } = statSync(installed);
+			sandbox.calls();
+			writeFileSync(join(sandbox.stubs, `failing-${verb}`), "");
+			const result = install(sandbox);
+			expect(result.code).toBe(1);
+			expect(result.error).toContain(told);
+			expect(result.error).toContain("the old one is back, and runs");
+			expect(statSync(installed).ino).toBe(ino);
+			expect(sandbox.read(unit)).toEndWith("# older\n");
+			expect(sandbox.has("etc/systemd/system/portward-restore.service")).toBe(false);
+			expect(readdirSync(join(sandbox.root, "usr/local/bin"))).toEqual(["portward"]);
+			expect(sandbox.calls().at(-1)).toContain("restart");
+		},
+	);
+
 	test("settings that the new version does not accept", () => {
 		using sandbox = new Sandbox();
 		sandbox.write("etc/portward/config.yaml", "frobnicate: 1\n");
@@ -320,9 +348,13 @@ describe("what does not go well changes nothing", () => {
 	test("rules that cannot be released: portward stays", () => {
 		using sandbox = new Sandbox();
 		install(sandbox);
-		sandbox.write("etc/portward/config.yaml", "frobnicate: 1\n");
+		sandbox.write(
+			"etc/portward/config.yaml",
+			'frobnicate: 1\n# table: not_this\ntable: "own_table" # here\n',
+		);
 		const result = sandbox.run(script, ["--uninstall", "--purge"]);
 		expect(result.code).toBe(1);
+		expect(result.error).toContain("nft delete table inet own_table\n");
 		expect(result.error).toContain("NOT released");
 		expect(sandbox.has("usr/local/bin/portward")).toBe(true);
 		expect(sandbox.has("etc/portward/config.yaml")).toBe(true);

@@ -44,6 +44,7 @@ export interface Options {
 const systemctl = `#!/bin/sh
 here=$(dirname "$0")
 echo "systemctl $*" >>"$here/log"
+if [ -e "$here/failing-$1" ]; then rm "$here/failing-$1"; exit 1; fi
 case $1 in
 restart)
 	if [ -e "$here/failing" ]; then rm "$here/failing"; exit 1; fi

@@ -18,10 +18,12 @@ import {
 } from "./base-chains.ts";
 import { openBaseChains } from "./open-table.ts";
 import {
+	addMarker,
 	type CutFlow,
 	collectGarbage,
 	type GuardedPlan,
 	guard,
+	hasOurChains,
 	ifAbsent,
 	ifOurs,
 	load,
@@ -87,6 +89,8 @@ export class KernelTable {
 	readonly #list: ListTable;
 	readonly #table: string;
 	readonly #adopt: AdoptConnections;
+	/** The kernel's number of the table that was ours when we looked last; no other table of the name gets it. */
+	#handle: number | null = null;
 	/** Names that we loaded and still trust; null when the kernel may hold anything. */
 	#known: Set<string> | null = null;
 	#inForce: Pick<NetworkPlan, "roots" | "egressHook"> | null = null;
@@ -104,7 +108,10 @@ export class KernelTable {
 		return this.#runner.run(probeConcatenation(`${this.#table}_probe`)).ok ? "concatenated" : "nested";
 	}
 
-	/** Whose table it is. A failing listing is an error text. */
+	/**
+	 * Whose table it is. A failing listing is an error text. Where somebody took our marker away it is put back: the
+	 * table is known by its number, by our other chains, or by being an empty one in the place of ours.
+	 */
 	inspect(): { ok: true; state: TableState } | { ok: false; error: string } {
 		const looked = this.#look();
 		return looked.ok ? { ok: true, state: looked.state } : looked;
@@ -115,8 +122,17 @@ export class KernelTable {
 		if (!listed.ok) return listed;
 		const { listing } = listed;
 		if (listing === null) return { ok: true, state: "absent", misplaced: [], bases: [] };
-		const state = listing.chains.includes(ownershipMarker) ? "ours" : "foreign";
-		return { ok: true, state, misplaced: misplaced(listing), bases: presentBases(listing) };
+		const handle = listing.handle ?? null;
+		const places = { misplaced: misplaced(listing), bases: presentBases(listing) };
+		if (!listing.chains.includes(ownershipMarker)) {
+			const same = handle !== null && handle === this.#handle;
+			const replaced = this.#inForce !== null && isEmpty(listing);
+			if (!same && !replaced && !hasOurChains(listing)) return { ok: true, state: "foreign", ...places };
+			const marked = this.#runner.run(addMarker(this.#table));
+			if (!marked.ok) return { ok: false, error: marked.error };
+		}
+		this.#handle = handle;
+		return { ok: true, state: "ours", ...places };
 	}
 
 	/**
@@ -128,22 +144,27 @@ export class KernelTable {
 	}
 
 	/**
-	 * What can be done in a millisecond after somebody changed the table: closes default-drop directions where
-	 * it is gone or has lost rules, and otherwise leads packets past what was put before ours.
+	 * What can be done in milliseconds after somebody changed the table: where it is gone or has lost rules, drops what
+	 * the default posture and the Blocks say, and otherwise leads packets past what was put before ours.
 	 */
 	guard(plan: GuardedPlan, lostRules: boolean): ApplyResult {
 		this.#known = null;
 		const inspected = this.#look();
 		if (!inspected.ok) return { ok: false, reason: "refused", error: inspected.error };
 		if (inspected.state === "foreign") return this.#foreign();
+		const only = this.#only(inspected.state) + dropBases(this.#table, inspected.misplaced);
 		const inForce = inspected.state === "ours" && !lostRules ? this.#inForce : null;
-		const commands =
-			inForce === null
-				? guard(this.#table, plan)
-				: swap(this.#table, inForce) + assertBaseChains(this.#table, baseNames(inForce.egressHook));
-		const moved = dropBases(this.#table, inspected.misplaced);
-		const result = this.#runner.run(this.#only(inspected.state) + moved + commands);
-		return result.ok ? { ok: true, loaded: 0 } : this.#refused(result.error);
+		if (inForce !== null) {
+			const led = swap(this.#table, inForce) + assertBaseChains(this.#table, baseNames(inForce.egressHook));
+			if (this.#runner.run(only + led).ok) return { ok: true, loaded: 0 };
+		}
+		const result = this.#runner.run(only + guard(this.#table, plan));
+		if (result.ok) return { ok: true, loaded: 0 };
+		if (inspected.state === "absent") return this.#refused(result.error);
+		// Something of ours was replaced by another thing of its name, which only goes with the table.
+		const anew = `delete table inet ${this.#table}\n${ifAbsent(this.#table)}${guard(this.#table, plan)}`;
+		const remade = this.#runner.run(ifOurs(this.#table) + anew);
+		return remade.ok ? { ok: true, loaded: 0 } : this.#refused(result.error);
 	}
 
 	/** Makes `plan` what packets meet, without a packet in between that meets neither the old nor the new. */
@@ -252,7 +273,12 @@ export class KernelTable {
 		}
 		const activate = swap(this.#table, plan) + assertBaseChains(this.#table, baseNames(plan.egressHook));
 		const first = inspected.state === "absent" && this.#inForce === null;
-		const prepare = this.#only(inspected.state) + skeleton(this.#table);
+		if (inspected.state === "absent" && !first) {
+			// It was taken away just now, and loading what a plan has may take seconds.
+			const guarded = this.guard(plan, true);
+			if (!guarded.ok) return guarded;
+		}
+		const prepare = this.#only(first ? "absent" : "ours") + skeleton(this.#table);
 		return this.#step(plan, new Set(), prepare, activate, first);
 	}
 
@@ -310,4 +336,9 @@ export class KernelTable {
 	#refused(error: string): { ok: false; reason: "refused"; error: string } {
 		return { ok: false, reason: "refused", error: error.trim() };
 	}
+}
+
+/** Whether a table holds nothing that could be somebody's. */
+function isEmpty({ chains, sets, maps, counters }: TableListing): boolean {
+	return [chains, sets, maps, counters].every((names) => names.length === 0);
 }

@@ -60,6 +60,22 @@ export function stableObjects(): string {
 	return chain(ownershipMarker) + set(cutSets[4], "ipv4_addr") + set(cutSets[6], "ipv6_addr") + cuts;
 }
 
+/** Puts the marker into a table of ours that lost it. */
+export function addMarker(table: string): string {
+	return `add chain inet ${table} ${ownershipMarker}\n`;
+}
+
+/** So many of the names that nobody else gives say that a table is ours, though its marker is gone. */
+const tellingNames = 3;
+
+/** Whether a table without the marker has what else only ours has. */
+export function hasOurChains({ chains, sets }: Pick<TableListing, "chains" | "sets">): boolean {
+	const plain = new Set<string>(directions);
+	const telling = skeletonChains.filter((name) => !plain.has(name) && chains.includes(name));
+	const cuts = Object.values(cutSets).filter((name) => sets.includes(name));
+	return telling.length + cuts.length >= tellingNames;
+}
+
 /**
  * Begins a transaction that changes our table: it fails as a whole where a table without our marker took its
  * place since we looked.
@@ -104,21 +120,23 @@ export function rootRules({
 	return [ingress, [rootOf("egress"), "accept"], [rootOf(leavingChain), egress]];
 }
 
-/** What the guard has to know of a plan. */
-export type GuardedPlan = Pick<NetworkPlan, "defaultDrop" | "failsafe" | "egressHook">;
+/** What stands in for a plan after somebody took it away: the part of the plan that it needs. */
+export type GuardedPlan = Pick<NetworkPlan, "defaultDrop" | "failsafe" | "egressHook" | "guard">;
 
 /**
- * Closes the directions whose unmatched packets are dropped, with nothing but
- * plain rules so that it loads in a millisecond: after somebody flushed the
- * table it stands in until the policies are back. Established connections,
- * IPv6 neighbour discovery and failsafe flows go on, or the host would be off
- * its link and out of reach.
+ * Closes the directions whose unmatched packets are dropped, and in the others
+ * what the Blocks say, with nothing but a few plain rules, so that it loads in
+ * milliseconds: after somebody flushed the table it stands in until the
+ * policies are back. Established connections, IPv6 neighbour discovery and
+ * failsafe flows go on, or the host would be off its link and out of reach.
  */
-export function guard(table: string, { defaultDrop, failsafe, egressHook }: GuardedPlan): string {
+export function guard(table: string, plan: GuardedPlan): string {
+	const { defaultDrop, failsafe, egressHook } = plan;
 	const counters = failsafe.map(({ counter }) => `add counter inet ${table} ${counter}\n`).join("");
 	const closed = directions
 		.map((direction) => {
-			const rules = defaultDrop[direction] ? closedRules(direction, failsafe) : [];
+			const drops = defaultDrop[direction] ? ["drop"] : (plan.guard?.[direction] ?? []);
+			const rules = drops.length === 0 ? [] : [...guardExemptions(direction, failsafe), ...drops];
 			const root = rootOf(direction === "egress" && egressHook === "postrouting" ? leavingChain : direction);
 			return rules.map((rule) => `add rule inet ${table} ${root} ${rule}\n`).join("");
 		})
@@ -127,19 +145,20 @@ export function guard(table: string, { defaultDrop, failsafe, egressHook }: Guar
 	return skeleton(table) + counters + emptied + closed + assertBaseChains(table, baseNames(egressHook));
 }
 
-/** What a root holds that drops every new flow that is neither failsafe nor neighbour discovery. */
-function closedRules(direction: Direction, failsafe: NetworkPlan["failsafe"]): string[] {
+/** What a root holds before it drops: failsafe flows and neighbour discovery pass. */
+function guardExemptions(direction: Direction, failsafe: NetworkPlan["failsafe"]): string[] {
 	const accepted = failsafe.filter((rule) => rule.direction === direction).map(({ text }) => text);
 	return [
 		"icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept",
 		// A packet that belongs to no flow is no new one.
 		...(accepted.length === 0 ? [] : ["ct state invalid drop", ...accepted]),
-		"drop",
 	];
 }
 
 /** What the kernel holds in our table, by name. */
 export interface TableListing {
+	/** The kernel's number of the table; absent where nobody asked for it. */
+	readonly handle?: number;
 	readonly chains: readonly string[];
 	/** Of the base chains. */
 	readonly priorities?: Readonly<Record<string, number>>;

@@ -83,6 +83,11 @@ export interface NetworkPlan {
 	readonly allowlistMode: Readonly<Record<Direction, boolean>>;
 	/** Directions whose unmatched packets are dropped; the deny guard closes these at once after a flush. */
 	readonly defaultDrop: Readonly<Record<Direction, boolean>>;
+	/**
+	 * Plain nftables rules that drop at least what the Blocks of a direction do, however many there are: they stand in
+	 * until the table is back. Absent in plans of versions that had none.
+	 */
+	readonly guard?: Readonly<Record<Direction, readonly string[]>>;
 	/** What is accepted before any policy, in the order in which packets meet it. */
 	readonly failsafe: readonly PlannedFailsafe[];
 }

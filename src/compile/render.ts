@@ -6,6 +6,7 @@
 
 import type { Direction, Family } from "../policy/model.ts";
 import { acceptRelated, addEssentials } from "./essentials.ts";
+import { guardBoxes, guardRules } from "./guard.ts";
 import { type LookupContext, stepRules } from "./lookups.ts";
 import { ObjectStore } from "./objects.ts";
 import type { CompiledRule, NetworkPlan, RulesetForm } from "./plan.ts";
@@ -69,6 +70,10 @@ export function renderModel(model: NetworkModel, options: RenderOptions): Render
 		elements: objects.reduce((sum, object) => sum + object.elements, 0),
 		allowlistMode: both((program) => program.allowlistMode),
 		defaultDrop: both((program) => program.posture?.action === "Block"),
+		guard: {
+			ingress: guardRules(guardBoxes(model.ingress), "ingress"),
+			egress: guardRules(guardBoxes(model.egress), "egress"),
+		},
 		failsafe: [...model.ingress.failsafe, ...model.egress.failsafe].map(({ planned }) => planned),
 	};
 	return { plan, cost };

@@ -2,7 +2,7 @@
 
 import type { ApplyResult, CloseResult, OpenResult } from "../apply/kernel-table.ts";
 import type { JudgedFlow } from "../apply/open-connections.ts";
-import type { CutFlow } from "../apply/transaction.ts";
+import type { CutFlow, GuardedPlan } from "../apply/transaction.ts";
 import type { NetworkPlan, RulesetForm } from "../compile/plan.ts";
 import type { SelectedEntry } from "../compile/usb-match.ts";
 import type { Config } from "../config/model.ts";
@@ -32,12 +32,7 @@ export interface NftCalls extends Calls {
 	/** Makes the transaction by which the drift filter learns this thread's number. Returns an error text, or null. */
 	probe(argument: { readonly table: string }): string | null;
 	apply(argument: { readonly plan: NetworkPlan; readonly distrust: boolean }): ApplyResult;
-	guard(argument: {
-		readonly defaultDrop: NetworkPlan["defaultDrop"];
-		readonly failsafe: NetworkPlan["failsafe"];
-		readonly egressHook?: NetworkPlan["egressHook"];
-		readonly lostRules: boolean;
-	}): ApplyResult;
+	guard(argument: GuardedPlan & { readonly lostRules: boolean }): ApplyResult;
 	/** Lets every packet pass, and `closeTable` leads them to the rules again that the table still holds. */
 	openTable(argument: null): OpenResult;
 	closeTable(argument: null): CloseResult;

@@ -155,6 +155,8 @@ export class NetworkEnforcer {
 	/** Somebody else changed our table: closes what must be closed at once, then puts everything back. */
 	repair(event: DriftEvent): Promise<void> {
 		this.#wanted.repair ??= event;
+		// At once, whatever is under way: that may take seconds, and packets pass meanwhile.
+		void this.#guard(event).catch((error: Error) => this.#options.events.warn(error.message));
 		return this.#work();
 	}
 
@@ -193,18 +195,23 @@ export class NetworkEnforcer {
 	}
 
 	async #repair(event: DriftEvent): Promise<void> {
-		if (this.#plan && this.#options.panic() === null) {
-			const lostRules = event.changes.some((change) => !added.has(change));
-			const guarded = await this.#options.nft.call("guard", {
-				defaultDrop: this.#plan.defaultDrop,
-				failsafe: this.#plan.failsafe,
-				...(this.#plan.egressHook === undefined ? {} : { egressHook: this.#plan.egressHook }),
-				lostRules,
-			});
-			if (!guarded.ok) this.#options.events.warn(`the deny guard could not be loaded: ${guarded.error}`);
-		}
 		const error = await this.#reload(true);
 		this.#options.events.repaired(event, error);
+	}
+
+	/** Drops what was in force to drop, coarsely, until the repair is through. */
+	async #guard({ changes }: DriftEvent): Promise<void> {
+		if (this.#plan === null || this.#options.panic() !== null) return;
+		const { defaultDrop, failsafe, egressHook, guard } = this.#plan;
+		const lostRules = changes.some((change) => !added.has(change));
+		const guarded = await this.#options.nft.call("guard", {
+			defaultDrop,
+			failsafe,
+			...(egressHook === undefined ? {} : { egressHook }),
+			...(guard === undefined ? {} : { guard }),
+			lostRules,
+		});
+		if (!guarded.ok) this.#options.events.warn(`the guard could not be loaded: ${guarded.error}`);
 	}
 
 	/** Returns "" or why the ruleset is not in force. */

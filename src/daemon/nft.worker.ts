@@ -54,7 +54,9 @@ function open({ table, form }: Parameters<NftCalls["open"]>[0]): NftOpened {
 		opened.nftables,
 		(name) => {
 			const listed = listTable(name);
-			return listed.ok ? { ok: true, listing: listed.names } : listed;
+			if (!listed.ok) return listed;
+			const { names, handle } = listed;
+			return { ok: true, listing: names && { ...names, handle } };
 		},
 		table,
 		adoptConnections,

@@ -23,6 +23,7 @@ const NFT_MSG_GETSET = 10;
 const NFT_MSG_GETOBJ = 19;
 /** NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, NFTA_SET_TABLE and NFTA_OBJ_TABLE are all 1. */
 const NFTA_TABLE = 1;
+const NFTA_TABLE_HANDLE = 4;
 const NFTA_CHAIN_NAME = 3;
 const NFTA_CHAIN_HOOK = 4;
 const NFTA_HOOK_PRIORITY = 2;
@@ -44,10 +45,13 @@ export interface TableNames {
 	readonly counters: readonly string[];
 }
 
-/** Reads the names in a table of family inet; `names` is null when there is no such table. */
-export function listTable(
-	table: string,
-): { readonly ok: true; readonly names: TableNames | null } | { readonly ok: false; readonly error: string } {
+/** `names` is null when there is no such table. `handle`: the kernel's number of it, which no other table gets. */
+export type TableRead =
+	| { readonly ok: true; readonly names: TableNames | null; readonly handle: number }
+	| { readonly ok: false; readonly error: string };
+
+/** Reads the names in a table of family inet. */
+export function listTable(table: string): TableRead {
 	const opened = NetlinkSocket.open({ protocol: NETLINK_NETFILTER, receiveBuffer: 4 * 1024 * 1024 });
 	if (!opened.ok) return opened;
 	const names = {
@@ -58,11 +62,11 @@ export function listTable(
 		counters: [] as string[],
 	};
 	const hook = new AttributeTable(NFTA_HOOK_PRIORITY);
-	let present = false;
+	let handle: number | null = null;
 	try {
 		const error =
-			dump(opened.socket, 1, NFT_MSG_GETTABLE, table, () => {
-				present = true;
+			dump(opened.socket, 1, NFT_MSG_GETTABLE, table, (attributes) => {
+				handle = attributes.u64(NFTA_TABLE_HANDLE) ?? 0;
 			}) ??
 			dump(opened.socket, 2, NFT_MSG_GETCHAIN, table, (attributes) => {
 				const name = attributes.text(NFTA_CHAIN_NAME) ?? "";
@@ -82,7 +86,7 @@ export function listTable(
 				names.counters.push(attributes.text(NFTA_OBJ_NAME) ?? "");
 			});
 		if (error !== null) return { ok: false, error };
-		return { ok: true, names: present ? names : null };
+		return handle === null ? { ok: true, names: null, handle: 0 } : { ok: true, names, handle };
 	} finally {
 		opened.socket.close();
 	}

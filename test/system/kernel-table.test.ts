@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { Nftables } from "../../ffi/nftables.ts";
 import { KernelTable } from "../../src/apply/kernel-table.ts";
+import { ownershipMarker } from "../../src/apply/transaction.ts";
 import type { NetworkPlan, NftObject } from "../../src/compile/plan.ts";
 import { listTable } from "../../src/observe/table-listing.ts";
 import { command, enterIsolatedNetwork, type IsolatedNetwork } from "./support/isolated.ts";
@@ -197,6 +198,28 @@ describe("our table in the kernel", () => {
 		expect(kernel.collect()).toBe("");
 		expect(root("ingress")).toContain("goto in_g2");
 		expect(root("ingress")).not.toContain("drop");
+	});
+
+	test("after a flush the guard drops what the Blocks say where the default does not", () => {
+		const guarded = { ingress: ["udp dport 2000 ip saddr 192.0.2.0/24 drop"], egress: [] };
+		kernel.apply({ ...plan("g1"), guard: guarded });
+		command("nft", "flush", "ruleset");
+		const open = { defaultDrop: { ingress: false, egress: false }, failsafe: [], guard: guarded };
+		expect(kernel.guard(open, true)).toMatchObject({ ok: true });
+		const chain = command("nft", "list", "chain", "inet", "kubearmor", "root_ingress");
+		expect(chain).toContain("udp dport 2000 ip saddr 192.0.2.0/24 drop");
+		expect(chain).not.toContain("\t\tdrop\n");
+	});
+
+	test("a marker that somebody took away is put back, by the table's number or by what else is ours", () => {
+		kernel.apply(plan("g1"));
+		command("nft", "delete", "chain", "inet", "kubearmor", ownershipMarker);
+		expect(kernel.inspect()).toEqual({ ok: true, state: "ours" });
+		expect(names()?.chains).toContain(ownershipMarker);
+		command("nft", "delete", "table", "inet", "kubearmor");
+		command("nft", "add", "table", "inet", "kubearmor");
+		command("nft", "add", "chain", "inet", "kubearmor", "theirs");
+		expect(kernel.inspect()).toEqual({ ok: true, state: "foreign" });
 	});
 
 	test("rules that somebody put into the base chains, and chains beside them, are gone after the next whole load", () => {

@@ -5,9 +5,11 @@
  * are too many to be told apart, what lies between: by port above all.
  */
 
-import type { Direction, Family, InterfaceMatch, Transport } from "../policy/model.ts";
+import type { Direction, Family, InterfaceMatch, PortRange, Protocol } from "../policy/model.ts";
+import { isTransport, protocolFits, protocolNumber } from "../policy/protocol.ts";
 import { intervalText, portsText } from "./address-text.ts";
 import { type Address, type Atom, interfaceKey } from "./atom.ts";
+import { sourceKey } from "./lookups.ts";
 import type { DirectionProgram } from "./program.ts";
 
 /** Inclusive. */
@@ -22,9 +24,11 @@ export interface GuardBox {
 	readonly interface: InterfaceMatch | null;
 	readonly family: Family;
 	/** Null: any protocol. */
-	readonly protocol: Transport | null;
-	/** Null: any port. Sorted and disjoint. */
+	readonly protocol: Protocol | null;
+	/** Destination ports. Null: any. Sorted and disjoint. */
 	readonly ports: readonly GuardRange<number>[] | null;
+	/** The source port, or ICMP's type. Null: any. */
+	readonly source: PortRange | null;
 	/** Of the remote end. Sorted and disjoint. */
 	readonly addresses: readonly GuardRange<Address>[];
 }
@@ -40,15 +44,22 @@ const full: Readonly<Record<Family, Address>> = { 4: 2 ** 32 - 1, 6: 2n ** 128n 
 /** How atoms come together into boxes: exactly as they are, then coarser where those are too many. */
 type Grouping = (atom: Atom) => string;
 const groupings: readonly Grouping[] = [
-	(atom) =>
-		`${interfaceKey(atom.interface)} ${atom.family} ${atom.protocol} ${atom.range?.first}-${atom.range?.last}`,
+	({ interface: match, family, protocol, range, source }) =>
+		`${interfaceKey(match)} ${family} ${protocol} ${rangeKey(range)} ${rangeKey(source)}`,
 	(atom) => `${interfaceKey(atom.interface)} ${atom.family} ${atom.protocol} ${atom.layer}`,
 	(atom) => `${atom.family} ${atom.protocol} ${atom.layer}`,
 ];
 
+function rangeKey(range: PortRange | null): string {
+	return range === null ? "any" : portsText(range.first, range.last);
+}
+
 /** What the Blocks of a direction may match. Holes are left open; what other rules allow inside a Block is not. */
 export function guardBoxes(program: Pick<DirectionProgram, "atoms" | "rules">): GuardBox[] {
-	const atoms = program.atoms.filter(({ rank, rule }) => (program.rules[rank] ?? rule).action === "Block");
+	const atoms = program.atoms.filter(
+		({ rank, rule, protocol, family }) =>
+			(program.rules[rank] ?? rule).action === "Block" && protocolFits(protocol, family),
+	);
 	let groups: readonly (readonly Atom[])[] = [];
 	for (const grouping of groupings) {
 		groups = [...Map.groupBy(atoms, grouping).values()];
@@ -62,7 +73,8 @@ function box(group: readonly Atom[], maxIntervals: number): GuardBox[] {
 	const [first] = group;
 	if (first === undefined) return [];
 	const same = group.every((atom) => interfaceKey(atom.interface) === interfaceKey(first.interface));
-	const ranges = group.flatMap((atom) => (atom.range === null ? [] : [atom.range]));
+	const oneSource = group.every((atom) => rangeKey(atom.source) === rangeKey(first.source));
+	const ranges = group.flatMap((atom) => atom.range ?? []);
 	const addresses = cover(group.flatMap(withoutHoles), maxIntervals);
 	if (addresses.length === 0) return [];
 	return [
@@ -70,7 +82,8 @@ function box(group: readonly Atom[], maxIntervals: number): GuardBox[] {
 			interface: same ? first.interface : null,
 			family: first.family,
 			protocol: first.protocol,
-			ports: ranges.length === 0 ? null : cover(ranges, maxPortRanges),
+			ports: ranges.length < group.length ? null : cover(ranges, maxPortRanges),
+			source: oneSource ? first.source : null,
 			addresses,
 		},
 	];
@@ -137,10 +150,13 @@ export function guardRules(boxes: readonly GuardBox[], direction: Direction): st
 	});
 }
 
-function protocolMatch({ protocol, ports }: GuardBox): string {
+function protocolMatch({ protocol, ports, source }: GuardBox): string {
 	if (protocol === null) return "";
-	if (ports === null) return `meta l4proto ${protocol}`;
-	return `${protocol} dport ${oneOf(ports.map(({ first, last }) => portsText(first, last)))}`;
+	const matches = [];
+	if (ports !== null && isTransport(protocol))
+		matches.push(`${protocol} dport ${oneOf(ports.map(({ first, last }) => portsText(first, last)))}`);
+	if (source !== null) matches.push(`${sourceKey(protocol).read} ${portsText(source.first, source.last)}`);
+	return matches.length === 0 ? `meta l4proto ${protocolNumber(protocol)}` : matches.join(" ");
 }
 
 function addressMatch({ family, addresses }: GuardBox, side: string): string {

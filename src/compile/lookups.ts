@@ -149,7 +149,7 @@ function protocolLookups(context: LookupContext, table: Table & { readonly layer
 }
 
 /** How nftables calls what the transport header begins with. */
-function sourceKey(protocol: Protocol): Tail {
+export function sourceKey(protocol: Protocol): Tail {
 	if (isTransport(protocol)) return { type: "inet_service", read: `${protocol} sport` };
 	if (!isIcmp(protocol)) throw new RangeError("a protocol without ports and types");
 	const name = protocol === icmp ? "icmp" : "icmpv6";

@@ -35,6 +35,8 @@ function drops(boxes: readonly GuardBox[], packet: OraclePacket): boolean {
 					? packet.interface.startsWith(box.interface.name)
 					: packet.interface === box.interface.name)) &&
 			(box.protocol === null || box.protocol === packet.protocol) &&
+			(box.source === null ||
+				(packet.source !== null && box.source.first <= packet.source && packet.source <= box.source.last)) &&
 			(box.ports === null ||
 				box.ports.some(({ first, last }) => first <= packet.port && packet.port <= last)) &&
 			box.addresses.some(({ first, last }) => first <= packet.address && packet.address <= last),
@@ -84,6 +86,7 @@ test("100 000 scattered addresses become few intervals that hold them all, and l
 		interface: "eth0",
 		protocol: "udp",
 		port: 1,
+		source: 1,
 	});
 	for (const address of from.filter((_, i) => i % 997 === 0))
 		expect(drops(boxes, packet(address.replace("/32", "")))).toBe(true);
@@ -101,7 +104,7 @@ test("thousands of ports and interfaces stay within bounds and are all closed", 
 	for (let i = 0; i < 3000; i += 101) {
 		const address = cidr(`10.${i >> 8}.${i & 255}.9/32`).base;
 		const packet = { direction: "ingress", family: 4, interface: "eth0", protocol: "tcp" } as const;
-		expect(drops(boxes, { ...packet, address, port: 1000 + 3 * i })).toBe(true);
+		expect(drops(boxes, { ...packet, address, port: 1000 + 3 * i, source: 1 })).toBe(true);
 	}
 	expect(guardRules(boxes, "ingress").every((text) => text.endsWith(" drop"))).toBe(true);
 });

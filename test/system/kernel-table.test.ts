@@ -2,8 +2,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { Nftables } from "../../ffi/nftables.ts";
 import { KernelTable } from "../../src/apply/kernel-table.ts";
 import { ownershipMarker } from "../../src/apply/transaction.ts";
+import { compileNetwork } from "../../src/compile/network.ts";
 import type { NetworkPlan, NftObject } from "../../src/compile/plan.ts";
 import { listTable } from "../../src/observe/table-listing.ts";
+import { policy, rule } from "../compile/build.ts";
+import { options } from "../compile/options.ts";
 import { command, enterIsolatedNetwork, type IsolatedNetwork } from "./support/isolated.ts";
 
 let network: IsolatedNetwork;
@@ -209,6 +212,25 @@ describe("our table in the kernel", () => {
 		const chain = command("nft", "list", "chain", "inet", "kubearmor", "root_ingress");
 		expect(chain).toContain("udp dport 2000 ip saddr 192.0.2.0/24 drop");
 		expect(chain).not.toContain("\t\tdrop\n");
+	});
+
+	test("the kernel takes the guard of every form of Block", () => {
+		const texts = {
+			ports: ["tcp/22", "udp/1000-2000", "sctp", "udp/53<1900", "udp<1900-2000", "1", "1<8", "58<128", "47"],
+			peers: ["10.0.0.0/8 except 10.1.0.0/16", "2001:db8::/32", "192.0.2.1/32"],
+		};
+		const rules = [
+			rule("Block", texts),
+			rule("Block", { ports: texts.ports, interfaces: ["eth0", "wg*"] }, 1),
+			rule("Block", { interfaces: ["ppp0"] }, 2),
+		];
+		const compiled = compileNetwork([policy("p", ...rules)], options);
+		if (!compiled.ok) throw new Error(compiled.diagnostics[0]?.message);
+		kernel.apply(compiled.plan);
+		command("nft", "flush", "ruleset");
+		expect(kernel.guard(compiled.plan, true)).toEqual({ ok: true, loaded: 0 });
+		const drops = command("nft", "list", "chain", "inet", "kubearmor", "root_ingress").split(" drop\n");
+		expect(drops.length - 1).toBe(compiled.plan.guard?.ingress.length ?? 0);
 	});
 
 	test("a marker that somebody took away is put back, by the table's number or by what else is ours", () => {

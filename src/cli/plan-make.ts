@@ -21,7 +21,7 @@ import { hasError } from "./diagnostics.ts";
 import { planConnections, planSession } from "./plan-connections.ts";
 import { planDevices } from "./plan-devices.ts";
 import type { ChangePlan, PlanResult } from "./plan-model.ts";
-import { readPolicySet } from "./policy-set.ts";
+import { readPolicySet, selectionNote } from "./policy-set.ts";
 import { sysfsRoot } from "./usb-devices.ts";
 
 export interface PlanOptions {
@@ -48,6 +48,7 @@ export function makePlan({ config, directory, sysRoot = sysfsRoot }: PlanOptions
 			directory,
 			against: present.directory,
 			pending: present.pending,
+			unselected: fresh.unselected,
 			diff: diffPolicies(present.set, fresh.set, postureInForce(config.hostDefaultDevicePosture, config)),
 			failsafe: planFailsafe(config.failsafe),
 			connections: network
@@ -79,8 +80,12 @@ function problem(file: string, code: string, message: string, hint: string): Dia
 	return { file, line: 1, column: 1, path: "", severity: "error", code, message, hint };
 }
 
+type New =
+	| (Read & { readonly ok: true; readonly unselected: string | null })
+	| (Read & { readonly ok: false });
+
 /** The new policies must be whole: nothing stands in for a broken one that was never in force. */
-function readNew(directory: string, config: Config): Read {
+function readNew(directory: string, config: Config): New {
 	if (!isDirectory(directory)) {
 		const hint = "name a directory of policies with --policy-dir";
 		return { ok: false, diagnostics: [problem(directory, "not-a-directory", "this is no directory", hint)] };
@@ -95,7 +100,7 @@ function readNew(directory: string, config: Config): Read {
 		...signatureWarnings(directory, config),
 		...interfaceWarnings(directory, set.network, config),
 	];
-	return { ok: true, set, diagnostics: [...diagnostics, ...warnings] };
+	return { ok: true, set, diagnostics: [...diagnostics, ...warnings], unselected: selectionNote(read) };
 }
 
 /** Names of interfaces that cannot match on this host, or not as they are meant. */

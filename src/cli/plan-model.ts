@@ -97,6 +97,8 @@ export interface ChangePlan {
 	readonly against: string;
 	/** Another change waits for its confirmation; `against` is what is confirmed. */
 	readonly pending: boolean;
+	/** How many of the new policies do not select this host, in words; null when all do. */
+	readonly unselected: string | null;
 	readonly diff: PolicyDiff;
 	/** What no policy can refuse, after the change as before it. */
 	readonly failsafe: readonly PlannedFailsafe[];

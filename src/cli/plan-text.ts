@@ -178,8 +178,8 @@ function deviceLines({ devices }: ChangePlan): string[] {
 	return section("USB devices that are plugged in", devices.changes.map(deviceText));
 }
 
-function warnings({ connections, session }: ChangePlan): string[] {
-	const found: string[] = [];
+function warnings({ connections, session, unselected }: ChangePlan): string[] {
+	const found: string[] = unselected === null ? [] : [unselected];
 	if (connections.total > 0) found.push(`${plural(connections.total, "open connection")} would be ended`);
 	if (session === null) return found;
 	const from = `from ${ends(session.client, session.clientPort)}`;
@@ -192,12 +192,24 @@ function warnings({ connections, session }: ChangePlan): string[] {
 
 /** The document of `plan --json`. */
 export function planJson(plan: ChangePlan) {
-	const { directory, against, pending, diff, failsafe, connections, devices, session, diagnostics } = plan;
+	const {
+		directory,
+		against,
+		pending,
+		unselected,
+		diff,
+		failsafe,
+		connections,
+		devices,
+		session,
+		diagnostics,
+	} = plan;
 	return {
 		changes: planChanges(plan),
 		directory,
 		against,
 		pending,
+		unselected,
 		rules: diff.rules.map(changeJson),
 		usbEntries: diff.devices.map(changeJson),
 		defaults: diff.defaults,

@@ -28,6 +28,7 @@ It warns where this SSH session, or the next one like it, would be refused.
     changes      whether anything changes
     directory, against, pending
                  NEW, what it is held against, and whether a change is pending
+    unselected   null, or how many of the policies do not select this host
     rules, usbEntries
                  [{change: added|removed|changed, before, after}], each side
                  null or {policy, direction, index, action, severity, tags,

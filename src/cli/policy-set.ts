@@ -71,6 +71,20 @@ export function readPolicySet(paths: readonly string[], config: Config): PolicyS
 	return { policies, selected, devicePolicies, selectedDevices, diagnostics, unread };
 }
 
+/** "2 of 5 policies do not select this host", or null when all do. */
+export function selectionNote({
+	policies,
+	selected,
+	devicePolicies,
+	selectedDevices,
+}: Selected): string | null {
+	const all = policies.length + devicePolicies.length;
+	const others = all - selected.length - selectedDevices.length;
+	return others === 0 ? null : `${others} of ${all} policies do not select this host`;
+}
+
+type Selected = Pick<PolicySet, "policies" | "selected" | "devicePolicies" | "selectedDevices">;
+
 type ReadFile =
 	| { file: string; text: string; problem: null }
 	| { file: string; text: ""; problem: { code: string; message: string; hint: string } };

@@ -10,7 +10,7 @@ import { type Command, exit, UsageError } from "./command.ts";
 import { hasError, plural, printDiagnostics, sorted } from "./diagnostics.ts";
 import { prettyJson } from "./json.ts";
 import { parseOptions } from "./options.ts";
-import { type PolicySet, readPolicySet } from "./policy-set.ts";
+import { type PolicySet, readPolicySet, selectionNote } from "./policy-set.ts";
 import { readSettings } from "./settings.ts";
 
 const help = `Usage: portward validate PATH... [--json] [--config FILE]
@@ -46,6 +46,8 @@ export const validate: Command = {
 			io.out(prettyJson({ ok, diagnostics: sorted(diagnostics).map(toJson) }));
 		} else {
 			printDiagnostics(diagnostics, io);
+			const note = selectionNote(set);
+			if (note !== null) io.error(`portward: ${note}\n`);
 			const warnings = diagnostics.filter((diagnostic) => diagnostic.severity === "warning").length;
 			const errors = diagnostics.length - warnings;
 			io.out(

@@ -24,7 +24,7 @@ import {
 	splitDocuments,
 	syntaxLimits,
 } from "./syntax.ts";
-import { explainTemplates, findTemplate, unrendered } from "./template.ts";
+import { explainTemplates, findBareTemplate, unrendered } from "./template.ts";
 
 /** Every kind of policy that can be enforced. */
 export type Policy = NetworkPolicy | HostDevicePolicy;
@@ -176,7 +176,7 @@ function brokenDocument(
 	problems: readonly SyntaxProblem[],
 ): ParsedDocument {
 	const base = describeDocument(reader, contents, chunk, index);
-	const template = findTemplate(chunk.source);
+	const template = findBareTemplate(chunk.source);
 	// What stands before the template has nothing to do with it.
 	if (template !== null && problems.every(({ offset }) => offset >= template.line)) {
 		const { message, hint } = unrendered(template.sign);

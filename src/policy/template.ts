@@ -15,6 +15,14 @@ interface Template {
 	readonly sign: string;
 }
 
+/** Quoted text of one line, in which a sign of a template is text like any other to YAML. */
+const quoted = /"[^"\n]*"|'[^'\n]*'/g;
+
+/** The first sign of a template that is not in quotes, so that it can be what YAML stumbles over; null without one. */
+export function findBareTemplate(text: string): Template | null {
+	return findTemplate(text.replace(quoted, (part) => " ".repeat(part.length)));
+}
+
 /** The first sign of a template outside comments; null without one. */
 export function findTemplate(text: string): Template | null {
 	let start = 0;

@@ -4,7 +4,8 @@ import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { NodeSelector } from "../policy/model.ts";
 import { compilePattern } from "../policy/pattern.ts";
 import { hostnamePatternLabels } from "../policy/selector.ts";
-import { quote } from "../policy/suggest.ts";
+import { nearest, quote } from "../policy/suggest.ts";
+import { type NearMiss, nearMiss } from "./near-miss.ts";
 
 /** What the system knows about itself; `arch` as Node and Bun name it (x64, arm64). */
 export interface HostFacts {
@@ -16,7 +17,7 @@ export type Labels = Readonly<Record<string, string>>;
 
 export interface Selection {
 	readonly selected: boolean;
-	/** Warnings about labels that this host does not have; their place is the selector. */
+	/** Warnings about labels that this host does not have, or nearly; their place is the selector. */
 	readonly diagnostics: readonly Diagnostic[];
 }
 
@@ -58,20 +59,35 @@ export function matchSelector(selector: NodeSelector, labels: Labels): Selection
 			const pattern = compilePattern(wanted);
 			selected &&= pattern.ok && pattern.matches(value);
 		} else {
-			selected &&= hostnameLabels.includes(name) ? matchesHostnames(wanted, value) : wanted === value;
+			const hostname = hostnameLabels.includes(name);
+			const matches = hostname ? matchesHostnames : (one: string, other: string) => one === other;
+			if (matches(wanted, value)) continue;
+			selected = false;
+			const miss = nearMiss(wanted, value, hostname, matches);
+			if (miss !== null) diagnostics.push(finding(selector, "selector-near-miss", miss));
 		}
 	}
 	return { selected, diagnostics };
 }
 
 function unknownLabel(selector: NodeSelector, name: string, labels: Labels): Diagnostic {
+	const meant = nearest(name, Object.keys(labels));
+	return finding(selector, "unknown-label", {
+		message: `this host has no label ${quote(name)}, so the policy is not for it`,
+		hint:
+			`${meant === null ? "" : `did you mean ${meant}? Or `}add it to nodeLabels in the configuration, or select by one of: ` +
+			`${Object.keys(labels).join(", ")}; kubernetes.io/hostname: "*" selects every host`,
+	});
+}
+
+function finding(selector: NodeSelector, code: string, { message, hint }: NearMiss): Diagnostic {
 	return {
 		...selector.place,
 		path: "spec.nodeSelector.matchLabels",
 		severity: "warning",
-		code: "unknown-label",
-		message: `this host has no label ${quote(name)}, so the policy is not for it`,
-		hint: `add it to nodeLabels in the configuration, or select one of: ${Object.keys(labels).join(", ")}`,
+		code,
+		message,
+		hint,
 	};
 }
 

@@ -12,6 +12,7 @@ const unchanged: ChangePlan = {
 	directory: "/new",
 	against: "/old",
 	pending: false,
+	unselected: null,
 	diff: { rules: [], devices: [], defaults: { ingress: same, egress: same, device: same } },
 	failsafe: [],
 	connections: { checked: true, reason: "", cut: [], total: 0 },

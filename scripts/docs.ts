@@ -43,6 +43,10 @@ const files: readonly (readonly [string, string])[] = [
 		"/var/lib/portward/serial.json",
 		"The highest serial number of a signed policy directory that was enforced.",
 	],
+	[
+		"/var/lib/portward/serial-reset.json",
+		"That policy reset-serial was used while no daemon ran; the next start alerts it.",
+	],
 	["/var/lib/portward/control.sock", "Where root's commands reach the daemon."],
 	["/var/lib/portward/status.sock", "The whole status, for root, where TCP tells the metrics only."],
 	["/etc/systemd/system/portward.service", "The daemon."],

@@ -72,6 +72,9 @@ export interface PolicySettings {
 	readonly config: Config;
 }
 
+/** `signed`: what was signed before. `unknown`: what was in force before, and nobody can tell whether it was signed. */
+export type SignatureStanding = "signed" | "unknown" | "none";
+
 /** What became of a policy directory that has to be signed. */
 export interface SignatureReport {
 	/** Whether the directory is what a trusted key signed, and no older than what was in force before. */
@@ -82,6 +85,10 @@ export interface SignatureReport {
 	readonly accepted: number | null;
 	/** Why the directory is refused; null when it is not. */
 	readonly problem: string | null;
+	/** What to do about it; "" where nothing is wrong. */
+	readonly remedy: string;
+	/** What stands in for a directory that is refused; null where it is not. */
+	readonly standing: SignatureStanding | null;
 }
 
 export interface Reloaded {

@@ -82,6 +82,7 @@ const request = v.variant("verb", [
 	/** `revoke`: no new link to the status page, but an end to all. */
 	v.strictObject({ verb: v.literal("page"), revoke: v.boolean() }),
 	v.strictObject({ verb: v.literal("reload") }),
+	v.strictObject({ verb: v.literal("reset-serial") }),
 	v.strictObject({
 		verb: v.literal("usb-allow"),
 		port: usbPort,

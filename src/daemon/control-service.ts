@@ -70,6 +70,8 @@ export class ControlService {
 				return this.#verbs["panic-open"](request, peer);
 			case "page":
 				return this.#verbs.page(request, peer);
+			case "reset-serial":
+				return this.#verbs["reset-serial"](request, peer);
 			case "reload":
 				return this.#verbs.reload(request, peer);
 			case "resume":

@@ -35,7 +35,7 @@ export interface StateParts {
 	readonly settings: Pick<SettingsDesk, "state" | "warnings">;
 	readonly signature: Pick<SignatureDesk, "state" | "warnings">;
 	readonly status: Pick<StatusServer, "warnings">;
-	readonly usb: Pick<UsbService, "state">;
+	readonly usb: Pick<UsbService, "state" | "devices">;
 }
 
 export function daemonState(parts: StateParts): DaemonState {
@@ -51,6 +51,9 @@ export function daemonState(parts: StateParts): DaemonState {
 		nodeLabels: reloaded?.nodeLabels ?? config.nodeLabels,
 		enforcers: { network: networkState(enforcer, config, parts.accounts.latest), usb: usb.state },
 		policies: policyStates(reloaded, enforcer, usb.state),
+		usbAllowed: usb
+			.devices()
+			.flatMap(({ port, allowedUntil }) => (allowedUntil === null ? [] : [{ port, until: allowedUntil }])),
 		interfaces: host.interfaces,
 		rules: parts.accounts.latest.rules,
 		drift: parts.drift.count,

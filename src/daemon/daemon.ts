@@ -155,7 +155,12 @@ export class Daemon {
 			warn: (message) => log.warn(message),
 		});
 		this.#settingsDesk = new SettingsDesk(config.stateDir, outlets.sink, this.#identity, log);
-		this.#signature = new SignatureDesk(outlets.sink, this.#identity);
+		this.#signature = new SignatureDesk({
+			sink: outlets.sink,
+			identity: this.#identity,
+			log,
+			stateDirectory: config.stateDir,
+		});
 		this.#panic = new PanicWatch({
 			stateDirectory: config.stateDir,
 			checkPermissions,
@@ -228,6 +233,7 @@ export class Daemon {
 				...panicVerbs(this.#panic, this.#enforcer),
 				...this.#pending.verbs,
 				reload: () => this.#reloadAsked(),
+				"reset-serial": (_, { pid }) => this.#resetSerial(pid),
 			},
 			log,
 		});
@@ -237,6 +243,7 @@ export class Daemon {
 	async run(): Promise<void> {
 		const { config, settings } = this.#options;
 		if (settings !== undefined) this.#settingsDesk.read(settings);
+		this.#signature.start();
 		this.#host.start();
 		this.#panic.start();
 		await this.#pending.changes.start();
@@ -320,6 +327,13 @@ export class Daemon {
 		const { reload } = this.#options;
 		const { config } = this.#settings;
 		return reload?.() ?? this.reload({ config, diagnostics: [], source: null });
+	}
+
+	async #resetSerial(pid: number): Promise<ControlReply> {
+		const reset = this.#signature.reset(`process ${pid} of root`);
+		if (!reset.ok) return reset;
+		const { ok, message } = await this.#reloadAsked();
+		return { ok, message: `${reset.message}; ${message}` };
 	}
 
 	/** The host has another name: other policies may be for it, pending ones included. */

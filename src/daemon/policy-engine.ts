@@ -27,7 +27,7 @@ import { interfaceUses } from "../select/interfaces.ts";
 import { matchSelector, nodeLabels } from "../select/labels.ts";
 import { isPendingState } from "../store/pending-record.ts";
 import { type PolicyDirectory, PolicyDirectoryReader, type PolicyFile } from "../store/policy-directory.ts";
-import type { DocumentReport, OpenConnections, PolicySettings, Reloaded } from "./calls.ts";
+import type { DocumentReport, OpenConnections, PolicySettings, Reloaded, SignatureReport } from "./calls.ts";
 import { Connections } from "./connections.ts";
 import { decideFlow, flowVerdict } from "./flow-verdict.ts";
 import { LastGoodStore } from "./last-good.ts";
@@ -112,10 +112,11 @@ export class PolicyEngine {
 		form: RulesetForm,
 		hostname: string = this.#settings.hostname,
 	): Reloaded {
-		const { directory, signature, warning } = this.#signed.read(config);
+		const { directory, signature: found, warning } = this.#signed.read(config);
 		const files = directory.files.map((file) => this.#parse(file, config));
 		const lastGood = this.#lastGood ?? this.#readLastGood(files);
 		this.#lastGood = lastGood;
+		const signature = withStanding(found, lastGood.length > 0);
 		const resolved = resolveLastGood({ files, directoryVanished: directory.problem !== null, lastGood });
 		const labels = nodeLabels(config.nodeLabels, { hostname, arch: process.arch });
 		const candidates = resolved.enforce.map((entry) => select(entry, labels));
@@ -249,6 +250,12 @@ export class PolicyEngine {
 			hint,
 		};
 	}
+}
+
+/** What was in force before stands in for a directory that is refused, where anything was. */
+function withStanding(signature: SignatureReport | null, anything: boolean): SignatureReport | null {
+	if (signature === null || signature.ok || !anything) return signature;
+	return { ...signature, standing: signature.accepted === null ? "unknown" : "signed" };
 }
 
 function select(entry: EnforcedDocument, labels: Readonly<Record<string, string>>): Candidate {

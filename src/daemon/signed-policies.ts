@@ -39,7 +39,10 @@ export class SignedPolicies {
 		if (problem !== null) {
 			return {
 				directory: { ...directory, files: [], problem, set: null },
-				signature: { ok: false, offered, accepted, problem: problem.message },
+				signature: {
+					...{ ok: false, offered, accepted, problem: problem.message, remedy: problem.hint },
+					standing: "none",
+				},
 				warning: null,
 			};
 		}
@@ -52,7 +55,11 @@ export class SignedPolicies {
 						message: `the record of the newest signed policies is damaged: ${known.problem}`,
 						hint: "an older set than the newest may be taken; see that the policy directory is the newest",
 					};
-		return { directory, signature: { ok: true, offered, accepted, problem: null }, warning };
+		return {
+			directory,
+			signature: { ok: true, offered, accepted, problem: null, remedy: "", standing: null },
+			warning,
+		};
 	}
 
 	/** The set that was read last is in force as a whole. Returns why that could not be recorded, or null. */

@@ -12,6 +12,35 @@ export interface SignatureState {
 	readonly serial: number | null;
 	/** Why it is refused; null when it is not. */
 	readonly problem: string | null;
+	/** What to do about it; "" when nothing is wrong. */
+	readonly remedy: string;
+	/** What stands in while it is refused: policies signed before, ones of which nobody can tell, or none. */
+	readonly standing: "signed" | "unknown" | "none" | null;
+}
+
+/** What is in force while the directory is refused. */
+export function describeStanding(standing: SignatureState["standing"]): string {
+	if (standing === "signed") return "in force is what was signed before";
+	if (standing === "unknown")
+		return "in force is what was before, and nobody can tell whether that was signed";
+	return "nothing of before is known that could stand in; rules that the kernel still holds stay";
+}
+
+/** The alert that the serial was forgotten. `time` is in milliseconds since the epoch. */
+export function serialResetAlert(directory: string, by: string, time: number, host: HostIdentity): Alert {
+	return systemAlert(
+		{
+			time,
+			resource: directory,
+			message: "The serial of signed policies was reset: an older signed set than before would be taken",
+			severity: 8,
+			tags: ["SIGNATURE"],
+			action: "Audit",
+			enforcer: "NetworkPolicyEnforcer",
+			eventData: { By: by },
+		},
+		host,
+	);
 }
 
 /** No samples where no signature is required. */
@@ -37,6 +66,7 @@ export function signatureFamilies(signature: SignatureState | null): Family[] {
 export function signatureAlert(
 	problem: string,
 	directory: string,
+	standing: SignatureState["standing"],
 	serials: Readonly<Record<"Serial" | "Accepted", number | null>>,
 	time: number,
 	host: HostIdentity,
@@ -45,7 +75,7 @@ export function signatureAlert(
 		{
 			time,
 			resource: directory,
-			message: `The policy directory is refused, and what was in force stays: ${problem}`,
+			message: `The policy directory is refused, and ${describeStanding(standing)}: ${problem}`,
 			severity: 9,
 			tags: ["SIGNATURE"],
 			action: "Block",

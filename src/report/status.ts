@@ -141,6 +141,8 @@ export interface DaemonState {
 	readonly nodeLabels: Readonly<Record<string, string>>;
 	readonly enforcers: { readonly network: NetworkEnforcerState; readonly usb: UsbEnforcerState };
 	readonly policies: readonly PolicyState[];
+	/** What root lets in for a time, whatever the policies say. */
+	readonly usbAllowed: readonly UsbAllowance[];
 	/** Interface names that do not match as they are meant. */
 	readonly interfaces: readonly InterfaceState[];
 	/** Every rule in force, as of the last time the counters were read. */
@@ -154,8 +156,17 @@ export interface DaemonState {
 	readonly readiness: Readiness;
 }
 
+/** A device that root lets in for a time. */
+export interface UsbAllowance {
+	readonly port: string;
+	/** RFC 3339. */
+	readonly until: string;
+}
+
 /** One policy as /v1/status shows it. */
 export interface PolicyStatus extends PolicyState {
+	/** Packets by the action of the rules that decided them; an action that no rule has is absent. */
+	readonly decisions: Readonly<Partial<Record<Action, number>>>;
 	readonly packets: number;
 	readonly bytes: number;
 }
@@ -173,6 +184,9 @@ export interface StatusDocument {
 	readonly nodeLabels: Readonly<Record<string, string>>;
 	readonly ready: Readiness;
 	readonly enforcers: DaemonState["enforcers"];
+	/** Packets that no rule matched, where a direction is an allow-list. */
+	readonly unmatched: Readonly<Record<Direction, number>>;
+	readonly usbAllowed: readonly UsbAllowance[];
 	readonly policies: readonly PolicyStatus[];
 	readonly interfaces: readonly InterfaceState[];
 	readonly drift: number;
@@ -195,18 +209,30 @@ export function policyCondition(policy: PolicyState): PolicyCondition {
 	return policy.selected ? "refused" : "not_selected";
 }
 
-/** The sums over each policy's rules, by policy name. */
-function totals(rules: readonly RuleCount[]): Map<string, { packets: number; bytes: number }> {
-	const sums = new Map<string, { packets: number; bytes: number }>();
-	for (const rule of rules) {
-		const sum = sums.get(rule.policy);
-		if (sum === undefined) sums.set(rule.policy, { packets: rule.packets, bytes: rule.bytes });
-		else {
-			sum.packets += rule.packets;
-			sum.bytes += rule.bytes;
-		}
+interface Totals {
+	packets: number;
+	bytes: number;
+	readonly decisions: Partial<Record<Action, number>>;
+}
+
+/** The sums over each policy's rules, by policy name; the posture is nobody's. */
+function totals(rules: readonly RuleCount[]): Map<string, Totals> {
+	const sums = new Map<string, Totals>();
+	for (const { policy, index, action, packets, bytes } of rules) {
+		if (index < 0) continue;
+		const sum = sums.get(policy) ?? { packets: 0, bytes: 0, decisions: {} };
+		sums.set(policy, sum);
+		sum.packets += packets;
+		sum.bytes += bytes;
+		sum.decisions[action] = (sum.decisions[action] ?? 0) + packets;
 	}
 	return sums;
+}
+
+function unmatched(rules: readonly RuleCount[], direction: Direction): number {
+	return rules
+		.filter((rule) => rule.index < 0 && rule.direction === direction)
+		.reduce((sum, { packets }) => sum + packets, 0);
 }
 
 /** Device policies meet no packets, though one may bear a network policy's name. */
@@ -217,7 +243,7 @@ function countsPackets({ enforced, kind }: PolicyState): boolean {
 /** The /v1/status document. A policy that is not in force has counted nothing, whoever else bears its name. */
 export function statusDocument(state: DaemonState): StatusDocument {
 	const sums = totals(state.rules);
-	const none = { packets: 0, bytes: 0 };
+	const none = { packets: 0, bytes: 0, decisions: {} };
 	return {
 		version: state.version,
 		hostname: state.hostname,
@@ -228,6 +254,11 @@ export function statusDocument(state: DaemonState): StatusDocument {
 		nodeLabels: state.nodeLabels,
 		ready: { ready: state.readiness.ready, body: state.readiness.body },
 		enforcers: state.enforcers,
+		unmatched: {
+			ingress: unmatched(state.rules, "ingress"),
+			egress: unmatched(state.rules, "egress"),
+		},
+		usbAllowed: state.usbAllowed,
 		policies: state.policies.map((policy) => ({
 			name: policy.name,
 			kind: policy.kind,

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { distrustDirectory } from "./held-directory.ts";
 import type { Problem, SignedSet } from "./policy-signature.ts";
-import { readState, writeState } from "./state-file.ts";
+import { readState, removeState, writeState } from "./state-file.ts";
 
 export type SerialRead =
 	/** `set` is null before any signed set was in force. `problem`: why an earlier version had to be used, or null. */
@@ -36,7 +36,7 @@ export function checkSerial(set: SignedSet, known: SerialRead): Problem | null {
 		return {
 			code: "unknown-serial",
 			message: `nobody can tell which signed policies are the newest: ${known.message}`,
-			hint: "see that the policy directory is the newest, and remove serial.json and serial.previous.json",
+			hint: "see that the policy directory is the newest, then as root: portward policy reset-serial",
 		};
 	}
 	const accepted = known.set;
@@ -62,6 +62,11 @@ export function raiseSerial(stateDirectory: string, { serial, digest }: SignedSe
 	if (!known.ok) return known.message;
 	if (known.set !== null && known.set.serial > serial) return null;
 	return writeState(serialPath(stateDirectory), { serial, digest });
+}
+
+/** Forgets which serial was in force. Returns an error text, or null. Any set that a trusted key ever signed is taken then. */
+export function forgetSerial(stateDirectory: string): string | null {
+	return removeState(serialPath(stateDirectory));
 }
 
 function isSignedSet(value: unknown): value is SignedSet {

@@ -36,8 +36,13 @@ describe("status", () => {
 		expect(out).toBe(
 			"portward 0.1.0 on vm1: enforced: what is on disk\n" +
 				"network: active\n" +
+				"ingress: allow-list, the rest is dropped (0 packets)\n" +
+				"egress: what no rule matches passes\n" +
+				"posture: block; essentials: always accepted\n" +
 				"failsafe ingress[0] TCP 22 from 192.0.2.0/24: 9 packets\n" +
+				"packets that belong to no flow: 6 ingress, 0 egress\n" +
 				"usb: active\n" +
+				"USB devices come up refused until they are judged\n" +
 				"the daemon itself runs no other program, loads no module, mounts nothing; writes only below /etc/portward, /var/lib/portward\n" +
 				"np1: enforced, Block, 7 packets (/etc/portward/policies/a.yaml:1)\n",
 		);
@@ -54,7 +59,9 @@ describe("status", () => {
 
 	test("says which signed policies are taken, and when they are refused", async () => {
 		const said = async (ok: boolean, serial: number | null) => {
-			const signature = { ok, serial, problem: ok ? null : "why" };
+			const signature = ok
+				? { ok, serial, problem: null, remedy: "", standing: null }
+				: { ok, serial, problem: "why", remedy: "do", standing: "signed" as const };
 			const server = await daemon(sampleSource(() => sampleState({ signature })).source);
 			const address = formatListenAddress(server.address);
 			return (await portward("status", ...noSettings, "--status-address", address)).out;

@@ -20,6 +20,7 @@ function service(stateDirectory: string, over: Partial<ControlVerbs> = {}) {
 		"usb-hand": unasked,
 		"panic-open": () => ({ ok: true, message: "opened" }),
 		resume: () => ({ ok: true, message: "resumed" }),
+		"reset-serial": unasked,
 		reload: () => ({ ok: true, message: "reloaded" }),
 		apply: unasked,
 		confirm: unasked,

@@ -64,11 +64,25 @@ describe("where signatures are required", () => {
 		const running = engine();
 		const reloaded = running.reload(required(), "e", "concatenated");
 		expect(reloaded).toMatchObject({ complete: true, lastGood: false });
-		expect(reloaded.signature).toEqual({ ok: true, offered: 7, accepted: null, problem: null });
+		expect(reloaded.signature).toEqual({
+			ok: true,
+			offered: 7,
+			accepted: null,
+			problem: null,
+			remedy: "",
+			standing: null,
+		});
 		expect(serial()).toBeNull();
 		expect(running.keep()).toBeNull();
 		expect(serial()).toBe(7);
-		expect(enforce(running).signature).toEqual({ ok: true, offered: 7, accepted: 7, problem: null });
+		expect(enforce(running).signature).toEqual({
+			ok: true,
+			offered: 7,
+			accepted: 7,
+			problem: null,
+			remedy: "",
+			standing: null,
+		});
 	});
 
 	test("a directory that was changed is refused as a whole; the last good set stays, also over a restart", () => {

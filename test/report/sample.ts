@@ -138,6 +138,7 @@ export function sampleState(overrides: Partial<DaemonState> = {}): DaemonState {
 			},
 		],
 		rules: [{ policy: "np1", index: 0, direction: "ingress", action: "Block", packets: 7, bytes: 420 }],
+		usbAllowed: [],
 		interfaces: [],
 		drift: 0,
 		confinement: {

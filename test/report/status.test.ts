@@ -75,6 +75,8 @@ test("the document has the documented fields, sums of a policy's rules, and no o
 				allowlistMode: false,
 			},
 		},
+		unmatched: { ingress: 9, egress: 0 },
+		usbAllowed: [],
 		policies: [
 			{
 				name: "np1",
@@ -86,6 +88,7 @@ test("the document has the documented fields, sums of a policy's rules, and no o
 				action: "Block",
 				packets: 5,
 				bytes: 150,
+				decisions: { Block: 5 },
 				diagnostics: [],
 			},
 		],

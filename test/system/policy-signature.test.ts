@@ -1,7 +1,7 @@
 /** policySignature: required with a real daemon and real packets. */
 
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { manifestFile, signatureFile } from "../../src/policy/manifest.ts";
 import { readSerial } from "../../src/store/policy-serial.ts";
@@ -62,7 +62,7 @@ test("what is signed is enforced; what was changed after that is refused as a wh
 	sign();
 	await using daemon = await Daemon.start(lab.guarded, { config }, home);
 	expect(await blocked()).toEqual([80]);
-	expect(await signature(daemon)).toEqual({ ok: true, serial: 1, problem: null });
+	expect(await signature(daemon)).toEqual({ ok: true, serial: 1, problem: null, remedy: "", standing: null });
 	await daemon.after(() => home.put("b.yaml", blocks("b", 81)));
 	expect(await blocked()).toEqual([80]);
 	expect(await signature(daemon)).toMatchObject({
@@ -91,7 +91,7 @@ test("what is signed is enforced; what was changed after that is refused as a wh
 	expect(await blocked()).toEqual([80]);
 	sign();
 	await eventually("the new set", async () => (await blocked()).length === 2);
-	expect(await signature(second)).toEqual({ ok: true, serial: 2, problem: null });
+	expect(await signature(second)).toEqual({ ok: true, serial: 2, problem: null, remedy: "", standing: null });
 	expect((await second.metrics()).get("portward_policy_signature_ok")).toBe(1);
 });
 
@@ -133,6 +133,49 @@ test("a first start with unsigned policies enforces none of them, and opens noth
 	sign();
 	await second.ready();
 	expect(await blocked()).toEqual([80, 81]);
+});
+
+test("all state overwritten: the way out is named, works with and without a daemon, and is alerted", async () => {
+	home.put("a.yaml", blocks("a", 80));
+	sign();
+	const spoil = () => {
+		for (const name of readdirSync(home.state)) {
+			if (name.endsWith(".json")) writeFileSync(join(home.state, name), "overwritten");
+		}
+	};
+	{
+		await using first = await Daemon.start(lab.guarded, { config }, home);
+		await eventually("the serial", () => existsSync(join(home.state, "serial.json")));
+		await first.stop();
+	}
+	spoil();
+	{
+		await using second = Daemon.spawn(lab.guarded, { config }, home);
+		await second.alert("the refusal", ({ Tags }) => Tags === "SIGNATURE");
+		await eventually(
+			"an answer",
+			async () => (await second.get("/readyz").catch(() => null))?.status === 503,
+		);
+		const { out } = portward("status", "--config", home.config);
+		expect(out).toContain("policies: refused; nothing of before is known that could stand in");
+		expect(out).not.toContain("signed before");
+		expect(out).toContain("portward policy reset-serial");
+		// What an earlier daemon left in the kernel stays.
+		expect(await blocked()).toEqual([80]);
+		const reset = portward("policy", "reset-serial", "--config", home.config);
+		expect(reset.error).toContain("also an old one");
+		expect([reset.code, reset.out]).toEqual([0, expect.stringContaining("the serial is reset")]);
+		await second.ready();
+		expect(await signature(second)).toMatchObject({ ok: true, serial: 1 });
+		await second.alert("the reset", ({ Message }) => Message.includes("was reset"));
+		await second.stop();
+	}
+	spoil();
+	const reset = portward("policy", "reset-serial", "--config", home.config);
+	expect([reset.code, reset.out]).toEqual([0, expect.stringContaining("alerts it at its next start")]);
+	await using third = await Daemon.start(lab.guarded, { config }, home);
+	await third.alert("the reset", ({ Message }) => Message.includes("was reset"));
+	expect(await blocked()).toEqual([80]);
 });
 
 test("a directory that is swapped for another signed one is never mixed with it", async () => {
@@ -185,14 +228,14 @@ test("a change that waits for its confirmation must be signed, and counts its se
 	expect(serial()).toBe(1);
 	expect(portward("rollback", "--config", home.config).code).toBe(0);
 	await eventually("the rollback", async () => (await blocked()).join() === "80", slow);
-	expect(await signature(daemon)).toEqual({ ok: true, serial: 1, problem: null });
+	expect(await signature(daemon)).toEqual({ ok: true, serial: 1, problem: null, remedy: "", standing: null });
 	expect(apply()).toMatchObject({ code: 0 });
 	await eventually("the pending set", async () => (await blocked()).join() === "81", slow);
 	expect(portward("confirm", "--config", home.config)).toMatchObject({ code: 0 });
 	await eventually("the serial", () => serial() === 9, slow);
 	expect(existsSync(join(home.policies, manifestFile))).toBe(true);
 	expect(await blocked()).toEqual([81]);
-	expect(await signature(daemon)).toEqual({ ok: true, serial: 9, problem: null });
+	expect(await signature(daemon)).toEqual({ ok: true, serial: 9, problem: null, remedy: "", standing: null });
 }, 120_000);
 
 test("where every change must be confirmed, a serial counts from its confirmation on, and older sets do not even become pending", async () => {

@@ -4,6 +4,7 @@
  * policies appears only in comments, reduced to harmless characters.
  */
 
+import { isPlainInterface } from "../policy/iface.ts";
 import type { Direction, Family } from "../policy/model.ts";
 import { acceptRelated, addEssentials } from "./essentials.ts";
 import { guardBoxes, guardRules } from "./guard.ts";
@@ -24,6 +25,8 @@ export interface RenderOptions {
 	readonly related?: "policy" | "accept";
 	/** What becomes of packets that belong to no flow where a direction has rules; `drop` where it is left out. */
 	readonly invalidPackets?: "drop" | "accept";
+	/** The VRFs of this host: packets within one are loopback. None where it is left out. */
+	readonly vrfs?: readonly string[];
 	/** 1..65535. */
 	readonly nflogGroup: number;
 	/** Packets per second that one rule hands to NFLOG, and the burst before the limit holds. */
@@ -86,6 +89,17 @@ export function renderModel(model: NetworkModel, options: RenderOptions): Render
 function interfaceNames(direction: Direction, form: RulesetForm): readonly string[] {
 	if (direction === "egress") return ["oifname"];
 	return form === "concatenated" ? ["meta sdifname", "iifname"] : ["iifname"];
+}
+
+/**
+ * In a VRF the VRF itself is the loopback interface. What comes in by it and was a member's bears the member's name too.
+ * What goes out passes the hooks twice, by the VRF and then by the member, where it is judged.
+ */
+function withinVrf(direction: Direction, { vrfs = [], form }: RenderOptions): readonly string[] {
+	const names = vrfs.filter(isPlainInterface);
+	if (direction === "egress") return names.map((name) => `oifname "${name}" accept`);
+	if (form !== "concatenated") return [];
+	return names.map((name) => `iifname "${name}" meta sdifname "${name}" accept`);
 }
 
 /** Whether any rule of a direction looks at the interface. */
@@ -190,7 +204,8 @@ function renderDirection(
 		}
 		return store.add("chain", [...rules, sequence(program.others, family)]);
 	};
-	return store.add("chain", [`meta nfproto ipv4 goto ${root(4)}`, `goto ${root(6)}`]);
+	const families = [`meta nfproto ipv4 goto ${root(4)}`, `goto ${root(6)}`];
+	return store.add("chain", [...withinVrf(direction, options), ...families]);
 }
 
 /** The chain of the table's stable part that drops what belongs to ended connections; empty while there are none. */

@@ -2,17 +2,12 @@
 
 import { forwarding, hostFacts } from "../observe/host.ts";
 import { HostWatch } from "../observe/host-watch.ts";
-import { readLinks } from "../observe/links.ts";
+import { type Link, type LinksResult, readLinks, vrfNames } from "../observe/links.ts";
 import type { AlertSink } from "../report/alert-sink.ts";
 import type { Logger } from "../report/log.ts";
 import type { HostIdentity } from "../report/network-alert.ts";
 import { hostNameAlert } from "../report/system-alert.ts";
-import {
-	type HostLink,
-	type InterfaceFinding,
-	type InterfaceUse,
-	interfaceFindings,
-} from "../select/interfaces.ts";
+import { type InterfaceFinding, type InterfaceUse, interfaceFindings } from "../select/interfaces.ts";
 import { forwardingWarnings } from "./network-state.ts";
 
 /** Who reports, in alerts: the name follows the kernel's. */
@@ -37,7 +32,7 @@ export class HostDesk {
 	readonly #options: HostDeskOptions;
 	readonly #watch: HostWatch;
 	#forwarding: readonly string[] = [];
-	#links: readonly HostLink[] | null = null;
+	#links: readonly Link[] | null = null;
 	#findings: readonly InterfaceFinding[] = [];
 
 	constructor(options: HostDeskOptions) {
@@ -95,8 +90,13 @@ export class HostDesk {
 			this.#options.log.info("this host no longer forwards packets");
 		const read = readLinks();
 		// Nothing is said about names while nobody knows the links.
-		if (read.ok) this.#links = read.links;
-		else this.#options.log.warn("the interfaces cannot be read", { reason: read.error });
+		if (read.ok) {
+			const vrfs = (links: LinksResult) => JSON.stringify(vrfNames(links));
+			// The rules know by name what is loopback in a VRF. The first ruleset has those of before.
+			const changed = this.#links !== null && vrfs({ ok: true, links: this.#links }) !== vrfs(read);
+			this.#links = read.links;
+			if (changed) this.#options.reselect();
+		} else this.#options.log.warn("the interfaces cannot be read", { reason: read.error });
 		this.#judge();
 	}
 

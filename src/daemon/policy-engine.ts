@@ -12,6 +12,7 @@ import type { NetworkModel } from "../compile/program.ts";
 import { lintDeviceSet } from "../compile/usb-lint.ts";
 import { DeviceRuleset, selectEntries } from "../compile/usb-ruleset.ts";
 import type { Config } from "../config/model.ts";
+import { vrfNames } from "../observe/links.ts";
 import {
 	type DiskFile,
 	type EnforcedDocument,
@@ -36,7 +37,7 @@ import { SignedPolicies } from "./signed-policies.ts";
 /** Alerts of one rule a second, and at once, before the kernel suppresses the rest. */
 const logLimit = { rate: 500, burst: 1000 };
 
-/** The compiler's options that follow from the settings. */
+/** The compiler's options that follow from the settings, and from the VRFs that this host has now. */
 export function compileOptions(config: Config, epoch: string, form: RulesetForm): CompileOptions {
 	return {
 		epoch,
@@ -47,6 +48,7 @@ export function compileOptions(config: Config, epoch: string, form: RulesetForm)
 		allowlistScope: config.allowlistScope,
 		essentials: config.essentials,
 		related: config.related,
+		vrfs: vrfNames(),
 		invalidPackets: config.enforcement === "audit" ? "accept" : config.invalidPackets,
 		failsafe: config.failsafe,
 		nflogGroup: config.nflogGroup,

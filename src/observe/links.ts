@@ -107,3 +107,9 @@ function resolve(found: readonly RawLink[]): Link[] {
 		};
 	});
 }
+
+/** The VRFs among the links, in alphabetical order; none where the links cannot be read. */
+export function vrfNames(read: LinksResult = readLinks()): string[] {
+	const links = read.ok ? read.links : [];
+	return links.flatMap(({ name, kind }) => (kind === "vrf" ? [name] : [])).sort();
+}

@@ -1,0 +1,106 @@
+/** VRFs, which the guest's kernel has: their members' names match, and a host is its own loopback in one. */
+
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { Glob } from "bun";
+import { block, policy } from "../system/support/case.ts";
+import { Vm } from "./lab/vm.ts";
+
+setDefaultTimeout(120_000);
+
+const repository = new URL("../../", import.meta.url).pathname;
+
+let vm: Vm;
+
+beforeAll(async () => {
+	const modules = new Glob(".cache/vm/kernel/tree/lib/modules/*/kernel/drivers/net/vrf.ko");
+	const [module] = [...modules.scanSync({ cwd: repository, absolute: true, dot: true })];
+	if (module === undefined) throw new Error("no vrf.ko below .cache/vm: run scripts/setup-vm.sh");
+	const files = { "vrf.ko": module, portward: `${repository}dist/portward` };
+	vm = await Vm.boot({ flavour: "fast", files });
+	// The peer is another network namespace; the host's only way to it leads through the VRF.
+	await vm.sh(`
+		set -e
+		modprobe veth
+		insmod /host/vrf.ko
+		unshare -n sleep 100000 > /dev/null 2>&1 &
+		echo $! > /tmp/peer
+		sleep 0.2
+		ip link add blue type vrf table 10
+		ip link set blue up
+		ip link add eth1 type veth
+		ip link set veth0 name p1
+		ip link set p1 netns $(cat /tmp/peer)
+		ip link set eth1 master blue
+		ip addr add 10.0.1.1/24 dev eth1
+		ip addr add fd01::1/64 dev eth1
+		ip link set eth1 up
+		nsenter -t $(cat /tmp/peer) -n sh -c '
+			ip addr add 10.0.1.2/24 dev p1
+			ip addr add fd01::2/64 dev p1
+			ip link set p1 up'
+		mkdir -p /tmp/policies
+		cp /host/portward /tmp/portward
+		echo 'policyDir: /tmp/policies' > /tmp/config.yaml`);
+	// Duplicate address detection and the neighbours' first words take a moment.
+	await vm.waitFor("ping -c1 -W1 -I blue fd01::2 && ping -c1 -W1 -I blue 10.0.1.2");
+}, 400_000);
+afterAll(async () => {
+	await vm?.stop();
+});
+
+/** Loads what `render` prints for one policy. */
+async function enforce(spec: Readonly<Record<string, unknown>>): Promise<void> {
+	await vm.put("/tmp/policies/p.yaml", Buffer.from(policy("p", spec)));
+	await vm.sh(`
+		nft delete table inet kubearmor 2> /dev/null
+		/tmp/portward render --config /tmp/config.yaml > /tmp/table.nft && nft -f /tmp/table.nft`);
+}
+
+async function pings(command: string): Promise<boolean> {
+	return (await vm.run(`${command} > /dev/null 2>&1`)).code === 0;
+}
+
+/** Who reaches whom, in both families. */
+async function reached(): Promise<string[]> {
+	const ways = {
+		"in 4": "nsenter -t $(cat /tmp/peer) -n ping -c1 -W1 10.0.1.1",
+		"in 6": "nsenter -t $(cat /tmp/peer) -n ping -c1 -W1 fd01::1",
+		"out 4": "ping -c1 -W1 -I blue 10.0.1.2",
+		"out 6": "ping -c1 -W1 -I blue fd01::2",
+		"own 4": "ping -c1 -W1 -I blue 10.0.1.1",
+		"own 6": "ping -c1 -W1 -I blue fd01::1",
+	};
+	const found: string[] = [];
+	for (const [name, command] of Object.entries(ways)) if (await pings(command)) found.push(name);
+	return found;
+}
+
+const everything = ["in 4", "in 6", "out 4", "out 6", "own 4", "own 6"];
+const own = ["own 4", "own 6"];
+const nobody = { from: [block("192.0.2.1/32")] };
+const noOne = { to: [block("192.0.2.1/32")] };
+
+test("a member's name matches what comes and goes by it", async () => {
+	await enforce({ action: "Allow", ingress: [{ iface: ["eth1"] }], egress: [{ iface: ["eth1"] }] });
+	expect(await reached()).toEqual(everything);
+	await enforce({ action: "Allow", ingress: [{ iface: ["eth9"] }], egress: [{ iface: ["eth9"] }] });
+	expect(await reached()).toEqual(own);
+	await enforce({ action: "Block", ingress: [{ iface: ["eth1"] }] });
+	expect(await reached()).toEqual(["out 4", "out 6", ...own]);
+	await enforce({ action: "Block", egress: [{ iface: ["eth1"] }] });
+	expect(await reached()).toEqual(["in 4", "in 6", ...own]);
+});
+
+test("the VRF's own name matches what comes by any member", async () => {
+	await enforce({ action: "Block", ingress: [{ iface: ["blue"] }] });
+	expect(await reached()).toEqual(["out 4", "out 6", ...own]);
+});
+
+test("without interfaces the host is its own loopback in a VRF, and its packets are counted once", async () => {
+	await enforce({ action: "Allow", ingress: [nobody], egress: [noOne] });
+	expect(await reached()).toEqual(own);
+	await enforce({ action: "Audit", egress: [{ to: [block("10.0.1.0/24")] }] });
+	expect(await reached()).toEqual(everything);
+	const counters = await vm.sh("nft list counters table inet kubearmor");
+	expect(counters.match(/counter c_\w+ \{\s+packets (\d+)/)?.[1]).toBe("1");
+});

@@ -4,7 +4,6 @@
  * policies appears only in comments, reduced to harmless characters.
  */
 
-import { isPlainInterface } from "../policy/iface.ts";
 import type { Direction, Family } from "../policy/model.ts";
 import { acceptRelated, addEssentials } from "./essentials.ts";
 import { guardBoxes, guardRules } from "./guard.ts";
@@ -13,6 +12,7 @@ import { ObjectStore } from "./objects.ts";
 import type { CompiledRule, NetworkPlan, RulesetForm } from "./plan.ts";
 import type { DirectionProgram, NetworkModel, Sequences } from "./program.ts";
 import type { Step } from "./table.ts";
+import { withinVrfs } from "./vrf.ts";
 
 export interface RenderOptions {
 	/** [a-z0-9]{1,16}; part of every name but those of counters. */
@@ -89,17 +89,6 @@ export function renderModel(model: NetworkModel, options: RenderOptions): Render
 function interfaceNames(direction: Direction, form: RulesetForm): readonly string[] {
 	if (direction === "egress") return ["oifname"];
 	return form === "concatenated" ? ["meta sdifname", "iifname"] : ["iifname"];
-}
-
-/**
- * In a VRF the VRF itself is the loopback interface. What comes in by it and was a member's bears the member's name too.
- * What goes out passes the hooks twice, by the VRF and then by the member, where it is judged.
- */
-function withinVrf(direction: Direction, { vrfs = [], form }: RenderOptions): readonly string[] {
-	const names = vrfs.filter(isPlainInterface);
-	if (direction === "egress") return names.map((name) => `oifname "${name}" accept`);
-	if (form !== "concatenated") return [];
-	return names.map((name) => `iifname "${name}" meta sdifname "${name}" accept`);
 }
 
 /** Whether any rule of a direction looks at the interface. */
@@ -205,7 +194,7 @@ function renderDirection(
 		return store.add("chain", [...rules, sequence(program.others, family)]);
 	};
 	const families = [`meta nfproto ipv4 goto ${root(4)}`, `goto ${root(6)}`];
-	return store.add("chain", [...withinVrf(direction, options), ...families]);
+	return store.add("chain", [...withinVrfs(store, direction, options), ...families]);
 }
 
 /** The chain of the table's stable part that drops what belongs to ended connections; empty while there are none. */

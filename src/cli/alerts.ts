@@ -1,6 +1,8 @@
 import * as v from "valibot";
 import { suggest } from "../policy/suggest.ts";
 import { escapeForTerminal, escapeJson } from "../report/terminal.ts";
+import { explainCommand } from "./alert-command.ts";
+import { alertHistory, joinAlerts } from "./alert-history.ts";
 import { ask, errorText, parseJson, type Reply } from "./client.ts";
 import { type Command, exit, type Io, UsageError } from "./command.ts";
 import { parseOnlyOptions } from "./options.ts";
@@ -10,7 +12,8 @@ const help = `Usage: portward alerts [--json] [--limit N] [--policy NAME] [--act
        portward alerts --follow [--json] [--policy NAME] [--action ACTION]
        either with [--config FILE] [--status-address ADDRESS]
 
-Prints the alerts that the daemon remembers, oldest first.
+Prints the alerts that the daemon remembers, and those of before from its
+alerts.file, oldest first, each with the command that explains it.
 
   --follow                  print new alerts as they come, until interrupted
   --json                    one JSON object a line, as the daemon wrote it
@@ -25,6 +28,9 @@ const mismatch = "what answers there sent no alerts; is it portward, and of this
 
 const actions: readonly string[] = ["Allow", "Audit", "Block"];
 
+/** Alerts that are printed where no limit is given; the daemon's own default. */
+const defaultLimit = 1000;
+
 /** Characters of one event; an alert is far smaller. */
 const maxEventLength = 1024 * 1024;
 
@@ -35,6 +41,8 @@ const alertShape = v.looseObject({
 	Resource: v.string(),
 	Data: v.string(),
 	Message: v.string(),
+	Operation: v.optional(v.string()),
+	EventData: v.optional(v.record(v.string(), v.string())),
 });
 
 export const alerts: Command = {
@@ -65,13 +73,22 @@ export const alerts: Command = {
 		if (values.policy !== undefined) filter.set("policy", values.policy);
 		if (action !== undefined) filter.set("action", action);
 		const print = printer(io, values.json === true);
-		const asked = (path: string) => ask(config, values["status-address"] !== undefined, path, io.signal);
-		if (!values.follow) {
-			const query = new URLSearchParams(filter);
-			if (values.limit !== undefined) query.set("limit", values.limit);
-			return list(asked, `/v1/alerts?${query}`, print, io);
+		const named = values["status-address"] !== undefined;
+		if (values.follow) {
+			const path = `/v1/alerts/stream?${filter}`;
+			return follow(() => ask(config, named, path, io.signal, true), print, io);
 		}
-		return follow(asked, `/v1/alerts/stream?${filter}`, print, io);
+		const query = new URLSearchParams(filter);
+		if (values.limit !== undefined) query.set("limit", values.limit);
+		const limit = Number(values.limit ?? defaultLimit);
+		// Whoever names an address may mean another daemon than that of these settings.
+		const history = named ? null : alertHistory(config.alerts, { policy: values.policy, action, limit });
+		return list(
+			() => ask(config, named, `/v1/alerts?${query}`, io.signal),
+			{ history, limit, quiet: named },
+			print,
+			io,
+		);
 	},
 };
 
@@ -86,26 +103,47 @@ function printer(io: Io, json: boolean): (alert: unknown) => void {
 		const { UpdatedTime, Action, Resource, PolicyName, Data, Message } = parsed.output;
 		const message = Message === "" ? "" : ` (${Message})`;
 		io.out(`${escapeForTerminal(`${UpdatedTime} ${Action} ${Resource} ${PolicyName} ${Data}${message}`)}\n`);
+		const command = explainCommand(parsed.output);
+		if (command !== null) io.out(`    ${escapeForTerminal(command)}\n`);
 	};
 }
 
-type Asked = (path: string) => Promise<Reply>;
+type Asked = () => Promise<Reply>;
 
-async function list(asked: Asked, path: string, print: (alert: unknown) => void, io: Io): Promise<number> {
-	const reply = await asked(path);
-	if (!reply.ok) return fail(io, reply.message);
+interface Past {
+	/** Alerts in the daemon's file, oldest first; null where there is none that may be read. */
+	readonly history: readonly unknown[] | null;
+	readonly limit: number;
+	/** Nothing is said of where older ones may be. */
+	readonly quiet: boolean;
+}
+
+async function list(asked: Asked, past: Past, print: (alert: unknown) => void, io: Io): Promise<number> {
+	const { history, limit, quiet } = past;
+	const reply = await asked();
+	if (!reply.ok) {
+		if (reply.absent !== true || history === null) return fail(io, reply.message);
+		io.error(`portward: ${escapeForTerminal(reply.message)}\nportward: these are the alerts in its file\n`);
+		for (const alert of history) print(alert);
+		return exit.ok;
+	}
 	const parsed = v.safeParse(
 		v.object({ alerts: v.array(v.unknown()) }),
 		parseJson(await reply.response.text()),
 	);
 	if (!parsed.success) return fail(io, mismatch);
-	for (const alert of parsed.output.alerts.toReversed()) print(alert);
+	const remembered = parsed.output.alerts.toReversed();
+	for (const alert of joinAlerts(history ?? [], remembered).slice(-limit)) print(alert);
+	if (!quiet && history === null && remembered.length < limit) io.error(elsewhere);
 	return exit.ok;
 }
 
+const elsewhere =
+	"portward: the daemon remembers none of before its start; under systemd journalctl -u portward has them, and with alerts.file this command shows them too\n";
+
 /** Reads the server-sent events (WHATWG HTML, section 9.2) until the operator ends; that the daemon did is a failure. */
-async function follow(asked: Asked, path: string, print: (alert: unknown) => void, io: Io): Promise<number> {
-	const reply = await asked(path);
+async function follow(asked: Asked, print: (alert: unknown) => void, io: Io): Promise<number> {
+	const reply = await asked();
 	if (!reply.ok) return fail(io, reply.message);
 	const { body, headers } = reply.response;
 	if (!body || !headers.get("content-type")?.startsWith("text/event-stream")) return fail(io, mismatch);

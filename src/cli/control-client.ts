@@ -8,7 +8,7 @@ import {
 	patienceMs,
 	performMsOf,
 } from "../daemon/control-protocol.ts";
-import { errorText } from "./client.ts";
+import { connectionError } from "./reach.ts";
 
 /** Milliseconds for the way there and back, beside the daemon's own bounds. */
 const wayMs = patienceMs + 5000;
@@ -70,7 +70,7 @@ export async function ask(path: string, request: ControlRequest, milliseconds: n
 			}
 			return {
 				answered: false,
-				message: `no daemon answers at ${path} (${errorText(error)}); is portward running, and are you root?`,
+				message: `no daemon answers at ${path} (${connectionError(error)}); is portward running, and are you root?`,
 			};
 		}
 	}

@@ -1,4 +1,4 @@
-import { type Explanation, explain as explainPacket } from "../compile/explain.ts";
+import { allowBehind, type Explanation, explain as explainPacket } from "../compile/explain.ts";
 import { compileNetwork } from "../compile/network.ts";
 import type { CompiledRule } from "../compile/plan.ts";
 import { compileOptions } from "../daemon/policy-engine.ts";
@@ -70,7 +70,11 @@ export const explain: Command = {
 			io.error(`portward: ${others} of ${all} policies do not select this host and are left out\n`);
 		}
 		const explanation = explainPacket(compiled.model, packet);
-		io.out(values.json ? prettyJson(toJson(explanation)) : describe(explanation));
+		io.out(
+			values.json
+				? prettyJson(toJson(explanation))
+				: describe(explanation, allowBehind(compiled.model, explanation.rule)),
+		);
 		return errors.length > 0 ? exit.failure : exit.ok;
 	},
 };
@@ -107,9 +111,12 @@ function name(rule: CompiledRule): string {
 	return `${rule.policy} ${rule.direction}[${rule.index}] (${rule.place.file}:${rule.place.line})`;
 }
 
-function describe({ action, rule, overridden }: Explanation): string {
+function describe({ action, rule, overridden }: Explanation, allow: CompiledRule | null): string {
 	const by = rule === null ? "no rule matches, and no Allow makes this direction an allow-list" : name(rule);
 	const lines = [`${action}: ${by}`];
+	const direction = rule?.direction ?? "this direction";
+	if (allow !== null)
+		lines.push(`  no rule matches, and Allow ${name(allow)} makes ${direction} an allow-list`);
 	if (rule?.wouldBe !== undefined)
 		lines.push(`  ${rule.wouldBe} once it is enforced; the settings say enforcement: audit`);
 	for (const item of overridden) {

@@ -30,6 +30,17 @@ function matches(atom: Atom, packet: Packet): boolean {
 }
 
 /**
+ * The Allow that makes a direction an allow-list, where `rule` is the posture that this brings about: the first of
+ * the direction itself, else of the other; null for every other rule.
+ */
+export function allowBehind(model: NetworkModel, rule: CompiledRule | null): CompiledRule | null {
+	if (rule === null || rule.index >= 0) return null;
+	const directions =
+		rule.direction === "ingress" ? [model.ingress, model.egress] : [model.egress, model.ingress];
+	return directions.flatMap(({ rules }) => rules).find(({ action }) => action === "Allow") ?? null;
+}
+
+/**
  * The verdict of the compiled model with the precedence that led to it.
  *
  * @throws Error when precedence and the compiled model disagree, which is a bug of the compiler.

@@ -83,7 +83,9 @@ describe("verdicts", () => {
 			rule: null,
 			file: null,
 		});
-		expect(await told(files, ...packet)).toBe(`${action}: DefaultPosture\n`);
+		expect(await told(files, ...packet)).toBe(
+			`${action}: DefaultPosture\n  no rule matches, and Allow a ingress[0] (${join(files.path, "a.yaml")}:1) makes ingress an allow-list\n`,
+		);
 		expect(await ask(files, "ingress", "tcp", "192.0.2.1", "80")).toMatchObject({
 			action: "Allow",
 			policy: "a",
@@ -95,6 +97,9 @@ describe("verdicts", () => {
 		const allow = policy("a", { action: "Allow", ingress: [{ from: [block("192.0.2.0/24")] }] });
 		using files = directory({ "a.yaml": allow }, { allowlistScope: "host" });
 		expect(await ask(files, "egress", "tcp", "192.0.2.1", "80")).toMatchObject({ policy: "DefaultPosture" });
+		expect(await told(files, "egress", "tcp", "192.0.2.1", "80")).toContain(
+			`Allow a ingress[0] (${join(files.path, "a.yaml")}:1) makes egress an allow-list`,
+		);
 	});
 
 	test("the rule that decides comes with its file and line", async () => {

@@ -8,6 +8,8 @@ import {
 	MSG_DONTWAIT,
 	MSG_TRUNC,
 	NETLINK_ADD_MEMBERSHIP,
+	NETLINK_CAP_ACK,
+	NETLINK_GET_STRICT_CHK,
 	SO_RCVBUF,
 	SO_RCVBUFFORCE,
 	SOCK_CLOEXEC,
@@ -30,6 +32,8 @@ export interface NetlinkOptions {
 	readonly groups?: readonly number[];
 	/** Bytes to ask for with SO_RCVBUFFORCE; the kernel doubles the number for its own overhead. */
 	readonly receiveBuffer?: number;
+	/** Ask the kernel to take a dump's header as a filter; one older than 4.20 gives everything. */
+	readonly strict?: boolean;
 }
 
 export type Received =
@@ -77,6 +81,9 @@ export class NetlinkSocket {
 			const forced = libc.setIntegerOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, options.receiveBuffer);
 			if (!forced.ok) libc.setIntegerOption(fd, SOL_SOCKET, SO_RCVBUF, options.receiveBuffer);
 		}
+		// Acknowledgements of batches need not repeat the requests. Kernels without either option do without.
+		libc.setIntegerOption(fd, SOL_NETLINK, NETLINK_CAP_ACK, 1);
+		if (options.strict === true) libc.setIntegerOption(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
 		const bound = libc.bind(fd, netlinkAddress(0));
 		if (!bound.ok) return fail(bound.error);
 		for (const group of options.groups ?? []) {

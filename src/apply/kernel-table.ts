@@ -16,10 +16,11 @@ import {
 	presentBases,
 	rootOf,
 } from "./base-chains.ts";
+import { type MutedPort, replaceMuted } from "./muted-ports.ts";
 import { openBaseChains } from "./open-table.ts";
+import { type CutFlow, replaceRefused } from "./refused-flows.ts";
 import {
 	addMarker,
-	type CutFlow,
 	collectGarbage,
 	type GuardedPlan,
 	guard,
@@ -29,7 +30,6 @@ import {
 	load,
 	ownershipMarker,
 	probeConcatenation,
-	replaceCuts,
 	skeleton,
 	swap,
 	type TableListing,
@@ -89,6 +89,7 @@ export class KernelTable {
 	readonly #list: ListTable;
 	readonly #table: string;
 	readonly #adopt: AdoptConnections;
+	#anew = false;
 	/** The kernel's number of the table that was ours when we looked last; no other table of the name gets it. */
 	#handle: number | null = null;
 	/** Names that we loaded and still trust; null when the kernel may hold anything. */
@@ -101,6 +102,11 @@ export class KernelTable {
 		this.#list = list;
 		this.#table = table;
 		this.#adopt = adopt;
+	}
+
+	/** Whether the last guard found no table, or had to make it anew, so that its counters began at zero. */
+	get anew(): boolean {
+		return this.#anew;
 	}
 
 	/** Which form of ruleset this kernel and library take. */
@@ -154,6 +160,7 @@ export class KernelTable {
 		if (inspected.state === "foreign") return this.#foreign();
 		const only = this.#only(inspected.state) + dropBases(this.#table, inspected.misplaced);
 		const inForce = inspected.state === "ours" && !lostRules ? this.#inForce : null;
+		this.#anew = inspected.state === "absent";
 		if (inForce !== null) {
 			const led = swap(this.#table, inForce) + assertBaseChains(this.#table, baseNames(inForce.egressHook));
 			if (this.#runner.run(only + led).ok) return { ok: true, loaded: 0 };
@@ -164,6 +171,7 @@ export class KernelTable {
 		// Something of ours was replaced by another thing of its name, which only goes with the table.
 		const anew = `delete table inet ${this.#table}\n${ifAbsent(this.#table)}${guard(this.#table, plan)}`;
 		const remade = this.#runner.run(ifOurs(this.#table) + anew);
+		this.#anew = remade.ok;
 		return remade.ok ? { ok: true, loaded: 0 } : this.#refused(result.error);
 	}
 
@@ -247,10 +255,20 @@ export class KernelTable {
 		return this.apply(plan);
 	}
 
-	/** Replaces the set of ended flows. */
-	cut(flows: readonly CutFlow[]): { ok: true } | { ok: false; error: string } {
-		const result = this.#runner.run(ifOurs(this.#table) + replaceCuts(this.#table, flows));
-		return result.ok ? { ok: true } : { ok: false, error: result.error };
+	/**
+	 * Replaces the ended flows and the ports that must not speak first. Where the kernel cannot take the ports, the
+	 * flows are refused all the same.
+	 */
+	cut(
+		flows: readonly CutFlow[],
+		muted: readonly MutedPort[] = [],
+	): { ok: true } | { ok: false; error: string } {
+		const refuse = ifOurs(this.#table) + replaceRefused(this.#table, flows);
+		const whole = this.#runner.run(refuse + replaceMuted(this.#table, muted));
+		if (whole.ok) return { ok: true };
+		const result = this.#runner.run(refuse);
+		if (!result.ok) return { ok: false, error: result.error };
+		return muted.length === 0 ? { ok: true } : { ok: false, error: whole.error };
 	}
 
 	/** Removes our table; true when there was one. */
@@ -304,7 +322,11 @@ export class KernelTable {
 		const names = new Set(plan.objects.map((object) => object.name));
 		this.#known = names;
 		this.#inForce = { roots: plan.roots, egressHook: plan.egressHook };
-		return { ok: true, loaded: missing.length, ...(unadopted === "" ? {} : { unadopted }) };
+		return {
+			ok: true,
+			loaded: missing.length,
+			...(unadopted === "" ? {} : { unadopted }),
+		};
 	}
 
 	/**

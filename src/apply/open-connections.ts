@@ -5,7 +5,7 @@
  */
 
 import type { Direction, Family } from "../policy/model.ts";
-import type { CutFlow } from "./transaction.ts";
+import type { CutFlow } from "./refused-flows.ts";
 
 /** A connection-tracking entry: the tuple of its first packet, and of the replies after address translation. */
 export interface TrackedFlow {
@@ -26,10 +26,12 @@ export interface Tuple {
 	readonly destinationPort: number;
 }
 
-/** The flow as the chain of its direction saw its first packet. */
+/** A flow in one role, as the chain of that direction sees a packet that opens it. */
 export interface JudgedFlow {
 	readonly direction: Direction;
 	readonly family: Family;
+	/** This host's address in it; "" when it is not known. */
+	readonly local: string;
 	readonly remote: string;
 	readonly protocol: number;
 	/** Of ICMP and ICMPv6 alone: the type of the first packet. */
@@ -39,66 +41,55 @@ export interface JudgedFlow {
 	readonly cut: CutFlow;
 }
 
-/** `all`: blocked on every interface. `some`: on some, so its next packet must be judged again. */
-export type Blocked = "all" | "some" | "none";
-
 /**
- * The direction and remote end of a flow; null for loopback and forwarded
- * ones, which no policy speaks of. Input chains see addresses after destination
- * translation and before source translation; output chains after both.
+ * The direction and remote end of a flow as its entry has them; null for loopback and forwarded ones, which no
+ * policy speaks of. Input chains see addresses after destination translation and before source translation; output
+ * chains after both.
  */
 export function judgeable(flow: TrackedFlow, isLocal: (address: string) => boolean): JudgedFlow | null {
-	const { original, reply, family, protocol, icmpType = null } = flow;
-	const outgoing = isLocal(original.source);
-	const incoming = isLocal(reply.source);
-	if (outgoing === incoming) return null;
+	const outgoing = isLocal(flow.original.source);
+	const incoming = isLocal(flow.reply.source);
+	return outgoing === incoming ? null : asEntry(flow, outgoing ? "egress" : "ingress");
+}
+
+/** The flow in the direction of its entry's first packet. */
+export function asEntry(
+	{ original, reply, family, protocol, icmpType }: TrackedFlow,
+	direction: Direction,
+): JudgedFlow {
+	const outgoing = direction === "egress";
 	const remote = outgoing ? reply.source : original.source;
 	const remotePort = outgoing ? reply.sourcePort : original.sourcePort;
 	const localPort = outgoing ? original.sourcePort : reply.sourcePort;
 	return {
-		direction: outgoing ? "egress" : "ingress",
+		direction,
 		family,
+		local: outgoing ? original.source : reply.source,
 		remote,
 		protocol,
-		...(icmpType === null ? {} : { icmpType }),
+		...(icmpType === undefined ? {} : { icmpType }),
 		destinationPort: reply.sourcePort,
 		cut: { family, remote, protocol, remotePort, localPort },
 	};
 }
 
+/** The same flow in one role: to this host's port, or to the other end's. */
+export function inRole(flow: JudgedFlow, direction: Direction): JudgedFlow {
+	const { localPort, remotePort } = flow.cut;
+	return { ...flow, direction, destinationPort: direction === "ingress" ? localPort : remotePort };
+}
+
 /** What a refused tuple may stand for: the kernel's set does not say which side opened the flow. */
 export function possibleFlows(cut: CutFlow): readonly JudgedFlow[] {
-	const { family, remote, protocol, remotePort, localPort } = cut;
-	const flow = { family, remote, protocol, cut };
-	return [
-		{ ...flow, direction: "ingress", destinationPort: localPort },
-		{ ...flow, direction: "egress", destinationPort: remotePort },
-	];
-}
-
-/** What becomes of the open flows. */
-export interface Verdicts<F extends TrackedFlow> {
-	/** Entries to delete. */
-	readonly ended: readonly F[];
-	/** Of these, those whose tuple is to be refused in both directions; a reply must not open the flow anew. */
-	readonly refused: readonly JudgedFlow[];
-}
-
-/** Asks `blocked` about every flow. */
-export function judgeFlows<F extends TrackedFlow>(
-	flows: Iterable<F>,
-	isLocal: (address: string) => boolean,
-	blocked: (judged: JudgedFlow, flow: F) => Blocked,
-): Verdicts<F> {
-	const ended: F[] = [];
-	const refused: JudgedFlow[] = [];
-	for (const flow of flows) {
-		const judged = judgeable(flow, isLocal);
-		if (!judged) continue;
-		const verdict = blocked(judged, flow);
-		if (verdict === "none") continue;
-		ended.push(flow);
-		if (verdict === "all") refused.push(judged);
-	}
-	return { ended, refused };
+	const { family, remote, protocol, localPort } = cut;
+	const flow: JudgedFlow = {
+		direction: "ingress",
+		family,
+		local: "",
+		remote,
+		protocol,
+		destinationPort: localPort,
+		cut,
+	};
+	return [flow, inRole(flow, "egress")];
 }

@@ -11,8 +11,10 @@
 
 import type { EgressHook, NetworkPlan, NftObject } from "../compile/plan.ts";
 import { endedChain } from "../compile/render.ts";
-import type { Direction, Family } from "../policy/model.ts";
+import type { Direction } from "../policy/model.ts";
 import { assertBaseChains, baseNames, dropBases, leavingChain, rootOf } from "./base-chains.ts";
+import { mutedSets } from "./muted-ports.ts";
+import { earlierRefusedSets, refusedCounter, refusedObjects, refusedSets } from "./refused-flows.ts";
 
 /** What leads to a plan's chains; the last one is empty unless the plan judges what leaves there. */
 const roots = ["root_ingress", "root_egress", rootOf(leavingChain)] as const;
@@ -30,34 +32,13 @@ export const skeletonChains: readonly string[] = [
 	endedChain("egress"),
 ];
 
-/** Flows that a new Block ended: remote address, protocol, remote port, local port. */
-export const cutSets: Readonly<Record<Family, string>> = { 4: "cut4", 6: "cut6" };
-
-/** How long the tuple of an ended flow stays refused, and how many there can be. */
-const cutTimeout = "1h";
-const cutSize = 65536;
-
 const directions: readonly Direction[] = ["ingress", "egress"];
-
-/** One flow as an element of a cut set. `remote` is a canonical address of the set's family. */
-export interface CutFlow {
-	readonly family: Family;
-	readonly remote: string;
-	/** IP protocol number, 0..255. */
-	readonly protocol: number;
-	readonly remotePort: number;
-	readonly localPort: number;
-}
 
 /** The marker, and what refuses ended flows, as they stand inside the table. */
 export function stableObjects(): string {
-	const set = (name: string, type: string) =>
-		`\tset ${name} {\n\t\ttype ${type} . inet_proto . inet_service . inet_service\n` +
-		`\t\tflags timeout\n\t\ttimeout ${cutTimeout}\n\t\tsize ${cutSize}\n\t}\n`;
 	const chain = (name: string) => `\tchain ${name} {\n\t}\n`;
-	const counter = (direction: Direction) => `\tcounter ${cutCounter(direction)} {\n\t}\n`;
-	const cuts = directions.map((direction) => counter(direction) + chain(endedChain(direction))).join("");
-	return chain(ownershipMarker) + set(cutSets[4], "ipv4_addr") + set(cutSets[6], "ipv6_addr") + cuts;
+	const ended = directions.map((direction) => chain(endedChain(direction))).join("");
+	return chain(ownershipMarker) + refusedObjects() + ended;
 }
 
 /** Puts the marker into a table of ours that lost it. */
@@ -72,7 +53,7 @@ const tellingNames = 3;
 export function hasOurChains({ chains, sets }: Pick<TableListing, "chains" | "sets">): boolean {
 	const plain = new Set<string>(directions);
 	const telling = skeletonChains.filter((name) => !plain.has(name) && chains.includes(name));
-	const cuts = Object.values(cutSets).filter((name) => sets.includes(name));
+	const cuts = [...refusedSets, ...earlierRefusedSets].filter(({ name }) => sets.includes(name));
 	return telling.length + cuts.length >= tellingNames;
 }
 
@@ -181,8 +162,8 @@ export function collectGarbage(
 	const spared = new Set<string>([
 		leavingChain,
 		...skeletonChains,
-		...Object.values(cutSets),
-		...directions.map(cutCounter),
+		...[...refusedSets, ...mutedSets].map(({ name }) => name),
+		...directions.map(refusedCounter),
 	]);
 	const garbage = (names: readonly string[]) => names.filter((name) => !keep.has(name) && !spared.has(name));
 	const chains = garbage(present.chains);
@@ -198,44 +179,6 @@ export function collectGarbage(
 		...chains.map(line("delete chain")),
 		...garbage(present.counters).map(line("delete counter")),
 	].join("");
-}
-
-/**
- * Replaces the refused tuples by `flows`. Packets are held against them only where there are some: every new flow
- * would pay for looking into an empty set.
- */
-export function replaceCuts(table: string, flows: readonly CutFlow[]): string {
-	const families = ([4, 6] as const).map((family) => ({
-		family,
-		elements: flows
-			.filter((flow) => flow.family === family)
-			.map((flow) => `${flow.remote} . ${flow.protocol} . ${flow.remotePort} . ${flow.localPort}`),
-	}));
-	const sets = families.map(({ family, elements }) => {
-		const flush = `flush set inet ${table} ${cutSets[family]}\n`;
-		if (elements.length === 0) return flush;
-		return `${flush}add element inet ${table} ${cutSets[family]} { ${elements.join(", ")} }\n`;
-	});
-	const used = families.filter(({ elements }) => elements.length > 0);
-	const chains = directions.map((direction) => {
-		const chain = `inet ${table} ${endedChain(direction)}`;
-		const rules = used.map(({ family }) => `add rule ${chain} ${cutRule(direction, family)}\n`);
-		return `flush chain ${chain}\n${rules.join("")}`;
-	});
-	return [...sets, ...chains].join("");
-}
-
-/** Connections that a new Block ended stay ended: remote address, protocol, remote port, local port. */
-function cutRule(direction: Direction, family: Family): string {
-	const [side, remote, local] =
-		direction === "ingress" ? ["saddr", "sport", "dport"] : ["daddr", "dport", "sport"];
-	const address = `${family === 4 ? "ip" : "ip6"} ${side}`;
-	const key = `${address} . meta l4proto . th ${remote} . th ${local}`;
-	return `${key} @${cutSets[family]} counter name "${cutCounter(direction)}" drop`;
-}
-
-function cutCounter(direction: Direction): string {
-	return `cut_${direction}`;
 }
 
 /** Whether concatenated interval maps, maps of counters by keys under a netmask, and the names of a VRF's members load; made and deleted in one transaction, so that nobody ever sees it. */

@@ -1,12 +1,11 @@
 /** Which open connections a change of policies would end, this SSH session above all. */
 
-import { type JudgedFlow, judgeable, type TrackedFlow } from "../apply/open-connections.ts";
+import type { JudgedFlow } from "../apply/open-connections.ts";
 import type { CompiledRule } from "../compile/plan.ts";
 import type { NetworkModel } from "../compile/program.ts";
-import { blockedOn, type JudgeFlow } from "../daemon/connections.ts";
+import { type FlowFate, fateOf, type JudgeFlow, strays } from "../daemon/connections.ts";
 import { decideFlow, flowVerdict } from "../daemon/flow-verdict.ts";
-import { HostNetwork, localAddress, openFlows } from "../daemon/open-flows.ts";
-import { openSockets } from "../observe/open-sockets.ts";
+import { HostNetwork, type OpenFlow, openFlows } from "../daemon/open-flows.ts";
 import { findSshSession, parseSshConnection } from "../observe/ssh-session.ts";
 import type { Cause, ConnectionsPlan, CutConnection, SessionPlan } from "./plan-model.ts";
 
@@ -38,64 +37,65 @@ const judge =
 	(flow, name) =>
 		flowVerdict(decideFlow(model, flow, name));
 
-/** Reads the connections of this network namespace. */
-export function planConnections({ before, after }: Models): ConnectionsPlan {
+/**
+ * Reads the connections of this network namespace.
+ * @param atStart count also those that a first start would end, as `endRefusedAtStart` says.
+ */
+export function planConnections({ before, after }: Models, atStart = false): ConnectionsPlan {
 	const read = HostNetwork.read();
-	if (!read.ok) return { checked: false, reason: read.error, cut: [], total: 0 };
+	if (!read.ok)
+		return { checked: false, reason: read.error, cut: [], total: 0, refusedAtStart: atStart ? 0 : null };
 	const { network } = read;
-	const sockets = new Set(
-		openSockets().map(({ local, localPort, remote, remotePort }) =>
-			endsKey(local, localPort, remote, remotePort),
-		),
-	);
 	const cut: CutConnection[] = [];
 	let total = 0;
-	const flows = openFlows();
-	for (;;) {
-		const step = flows.next();
-		if (step.done === true) return { checked: step.value === "", reason: step.value, cut, total };
-		const flow = step.value;
-		const judged = judgeable(flow, (address) => network.isLocal(address));
-		if (judged === null) continue;
-		const verdict = blockedOn(network, judge(after), judged, flow);
-		if (verdict === "none" || verdict === blockedOn(network, judge(before), judged, flow)) continue;
-		const connection = describe(network, after, judged, flow, verdict === "some");
-		// Connection tracking remembers closed TCP connections for a while; the host's own sockets tell them apart.
-		if (connection === null || (judged.protocol === tcp && !sockets.has(keyOf(connection)))) continue;
+	let refused = 0;
+	const flows = openFlows(network.sockets);
+	let step = flows.next();
+	for (; step.done !== true; step = flows.next()) {
+		if (isOver(step.value)) continue;
+		const roles = network.roles(step.value);
+		const [first] = roles;
+		const fate = fateOf(network, judge(after), roles);
+		if (first === undefined || fate === null) continue;
+		if (fate.blocked === "none") {
+			if (atStart && strays(network, judge(after), first)) refused += 1;
+			continue;
+		}
+		if (fate.blocked === fateOf(network, judge(before), roles)?.blocked) continue;
+		const connection = describe(network, after, fate);
+		if (connection === null) continue;
 		total += 1;
 		if (cut.length < mostConnections) cut.push(connection);
 	}
+	network.close();
+	const reason = step.value;
+	return { checked: reason === "", reason, cut, total, refusedAtStart: atStart ? refused : null };
 }
 
-function endsKey(local: string, localPort: number, remote: string, remotePort: number): string {
-	return `${local} ${localPort} ${remote} ${remotePort}`;
-}
-
-function keyOf({ local, localPort, remote, remotePort }: CutConnection): string {
-	return endsKey(local, localPort, remote, remotePort);
+/** Connection tracking remembers closed TCP connections for a while; the host's own sockets tell them apart. */
+function isOver({ entry, socket }: OpenFlow): boolean {
+	return entry?.protocol === tcp && socket === null;
 }
 
 function describe(
 	network: HostNetwork,
 	model: NetworkModel,
-	judged: JudgedFlow,
-	flow: TrackedFlow,
-	someInterfaces: boolean,
+	{ flow, blocked }: FlowFate,
 ): CutConnection | null {
 	const rule = network.everywhere
-		.map((name) => decideFlow(model, judged, name))
+		.map((name) => decideFlow(model, flow, name))
 		.find((verdict) => flowVerdict(verdict) === "blocked")?.rule;
 	if (!rule) return null;
-	const { direction, protocol, remote, cut } = judged;
+	const { direction, protocol, local, remote, cut } = flow;
 	return {
 		direction,
 		protocol,
-		local: localAddress(judged, flow),
+		local,
 		localPort: cut.localPort,
 		remote,
 		remotePort: cut.remotePort,
 		cause: causeOf(rule),
-		someInterfaces,
+		someInterfaces: blocked === "some",
 	};
 }
 
@@ -110,34 +110,26 @@ export function planSession({ before, after }: Models, pid = process.pid): Sessi
 	const judged: JudgedFlow = {
 		direction: "ingress",
 		family,
+		local: server,
 		remote: client,
 		protocol: tcp,
 		destinationPort: serverPort,
 		cut: { family, remote: client, protocol: tcp, remotePort: clientPort, localPort: serverPort },
 	};
-	const flow: TrackedFlow = {
-		family,
-		protocol: tcp,
-		original: {
-			source: client,
-			sourcePort: clientPort,
-			destination: server,
-			destinationPort: serverPort,
-		},
-		reply: { source: server, sourcePort: serverPort, destination: client, destinationPort: clientPort },
-	};
-	const owners = network.owners(judged, flow);
+	const owners = network.owners(judged);
 	const ways = owners.length > 0 ? owners : network.everywhere;
 	const refused = ways
 		.map((name) => decideFlow(after, judged, name))
 		.find((verdict) => verdict?.action === "Block");
-	const ended = blockedOn(network, judge(after), judged, flow);
+	const ended = fateOf(network, judge(after), [judged])?.blocked;
+	const endedBefore = fateOf(network, judge(before), [judged])?.blocked;
+	network.close();
 	return {
 		client,
 		clientPort,
 		server,
 		serverPort,
-		cut: ended !== "none" && ended !== blockedOn(network, judge(before), judged, flow),
+		cut: ended !== "none" && ended !== endedBefore,
 		refused: refused !== undefined,
 		cause: refused?.rule ? causeOf(refused.rule) : null,
 	};

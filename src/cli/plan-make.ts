@@ -52,8 +52,14 @@ export function makePlan({ config, directory, sysRoot = sysfsRoot }: PlanOptions
 			diff: diffPolicies(present.set, fresh.set, postureInForce(config.hostDefaultDevicePosture, config)),
 			failsafe: planFailsafe(config.failsafe),
 			connections: network
-				? planConnections(models)
-				: { checked: false, reason: "enableNetworkPolicyEnforcer is false", cut: [], total: 0 },
+				? planConnections(models, config.endRefusedAtStart)
+				: {
+						checked: false,
+						reason: "enableNetworkPolicyEnforcer is false",
+						cut: [],
+						total: 0,
+						refusedAtStart: null,
+					},
 			devices: usb
 				? planDevices(config, present.set.devices, fresh.set.devices, sysRoot)
 				: {

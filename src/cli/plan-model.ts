@@ -38,6 +38,8 @@ export interface ConnectionsPlan {
 	/** The first ones, `total` says how many there are. */
 	readonly cut: readonly CutConnection[];
 	readonly total: number;
+	/** How many more a first start with NEW would end, as `endRefusedAtStart` says; null where it is off. */
+	readonly refusedAtStart: number | null;
 }
 
 /** A USB device that is plugged in and meets another decision than before. */

@@ -141,12 +141,16 @@ function connectionText(connection: CutConnection): string[] {
 }
 
 function connectionLines({ connections }: ChangePlan): string[] {
-	const { checked, reason, cut, total } = connections;
+	const { checked, reason, cut, total, refusedAtStart } = connections;
 	const items = cut.slice(0, mostConnections).map(connectionText);
 	const rest = total - items.length;
 	if (rest > 0) items.push([`and ${rest} more`]);
 	const heading = `Open connections that would be ended: ${total}`;
 	const lines = section(heading, items, items.length);
+	if (refusedAtStart !== null)
+		lines.push(
+			`endRefusedAtStart is on: a first start with these policies would end ${plural(refusedAtStart, "open connection")} more`,
+		);
 	if (!checked) return [...lines, `Open connections were not checked: ${reason}`];
 	return lines;
 }

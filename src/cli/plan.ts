@@ -36,8 +36,9 @@ It warns where this SSH session, or the next one like it, would be refused.
     defaults     {ingress, egress, device: {before, after}}, each side
                  {allowlistMode, unmatched: accept|audit|block}
     connections  {checked, reason, total, cut: [{direction, protocol, local,
-                 localPort, remote, remotePort, cause, someInterfaces}]}, with
-                 at most 1000 of them in cut
+                 localPort, remote, remotePort, cause, someInterfaces}],
+                 refusedAtStart}, with at most 1000 of them in cut, and how many
+                 more endRefusedAtStart would end, or null where it is off
     usbDevices   {checked, reason, changes: [{port, vendorId, productId,
                  manufacturer, product, before, after, functions: [{interface,
                  className, refused, cause}]}]}

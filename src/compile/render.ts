@@ -39,6 +39,10 @@ export interface Rendered {
 	readonly cost: ReadonlyMap<string, number>;
 }
 
+/** What stands for a rule's id in the log of packets in the midst of untracked connections; no rule has it. */
+export const midstreamId = "midstream";
+export const midstreamCounter = "midstream_egress";
+
 /** Bytes of a packet that NFLOG copies: IPv6 with extension headers and the transport header. */
 const snapLength = 160;
 
@@ -55,8 +59,13 @@ function commentName(name: string): string {
 export function renderModel(model: NetworkModel, options: RenderOptions): Rendered {
 	const store = new ObjectStore(options.epoch);
 	const cost = new Map<string, number>();
-	const ingress = renderDirection(store, model.ingress, "ingress", options, cost);
-	const egress = renderDirection(store, model.egress, "egress", options, cost);
+	const blocks = [model.ingress, model.egress].some(({ rules, posture }) =>
+		[...rules, posture].some((rule) => rule?.action === "Block"),
+	);
+	const direction = (name: Direction) =>
+		renderDirection(store, model[name], name, { ...options, blocks }, cost);
+	const ingress = direction("ingress");
+	const egress = direction("egress");
 	const objects = store.objects;
 	const both = <T>(of: (program: DirectionProgram) => T) => ({
 		ingress: of(model.ingress),
@@ -110,6 +119,20 @@ function addLeaf(store: ObjectStore, rule: CompiledRule, options: RenderOptions)
 	return store.add("chain", lines);
 }
 
+/**
+ * A packet that this host sends in the midst of a TCP connection that nobody tracks opens no flow: it would be taken
+ * for this host's own connection, and whatever the other end sends after that for its answers. Such packets are
+ * dropped and told to the daemon, which enters the connection into connection tracking if the policies let it pass;
+ * what was dropped is sent again.
+ */
+function addMidstream(store: ObjectStore, { nflogGroup }: RenderOptions): string {
+	store.counter(midstreamCounter);
+	return store.add("chain", [
+		`limit rate 5/second burst 5 packets log prefix "pw:${midstreamId}" group ${nflogGroup} snaplen 64 queue-threshold 1`,
+		`counter name "${midstreamCounter}" drop`,
+	]);
+}
+
 function ruleComment(rule: CompiledRule): string {
 	const index = rule.index < 0 ? "" : `[${rule.index}]`;
 	return `${commentName(rule.policy)} ${rule.direction}${index} ${rule.action}`;
@@ -119,7 +142,10 @@ function renderDirection(
 	store: ObjectStore,
 	program: DirectionProgram,
 	direction: Direction,
-	options: RenderOptions,
+	options: RenderOptions & {
+		/** Some packet is blocked, of whatever direction. */
+		readonly blocks: boolean;
+	},
 	cost: Map<string, number>,
 ): string {
 	store.counter(`invalid_${direction}`);
@@ -169,6 +195,7 @@ function renderDirection(
 	};
 	const judges = program.rules.length > 0 || program.posture !== null;
 	const invalid = options.invalidPackets === "accept" ? "" : " drop";
+	const midstream = direction === "egress" && options.blocks ? addMidstream(store, options) : null;
 	// The family is asked first: every comparison that a flow is spared counts.
 	const root = (family: Family): string => {
 		const rules = options.essentials ? [...addEssentials(store, direction, family)] : [];
@@ -182,6 +209,7 @@ function renderDirection(
 			if (member) rules.push(planned.text.replace(/^iifname/, "meta sdifname"));
 		}
 		rules.push(`jump ${endedChain(direction)}`);
+		if (midstream !== null) rules.push(`tcp flags & syn == 0 goto ${midstream}`);
 		const literals = program.literals.map(
 			(literal) => `"${literal.name}" : ${sequence(literal.sequences, family)}`,
 		);

@@ -51,6 +51,8 @@ export interface Config {
 	readonly confinement: "enforce" | "off";
 	/** What `portward restore` does at boot when no saved ruleset can be used. */
 	readonly bootPolicy: "last-good" | "block" | "open";
+	/** End connections that were open before the first start and that the policies refuse, the default posture included. */
+	readonly endRefusedAtStart: boolean;
 	/** `required`: every change of the policy directory rolls back unless it is confirmed. */
 	readonly confirm: "optional" | "required";
 	/** Seconds that a change waits for its confirmation, 10..86 400. */

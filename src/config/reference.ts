@@ -41,6 +41,11 @@ export const settings: readonly Setting[] = [
 		"`drop` or `accept`: whether packets that belong to no flow are dropped, where a direction has rules, or judged like others",
 	),
 	setting(
+		"endRefusedAtStart",
+		"false",
+		"end connections that were open before the first start, where no table was in force, if the policies refuse them, the default posture included; `false`: only a `Block` ends them",
+	),
+	setting(
 		"failsafe.ingress",
 		"[]",
 		"new flows that no policy can refuse, each a rule of `protocol`, `cidr` (the remote end), `port` and `interface`",

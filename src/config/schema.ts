@@ -75,6 +75,7 @@ export const configSchema = v.object({
 	essentials: v.optional(flag, true),
 	related: v.optional(v.picklist(["policy", "accept"], "write policy or accept"), "policy"),
 	invalidPackets: v.optional(v.picklist(["drop", "accept"], "write drop or accept"), "drop"),
+	endRefusedAtStart: v.optional(flag, false),
 	table: v.optional(
 		v.pipe(v.string(tableHint), v.regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, tableHint)),
 		"kubearmor",

@@ -1,8 +1,10 @@
 /** What the Workers of the daemon answer. All arguments and results are plain data. */
 
 import type { ApplyResult, CloseResult, OpenResult } from "../apply/kernel-table.ts";
+import type { MutedPort } from "../apply/muted-ports.ts";
 import type { JudgedFlow } from "../apply/open-connections.ts";
-import type { CutFlow, GuardedPlan } from "../apply/transaction.ts";
+import type { CutFlow } from "../apply/refused-flows.ts";
+import type { GuardedPlan } from "../apply/transaction.ts";
 import type { NetworkPlan, RulesetForm } from "../compile/plan.ts";
 import type { SelectedEntry } from "../compile/usb-match.ts";
 import type { Config } from "../config/model.ts";
@@ -16,6 +18,17 @@ import type { Calls } from "./rpc.ts";
 export type NftOpened =
 	| { readonly ok: true; readonly form: RulesetForm }
 	| { readonly ok: false; readonly reason: string; readonly remedy: string };
+
+/** What a table holds about ended connections. */
+export interface EarlierCuts {
+	readonly flows: readonly CutFlow[];
+	/** Local UDP ports that must not speak first. */
+	readonly mutedPorts: readonly number[];
+	/** Whether there is a table at all. */
+	readonly present: boolean;
+	/** Whether connections were held against its rules in both roles, which earlier versions did not. */
+	readonly judged: boolean;
+}
 
 export interface BootRequest extends Omit<BootFacts, "usbLock"> {
 	readonly stateDirectory: string;
@@ -32,13 +45,18 @@ export interface NftCalls extends Calls {
 	/** Makes the transaction by which the drift filter learns this thread's number. Returns an error text, or null. */
 	probe(argument: { readonly table: string }): string | null;
 	apply(argument: { readonly plan: NetworkPlan; readonly distrust: boolean }): ApplyResult;
-	guard(argument: GuardedPlan & { readonly lostRules: boolean }): ApplyResult;
+	/** `anew`: there was no table, so every counter begins at zero. */
+	guard(argument: GuardedPlan & { readonly lostRules: boolean }): ApplyResult & { readonly anew?: boolean };
 	/** Lets every packet pass, and `closeTable` leads them to the rules again that the table still holds. */
 	openTable(argument: null): OpenResult;
 	closeTable(argument: null): CloseResult;
-	cut(argument: { readonly flows: readonly CutFlow[] }): { ok: true } | { ok: false; error: string };
-	/** The flows that an earlier daemon refused. Null when they cannot be read. */
-	cuts(argument: null): readonly CutFlow[] | null;
+	/** Replaces the flows that are refused and the ports that are muted. */
+	cut(argument: {
+		readonly flows: readonly CutFlow[];
+		readonly muted: readonly MutedPort[];
+	}): { ok: true } | { ok: false; error: string };
+	/** What an earlier daemon refused. Null when it cannot be read. */
+	cuts(argument: null): EarlierCuts | null;
 	/** Deletes what earlier plans left behind. Returns why something is still there, or "". */
 	collect(argument: null): string;
 	/**
@@ -114,11 +132,33 @@ export interface Reloaded {
 	readonly parsed: { readonly ever: number; readonly present: number };
 }
 
+/** What judging the open connections needs to know of the last time. */
+export interface JudgeRequest {
+	/** Flows that are refused. */
+	readonly refused: readonly JudgedFlow[];
+	/** Flows that the posture refuses and that go on, by `socketKey`. */
+	readonly spared: readonly string[];
+	/** Counters of the rules that the open connections were held against before: only a new Block counts in an unlikely role. */
+	readonly before: readonly string[];
+	/** Local UDP ports that must not speak first. */
+	readonly mutedPorts: readonly number[];
+	/** End also those that the policies as a whole refuse, default posture included, unless they are among `spared`. */
+	readonly strict: boolean;
+}
+
 export interface OpenConnections {
-	/** Connections that were ended. */
-	readonly ended: number;
+	/** Connections that an explicit Block ends. */
+	readonly blocked: number;
+	/** Connections that end because the policies as a whole refuse them; 0 unless `strict`. */
+	readonly strayed: number;
 	/** Every flow that is to be refused from now on, earlier ones included. */
 	readonly refused: readonly JudgedFlow[];
+	/** UDP servers that must not speak first to whom a Block shuts out. */
+	readonly muted: readonly MutedPort[];
+	/** Flows that should be refused, and ports that should be muted, for which there is no room. */
+	readonly overflow: number;
+	/** Flows that the posture refuses and that go on. */
+	readonly spared: readonly string[];
 	/** Why connections could not be read or ended, "" when they could. */
 	readonly error: string;
 }
@@ -134,9 +174,14 @@ export interface PolicyCalls extends Calls {
 	keep(argument: null): string | null;
 	/**
 	 * Finds the open connections that the rules in force block, and judges the flows refused before anew;
-	 * `endConnections` then deletes the entries.
+	 * `endConnections` then deletes the entries and ends the sockets.
 	 */
-	judgeConnections(argument: { readonly refused: readonly JudgedFlow[] }): OpenConnections;
+	judgeConnections(argument: JudgeRequest): OpenConnections;
+	/**
+	 * Tells connection tracking of the TCP connections that it does not know and that the policies read last let
+	 * pass. Returns "", or why it could not be told; null where no policies were read.
+	 */
+	adoptConnections(argument: null): string | null;
 	endConnections(argument: null): { readonly ended: number; readonly error: string };
 }
 

@@ -1,10 +1,12 @@
 /** The body of /metrics, from what the daemon's parts know. */
 
+import { midstreamCounter } from "../compile/render.ts";
 import type { AlertSink } from "../report/alert-sink.ts";
 import { renderMetrics } from "../report/metrics.ts";
 import { readProcess } from "../report/process-metrics.ts";
 import type { DaemonState } from "../report/status.ts";
 import type { Accounts, AlertDesk } from "./alert-desk.ts";
+import type { FlowDesk } from "./flow-desk.ts";
 import type { PendingService } from "./pending-service.ts";
 import type { ReloadDesk } from "./reload-desk.ts";
 import type { UsbService } from "./usb-service.ts";
@@ -18,6 +20,7 @@ export interface MetricsSources {
 	readonly attempts: Pick<ReloadDesk, "results" | "duration">;
 	readonly usb: Pick<UsbService, "counts">;
 	readonly pending: Pick<PendingService, "counts">;
+	readonly flows: Pick<FlowDesk, "counts">;
 }
 
 export function daemonMetrics(from: MetricsSources): string {
@@ -35,5 +38,7 @@ export function daemonMetrics(from: MetricsSources): string {
 		process: readProcess(),
 		usb: from.usb.counts(),
 		changes: from.pending.counts,
+		flows: from.flows.counts,
+		midstreamPackets: from.accounts.counters[midstreamCounter]?.packets ?? 0,
 	});
 }

@@ -7,6 +7,7 @@ import type { DaemonState, Readiness } from "../report/status.ts";
 import type { AccountReader } from "./account-reader.ts";
 import type { DriftDesk } from "./drift-desk.ts";
 import { noteEnforcement, settingsWarnings } from "./enforcement-notice.ts";
+import type { FlowDesk } from "./flow-desk.ts";
 import type { HostDesk } from "./host-desk.ts";
 import type { NetworkEnforcer } from "./network-enforcer.ts";
 import type { NetworkObservers } from "./network-observers.ts";
@@ -28,6 +29,7 @@ export interface StateParts {
 	readonly attempts: Pick<ReloadDesk, "failure">;
 	readonly drift: Pick<DriftDesk, "count">;
 	readonly enforcer: Pick<NetworkEnforcer, "state" | "plan" | "inForce" | "reloaded">;
+	readonly flows: Pick<FlowDesk, "warnings">;
 	readonly host: Pick<HostDesk, "hostname" | "warnings" | "interfaces">;
 	readonly observers: Pick<NetworkObservers, "warnings">;
 	readonly panic: Pick<PanicWatch, "state">;
@@ -64,6 +66,7 @@ export function daemonState(parts: StateParts): DaemonState {
 			...signature.warnings,
 			...status.warnings,
 			...parts.observers.warnings,
+			...parts.flows.warnings,
 			...settingsWarnings(config),
 		],
 		readiness: noteSettings(readinessOf(parts), settings.state),

@@ -20,6 +20,7 @@ import { daemonState } from "./daemon-state.ts";
 import { DiagnosticLog } from "./diagnostic-log.ts";
 import { DriftDesk } from "./drift-desk.ts";
 import { DriftProbe } from "./drift-probe.ts";
+import { FlowDesk } from "./flow-desk.ts";
 import { currentIdentity, HostDesk, type LiveIdentity } from "./host-desk.ts";
 import { hotReload } from "./hot-reload.ts";
 import { InvalidWatch } from "./invalid-watch.ts";
@@ -82,6 +83,7 @@ export class Daemon {
 	#usbEnforced: Promise<void> = Promise.resolve();
 	readonly #attempts: ReloadDesk;
 	readonly #drift: DriftDesk;
+	readonly #flows: FlowDesk;
 	#watcher: DirectoryWatcher | null = null;
 	readonly #status: StatusServer;
 	readonly #accounts: AccountReader;
@@ -148,6 +150,7 @@ export class Daemon {
 		this.#nft = new WorkerClient<NftCalls>("nft", createWorker("nft"), gone("nft"));
 		this.#findings = new DiagnosticLog(log);
 		this.#desk = new AlertDesk(outlets.sink, this.#identity);
+		const telling = { sink: outlets.sink, identity: this.#identity, log };
 		const drift = new DriftFilter((event) => this.#drift.changed(event));
 		this.#driftProbe = new DriftProbe({
 			drift,
@@ -156,18 +159,14 @@ export class Daemon {
 		});
 		this.#settingsDesk = new SettingsDesk(config.stateDir, outlets.sink, this.#identity, log);
 		this.#signature = new SignatureDesk({
-			sink: outlets.sink,
-			identity: this.#identity,
-			log,
+			...telling,
 			stateDirectory: config.stateDir,
 		});
 		this.#panic = new PanicWatch({
 			stateDirectory: config.stateDir,
 			checkPermissions,
 			table: config.table,
-			sink: outlets.sink,
-			identity: this.#identity,
-			log,
+			...telling,
 			changed: () => void this.#enforcer.reload(),
 		});
 		this.#pending = new PendingService({
@@ -175,9 +174,7 @@ export class Daemon {
 			createWorker: () => createWorker("policy"),
 			enforce: () => this.#enforce(),
 			obstacle: () => this.#panic.reason(),
-			sink: outlets.sink,
-			identity: this.#identity,
-			log,
+			...telling,
 		});
 		this.#enforcer = new NetworkEnforcer({
 			panic: () => this.#panic.reason(),
@@ -190,18 +187,22 @@ export class Daemon {
 				read: (reloaded) => this.#onRead(reloaded),
 				reloaded: (result, seconds, detail) => this.#attempts.ended(result, seconds, detail, this.#enforcer),
 				found: (counters) => this.#desk.found(counters),
-				repaired: (_event, error) => this.#drift.repaired(error),
+				repaired: (_event, error, anew) => this.#drift.repaired(error, anew),
+				ended: (report) => this.#flows.ended(report),
 				warn: (message) => log.warn(message),
 			},
 		});
 		this.#attempts = new ReloadDesk(this.#findings, log);
+		this.#flows = new FlowDesk({
+			table: config.table,
+			readmit: () => this.#enforcer.readmit(),
+			...telling,
+		});
 		this.#drift = new DriftDesk({
 			table: config.table,
 			enforcer: this.#enforcer,
 			open: (event) => this.#panic.drifted(event),
-			sink: outlets.sink,
-			identity: this.#identity,
-			log,
+			...telling,
 		});
 		this.#invalid = new InvalidWatch(outlets.sink, this.#identity);
 		this.#accounts = new AccountReader(this.#desk, this.#enforcer, (read) => this.#invalid.take(read));
@@ -212,7 +213,10 @@ export class Daemon {
 			alertsPerSecond: config.alerts.perSecond,
 			createWorker,
 			drift,
-			packets: (batch) => this.#desk.take(batch, (id) => this.#enforcer.rule(id)),
+			packets: (batch) => {
+				this.#flows.take(batch);
+				this.#desk.take(batch, (id) => this.#enforcer.rule(id));
+			},
 			nflogStarted: () => this.#desk.workerRestarted(),
 			driftReady: () => void this.#driftProbe.observing(),
 			suspect: (event) => this.#drift.lost(event),
@@ -221,9 +225,7 @@ export class Daemon {
 		this.#usb = new UsbService({
 			config: () => this.#settings.config,
 			createWorker,
-			sink: outlets.sink,
-			identity: this.#identity,
-			log,
+			...telling,
 		});
 		this.#control = new ControlService({
 			stateDirectory: config.stateDir,
@@ -364,6 +366,7 @@ export class Daemon {
 			attempts: this.#attempts,
 			drift: this.#drift,
 			enforcer: this.#enforcer,
+			flows: this.#flows,
 			host: this.#host,
 			observers: this.#observers,
 			panic: this.#panic,
@@ -386,6 +389,7 @@ export class Daemon {
 			attempts: this.#attempts,
 			usb: this.#usb,
 			pending: this.#pending,
+			flows: this.#flows,
 		});
 	}
 }

@@ -2,6 +2,7 @@
 
 import type { DriftEvent } from "../observe/event.ts";
 import type { AlertSink } from "../report/alert-sink.ts";
+import { countersAnewAlert } from "../report/flow-alert.ts";
 import type { Logger } from "../report/log.ts";
 import type { HostIdentity } from "../report/network-alert.ts";
 import { driftAlert } from "../report/system-alert.ts";
@@ -55,9 +56,16 @@ export class DriftDesk {
 		void enforcer.repair(event);
 	}
 
-	/** @param error why the table is not restored, or "" */
-	repaired(error: string): void {
-		const { log } = this.#options;
+	/**
+	 * @param error why the table is not restored, or ""
+	 * @param anew the table had been deleted, so that its counters began at zero.
+	 */
+	repaired(error: string, anew = false): void {
+		const { identity, log, sink, table } = this.#options;
+		if (anew) {
+			log.warn("the table had been deleted: the counters of its rules begin anew", { table });
+			sink.publish([countersAnewAlert(Date.now(), table, identity)]);
+		}
 		if (error === "") log.info("the table is restored");
 		else log.error("the table could not be restored", { error });
 	}

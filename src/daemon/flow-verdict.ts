@@ -24,9 +24,14 @@ export function decideFlow(model: NetworkModel, flow: JudgedFlow, networkInterfa
 	});
 }
 
-/** What a verdict means for a connection that is open: the posture ends none. */
-export function flowVerdict(verdict: Verdict | null): FlowVerdict {
+/**
+ * What a verdict means for a connection that is open: the posture ends none.
+ * @param before counters of the rules that were in force before.
+ */
+export function flowVerdict(verdict: Verdict | null, before?: ReadonlySet<string>): FlowVerdict {
 	if (verdict === null || verdict.rule === null) return "other";
 	if (verdict.rule.policy === failsafeName && verdict.rule.place === null) return "failsafe";
-	return verdict.action === "Block" && verdict.rule.index >= 0 ? "blocked" : "other";
+	if (verdict.action !== "Block") return "other";
+	if (verdict.rule.index < 0) return "posture";
+	return before?.has(verdict.rule.counter) ? "held" : "blocked";
 }

@@ -4,15 +4,16 @@
  */
 
 import type { ApplyResult } from "../apply/kernel-table.ts";
-import { type JudgedFlow, possibleFlows } from "../apply/open-connections.ts";
 import type { CompiledRule, NetworkPlan, RulesetForm } from "../compile/plan.ts";
 import type { Config } from "../config/model.ts";
 import type { CounterValue } from "../observe/counters.ts";
 import type { DriftEvent } from "../observe/event.ts";
 import { BootSaver } from "./boot-saver.ts";
 import type { NftCalls, PolicyCalls, PolicySettings, Reloaded } from "./calls.ts";
+import { ConnectionKeeper, type ConnectionsReport } from "./connection-keeper.ts";
 import type { DriftProbe } from "./drift-probe.ts";
 import { type WorkerClient, WorkerGone } from "./rpc.ts";
+import { RuleMemory } from "./rule-memory.ts";
 import type { WorkerSlot } from "./worker-slot.ts";
 
 export interface EnforcerState {
@@ -31,8 +32,10 @@ export interface EnforcerEvents {
 	reloaded(result: "applied" | "refused" | "failed", seconds: number | null, detail: string): void;
 	/** The kernel's counters before the first ruleset of this daemon. */
 	found(counters: Readonly<Record<string, CounterValue>>): void;
-	/** Somebody else's change was repaired, or could not be. */
-	repaired(event: DriftEvent, error: string): void;
+	/** Somebody else's change was repaired, or could not be. `anew`: the table had gone, so every counter began anew. */
+	repaired(event: DriftEvent, error: string, anew: boolean): void;
+	/** The open connections were held against what is in force. */
+	ended(report: ConnectionsReport): void;
 	warn(message: string): void;
 }
 
@@ -71,9 +74,6 @@ const added: ReadonlySet<string> = new Set([
 	"unknown",
 ]);
 
-/** Rules that left the ruleset still have packets on their way to us. */
-const retiredRules = 20_000;
-
 export class NetworkEnforcer {
 	readonly #options: EnforcerOptions;
 	readonly #boot: BootSaver;
@@ -92,9 +92,10 @@ export class NetworkEnforcer {
 	#stale = false;
 	/** False while the policy Worker alone knows the last good policies. */
 	#saved = true;
-	/** Flows that a Block ended and that it refuses in both directions. */
-	#refused: readonly JudgedFlow[] = [];
-	#rules = new Map<string, CompiledRule>();
+	readonly #connections: ConnectionKeeper;
+	readonly #rules = new RuleMemory();
+	/** The table was made anew since the last repair. */
+	#countersAnew = false;
 	#wanted: { reload: boolean; repair: DriftEvent | null } = { reload: false, repair: null };
 	#working: Promise<void> | null = null;
 	#stopped = false;
@@ -106,6 +107,13 @@ export class NetworkEnforcer {
 			nft: options.nft,
 			confirmed: options.confirmed ?? (() => true),
 			warn: (message) => options.events.warn(message),
+		});
+		const { policy, nft, events } = options;
+		this.#connections = new ConnectionKeeper({
+			policy,
+			nft,
+			ended: (report) => events.ended(report),
+			warn: (message) => events.warn(message),
 		});
 		const enabled = this.#config.enableNetworkPolicyEnforcer;
 		this.#state = {
@@ -189,14 +197,15 @@ export class NetworkEnforcer {
 			const wanted = this.#wanted;
 			this.#wanted = { reload: false, repair: null };
 			if (wanted.repair) await this.#repair(wanted.repair);
-			else await this.#reload(false);
+			else await this.#reload(null);
 		}
 		if (!this.#stopped) this.#rest();
 	}
 
 	async #repair(event: DriftEvent): Promise<void> {
-		const error = await this.#reload(true);
-		this.#options.events.repaired(event, error);
+		const error = await this.#reload(event.time);
+		this.#options.events.repaired(event, error, this.#countersAnew);
+		this.#countersAnew = false;
 	}
 
 	/** Drops what was in force to drop, coarsely, until the repair is through. */
@@ -212,14 +221,15 @@ export class NetworkEnforcer {
 			lostRules,
 		});
 		if (!guarded.ok) this.#options.events.warn(`the guard could not be loaded: ${guarded.error}`);
+		else if (guarded.anew === true) this.#countersAnew = true;
 	}
 
-	/** Returns "" or why the ruleset is not in force. */
-	async #reload(suspect: boolean): Promise<string> {
+	/** Returns "" or why the ruleset is not in force. @param changed when somebody else changed the table, or null. */
+	async #reload(changed: number | null): Promise<string> {
 		const { events, policy, settings } = this.#options;
 		if (this.#form === null && this.#config.enableNetworkPolicyEnforcer) await this.#open();
 		if (!(await this.#keepOpen())) await this.#close();
-		const distrust = suspect || this.#stale;
+		const distrust = changed !== null || this.#stale;
 		if (distrust || this.#epoch === 0) this.#epoch += 1;
 		const read = policy.call("reload", {
 			settings: settings(),
@@ -256,7 +266,18 @@ export class NetworkEnforcer {
 			events.reloaded("refused", null, "the set of policies was refused; what was in force stays");
 			return "the set of policies was refused";
 		}
-		return this.#apply(reloaded.plan, distrust);
+		// What connection tracking forgot meanwhile would meet the rules as new.
+		await this.#connections.adopt();
+		return this.#apply(reloaded.plan, distrust, changed);
+	}
+
+	/**
+	 * Packets of connections that connection tracking does not know were dropped: enters those that the policies let
+	 * pass, so that what is sent again gets through.
+	 */
+	async readmit(): Promise<void> {
+		if (this.#state.state !== "active" || this.#stopped) return;
+		if (!(await this.#connections.adopt())) await this.reload();
 	}
 
 	async #open(): Promise<void> {
@@ -267,15 +288,16 @@ export class NetworkEnforcer {
 			return;
 		}
 		await this.#options.drift.opened();
-		this.#options.events.found((await this.#options.nft.call("counters", null)) ?? {});
-		this.#refused = ((await this.#options.nft.call("cuts", null)) ?? []).flatMap(possibleFlows);
+		const counters = (await this.#options.nft.call("counters", null)) ?? {};
+		this.#options.events.found(counters);
+		await this.#connections.opened(Object.keys(counters));
 		this.#form = opened.form;
 	}
 
-	async #apply(plan: NetworkPlan, distrust: boolean): Promise<string> {
+	async #apply(plan: NetworkPlan, distrust: boolean, changed: number | null): Promise<string> {
 		const { events, nft } = this.#options;
 		// Known before the first packet can carry their ids.
-		for (const rule of plan.rules) this.#remember(rule);
+		for (const rule of plan.rules) this.#rules.add(rule, this.#plan?.rules.length ?? 0);
 		const started = performance.now();
 		const result: ApplyResult = await nft.call("apply", { plan, distrust });
 		// It may have come to stand while the plan was loading.
@@ -307,7 +329,13 @@ export class NetworkEnforcer {
 		};
 		events.reloaded("applied", seconds, `${result.loaded} objects loaded`);
 		// Each on its own thread: neither may wait for the other, whose time grows with the host's connections or rules.
-		await Promise.all([this.#endConnections(), this.#boot.save(this.#form, this.#reloaded?.usbLock ?? null)]);
+		await Promise.all([
+			this.#connections.settle(plan, {
+				repairs: changed,
+				endRefused: this.#config.endRefusedAtStart,
+			}),
+			this.#boot.save(this.#form, this.#reloaded?.usbLock ?? null),
+		]);
 		const garbage = await nft.call("collect", null);
 		if (garbage !== "") events.warn(`old objects stay in the table for now: ${garbage}`);
 		await this.#keep();
@@ -344,20 +372,6 @@ export class NetworkEnforcer {
 		if (unsaved !== null) events.warn(`the last good policies could not be saved: ${unsaved}`);
 	}
 
-	/** The tuples are refused before their entries go, or the next packet could open the connection anew. */
-	async #endConnections(): Promise<void> {
-		const { events, nft, policy } = this.#options;
-		const judged = await policy.call("judgeConnections", { refused: this.#refused });
-		if (judged.error !== "") events.warn(`open connections were not checked: ${judged.error}`);
-		if (judged.refused.length > 0 || this.#refused.length > 0) {
-			const cut = await nft.call("cut", { flows: judged.refused.map((flow) => flow.cut) });
-			if (!cut.ok) events.warn(`ended connections are not refused: ${cut.error}`);
-		}
-		this.#refused = judged.refused;
-		const ended = await policy.call("endConnections", null);
-		if (ended.error !== "") events.warn(`connections could not be ended: ${ended.error}`);
-	}
-
 	/** Tries again what failed; else gives back the heap of the policy Worker where that costs less than it saves. */
 	#rest(): void {
 		if (this.#state.state === "unavailable" || this.#failed || this.#boot.failed) {
@@ -375,16 +389,6 @@ export class NetworkEnforcer {
 		this.#stopped = true;
 		if (this.#idle !== null) clearTimeout(this.#idle);
 		await Promise.race([this.#working?.catch(() => {}), Bun.sleep(finishMs)]);
-	}
-
-	#remember(rule: CompiledRule): void {
-		this.#rules.delete(rule.id);
-		this.#rules.set(rule.id, rule);
-		const limit = retiredRules + (this.#plan?.rules.length ?? 0);
-		for (const id of this.#rules.keys()) {
-			if (this.#rules.size <= limit) break;
-			this.#rules.delete(id);
-		}
 	}
 
 	#unavailable(reason: string): void {

@@ -5,12 +5,13 @@ import { Libc } from "../../ffi/libc.ts";
 import { NetlinkSocket } from "../../ffi/netlink.ts";
 import { Nftables } from "../../ffi/nftables.ts";
 import { KernelTable } from "../apply/kernel-table.ts";
-import { type CutFlow, cutSets } from "../apply/transaction.ts";
+import { mutedSets } from "../apply/muted-ports.ts";
+import { type CutFlow, earlierRefusedSets, refusedSets } from "../apply/refused-flows.ts";
 import type { NetworkPlan } from "../compile/plan.ts";
 import { type CounterValue, readCounters } from "../observe/counters.ts";
 import { probeCommands } from "../observe/drift-filter.ts";
 import { listTable } from "../observe/table-listing.ts";
-import { readTuples } from "../observe/tuple-set.ts";
+import { readMutedPorts, readTuples } from "../observe/tuple-set.ts";
 import { adoptConnections } from "./adopt-connections.ts";
 import { BootStore } from "./boot-state.ts";
 import type { NftCalls, NftOpened } from "./calls.ts";
@@ -104,22 +105,39 @@ const calls: NftCalls = {
 		trim();
 		return garbage;
 	},
-	guard: ({ lostRules, ...plan }) => kernel?.table.guard(plan, lostRules) ?? notOpen,
+	guard: ({ lostRules, ...plan }) => {
+		if (!kernel) return notOpen;
+		const result = kernel.table.guard(plan, lostRules);
+		return { ...result, anew: kernel.table.anew };
+	},
 	openTable: () => {
 		inForce = null;
 		return kernel?.table.open() ?? notOpen;
 	},
 	closeTable: () => kernel?.table.close() ?? notOpen,
-	cut: ({ flows }) => kernel?.table.cut(flows) ?? notOpen,
+	cut: ({ flows, muted }) => kernel?.table.cut(flows, muted) ?? notOpen,
 	cuts: () => {
 		if (!kernel?.netlink) return null;
 		const flows: CutFlow[] = [];
-		for (const family of [4, 6] as const) {
-			const read = readTuples(kernel.netlink, kernel.name, cutSets[family], family);
+		for (const set of [...earlierRefusedSets, ...refusedSets]) {
+			const read = readTuples(kernel.netlink, kernel.name, set);
 			if (!read.ok) return null;
 			for (const tuple of read.tuples) flows.push(tuple);
 		}
-		return flows;
+		const mutedPorts = new Set<number>();
+		for (const set of mutedSets) {
+			const read = readMutedPorts(kernel.netlink, kernel.name, set);
+			if (!read.ok) return null;
+			for (const port of read.ports) mutedPorts.add(port);
+		}
+		const listed = listTable(kernel.name);
+		const names = listed.ok && listed.names !== null ? listed.names.sets : [];
+		// Rules of an earlier version may still name its sets, which would keep them from being collected.
+		const earlier = earlierRefusedSets.some(({ name }) => names.includes(name));
+		if (earlier && flows.length === 0) kernel.table.cut([]);
+		const judged = refusedSets.every(({ name }) => names.includes(name));
+		const present = !listed.ok || listed.names !== null;
+		return { flows, mutedPorts: [...mutedPorts], present, judged };
 	},
 	counters: () => {
 		if (!kernel?.netlink) return null;

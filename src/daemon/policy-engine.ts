@@ -4,7 +4,6 @@
  */
 
 import { join } from "node:path";
-import type { JudgedFlow } from "../apply/open-connections.ts";
 import { hashFrom } from "../compile/hashable.ts";
 import { type CompileOptions, type CompileResult, compileNetwork } from "../compile/network.ts";
 import type { RulesetForm } from "../compile/plan.ts";
@@ -28,10 +27,19 @@ import { interfaceUses } from "../select/interfaces.ts";
 import { matchSelector, nodeLabels } from "../select/labels.ts";
 import { isPendingState } from "../store/pending-record.ts";
 import { type PolicyDirectory, PolicyDirectoryReader, type PolicyFile } from "../store/policy-directory.ts";
-import type { DocumentReport, OpenConnections, PolicySettings, Reloaded, SignatureReport } from "./calls.ts";
-import { Connections } from "./connections.ts";
+import { adoptAllowed } from "./adopt-connections.ts";
+import type {
+	DocumentReport,
+	JudgeRequest,
+	OpenConnections,
+	PolicySettings,
+	Reloaded,
+	SignatureReport,
+} from "./calls.ts";
+import { Connections, type JudgeFlow } from "./connections.ts";
 import { decideFlow, flowVerdict } from "./flow-verdict.ts";
 import { LastGoodStore } from "./last-good.ts";
+import { mutePorts } from "./mute-ports.ts";
 import { SignedPolicies } from "./signed-policies.ts";
 
 /** Alerts of one rule a second, and at once, before the kernel suppresses the rest. */
@@ -180,13 +188,31 @@ export class PolicyEngine {
 		return unsaved ?? (this.#asRead ? this.#signed.inForce() : null);
 	}
 
-	judgeConnections(refused: readonly JudgedFlow[]): OpenConnections {
+	judgeConnections(request: JudgeRequest): OpenConnections {
 		const model = this.#model;
-		if (!model) return { ended: 0, refused, error: "" };
-		return this.#connections.judge(
-			(flow, networkInterface) => flowVerdict(decideFlow(model, flow, networkInterface)),
-			refused,
+		const before = new Set(request.before);
+		const verdict = this.#flowJudge(before);
+		if (verdict === null || model === null)
+			return { ...request, blocked: 0, strayed: 0, overflow: 0, muted: [], error: "" };
+		return this.#connections.judge(verdict, request, (network) =>
+			mutePorts(model, {
+				ports: network.servedPorts,
+				interfaces: network.everywhere,
+				before,
+				muted: new Set(request.mutedPorts),
+			}),
 		);
+	}
+
+	/** See PolicyCalls. */
+	adoptConnections(): string | null {
+		const verdict = this.#flowJudge();
+		return verdict === null ? null : adoptAllowed(verdict);
+	}
+
+	#flowJudge(before?: ReadonlySet<string>): JudgeFlow | null {
+		const model = this.#model;
+		return model && ((flow, name) => flowVerdict(decideFlow(model, flow, name), before));
 	}
 
 	endConnections(): { ended: number; error: string } {

@@ -25,7 +25,16 @@ const calls: PolicyCalls & StagingCalls = {
 		return engine.reload(settings.config, epoch, form, settings.hostname);
 	},
 	keep: () => engine?.keep() ?? null,
-	judgeConnections: ({ refused }) => engine?.judgeConnections(refused) ?? { ended: 0, refused, error: "" },
+	judgeConnections: (request) =>
+		engine?.judgeConnections(request) ?? {
+			...request,
+			blocked: 0,
+			strayed: 0,
+			overflow: 0,
+			muted: [],
+			error: "",
+		},
+	adoptConnections: () => engine?.adoptConnections() ?? null,
 	endConnections: () => engine?.endConnections() ?? { ended: 0, error: "" },
 	stage: (request) =>
 		stagePolicies(

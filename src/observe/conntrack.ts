@@ -16,7 +16,7 @@ import {
 	NLM_F_EXCL,
 	NLM_F_REQUEST,
 } from "./netlink-message.ts";
-import { type Answer, ask, perform } from "./netlink-request.ts";
+import { type Answer, ask, performAll } from "./netlink-request.ts";
 
 const NFNL_SUBSYS_CTNETLINK = 1;
 const IPCTNL_MSG_CT_NEW = 0;
@@ -81,12 +81,24 @@ export interface ConntrackEntry {
 	readonly original: ConntrackTuple;
 	/** The tuple of replies, after address translation. */
 	readonly reply: ConntrackTuple;
+	/** Packets of both directions were seen. */
+	readonly replied: boolean;
+	/** It has lasted, so that the kernel does not give it up for a new one. */
+	readonly assured: boolean;
 	/** Tells an entry from a later one with the same tuple. */
 	readonly id: number;
 	/** 0 when the entry is in no zone of its own. */
 	readonly zone: number;
 	/** CTA_TUPLE_ORIG as the kernel wrote it, by which the entry is deleted. */
 	readonly key: Uint8Array;
+}
+
+/** A TCP connection whose entry is to be made. `original` is the client's tuple. */
+export interface EstablishedConnection {
+	readonly family: Family;
+	readonly original: ConntrackTuple;
+	/** One end at least has said that it sends no more. */
+	readonly closing: boolean;
 }
 
 type Failure = { readonly ok: false; readonly error: string };
@@ -121,35 +133,42 @@ export class Conntrack {
 		}
 	}
 
-	/**
-	 * Makes the entry of a TCP connection that both ends have established, and perhaps one of them closed.
-	 * `original` is the client's. `made` is false where there is one already, of this direction or the other.
-	 */
-	establish(
-		family: Family,
-		original: ConntrackTuple,
-		closing: boolean,
-	): { readonly ok: true; readonly made: boolean } | Failure {
-		const flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
-		const message = this.#message(IPCTNL_MSG_CT_NEW, flags, addressFamily(family));
-		const answer = perform(
-			this.#socket,
-			writeEstablished(message, original, closing).finish(),
-			this.#sequence,
-		);
-		if (answer.ok) return { ok: true, made: true };
-		return answer.errno === EEXIST ? { ok: true, made: false } : { ok: false, error: answer.error };
-	}
-
 	/** Deletes an entry. One that is gone already, or whose tuple a newer connection took, is no failure. */
 	delete(entry: ConntrackEntry): { readonly ok: true } | Failure {
-		const message = this.#message(IPCTNL_MSG_CT_DELETE, NLM_F_ACK, addressFamily(entry.family))
-			.nested(CTA_TUPLE_ORIG, entry.key)
-			.u32(CTA_ID, entry.id);
-		if (entry.zone !== 0) message.u16(CTA_ZONE, entry.zone);
-		const answer = perform(this.#socket, message.finish(), this.#sequence);
-		if (answer.ok || answer.errno === ENOENT) return { ok: true };
-		return { ok: false, error: answer.error };
+		const { error } = this.deleteAll([entry]);
+		return error === "" ? { ok: true } : { ok: false, error };
+	}
+
+	/** Deletes entries, hundreds a system call; see `delete`. `error` is why some are still there, or "". */
+	deleteAll(entries: readonly ConntrackEntry[]): { readonly deleted: number; readonly error: string } {
+		const answers = performAll(this.#socket, entries, ({ family, key, id, zone }, sequence) => {
+			const message = conntrackMessage(IPCTNL_MSG_CT_DELETE, NLM_F_ACK, sequence, addressFamily(family))
+				.nested(CTA_TUPLE_ORIG, key)
+				.u32(CTA_ID, id);
+			return (zone === 0 ? message : message.u16(CTA_ZONE, zone)).finish();
+		});
+		const { done, error } = outcomes(answers, ENOENT);
+		return { deleted: done, error };
+	}
+
+	/**
+	 * Makes the entries of TCP connections that both ends have established. One that is there already, of this
+	 * direction or the other, stays as it is. `error` is why some could not be made, or "".
+	 */
+	establishAll(connections: readonly EstablishedConnection[]): {
+		readonly failed: number;
+		readonly error: string;
+	} {
+		const flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+		const answers = performAll(this.#socket, connections, ({ family, original, closing }, sequence) =>
+			writeEstablished(
+				conntrackMessage(IPCTNL_MSG_CT_NEW, flags, sequence, addressFamily(family)),
+				original,
+				closing,
+			).finish(),
+		);
+		const { done, error } = outcomes(answers, EEXIST);
+		return { failed: connections.length - done, error };
 	}
 
 	/** Entries of this network namespace, both families. */
@@ -174,12 +193,24 @@ export class Conntrack {
 
 	#message(type: number, flags: number, family: number): MessageWriter {
 		this.#sequence = (this.#sequence + 1) >>> 0;
-		return new MessageWriter(
-			(NFNL_SUBSYS_CTNETLINK << 8) | type,
-			NLM_F_REQUEST | flags,
-			this.#sequence,
-		).familyHeader(family);
+		return conntrackMessage(type, flags, this.#sequence, family);
 	}
+}
+
+function conntrackMessage(type: number, flags: number, sequence: number, family: number): MessageWriter {
+	return new MessageWriter((NFNL_SUBSYS_CTNETLINK << 8) | type, NLM_F_REQUEST | flags, sequence).familyHeader(
+		family,
+	);
+}
+
+/** How many requests ended well; `none` is an error number that means that there was nothing to do. */
+function outcomes(
+	answers: readonly Answer[],
+	none: number,
+): { readonly done: number; readonly error: string } {
+	const failures = answers.filter((answer) => !answer.ok && answer.errno !== none);
+	const last = failures.at(-1);
+	return { done: answers.length - failures.length, error: last?.ok === false ? last.error : "" };
 }
 
 /** Reads entries out of dump messages; its tables are reused from entry to entry. */
@@ -201,8 +232,18 @@ export class EntryReader {
 		const key = this.#entry.copy(CTA_TUPLE_ORIG);
 		const id = this.#entry.u32(CTA_ID);
 		if (original === null || reply === null || protocol === null || key === null || id === null) return null;
-		const zone = this.#entry.u16(CTA_ZONE) ?? 0;
-		const entry = { family: this.family, protocol, original, reply, id, zone, key };
+		const status = this.#entry.u32(CTA_STATUS) ?? 0;
+		const entry = {
+			family: this.family,
+			protocol,
+			original,
+			reply,
+			replied: (status & IPS_SEEN_REPLY) !== 0,
+			assured: (status & IPS_ASSURED) !== 0,
+			id,
+			zone: this.#entry.u16(CTA_ZONE) ?? 0,
+			key,
+		};
 		return icmpType === null ? entry : { ...entry, icmpType };
 	}
 

@@ -32,6 +32,8 @@ const IFA_LOCAL = 2;
 export interface LocalInterfaces {
 	/** Every interface, the loopback included, whether it is up or not. */
 	readonly names: readonly string[];
+	/** Their names by index. */
+	readonly byIndex: ReadonlyMap<number, string>;
 	/** Every configured address as canonical text, without zones, and the interfaces that have it. Of 127.0.0.0/8 only what is configured. */
 	readonly addresses: ReadonlyMap<string, readonly string[]>;
 }
@@ -68,7 +70,7 @@ export function localInterfaces(): LocalInterfacesResult {
 			});
 	opened.socket.close();
 	return result.ok
-		? { ok: true, interfaces: { names: [...names.values()], addresses } }
+		? { ok: true, interfaces: { names: [...names.values()], byIndex: names, addresses } }
 		: { ok: false, error: result.error };
 }
 

@@ -194,6 +194,12 @@ export class MessageWriter {
 		return this;
 	}
 
+	/** Bytes as they are, such as a protocol's own header; a multiple of four. */
+	raw(bytes: ArrayLike<number>): this {
+		for (let i = 0; i < bytes.length; i++) this.#bytes.push(bytes[i] ?? 0);
+		return this;
+	}
+
 	/** One attribute with its padding. @throws RangeError for a value over the 16-bit length of an attribute. */
 	attribute(type: number, value: ArrayLike<number>): this {
 		const length = value.length + ATTRIBUTE_HEADER_BYTES;

@@ -69,6 +69,65 @@ export function perform(socket: NetlinkSocket, request: Uint8Array, sequence: nu
 	}
 }
 
+/** Requests in one send: their acknowledgements fit into the smallest receive buffer. */
+const batchSize = 128;
+
+/**
+ * Runs many requests of which only the outcome matters, a batch at a time, and tells the outcome of each.
+ * @param write makes the request of an item; it must ask for an acknowledgement and carry the sequence number.
+ */
+export function performAll<T>(
+	socket: NetlinkSocket,
+	items: readonly T[],
+	write: (item: T, sequence: number) => Uint8Array,
+): Answer[] {
+	const answers: Answer[] = [];
+	const created = Poller.create([socket.fd]);
+	for (let from = 0; from < items.length; from += batchSize) {
+		const requests = items.slice(from, from + batchSize).map((item, index) => write(item, from + index + 1));
+		const outcome = created.ok
+			? batch(socket, created.poller, requests, from + 1)
+			: requests.map((): Answer => ({ ok: false, errno: 0, error: created.error }));
+		for (const answer of outcome) answers.push(answer);
+	}
+	return answers;
+}
+
+function batch(
+	socket: NetlinkSocket,
+	poller: Poller,
+	requests: readonly Uint8Array[],
+	first: number,
+): Answer[] {
+	const failed = (error: string) => (): Answer => ({ ok: false, errno: 0, error });
+	const sent = socket.send(Buffer.concat(requests));
+	if (!sent.ok) return requests.map(failed(sent.error));
+	const answers: (Answer | undefined)[] = requests.map(() => undefined);
+	let missing = requests.length;
+	const rest = (error: string) => answers.map((answer) => answer ?? failed(error)());
+	const deadline = Date.now() + REPLY_TIMEOUT_MS;
+	while (missing > 0) {
+		const received = socket.receive();
+		if (received.kind === "error") return rest(received.error);
+		if (received.kind === "overrun") return rest("acknowledgements of the kernel were lost");
+		if (received.kind === "empty") {
+			const waited = poller.wait(Math.max(0, deadline - Date.now()));
+			if (!waited.ok) return rest(waited.error);
+			if (Date.now() >= deadline) return rest("the kernel did not answer a netlink request");
+			continue;
+		}
+		const cursor = new MessageCursor(received.bytes);
+		while (cursor.advance()) {
+			const index = cursor.sequence - first;
+			if (cursor.type !== NLMSG_ERROR || !(index in answers) || answers[index] !== undefined) continue;
+			const errno = cursor.errorNumber();
+			answers[index] = errno > 0 ? failure(errno) : { ok: true, interrupted: false };
+			missing -= 1;
+		}
+	}
+	return rest("");
+}
+
 function failure(errno: number): Answer {
 	const [name, text] = getSystemErrorMap().get(-errno) ?? [`errno ${errno}`, "unknown error"];
 	return { ok: false, errno, error: `netlink: ${name}: ${text}` };

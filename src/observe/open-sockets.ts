@@ -1,64 +1,57 @@
 /**
- * The TCP connections that this network namespace's own sockets have, from
- * /proc/net/tcp and tcp6 (proc_pid_net(5)). Connections older than the first
- * rule that asks for connection tracking are known nowhere else.
+ * TCP sockets from /proc/net/tcp and tcp6 (proc_pid_net(5)), for kernels
+ * without sock_diag.
  */
 
 import { readFileSync } from "node:fs";
 import { formatIpv4, formatIpv6 } from "./address.ts";
+import { type DiagSocket, tcpState } from "./socket-diag.ts";
 
-export interface OpenSocket {
-	readonly family: 4 | 6;
-	readonly local: string;
-	readonly localPort: number;
-	readonly remote: string;
-	readonly remotePort: number;
-	/** Somebody listens on the local port, so the other end made the connection. */
-	readonly accepted: boolean;
-	/** One end at least has said that it sends no more; what was sent may still be on its way. */
-	readonly closing: boolean;
-}
+const { established, finWait1, finWait2, closeWait, lastAck, listen, closing } = tcpState;
+/** Those that have a peer, or wait for one. */
+const states: ReadonlySet<number> = new Set([
+	established,
+	finWait1,
+	finWait2,
+	closeWait,
+	lastAck,
+	listen,
+	closing,
+]);
 
-/** include/net/tcp_states.h */
-const ESTABLISHED = "01";
-/** ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, LAST_ACK, CLOSING. */
-const openStates: ReadonlySet<string> = new Set([ESTABLISHED, "04", "05", "08", "09", "0B"]);
-const LISTEN = "0A";
+/** IP protocol number. */
+const tcp = 6;
 
 const row =
 	/^\s*\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) ([0-9A-F]{2}) /gmu;
 
 /** None where /proc does not tell. */
-export function openSockets(): readonly OpenSocket[] {
+export function readProcSockets(): readonly DiagSocket[] {
 	return parseSockets(["tcp", "tcp6"].map((name) => read(`/proc/thread-self/net/${name}`)).join("\n"));
 }
 
-/** Reads the text of both files together: a socket of IPv6 may accept connections of IPv4. */
-export function parseSockets(text: string): readonly OpenSocket[] {
-	const rows = [...text.matchAll(row)].map(
-		([, local = "", localPort = "", remote = "", remotePort = "", state]) => ({
-			local,
-			localPort: Number.parseInt(localPort, 16),
-			remote,
-			remotePort: Number.parseInt(remotePort, 16),
-			state: state ?? "",
-		}),
+/** Reads the text of both files together. */
+export function parseSockets(text: string): readonly DiagSocket[] {
+	return [...text.matchAll(row)].flatMap(
+		([, localHex = "", localPort = "", remoteHex = "", remotePort = "", stateHex = ""]): DiagSocket[] => {
+			const state = Number.parseInt(stateHex, 16);
+			if (!states.has(state)) return [];
+			const local = formatAddress(localHex);
+			return [
+				{
+					family: local.includes(":") ? 6 : 4,
+					protocol: tcp,
+					local,
+					localPort: Number.parseInt(localPort, 16),
+					remote: formatAddress(remoteHex),
+					remotePort: Number.parseInt(remotePort, 16),
+					state,
+					surplus: null,
+					handle: null,
+				},
+			];
+		},
 	);
-	const listening = new Set(rows.filter(({ state }) => state === LISTEN).map(({ localPort }) => localPort));
-	return rows
-		.filter(({ state }) => openStates.has(state))
-		.map(({ local, localPort, remote, remotePort, state }) => {
-			const address = formatAddress(local);
-			return {
-				family: address.includes(":") ? 6 : 4,
-				local: address,
-				localPort,
-				remote: formatAddress(remote),
-				remotePort,
-				accepted: listening.has(localPort),
-				closing: state !== ESTABLISHED,
-			};
-		});
 }
 
 const mapped = "::ffff:";

@@ -1,6 +1,6 @@
 /**
  * Reads a set of flows: elements of type `address . inet_proto . inet_service .
- * inet_service`. A daemon that starts learns from it what the one before refused.
+ * inet_service`, or the same behind `ifname`. A daemon that starts learns from it what the one before refused.
  */
 
 import { ENOENT } from "../../ffi/constants.ts";
@@ -33,17 +33,50 @@ export interface FlowTuple {
 	readonly protocol: number;
 	readonly remotePort: number;
 	readonly localPort: number;
+	/** Absent in a set without interfaces. */
+	readonly interfaces?: readonly string[];
 }
 
-export type TuplesResult =
-	| { readonly ok: true; readonly tuples: readonly FlowTuple[] }
-	| { readonly ok: false; readonly error: string };
+/** What the elements of a set are. */
+export interface TupleSet {
+	readonly name: string;
+	readonly family: 4 | 6;
+	readonly kind: "everywhere" | "interface";
+}
+
+export type TuplesResult = KeysResult<FlowTuple>;
 
 /**
  * The elements of a set in an inet table; none when there is no such set.
  * @param socket one of NETLINK_NETFILTER that nothing else is waiting on.
  */
-export function readTuples(socket: NetlinkSocket, table: string, set: string, family: 4 | 6): TuplesResult {
+export function readTuples(socket: NetlinkSocket, table: string, set: TupleSet): TuplesResult {
+	return readKeys(socket, table, set, (value) => readTuple(value, set));
+}
+
+/** The local ports in a set of muted ports: elements of type `address . inet_service . inet_service`, or behind `ifname`. */
+export function readMutedPorts(
+	socket: NetlinkSocket,
+	table: string,
+	set: TupleSet,
+): { readonly ok: true; readonly ports: readonly number[] } | { readonly ok: false; readonly error: string } {
+	const at = (set.kind === "interface" ? INTERFACE_BYTES : 0) + (set.family === 4 ? 4 : 16);
+	const read = readKeys(socket, table, set, (key) =>
+		key.length < at + 2 ? null : new DataView(key.buffer, key.byteOffset).getUint16(at),
+	);
+	return read.ok ? { ok: true, ports: read.tuples } : read;
+}
+
+type KeysResult<T> =
+	| { readonly ok: true; readonly tuples: readonly T[] }
+	| { readonly ok: false; readonly error: string };
+
+function readKeys<T>(
+	socket: NetlinkSocket,
+	table: string,
+	set: TupleSet,
+	parse: (key: Uint8Array) => T | null,
+): KeysResult<T> {
 	const sequence = 1;
 	const request = new MessageWriter(
 		(NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETSETELEM,
@@ -52,12 +85,12 @@ export function readTuples(socket: NetlinkSocket, table: string, set: string, fa
 	)
 		.familyHeader(NFPROTO_INET)
 		.text(NFTA_SET_ELEM_LIST_TABLE, table)
-		.text(NFTA_SET_ELEM_LIST_SET, set)
+		.text(NFTA_SET_ELEM_LIST_SET, set.name)
 		.finish();
 	const list = new AttributeTable(NFTA_SET_ELEM_LIST_ELEMENTS);
 	const element = new AttributeTable(NFTA_SET_ELEM_KEY);
 	const key = new AttributeTable(NFTA_DATA_VALUE);
-	const tuples: FlowTuple[] = [];
+	const tuples: T[] = [];
 	const answer = ask(socket, request, sequence);
 	for (;;) {
 		const step = answer.next();
@@ -75,22 +108,30 @@ export function readTuples(socket: NetlinkSocket, table: string, set: string, fa
 			const value = key
 				.readNested(element.read(elements, start, end), NFTA_SET_ELEM_KEY)
 				.copy(NFTA_DATA_VALUE);
-			const tuple = value === null ? null : readTuple(value, family);
+			const tuple = value === null ? null : parse(value);
 			if (tuple !== null) tuples.push(tuple);
 		}
 	}
 }
 
+/** IFNAMSIZ of linux/if.h. */
+const INTERFACE_BYTES = 16;
+
 /** A concatenation starts each of its parts on a multiple of four bytes. */
-function readTuple(key: Uint8Array, family: 4 | 6): FlowTuple | null {
-	const size = family === 4 ? 4 : 16;
-	if (key.length !== size + 12) return null;
+function readTuple(key: Uint8Array, { family, kind }: TupleSet): FlowTuple | null {
+	const start = kind === "interface" ? INTERFACE_BYTES : 0;
+	const end = start + (family === 4 ? 4 : 16);
+	if (key.length !== end + 12) return null;
 	const view = new DataView(key.buffer, key.byteOffset);
-	return {
+	const tuple: FlowTuple = {
 		family,
-		remote: family === 4 ? formatIpv4(key, 0) : formatIpv6(key, 0),
-		protocol: view.getUint8(size),
-		remotePort: view.getUint16(size + 4),
-		localPort: view.getUint16(size + 8),
+		remote: family === 4 ? formatIpv4(key, start) : formatIpv6(key, start),
+		protocol: view.getUint8(end),
+		remotePort: view.getUint16(end + 4),
+		localPort: view.getUint16(end + 8),
 	};
+	if (kind === "everywhere") return tuple;
+	const name = key.subarray(0, INTERFACE_BYTES);
+	const length = name.indexOf(0);
+	return { ...tuple, interfaces: [String.fromCharCode(...(length < 0 ? name : name.subarray(0, length)))] };
 }

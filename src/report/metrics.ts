@@ -5,6 +5,7 @@ import type { AlertCount, DropReason } from "./alert-sink.ts";
 import { type ChangeCounts, changeFamilies } from "./change-metrics.ts";
 import { type UsbCounts, usbFamilies } from "./device-metrics.ts";
 import { type Family, formatFamilies, type HistogramValue, type Labels, type Sample } from "./exposition.ts";
+import { type FlowCounts, flowFamilies } from "./flow-alert.ts";
 import type { LogOutcomes } from "./log-accounting.ts";
 import { type ProcessSample, processFamilies } from "./process-metrics.ts";
 import { settingsFamilies } from "./settings-status.ts";
@@ -49,6 +50,10 @@ export interface MetricsInput {
 	readonly usb: UsbCounts;
 	/** How changes that had to be confirmed ended. */
 	readonly changes: ChangeCounts;
+	/** What became of open connections. */
+	readonly flows: FlowCounts;
+	/** Packets in the midst of connections that nobody tracks. */
+	readonly midstreamPackets: number;
 }
 
 function family(name: string, type: "counter" | "gauge", help: string, samples: readonly Sample[]): Family {
@@ -234,6 +239,7 @@ export function renderMetrics(input: MetricsInput): string {
 			"Packets dropped because connection tracking found them invalid.",
 			byKey("direction", input.invalidPackets),
 		),
+		...flowFamilies(input.flows, input.midstreamPackets),
 		...usbFamilies(input.usb),
 		...changeFamilies(state.pending, input.changes),
 		...settingsFamilies(state.settings),

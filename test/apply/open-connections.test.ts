@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { judgeable, judgeFlows, type TrackedFlow } from "../../src/apply/open-connections.ts";
+import { inRole, judgeable, possibleFlows, type TrackedFlow } from "../../src/apply/open-connections.ts";
 
 const local = (address: string) => address === "192.0.2.1" || address === "2001:db8::1";
 
@@ -22,6 +22,7 @@ describe("judgeable", () => {
 		expect(judgeable(tcp("198.51.100.9", 40000, "192.0.2.1", 22), local)).toEqual({
 			direction: "ingress",
 			family: 4,
+			local: "192.0.2.1",
 			remote: "198.51.100.9",
 			protocol: 6,
 			destinationPort: 22,
@@ -55,13 +56,13 @@ describe("judgeable", () => {
 	});
 });
 
-test("flows blocked on some interfaces are ended but not refused for good", () => {
-	const everywhere = tcp("198.51.100.1", 1, "192.0.2.1", 22);
-	const somewhere = tcp("198.51.100.2", 2, "192.0.2.1", 22);
-	const nowhere = tcp("198.51.100.3", 3, "192.0.2.1", 22);
-	const verdicts = judgeFlows([everywhere, somewhere, nowhere], local, (flow) =>
-		flow.remote.endsWith(".1") ? "all" : flow.remote.endsWith(".2") ? "some" : "none",
-	);
-	expect(verdicts.ended).toEqual([everywhere, somewhere]);
-	expect(verdicts.refused.map((flow) => flow.remote)).toEqual(["198.51.100.1"]);
+test("in the other role policies speak of the other end's port", () => {
+	const flow = judgeable(tcp("192.0.2.1", 40000, "198.51.100.9", 443), local);
+	if (flow === null) throw new Error("not judged");
+	expect(inRole(flow, "egress")).toEqual(flow);
+	expect(inRole(flow, "ingress")).toEqual({ ...flow, direction: "ingress", destinationPort: 40000 });
+	expect(possibleFlows(flow.cut)).toEqual([
+		{ ...flow, local: "", direction: "ingress", destinationPort: 40000 },
+		{ ...flow, local: "" },
+	]);
 });

@@ -88,6 +88,7 @@ test("what was blocked before, what is closed and what the posture refuses are n
 		reason: "",
 		cut: [],
 		total: 0,
+		refusedAtStart: null,
 	});
 	const allowing = policy("office", { action: "Allow", ingress: [{ from: [block("203.0.113.0/24")] }] });
 	expect(planConnections(change(allowing)).total).toBe(0);

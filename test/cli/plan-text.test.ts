@@ -15,7 +15,7 @@ const unchanged: ChangePlan = {
 	unselected: null,
 	diff: { rules: [], devices: [], defaults: { ingress: same, egress: same, device: same } },
 	failsafe: [],
-	connections: { checked: true, reason: "", cut: [], total: 0 },
+	connections: { checked: true, reason: "", cut: [], total: 0, refusedAtStart: null },
 	devices: { checked: true, reason: "", changes: [] },
 	session: null,
 	diagnostics: [],
@@ -52,12 +52,15 @@ test("connections that would end are told with the rule, the first fifty of them
 		someInterfaces: true,
 	};
 	const cut = Array.from({ length: 60 }, (_, index) => ({ ...one, remotePort: 40_000 + index }));
-	const { out, error } = printed({ connections: { checked: true, reason: "", cut, total: 1060 } });
+	const { out, error } = printed({
+		connections: { checked: true, reason: "", cut, total: 1060, refusedAtStart: 7 },
+	});
 	expect(out).toContain("Open connections that would be ended: 1060\n");
 	expect(out).toContain("  tcp 192.0.2.1:22 from [2001:db8::7]:40000\n");
 	expect(out).toContain("by Block ssh ingress[2] (/new/ssh.yaml:9), where its packets");
 	expect(out.match(/^ {2}tcp /gm)).toHaveLength(50);
 	expect(out).toContain("  and 1010 more\n");
+	expect(out).toContain("a first start with these policies would end 7 open connections more\n");
 	expect(error).toContain("1060 open connections");
 });
 
@@ -74,7 +77,7 @@ test("a protocol without ports has no port, the posture no place", () => {
 		someInterfaces: false,
 	};
 	const { out } = printed({
-		connections: { checked: false, reason: "not root", cut: [connection], total: 1 },
+		connections: { checked: false, reason: "not root", cut: [connection], total: 1, refusedAtStart: null },
 	});
 	expect(out).toContain("  47 192.0.2.1 to 192.0.2.9\n      ended by the default posture (ingress)\n");
 	expect(out).toContain("Open connections were not checked: not root\n");

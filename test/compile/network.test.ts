@@ -178,9 +178,11 @@ describe("names", () => {
 	test("a new epoch renames everything but counters", () => {
 		const old = names([web]);
 		const kept = [...names([web], { epoch: "e2" })].filter((name) => old.has(name));
-		expect(kept.every((name) => /^([cl]_[0-9a-f]{16}|(invalid|cut)_(ingress|egress))$/.test(name))).toBe(
-			true,
-		);
+		expect(
+			kept.every((name) =>
+				/^([cl]_[0-9a-f]{16}|(invalid|cut)_(ingress|egress)|midstream_egress)$/.test(name),
+			),
+		).toBe(true);
 		expect(kept).toHaveLength([...old].filter((name) => !/^[smx]_/.test(name)).length);
 	});
 

@@ -28,6 +28,7 @@ describe("defaults", () => {
 			essentials: true,
 			related: "policy",
 			invalidPackets: "drop",
+			endRefusedAtStart: false,
 			table: "kubearmor",
 			nflogGroup: 9755,
 			maxElements: 1_000_000,
@@ -82,6 +83,7 @@ allowlistScope: host
 essentials: false
 related: accept
 invalidPackets: accept
+endRefusedAtStart: true
 table: portward_1
 nflogGroup: 1
 maxElements: 100000000
@@ -122,6 +124,7 @@ alerts: {stdout: false, file: /var/log/a.json, fileMaxBytes: 4096, fileKeep: 0, 
 		essentials: false,
 		related: "accept",
 		invalidPackets: "accept",
+		endRefusedAtStart: true,
 		table: "portward_1",
 		nflogGroup: 1,
 		maxElements: 100_000_000,

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import { connect, createServer, type Socket } from "node:net";
 import { adoptConnections } from "../../src/daemon/adopt-connections.ts";
 import { Conntrack } from "../../src/observe/conntrack.ts";
-import type { OpenSocket } from "../../src/observe/open-sockets.ts";
+import { HostSockets } from "../../src/observe/host-sockets.ts";
+import { type DiagSocket, tcpState } from "../../src/observe/socket-diag.ts";
 import { command, enterIsolatedNetwork, type IsolatedNetwork } from "../system/support/isolated.ts";
 
 describe("connections of a network namespace without connection tracking", () => {
@@ -52,7 +53,7 @@ describe("connections of a network namespace without connection tracking", () =>
 	}
 
 	/** As a remote host's would be. */
-	const socket = (index: number, family: 4 | 6 = 4): OpenSocket => ({
+	const socket = (index: number, family: 4 | 6 = 4): DiagSocket => ({
 		family,
 		local: family === 4 ? "192.0.2.1" : "2001:db8::1",
 		localPort: 22,
@@ -61,9 +62,20 @@ describe("connections of a network namespace without connection tracking", () =>
 				? `198.18.${(index >> 8) & 0xff}.${index & 0xff}`
 				: `2001:db8:1::${(index + 1).toString(16)}`,
 		remotePort: 1024 + (index >> 16),
-		accepted: true,
-		closing: false,
+		protocol: 6,
+		state: tcpState.established,
+		surplus: null,
+		handle: null,
 	});
+
+	const listener: DiagSocket = {
+		...socket(0),
+		local: "::",
+		remote: "::",
+		remotePort: 0,
+		state: tcpState.listen,
+	};
+	const adopt = (...sockets: readonly DiagSocket[]) => adoptConnections(new HostSockets(sockets));
 
 	test.each([
 		["192.0.2.1", "0.0.0.0", 4],
@@ -122,9 +134,11 @@ describe("connections of a network namespace without connection tracking", () =>
 	});
 
 	test("who listens did not make the connection", () => {
-		const outgoing: OpenSocket = { ...socket(7), localPort: 40_000, remotePort: 443, accepted: false };
+		const outgoing: DiagSocket = { ...socket(7), localPort: 40_000, remotePort: 443 };
+		// Bound to the port of a listener of its own, as its byte counts show.
+		const bound: DiagSocket = { ...socket(8), surplus: 1 };
 		for (const family of [4, 6] as const) {
-			expect(adoptConnections([socket(1, family), ...(family === 4 ? [outgoing] : [])])).toBe("");
+			expect(adopt(listener, socket(1, family), ...(family === 4 ? [outgoing, bound] : []))).toBe("");
 		}
 		const originals = ([4, 6] as const).flatMap((family) =>
 			[...conntrack.dump(family)].map(
@@ -133,20 +147,21 @@ describe("connections of a network namespace without connection tracking", () =>
 		);
 		expect(originals.sort()).toEqual([
 			"192.0.2.1>198.18.0.7:443",
+			"192.0.2.1>198.18.0.8:1024",
 			"198.18.0.1>192.0.2.1:22",
 			"2001:db8:1::2>2001:db8::1:22",
 		]);
 	});
 
 	test("loopback connections need no entry", () => {
-		expect(adoptConnections([{ ...socket(1), remote: "127.0.0.1" }])).toBe("");
-		expect(adoptConnections([{ ...socket(1, 6), remote: "::1" }])).toBe("");
+		expect(adopt({ ...socket(1), remote: "127.0.0.1" })).toBe("");
+		expect(adopt({ ...socket(1, 6), remote: "::1" })).toBe("");
 		expect(conntrack.count()).toEqual({ ok: true, count: 0 });
 	});
 
 	test("more than 65 536 are left to their next packet, and that is said", () => {
 		const sockets = Array.from({ length: 65_546 }, (_, index) => socket(index));
-		expect(adoptConnections(sockets)).toBe(
+		expect(adopt(...sockets)).toBe(
 			"connection tracking was not told of 10 out of 65546: there are more than 65536",
 		);
 		expect(conntrack.count()).toEqual({ ok: true, count: 65_536 });

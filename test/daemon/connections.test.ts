@@ -2,11 +2,22 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import { createSocket } from "node:dgram";
 import { Nftables } from "../../ffi/nftables.ts";
 import type { JudgedFlow } from "../../src/apply/open-connections.ts";
+import type { JudgeRequest } from "../../src/daemon/calls.ts";
 import { Connections } from "../../src/daemon/connections.ts";
 import { Conntrack } from "../../src/observe/conntrack.ts";
 import { command, enterIsolatedNetwork, type IsolatedNetwork } from "../system/support/isolated.ts";
 
 const remote = "192.0.2.7";
+
+const asked = (request: Partial<JudgeRequest> = {}): JudgeRequest => ({
+	refused: [],
+	spared: [],
+	before: [],
+	mutedPorts: [],
+	strict: false,
+	...request,
+});
+const nothing = { blocked: 0, strayed: 0, refused: [], muted: [], overflow: 0, spared: [], error: "" };
 
 describe("open connections of a network namespace", () => {
 	let network: IsolatedNetwork;
@@ -58,57 +69,85 @@ describe("open connections of a network namespace", () => {
 		const localPort = await send(remote, 4000);
 		await send(remote, 4001);
 		const connections = new Connections();
-		const asked: JudgedFlow[] = [];
+		const flows: JudgedFlow[] = [];
 		const judged = connections.judge((flow) => {
-			asked.push(flow);
+			flows.push(flow);
 			return flow.destinationPort === 4000 ? "blocked" : "other";
-		}, []);
-		expect(judged).toMatchObject({ ended: 1, error: "" });
+		}, asked());
+		expect(judged).toMatchObject({ blocked: 1, error: "" });
 		expect(judged.refused).toEqual([
 			{
 				direction: "egress",
 				family: 4,
+				local: "192.0.2.1",
 				remote,
 				protocol: 17,
 				destinationPort: 4000,
 				cut: { family: 4, remote, protocol: 17, remotePort: 4000, localPort },
 			},
 		]);
-		expect(new Set(asked.map(({ direction }) => direction))).toEqual(new Set(["egress"]));
+		expect(new Set(flows.map(({ direction }) => direction))).toEqual(new Set(["egress"]));
 		expect(open().sort()).toEqual([4000, 4001]);
 		expect(connections.end()).toEqual({ ended: 1, error: "" });
 		expect(open()).toEqual([4001]);
 		expect(connections.end()).toEqual({ ended: 0, error: "" });
 	});
 
-	test("what is blocked on some interfaces only loses its entry, and is not refused by its tuple", async () => {
+	test("what is blocked on the interface that its packets take ends, and is refused there", async () => {
 		await send(remote, 4000);
 		const connections = new Connections();
 		const names = new Set<string>();
 		const judged = connections.judge((_flow, name) => {
 			names.add(name);
-			return name === "d1" ? "blocked" : "other";
-		}, []);
-		expect(judged).toEqual({ ended: 1, refused: [], error: "" });
+			return name === "d0" ? "blocked" : "other";
+		}, asked());
+		expect(judged).toMatchObject({
+			blocked: 1,
+			refused: [{ remote, cut: { interfaces: ["d0"] } }],
+			error: "",
+		});
 		// Each interface but the loopback; and any other.
 		expect([...names].sort()).toEqual(["", "d0", "d1"]);
 		expect(connections.end().ended).toBe(1);
 		expect(open()).toEqual([]);
 	});
 
+	test("what is blocked on an interface that its packets do not take goes on", async () => {
+		await send(remote, 4000);
+		const connections = new Connections();
+		expect(connections.judge((_flow, name) => (name === "d1" ? "blocked" : "other"), asked())).toEqual(
+			nothing,
+		);
+		expect(connections.end().ended).toBe(0);
+		expect(open()).toEqual([4000]);
+	});
+
 	test("what a failsafe rule of the interface with the local address accepts is left alone", async () => {
 		await send(remote, 4000);
 		const on = (own: string) =>
-			new Connections().judge((_flow, name) => (name === own ? "failsafe" : "blocked"), []);
-		expect(on("d0")).toEqual({ ended: 0, refused: [], error: "" });
-		expect(on("d1")).toEqual({ ended: 1, refused: [], error: "" });
+			new Connections().judge((_flow, name) => (name === own ? "failsafe" : "blocked"), asked());
+		expect(on("d0")).toEqual(nothing);
+		expect(on("d1")).toMatchObject({ blocked: 1, refused: [{ cut: { interfaces: ["d0"] } }] });
+	});
+
+	test("what the posture refuses goes on, unless it must have slipped in", async () => {
+		await send(remote, 4000);
+		const first = new Connections().judge(() => "posture", asked());
+		expect(first).toMatchObject({ blocked: 0, strayed: 0 });
+		expect(first.spared).toHaveLength(1);
+		await send(remote, 4001);
+		const connections = new Connections();
+		const second = connections.judge(() => "posture", asked({ spared: first.spared, strict: true }));
+		expect(second).toMatchObject({ blocked: 0, strayed: 1, spared: first.spared });
+		expect(connections.end()).toEqual({ ended: 1, error: "" });
+		expect(open()).toEqual([4000]);
 	});
 
 	test("loopback connections are never ended", async () => {
 		await send("127.0.0.1", 4000);
 		await send("192.0.2.1", 4000);
 		expect(open()).toEqual([4000, 4000]);
-		expect(new Connections().judge(() => "blocked", [])).toEqual({ ended: 0, refused: [], error: "" });
+		expect(new Connections().judge(() => "blocked", asked())).toEqual(nothing);
 		expect(open()).toEqual([4000, 4000]);
 	});
 
@@ -116,6 +155,7 @@ describe("open connections of a network namespace", () => {
 		const before = (port: number): JudgedFlow => ({
 			direction: "ingress",
 			family: 4,
+			local: "192.0.2.1",
 			remote,
 			protocol: 6,
 			destinationPort: port,
@@ -124,16 +164,16 @@ describe("open connections of a network namespace", () => {
 		const flows = [before(22), before(80)];
 		const judged = new Connections().judge(
 			(flow) => (flow.destinationPort === 22 ? "blocked" : "other"),
-			flows,
+			asked({ refused: flows }),
 		);
-		expect(judged).toEqual({ ended: 0, refused: flows.slice(0, 1), error: "" });
+		expect(judged).toEqual({ ...nothing, refused: flows.slice(0, 1) });
 	});
 
 	test("one flow is refused once, however often it is found", async () => {
 		await send(remote, 4000);
 		const connections = new Connections();
-		const first = connections.judge(() => "blocked", []);
-		const second = connections.judge(() => "blocked", first.refused);
+		const first = connections.judge(() => "blocked", asked());
+		const second = connections.judge(() => "blocked", asked({ refused: first.refused }));
 		expect(second.refused).toEqual(first.refused);
 	});
 });

@@ -13,7 +13,11 @@ test("every part of the daemon is asked", () => {
 			dropped: () => ({ stdout: 1, file: 2, stream: 3 }),
 		},
 		desk: { recordsLost: 4 },
-		accounts: { ...noAccounts, invalidPackets: { ingress: 5, egress: 6 } },
+		accounts: {
+			...noAccounts,
+			invalidPackets: { ingress: 5, egress: 6 },
+			counters: { midstream_egress: { packets: 12, bytes: 0 } },
+		},
 		attempts: {
 			results: { success: 7, partial: 8, failure: 9 },
 			duration: () => new Histogram([1]).value(),
@@ -29,6 +33,7 @@ test("every part of the daemon is asked", () => {
 			}),
 		},
 		pending: { counts: { confirmed: 11, rolled_back: 0, refused: 0 } },
+		flows: { counts: { blocked: 13, loss: 14, start: 15, refused: 16, overflow: 17 } },
 	});
 	for (const line of [
 		'portward_alerts_total{policy="np1",action="Block"} 3',
@@ -37,6 +42,12 @@ test("every part of the daemon is asked", () => {
 		'portward_reloads_total{result="failure"} 9',
 		"portward_usb_rescans_total 10",
 		'portward_changes_total{result="confirmed"} 11',
+		"portward_midstream_packets_total 12",
+		'portward_open_connections_ended_total{reason="block"} 13',
+		'portward_open_connections_ended_total{reason="loss"} 14',
+		'portward_open_connections_ended_total{reason="start"} 15',
+		"portward_refused_flows 16",
+		"portward_refused_flows_overflow 17",
 	])
 		expect(text.split("\n")).toContain(line);
 });

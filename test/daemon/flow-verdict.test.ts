@@ -9,7 +9,7 @@ import { options } from "../compile/options.ts";
 function flow(remote: string, destinationPort: number, protocol = 6): JudgedFlow {
 	const family = remote.includes(":") ? 6 : 4;
 	const cut = { family, remote, protocol, remotePort: 40000, localPort: destinationPort } as const;
-	return { direction: "ingress", family, remote, protocol, destinationPort, cut };
+	return { direction: "ingress", family, local: "", remote, protocol, destinationPort, cut };
 }
 
 function verdicts(
@@ -28,7 +28,7 @@ test("an explicit Block ends a flow; an Allow, an Audit, the posture and no rule
 		policy("a", rule("Block", { ports: ["tcp/22"] }), rule("Allow", { ports: ["tcp/80"] })),
 		policy("b", rule("Audit", { ports: ["udp/53"] })),
 	];
-	expect(verdicts(set, flows)).toEqual(["blocked", "other", "other", "other"]);
+	expect(verdicts(set, flows)).toEqual(["blocked", "other", "other", "posture"]);
 	expect(verdicts([], flows)).toEqual(["other", "other", "other", "other"]);
 });
 

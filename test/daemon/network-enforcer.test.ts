@@ -38,6 +38,7 @@ const plan = (name: string, rules: readonly string[] = [name]): NetworkPlan => (
 const flow: JudgedFlow = {
 	direction: "ingress",
 	family: 4,
+	local: "192.0.2.2",
 	remote: "192.0.2.1",
 	protocol: 6,
 	destinationPort: 22,
@@ -149,8 +150,17 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 		},
 		judgeConnections: () => {
 			log.push("judge");
-			return { ended: state.refused.length, refused: state.refused, error: "" };
+			return {
+				blocked: state.refused.length,
+				strayed: 0,
+				refused: state.refused,
+				overflow: 0,
+				muted: [],
+				spared: [],
+				error: "",
+			};
 		},
+		adoptConnections: () => "",
 		endConnections: () => {
 			log.push("end");
 			return { ended: 0, error: "" };
@@ -185,6 +195,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 			reloaded: (result, _seconds, detail) => log.push(`${result}: ${detail}`),
 			found: (counters) => log.push(`found ${Object.keys(counters).join()}`),
 			repaired: (_event, error) => log.push(`repaired: ${error}`),
+			ended: () => {},
 			warn: (message) => log.push(`warning: ${message}`),
 		},
 	});

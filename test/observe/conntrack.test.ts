@@ -52,6 +52,7 @@ test("an entry is read with its tuples, id and zone", () => {
 		.familyHeader(2)
 		.nested(1, original)
 		.nested(2, tuple(back, 6, [443, 40_000]))
+		.u32(3, 0x2 | 0x4 | 0x8)
 		.u32(12, 0xfedc_ba98)
 		.u16(18, 7)
 		.finish();
@@ -60,6 +61,8 @@ test("an entry is read with its tuples, id and zone", () => {
 		protocol: 6,
 		original: { source: "10.0.0.1", destination: "10.0.0.2", sourcePort: 40_000, destinationPort: 443 },
 		reply: { source: "10.0.0.2", destination: "10.0.0.1", sourcePort: 443, destinationPort: 40_000 },
+		replied: true,
+		assured: true,
 		id: 0xfedc_ba98,
 		zone: 7,
 		key: original,

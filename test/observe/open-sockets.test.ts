@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { connect, createServer } from "node:net";
-import { openSockets, parseSockets } from "../../src/observe/open-sockets.ts";
+import { parseSockets, readProcSockets } from "../../src/observe/open-sockets.ts";
 
 /** As Linux prints them on a little-endian machine, cut after the state. */
 const tcp = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -17,58 +17,28 @@ const tcp6 = `   0: 00000000000000000000000000000000:1F90 0000000000000000000000
    3: rubbish
 `;
 
-test("connections are told with both ends and who made them; listening, opening and ended ones are left out", () => {
+test("sockets are told with both ends and their state; opening and ended ones are left out", () => {
+	const told = (
+		local: string,
+		localPort: number,
+		remote: string,
+		remotePort: number,
+		state: number,
+		family: 4 | 6 = 4,
+	) => ({ family, protocol: 6, local, localPort, remote, remotePort, state, surplus: null, handle: null });
 	expect(parseSockets(tcp + tcp6)).toEqual([
-		{
-			family: 4,
-			local: "198.18.0.1",
-			localPort: 22,
-			remote: "198.18.0.2",
-			remotePort: 42464,
-			accepted: true,
-			closing: false,
-		},
-		{
-			family: 4,
-			local: "198.18.0.1",
-			localPort: 48120,
-			remote: "198.18.0.2",
-			remotePort: 443,
-			accepted: false,
-			closing: true,
-		},
-		{
-			family: 4,
-			local: "198.18.0.1",
-			localPort: 48123,
-			remote: "198.18.0.2",
-			remotePort: 443,
-			accepted: false,
-			closing: true,
-		},
-		{
-			family: 4,
-			local: "198.18.0.1",
-			localPort: 8080,
-			remote: "198.18.0.2",
-			remotePort: 49153,
-			accepted: true,
-			closing: false,
-		},
-		{
-			family: 6,
-			local: "fd98:18::1",
-			localPort: 49154,
-			remote: "2001:db8::2",
-			remotePort: 80,
-			accepted: false,
-			closing: true,
-		},
+		told("0.0.0.0", 22, "0.0.0.0", 0, 10),
+		told("198.18.0.1", 22, "198.18.0.2", 42464, 1),
+		told("198.18.0.1", 48120, "198.18.0.2", 443, 8),
+		told("198.18.0.1", 48123, "198.18.0.2", 443, 9),
+		told("::", 8080, "::", 0, 10, 6),
+		told("198.18.0.1", 8080, "198.18.0.2", 49153, 1),
+		told("fd98:18::1", 49154, "2001:db8::2", 80, 4, 6),
 	]);
 	expect(parseSockets("")).toEqual([]);
 });
 
-test("a connection of this process is found from both its ends", async () => {
+test("a connection of this process is found from both its ends, and its listener", async () => {
 	const server = createServer();
 	await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 	const address = server.address();
@@ -79,12 +49,13 @@ test("a connection of this process is found from both its ends", async () => {
 	await new Promise<void>((resolve) =>
 		client.connecting ? client.once("connect", () => resolve()) : resolve(),
 	);
-	const ends = openSockets().filter(
+	const ends = readProcSockets().filter(
 		(socket) => socket.localPort === address.port || socket.remotePort === address.port,
 	);
-	expect(ends.map((socket) => [socket.local, socket.remote, socket.accepted]).sort()).toEqual([
-		["127.0.0.1", "127.0.0.1", false],
-		["127.0.0.1", "127.0.0.1", true],
+	expect(ends.map((socket) => [socket.local, socket.remote, socket.state]).sort()).toEqual([
+		["127.0.0.1", "0.0.0.0", 10],
+		["127.0.0.1", "127.0.0.1", 1],
+		["127.0.0.1", "127.0.0.1", 1],
 	]);
 	client.destroy();
 	other.destroy();

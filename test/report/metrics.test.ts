@@ -42,6 +42,8 @@ function input(): MetricsInput {
 			pendingWrites: 0,
 		},
 		changes: { confirmed: 2, rolled_back: 1, refused: 0 },
+		flows: { blocked: 1, loss: 2, start: 3, refused: 4, overflow: 5 },
+		midstreamPackets: 6,
 	};
 }
 

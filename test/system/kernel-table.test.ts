@@ -109,7 +109,7 @@ describe("our table in the kernel", () => {
 				"ended_egress",
 			]),
 			priorities: { ingress: 20, egress: 120 },
-			sets: ["cut4", "cut6"],
+			sets: ["refused4", "refused6", "refused_if4", "refused_if6"],
 			maps: ["m_g2"],
 			counters: expect.arrayContaining(["cut_ingress", "cut_egress", "c_rule"]),
 		});

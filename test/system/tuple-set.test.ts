@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { NETLINK_NETFILTER } from "../../ffi/constants.ts";
 import { NetlinkSocket } from "../../ffi/netlink.ts";
-import { cutSets, replaceCuts, skeleton } from "../../src/apply/transaction.ts";
+import { refusedSets, replaceRefused } from "../../src/apply/refused-flows.ts";
+import { skeleton } from "../../src/apply/transaction.ts";
 import { readTuples } from "../../src/observe/tuple-set.ts";
 import { enterIsolatedNetwork, type IsolatedNetwork } from "./support/isolated.ts";
 
@@ -30,9 +31,13 @@ function nft(script: string): void {
 }
 
 function read(family: 4 | 6) {
-	const result = readTuples(socket, table, cutSets[family], family);
-	if (!result.ok) throw new Error(result.error);
-	return [...result.tuples].sort((a, b) => a.localPort - b.localPort);
+	const tuples = refusedSets.flatMap((set) => {
+		if (set.family !== family) return [];
+		const result = readTuples(socket, table, set);
+		if (!result.ok) throw new Error(result.error);
+		return result.tuples;
+	});
+	return tuples.sort((a, b) => a.localPort - b.localPort);
 }
 
 test("a set that is not there has no flows", () => {
@@ -46,12 +51,30 @@ test("what was written is read back, in both families", () => {
 	const flows = [
 		{ family: 4, remote: "198.51.100.7", protocol: 6, remotePort: 40_000, localPort: 22 },
 		{ family: 4, remote: "255.255.255.254", protocol: 255, remotePort: 65_535, localPort: 65_535 },
+		{
+			family: 4,
+			remote: "198.51.100.7",
+			protocol: 6,
+			remotePort: 40_000,
+			localPort: 65_536 - 2 ** 10,
+			interfaces: ["eth0"],
+		},
 		{ family: 6, remote: "2001:db8::7", protocol: 17, remotePort: 53, localPort: 1 },
+		{
+			family: 6,
+			remote: "2001:db8::7",
+			protocol: 17,
+			remotePort: 53,
+			localPort: 2,
+			interfaces: ["abcdefghijklmno"],
+		},
 		{ family: 6, remote: "fe80::ffff:1", protocol: 132, remotePort: 0, localPort: 40_000 },
 	] as const;
-	nft(replaceCuts(table, flows));
-	expect(read(4)).toEqual(flows.filter((flow) => flow.family === 4));
-	expect(read(6)).toEqual(flows.filter((flow) => flow.family === 6));
+	nft(replaceRefused(table, flows));
+	for (const family of [4, 6] as const)
+		expect(read(family)).toEqual(
+			flows.filter((flow) => flow.family === family).toSorted((a, b) => a.localPort - b.localPort),
+		);
 });
 
 test("more flows than one message holds are read whole", () => {
@@ -62,6 +85,6 @@ test("more flows than one message holds are read whole", () => {
 		remotePort: 443,
 		localPort: index + 1,
 	}));
-	nft(replaceCuts(table, flows));
+	nft(replaceRefused(table, flows));
 	expect(read(6)).toEqual(flows);
 });

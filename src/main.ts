@@ -42,17 +42,6 @@ function write(fd: number, text: string): { readonly code: unknown; readonly mes
 	return null;
 }
 
-/**
- * Variables that the libraries obey: two make the yaml package print what it parses to stdout, where only alerts
- * belong; four send questions to the daemon through a proxy; one makes any certificate do.
- */
-const ignoredVariables = [
-	...["LOG_TOKENS", "LOG_STREAM"],
-	...["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"],
-	"NODE_TLS_REJECT_UNAUTHORIZED",
-];
-for (const name of ignoredVariables) delete process.env[name];
-
 async function main(args: readonly string[]): Promise<number> {
 	const stop = new AbortController();
 	for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => stop.abort());

@@ -58,14 +58,6 @@ export class DriftFilter {
 		else if (this.#held.length < MAX_HELD) this.#held.push(report.event);
 	}
 
-	/** No probe will come: what was held, and all that follows, counts as somebody else's. */
-	giveUp(): void {
-		this.#expected = null;
-		const held = this.#held;
-		this.#held = [];
-		for (const event of held) this.#judge(event);
-	}
-
 	#judge(event: DriftEvent): void {
 		if (event.pid === 0 || event.pid !== this.#own) this.foreign(event);
 	}

@@ -50,11 +50,6 @@ export function parseUsbPort(name: string): UsbPort | null {
 	};
 }
 
-/** Port hops from the controller; 0 for a root hub and for anything that is no USB name. */
-export function usbLevel(name: string): number {
-	return parseUsbPort(name)?.level ?? 0;
-}
-
 /** Orders names as people count ports: by bus, then port by port, a hub before what hangs on it. */
 export function compareUsbPorts(a: string, b: string): number {
 	const left = parseUsbPort(a);

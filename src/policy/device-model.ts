@@ -61,6 +61,4 @@ export interface HostDevicePolicy {
 	/** spec.device.action, else spec.action, else Block. */
 	readonly action: Action;
 	readonly entries: readonly DeviceEntry[];
-	/** Blocks of the document that portward reads but does not enforce, such as `process`, in the file's order. */
-	readonly notEnforced: readonly string[];
 }

@@ -62,7 +62,6 @@ export function validateHostPolicy(reader: NodeReader, root: Node): HostDevicePo
 		name,
 		place: reader.place(root),
 		nodeSelector,
-		notEnforced,
 		...device,
 	};
 }

@@ -78,11 +78,6 @@ export class AlertSink {
 		return { ...this.#dropped };
 	}
 
-	/** Why the file could not be written last time; "" when it could. */
-	get fileError(): string {
-		return this.#fileError;
-	}
-
 	#count({ PolicyName: policy, Action: action }: Alert): void {
 		const key = `${action} ${policy}`;
 		const entry = this.#counts.get(key);

@@ -73,7 +73,6 @@ describe("DeviceRuleset", () => {
 			nodeSelector: { matchLabels: {}, place: { file: "p.yaml", line: 1, column: 1 } },
 			action: "Block" as const,
 			entries: entries(["Block", 3], ["Audit", 8]).map(({ entry }) => entry),
-			notEnforced: [],
 		});
 		expect(selectEntries([policy("a"), policy("b")]).map((item) => [item.policy, item.entry.index])).toEqual([
 			["a", 0],

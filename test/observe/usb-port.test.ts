@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { compareUsbPorts, parseUsbPort, usbLevel } from "../../src/observe/usb-port.ts";
+import { compareUsbPorts, parseUsbPort } from "../../src/observe/usb-port.ts";
 
 describe("USB port names", () => {
 	test.each([
@@ -10,11 +10,13 @@ describe("USB port names", () => {
 		["1-4:1.0", 1],
 		["usb1", 0],
 		["1-0:1.0", 0],
-		["4", 0],
 		["10-1.11", 2],
-		["", 0],
 	])("%s is at level %d (V23)", (name, level) => {
-		expect(usbLevel(name)).toBe(level);
+		expect(parseUsbPort(name)?.level).toBe(level);
+	});
+
+	test.each(["4", ""])("%j is no USB name", (name) => {
+		expect(parseUsbPort(name)).toBe(null);
 	});
 
 	test("name the bus, the chain and the interface", () => {

@@ -87,7 +87,6 @@ device:
 		expect(diagnostics).toEqual([]);
 		expect(policy).toMatchObject({
 			action: "Allow",
-			notEnforced: [],
 			entries: [
 				{ action: "Allow", severity: 3, tags: ["b"], message: "from spec", match: { class: 3 } },
 				{ action: "Block", severity: 9, tags: [], message: "own", match: { class: 8 } },
@@ -118,7 +117,6 @@ device: {matchDevice: [{class: HID}]}`),
 				line: 7 + at,
 			})),
 		);
-		expect(policy?.notEnforced).toEqual(blocks);
 		expect(policy?.entries).toHaveLength(1);
 	});
 

@@ -55,12 +55,12 @@ include=$(paste -sd, test/vm/guest/packages.txt)
 rootfs_key=$(echo "$guest_suite $include" | sha256sum | cut -c1-16)
 if [ "$(cat "$cache/rootfs.key" 2>/dev/null)" != "$rootfs_key" ]; then
 	rm -rf "$cache/rootfs" "$cache/rootfs.key"
-	# prometheus is there for the tests that want it, not for every boot.
+	# prometheus and usbguard are there for the tests that want them, not for every boot.
 	# shellcheck disable=SC2016 # $1 is for the hook's shell
 	mmdebstrap --quiet --variant=minbase --mode=root --include="$include" \
 		--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' --aptopt='Acquire::Languages "none"' \
-		--customize-hook='systemctl --root="$1" disable prometheus.service nftables.service' \
+		--customize-hook='systemctl --root="$1" disable prometheus.service nftables.service usbguard.service usbguard-dbus.service' \
 		"$guest_suite" "$cache/rootfs"
 	echo "$rootfs_key" >"$cache/rootfs.key"
 fi

@@ -7,6 +7,7 @@ import { ask, errorText, parseJson, type Reply } from "./client.ts";
 import { type Command, exit, type Io, UsageError } from "./command.ts";
 import { parseOnlyOptions } from "./options.ts";
 import { commandSettings } from "./stand-in-settings.ts";
+import { usbDeviceText } from "./usb-alert-text.ts";
 
 const help = `Usage: portward alerts [--json] [--limit N] [--policy NAME] [--action ACTION]
        portward alerts --follow [--json] [--policy NAME] [--action ACTION]
@@ -100,9 +101,10 @@ function printer(io: Io, json: boolean): (alert: unknown) => void {
 		}
 		const parsed = v.safeParse(alertShape, alert);
 		if (!parsed.success) return;
-		const { UpdatedTime, Action, Resource, PolicyName, Data, Message } = parsed.output;
+		const { UpdatedTime, Action, Resource, PolicyName, Data, Message, EventData } = parsed.output;
 		const message = Message === "" ? "" : ` (${Message})`;
-		io.out(`${escapeForTerminal(`${UpdatedTime} ${Action} ${Resource} ${PolicyName} ${Data}${message}`)}\n`);
+		const line = `${UpdatedTime} ${Action} ${Resource} ${PolicyName} ${usbDeviceText(EventData ?? {})}${Data}${message}`;
+		io.out(`${escapeForTerminal(line)}\n`);
 		const command = explainCommand(parsed.output);
 		if (command !== null) io.out(`    ${escapeForTerminal(command)}\n`);
 	};

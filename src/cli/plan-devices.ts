@@ -1,13 +1,18 @@
 /** Which present USB devices a change of policies would refuse, or let work again. */
 
+import { networkInterfaces } from "node:os";
+import { Sysfs } from "../apply/sysfs.ts";
 import type { DeviceDecision, JudgedFunction } from "../compile/usb-decide.ts";
 import { decisionReason, withheldReason } from "../compile/usb-reason.ts";
 import { DeviceRuleset, selectEntries, type Verdict } from "../compile/usb-ruleset.ts";
 import type { Config } from "../config/model.ts";
+import { findSshSession, parseSshConnection } from "../observe/ssh-session.ts";
 import type { PresentDevice } from "../observe/usb-devices.ts";
+import { usbCarriers } from "../observe/usb-network.ts";
+import { formatAddress, parseAddress } from "../policy/cidr.ts";
 import { usbClassName } from "../policy/device-class.ts";
 import type { HostDevicePolicy } from "../policy/device-model.ts";
-import type { Cause, DeviceChange, DevicesPlan } from "./plan-model.ts";
+import type { Cause, DeviceChange, DevicesPlan, SessionAdapter } from "./plan-model.ts";
 import { presentDevices } from "./usb-devices.ts";
 import { PresentJudge } from "./usb-judge.ts";
 
@@ -17,9 +22,11 @@ export function planDevices(
 	before: readonly HostDevicePolicy[],
 	after: readonly HostDevicePolicy[],
 	sysRoot: string,
+	session: readonly string[] = sessionNetdevs(),
 ): DevicesPlan {
 	const present = presentDevices(sysRoot);
-	if (present === null) return { checked: false, reason: "the kernel shows no USB", changes: [] };
+	if (present === null)
+		return { checked: false, reason: "the kernel shows no USB", changes: [], session: null };
 	const judge = new PresentJudge(config);
 	const { hostDefaultDevicePosture: posture, enforcement } = config;
 	const [old, fresh] = [before, after].map(
@@ -29,7 +36,51 @@ export function planDevices(
 	const changes = present.flatMap((device) =>
 		compare(device, judge.decide(old, device), judge.decide(fresh, device)),
 	);
-	return { checked: true, reason: "", changes };
+	const adapter = refusedAdapter(new Sysfs(sysRoot), session, present, (item) => judge.decide(fresh, item));
+	return { checked: true, reason: "", changes, session: adapter };
+}
+
+/** The network devices that have this end's address of the SSH session; none outside of one. */
+function sessionNetdevs(): readonly string[] {
+	const found = findSshSession(process.pid);
+	const ends = found && parseSshConnection(found.connection);
+	if (!ends) return [];
+	return Object.entries(networkInterfaces()).flatMap(([name, addresses]) =>
+		addresses?.some(({ address }) => sameAddress(address, ends.server)) ? [name] : [],
+	);
+}
+
+function sameAddress(text: string, wanted: string): boolean {
+	const parsed = parseAddress(text.replace(/%.*$/, ""));
+	return !("message" in parsed) && formatAddress(parsed.family, parsed.value) === wanted;
+}
+
+/** The first USB device on the way of a session that would be refused, or whose part in it would be. */
+function refusedAdapter(
+	files: Sysfs,
+	netdevs: readonly string[],
+	present: readonly PresentDevice[],
+	decide: (present: PresentDevice) => DeviceDecision,
+): SessionAdapter | null {
+	for (const netdev of netdevs) {
+		for (const { netdev: adapter, interface: name, ports } of usbCarriers(files, netdev)) {
+			for (const port of ports) {
+				const item = present.find(({ device }) => device.port === port);
+				const decision = item && decide(item);
+				if (!decision) continue;
+				const lost = decision.interfaces.find(
+					(part) => `${port}:${part.configuration}.${part.number}` === name && !part.permitted,
+				);
+				if (decision.device !== "refuse" && lost === undefined) continue;
+				const functions = lost?.functions ?? decision.functions;
+				const judged = functions.find(({ withheld }) => withheld !== null);
+				const why = judged === undefined ? "" : withheldReason(judged, decision.malformed);
+				const reason = decisionReason(decision) ?? why;
+				return { netdev, adapter, port, reason, cause: judged ? causeOf(judged.verdict) : null };
+			}
+		}
+	}
+	return null;
 }
 
 function compare({ device }: PresentDevice, before: DeviceDecision, after: DeviceDecision): DeviceChange[] {

@@ -66,6 +66,7 @@ export function makePlan({ config, directory, sysRoot = sysfsRoot }: PlanOptions
 						checked: false,
 						reason: "enableUSBDeviceHandler or enableKubeArmorHostPolicy is false",
 						changes: [],
+						session: null,
 					},
 			session: network ? planSession(models) : null,
 			diagnostics: [...present.diagnostics, ...fresh.diagnostics],

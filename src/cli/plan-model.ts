@@ -71,11 +71,26 @@ export interface DeviceChange {
 	}[];
 }
 
+/** The USB adapter that this SSH session comes through. */
+export interface SessionAdapter {
+	/** The network device that has the session's address here, and the adapter's own. */
+	readonly netdev: string;
+	readonly adapter: string;
+	/** `1-4`; the adapter's, or a hub's on the way to it. */
+	readonly port: string;
+	/** Why it would be refused, in words. */
+	readonly reason: string;
+	/** What refuses it; null where no entry or posture does. */
+	readonly cause: Cause | null;
+}
+
 export interface DevicesPlan {
 	readonly checked: boolean;
 	/** Why not; "" when they were. */
 	readonly reason: string;
 	readonly changes: readonly DeviceChange[];
+	/** The adapter of this SSH session where it, or what it hangs on, would be refused; null elsewhere. */
+	readonly session: SessionAdapter | null;
 }
 
 /** The SSH session in which the command runs. */

@@ -182,8 +182,16 @@ function deviceLines({ devices }: ChangePlan): string[] {
 	return section("USB devices that are plugged in", devices.changes.map(deviceText));
 }
 
-function warnings({ connections, session, unselected }: ChangePlan): string[] {
+function warnings({ connections, session, devices, unselected }: ChangePlan): string[] {
 	const found: string[] = unselected === null ? [] : [unselected];
+	const adapter = devices.session;
+	if (adapter !== null) {
+		const { netdev, port, reason } = adapter;
+		const who = adapter.cause === null ? "" : ` by ${causeName(adapter.cause)}`;
+		found.push(
+			`WARNING: this SSH session comes through ${netdev} and the USB device on port ${port}, which would be refused${who} (${reason}). A rollback brings the adapter back, not its addresses.`,
+		);
+	}
 	if (connections.total > 0) found.push(`${plural(connections.total, "open connection")} would be ended`);
 	if (session === null) return found;
 	const from = `from ${ends(session.client, session.clientPort)}`;

@@ -19,7 +19,8 @@ broken there, or what is confirmed while another change waits for its
 confirmation. Reads the host, changes nothing, and needs no daemon. As another
 user than root it cannot read connection tracking, and says so.
 
-It warns where this SSH session, or the next one like it, would be refused.
+It warns where this SSH session, or the next one like it, would be refused, and
+where the USB adapter would that it comes through.
 
   --policy-dir NEW  a directory of policies
   --config FILE     settings (default /etc/portward/config.yaml)
@@ -40,8 +41,10 @@ It warns where this SSH session, or the next one like it, would be refused.
                  refusedAtStart}, with at most 1000 of them in cut, and how many
                  more endRefusedAtStart would end, or null where it is off
     usbDevices   {checked, reason, changes: [{port, vendorId, productId,
-                 manufacturer, product, before, after, functions: [{interface,
-                 className, refused, cause}]}]}
+                 manufacturer, product, before, after, reason, functions:
+                 [{interface, configurations, alternate, className, refused,
+                 reason, cause}]}], session: null or {netdev, adapter, port,
+                 reason, cause}}
     session      null, or {client, clientPort, server, serverPort, cut,
                  refused, cause}
     failsafe     [{direction, index, protocol, icmpType, cidr, port,

@@ -1,19 +1,24 @@
 import { InstanceLock } from "../../ffi/lock.ts";
-import { type Command, exit } from "./command.ts";
+import { escapeForTerminal } from "../report/terminal.ts";
+import { type Command, exit, type Io } from "./command.ts";
 import { plural } from "./diagnostics.ts";
 import { withKernelTable } from "./kernel.ts";
 import { parseOnlyOptions } from "./options.ts";
-import { releaseUsb } from "./release-usb.ts";
+import { describeWithheld, releaseUsb, type Withheld, withheldDevices } from "./release-usb.ts";
 import { readSettings } from "./settings.ts";
 import { knownSettings } from "./stand-in-settings.ts";
 import { sysfsRoot } from "./usb-devices.ts";
 
-const help = `Usage: portward release [usb] [--config FILE] [--state-dir DIR]
+const help = `Usage: portward release [--config FILE] [--state-dir DIR]
+       portward release usb [--dry-run] [--config FILE] [--state-dir DIR]
 
 Removes portward's table from this network namespace, so that nothing is
-blocked any more. With usb: authorizes the USB devices that were refused, and
-gives the kernel back the defaults that it had before. Refuses while a daemon
-runs here: stop that first.
+blocked any more. With usb: authorizes the USB devices that were refused, says
+which they are, and gives the kernel back the defaults that it had before. What
+somebody else refused stays refused. Refuses while a daemon runs here: stop that
+first.
+
+  --dry-run        only say which USB devices would work again; a daemon may run
 
   --config FILE    settings (default /etc/portward/config.yaml)
   --state-dir DIR  what the daemon kept (default /var/lib/portward)
@@ -29,6 +34,7 @@ export const release: Command = {
 		const values = parseOnlyOptions(usb ? rest : args, {
 			config: { type: "string" },
 			"state-dir": { type: "string" },
+			...(usb ? { "dry-run": { type: "boolean" } as const } : {}),
 		});
 		// What is removed must not be guessed.
 		const config = knownSettings(readSettings(values, false), values, io);
@@ -38,6 +44,10 @@ export const release: Command = {
 			io.error(`portward: ${message}\n`);
 			return exit.failure;
 		};
+		if (usb && values["dry-run"] === true) {
+			await foretell(stateDir, io);
+			return exit.ok;
+		}
 		// Held to the end, so that no daemon starts meanwhile.
 		const locked = InstanceLock.acquire(table);
 		if (!locked.ok) {
@@ -48,9 +58,11 @@ export const release: Command = {
 			);
 		}
 		if (usb) {
+			const withheld = await withheldDevices(stateDir, sysfsRoot);
 			const released = await releaseUsb(stateDir, sysfsRoot);
 			locked.lock.release();
 			if (!released.ok) return fail(released.error);
+			io.out(lines(withheld ?? [], "works again"));
 			io.out(
 				released.released
 					? `USB is released: ${plural(released.devices, "refused device")} authorized again\n`
@@ -71,3 +83,20 @@ export const release: Command = {
 		return exit.ok;
 	},
 };
+
+/** Says which devices a release would bring to life. */
+async function foretell(stateDir: string, io: Io): Promise<void> {
+	const withheld = await withheldDevices(stateDir, sysfsRoot);
+	if (withheld === null) io.out("USB is not locked: no device would work again\n");
+	else if (withheld.length === 0) io.out("no USB device is refused\n");
+	else io.out(lines(withheld, "would work again"));
+}
+
+function lines(withheld: readonly Withheld[], fate: string): string {
+	return withheld
+		.map(({ present, foreign }) => {
+			const what = foreign ? "stays refused: somebody else refused it" : fate;
+			return `${escapeForTerminal(`USB device ${describeWithheld(present)}: ${what}`)}\n`;
+		})
+		.join("");
+}

@@ -1,31 +1,52 @@
-/** `portward usb allow`: a temporary permission, asked of the running daemon. */
+/** `portward usb allow`: a permission, for a time of the running daemon, or for good by a policy of its own. */
 
-import { controlPath, longestPermission } from "../daemon/control-protocol.ts";
-import { parseUsbPort } from "../observe/usb-port.ts";
+import { type ControlRequest, controlPath, longestPermission } from "../daemon/control-protocol.ts";
 import { escapeForTerminal } from "../report/terminal.ts";
 import { exit, type Io, UsageError } from "./command.ts";
 import { control } from "./control-client.ts";
+import { printDiagnostics } from "./diagnostics.ts";
 import { parseDuration } from "./duration.ts";
 import { parseOptions } from "./options.ts";
-import { commandSettings } from "./stand-in-settings.ts";
+import { readSettings } from "./settings.ts";
+import { allowForGood } from "./usb-allow-permanent.ts";
+import { sysfsRoot } from "./usb-devices.ts";
+import { portArgument } from "./usb-port-argument.ts";
 
-export async function usbAllow(args: readonly string[], io: Io): Promise<number> {
+/** `root` is where sysfs is mounted. */
+export async function usbAllow(args: readonly string[], io: Io, root = sysfsRoot): Promise<number> {
 	const { values, positionals } = parseOptions(args, {
 		for: { type: "string" },
+		end: { type: "boolean" },
+		permanent: { type: "boolean" },
 		config: { type: "string" },
 		"state-dir": { type: "string" },
+		"policy-dir": { type: "string" },
 	});
-	const [port, ...more] = positionals;
-	const known = port === undefined || more.length > 0 ? null : parseUsbPort(port);
-	if (port === undefined || known === null || known.interface !== null || known.level === 0) {
-		throw new UsageError("write one port, as portward usb list shows it, such as 1-4 or 1-4.2");
-	}
+	const port = portArgument(positionals);
+	const { end = false, permanent = false } = values;
+	if ([values.for !== undefined, end, permanent].filter(Boolean).length !== 1)
+		throw new UsageError("write how long: --for 10m, --permanent, or --end for what is allowed for a time");
 	const seconds = parseDuration(values.for ?? "");
-	if (seconds === null || seconds > longestPermission) {
+	if (values.for !== undefined && (seconds === null || seconds > longestPermission))
 		throw new UsageError("write how long, at most a day: --for 90s, --for 10m or --for 2h");
+	const settings = readSettings(values, false);
+	printDiagnostics(settings.diagnostics, io);
+	if (!settings.config) return exit.failure;
+	const path = controlPath(settings.config.stateDir);
+	if (permanent) {
+		const written = allowForGood(settings.config, port, root);
+		if (!written.ok) {
+			io.error(`portward: ${escapeForTerminal(written.message)}\n`);
+			return exit.failure;
+		}
+		io.out(`${escapeForTerminal(written.message)}\n`);
+		// What somebody refused by hand stands beside the policies, and is ended as well, where a daemon runs.
+		await control(path, { verb: "usb-hand", what: "unblock", port });
+		return exit.ok;
 	}
-	const { stateDir } = commandSettings(values, io);
-	const reply = await control(controlPath(stateDir), { verb: "usb-allow", port, seconds });
+	const request: ControlRequest =
+		seconds === null ? { verb: "usb-hand", what: "end", port } : { verb: "usb-allow", port, seconds };
+	const reply = await control(path, request);
 	if (reply.ok) io.out(`${escapeForTerminal(reply.message)}\n`);
 	else io.error(`portward: ${escapeForTerminal(reply.message)}\n`);
 	return reply.ok ? exit.ok : exit.failure;

@@ -193,8 +193,8 @@ export class UsbEnforcer {
 		const { lanes, root } = this.#options;
 		try {
 			return new Set(await lanes.authorize.run((worker) => worker.call("connectTypes", { root })));
-		} catch (error) {
-			if (!this.#stopped) throw error;
+		} catch {
+			// The daemon stops, or a Worker ended: warnings can wait for the next policies.
 			return new Set();
 		}
 	}

@@ -70,7 +70,8 @@ export class UsbService {
 		const { state, reason, locked, backend, allowlistMode } = this.state;
 		if (state === "active") {
 			this.#log.info("USB enforced", { entries: entries.length, locked, backend, allowlistMode });
-			await this.#warnOfHost(entries);
+			// What it waits for is no part of putting policies in force.
+			void this.#warnOfHost(entries);
 		} else if (state === "unavailable" && reason !== this.#reason) {
 			if (entries.length > 0 || reason === heldReason)
 				this.#log.error("the USB enforcer is unavailable", { reason });

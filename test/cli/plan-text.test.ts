@@ -16,7 +16,7 @@ const unchanged: ChangePlan = {
 	diff: { rules: [], devices: [], defaults: { ingress: same, egress: same, device: same } },
 	failsafe: [],
 	connections: { checked: true, reason: "", cut: [], total: 0, refusedAtStart: null },
-	devices: { checked: true, reason: "", changes: [] },
+	devices: { checked: true, reason: "", changes: [], session: null },
 	session: null,
 	diagnostics: [],
 };

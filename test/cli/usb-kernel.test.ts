@@ -96,6 +96,23 @@ describe("generate-policy", () => {
 		expect(out).toContain("0781");
 	});
 
+	test("has what is refused as a comment, be it refused by the kernel or by the policies", async () => {
+		const ask = (...args: string[]) =>
+			run(usbGeneratePolicy, [...settings(), "--policy-dir", files.path, ...args]);
+		kernel.write("bus/usb/devices/1-1/authorized", "0");
+		const { out } = await ask();
+		expect(out).toContain("    # 1-1: 0781:5567");
+		expect(out).toMatch(/# 1-1: 0781:5567[^\n]*\n {4}# refused now:\n {4}# - class: MASS-STORAGE\n/);
+		const [document] = parsePolicyFile("generated.yaml", out).documents;
+		expect(document?.diagnostics.filter(({ severity }) => severity === "error")).toEqual([]);
+		// By name it is asked for, refused or not.
+		const one = await ask("1-1");
+		expect(one.out).toMatch(/\n {4}- class: MASS-STORAGE\n/);
+		expect(one.out).toMatch(/name: usb-allow-0781-5567-[0-9a-f]{8}\n/);
+		expect(one.out).not.toContain("1-2:");
+		expect((await ask("1-9")).code).toBe(1);
+	});
+
 	test("fails where there is no USB", async () => {
 		expect((await run(usbGeneratePolicy, [], empty)).code).toBe(1);
 	});

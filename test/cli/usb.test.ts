@@ -121,7 +121,7 @@ describe("usb explain", () => {
 		[["--class", "HID", "--level", "0"], "from 1 to 255"],
 		[["--class", "HID", "--vendor", "wxyz"], "hexadecimal digits"],
 		[["--class", "HID", "--port", "usb1"], "is no port"],
-		[["--class", "HID", "--connect-type", "wireless"], "hotplug or hardwired"],
+		[["--class", "HID", "--connect-type", "wireless"], "hotplug, hardwired, not used, unknown"],
 		[["1-4:1.0"], "is no port"],
 		[["1-4", "--class", "HID"], "write a port such as 1-4, describe"],
 		[[], "write a port such as 1-4, describe"],
@@ -141,8 +141,8 @@ describe("usb list", () => {
 		expect(code).toBe(0);
 		expect(out).toBe(
 			"    1-4.1  0781:5567 ACME Stick\\x1b[31m <b>\\u{202e}: partial\n" +
-				"        interface 0: MASS-STORAGE 6/80, Allow by sticks, usb-storage\n" +
-				"        interface 1: HID 1/1, Block by DefaultPosture, refused\n",
+				"        configuration 1, interface 0: MASS-STORAGE 6/80, Allow by sticks, usb-storage\n" +
+				"        configuration 1, interface 1: HID 1/1, Block by DefaultPosture, refused: no permitted function\n",
 		);
 	});
 });
@@ -170,9 +170,13 @@ describe("usb allow", () => {
 			code: 1,
 			error: "portward: there is no device\n",
 		});
+		await portward("usb", "allow", "1-4", "--end", ...common);
+		await portward("usb", "block", "1-4.2", ...common);
 		expect(asked).toEqual([
 			{ verb: "usb-allow", port: "1-4", seconds: 600 },
 			{ verb: "usb-allow", port: "1-5", seconds: 7200 },
+			{ verb: "usb-hand", what: "end", port: "1-4" },
+			{ verb: "usb-hand", what: "block", port: "1-4.2" },
 		]);
 		opened.server.stop();
 		expect((await portward("usb", "allow", "1-4", "--for", "10m", ...common)).error).toContain(
@@ -185,6 +189,8 @@ describe("usb allow", () => {
 		[["usb1", "--for", "1m"], "write one port"],
 		[["1-4"], "write how long"],
 		[["1-4", "--for", "25h"], "at most a day"],
+		[["1-4", "--for", "1h", "--permanent"], "write how long"],
+		[["1-4", "--end", "--permanent"], "write how long"],
 	])("%p is wrong usage: %s", async (args, text) => {
 		const { code, error } = await portward("usb", "allow", ...args);
 		expect(code).toBe(64);
@@ -195,7 +201,7 @@ describe("usb allow", () => {
 test("usb without a verb, or with a wrong one, says which there are", async () => {
 	expect((await portward("usb")).error).toContain("list, explain, generate-policy, allow");
 	expect((await portward("usb", "lst")).error).toContain("did you mean list?");
-	for (const verb of ["list", "explain", "generate-policy", "allow"])
+	for (const verb of ["list", "explain", "generate-policy", "allow", "block"])
 		expect(usb.help).toContain(`portward usb ${verb}`);
 });
 

@@ -59,7 +59,15 @@ const realModules = [
 	/^kernel\/sound\/(core|usb)\//,
 ];
 
-const fastPrograms = ["/usr/sbin/nft", "/usr/bin/udevadm", "/usr/bin/kmod", "/usr/bin/ip", "/usr/bin/curl"];
+const fastPrograms = [
+	"/usr/sbin/nft",
+	"/usr/bin/udevadm",
+	"/usr/bin/kmod",
+	"/usr/bin/ip",
+	"/usr/bin/curl",
+	"/usr/sbin/usbguard-daemon",
+	"/usr/bin/usbguard",
+];
 const fastLibraries = [
 	"libnftables.so.1",
 	"libudev.so.1",

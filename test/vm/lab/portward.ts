@@ -23,10 +23,13 @@ export interface GuestAlert {
 export interface GuestDevice {
 	readonly port: string;
 	readonly state: string;
+	readonly reason: string | null;
+	readonly odd: readonly string[];
 	readonly product: string | null;
 	readonly functions: readonly {
 		readonly className: string;
 		readonly refused: boolean;
+		readonly reason: string;
 		readonly policy: string | null;
 	}[];
 }

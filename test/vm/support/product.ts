@@ -32,8 +32,10 @@ export class Product {
 		this.daemon = new GuestDaemon(vm);
 	}
 
-	static async boot(files: Readonly<Record<string, string>> = {}): Promise<Product> {
-		const vm = await Vm.boot({ flavour: "fast", files: { ...portwardFiles(), ...files }, memory: 1536 });
+	/** `udev`: with systemd-udevd, and so with an administrator's rules. */
+	static async boot(files: Readonly<Record<string, string>> = {}, udev = false): Promise<Product> {
+		const all = { ...portwardFiles(), ...files };
+		const vm = await Vm.boot({ flavour: "fast", files: all, memory: 1536, udev });
 		return new Product(vm);
 	}
 

@@ -537,6 +537,8 @@ uninstall_portward() {
 	step "stop portward" stop_services
 	if [ -x "$root/usr/local/bin/portward" ]; then
 		step "release the rules and the USB devices" release_rules
+		# What comes to life is worth knowing before it does.
+		if [ -n "$dry_run" ]; then release usb --dry-run || true; fi
 	else
 		say "note: portward is not at $root/usr/local/bin/portward, so no rules were released"
 	fi

@@ -235,6 +235,7 @@ describe.each(shells)("installing with %s", (words) => {
 		const told = sandbox.run(script, ["--uninstall", "--purge", "--dry-run"], { shell });
 		expect([told.code, told.error]).toEqual([0, ""]);
 		expect(told.out).toContain("release the rules");
+		expect(told.out).toContain("USB is not locked: no device would work again");
 		expect(sandbox.snapshot()).toEqual(whole);
 		expect(sandbox.calls()).toEqual([]);
 

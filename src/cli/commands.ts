@@ -5,6 +5,7 @@ import { alerts } from "./alerts.ts";
 import { apply } from "./apply.ts";
 import type { Command } from "./command.ts";
 import { confirm } from "./confirm.ts";
+import { diff } from "./diff.ts";
 import { explain } from "./explain.ts";
 import { page } from "./page.ts";
 import { panicOpen } from "./panic-open.ts";
@@ -17,6 +18,7 @@ import { restore } from "./restore.ts";
 import { resume } from "./resume.ts";
 import { rollback } from "./rollback.ts";
 import { runCommand } from "./run.ts";
+import { search } from "./search.ts";
 import { status } from "./status.ts";
 import { usb } from "./usb.ts";
 import { validate } from "./validate.ts";
@@ -29,6 +31,8 @@ export function allCommands(createWorker: (name: WorkerName) => Worker): readonl
 		validate,
 		render,
 		explain,
+		diff,
+		search,
 		plan,
 		apply,
 		confirm,

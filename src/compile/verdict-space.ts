@@ -1,0 +1,395 @@
+/**
+ * The verdicts of a direction as a function of the whole packet: where they can change, and what they are in between.
+ * Of a protocol and an interface, that is a grid of ports and addresses. Most of it does not depend on the port, so
+ * the verdicts without any rule for ports are found once, and for each range of ports only where such rules lie.
+ */
+
+import type { Action, Family, Protocol } from "../policy/model.ts";
+import { isIcmp, isTransport, protocolFits } from "../policy/protocol.ts";
+import { type Address, interfaceMatches } from "./atom.ts";
+import { failsafeHoldsAddress } from "./failsafe.ts";
+import type { IntervalList } from "./interval.ts";
+import type { DirectionProgram } from "./program.ts";
+import { sequencesFor } from "./program.ts";
+import { find, type Key, type Segment, type Step, type Table, transports } from "./table.ts";
+
+/** Inclusive. */
+export interface Range {
+	readonly first: number;
+	readonly last: number;
+}
+
+/** Addresses from `first` to `last`, and what each program says there. */
+export interface Piece {
+	readonly first: Address;
+	readonly last: Address;
+	readonly actions: readonly Action[];
+}
+
+/** Packets whose verdict depends on the address alone. */
+export interface Column {
+	/** Source ports, or types of ICMP. Null: those that no rule names, or of protocols that have neither. */
+	readonly source: Range | null;
+	/** Destination ports; 0..65535 for protocols without ports. */
+	readonly ports: Range;
+	/** In rising order, disjoint, without gaps; neighbours differ. */
+	readonly pieces: readonly Piece[];
+}
+
+export const allPorts: Range = { first: 0, last: 65_535 };
+
+const greatest: Readonly<Record<Family, Address>> = { 4: 2 ** 32 - 1, 6: (1n << 128n) - 1n };
+
+function after(address: Address): Address {
+	return typeof address === "bigint" ? address + 1n : address + 1;
+}
+
+function before(address: Address): Address {
+	return typeof address === "bigint" ? address - 1n : address - 1;
+}
+
+interface Interval {
+	readonly first: Address;
+	readonly last: Address;
+}
+
+function* intervalsOf(list: IntervalList): Generator<Interval> {
+	for (const [i, first] of list.first.entries()) {
+		const last = list.last[i];
+		if (last !== undefined) yield { first, last };
+	}
+}
+
+/** Every table of some steps. */
+function tablesOf(steps: readonly Step[]): readonly Table[] {
+	return steps.flatMap((step) => [step.table, ...step.exempt]);
+}
+
+/** The protocols that programs tell apart, in one order; null for all others. */
+export function namedProtocols(programs: readonly DirectionProgram[]): readonly (Protocol | null)[] {
+	const named = new Set<Protocol>(transports);
+	for (const program of programs) {
+		for (const atom of program.atoms) if (atom.protocol !== null) named.add(atom.protocol);
+		for (const { match } of program.failsafe) if (match.protocol !== null) named.add(match.protocol);
+	}
+	return [...[...named].sort((a, b) => String(a).localeCompare(String(b), "en", { numeric: true })), null];
+}
+
+/** What one family's packets of one interface meet, in each of the programs. */
+export class VerdictSpace {
+	readonly #programs: readonly DirectionProgram[];
+	readonly #interface: string;
+	readonly #family: Family;
+	readonly #steps: readonly (readonly Step[])[];
+
+	/** `networkInterface`: "" for one that no rule names. */
+	constructor(programs: readonly DirectionProgram[], networkInterface: string, family: Family) {
+		this.#programs = programs;
+		this.#interface = networkInterface;
+		this.#family = family;
+		this.#steps = programs.map((program) => sequencesFor(program, networkInterface)[family]);
+	}
+
+	/** Two spaces of the same programs with equal identities have the same verdicts. */
+	get identity(): readonly unknown[] {
+		return [
+			...this.#steps,
+			...this.#programs.flatMap(({ failsafe }) =>
+				failsafe.map(({ match }) => interfaceMatches(match.interface, this.#interface)),
+			),
+		];
+	}
+
+	/**
+	 * The columns of a protocol whose source is in none, or one, of the ranges that rules name, by rising source and
+	 * port, those of unnamed sources first. Each range of sources has columns for all ports. `sources` may cut finer.
+	 */
+	*columns(protocol: Protocol | null, sources = this.namedSources(protocol)): Generator<Column> {
+		if (!protocolFits(protocol, this.#family)) return;
+		const tables = this.#steps.flatMap(tablesOf);
+		const base = this.#base(protocol, tables);
+		const joined = new PieceList(base).pieces;
+		for (const source of [null, ...sources]) {
+			const layers = this.#portLayers(protocol, source, tables);
+			for (const ports of this.#portRanges(protocol, source, layers)) {
+				const own = layers.flatMap((segments) => segmentAt(segments, ports.first) ?? []);
+				const spans = own.flatMap(({ list }) => [...intervalsOf(list)]);
+				spans.push(...this.#failsafeSpans(protocol, source, ports.first));
+				const pieces =
+					spans.length === 0 ? joined : this.#overlaid(base, spans, protocol, source, ports.first);
+				yield { source, ports, pieces };
+			}
+		}
+	}
+
+	/**
+	 * The verdicts where no rule speaks of ports, types or sources. Neighbours may be alike here: with a port, they may
+	 * differ, as a rule for it can lie between two others in precedence.
+	 */
+	#base(protocol: Protocol | null, tables: readonly Table[]): readonly Piece[] {
+		const bounds: Interval[] = [];
+		for (const table of tables) {
+			const list =
+				table.layer === "W" ? table.list : table.layer === "T" ? ofProtocol(table, protocol) : undefined;
+			if (list !== undefined) bounds.push(...intervalsOf(list));
+		}
+		bounds.push(...this.#failsafeSpans(protocol, null, noPort));
+		const zero: Address = this.#family === 4 ? 0 : 0n;
+		const whole = { first: zero, last: greatest[this.#family] };
+		return [...this.#evaluate(cornersWithin(whole, bounds), whole.last, protocol, null, noPort)];
+	}
+
+	/** Ranges of sources that rules tell from each other, disjoint, in rising order; those between them are alike. */
+	namedSources(protocol: Protocol | null): readonly Range[] {
+		if (protocol === null) return [];
+		const named: Range[] = [];
+		for (const table of this.#steps.flatMap(tablesOf)) {
+			if (table.layer === "S") named.push(...(table.sources.get(protocol) ?? []));
+		}
+		for (const { match } of this.#programs.flatMap((program) => program.failsafe)) {
+			const type = match.icmpType ?? null;
+			if (type !== null && match.protocol === protocol) named.push({ first: type, last: type });
+		}
+		return cutRanges(named, protocol);
+	}
+
+	/** For packets of a source, lists of segments by destination port: one for each table that looks at it. */
+	#portLayers(
+		protocol: Protocol | null,
+		source: Range | null,
+		tables: readonly Table[],
+	): readonly (readonly Segment[])[] {
+		if (protocol === null) return [];
+		return tables.flatMap((table) => {
+			if (table.layer === "P") return [table.segments.get(protocol) ?? []];
+			if (table.layer !== "S" || source === null) return [];
+			const found = table.sources
+				.get(protocol)
+				?.find(({ first, last }) => first <= source.first && source.first <= last);
+			return found === undefined ? [] : [found.ports];
+		});
+	}
+
+	#portRanges(
+		protocol: Protocol | null,
+		source: Range | null,
+		layers: readonly (readonly Segment[])[],
+	): readonly Range[] {
+		if (!isTransport(protocol)) return [allPorts];
+		const named: Range[] = layers.flatMap((segments) => segments.map(({ first, last }) => ({ first, last })));
+		for (const { match } of this.#programs.flatMap((program) => program.failsafe)) {
+			if (match.port !== null && this.#failsafeFits(match, protocol, source)) named.push(match.port);
+		}
+		return rangesBetween(named, allPorts.last);
+	}
+
+	#failsafeFits(
+		match: DirectionProgram["failsafe"][number]["match"],
+		protocol: Protocol | null,
+		source: Range | null,
+	): boolean {
+		const type = match.icmpType ?? null;
+		return (
+			interfaceMatches(match.interface, this.#interface) &&
+			(match.protocol === null || match.protocol === protocol) &&
+			(type === null || type === source?.first) &&
+			(match.cidr === null || match.cidr.family === this.#family)
+		);
+	}
+
+	/** Where failsafe rules accept packets of a port; `noPort` for those that ask for none. */
+	#failsafeSpans(protocol: Protocol | null, source: Range | null, port: number): readonly Interval[] {
+		const spans: Interval[] = [];
+		const top = greatest[this.#family];
+		for (const { match } of this.#programs.flatMap((program) => program.failsafe)) {
+			if (!this.#failsafeFits(match, protocol, source)) continue;
+			if (match.port !== null && !(match.port.first <= port && port <= match.port.last)) continue;
+			if (match.cidr === null) spans.push({ first: typeof top === "bigint" ? 0n : 0, last: top });
+			else {
+				const size = 1n << BigInt((this.#family === 4 ? 32 : 128) - match.cidr.prefix);
+				const [first, last] = [match.cidr.base, match.cidr.base + size - 1n];
+				spans.push(typeof top === "bigint" ? { first, last } : { first: Number(first), last: Number(last) });
+			}
+		}
+		return spans;
+	}
+
+	/** The base, but asked anew within the spans. */
+	#overlaid(
+		base: readonly Piece[],
+		spans: readonly Interval[],
+		protocol: Protocol | null,
+		source: Range | null,
+		port: number,
+	): readonly Piece[] {
+		const result = new PieceList();
+		const rest = new Cursor(base);
+		for (const { first, last, members } of union(spans)) {
+			for (const piece of rest.until(first)) result.add(piece.first, piece.last, piece.actions);
+			const bounds = [...members, ...rest.until(after(last))];
+			for (const piece of this.#evaluate(
+				cornersWithin({ first, last }, bounds),
+				last,
+				protocol,
+				source,
+				port,
+			))
+				result.add(piece.first, piece.last, piece.actions);
+		}
+		for (const piece of rest.until(null)) result.add(piece.first, piece.last, piece.actions);
+		return result.pieces;
+	}
+
+	*#evaluate(
+		corners: readonly Address[],
+		last: Address,
+		protocol: Protocol | null,
+		source: Range | null,
+		port: number,
+	): Generator<Piece> {
+		for (const [i, first] of corners.entries()) {
+			const next = corners[i + 1];
+			const key: Key = { address: first, protocol, source: source?.first ?? null, port };
+			const actions = this.#programs.map((program, index) =>
+				this.#action(program, this.#steps[index] ?? [], key),
+			);
+			yield { first, last: next === undefined ? last : before(next), actions };
+		}
+	}
+
+	#action(program: DirectionProgram, steps: readonly Step[], key: Key): Action {
+		const { source, protocol, port, address } = key;
+		const range = source === null ? null : { first: source, last: source };
+		for (const { match } of program.failsafe) {
+			if (!this.#failsafeFits(match, protocol, range)) continue;
+			if (match.port !== null && !(match.port.first <= port && port <= match.port.last)) continue;
+			if (match.cidr === null || failsafeHoldsAddress(match.cidr, BigInt(address))) return "Allow";
+		}
+		for (const step of steps) {
+			if (step.exempt.some((table) => find(table, key) !== null)) continue;
+			const rank = find(step.table, key);
+			const rule = rank === null ? undefined : program.rules[rank];
+			if (rule !== undefined) return rule.action;
+		}
+		return program.posture?.action ?? "Allow";
+	}
+}
+
+/** What some ranges of sources hold, in disjoint ranges that lie wholly in or out of each of them. */
+export function cutRanges(ranges: readonly Range[], protocol: Protocol | null): readonly Range[] {
+	const most = isIcmp(protocol) ? 255 : allPorts.last;
+	const held = (value: number) => ranges.some(({ first, last }) => first <= value && value <= last);
+	return rangesBetween(ranges, most).filter(({ first }) => held(first));
+}
+
+/** No port is this one, so that no rule for ports matches. */
+const noPort = -1;
+
+function ofProtocol(
+	table: Extract<Table, { layer: "T" }>,
+	protocol: Protocol | null,
+): IntervalList | undefined {
+	return protocol === null ? undefined : table.lists.get(protocol);
+}
+
+/** The segment that holds a port. Binary search. */
+function segmentAt(segments: readonly Segment[], port: number): Segment | undefined {
+	let low = 0;
+	let high = segments.length;
+	while (low < high) {
+		const middle = (low + high) >> 1;
+		const segment = segments[middle];
+		if (segment !== undefined && segment.first <= port) low = middle + 1;
+		else high = middle;
+	}
+	const segment = segments[low - 1];
+	return segment === undefined || port > segment.last ? undefined : segment;
+}
+
+/** 0..most, cut where one of the ranges begins or ends. */
+function rangesBetween(ranges: readonly Range[], most: number): readonly Range[] {
+	const starts = new Set([0]);
+	for (const { first, last } of ranges) {
+		starts.add(first);
+		if (last < most) starts.add(last + 1);
+	}
+	const sorted = [...starts].sort((a, b) => a - b);
+	return sorted.map((first, i) => ({ first, last: (sorted[i + 1] ?? most + 1) - 1 }));
+}
+
+/** The same addresses in disjoint intervals, in rising order, each with those that it was made of. */
+function union(
+	intervals: readonly Interval[],
+): readonly (Interval & { readonly members: readonly Interval[] })[] {
+	const sorted = [...intervals].sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0));
+	const joined: { first: Address; last: Address; members: Interval[] }[] = [];
+	for (const interval of sorted) {
+		const { first, last } = interval;
+		const previous = joined.at(-1);
+		if (previous !== undefined && first <= previous.last) {
+			if (last > previous.last) previous.last = last;
+			previous.members.push(interval);
+		} else joined.push({ first, last, members: [interval] });
+	}
+	return joined;
+}
+
+/** Takes pieces off a list from its beginning, cut where it is told to. */
+class Cursor {
+	readonly #pieces: readonly Piece[];
+	#at = 0;
+	#start: Address | null;
+
+	constructor(pieces: readonly Piece[]) {
+		this.#pieces = pieces;
+		this.#start = pieces[0]?.first ?? null;
+	}
+
+	/** What is left before `limit`; everything for null. */
+	*until(limit: Address | null): Generator<Piece> {
+		for (;;) {
+			const piece = this.#pieces[this.#at];
+			if (piece === undefined || this.#start === null) return;
+			if (limit !== null && this.#start >= limit) return;
+			const first = this.#start;
+			if (limit === null || piece.last < limit) {
+				this.#at += 1;
+				this.#start = this.#pieces[this.#at]?.first ?? null;
+				yield { ...piece, first };
+			} else {
+				this.#start = limit;
+				yield { ...piece, first, last: before(limit) };
+			}
+		}
+	}
+}
+
+/** Where pieces of `within` begin: its first address, and where an interval begins or has just ended. */
+function cornersWithin(within: Interval, bounds: readonly Interval[]): readonly Address[] {
+	const corners = new Set<Address>([within.first]);
+	for (const { first, last } of bounds) {
+		if (first > within.first && first <= within.last) corners.add(first);
+		if (last >= within.first && last < within.last) corners.add(after(last));
+	}
+	return [...corners].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+}
+
+/** Joins neighbours that are alike. */
+class PieceList {
+	readonly pieces: { first: Address; last: Address; actions: readonly Action[] }[] = [];
+
+	constructor(pieces: readonly Piece[] = []) {
+		for (const { first, last, actions } of pieces) this.add(first, last, actions);
+	}
+
+	add(first: Address, last: Address, actions: readonly Action[]): void {
+		const previous = this.pieces.at(-1);
+		if (
+			previous !== undefined &&
+			after(previous.last) === first &&
+			previous.actions.every((action, i) => action === actions[i])
+		) {
+			previous.last = last;
+		} else this.pieces.push({ first, last, actions });
+	}
+}

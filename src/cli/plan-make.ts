@@ -9,6 +9,7 @@ import { lintDeviceSet } from "../compile/usb-lint.ts";
 import { DeviceRuleset, selectEntries } from "../compile/usb-ruleset.ts";
 import type { Config } from "../config/model.ts";
 import { postureInForce } from "../daemon/enforcement-notice.ts";
+import { lintHost } from "../daemon/host-lint.ts";
 import { compileOptions, PolicyEngine } from "../daemon/policy-engine.ts";
 import { SignedPolicies } from "../daemon/signed-policies.ts";
 import { readLinks } from "../observe/links.ts";
@@ -106,6 +107,7 @@ function readNew(directory: string, config: Config): New {
 	const warnings = [
 		...signatureWarnings(directory, config),
 		...interfaceWarnings(directory, set.network, config),
+		...(config.enableNetworkPolicyEnforcer ? lintHost(set.model, directory, "all") : []),
 	];
 	return { ok: true, set, diagnostics: [...diagnostics, ...warnings], unselected: selectionNote(read) };
 }

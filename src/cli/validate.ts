@@ -3,6 +3,7 @@ import { lintDeviceSet } from "../compile/usb-lint.ts";
 import { DeviceRuleset, selectEntries } from "../compile/usb-ruleset.ts";
 import type { Config } from "../config/model.ts";
 import { defaultConfig } from "../config/parse.ts";
+import { lintHost } from "../daemon/host-lint.ts";
 import { compileOptions } from "../daemon/policy-engine.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { NetworkPolicy } from "../policy/model.ts";
@@ -70,8 +71,12 @@ function lint(set: PolicySet, config: Config): readonly Diagnostic[] {
 	const foreign = set.devicePolicies.filter((policy) => !set.selectedDevices.includes(policy));
 	const deviceSets = [set.selectedDevices, ...foreign.map((policy) => [policy])];
 	const posture = config.hostDefaultDevicePosture;
+	const compiled = sets.map((policies) => compileNetwork(policies, options));
+	const [own] = compiled;
+	const place = set.selected[0]?.place.file ?? "";
 	return [
-		...sets.flatMap((policies) => compileNetwork(policies, options).diagnostics),
+		...compiled.flatMap(({ diagnostics }) => diagnostics),
+		...(own?.ok === true ? lintHost(own.model, place, "notable") : []),
 		...deviceSets.flatMap((policies) => lintDeviceSet(new DeviceRuleset(selectEntries(policies), posture))),
 	];
 }

@@ -38,6 +38,7 @@ import type {
 } from "./calls.ts";
 import { Connections, type JudgeFlow } from "./connections.ts";
 import { decideFlow, flowVerdict } from "./flow-verdict.ts";
+import { lintHost } from "./host-lint.ts";
 import { LastGoodStore } from "./last-good.ts";
 import { mutePorts } from "./mute-ports.ts";
 import { SignedPolicies } from "./signed-policies.ts";
@@ -157,6 +158,9 @@ export class PolicyEngine {
 				? []
 				: [{ ...this.#problem(warning.code, warning.message, warning.hint), severity: "warning" as const }]),
 			...compiled.diagnostics,
+			...(result.ok && config.enableNetworkPolicyEnforcer
+				? lintHost(result.model, this.#settings.directory, "notable")
+				: []),
 			...(result === compiled ? [] : result.diagnostics),
 		];
 		const { documents, rest } = report(resolved, candidates, enforced, diagnostics);

@@ -4,7 +4,7 @@ import { Daemon } from "../test/system/support/daemon.ts";
 import { Lab } from "../test/system/support/netns.ts";
 import { connectionRate, flood, type Target } from "../test/system/support/traffic.ts";
 import { atLeast, atMost, type Figure, interleave, quantity } from "./report.ts";
-import { asLinearRuleset, asPolicy, makeRules, type Rule } from "./rulesets.ts";
+import { asHandWrittenMap, asLinearRuleset, asPolicy, makeRules, type Rule } from "./rulesets.ts";
 
 const sizes = [10, 100, 1_000, 10_000] as const;
 const largest = 10_000;
@@ -30,14 +30,20 @@ const firewalls: Readonly<Record<string, Firewall>> = {
 		await daemon.stop();
 	},
 	linear: async (lab, rules) => lab.guarded.nft(asLinearRuleset(rules)),
+	byhand: async (lab, rules) => lab.guarded.nft(asHandWrittenMap(rules)),
 };
+
+/** Of the map written by hand the size that counts is enough. */
+function sizesOf(kind: string): readonly number[] {
+	return kind === "byhand" ? [largest] : sizes;
+}
 
 /** A lab with its firewall for each contender: "none", and each kind with each size. */
 async function contenders(protocol: Rule["protocol"], last: readonly Rule[]) {
 	const made: { name: string; lab: Lab; rules: readonly Rule[] }[] = [];
 	made.push({ name: "none", lab: await Lab.create(), rules: makeRules(largest, protocol) });
 	for (const [kind, load] of Object.entries(firewalls)) {
-		for (const size of sizes) {
+		for (const size of sizesOf(kind)) {
 			const lab = await Lab.create();
 			const rules = [...makeRules(size - last.length, protocol), ...last];
 			await load(lab, rules);
@@ -53,8 +59,10 @@ function ratios(cost: Readonly<Record<string, number>>): Figure[] {
 	return [
 		...sizes.map((size) => quantity(`${size} rules, portward`, of(`portward ${size}`), "µs", null)),
 		...sizes.map((size) => quantity(`${size} rules, one by one`, of(`linear ${size}`), "µs", null)),
+		quantity(`${largest} rules in a map written by hand`, of(`byhand ${largest}`), "µs", null),
 		quantity("no firewall", of("none"), "µs", null),
 		atMost(`${largest} rules against 10`, ours / of("portward 10"), 1.5),
+		atMost(`${largest} rules against a map written by hand`, ours / of(`byhand ${largest}`), 1.1),
 		atMost(`${largest} rules against no firewall`, ours / of("none"), 2.5),
 	];
 }

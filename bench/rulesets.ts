@@ -36,6 +36,29 @@ export function asPolicy(name: string, rules: readonly Rule[]): string {
 	});
 }
 
+/** What somebody who knows nftables well writes by hand: one concatenated interval map, asked once. */
+export function asHandWrittenMap(rules: readonly Rule[]): string {
+	const protocols = { tcp: 6, udp: 17 } as const;
+	const elements = rules.map(
+		({ block, protocol, port }) => `${block} . ${protocols[protocol]} . ${port} : accept`,
+	);
+	return `table inet byhand {
+	map allowed {
+		type ipv4_addr . inet_proto . inet_service : verdict
+		flags interval
+		elements = { ${elements.join(", ")} }
+	}
+	chain in {
+		type filter hook input priority 10; policy drop;
+		iif lo accept
+		ct state established,related accept
+		meta l4proto ipv6-icmp accept
+		ip saddr . meta l4proto . th dport vmap @allowed
+	}
+}
+`;
+}
+
 /** What a firewall that goes through its rules one by one would load. */
 export function asLinearRuleset(rules: readonly Rule[]): string {
 	const lines = rules.map((rule) => `ip saddr ${rule.block} ${rule.protocol} dport ${rule.port} accept`);

@@ -5,6 +5,7 @@ import type { NetworkPolicy } from "../policy/model.ts";
 import { portCells } from "./complexity.ts";
 import { type Enforcement, withoutBlocking } from "./enforcement.ts";
 import { lintModel } from "./lint.ts";
+import { lintRelated } from "./lint-related.ts";
 import type { NetworkPlan } from "./plan.ts";
 import { buildModel, type Meaning, type NetworkModel, type RuleSets, ruleSets } from "./program.ts";
 import { type RenderOptions, renderModel } from "./render.ts";
@@ -50,7 +51,12 @@ export function compileNetwork(policies: readonly NetworkPolicy[], options: Comp
 	if (plan.elements > options.maxElements) {
 		return { ok: false, diagnostics: tooMany(policies, plan, cost, options.maxElements) };
 	}
-	return { ok: true, plan, model, diagnostics: lintModel(written) };
+	return {
+		ok: true,
+		plan,
+		model,
+		diagnostics: [...lintModel(written), ...lintRelated(written, options.related)],
+	};
 }
 
 function tooMany(

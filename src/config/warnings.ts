@@ -10,6 +10,7 @@ import type { Config } from "./model.ts";
 /** Warns at the places of the file that `contents` is. */
 export function warnOfSettings(reader: NodeReader, contents: ParsedNode, config: Config): void {
 	warnOfAudit(reader, contents, config);
+	warnOfRelated(reader, contents, config);
 	warnOfBareNetworks(reader, contents, config);
 }
 
@@ -33,6 +34,15 @@ function warnOfAudit(reader: NodeReader, contents: ParsedNode, { enforcement }: 
 	const message = "no policy refuses anything, neither by a Block nor by a posture: it is only alerted";
 	const hint = "write enforcement: enforce once the alerts tell what you expect";
 	reader.warn(nodeAt(contents, keys), pathOf(keys), "enforcement-audit", message, hint);
+}
+
+function warnOfRelated(reader: NodeReader, contents: ParsedNode, { related }: Config): void {
+	if (related !== "accept") return;
+	const keys = ["related"];
+	const message =
+		"what helpers of connection tracking expect passes whatever the policies say: who speaks FTP, TFTP or SIP with this host chooses the ports";
+	const hint = "write related: policy where no such helper is needed";
+	reader.warn(nodeAt(contents, keys), pathOf(keys), "related-accept", message, hint);
 }
 
 function warnOfBareNetworks(reader: NodeReader, contents: ParsedNode, { failsafe }: Config): void {

@@ -296,3 +296,10 @@ describe("mergeFlags", () => {
 		expect(mergeFlags(defaultConfig(), flags)).toMatchObject({ ok: false });
 	});
 });
+
+test("related: accept is warned of, at its place", () => {
+	const result = parseConfig("config.yaml", "essentials: true\nrelated: accept\n");
+	const warned = result.diagnostics.map(({ line, code, severity }) => ({ line, code, severity }));
+	expect(warned).toEqual([{ line: 2, code: "related-accept", severity: "warning" }]);
+	expect(parseConfig("config.yaml", "related: policy\n").diagnostics).toEqual([]);
+});

@@ -3,7 +3,7 @@
 import type { Config } from "../config/model.ts";
 
 /** Settings that only say what policies mean: the next reload of the policies applies them. */
-const hot = [
+export const hotSettings = [
 	"enforcement",
 	"hostDefaultNetworkPosture",
 	"hostDefaultDevicePosture",
@@ -30,7 +30,7 @@ export interface HotReload {
 }
 
 export function hotReload(running: Config, wanted: Config): HotReload {
-	const taken: Partial<Config> = Object.fromEntries(hot.map((key) => [key, wanted[key]]));
+	const taken: Partial<Config> = Object.fromEntries(hotSettings.map((key) => [key, wanted[key]]));
 	const config = { ...running, ...taken };
 	const inForce = new Map<string, unknown>(Object.entries(config));
 	const needRestart = Object.entries(wanted).filter(

@@ -198,6 +198,11 @@ fetch_release() {
 	done
 	has_manual=
 	if get_verified portward.8; then has_manual=1; fi
+	# Their names become paths below $samples_at.
+	samples=$(sed -n 's|^[0-9a-f]\{64\}  \(policies/[a-z-]*/[A-Za-z0-9_-]*\.yaml\)$|\1|p' "$work/SHA256SUMS")
+	for name in $samples; do
+		get_verified "$name" || fail "the release at $origin has no $name"
+	done
 }
 
 # fact NAME: a value of the release's manifest.json, which is one of the files that are signed.
@@ -361,9 +366,12 @@ go_back() {
 	upgrading=
 	back=1
 	if [ -f "$previous" ]; then mv -f "$previous" "$root/usr/local/bin/portward" || back=; fi
-	for name in $units portward.8; do
-		path=/etc/systemd/system/${name#systemd/}
-		[ "$name" != portward.8 ] || path=/usr/local/share/man/man8/portward.8
+	for name in $units portward.8 $samples; do
+		case $name in
+		portward.8) path=/usr/local/share/man/man8/portward.8 ;;
+		policies/*) path=$samples_at/$name ;;
+		*) path=/etc/systemd/system/${name#systemd/} ;;
+		esac
 		if [ -e "$work/old/$path" ]; then
 			cp -p "$work/old/$path" "$work/back" && place "$work/back" "$root$path" 0644 || back=
 		elif grep -qxF "$path" "$work/made" 2>/dev/null; then
@@ -471,6 +479,7 @@ install_portward() {
 		put "$work/$name" "/etc/systemd/system/${name#systemd/}" 0644
 	done
 	[ -z "$has_manual" ] || put "$work/portward.8" /usr/local/share/man/man8/portward.8 0644
+	for name in $samples; do put "$work/$name" "$samples_at/$name" 0644; done
 	[ -d "$root/etc/portward/policies" ] || step "make $root/etc/portward/policies, without policies" make_directory "$root/etc/portward/policies" 0755
 	[ -d "$root/var/lib/portward" ] || step "make $root/var/lib/portward" make_directory "$root/var/lib/portward" 0700
 	if [ -e "$root/etc/portward/config.yaml" ]; then
@@ -488,6 +497,14 @@ install_portward() {
 	step "systemctl restart portward.service; rules that are in force stay so meanwhile" start
 	upgrading=
 	[ -n "$dry_run" ] || say "$version runs. Policies go to $root/etc/portward/policies; see: portward status"
+	if [ -n "$samples" ]; then
+		say "Sample policies, each with what it does, are in $root$samples_at/policies:"
+		for name in $samples; do say "  ${name#policies/}"; done
+	fi
+	if ! grep -q '^failsafe:' "$root/etc/portward/config.yaml" 2>/dev/null; then
+		say "Before the first policy: name what may always get in, as failsafe in $root/etc/portward/config.yaml
+(--failsafe-ssh writes that of an SSH session when it is installed first), and try policies with: portward apply"
+	fi
 }
 
 # release [usb]: with the settings below --root, if that was given.
@@ -513,11 +530,13 @@ and run this again"
 
 remove_files() {
 	rm -f "$root/usr/local/bin/portward" "$root/usr/local/share/man/man8/portward.8"
+	rm -rf "$root$samples_at"
 	# What an installation that was killed left there.
 	rm -rf "$root"/usr/local/bin/.portward.??????
 	for name in $units; do rm -f "$root/etc/systemd/system/${name#systemd/}"; done
 	rmdir "$root/etc/systemd/system/nftables.service.d" 2>/dev/null || true
 	rmdir "$root/usr/local/share/man/man8" 2>/dev/null || true
+	rmdir "$root/usr/local/share/doc" 2>/dev/null || true
 }
 
 stop_services() {
@@ -542,7 +561,7 @@ uninstall_portward() {
 	else
 		say "note: portward is not at $root/usr/local/bin/portward, so no rules were released"
 	fi
-	step "remove the executable, the units and the man page" remove_files
+	step "remove the executable, the units, the man page and the samples" remove_files
 	step "systemctl daemon-reload" reload_services
 	if [ -n "$purge" ]; then
 		step "remove $root/etc/portward and $root/var/lib/portward" rm -rf "$root/etc/portward" "$root/var/lib/portward"
@@ -557,6 +576,7 @@ main() {
 	umask 022
 	from='' url='' public_key='' root='' dry_run='' purge='' failsafe='' failsafe_ssh='' task=install work=''
 	allow_downgrade='' allow_expired='' stage='' staged='' previous='' changed='' upgrading='' ran=''
+	samples='' samples_at=/usr/local/share/doc/portward
 	units="systemd/portward.service systemd/portward-restore.service systemd/nftables.service.d/portward.conf"
 	while [ $# -gt 0 ]; do
 		case $1 in

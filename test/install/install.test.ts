@@ -179,6 +179,19 @@ describe.each(shells)("installing with %s", (words) => {
 		expect(modes.map((path) => sandbox.mode(path))).toEqual(["755", "644", "755", "700"]);
 		expect(sandbox.calls().filter((call) => !call.includes("is-"))).toEqual(starts);
 
+		// The samples, which are named, and how to get in whatever the policies say.
+		const samples = readdirSync(join(release, "policies"), { recursive: true, encoding: "utf8" }).filter(
+			(name) => name.endsWith(".yaml"),
+		);
+		expect(samples.length).toBeGreaterThan(5);
+		for (const name of samples) {
+			const path = `usr/local/share/doc/portward/policies/${name}`;
+			expect(sandbox.read(path)).toBe(readFileSync(join(release, "policies", name), "utf8"));
+			expect(result.out).toContain(`\n  ${name}\n`);
+		}
+		expect(result.out).toContain(join(sandbox.root, "usr/local/share/doc/portward/policies"));
+		expect(result.out).toContain("--failsafe-ssh");
+
 		const before = sandbox.snapshot();
 		const again = install(sandbox, [], { shell });
 		expect([again.code, again.error]).toEqual([0, ""]);

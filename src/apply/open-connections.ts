@@ -75,6 +75,7 @@ export function asEntry(
 
 /** The same flow in one role: to this host's port, or to the other end's. */
 export function inRole(flow: JudgedFlow, direction: Direction): JudgedFlow {
+	if (flow.direction === direction) return flow;
 	const { localPort, remotePort } = flow.cut;
 	return { ...flow, direction, destinationPort: direction === "ingress" ? localPort : remotePort };
 }

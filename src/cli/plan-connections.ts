@@ -3,8 +3,8 @@
 import type { JudgedFlow } from "../apply/open-connections.ts";
 import type { CompiledRule } from "../compile/plan.ts";
 import type { NetworkModel } from "../compile/program.ts";
-import { type FlowFate, fateOf, type JudgeFlow, strays } from "../daemon/connections.ts";
-import { decideFlow, flowVerdict } from "../daemon/flow-verdict.ts";
+import { type FlowFate, fateOf, strays } from "../daemon/connections.ts";
+import { decideFlow, flowJudge, flowVerdict } from "../daemon/flow-verdict.ts";
 import { HostNetwork, type OpenFlow, openFlows } from "../daemon/open-flows.ts";
 import { findSshSession, parseSshConnection } from "../observe/ssh-session.ts";
 import type { Cause, ConnectionsPlan, CutConnection, SessionPlan } from "./plan-model.ts";
@@ -32,11 +32,6 @@ export function causeOf(rule: CompiledRule): Cause {
 	};
 }
 
-const judge =
-	(model: NetworkModel): JudgeFlow =>
-	(flow, name) =>
-		flowVerdict(decideFlow(model, flow, name));
-
 /**
  * Reads the connections of this network namespace.
  * @param atStart count also those that a first start would end, as `endRefusedAtStart` says.
@@ -46,6 +41,8 @@ export function planConnections({ before, after }: Models, atStart = false): Con
 	if (!read.ok)
 		return { checked: false, reason: read.error, cut: [], total: 0, refusedAtStart: atStart ? 0 : null };
 	const { network } = read;
+	const judgeBefore = flowJudge(before);
+	const judgeAfter = flowJudge(after);
 	const cut: CutConnection[] = [];
 	let total = 0;
 	let refused = 0;
@@ -55,13 +52,13 @@ export function planConnections({ before, after }: Models, atStart = false): Con
 		if (isOver(step.value)) continue;
 		const roles = network.roles(step.value);
 		const [first] = roles;
-		const fate = fateOf(network, judge(after), roles);
+		const fate = fateOf(network, judgeAfter, roles);
 		if (first === undefined || fate === null) continue;
 		if (fate.blocked === "none") {
-			if (atStart && strays(network, judge(after), first)) refused += 1;
+			if (atStart && strays(network, judgeAfter, first)) refused += 1;
 			continue;
 		}
-		if (fate.blocked === fateOf(network, judge(before), roles)?.blocked) continue;
+		if (fate.blocked === fateOf(network, judgeBefore, roles)?.blocked) continue;
 		const connection = describe(network, after, fate);
 		if (connection === null) continue;
 		total += 1;
@@ -121,8 +118,8 @@ export function planSession({ before, after }: Models, pid = process.pid): Sessi
 	const refused = ways
 		.map((name) => decideFlow(after, judged, name))
 		.find((verdict) => verdict?.action === "Block");
-	const ended = fateOf(network, judge(after), [judged])?.blocked;
-	const endedBefore = fateOf(network, judge(before), [judged])?.blocked;
+	const ended = fateOf(network, flowJudge(after), [judged])?.blocked;
+	const endedBefore = fateOf(network, flowJudge(before), [judged])?.blocked;
 	network.close();
 	return {
 		client,

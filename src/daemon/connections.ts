@@ -78,12 +78,13 @@ export class Connections {
 		}
 		network.close();
 		const muted = mute(network);
+		const { flows: fitting, overflow } = refused.fitting();
 		return {
 			blocked,
 			strayed,
-			refused: refused.flows,
+			refused: fitting,
 			muted: muted.ports,
-			overflow: refused.overflow + muted.overflow,
+			overflow: overflow + muted.overflow,
 			spared: nowSpared,
 			error: step.value,
 		};

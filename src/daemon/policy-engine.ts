@@ -37,7 +37,7 @@ import type {
 	SignatureReport,
 } from "./calls.ts";
 import { Connections, type JudgeFlow } from "./connections.ts";
-import { decideFlow, flowVerdict } from "./flow-verdict.ts";
+import { flowJudge } from "./flow-verdict.ts";
 import { lintHost } from "./host-lint.ts";
 import { LastGoodStore } from "./last-good.ts";
 import { mutePorts } from "./mute-ports.ts";
@@ -216,7 +216,7 @@ export class PolicyEngine {
 
 	#flowJudge(before?: ReadonlySet<string>): JudgeFlow | null {
 		const model = this.#model;
-		return model && ((flow, name) => flowVerdict(decideFlow(model, flow, name), before));
+		return model && flowJudge(model, before);
 	}
 
 	endConnections(): { ended: number; error: string } {

@@ -27,17 +27,8 @@ export class RefusedFlows {
 		else keys.push(key);
 	}
 
-	/** Those for which there is room. */
-	get flows(): JudgedFlow[] {
-		return this.#fitting().flows;
-	}
-
-	/** Those for which there is none. */
-	get overflow(): number {
-		return this.#fitting().overflow;
-	}
-
-	#fitting(): { readonly flows: JudgedFlow[]; readonly overflow: number } {
+	/** Those for which there is room, and how many there are for which there is none. */
+	fitting(): { readonly flows: JudgedFlow[]; readonly overflow: number } {
 		const room: Record<`${Family} ${boolean}`, number> = {
 			"4 false": refusedSetSize,
 			"4 true": refusedSetSize,

@@ -29,7 +29,7 @@ test("where there is no room, those with a socket come first, and what nobody an
 	add(200_000, 3, "socket");
 	add(300_000, 4, "earlier");
 	add(400_000, 5, "assured");
-	const { flows, overflow } = list;
+	const { flows, overflow } = list.fitting();
 	expect(flows).toHaveLength(65_536);
 	expect(overflow).toBe(12);
 	expect(flows.slice(0, 13)).toEqual(
@@ -45,6 +45,5 @@ test("a flow is refused once, as it was added first, and each set has room of it
 	list.add(flow(1, ["eth0", "eth1"]), "earlier");
 	list.add(flow(1), "socket");
 	list.add(flow(2), "answered");
-	expect(list.flows).toEqual([flow(1, ["eth0", "eth1"]), flow(2)]);
-	expect(list.overflow).toBe(0);
+	expect(list.fitting()).toEqual({ flows: [flow(1, ["eth0", "eth1"]), flow(2)], overflow: 0 });
 });

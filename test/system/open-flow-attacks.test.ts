@@ -224,9 +224,7 @@ test("140 000 spoofed UDP flows push no refused connection out", async () => {
 	await flood(lab, { interface: "eth0", targets, packets: 140_000, rate: 0, sink: true });
 	const count = Number(lab.guarded.run(["conntrack", "-C"]));
 	expect(count).toBeGreaterThan(100_000);
-	const started = performance.now();
 	await change(daemon, "cut.yaml", blocked);
-	console.log("ended", count, performance.now() - started);
 	await Promise.all(conversations.map((conversation) => expectEnd(conversation)));
 	expect(daemon.log).not.toContain("too many");
 }, 60_000);

@@ -20,6 +20,7 @@ import { rollback } from "./rollback.ts";
 import { runCommand } from "./run.ts";
 import { search } from "./search.ts";
 import { status } from "./status.ts";
+import { test } from "./test.ts";
 import { usb } from "./usb.ts";
 import { validate } from "./validate.ts";
 import { version } from "./version.ts";
@@ -33,6 +34,7 @@ export function allCommands(createWorker: (name: WorkerName) => Worker): readonl
 		explain,
 		diff,
 		search,
+		test,
 		plan,
 		apply,
 		confirm,

@@ -9,6 +9,7 @@ import type { HostDevicePolicy } from "../policy/device-model.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { NetworkPolicy } from "../policy/model.ts";
 import { isBroken, type ParsedDocument, parsePolicyFile } from "../policy/parse.ts";
+import type { PolicyTest } from "../policy/test-model.ts";
 import { matchSelector, nodeLabels } from "../select/labels.ts";
 import { maxFileBytes, PolicyDirectoryReader } from "../store/policy-directory.ts";
 import { readBounded } from "./bounded-file.ts";
@@ -24,6 +25,8 @@ export interface PolicySet {
 	/** The same of device policies. */
 	readonly devicePolicies: readonly HostDevicePolicy[];
 	readonly selectedDevices: readonly HostDevicePolicy[];
+	/** Test cases for policies. */
+	readonly tests: readonly PolicyTest[];
 	readonly diagnostics: readonly Diagnostic[];
 	/** A path as a whole could not be read, so that nothing is known of its policies. */
 	readonly unread: boolean;
@@ -51,7 +54,9 @@ export function readPolicySet(paths: readonly string[], config: Config): PolicyS
 	const selected: NetworkPolicy[] = [];
 	const devicePolicies: HostDevicePolicy[] = [];
 	const selectedDevices: HostDevicePolicy[] = [];
+	const tests: PolicyTest[] = [];
 	for (const document of documents) {
+		if (document.test !== undefined) tests.push(document.test);
 		diagnostics.push(...document.diagnostics);
 		const duplicate = duplicates.get(document);
 		if (duplicate) diagnostics.push(duplicate);
@@ -68,7 +73,7 @@ export function readPolicySet(paths: readonly string[], config: Config): PolicyS
 			if (selection.selected) selected.push(policy);
 		}
 	}
-	return { policies, selected, devicePolicies, selectedDevices, diagnostics, unread };
+	return { policies, selected, devicePolicies, selectedDevices, tests, diagnostics, unread };
 }
 
 /** "2 of 5 policies do not select this host", or null when all do. */

@@ -23,6 +23,7 @@ import type { HostDevicePolicy } from "../policy/device-model.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { NetworkPolicy } from "../policy/model.ts";
 import { type ParsedDocument, type ParsedFile, parsePolicyFile } from "../policy/parse.ts";
+import { testKind } from "../policy/test-document.ts";
 import { interfaceUses } from "../select/interfaces.ts";
 import { matchSelector, nodeLabels } from "../select/labels.ts";
 import { isPendingState } from "../store/pending-record.ts";
@@ -240,7 +241,7 @@ export class PolicyEngine {
 		if (!same) this.#parsedLength += text.length;
 		const parsed = same ? known.file : parsePolicyFile(name, text, config);
 		this.#parsed.set(path, { text, ignores, file: parsed });
-		return { path: file.path, state: parsed.syntaxBroken ? "broken" : "ok", documents: parsed.documents };
+		return { path: file.path, state: parsed.syntaxBroken ? "broken" : "ok", documents: policiesIn(parsed) };
 	}
 
 	#readLastGood(files: readonly DiskFile[]): readonly LastGood[] {
@@ -288,6 +289,11 @@ export class PolicyEngine {
 function withStanding(signature: SignatureReport | null, anything: boolean): SignatureReport | null {
 	if (signature === null || signature.ok || !anything) return signature;
 	return { ...signature, standing: signature.accepted === null ? "unknown" : "signed" };
+}
+
+/** Test cases lie beside policies and are none: the daemon has no use for them. */
+function policiesIn({ documents }: ParsedFile): readonly ParsedDocument[] {
+	return documents.filter(({ kind }) => kind !== testKind);
 }
 
 function select(entry: EnforcedDocument, labels: Readonly<Record<string, string>>): Candidate {

@@ -3,8 +3,8 @@
 import { isMap, type Node } from "yaml";
 import { quote } from "./suggest.ts";
 
-const ourGroup = /^security\.kubearmor\.com(\/|$)/;
-const ourKind = /^KubeArmor/;
+const ourGroup = /^(security\.kubearmor\.com|portward\.io)(\/|$)/;
+const ourKind = /^(KubeArmor|PortwardTest$)/;
 
 /** What is similar enough to be taken for a policy. */
 const otherPolicies: readonly { readonly group: RegExp; readonly whose: string }[] = [

@@ -34,14 +34,19 @@ export function isPolicyName(text: string): boolean {
 }
 
 /** Checks apiVersion and metadata; the name, or null when it is missing or unusable (reported). */
-export function readMetadata(reader: NodeReader, root: Node, fields: Fields): string | null {
+export function readMetadata(
+	reader: NodeReader,
+	root: Node,
+	fields: Fields,
+	wanted = apiVersion,
+): string | null {
 	const version = reader.present(fields, "apiVersion");
 	const versionText = version && reader.text(version.node, version.path);
 	if (version === null) {
-		reader.error(root, null, "missing-field", "apiVersion is missing", `write apiVersion: ${apiVersion}`);
-	} else if (versionText !== null && versionText !== apiVersion) {
-		const message = `${quote(versionText)} is not a version of KubeArmor's policies`;
-		reader.error(version.node, version.path, "bad-api-version", message, `write apiVersion: ${apiVersion}`);
+		reader.error(root, null, "missing-field", "apiVersion is missing", `write apiVersion: ${wanted}`);
+	} else if (versionText !== null && versionText !== wanted) {
+		const message = `${quote(versionText)} is not ${wanted === apiVersion ? "a version of KubeArmor's policies" : "the version of this kind"}`;
+		reader.error(version.node, version.path, "bad-api-version", message, `write apiVersion: ${wanted}`);
 	}
 	const metadata = reader.present(fields, "metadata");
 	if (metadata === null) {

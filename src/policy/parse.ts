@@ -25,6 +25,8 @@ import {
 	syntaxLimits,
 } from "./syntax.ts";
 import { explainTemplates, findBareTemplate, unrendered } from "./template.ts";
+import { testKind, validatePolicyTest } from "./test-document.ts";
+import type { PolicyTest } from "./test-model.ts";
 
 /** Every kind of policy that can be enforced. */
 export type Policy = NetworkPolicy | HostDevicePolicy;
@@ -44,6 +46,8 @@ export interface ParsedDocument {
 	readonly name: string | null;
 	/** Null when broken, and for kinds that are accepted but not enforced. */
 	readonly policy: Policy | null;
+	/** Test cases for policies; absent in every other kind of document. */
+	readonly test?: PolicyTest;
 	readonly diagnostics: readonly Diagnostic[];
 }
 
@@ -199,6 +203,11 @@ function readDocument(reader: NodeReader, contents: ParsedNode, chunk: Chunk, in
 	const spaceless =
 		base.kind === null && contents.range[0] < chunk.source.length ? findMissingSpace(chunk.source) : null;
 	if (spaceless !== null) reportMissingSpace(reader, spaceless);
+	if (base.kind === testKind) {
+		const test = reader.failed ? null : validatePolicyTest(reader, contents);
+		const diagnostics = explainTemplates(reader.diagnostics, chunk).toSorted(byPlace);
+		return { ...base, policy: null, ...(test === null ? {} : { test }), diagnostics };
+	}
 	const policy = reader.failed ? null : validateKind(reader, contents, base.kind);
 	const lint = policy?.kind === "KubeArmorNetworkPolicy" ? lintNetworkPolicy(policy) : [];
 	const found = explainTemplates(reader.diagnostics, chunk);
@@ -278,7 +287,7 @@ function validateKind(reader: NodeReader, root: Node, kind: string | null): Poli
 		reader.error(root, kindPath, "missing-kind", "kind is missing", hint);
 	} else {
 		const value = root.get("kind", true) ?? root;
-		const hint = `${suggest(kind, [...kinds.keys()], "kinds")}${ignored}`;
+		const hint = `${suggest(kind, [...kinds.keys(), testKind], "kinds")}${ignored}`;
 		reader.error(value, kindPath, "unknown-kind", `${quote(kind)} is not a kind of policy`, hint);
 	}
 	return null;

@@ -86,6 +86,15 @@ describe("what is on disk", () => {
 		expect(reloaded.documents[1]?.diagnostics.map(({ code }) => code)).toEqual(["unknown-label"]);
 	});
 
+	test("test cases beside policies are none, and no reason to be incomplete, even broken ones", () => {
+		put("a.yaml", blocking("a"));
+		put("t.yaml", '{"apiVersion": "portward.io/v1", "kind": "PortwardTest", "spec": {}}');
+		const { reloaded } = start();
+		expect(inForce(reloaded)).toEqual(["a"]);
+		expect(reloaded.complete).toBe(true);
+		expect(origins(reloaded)).toEqual([["a", "current", true]]);
+	});
+
 	test("an empty directory is complete, and a plan that accepts", () => {
 		const { reloaded } = start();
 		expect(reloaded).toMatchObject({ complete: true, lastGood: false, documents: [] });

@@ -5,7 +5,7 @@
 
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { Sysfs, type WriteResult } from "../../../src/apply/sysfs.ts";
 import { usbJobs } from "../../../src/daemon/usb-jobs.ts";
 import type { UsbCaller } from "../../../src/daemon/usb-lane.ts";
@@ -80,6 +80,11 @@ const drivers: Readonly<Record<number, string>> = {
 	14: "uvcvideo",
 };
 
+/** The driver that takes an interface whose first altsetting has this class. */
+export function fakeDriver(code: number): string | undefined {
+	return drivers[code];
+}
+
 export class FakeKernel extends Sysfs implements UsbEvents {
 	readonly backend = "libudev";
 	/** Every bind of a driver to an interface: "1-1:1.0 usbhid". */
@@ -97,6 +102,7 @@ export class FakeKernel extends Sysfs implements UsbEvents {
 	/** False: events are lost, as with a full buffer. */
 	delivers = true;
 	#handlers: UsbEventHandlers | null = null;
+	readonly #identities = new Map<string, string>();
 	readonly #devices = new Map<string, FakeDevice>();
 	#devnum = 1;
 	#sequence = 1;
@@ -186,6 +192,17 @@ export class FakeKernel extends Sysfs implements UsbEvents {
 		return result;
 	}
 
+	/** The kernel never gives a number twice while it runs, and a file system of a disk does. */
+	override identity(path: string): string | null {
+		return super.identity(path) === null
+			? null
+			: (this.#identities.get(basename(path)) ?? super.identity(path));
+	}
+
+	#identify(name: string): void {
+		this.#identities.set(name, `k${this.#identities.size}.${this.#sequence++}`);
+	}
+
 	/** Runs the product's jobs against this kernel. */
 	get lane() {
 		const jobs = usbJobs(() => this);
@@ -244,6 +261,7 @@ export class FakeKernel extends Sysfs implements UsbEvents {
 	#device(name: string, path: string, bus: number, device: FakeDevice, open: boolean): void {
 		const full = join(this.root, path);
 		mkdirSync(full, { recursive: true });
+		this.#identify(name);
 		this.#devices.set(name, device);
 		writeFileSync(join(full, "descriptors"), descriptorsOf(device));
 		this.#put(`${path}/busnum`, String(bus));
@@ -276,6 +294,7 @@ export class FakeKernel extends Sysfs implements UsbEvents {
 		for (const number of new Set(chosen?.interfaces.map((item) => item.number))) {
 			const own = `${port.level === 0 ? `${port.bus}-0` : name}:${value}.${number}`;
 			mkdirSync(join(this.root, "bus/usb/devices", name, own), { recursive: true });
+			this.#identify(own);
 			this.#put(`bus/usb/devices/${name}/${own}/authorized`, open ? "1" : "0");
 			this.#emit("add", name, null, false, "interface");
 			if (open) this.#bind(own);

@@ -14,7 +14,7 @@ import type { UsbService } from "./usb-service.ts";
 export interface MetricsSources {
 	readonly state: DaemonState;
 	readonly commit: string;
-	readonly sink: Pick<AlertSink, "counts" | "dropped">;
+	readonly sink: Pick<AlertSink, "counts" | "dropped" | "retire" | "retired">;
 	readonly desk: Pick<AlertDesk, "recordsLost">;
 	readonly accounts: Accounts;
 	readonly attempts: Pick<ReloadDesk, "results" | "duration">;
@@ -24,11 +24,13 @@ export interface MetricsSources {
 }
 
 export function daemonMetrics(from: MetricsSources): string {
+	from.sink.retire(new Set(from.state.policies.map(({ name }) => name)), performance.now());
 	return renderMetrics({
 		state: from.state,
 		commit: from.commit,
 		bunVersion: Bun.version,
 		alerts: from.sink.counts(),
+		alertsRetired: from.sink.retired,
 		alertsDropped: from.sink.dropped(),
 		recordsLost: from.desk.recordsLost,
 		ruleLogs: from.accounts.logs,

@@ -3,6 +3,7 @@
  * outlet can hold up another or the daemon; what one could not take is counted.
  */
 
+import { postureName } from "../compile/rules.ts";
 import type { Alert } from "./alert.ts";
 import type { AlertLine, AlertRing } from "./alert-ring.ts";
 import type { FileWriteResult } from "./rotating-file.ts";
@@ -33,10 +34,30 @@ export interface AlertCount {
 	readonly count: number;
 }
 
+/** Counts that are kept; those of policies that have raised no alert for longest make room for new ones, many at a time. */
+const mostCounts = 10_000;
+const roomMade = 1000;
+
+/** Milliseconds for which the counts of a policy that is gone are kept, for whoever asks seldom. */
+const keptWhenGone = 3_600_000;
+
+interface Counted {
+	readonly policy: string;
+	readonly action: Alert["Action"];
+	count: number;
+	/** Alerts published before its newest. */
+	newest: number;
+	/** Since when the policy is gone, in milliseconds on a clock that only goes forward; null while it is there. */
+	gone: number | null;
+}
+
 export class AlertSink {
 	readonly #options: AlertSinkOptions;
 	readonly #subscribers = new Set<AlertSubscriber>();
-	readonly #counts = new Map<string, { policy: string; action: Alert["Action"]; count: number }>();
+	/** By policy and action. */
+	readonly #counts = new Map<string, Counted>();
+	#published = 0;
+	#retired = 0;
 	readonly #dropped: Record<DropReason, number> = { stdout: 0, file: 0, stream: 0 };
 	#fileError = "";
 
@@ -68,9 +89,28 @@ export class AlertSink {
 		return () => this.#subscribers.delete(subscriber);
 	}
 
-	/** Alerts published since the start, by policy and action. */
+	/** Alerts published since the start, by policy and action; see {@link retire} for those of policies that are gone. */
 	counts(): AlertCount[] {
-		return [...this.#counts.values()].map((entry) => ({ ...entry }));
+		return [...this.#counts.values()].map(({ policy, action, count }) => ({ policy, action, count }));
+	}
+
+	/**
+	 * Lets go of counts whose policy has been gone for an hour. `policies` are those that there are; `now` is in
+	 * milliseconds on a clock that only goes forward. The posture and the daemon itself are always there.
+	 */
+	retire(policies: ReadonlySet<string>, now: number): void {
+		for (const [key, entry] of this.#counts) {
+			const there = policies.has(entry.policy) || entry.policy === "" || entry.policy === postureName;
+			entry.gone = there ? null : (entry.gone ?? now);
+			if (entry.gone === null || now - entry.gone < keptWhenGone) continue;
+			this.#counts.delete(key);
+			this.#retired++;
+		}
+	}
+
+	/** Counts that were let go of since the start. */
+	get retired(): number {
+		return this.#retired;
 	}
 
 	/** Alerts that an outlet could not take since the start. */
@@ -80,10 +120,14 @@ export class AlertSink {
 
 	#count({ PolicyName: policy, Action: action }: Alert): void {
 		const key = `${action} ${policy}`;
-		const entry = this.#counts.get(key);
-		if (entry === undefined) {
-			this.#counts.set(key, { policy, action, count: 1 });
-		} else entry.count++;
+		const entry = this.#counts.get(key) ?? { policy, action, count: 0, newest: 0, gone: null };
+		entry.count++;
+		entry.newest = this.#published++;
+		this.#counts.set(key, entry);
+		if (this.#counts.size <= mostCounts) return;
+		const oldest = [...this.#counts].toSorted(([, a], [, b]) => a.newest - b.newest).slice(0, roomMade);
+		for (const [old] of oldest) this.#counts.delete(old);
+		this.#retired += oldest.length;
 	}
 }
 

@@ -36,6 +36,8 @@ export interface MetricsInput {
 	readonly commit: string;
 	readonly bunVersion: string;
 	readonly alerts: readonly AlertCount[];
+	/** Counts of alerts that were let go of, as their policies are gone. */
+	readonly alertsRetired: number;
 	/** Alerts that an outlet could not take. */
 	readonly alertsDropped: Readonly<Record<DropReason, number>>;
 	/** Log records that the kernel dropped before they were read, over all rules. */
@@ -201,8 +203,12 @@ function stateFamilies(state: DaemonState): Family[] {
 
 /** The body of /metrics. */
 export function renderMetrics(input: MetricsInput): string {
+	return formatFamilies(bounded(allFamilies(input)));
+}
+
+function allFamilies(input: MetricsInput): Family[] {
 	const { state } = input;
-	return formatFamilies([
+	return [
 		family("portward_build_info", "gauge", "Constant 1; the labels tell the build.", [
 			{ labels: { version: state.version, commit: input.commit, bun: input.bunVersion }, value: 1 },
 		]),
@@ -214,6 +220,12 @@ export function renderMetrics(input: MetricsInput): string {
 			"counter",
 			"Alerts raised.",
 			input.alerts.map(({ policy, action, count }) => ({ labels: { policy, action }, value: count })),
+		),
+		one(
+			"portward_alerts_retired_total",
+			"counter",
+			"Series of portward_alerts_total that ended, as their policies had been gone for an hour or others needed the room.",
+			input.alertsRetired,
 		),
 		family(
 			"portward_alerts_dropped_total",
@@ -245,5 +257,20 @@ export function renderMetrics(input: MetricsInput): string {
 		...settingsFamilies(state.settings),
 		...signatureFamilies(state.signature),
 		...(input.process === null ? [] : processFamilies(input.process)),
-	]);
+	];
+}
+
+/** Series of one name; what a scrape costs grows with them. */
+const mostSeries = 10_000;
+
+/** The families with no more series of a name than that, and how many were left out. */
+function bounded(families: readonly Family[]): Family[] {
+	const leftOut: Record<string, number> = {};
+	const cut = families.map((each) => {
+		if (each.type === "histogram" || each.samples.length <= mostSeries) return each;
+		leftOut[each.name] = each.samples.length - mostSeries;
+		return { ...each, samples: each.samples.slice(0, mostSeries) };
+	});
+	const help = "Series that are left out, by name: no name has more than 10000.";
+	return [...cut, family("portward_series_left_out", "gauge", help, byKey("name", leftOut))];
 }

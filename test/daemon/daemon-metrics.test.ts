@@ -5,12 +5,15 @@ import { Histogram } from "../../src/report/exposition.ts";
 import { sampleState } from "../report/sample.ts";
 
 test("every part of the daemon is asked", () => {
+	const asked: string[] = [];
 	const text = daemonMetrics({
 		state: sampleState(),
 		commit: "abc",
 		sink: {
 			counts: () => [{ policy: "np1", action: "Block", count: 3 }],
 			dropped: () => ({ stdout: 1, file: 2, stream: 3 }),
+			retire: (policies) => void asked.push(...policies),
+			retired: 12,
 		},
 		desk: { recordsLost: 4 },
 		accounts: {
@@ -38,6 +41,7 @@ test("every part of the daemon is asked", () => {
 	for (const line of [
 		'portward_alerts_total{policy="np1",action="Block"} 3',
 		'portward_alerts_dropped_total{reason="kernel"} 4',
+		"portward_alerts_retired_total 12",
 		'portward_invalid_packets_total{direction="egress"} 6',
 		'portward_reloads_total{result="failure"} 9',
 		"portward_usb_rescans_total 10",
@@ -50,4 +54,5 @@ test("every part of the daemon is asked", () => {
 		"portward_refused_flows_overflow 17",
 	])
 		expect(text.split("\n")).toContain(line);
+	expect(asked).toEqual(["np1"]);
 });

@@ -73,3 +73,27 @@ test("a file that fails is told once, and once when it works again", () => {
 	target.publish([sampleAlert()]);
 	expect(told).toEqual(["ENOSPC", ""]);
 });
+
+test("the counts of a policy that is gone are kept for an hour, and go on where it comes back in time", () => {
+	const { sink: target } = sink();
+	const minute = 60_000;
+	target.publish([sampleAlert(), sampleAlert({ PolicyName: "old" }), sampleAlert({ PolicyName: "back" })]);
+	target.publish([sampleAlert({ PolicyName: "DefaultPosture" }), sampleAlert({ PolicyName: "" })]);
+	const names = () => target.counts().map(({ policy }) => policy);
+	target.retire(new Set(["np1"]), 0);
+	target.retire(new Set(["np1", "back"]), 30 * minute);
+	target.retire(new Set(["np1"]), 59 * minute);
+	expect(names()).toEqual(["np1", "old", "back", "DefaultPosture", ""]);
+	target.retire(new Set(["np1"]), 60 * minute);
+	expect(names()).toEqual(["np1", "back", "DefaultPosture", ""]);
+	expect(target.retired).toBe(1);
+});
+
+test("renaming for ever keeps ten thousand counts at most, the newest", () => {
+	const { sink: target } = sink();
+	for (let index = 0; index < 10_500; index++) target.publish([sampleAlert({ PolicyName: `p${index}` })]);
+	expect(target.counts()).toHaveLength(9500);
+	expect(target.counts().at(-1)?.policy).toBe("p10499");
+	expect(target.counts()[0]?.policy).toBe("p1000");
+	expect(target.retired).toBe(1000);
+});

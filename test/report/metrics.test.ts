@@ -19,6 +19,7 @@ function input(): MetricsInput {
 		commit: "abc123",
 		bunVersion: "1.4.5",
 		alerts: [{ policy: "np1", action: "Block", count: 5 }],
+		alertsRetired: 4,
 		alertsDropped: { stdout: 1, file: 0, stream: 2 },
 		recordsLost: 4,
 		ruleLogs: [{ rule, outcomes: { alerted: 4, aggregated: 1, suppressed: 1, lost: 1, earlier: 0 } }],
@@ -67,4 +68,16 @@ test("every policy state has a series, so that an alert on it has something to c
 	for (const state of ["enforced", "last_good", "invalid", "not_selected", "refused"]) {
 		expect(text).toMatch(new RegExp(`^portward_policies\\{state="${state}"\\} \\d$`, "m"));
 	}
+});
+
+test("no name has more than ten thousand series, and how many are left out is said", () => {
+	const alerts = Array.from({ length: 12_000 }, (_, index) => ({
+		policy: `p${index}`,
+		action: "Block" as const,
+		count: 1,
+	}));
+	const lines = renderMetrics({ ...input(), alerts }).split("\n");
+	expect(lines.filter((line) => line.startsWith("portward_alerts_total{"))).toHaveLength(10_000);
+	expect(lines).toContain('portward_series_left_out{name="portward_alerts_total"} 2000');
+	expect(renderMetrics(input())).not.toContain("portward_series_left_out");
 });

@@ -26,7 +26,7 @@ export function usbSection(devices: readonly DeviceStatus[]): Html {
 	const rows = plugged.slice(0, mostDevices).map(deviceRow);
 	const rest = plugged.length - rows.length;
 	const note = rest > 0 ? html`<p class="empty">${rest} more in /v1/usb/devices.</p>` : html``;
-	return html`<section><div class="title"><h2>USB devices</h2></div><div class="scroll"><table><thead><tr><th>Port</th><th>Device</th><th>State</th><th>Functions</th></tr></thead><tbody>${rows}</tbody></table></div>${note}</section>`;
+	return html`<section><div class="title"><h2>USB devices</h2></div><div class="scroll" tabindex="0" role="region" aria-label="USB devices"><table><thead><tr><th>Port</th><th>Device</th><th>State</th><th>Functions</th></tr></thead><tbody>${rows}</tbody></table></div>${note}</section>`;
 }
 
 function deviceRow(device: DeviceStatus): Html {
@@ -40,10 +40,10 @@ function deviceRow(device: DeviceStatus): Html {
 		.map((text) => html`<code class="place">${shown(text)}</code>`);
 	if (device.allowedUntil !== null)
 		remarks.push(html`<code class="place">allowed until ${device.allowedUntil}</code>`);
-	return html`<tr><td class="tight">${device.port}</td>
-<td class="name">${shown(name)}<code class="place">${device.vendorId}:${device.productId} ${shown(device.serial ?? "")}</code></td>
-<td><span class="badge ${trusted(tones[device.state])}">${device.state}</span>${remarks}</td>
-<td class="text"><ul>${items}</ul></td></tr>
+	return html`<tr><td class="tight" data-label="Port">${device.port}</td>
+<td class="name" data-label="Device">${shown(name)}<code class="place">${device.vendorId}:${device.productId} ${shown(device.serial ?? "")}</code></td>
+<td data-label="State"><span class="badge ${trusted(tones[device.state])}">${device.state}</span>${remarks}</td>
+<td class="text" data-label="Functions"><ul>${items}</ul></td></tr>
 `;
 }
 

@@ -88,15 +88,15 @@ function cards(status: StatusDocument): Html {
 	const mode = facts([
 		["Ingress", directionMode(network.allowlistMode.ingress, network.posture)],
 		["Egress", directionMode(network.allowlistMode.egress, network.posture)],
-		["Posture", network.posture],
+		["Default of allow-lists", network.posture === "block" ? "is blocked" : "is let pass and reported"],
 		["Packets that belong to no flow", describeInvalid(network.invalidPackets)],
-		["Essentials", network.essentials ? "always accepted" : "off"],
-		["Failsafe", network.failsafe.map(describeFailsafe).join("; ") || "none"],
+		["Essentials (DHCP, ICMP errors …)", network.essentials ? "always accepted" : "left to the policies"],
+		["Failsafe: never refused", network.failsafe.map(describeFailsafe).join("; ") || "none"],
 	]);
 	const ruleset = facts([
-		["Generation", numbers.format(network.generation)],
-		["Elements", numbers.format(network.elements)],
-		["Drift repaired", numbers.format(status.drift)],
+		["Put in force", `${numbers.format(network.generation)} times since the start`],
+		["Size", `${numbers.format(network.elements)} entries in the kernel`],
+		["Changes by others, undone", numbers.format(status.drift)],
 		["The daemon", shown(describeConfinement(status.confinement))],
 		["Policies", numbers.format(status.policies.length)],
 	]);
@@ -140,11 +140,11 @@ function policyRow(policy: PolicyStatus): Html {
 	// Device policies meet no packets.
 	const counted = policy.kind !== "KubeArmorHostPolicy";
 	return html`<tr>
-<td class="name"><strong>${shown(policy.name)}</strong><code class="place">${shown(policy.file)}:${policy.line}</code>${list}</td>
-<td>${badge(tone, text)}</td>
-<td>${policy.action === null ? "–" : actionBadge(policy.action)}</td>
-<td class="number">${counted ? numbers.format(policy.packets) : "–"}</td>
-<td class="number">${counted ? formatBytes(policy.bytes) : "–"}</td>
+<td class="name" data-label="Policy"><strong>${shown(policy.name)}</strong><code class="place">${shown(policy.file)}:${policy.line}</code>${list}</td>
+<td data-label="State">${badge(tone, text)}</td>
+<td data-label="Action">${policy.action === null ? "–" : actionBadge(policy.action)}</td>
+<td class="number" data-label="Packets">${counted ? numbers.format(policy.packets) : "–"}</td>
+<td class="number" data-label="Bytes">${counted ? formatBytes(policy.bytes) : "–"}</td>
 </tr>
 `;
 }
@@ -155,7 +155,7 @@ function policies(status: StatusDocument): Html {
 	const body =
 		rows.length === 0
 			? html`<p class="empty">No policies in the policy directory.</p>`
-			: html`<div class="scroll"><table><thead><tr><th>Policy</th><th>State</th><th>Action</th><th class="number">Packets</th><th class="number">Bytes</th></tr></thead><tbody>${rows}</tbody></table></div>`;
+			: html`<div class="scroll" tabindex="0" role="region" aria-label="Policies"><table><thead><tr><th>Policy</th><th>State</th><th>Action</th><th class="number">Packets</th><th class="number">Bytes</th></tr></thead><tbody>${rows}</tbody></table></div>`;
 	const note = rest > 0 ? html`<p class="empty">${numbers.format(rest)} more in /v1/status.</p>` : html``;
 	return html`<section><div class="title"><h2>Policies</h2></div>${body}${note}</section>`;
 }
@@ -169,15 +169,23 @@ function field(alert: unknown, name: string): string {
 
 function alertRow(json: string): Html {
 	const alert: unknown = JSON.parse(json);
-	const time = field(alert, "UpdatedTime").slice(0, 19).replace("T", " ");
-	return html`<tr><td class="tight">${time}</td><td>${actionBadge(field(alert, "Action"))}</td><td class="name">${field(alert, "PolicyName") || field(alert, "Type")}</td><td class="tight">${field(alert, "Resource")}</td><td class="data">${field(alert, "Data")}</td><td class="text">${field(alert, "Message")}</td></tr>
+	const time = field(alert, "UpdatedTime").slice(0, 23).replace("T", " ");
+	const data = field(alert, "Data").replaceAll("\\x20", " ");
+	return html`<tr><td class="tight" data-label="Time">${time}</td><td data-label="Action">${actionBadge(field(alert, "Action"))}</td><td class="name" data-label="Policy">${field(alert, "PolicyName") || field(alert, "Type")}</td><td class="tight" data-label="Resource">${field(alert, "Resource")}</td><td class="data" data-label="Data">${data}</td><td class="text" data-label="Message">${field(alert, "Message")}</td></tr>
 `;
 }
 
 function alertTable(alerts: readonly string[]): Html {
 	const hidden = trusted(alerts.length === 0 ? " hidden" : "");
 	const none = alerts.length === 0 ? html`<p class="empty" id="none">None yet.</p>` : html``;
-	return html`<section><div class="title"><h2>Newest alerts</h2><span class="badge idle" id="live">reload to update</span><small>times in UTC</small></div>${none}<div class="scroll"><table id="alert-table"${hidden}><thead><tr><th>Time</th><th>Action</th><th>Policy</th><th>Resource</th><th>Data</th><th>Message</th></tr></thead><tbody id="alerts">${alerts.map(alertRow)}</tbody></table></div></section>`;
+	return html`<section><div class="title"><h2>Newest alerts</h2><span class="badge idle" id="live">reload to update</span><small>times in UTC</small></div>${none}<div class="scroll" tabindex="0" role="region" aria-label="Newest alerts"><table id="alert-table"${hidden}><thead><tr><th>Time</th><th>Action</th><th>Policy</th><th>Resource</th><th>Data</th><th>Message</th></tr></thead><tbody id="alerts">${alerts.map(alertRow)}</tbody></table></div></section>`;
+}
+
+/** The word as a badge, and what else there is to say without it. */
+function readyText({ ready, body }: StatusDocument["ready"]): Html {
+	const word = ready ? "ready" : "not ready";
+	const rest = body.startsWith(word) ? body.slice(word.length).replace(/^[:;,]? */u, "") : body;
+	return html`${badge(ready ? "good" : "bad", word)} ${shown(rest)}`;
 }
 
 /** The page for `status`, the USB devices, and the newest alerts, each as its JSON line, newest first. */
@@ -197,7 +205,7 @@ export function renderPage(
 <style>${trusted(style)}</style>
 </head>
 <body>
-<header><h1>Portward</h1><span class="host">${shown(hostname)} · ${shown(version)}</span><span class="ready">${badge(ready.ready ? "good" : "bad", ready.ready ? "ready" : "not ready")} ${shown(ready.body)}</span></header>
+<header><h1>Portward</h1><span class="host">${shown(hostname)} · ${shown(version)}</span><span class="ready">${readyText(ready)}</span></header>
 <main>
 ${panic(status)}
 ${pending(status)}

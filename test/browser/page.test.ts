@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { PageSessions } from "../../src/report/http/page-sessions.ts";
 import type { HttpServer } from "../../src/report/http/server.ts";
 import { serve, url } from "../report/http/wire.ts";
 import { sampleAlert, sampleSource, sampleState } from "../report/sample.ts";
@@ -6,11 +7,11 @@ import { eventually, openPage, type Page, type PageOptions } from "./chromium.ts
 
 const hostile = `"><script>window.owned=1</script><img src=x onerror="window.owned=1"><svg/onload=window.owned=1>'\${window.owned=1}`;
 
-const pages: Page[] = [];
+const openPages: Page[] = [];
 const servers: HttpServer[] = [];
 
 afterEach(async () => {
-	for (const page of pages.splice(0)) await page.close();
+	for (const page of openPages.splice(0)) await page.close();
 	for (const server of servers.splice(0)) server.stop();
 });
 
@@ -28,7 +29,7 @@ async function open(options: PageOptions = {}) {
 	const { server } = await serve(source);
 	servers.push(server);
 	const page = await openPage(url(server, "/"), options);
-	pages.push(page);
+	openPages.push(page);
 	return { page, sink, server };
 }
 
@@ -43,7 +44,7 @@ describe("the status page in Chromium", () => {
 		await eventually(async () => (await page.evaluate("body.rows.length")) === 2);
 		const newest = "[...body.rows[0].cells].map((cell) => cell.textContent)";
 		expect(await page.evaluate(newest)).toEqual([
-			"2026-02-23 04:31:35",
+			"2026-02-23 04:31:35.104",
 			"Block",
 			hostile,
 			"INGRESS",
@@ -85,6 +86,108 @@ describe("the status page in Chromium", () => {
 		expect(await page.evaluate("document.querySelectorAll('#alerts tr').length")).toBe(1);
 		expect(await page.evaluate("document.getElementById('live').textContent")).toBe("reload to update");
 		expect(await page.evaluate("document.querySelectorAll('section').length")).toBe(7);
+	}, 60_000);
+
+	test("a link of portward page opens it in the browser, live, and nobody else reads it", async () => {
+		const { source, sink } = sampleSource();
+		const pages = new PageSessions();
+		const { server } = await serve(source, {}, undefined, { detail: "metrics-only", pages });
+		servers.push(server);
+		const page = await openPage(url(server, pages.issue()));
+		openPages.push(page);
+		await eventually(async () => (await page.evaluate("live.textContent")) === "live");
+		sink.publish([sampleAlert({ Message: "over the link" })]);
+		await eventually(
+			async () => (await page.evaluate("body.rows[0]?.cells[5].textContent")) === "over the link",
+		);
+		expect(await page.evaluate("location.pathname")).toBe("/");
+		expect(await page.evaluate("document.cookie")).toBe("");
+		expect(page.messages).toEqual([]);
+		expect((await fetch(url(server, "/"))).status).toBe(403);
+	}, 60_000);
+
+	test("says ready once, with milliseconds and without escapes, and the message has the most room", async () => {
+		const state = sampleState({ readiness: { ready: true, body: "ready: what is on disk is enforced" } });
+		const { source, sink } = sampleSource(() => state);
+		const long = "a message of the policy's author that says what happened and what to do about it";
+		const given = { Data: "Product=Some\\x20Stick", Message: long };
+		sink.publish([sampleAlert(given)]);
+		const { server } = await serve(source);
+		servers.push(server);
+		const page = await openPage(url(server, "/"), { width: 1300 });
+		openPages.push(page);
+		await eventually(async () => (await page.evaluate("live.textContent")) === "live");
+		sink.publish([sampleAlert(given)]);
+		await eventually(async () => (await page.evaluate("body.rows.length")) === 2);
+		expect(await page.evaluate("document.querySelector('header .ready').textContent")).toBe(
+			"ready what is on disk is enforced",
+		);
+		for (const row of [0, 1]) {
+			const cells = `[...body.rows[${row}].cells].map((cell) => cell.textContent)`;
+			expect(await page.evaluate(cells)).toEqual([
+				"2026-02-23 04:31:35.104",
+				"Audit",
+				"np1",
+				"INGRESS",
+				"Product=Some Stick",
+				long,
+			]);
+		}
+		const widths = await page.evaluate(
+			"[...body.rows[0].cells].map((cell) => cell.getBoundingClientRect().width)",
+		);
+		const [message = 0, ...others] = (widths as number[]).toReversed();
+		expect(message).toBeGreaterThan(Math.max(...others));
+		const text = String(await page.evaluate("document.body.innerText"));
+		for (const word of ["Generation", "Elements", "\\x20", "no-interface-left", "ready ready"])
+			expect(text).not.toContain(word);
+	}, 60_000);
+
+	test.each([true, false])(
+		"a phone shows every column of every table, dark: %p",
+		async (dark) => {
+			const { page } = await open({ width: 500, dark });
+			const cut = `[...document.querySelectorAll("td")].filter((cell) => {
+			const { left, right, width } = cell.getBoundingClientRect();
+			return width > 0 && (left < 0 || right > window.innerWidth);
+		}).length`;
+			expect(await page.evaluate(cut)).toBe(0);
+			expect(
+				await page.evaluate("[...document.querySelectorAll('td')].every((cell) => cell.dataset.label)"),
+			).toBe(true);
+			expect(
+				await page.evaluate(
+					"[...document.querySelectorAll('.scroll')].every((each) => each.scrollWidth <= each.clientWidth)",
+				),
+			).toBe(true);
+		},
+		60_000,
+	);
+
+	test.each([1200, 800, 500])(
+		"the facts of a card are readable %p pixels wide",
+		async (width) => {
+			const { page } = await open({ width });
+			const narrow =
+				"[...document.querySelectorAll('dd')].filter((fact) => fact.getBoundingClientRect().width < 100).length";
+			expect(await page.evaluate(narrow)).toBe(0);
+		},
+		60_000,
+	);
+
+	test("what scrolls takes the keyboard's focus, has a name, and shows that it goes on", async () => {
+		const { page } = await open({ width: 800 });
+		const regions = "[...document.querySelectorAll('.scroll')]";
+		expect(await page.evaluate(`${regions}.every((each) => each.tabIndex === 0 && each.ariaLabel)`)).toBe(
+			true,
+		);
+		expect(await page.evaluate(`${regions}.some((each) => each.scrollWidth > each.clientWidth)`)).toBe(true);
+		const focused =
+			"document.querySelector('.scroll').focus(), document.activeElement.getAttribute('aria-label')";
+		expect(await page.evaluate(focused)).toBe("Policies");
+		expect(
+			await page.evaluate("getComputedStyle(document.querySelector('.scroll')).backgroundImage"),
+		).toContain("gradient");
 	}, 60_000);
 
 	test("fits a narrow screen, light and dark", async () => {

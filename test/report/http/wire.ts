@@ -16,7 +16,7 @@ export async function serve(
 	source: HttpSource = sampleSource().source,
 	limits: Partial<Limits> = {},
 	address: ListenAddress = { kind: "tcp", host: "127.0.0.1", port: 0 },
-	access: Pick<HttpServerOptions, "detail" | "tls" | "authorize" | "admitPeer"> = {},
+	access: Pick<HttpServerOptions, "detail" | "tls" | "authorize" | "admitPeer" | "pages"> = {},
 ): Promise<TestServer> {
 	const errors: unknown[] = [];
 	const result = await startHttpServer({

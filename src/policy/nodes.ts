@@ -17,7 +17,7 @@ export const documentLimits = {
 	/** Uses of `*alias`; each may stand for a large anchor, so list elements are bounded as well. */
 	aliases: 100,
 	/** List elements read, aliases expanded. */
-	elements: 1_000_000,
+	elements: 350_000,
 	/** UTF-16 units in one string value. */
 	text: 4096,
 } as const;

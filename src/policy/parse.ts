@@ -18,10 +18,12 @@ import { NodeReader } from "./nodes.ts";
 import { quote, suggest } from "./suggest.ts";
 import {
 	type Chunk,
+	eachDocument,
 	Lines,
 	parseSyntax,
+	type SyntaxBudget,
 	type SyntaxProblem,
-	splitDocuments,
+	syntaxBudget,
 	syntaxLimits,
 } from "./syntax.ts";
 import { explainTemplates, findBareTemplate, unrendered } from "./template.ts";
@@ -87,23 +89,37 @@ export function parsePolicyFile(
 		);
 	}
 	const documents: ParsedDocument[] = [];
-	const chunks = splitDocuments(text.startsWith("\ufeff") ? text.slice(1) : text);
-	for (const chunk of chunks) {
-		const found = parseChunk(file, chunk, documents.length, options);
+	const tooMany = (line: number): ParsedFile => {
+		const message = `the file has more than ${syntaxLimits.documents} documents`;
+		const at = { line, index: documents.length };
+		const extra = brokenFile(file, "too-many-documents", message, "split it into several files", at);
+		return { documents: [...documents, ...extra.documents], syntaxBroken: true };
+	};
+	const budget = syntaxBudget();
+	let chunks = 0;
+	for (const chunk of eachDocument(text.startsWith("\ufeff") ? text.slice(1) : text)) {
+		// Empty ones are no documents, but there may be millions.
+		chunks += 1;
+		if (chunks > 2 * syntaxLimits.documents) return tooMany(chunk.firstLine);
+		const found = parseChunk(file, chunk, documents.length, options, budget);
 		const room = syntaxLimits.documents - documents.length;
 		for (const document of found.slice(0, room)) documents.push(document);
 		const first = found[room];
-		if (first === undefined) continue;
-		const message = `the file has more than ${syntaxLimits.documents} documents`;
-		const at = { line: first.place.line, index: documents.length };
-		const extra = brokenFile(file, "too-many-documents", message, "split it into several files", at);
-		return { documents: [...documents, ...extra.documents], syntaxBroken: true };
+		if (first !== undefined) return tooMany(first.place.line);
+		if (budget.lexemes < 0) return { documents, syntaxBroken: true };
 	}
 	const syntaxBroken = documents.some((document) => document.diagnostics.some(isSyntaxError));
 	return { documents, syntaxBroken };
 }
 
-const syntaxCodes = new Set(["yaml-syntax", "missing-space", "not-text", "too-deep", "template"]);
+const syntaxCodes = new Set([
+	"yaml-syntax",
+	"missing-space",
+	"not-text",
+	"too-deep",
+	"template",
+	"file-too-complex",
+]);
 
 function isSyntaxError(diagnostic: Diagnostic): boolean {
 	return syntaxCodes.has(diagnostic.code);
@@ -119,7 +135,8 @@ export function parseSavedDocument(
 	firstLine: number,
 	index: number,
 ): ParsedDocument | null {
-	return parseChunk(file, { source, firstLine }, index, { ignoreUnknownKinds: false })[0] ?? null;
+	const chunk = { source, firstLine };
+	return parseChunk(file, chunk, index, { ignoreUnknownKinds: false }, syntaxBudget())[0] ?? null;
 }
 
 function brokenFile(
@@ -144,8 +161,14 @@ function brokenFile(
 }
 
 /** The documents of one YAML document: none where it has no content, several where it is a list. */
-function parseChunk(file: string, chunk: Chunk, index: number, options: ParseOptions): ParsedDocument[] {
-	const { contents, problems } = parseSyntax(chunk.source);
+function parseChunk(
+	file: string,
+	chunk: Chunk,
+	index: number,
+	options: ParseOptions,
+	budget: SyntaxBudget,
+): ParsedDocument[] {
+	const { contents, problems } = parseSyntax(chunk.source, budget);
 	const empty =
 		contents === null || (isScalar(contents) && contents.value === null && contents.source === "");
 	if (empty && problems.length === 0) return [];

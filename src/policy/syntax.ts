@@ -5,18 +5,36 @@
  * alone: an open quote or bracket cannot swallow the documents after it.
  */
 
-import { Composer, Lexer, type ParsedNode, Parser } from "yaml";
+import { Lexer, type ParsedNode, Parser } from "yaml";
+import { BoundedComposer, type FoundProblem, TooManyProblems } from "./bounded-composer.ts";
+import { parseJson } from "./json-nodes.ts";
 import { printable } from "./suggest.ts";
 
 /** Bounds that keep one file from exhausting a root process. */
 export const syntaxLimits = {
-	/** UTF-16 units in a file: room for about 300 000 address blocks. */
+	/** UTF-16 units in a file. */
 	fileLength: 16 * 1024 * 1024,
 	/** Documents in a file. */
 	documents: 10_000,
 	/** Open collections at any point; a valid policy needs 10. */
 	depth: 64,
+	/**
+	 * What the lexer finds in a file that is not JSON: words, signs, breaks, indentation. Each costs some 400 bytes until
+	 * its document is read. An address block takes 10 to 14 of them.
+	 */
+	lexemes: 1_250_000,
+	/** Reasons why one document is not YAML, before reading it is given up. */
+	problems: 100,
 } as const;
+
+/** What is left for a file, over all of its documents. */
+export interface SyntaxBudget {
+	lexemes: number;
+}
+
+export function syntaxBudget(): SyntaxBudget {
+	return { lexemes: syntaxLimits.lexemes };
+}
 
 /** The text of one document and where it starts; enough to parse it alone later. */
 export interface Chunk {
@@ -66,31 +84,34 @@ const preludeOnly = /^(?:[ \t\r]*(?:#[^\n]*)?(?:\n|$)|%[^\n]*(?:\n|$))*$/;
 
 /** Cuts a file into its documents; the chunks joined are the text. */
 export function splitDocuments(text: string): Chunk[] {
-	const chunks: Chunk[] = [];
+	return [...eachDocument(text)];
+}
+
+/** The same, one after the other: of a file with millions of markers nobody wants all. */
+export function* eachDocument(text: string): Generator<Chunk, void, void> {
 	let start = 0;
 	let firstLine = 1;
 	let opened = false;
-	const cut = (end: number): void => {
+	function* cut(end: number): Generator<Chunk, void, void> {
 		const source = text.slice(start, end);
-		if (source !== "") chunks.push({ source, firstLine });
+		if (source !== "") yield { source, firstLine };
 		firstLine += countNewlines(source);
 		start = end;
-	};
+	}
 	const marker = /(?:^|\n)(---|\.\.\.)(?=[ \t\r\n]|$)/g;
 	for (let match = marker.exec(text); match !== null; match = marker.exec(text)) {
 		const at = match.index + match[0].length - 3;
 		if (match[1] === "---") {
-			if (opened || !isPrelude(text.slice(start, at))) cut(at);
+			if (opened || !isPrelude(text.slice(start, at))) yield* cut(at);
 			opened = true;
 		} else {
 			const lineEnd = text.indexOf("\n", at);
-			cut(lineEnd === -1 ? text.length : lineEnd + 1);
+			yield* cut(lineEnd === -1 ? text.length : lineEnd + 1);
 			opened = false;
 			marker.lastIndex = Math.max(start - 1, at + 3);
 		}
 	}
-	cut(text.length);
-	return chunks;
+	yield* cut(text.length);
 }
 
 function isPrelude(text: string): boolean {
@@ -103,8 +124,8 @@ function countNewlines(text: string): number {
 	return count;
 }
 
-/** Parses one document's text. Never throws, whatever the text. */
-export function parseSyntax(source: string): Syntax {
+/** Parses one document's text. Never throws, whatever the text. @param budget what its file has left */
+export function parseSyntax(source: string, budget: SyntaxBudget = syntaxBudget()): Syntax {
 	const bad = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\ufffd]/.exec(source);
 	if (bad !== null) {
 		const problem = {
@@ -115,8 +136,11 @@ export function parseSyntax(source: string): Syntax {
 		};
 		return { contents: null, problems: [problem] };
 	}
+	const json = parseJson(source, syntaxLimits.depth);
+	if (json?.kind === "nodes") return { contents: json.contents, problems: [] };
+	if (json !== null) return { contents: null, problems: [tooLarge(json.offset)] };
 	try {
-		return compose(source);
+		return compose(source, budget);
 	} catch (error) {
 		// The library faces hostile text here: its failure must stay this document's failure.
 		const message = error instanceof Error ? error.message : String(error);
@@ -124,35 +148,53 @@ export function parseSyntax(source: string): Syntax {
 	}
 }
 
-function compose(source: string): Syntax {
-	const problems: SyntaxProblem[] = [];
+function compose(source: string, budget: SyntaxBudget): Syntax {
 	const parser = new Parser();
-	// Duplicate keys are found by the field reader in linear time; the library's check is quadratic.
-	const composer = new Composer({ uniqueKeys: false, prettyErrors: false, stringKeys: false });
+	const composer = new BoundedComposer(syntaxLimits.problems);
 	const documents = [];
-	for (const lexeme of new Lexer().lex(source)) {
-		for (const token of parser.next(lexeme)) documents.push(...composer.next(token));
-		// The composer recurses, so the depth is bounded before it sees the document.
-		if (parser.stack.length > syntaxLimits.depth) {
-			const message = `the document nests deeper than ${syntaxLimits.depth} levels`;
-			const hint = "a policy needs about ten levels: look for a stray bracket or dash";
-			return { contents: null, problems: [{ offset: parser.offset, code: "too-deep", message, hint }] };
+	try {
+		for (const lexeme of new Lexer().lex(source)) {
+			budget.lexemes -= 1;
+			if (budget.lexemes < 0) return { contents: null, problems: [tooLarge(parser.offset)] };
+			for (const token of parser.next(lexeme)) documents.push(...composer.next(token));
+			// The composer recurses, so the depth is bounded before it sees the document.
+			if (parser.stack.length > syntaxLimits.depth) {
+				const message = `the document nests deeper than ${syntaxLimits.depth} levels`;
+				const hint = "a policy needs about ten levels: look for a stray bracket or dash";
+				return { contents: null, problems: [{ offset: parser.offset, code: "too-deep", message, hint }] };
+			}
 		}
+		for (const token of parser.end()) documents.push(...composer.next(token));
+		// Forced, so that directives without a document are an error and not an empty file.
+		documents.push(...composer.end(source.length));
+	} catch (error) {
+		if (!(error instanceof TooManyProblems)) throw error;
+		return { contents: null, problems: ordered(composer.problems.map(ofLibrary)) };
 	}
-	for (const token of parser.end()) documents.push(...composer.next(token));
-	// Forced, so that directives without a document are an error and not an empty file.
-	documents.push(...composer.end(true, source.length));
+	const problems = composer.problems.map(ofLibrary);
 	const [first, second] = documents;
-	for (const document of documents) {
-		for (const error of document.errors) problems.push(syntaxError(error.pos[0], error.message));
-		for (const warning of document.warnings) problems.push(syntaxError(warning.pos[0], warning.message));
-	}
-	for (const error of composer.streamInfo().errors) problems.push(syntaxError(error.pos[0], error.message));
 	if (second?.contents) {
 		problems.push(syntaxError(second.contents.range[0], "A second document starts without a line ---"));
 	}
-	problems.sort((a, b) => a.offset - b.offset);
-	return { contents: first?.contents ?? null, problems };
+	return { contents: first?.contents ?? null, problems: ordered(problems) };
+}
+
+function ofLibrary({ pos, message }: FoundProblem): SyntaxProblem {
+	return syntaxError(pos[0], message);
+}
+
+function ordered(problems: readonly SyntaxProblem[]): SyntaxProblem[] {
+	return problems.toSorted((a, b) => a.offset - b.offset);
+}
+
+function tooLarge(offset: number): SyntaxProblem {
+	const message = "the file has more words and signs than are read";
+	return {
+		offset,
+		code: "file-too-complex",
+		message,
+		hint: "split it into several files, or write it as JSON",
+	};
 }
 
 function syntaxError(offset: number, message: string): SyntaxProblem {

@@ -20,7 +20,7 @@ import {
 } from "./policy-signature.ts";
 import { PolicyWalk } from "./policy-walk.ts";
 
-/** Files larger than this are refused: 16 MiB hold some 300 000 address blocks. */
+/** Files larger than this are refused: as JSON some 200 000 address blocks are read, as YAML 80 000. */
 export const maxFileBytes = 16 * 1024 * 1024;
 export interface PolicyFile {
 	/** Relative to the policy directory, with `/`. */

@@ -23,6 +23,8 @@ export const syntaxLimits = {
 	 * its document is read. An address block takes 10 to 14 of them.
 	 */
 	lexemes: 1_250_000,
+	/** So many may be of any length. More have to be two characters on average, as they are in all that people mean. */
+	denseLexemes: 250_000,
 	/** Reasons why one document is not YAML, before reading it is given up. */
 	problems: 100,
 } as const;
@@ -152,8 +154,11 @@ function compose(source: string, budget: SyntaxBudget): Syntax {
 	const parser = new Parser();
 	const composer = new BoundedComposer(syntaxLimits.problems);
 	const documents = [];
+	let lexemes = 0;
 	try {
 		for (const lexeme of new Lexer().lex(source)) {
+			lexemes += 1;
+			if (lexemes > syntaxLimits.denseLexemes && parser.offset < 2 * lexemes) budget.lexemes = 0;
 			budget.lexemes -= 1;
 			if (budget.lexemes < 0) return { contents: null, problems: [tooLarge(parser.offset)] };
 			for (const token of parser.next(lexeme)) documents.push(...composer.next(token));

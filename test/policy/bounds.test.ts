@@ -32,6 +32,7 @@ describe("a file of 14 MB, or one that unfolds to a million elements, takes no m
 	test.concurrent.each([
 		["quotes behind tabs", repeated('\t"'), "file-too-complex"],
 		["dashes", repeated("-\n"), "file-too-complex"],
+		["keys", repeated("some: \n"), "file-too-complex"],
 		["empty documents", repeated("---\n"), "too-many-documents"],
 		["aliases", `${head} + ${list} + "\\n" + "    - from: *x\\n".repeat(99)`, "too-many-elements"],
 	])(

@@ -4,13 +4,15 @@ import { readFileSync } from "node:fs";
 import { block, policy, port } from "../test/system/support/case.ts";
 import { Daemon, Home } from "../test/system/support/daemon.ts";
 import { eventually, Lab } from "../test/system/support/netns.ts";
-import { type Figure, median, quantity, rounds } from "./report.ts";
+import { atMost, type Figure, median, quantity, rounds } from "./report.ts";
 
 /** src/observe waits this long for a burst of changes to end; it is no part of the work. */
 const debounceMs = 100;
 
 const files = 1_000;
 const blocked = 100_000;
+const warmUp = 20;
+const reloads = 500;
 
 function smallPolicy(index: number, destination: number): string {
 	return policy(`policy-${index}`, {
@@ -86,6 +88,28 @@ async function memoryFigures(): Promise<Figure[]> {
 	];
 }
 
+/** As policies that are renamed and changed all day long leave it. */
+async function memoryAfterReloads(): Promise<Figure> {
+	using lab = await Lab.create();
+	using home = new Home();
+	const change = (index: number) =>
+		home.put(
+			"one.json",
+			policy(`name-${index}`, { action: "Block", ingress: [{ ports: [port("TCP", 1 + index)] }] }),
+		);
+	change(0);
+	await using daemon = await Daemon.start(lab.guarded, {}, home);
+	const settled: number[] = [];
+	for (let index = 1; index <= reloads; index++) {
+		await daemon.after(() => change(index));
+		if (index !== warmUp && index !== reloads) continue;
+		await settle(daemon.pid);
+		settled.push(memory(daemon.pid, "VmRSS"));
+	}
+	const [first = Number.NaN, last = Number.NaN] = settled;
+	return atMost(`memory settled after ${reloads} reloads, of that after ${warmUp}`, last / first, 1.3);
+}
+
 /** Waits until memory has stopped shrinking: the same to a megabyte for five seconds. */
 async function settle(pid: number): Promise<void> {
 	let since = performance.now();
@@ -106,5 +130,10 @@ async function settle(pid: number): Promise<void> {
 }
 
 export async function daemonFigures(): Promise<Figure[]> {
-	return [await startToEnforcing(), await oneFileAmongMany(), ...(await memoryFigures())];
+	return [
+		await startToEnforcing(),
+		await oneFileAmongMany(),
+		...(await memoryFigures()),
+		await memoryAfterReloads(),
+	];
 }

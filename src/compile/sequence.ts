@@ -48,7 +48,8 @@ export function buildSequence(
 	for (const action of levels) {
 		const named = sourceTable(limited, axis, action);
 		if (!isEmpty(named)) {
-			askPorts();
+			// What is stricter has to be asked before, where both can match one packet.
+			if (meets(named, limited.plain, ports)) askPorts();
 			append(steps, { exempt: [], table: named }, joinUpTo);
 		}
 		ports.add(action);
@@ -64,6 +65,14 @@ export function buildSequence(
 		}
 	}
 	return steps;
+}
+
+/** Whether an atom of one of `actions` is of a protocol that the table knows. */
+function meets(table: Table, atoms: readonly Atom[], actions: ReadonlySet<Action>): boolean {
+	if (table.layer !== "S") return true;
+	return atoms.some(
+		({ protocol, rule }) => protocol !== null && table.sources.has(protocol) && actions.has(rule.action),
+	);
 }
 
 /** What `actions` decide among the atoms that name destination ports alone. */

@@ -34,6 +34,37 @@ describe("lint", () => {
 		expect(lint([policy("a", most), policy("b", rule("Audit", { peers: ["10.0.0.0/8"] }))])).toEqual([]);
 	});
 
+	test("types, protocols and source ports are shadowed by what decides all that they match", () => {
+		const shadowed = ["rule-shadowed spec.ingress[0]"];
+		const audit = (...ports: string[]) => policy("b", rule("Audit", { ports }));
+		const block = (...ports: string[]) => policy("a", rule("Block", { ports }));
+		expect(lint([block("1<8"), audit("1<8")])).toEqual(shadowed);
+		expect(lint([block("47"), audit("47")])).toEqual(shadowed);
+		expect(lint([block("udp<1900"), audit("udp<1900")])).toEqual(shadowed);
+		expect(lint([block("udp<1-1000", "udp<1001-2000"), audit("udp<1-2000")])).toEqual(shadowed);
+		expect(lint([block("udp/53<1-1000", "udp/53<1001-2000"), audit("udp/53<1-2000")])).toEqual(shadowed);
+		// Narrower or apart: each decides something.
+		expect(lint([block("1"), audit("1<8")])).toEqual([]);
+		expect(lint([block("1<8"), audit("1")])).toEqual([]);
+		expect(lint([block("1<8"), audit("1<13")])).toEqual([]);
+		expect(lint([block("udp<1900"), audit("udp/1900")])).toEqual([]);
+		expect(lint([block("udp<1-1000", "udp<1002-2000"), audit("udp<1-2000")])).toEqual([]);
+		expect(lint([block("47"), policy("b", rule("Audit"))])).toEqual([]);
+	});
+
+	test("a protocol that no packet of the addresses has can never match", () => {
+		const other = (ports: string, peer: string) =>
+			lint([policy("a", rule("Block", { ports: [ports], peers: [peer] }))]);
+		expect(other("58", "10.0.0.0/8")).toEqual(["rule-cannot-match spec.ingress[0]"]);
+		expect(other("1<8", "2001:db8::/32")).toEqual(["rule-cannot-match spec.ingress[0]"]);
+		expect(other("51", "2001:db8::/32")).toEqual(["rule-cannot-match spec.ingress[0]"]);
+		expect(other("58", "2001:db8::/32")).toEqual([]);
+	});
+
+	test("an Allow of ICMP alone lets nothing of IPv6 in", () => {
+		expect(lint([policy("a", rule("Allow", { ports: ["1"] }))])).toContain("ipv4-only-allow spec.ingress[0]");
+	});
+
 	test("rules that cannot match", () => {
 		const swallowed = rule("Block", { peers: ["10.0.0.0/8 except 10.0.0.0/9 10.128.0.0/9"] });
 		expect(lint([policy("a", swallowed, rule("Block", { interfaces: ["lo"] }))])).toEqual([
@@ -66,6 +97,15 @@ describe("lint", () => {
 		expect(found("tcp/22-23")).toEqual([]);
 		expect(found("udp/22")).toEqual([]);
 		expect(found("tcp")).toEqual([]);
+		const echo = { protocol: 1, icmpType: 8, cidr: null, port: null, interface: null } as const;
+		const ping = (...ports: string[]) =>
+			compileNetwork([policy("a", rule("Block", { ports }))], {
+				...options,
+				failsafe: { ingress: [echo], egress: [] },
+			}).diagnostics.map(({ code }) => code);
+		expect(ping("1<8")).toEqual(["failsafe-overrules"]);
+		expect(ping("1<13")).toEqual([]);
+		expect(ping("1")).toEqual([]);
 		const office = { ...ssh, cidr: cidr("10.0.0.0/8"), interface: { name: "eth", prefix: true } };
 		const inside = (peer: string, name: string) =>
 			compileNetwork([policy("a", rule("Block", { peers: [peer], ports: ["tcp/22"], interfaces: [name] }))], {

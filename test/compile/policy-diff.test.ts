@@ -95,12 +95,22 @@ describe("rules", () => {
 	test("tell every condition", () => {
 		const full = rule("Block", {
 			peers: ["10.0.0.0/8 except 10.1.0.0/16 10.2.0.0/16"],
-			ports: ["tcp", "udp/5-6"],
+			ports: ["tcp", "udp/5-6", "udp/5<67", "tcp<1-2", "1", "58<128", "1<42", "47", "253"],
 			interfaces: ["eth*"],
 		});
 		expect(diff(set([]), set([policy("a", full)])).rules[0]?.after?.conditions).toEqual({
 			from: ["10.0.0.0/8 except 10.1.0.0/16, 10.2.0.0/16"],
-			ports: ["TCP", "UDP 5-6"],
+			ports: [
+				"GRE",
+				"ICMP",
+				"ICMP 42",
+				"ICMPv6 echo-request",
+				"TCP",
+				"TCP from port 1-2",
+				"UDP 5 from port 67",
+				"UDP 5-6",
+				"protocol 253",
+			],
 			iface: ["eth*"],
 		});
 	});

@@ -41,6 +41,7 @@ const arrows: Readonly<
 	"src/config": { areas: ["src/policy"], packages: ["yaml", "valibot"], builtins: [] },
 	"src/select": { areas: ["src/policy"], packages: [], builtins: [] },
 	"src/compile": { areas: ["src/policy"], packages: [], builtins: ["node:crypto"] },
+	"src/convert": { areas: ["src/policy"], packages: ["yaml"], builtins: [] },
 	"src/store": { areas: ["src/policy"], packages: [], builtins: "any" },
 	"src/apply": { areas: ["src/policy", "src/compile"], packages: [], builtins: "any" },
 	"src/observe": { areas: ["src/policy", "ffi"], packages: [], builtins: "any" },
@@ -70,6 +71,7 @@ const arrows: Readonly<
 			"src/config",
 			"src/select",
 			"src/compile",
+			"src/convert",
 			"src/store",
 			"src/apply",
 			"src/observe",
@@ -85,7 +87,7 @@ const arrows: Readonly<
 };
 
 /** Areas that touch nothing outside their arguments. */
-const pure = ["src/policy", "src/config", "src/select", "src/compile"];
+const pure = ["src/policy", "src/config", "src/select", "src/compile", "src/convert"];
 
 /** The file that `specifier` in `path` means, or null when it is a package or a built-in module. */
 function fileOf(path: string, specifier: string): string | null {

@@ -5,6 +5,7 @@ import { alerts } from "./alerts.ts";
 import { apply } from "./apply.ts";
 import type { Command } from "./command.ts";
 import { confirm } from "./confirm.ts";
+import { convert } from "./convert.ts";
 import { diff } from "./diff.ts";
 import { explain } from "./explain.ts";
 import { page } from "./page.ts";
@@ -35,6 +36,7 @@ export function allCommands(createWorker: (name: WorkerName) => Worker): readonl
 		diff,
 		search,
 		test,
+		convert,
 		plan,
 		apply,
 		confirm,

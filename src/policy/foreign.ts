@@ -40,7 +40,8 @@ export function otherPolicy(root: Node): { readonly message: string; readonly hi
 	return {
 		message: `${other.whose} ${quote(kind)} is about pods and is another format, which cannot be read`,
 		hint:
-			"convert it by hand: apiVersion: security.kubearmor.com/v1, kind: KubeArmorNetworkPolicy, nodeSelector in place of podSelector, " +
+			`${version.startsWith("networking.k8s.io") ? "portward convert FILE writes it in this form; or " : ""}convert it by hand: ` +
+			"apiVersion: security.kubearmor.com/v1, kind: KubeArmorNetworkPolicy, nodeSelector in place of podSelector, " +
 			"no policyTypes, and action: Allow, after which its direction drops what no rule allows",
 	};
 }

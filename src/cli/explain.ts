@@ -5,6 +5,7 @@ import { compileOptions } from "../daemon/policy-engine.ts";
 import { escapeForTerminal } from "../report/terminal.ts";
 import { type Command, exit } from "./command.ts";
 import { printDiagnostics } from "./diagnostics.ts";
+import { describeOthers, othersJson, othersOf } from "./explain-others.ts";
 import { parsePacket } from "./explain-packet.ts";
 import { prettyJson } from "./json.ts";
 import { parseOptions, policyOptions } from "./options.ts";
@@ -18,7 +19,8 @@ const help = `Usage: portward explain [--policy-dir DIR] [--config FILE] [--json
 What happens to a new connection, and why: ADDRESS is the remote end. PROTOCOL
 is tcp, udp or sctp, with PORT, the destination port or a service name such as
 ssh; or one without ports: icmp, icmpv6, igmp, ipip, gre, esp, ah, ospf, vrrp or
-a number from 0 to 255. Changes nothing.
+a number from 0 to 255. Changes nothing. Root is also told which chains of other
+tables on this host decide about such packets, and which translate their port.
 
   --policy-dir DIR  policies (default /etc/portward/policies)
   --config FILE     settings (default /etc/portward/config.yaml)
@@ -27,6 +29,7 @@ a number from 0 to 255. Changes nothing.
                     no policy names
   --icmp-type TYPE  a number or a name; without it echo-request, which ping sends
   --json            print {action, policy, rule, file, line, overridden}
+                    and, where there are any, {others, translations}
 
 Examples: portward explain --policy-dir policies ingress tcp 192.0.2.7 ssh
           portward explain egress icmp 192.0.2.7
@@ -64,16 +67,18 @@ export const explain: Command = {
 		);
 		printDiagnostics(errors, io);
 		if (!compiled.ok || set.unread) return exit.failure;
-		const others = set.policies.length - set.selected.length;
-		if (others > 0 && !values.json) {
+		const elsewhere = set.policies.length - set.selected.length;
+		if (elsewhere > 0 && !values.json) {
 			const all = set.policies.length;
-			io.error(`portward: ${others} of ${all} policies do not select this host and are left out\n`);
+			io.error(`portward: ${elsewhere} of ${all} policies do not select this host and are left out\n`);
 		}
 		const explanation = explainPacket(compiled.model, packet);
+		const others = othersOf(packet, settings.config.table);
 		io.out(
 			values.json
-				? prettyJson(toJson(explanation))
-				: describe(explanation, allowBehind(compiled.model, explanation.rule)),
+				? prettyJson({ ...toJson(explanation), ...othersJson(others) })
+				: describe(explanation, allowBehind(compiled.model, explanation.rule)) +
+						describeOthers(others, explanation.action),
 		);
 		return errors.length > 0 ? exit.failure : exit.ok;
 	},

@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import { describeFailsafe } from "../compile/failsafe.ts";
 import { panicReason } from "../daemon/panic-watch.ts";
+import { decidingChains, describeChain } from "../observe/foreign-chains.ts";
 import { describeConfinement } from "../report/confinement.ts";
 import { describeStanding } from "../report/signature-status.ts";
 import { escapeForTerminal } from "../report/terminal.ts";
@@ -20,6 +21,18 @@ const failsafeShape = v.looseObject({
 });
 const directions = <const S extends v.GenericSchema>(shape: S) => v.object({ ingress: shape, egress: shape });
 const confined = v.object({ active: v.boolean(), detail: v.string() });
+
+const chainShape = v.object({
+	family: v.picklist(["inet", "ip", "ip6"]),
+	table: v.string(),
+	chain: v.string(),
+	type: v.picklist(["filter", "nat", "route"]),
+	hook: v.picklist(["prerouting", "input", "forward", "output", "postrouting"]),
+	priority: v.number(),
+	policy: v.nullable(v.picklist(["accept", "drop"])),
+	tools: v.array(v.string()),
+	legacy: v.boolean(),
+});
 
 /** The parts of /v1/status that are printed. */
 export const statusShape = v.object({
@@ -46,6 +59,7 @@ export const statusShape = v.object({
 			allowlistMode: directions(v.boolean()),
 			invalidPackets: directions(v.number()),
 			failsafe: v.array(failsafeShape),
+			otherChains: v.optional(v.array(chainShape), []),
 		}),
 		usb: v.looseObject({
 			state: v.string(),
@@ -139,6 +153,10 @@ function networkLines({ enforcers: { network }, policies, unmatched }: Status): 
 	}
 	for (const rule of network.failsafe)
 		lines.push(`failsafe ${describeFailsafe(rule)}: ${plural(rule.packets, "packet")}`);
+	for (const direction of ["ingress", "egress"] as const) {
+		for (const chain of decidingChains(network.otherChains, direction))
+			lines.push(`${direction}: ${describeChain(chain)} also decides`);
+	}
 	const { ingress, egress } = network.invalidPackets;
 	if (ingress + egress > 0)
 		lines.push(`packets that belong to no flow: ${ingress} ingress, ${egress} egress`);

@@ -30,7 +30,7 @@ export interface StateParts {
 	readonly drift: Pick<DriftDesk, "count">;
 	readonly enforcer: Pick<NetworkEnforcer, "state" | "plan" | "inForce" | "reloaded">;
 	readonly flows: Pick<FlowDesk, "warnings">;
-	readonly host: Pick<HostDesk, "hostname" | "warnings" | "interfaces">;
+	readonly host: Pick<HostDesk, "hostname" | "warnings" | "interfaces" | "otherChains">;
 	readonly observers: Pick<NetworkObservers, "warnings">;
 	readonly panic: Pick<PanicWatch, "state">;
 	readonly pending: Pick<PendingService, "changes">;
@@ -51,7 +51,10 @@ export function daemonState(parts: StateParts): DaemonState {
 		settings: settings.state,
 		signature: signature.state,
 		nodeLabels: reloaded?.nodeLabels ?? config.nodeLabels,
-		enforcers: { network: networkState(enforcer, config, parts.accounts.latest), usb: usb.state },
+		enforcers: {
+			network: networkState(enforcer, config, parts.accounts.latest, host.otherChains(config.table)),
+			usb: usb.state,
+		},
 		policies: policyStates(reloaded, enforcer, usb.state),
 		usbAllowed: usb
 			.devices()

@@ -1,5 +1,6 @@
 /** What this host is, as it changes: its name, what it forwards, its interfaces. Told once for each change, and shown. */
 
+import type { ForeignChain } from "../observe/foreign-chains.ts";
 import { forwarding, hostFacts } from "../observe/host.ts";
 import { HostWatch } from "../observe/host-watch.ts";
 import { type Link, type LinksResult, readLinks, vrfNames } from "../observe/links.ts";
@@ -9,6 +10,7 @@ import type { HostIdentity } from "../report/network-alert.ts";
 import { hostNameAlert } from "../report/system-alert.ts";
 import { type InterfaceFinding, type InterfaceUse, interfaceFindings } from "../select/interfaces.ts";
 import { forwardingWarnings } from "./network-state.ts";
+import { OtherChains } from "./other-chains.ts";
 
 /** Who reports, in alerts: the name follows the kernel's. */
 export interface LiveIdentity extends HostIdentity {
@@ -31,6 +33,7 @@ export interface HostDeskOptions {
 export class HostDesk {
 	readonly #options: HostDeskOptions;
 	readonly #watch: HostWatch;
+	readonly #others = new OtherChains();
 	#forwarding: readonly string[] = [];
 	#links: readonly Link[] | null = null;
 	#findings: readonly InterfaceFinding[] = [];
@@ -52,6 +55,11 @@ export class HostDesk {
 	/** What keeps interface names in policies from matching, by the links of now. */
 	get interfaces(): readonly InterfaceFinding[] {
 		return this.#findings;
+	}
+
+	/** Base chains of others beside the table. */
+	otherChains(table: string): readonly ForeignChain[] {
+		return this.#others.beside(table);
 	}
 
 	/** What the operator should know though nothing is broken. */

@@ -1,6 +1,7 @@
 /** The part of the daemon's snapshot that the network enforcer and the policies fill. Pure. */
 
 import type { Config } from "../config/model.ts";
+import type { ForeignChain } from "../observe/foreign-chains.ts";
 import type { Forwarding } from "../observe/host.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { NetworkEnforcerState, PolicyState, Readiness, UsbEnforcerState } from "../report/status.ts";
@@ -15,6 +16,7 @@ export function networkState(
 	enforcer: Enforcer,
 	config: Config,
 	{ counters, invalidPackets }: Pick<Accounts, "counters" | "invalidPackets">,
+	otherChains: readonly ForeignChain[] = [],
 ): NetworkEnforcerState {
 	const { state, reason, generation, elements } = enforcer.state;
 	return {
@@ -26,6 +28,7 @@ export function networkState(
 		posture: postureInForce(config.hostDefaultNetworkPosture, config),
 		essentials: config.essentials,
 		invalidPackets,
+		otherChains,
 		failsafe: (enforcer.plan?.failsafe ?? []).map(
 			({ direction, index, protocol, icmpType, cidr, port, interface: name, counter }) => {
 				const { packets, bytes } = counters[counter] ?? { packets: 0, bytes: 0 };

@@ -1,6 +1,7 @@
 /** The status page: the facts of /v1/status and the newest alerts, readable without scripts. */
 
 import { describeFailsafe } from "../compile/failsafe.ts";
+import { decidingChains, describeChain, type ForeignChain } from "../observe/foreign-chains.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { Direction } from "../policy/model.ts";
 import { describeConfinement } from "./confinement.ts";
@@ -92,6 +93,8 @@ function cards(status: StatusDocument): Html {
 		["Packets that belong to no flow", describeInvalid(network.invalidPackets)],
 		["Essentials (DHCP, ICMP errors …)", network.essentials ? "always accepted" : "left to the policies"],
 		["Failsafe: never refused", network.failsafe.map(describeFailsafe).join("; ") || "none"],
+		["Others that decide on ingress", describeOthers(network.otherChains, "ingress")],
+		["Others that decide on egress", describeOthers(network.otherChains, "egress")],
 	]);
 	const ruleset = facts([
 		["Put in force", `${numbers.format(network.generation)} times since the start`],
@@ -237,4 +240,8 @@ export function pageReply(
 
 function describeInvalid({ ingress, egress }: Readonly<Record<Direction, number>>): string {
 	return `${numbers.format(ingress)} ingress, ${numbers.format(egress)} egress`;
+}
+
+function describeOthers(chains: readonly ForeignChain[], direction: Direction): string {
+	return escapeForTerminal(decidingChains(chains, direction).map(describeChain).join("; ")) || "no others";
 }

@@ -2,6 +2,7 @@
 
 import type { PlannedFailsafe } from "../compile/plan.ts";
 import type { Posture } from "../config/model.ts";
+import type { ForeignChain } from "../observe/foreign-chains.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { Action, Direction } from "../policy/model.ts";
 import type { Confinement } from "./confinement.ts";
@@ -26,6 +27,8 @@ export interface NetworkEnforcerState extends EnforcerState {
 	readonly essentials: boolean;
 	/** Packets that belong to no flow: dropped, or judged like others where the settings say so. */
 	readonly invalidPackets: Readonly<Record<Direction, number>>;
+	/** Base chains of other tables on the way of packets, in the order in which packets meet them on a hook. */
+	readonly otherChains: readonly ForeignChain[];
 	/** What no policy can refuse, in the order in which packets meet it. */
 	readonly failsafe: readonly FailsafeCount[];
 }

@@ -40,6 +40,7 @@ describe("status", () => {
 				"egress: what no rule matches passes\n" +
 				"posture: block; essentials: always accepted\n" +
 				"failsafe ingress[0] TCP 22 from 192.0.2.0/24: 9 packets\n" +
+				"ingress: inet firewalld filter_INPUT (firewalld; input, priority 10, policy accept) also decides\n" +
 				"packets that belong to no flow: 6 ingress, 0 egress\n" +
 				"usb: active\n" +
 				"USB devices come up refused until they are judged\n" +

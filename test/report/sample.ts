@@ -102,6 +102,19 @@ export function sampleState(overrides: Partial<DaemonState> = {}): DaemonState {
 				posture: "block",
 				essentials: true,
 				invalidPackets: { ingress: 6, egress: 0 },
+				otherChains: [
+					{
+						family: "inet",
+						table: "firewalld",
+						chain: "filter_INPUT",
+						type: "filter",
+						hook: "input",
+						priority: 10,
+						policy: "accept",
+						tools: ["firewalld"],
+						legacy: false,
+					},
+				],
 				failsafe: [
 					{
 						direction: "ingress",

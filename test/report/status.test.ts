@@ -64,6 +64,19 @@ test("the document has the documented fields, sums of a policy's rules, and no o
 				posture: "block",
 				essentials: true,
 				invalidPackets: { ingress: 6, egress: 0 },
+				otherChains: [
+					{
+						family: "inet",
+						table: "firewalld",
+						chain: "filter_INPUT",
+						type: "filter",
+						hook: "input",
+						priority: 10,
+						policy: "accept",
+						tools: ["firewalld"],
+						legacy: false,
+					},
+				],
 				failsafe: sampleState().enforcers.network.failsafe,
 			},
 			usb: {

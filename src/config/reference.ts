@@ -48,7 +48,7 @@ export const settings: readonly Setting[] = [
 	setting(
 		"failsafe.ingress",
 		"[]",
-		"new flows that no policy can refuse, each a rule of `protocol`, `cidr` (the remote end), `port` and `interface`",
+		"new flows that no policy can refuse, each a rule of `protocol`, `icmpType`, `cidr` (the remote end), `port` and `interface`",
 	),
 	setting("failsafe.egress", "[]", "the same for flows that this host opens"),
 	setting(

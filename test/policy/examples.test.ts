@@ -40,6 +40,11 @@ test("all of them can lie in one directory: no name is used twice", () => {
 	expect(findDuplicateNames(documents).size).toBe(0);
 });
 
+test.each(readdirSync(join(root, "policies/more")))("%s is valid and without warnings", (file) => {
+	const { documents } = parsePolicyFile(file, readFileSync(join(root, "policies/more", file), "utf8"));
+	expect(documents.map((d) => [d.policy === null, d.diagnostics])).toEqual([[false, []]]);
+});
+
 describe("as meant", () => {
 	test.each(readdirSync(meant))("%s", (file) => {
 		const text = readFileSync(join(meant, file), "utf8");

@@ -45,6 +45,15 @@ const packets: Readonly<Record<string, Expectation>> = {
 			"egress tcp 8.8.8.8|2001:4860:4860::8888 853",
 		),
 	},
+	"Ping, and answers that come from a port": {
+		pass: cross(
+			"ingress icmp 198.51.100.7",
+			"ingress icmpv6 2001:db8:51::7",
+			"egress icmp 203.0.113.9",
+			"ingress tcp 203.0.113.1|2001:db8::1 22",
+		),
+		drop: cross("ingress icmp 203.0.113.1", "ingress icmpv6 2001:db8::1"),
+	},
 	"A web server and nothing else": {
 		pass: cross(
 			"ingress tcp 203.0.113.1|2001:db8::1 80|443",

@@ -225,6 +225,23 @@ describe("what is refused, with its place", () => {
 		],
 		["failsafe: {egress: [{port: 22}]}", "1:28 bad-setting failsafe.egress[0].port", "protocol"],
 		["failsafe: {egress: [{protocol: TCP, port: 0}]}", "1:43 bad-setting failsafe.egress[0].port", "65535"],
+		["failsafe: {egress: [{protocol: 256}]}", "1:32 bad-setting failsafe.egress[0].protocol", "0 to 255"],
+		[
+			"failsafe: {egress: [{protocol: GRE, port: 1}]}",
+			"1:43 bad-setting failsafe.egress[0].port",
+			"has ports",
+		],
+		[
+			"failsafe: {egress: [{protocol: UDP, icmpType: 8}]}",
+			"1:47 bad-setting failsafe.egress[0].icmpType",
+			"ICMP",
+		],
+		["failsafe: {egress: [{icmpType: 8}]}", "1:32 bad-setting failsafe.egress[0].icmpType", "ICMP"],
+		[
+			"failsafe: {egress: [{protocol: ICMP, icmpType: ping}]}",
+			"1:48 bad-setting failsafe.egress[0].icmpType",
+			"echo-request",
+		],
 		["failsafe: {egress: [{protocol: IP}]}", "1:32 bad-setting failsafe.egress[0].protocol", "SCTP"],
 		["failsafe: {egress: [{cidr: 10.0.0.1/8}]}", "1:28 bad-setting failsafe.egress[0].cidr", "host bits"],
 		["trustedKeys: [ed25519:x]", "1:15 bad-setting trustedKeys[0]", "32 bytes"],
@@ -302,4 +319,16 @@ test("related: accept is warned of, at its place", () => {
 	const warned = result.diagnostics.map(({ line, code, severity }) => ({ line, code, severity }));
 	expect(warned).toEqual([{ line: 2, code: "related-accept", severity: "warning" }]);
 	expect(parseConfig("config.yaml", "related: policy\n").diagnostics).toEqual([]);
+});
+
+test("failsafe rules name protocols without ports, by name or number", () => {
+	const { failsafe } = settings(
+		"failsafe: {ingress: [{protocol: ICMP, icmpType: echo-request}, {protocol: 112}, {protocol: icmpv6}, {protocol: 6, port: 22}]}",
+	);
+	expect(failsafe.ingress).toMatchObject([
+		{ protocol: 1, icmpType: 8 },
+		{ protocol: 112, icmpType: null },
+		{ protocol: 58, icmpType: null },
+		{ protocol: "tcp", port: { first: 22, last: 22 } },
+	]);
 });

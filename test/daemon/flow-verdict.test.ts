@@ -44,7 +44,26 @@ test("a failsafe rule spares a flow; a policy of that name does not", () => {
 	expect(verdicts(set, flows, { ingress: [ssh], egress: [] })).toEqual(["failsafe", "blocked", "blocked"]);
 });
 
-test("protocols that policies cannot name, and a remote end that is no address", () => {
+test("a flow is judged by its source port and by the type of its first packet", () => {
+	const outward: JudgedFlow = {
+		...flow("10.0.0.1", 53, 17),
+		direction: "egress",
+		cut: { family: 4, remote: "10.0.0.1", protocol: 17, remotePort: 53, localPort: 40000 },
+	};
+	const echo = (icmpType: number): JudgedFlow => ({ ...flow("10.0.0.1", 0, 1), icmpType });
+	const flows = [flow("10.0.0.1", 53, 17), outward, echo(8), echo(13), flow("10.0.0.1", 0, 47)];
+	const by = (ports: string) => {
+		const block = rule("Block", { ports: [ports] });
+		return verdicts([{ ...policy("a", block), egress: [block] }], flows).map((said) => said === "blocked");
+	};
+	expect(by("udp<40000")).toEqual([true, true, false, false, false]);
+	expect(by("udp<53")).toEqual([false, false, false, false, false]);
+	expect(by("1<8")).toEqual([false, false, true, false, false]);
+	expect(by("1")).toEqual([false, false, true, true, false]);
+	expect(by("47")).toEqual([false, false, false, false, true]);
+});
+
+test("a rule for everything, and a remote end that is no address", () => {
 	expect(verdicts([policy("a", rule("Block"))], [flow("10.0.0.1", 0, 47), flow("nowhere", 22)])).toEqual([
 		"blocked",
 		"other",

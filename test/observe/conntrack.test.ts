@@ -79,6 +79,39 @@ test("a protocol without ports has ports 0", () => {
 	expect(read(4, bytes)?.original).toMatchObject({ sourcePort: 0, destinationPort: 0 });
 });
 
+test.each([
+	[4, 1, 5, 8],
+	[6, 58, 8, 128],
+] as const)(
+	"IPv%d: an entry of ICMP has the type of its first packet",
+	(family, protocol, attribute, type) => {
+		const size = family === 4 ? 4 : 16;
+		const ends = (source: number, destination: number, said: number): Uint8Array =>
+			attributes((writer) =>
+				writer
+					.nested(
+						1,
+						attributes((nest) =>
+							nest
+								.attribute(family === 4 ? 1 : 3, new Uint8Array(size).fill(source))
+								.attribute(family === 4 ? 2 : 4, new Uint8Array(size).fill(destination)),
+						),
+					)
+					.nested(
+						2,
+						attributes((nest) => nest.u8(1, protocol).u8(attribute, said)),
+					),
+			);
+		const bytes = new MessageWriter(NEW_ENTRY, 0, 0)
+			.familyHeader(family === 4 ? 2 : 10)
+			.nested(1, ends(1, 2, type))
+			.nested(2, ends(2, 1, family === 4 ? 0 : 129))
+			.u32(12, 1)
+			.finish();
+		expect(read(family, bytes)).toMatchObject({ protocol, icmpType: type });
+	},
+);
+
 test("an entry without a tuple, an id or an address of the family is none", () => {
 	const whole = (): MessageWriter =>
 		new MessageWriter(NEW_ENTRY, 0, 0).familyHeader(2).nested(1, tuple(there, 6, [1, 2]));

@@ -9,6 +9,7 @@ import { blockedFlood } from "./alerts.ts";
 import { daemonFigures } from "./daemon.ts";
 import { tcpConnects, udpFlows } from "./flows.ts";
 import { loadFigures } from "./load.ts";
+import { openFlowFigures } from "./open-flows.ts";
 import { type Figure, print } from "./report.ts";
 import { usbDecisionFigures } from "./usb-decision.ts";
 import { usbVmFigures } from "./usb-vm.ts";
@@ -16,6 +17,7 @@ import { usbVmFigures } from "./usb-vm.ts";
 const sections: Readonly<Record<string, { title: string; run: () => Promise<Figure[]> }>> = {
 	udp: { title: "Accepted UDP packets, each of a new flow", run: udpFlows },
 	tcp: { title: "TCP connections, opened and reset", run: tcpConnects },
+	open: { title: "Open connections that a new Block ends", run: openFlowFigures },
 	load: { title: "From the parsed policies to the kernel", run: loadFigures },
 	daemon: { title: "The daemon", run: daemonFigures },
 	usb: {

@@ -267,7 +267,7 @@ export class NetworkEnforcer {
 			return "the set of policies was refused";
 		}
 		// What connection tracking forgot meanwhile would meet the rules as new.
-		await this.#connections.adopt();
+		if (distrust || this.#plan === null) await this.#connections.adopt();
 		return this.#apply(reloaded.plan, distrust, changed);
 	}
 

@@ -178,9 +178,13 @@ export function* attributeRanges(bytes: Uint8Array): Generator<{ start: number; 
 	}
 }
 
+/** Most messages fit. */
+const FIRST_BYTES = 128;
+
 /** Builds one message. */
 export class MessageWriter {
-	readonly #bytes: number[] = [];
+	#bytes = new Uint8Array(FIRST_BYTES);
+	#length = MESSAGE_HEADER_BYTES;
 
 	constructor(
 		private readonly type: number,
@@ -190,13 +194,13 @@ export class MessageWriter {
 
 	/** struct nfgenmsg. */
 	familyHeader(family: number, resource = 0): this {
-		this.#bytes.push(family & 0xff, 0, (resource >> 8) & 0xff, resource & 0xff);
-		return this;
+		return this.raw([family & 0xff, 0, (resource >> 8) & 0xff, resource & 0xff]);
 	}
 
 	/** Bytes as they are, such as a protocol's own header; a multiple of four. */
 	raw(bytes: ArrayLike<number>): this {
-		for (let i = 0; i < bytes.length; i++) this.#bytes.push(bytes[i] ?? 0);
+		this.#room(bytes.length).set(bytes, this.#length);
+		this.#length += bytes.length;
 		return this;
 	}
 
@@ -204,9 +208,14 @@ export class MessageWriter {
 	attribute(type: number, value: ArrayLike<number>): this {
 		const length = value.length + ATTRIBUTE_HEADER_BYTES;
 		if (length > 0xffff) throw new RangeError("a netlink attribute holds at most 65531 bytes");
-		this.#bytes.push(length & 0xff, length >> 8, type & 0xff, type >> 8);
-		for (let i = 0; i < value.length; i++) this.#bytes.push(value[i] ?? 0);
-		while (this.#bytes.length % 4 !== 0) this.#bytes.push(0);
+		const bytes = this.#room(aligned(length));
+		const at = this.#length;
+		bytes[at] = length & 0xff;
+		bytes[at + 1] = length >> 8;
+		bytes[at + 2] = type & 0xff;
+		bytes[at + 3] = type >> 8;
+		bytes.set(value, at + ATTRIBUTE_HEADER_BYTES);
+		this.#length += aligned(length);
 		return this;
 	}
 
@@ -236,17 +245,26 @@ export class MessageWriter {
 	nest(type: number, write: (inner: MessageWriter) => void): this {
 		const inner = new MessageWriter(0, 0, 0);
 		write(inner);
-		return this.nested(type, inner.#bytes);
+		return this.nested(type, inner.#bytes.subarray(MESSAGE_HEADER_BYTES, inner.#length));
 	}
 
 	finish(): Uint8Array {
-		const message = new Uint8Array(MESSAGE_HEADER_BYTES + this.#bytes.length);
+		const message = this.#bytes.slice(0, this.#length);
 		const view = new DataView(message.buffer);
 		view.setUint32(0, message.length, true);
 		view.setUint16(4, this.type, true);
 		view.setUint16(6, this.flags, true);
 		view.setUint32(8, this.sequence, true);
-		message.set(this.#bytes, MESSAGE_HEADER_BYTES);
 		return message;
+	}
+
+	/** The bytes, with room for so many more; those behind what is written are 0. */
+	#room(count: number): Uint8Array {
+		const needed = this.#length + count;
+		if (needed <= this.#bytes.length) return this.#bytes;
+		const larger = new Uint8Array(Math.max(needed, 2 * this.#bytes.length));
+		larger.set(this.#bytes);
+		this.#bytes = larger;
+		return larger;
 	}
 }

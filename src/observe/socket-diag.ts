@@ -114,17 +114,7 @@ export function destroySockets(handles: readonly SocketHandle[]): number {
 	const opened = NetlinkSocket.open({ protocol: NETLINK_SOCK_DIAG });
 	if (!opened.ok) return 0;
 	const answers = performAll(opened.socket, handles, ({ diagFamily, protocol, id }, sequence) =>
-		request(SOCK_DESTROY, NLM_F_REQUEST | NLM_F_ACK, sequence, [
-			diagFamily,
-			protocol,
-			0,
-			0,
-			0,
-			0,
-			0,
-			0,
-			...id,
-		]),
+		request(SOCK_DESTROY, NLM_F_REQUEST | NLM_F_ACK, sequence, [diagFamily, protocol, 0, 0, 0, 0, 0, 0], id),
 	);
 	opened.socket.close();
 	return answers.filter((answer) => answer.ok).length;
@@ -135,8 +125,14 @@ function mask(...states: readonly number[]): number {
 }
 
 /** A message of struct inet_diag_req_v2. */
-function request(type: number, flags: number, sequence: number, body: readonly number[]): Uint8Array {
-	return new MessageWriter(type, flags, sequence).raw(body).finish();
+function request(
+	type: number,
+	flags: number,
+	sequence: number,
+	head: readonly number[],
+	id: Uint8Array,
+): Uint8Array {
+	return new MessageWriter(type, flags, sequence).raw(head).raw(id).finish();
 }
 
 function dump(
@@ -148,9 +144,9 @@ function dump(
 	sockets: DiagSocket[],
 ): Answer {
 	const extensions = 1 << (INET_DIAG_INFO - 1);
-	const body = [family, protocol, extensions, 0, states & 0xff, states >> 8, 0, 0];
-	const id = new Array<number>(SOCKET_ID_BYTES).fill(0);
-	const message = request(SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, sequence, [...body, ...id]);
+	const head = [family, protocol, extensions, 0, states & 0xff, states >> 8, 0, 0];
+	const any = new Uint8Array(SOCKET_ID_BYTES);
+	const message = request(SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, sequence, head, any);
 	const attributes = new AttributeTable(INET_DIAG_INFO);
 	const answer = ask(socket, message, sequence);
 	for (;;) {

@@ -182,7 +182,7 @@ describe("open connections", () => {
 
 	test("that were ended pass again once a failsafe rule covers them", async () => {
 		await using daemon = await Daemon.start(lab.guarded);
-		using conversation = await Conversation.open(lab.peer, lab.guarded, "tcp", lab.link("eth0").local4, 7000);
+		using conversation = await Conversation.open(lab.peer, lab.guarded, "udp", lab.link("eth0").local4, 7000);
 		expect(await conversation.say(2000)).toBe("echo");
 		await daemon.after(() => daemon.home.put("a.yaml", blockAll));
 		await eventually("its end", async () => (await conversation.say(200)) === "silent");

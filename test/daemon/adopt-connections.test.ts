@@ -1,16 +1,21 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { connect, createServer, type Socket } from "node:net";
-import { adoptConnections } from "../../src/daemon/adopt-connections.ts";
+import type { JudgedFlow } from "../../src/apply/open-connections.ts";
+import { adoptAllowed, adoptConnections } from "../../src/daemon/adopt-connections.ts";
+import type { FlowVerdict } from "../../src/daemon/connections.ts";
 import { Conntrack } from "../../src/observe/conntrack.ts";
 import { HostSockets } from "../../src/observe/host-sockets.ts";
 import { type DiagSocket, tcpState } from "../../src/observe/socket-diag.ts";
 import { command, enterIsolatedNetwork, type IsolatedNetwork } from "../system/support/isolated.ts";
+import { Namespace } from "../system/support/netns.ts";
 
 describe("connections of a network namespace without connection tracking", () => {
 	let network: IsolatedNetwork;
 	let conntrack: Conntrack;
+	let peer: Namespace;
 
-	beforeAll(() => {
+	beforeAll(async () => {
+		peer = await Namespace.create();
 		network = enterIsolatedNetwork();
 		command("ip", "addr", "add", "192.0.2.1/32", "dev", "lo");
 		command("ip", "addr", "add", "2001:db8::1/128", "dev", "lo", "nodad");
@@ -20,6 +25,7 @@ describe("connections of a network namespace without connection tracking", () =>
 	});
 	afterAll(() => {
 		conntrack.close();
+		peer[Symbol.dispose]();
 		network.leave();
 	});
 	beforeEach(() => {
@@ -151,6 +157,39 @@ describe("connections of a network namespace without connection tracking", () =>
 			"198.18.0.1>192.0.2.1:22",
 			"2001:db8:1::2>2001:db8::1:22",
 		]);
+	});
+
+	test("of those that nobody tracks only what the policies let pass is entered", async () => {
+		command("ip", "link", "add", "d0", "type", "veth", "peer", "name", "d1", "netns", `${peer.pid}`);
+		command("ip", "addr", "add", "198.18.5.1/24", "dev", "d0");
+		command("ip", "link", "set", "d0", "up");
+		peer.run(["ip", "addr", "add", "198.18.5.2/24", "dev", "d1"]);
+		peer.run(["ip", "link", "set", "d1", "up"]);
+		const script =
+			"import socket,time\nfor p in (7001,7002,7003):\n  globals()[f's{p}']=socket.create_server(('',p))\nprint('up',flush=True)\ntime.sleep(60)";
+		const servers = Bun.spawn(peer.inside(["python3", "-c", script]), { stdout: "pipe" });
+		await servers.stdout.getReader().read();
+		const clients = await Promise.all(
+			[7001, 7002, 7003].map(async (port) => {
+				const client = connect(port, "198.18.5.2");
+				await new Promise<void>((resolve) => client.once("connect", () => resolve()));
+				return client;
+			}),
+		);
+		try {
+			const verdicts = { 7001: "other", 7002: "blocked", 7003: "posture" } as const;
+			const verdict = ({ direction, destinationPort }: JudgedFlow): FlowVerdict =>
+				direction === "egress" && destinationPort in verdicts
+					? verdicts[destinationPort as keyof typeof verdicts]
+					: "other";
+			expect(adoptAllowed(verdict)).toBe("");
+			expect(
+				[...conntrack.dump(4)].map(({ original }) => [original.source, original.destinationPort]),
+			).toEqual([["198.18.5.1", 7001]]);
+		} finally {
+			for (const client of clients) client.destroy();
+			servers.kill();
+		}
 	});
 
 	test("loopback connections need no entry", () => {

@@ -143,6 +143,21 @@ describe("open connections of a network namespace", () => {
 		expect(open()).toEqual([4000]);
 	});
 
+	test("a Block that was in force before counts in the likeliest role alone", async () => {
+		// A socket without a peer serves its port, and speaks first.
+		const socket = createSocket("udp4");
+		await new Promise<void>((resolve) => socket.bind(7000, "192.0.2.1", () => resolve()));
+		await new Promise<void>((resolve) => socket.send("x", 40_000, remote, () => resolve()));
+		const served = (verdict: "blocked" | "held") =>
+			new Connections().judge(({ direction }) => (direction === "ingress" ? verdict : "other"), asked());
+		expect(served("held")).toEqual(nothing);
+		expect(served("blocked")).toMatchObject({
+			blocked: 1,
+			refused: [{ direction: "ingress", destinationPort: 7000 }],
+		});
+		socket.close();
+	});
+
 	test("loopback connections are never ended", async () => {
 		await send("127.0.0.1", 4000);
 		await send("192.0.2.1", 4000);

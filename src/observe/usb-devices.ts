@@ -194,13 +194,14 @@ function deviceOnPort(name: string | null): string | null {
 /** The connect types that the machine's ports report, of whatever hub. Takes no locks. */
 export function listConnectTypes(files: SysfsReader): ReadonlySet<UsbDevice["connectType"]> {
 	const types = new Set<UsbDevice["connectType"]>();
-	for (const hub of files.list(usbDevicesPath)) {
-		const inner = parseUsbPort(hub);
-		if (inner === null || inner.interface === null) continue;
+	for (const hub of listUsbDevices(files)) {
 		for (const entry of files.list(usbDevicePath(hub))) {
-			if (!/-port[0-9]+$/.test(entry)) continue;
-			const text = files.readText(`${usbDevicePath(hub)}/${entry}/connect_type`);
-			if (text !== null) types.add(connectTypeOf(text));
+			if (parseUsbPort(entry)?.device !== hub) continue;
+			for (const port of files.list(`${usbDevicePath(hub)}/${entry}`)) {
+				if (!/-port[0-9]+$/.test(port)) continue;
+				const text = files.readText(`${usbDevicePath(hub)}/${entry}/${port}/connect_type`);
+				if (text !== null) types.add(connectTypeOf(text));
+			}
 		}
 	}
 	return types;

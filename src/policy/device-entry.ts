@@ -1,6 +1,6 @@
 /** One element of `matchDevice`: the function, the device, the port, and overrides. */
 
-import type { Node } from "yaml";
+import { isScalar, type Node } from "yaml";
 import { parseUsbClass } from "./device-class.ts";
 import {
 	numberSource,
@@ -100,7 +100,11 @@ function readClass(reader: NodeReader, fields: Fields, entry: Node, path: Path):
 
 function readNumber(reader: NodeReader, fields: Fields, name: string, least: number): number | null {
 	const field = reader.present(fields, name);
-	return field && reader.integer(field.node, field.path, least, 255);
+	if (field === null) return null;
+	// Protocols are written in hexadecimal everywhere else: the disks' is 0x50.
+	const text = isScalar(field.node) ? (field.node.source ?? "") : "";
+	if (/^0x[0-9a-f]{1,2}$/i.test(text) && Number(text) >= least) return Number(text);
+	return reader.integer(field.node, field.path, least, 255);
 }
 
 function readLevel(reader: NodeReader, fields: Fields): number | null {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { lintDeviceSet, lintPresentDevices } from "../../src/compile/usb-lint.ts";
+import { lintConnectTypes, lintDeviceSet, lintPresentDevices } from "../../src/compile/usb-lint.ts";
 import { type DevicePosture, DeviceRuleset } from "../../src/compile/usb-ruleset.ts";
 import { type Brief, device, entries } from "./usb-sample.ts";
 
@@ -89,4 +89,30 @@ describe("lintPresentDevices", () => {
 			"the selected policies refuse a part of the built-in device on port 1-8",
 		]);
 	});
+});
+
+describe("lintConnectTypes", () => {
+	test("warns of a Block that asks for a type which no port reports", () => {
+		const ruleset = new DeviceRuleset(
+			entries(
+				["Block", 8, { connectType: "hotplug" }],
+				["Allow", 8, { connectType: "hotplug" }],
+				["Block", 3, { connectType: "unknown" }],
+			),
+			"audit",
+		);
+		expect(lintConnectTypes(ruleset, new Set(["unknown"])).map(({ code, line }) => [code, line])).toEqual([
+			["connect-type-never-reported", 1],
+		]);
+		expect(lintConnectTypes(ruleset, new Set(["hotplug", "unknown"]))).toEqual([]);
+		expect(lintConnectTypes(ruleset, new Set())).toEqual([]);
+	});
+});
+
+test("an allow-list under the audit posture is told to refuse nothing, unless something blocks", () => {
+	const codes = (...rules: Brief[]) =>
+		lintDeviceSet(new DeviceRuleset(entries(...rules), "audit")).map(({ code }) => code);
+	expect(codes(["Allow", 8])).toEqual(["allow-refuses-nothing"]);
+	expect(codes(["Allow", 8], ["Block", 2])).toEqual([]);
+	expect(codes(["Audit", 8])).toEqual([]);
 });

@@ -72,6 +72,24 @@ describe("matching", () => {
 		expect(matchKey(match({ port: "1-1" }))).toBe(matchKey(match({ port: "1-1" })));
 	});
 
+	test("a port is its socket, on whichever bus", () => {
+		const attributes = attributesOf(device("00|08:06:50", { port: "2-4", twin: "1-4" }));
+		for (const port of ["2-4", "1-4", "1-*"]) expect(matchesDevice(match({ port }), attributes)).toBe(true);
+		for (const port of ["2-5", "1-4.*"]) expect(matchesDevice(match({ port }), attributes)).toBe(false);
+	});
+
+	test("a device is known by its descriptors, and by what it must not show anywhere", () => {
+		const hidden = attributesOf(device("00|08:06:50|ff:00:00>03:01:01", { descriptorsHash: "ab" }));
+		expect(matchesDevice(match({ descriptorsHash: ["aa", "ab"] }), hidden)).toBe(true);
+		expect(matchesDevice(match({ descriptorsHash: ["aa"] }), hidden)).toBe(false);
+		expect(matchesDevice(match({ unlessAlso: [3] }), hidden)).toBe(false);
+		expect(matchesDevice(match({ unlessAlso: [1, 14] }), hidden)).toBe(true);
+		// The more must be absent, the more specific.
+		expect(strictlyContains(match({ unlessAlso: [3] }), match({ unlessAlso: [1, 3] }))).toBe(true);
+		expect(strictlyContains(match({}), match({ unlessAlso: [3] }))).toBe(true);
+		expect(strictlyContains(match({ unlessAlso: [3] }), match({}))).toBe(false);
+	});
+
 	test("entries of equal action are named by policy, then position", () => {
 		const [a, b] = entries(["Block", 3], ["Block", 3]);
 		if (a === undefined || b === undefined) throw new Error("two entries");

@@ -1,7 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { rmSync, writeFileSync } from "node:fs";
+import { rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { listUsbDevices, readInterfaces, readUsbDevice, usbInstance } from "../../src/observe/usb-devices.ts";
+import {
+	listConnectTypes,
+	listUsbDevices,
+	readInterfaces,
+	readUsbDevice,
+	usbInstance,
+} from "../../src/observe/usb-devices.ts";
 import { FakeKernel } from "../daemon/support/fake-usb.ts";
 
 let kernel: FakeKernel;
@@ -44,6 +50,20 @@ describe("a device", () => {
 			product: null,
 			connectType: "unknown",
 		});
+	});
+
+	test("knows the other name of its socket, and the sum of its descriptors", () => {
+		kernel.addBus(2);
+		kernel.plug("1-4", { ...stick, connectType: "hotplug" });
+		const port = join(kernel.root, "bus/usb/devices/usb1/1-0:1.0/usb1-port4");
+		symlinkSync("../../../usb2/2-0:1.0/usb2-port3", join(port, "peer"));
+		const { twin, descriptorsHash } = readUsbDevice(kernel, "1-4")?.device ?? {};
+		expect(twin).toBe("2-3");
+		expect(descriptorsHash).toMatch(/^[0-9a-f]{64}$/);
+		expect([...listConnectTypes(kernel)]).toEqual(["hotplug"]);
+		rmSync(join(port, "peer"));
+		symlinkSync("../2-1-port4", join(port, "peer"));
+		expect(readUsbDevice(kernel, "1-4")?.device.twin).toBe("2-1.4");
 	});
 
 	test("behind a hub has the connect type of the hub's port", () => {

@@ -42,6 +42,45 @@ describe("readDeviceEntry", () => {
 		});
 	});
 
+	test("reads what looks at the device as a whole", () => {
+		const hash = "AB".repeat(32);
+		const { entry, diagnostics } = read(
+			`{class: 8, action: Allow, descriptorsHash: ["sha256:${hash}", "${hash}"], unlessAlso: [hid, 0x0e, HID]}`,
+		);
+		expect(diagnostics).toEqual([]);
+		expect(entry?.match).toMatchObject({ descriptorsHash: [hash.toLowerCase()], unlessAlso: [3, 14] });
+		expect(read("{class: 8, action: Allow, unlessAlso: HID}").entry?.match.unlessAlso).toEqual([3]);
+		for (const type of ["unknown", "not used"])
+			expect(read(`{class: 8, connectType: "${type}"}`).entry?.match.connectType).toBe(type as "unknown");
+	});
+
+	test.each([
+		["{class: 8, unlessAlso: [HID]}", "unless-also-action"],
+		["{class: 8, action: Audit, unlessAlso: [HID]}", "unless-also-action"],
+		["{class: 8, action: Allow, unlessAlso: []}", "empty-list"],
+		["{class: 8, action: Allow, unlessAlso: [ALL]}", "bad-class"],
+		["{class: 8, action: Allow, unlessAlso: [HIDD]}", "bad-class"],
+		["{class: 8, action: Allow, unlessAlso: [8]}", "cannot-match"],
+		["{class: 8, descriptorsHash: abc}", "bad-hash"],
+		['{class: 8, serial: "4C*"}', "literal-wildcard"],
+		['{class: 8, product: ["A", "*"]}', "literal-wildcard"],
+		["{class: 8, protocol: 50}", "decimal-protocol"],
+		["{class: MASS-STORAGE, subClass: 6, protocol: 62}", "decimal-protocol"],
+	])("%s: %s", (source, code) => {
+		const { diagnostics } = read(source);
+		expect(diagnostics.map((item) => item.code)).toEqual([code]);
+		expect(diagnostics[0]?.hint).not.toBe("");
+	});
+
+	test("a protocol of disks in hexadecimal, and other classes' decimal ones, are no matter", () => {
+		for (const source of [
+			"{class: 8, protocol: 0x50}",
+			"{class: 8, protocol: 80}",
+			"{class: 3, protocol: 50}",
+		])
+			expect(read(source).diagnostics).toEqual([]);
+	});
+
 	test.each(["8", '"8"', "0x8", '"0x08"', "MASS-STORAGE", "mass-storage"])("class %s is 8 (V21)", (text) => {
 		expect(read(`{class: ${text}}`)).toMatchObject({ entry: { match: { class: 8 } }, diagnostics: [] });
 	});

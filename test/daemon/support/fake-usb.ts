@@ -102,7 +102,7 @@ export class FakeKernel extends Sysfs implements UsbEvents {
 	/** False: events are lost, as with a full buffer. */
 	delivers = true;
 	#handlers: UsbEventHandlers | null = null;
-	readonly #identities = new Map<string, string>();
+	private readonly identities = new Map<string, string>();
 	readonly #devices = new Map<string, FakeDevice>();
 	#devnum = 1;
 	#sequence = 1;
@@ -196,11 +196,11 @@ export class FakeKernel extends Sysfs implements UsbEvents {
 	override identity(path: string): string | null {
 		return super.identity(path) === null
 			? null
-			: (this.#identities.get(basename(path)) ?? super.identity(path));
+			: (this.identities.get(basename(path)) ?? super.identity(path));
 	}
 
 	#identify(name: string): void {
-		this.#identities.set(name, `k${this.#identities.size}.${this.#sequence++}`);
+		this.identities.set(name, `k${this.identities.size}.${this.#sequence++}`);
 	}
 
 	/** Runs the product's jobs against this kernel. */

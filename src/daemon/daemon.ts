@@ -1,6 +1,5 @@
 /** `portward run`: wires Workers, enforcer, alerts and HTTP together, for as long as the process lives. */
 
-import { releaseCodePages } from "../../ffi/code-pages.ts";
 import { InstanceLock } from "../../ffi/lock.ts";
 import type { Config } from "../config/model.ts";
 import { DriftFilter } from "../observe/drift-filter.ts";
@@ -31,6 +30,7 @@ import { PanicWatch } from "./panic-watch.ts";
 import { PendingService } from "./pending-service.ts";
 import { ReloadDesk } from "./reload-desk.ts";
 import { reloadOutcome } from "./reload-outcome.ts";
+import { Rest } from "./rest.ts";
 import { WorkerClient } from "./rpc.ts";
 import type { Vitals } from "./service-manager.ts";
 import { SettingsDesk, type SettingsReading } from "./settings-desk.ts";
@@ -88,6 +88,8 @@ export class Daemon {
 	readonly #status: StatusServer;
 	readonly #accounts: AccountReader;
 	readonly #summaries: AlertSummaries;
+	/** Where devices wait for decisions, the Workers that make them shall not wait for their code. */
+	readonly #rest = new Rest(() => (this.#enforcer.reloaded?.devices ?? []).length > 0);
 	readonly #invalid: InvalidWatch;
 	readonly #driftProbe: DriftProbe;
 	readonly #findings: DiagnosticLog;
@@ -185,7 +187,10 @@ export class Daemon {
 			drift: this.#driftProbe,
 			events: {
 				read: (reloaded) => this.#onRead(reloaded),
-				reloaded: (result, seconds, detail) => this.#attempts.ended(result, seconds, detail, this.#enforcer),
+				reloaded: (result, seconds, detail) => {
+					this.#attempts.ended(result, seconds, detail, this.#enforcer);
+					this.#rest.worked();
+				},
 				found: (counters) => this.#desk.found(counters),
 				repaired: (_event, error, anew) => this.#drift.repaired(error, anew),
 				ended: (report) => this.#flows.ended(report),
@@ -265,9 +270,7 @@ export class Daemon {
 		await this.#pending.changes.enforced();
 		this.#findings.logUnavailable(this.#enforcer.state);
 		// What starting left behind: most of this process's life it waits.
-		Bun.gc(true);
-		// Where devices wait for decisions, the Workers that make them shall not wait for their code.
-		if ((this.#enforcer.reloaded?.devices ?? []).length === 0) releaseCodePages();
+		this.#rest.now();
 	}
 
 	/** Whether the first attempt put the policies in force, or was not asked to. */
@@ -306,6 +309,7 @@ export class Daemon {
 		this.#watcher?.stop();
 		this.#host.stop();
 		this.#summaries.stop();
+		this.#rest.stop();
 		this.#invalid.stop();
 		this.#status.stop();
 		await Promise.all([this.#observers.stop(), this.#usb.stop()]);

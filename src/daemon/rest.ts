@@ -1,0 +1,44 @@
+/** Gives back what work left behind in memory, once there has been none for a while. */
+
+import { releaseCodePages } from "../../ffi/code-pages.ts";
+import { Libc } from "../../ffi/libc.ts";
+
+/** Milliseconds without work; by then the Worker that reads policies has ended too. */
+const restMs = 4000;
+
+export class Rest {
+	readonly #spareCode: () => boolean;
+	readonly #give: () => void;
+	#timer: ReturnType<typeof setTimeout> | null = null;
+
+	/** @param spareCode whether the code that was read shall stay in memory: for who must not wait for it */
+	constructor(spareCode: () => boolean, give?: () => void) {
+		this.#spareCode = spareCode;
+		this.#give = give ?? (() => giveBack(this.#spareCode()));
+	}
+
+	/** There was work just now: rest a while after it. @param milliseconds without further work */
+	worked(milliseconds = restMs): void {
+		this.stop();
+		this.#timer = setTimeout(() => this.now(), milliseconds);
+		this.#timer.unref();
+	}
+
+	/** Gives back at once. */
+	now(): void {
+		this.stop();
+		this.#give();
+	}
+
+	stop(): void {
+		if (this.#timer !== null) clearTimeout(this.#timer);
+		this.#timer = null;
+	}
+}
+
+function giveBack(spareCode: boolean): void {
+	Bun.gc(true);
+	const libc = Libc.open();
+	if (libc.ok) libc.libc.trimHeap();
+	if (!spareCode) releaseCodePages();
+}

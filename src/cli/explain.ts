@@ -98,6 +98,7 @@ function ruleJson(rule: CompiledRule) {
 function toJson({ action, rule, overridden }: Explanation) {
 	return {
 		action,
+		...(rule?.wouldBe === undefined ? {} : { wouldBe: rule.wouldBe }),
 		policy: rule?.policy ?? null,
 		rule: rule === null || rule.index < 0 ? null : rule.index,
 		file: rule?.place?.file ?? null,

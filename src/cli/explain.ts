@@ -19,7 +19,8 @@ const help = `Usage: portward explain [--policy-dir DIR] [--config FILE] [--json
 What happens to a new connection, and why: ADDRESS is the remote end. PROTOCOL
 is tcp, udp or sctp, with PORT, the destination port or a service name such as
 ssh; or one without ports: icmp, icmpv6, igmp, ipip, gre, esp, ah, ospf, vrrp or
-a number from 0 to 255. Changes nothing. Root is also told which chains of other
+a number from 0 to 255. Loopback, what essentials accept, and answers to what
+passed are let through before any rule is asked. Changes nothing. Root is told which chains of other
 tables on this host decide about such packets, and which translate their port.
 
   --policy-dir DIR  policies (default /etc/portward/policies)

@@ -4,7 +4,7 @@ import { writeSync } from "node:fs";
 import { exit, type Io, wantsColour } from "./cli/command.ts";
 import { allCommands } from "./cli/commands.ts";
 import { dispatch } from "./cli/dispatch.ts";
-import type { WorkerName } from "./daemon/daemon.ts";
+import type { WorkerName } from "./daemon/daemon-options.ts";
 
 /** In the compiled file a Worker's path is relative to this module, so these lines can stand nowhere else. */
 function createWorker(name: WorkerName): Worker {

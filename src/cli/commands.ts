@@ -1,6 +1,6 @@
 /** Every command, in the order of `portward help`. */
 
-import type { WorkerName } from "../daemon/daemon.ts";
+import type { WorkerName } from "../daemon/daemon-options.ts";
 import { alerts } from "./alerts.ts";
 import { apply } from "./apply.ts";
 import type { Command } from "./command.ts";

@@ -1,6 +1,7 @@
 import { sendNow } from "../../ffi/stream.ts";
 import { confine } from "../daemon/confinement.ts";
-import { Daemon, type WorkerName } from "../daemon/daemon.ts";
+import { Daemon } from "../daemon/daemon.ts";
+import type { WorkerName } from "../daemon/daemon-options.ts";
 import { ServiceManager } from "../daemon/service-manager.ts";
 import { LineOutput, openInheritedOutput } from "../report/line-output.ts";
 import { createLogger } from "../report/log.ts";

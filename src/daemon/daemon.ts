@@ -1,11 +1,8 @@
 /** `portward run`: wires Workers, enforcer, alerts and HTTP together, for as long as the process lives. */
 
 import { InstanceLock } from "../../ffi/lock.ts";
-import type { Config } from "../config/model.ts";
 import { DriftFilter } from "../observe/drift-filter.ts";
 import { DirectoryWatcher } from "../observe/watch.ts";
-import type { Confinement } from "../report/confinement.ts";
-import type { Logger } from "../report/log.ts";
 import type { DaemonState } from "../report/status.ts";
 import { AccountReader } from "./account-reader.ts";
 import { AlertDesk } from "./alert-desk.ts";
@@ -15,6 +12,7 @@ import type { NftCalls, PolicyCalls, PolicySettings, Reloaded } from "./calls.ts
 import type { ControlReply } from "./control-protocol.ts";
 import { ControlService } from "./control-service.ts";
 import { daemonMetrics } from "./daemon-metrics.ts";
+import type { DaemonOptions } from "./daemon-options.ts";
 import { daemonState } from "./daemon-state.ts";
 import { DiagnosticLog } from "./diagnostic-log.ts";
 import { DriftDesk } from "./drift-desk.ts";
@@ -39,23 +37,6 @@ import { StatusServer } from "./status-server.ts";
 import { UsbService } from "./usb-service.ts";
 import { daemonVitals } from "./vitals.ts";
 import { WorkerSlot } from "./worker-slot.ts";
-
-export type WorkerName = "policy" | "nft" | "nflog" | "drift" | "uevent" | "usb";
-
-export interface DaemonOptions {
-	readonly config: Config;
-	/** How the settings on disk were read, where `config` may come from elsewhere. */
-	readonly settings?: SettingsReading;
-	/** Reads the settings again and calls `reload`; what the control socket's reload does. */
-	readonly reload?: () => Promise<ControlReply>;
-	readonly checkPermissions: boolean;
-	readonly build: { readonly version: string; readonly commit: string };
-	readonly log: Logger;
-	/** What this process gave up before. */
-	readonly confinement: Confinement;
-	/** Only src/main.ts can construct Workers: in the compiled file their paths are relative to it. */
-	readonly createWorker: (name: WorkerName) => Worker;
-}
 
 export type DaemonStart =
 	| { readonly ok: true; readonly daemon: Daemon }

@@ -93,7 +93,7 @@ export function decideDevice(
 	options: DecideOptions,
 ): DeviceDecision {
 	const { configurations, malformed, odd } = device.descriptors;
-	const judge = ruleset.forDevice(attributesOf(device));
+	const judge = ruleset.forDevice(attributesOf(device, ruleset.asksForClasses));
 	const hasInterfaces = configurations.some(({ interfaces }) => interfaces.length > 0);
 	const own = judgeDeviceTriple(judge, device.descriptors.device, hasInterfaces);
 	const judged = configurations.map(({ value, interfaces }) =>
@@ -122,7 +122,9 @@ export function decideDevice(
 			return settleInterface(value, number, functions, passes ? null : (whole ?? withheld ?? rest));
 		}),
 	);
-	const functions = distinct(interfaces);
+	// Of one configuration each interface tells each triple once already.
+	const functions =
+		judged.length > 1 ? distinct(interfaces) : interfaces.flatMap((item) => [...item.functions]);
 	if (own !== null) {
 		const none = { configuration: null, interface: null, alternate: null, configurations: [] };
 		const withheld = refused ? (own.action === "Block" ? "verdict" : (whole ?? "configuration")) : null;

@@ -29,7 +29,10 @@ export interface DeviceAttributes {
 	readonly classes: ReadonlySet<number> | null;
 }
 
-export function attributesOf(device: UsbDevice): DeviceAttributes {
+const noClasses: ReadonlySet<number> = new Set();
+
+/** `withClasses`: whether any entry asks for them, as collecting them takes time. */
+export function attributesOf(device: UsbDevice, withClasses = true): DeviceAttributes {
 	const { vendorId, productId } = device.descriptors;
 	const { level, serial, product, manufacturer, port, connectType, twin, descriptorsHash } = device;
 	return {
@@ -43,7 +46,7 @@ export function attributesOf(device: UsbDevice): DeviceAttributes {
 		connectType,
 		twin,
 		descriptorsHash,
-		classes: classesOf(device),
+		classes: withClasses ? classesOf(device) : noClasses,
 	};
 }
 

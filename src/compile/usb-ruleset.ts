@@ -68,6 +68,8 @@ export class DeviceRuleset {
 	readonly needsLock: boolean;
 	/** Whether any entry gives class HID by name. */
 	readonly namesHid: boolean;
+	/** Whether any entry asks what else a device is. */
+	readonly asksForClasses: boolean;
 	/** Groups by their most telling condition on the device, as in deviceKeys. */
 	private readonly byDevice = new Map<string, Group[]>();
 	/** The other groups. */
@@ -84,6 +86,7 @@ export class DeviceRuleset {
 	) {
 		this.allowlistMode = entries.some(({ entry }) => entry.action === "Allow");
 		this.needsLock = enforcement === "enforce" && needsLock(entries, posture);
+		this.asksForClasses = entries.some(({ entry }) => entry.match.unlessAlso !== null);
 		this.namesHid = entries.some(({ entry }) => entry.match.class === 3);
 		this.silence = {
 			posture: {

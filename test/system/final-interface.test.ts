@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { block, policy, port } from "./support/case.ts";
 import { Daemon, Home } from "./support/daemon.ts";
 import { sendDatagram } from "./support/datagram.ts";
-import { eventually, Lab, type Link, Namespace } from "./support/netns.ts";
+import { eventually, Lab, type Link, Namespace, spawnBound } from "./support/netns.ts";
 
 /** UDP ports. */
 const own = 8080;
@@ -250,3 +250,27 @@ test("the hook is there only while an egress rule names an interface", async () 
 	await enforce({ ingress: [{ action: "Block", iface: ["eth1"] }] });
 	await eventually("the hook's end", () => !chains().includes("hook postrouting"));
 });
+
+/** Sends to one port without a pause, from a process, until it is killed. */
+const sender = `
+const socket = await Bun.udpSocket({});
+process.on("uncaughtException", () => {});
+for (;;) {
+	for (let i = 0; i < 20; i++) try { socket.send("x", Number(process.argv.at(-1)), process.argv.at(-2)); } catch {}
+	await Bun.sleep(1);
+}`;
+
+test("moving from one hook to the other and back lets nothing through", async () => {
+	const block = { action: "Block", ports: [port("UDP", refused)] };
+	await enforce({ egress: [block] });
+	const before = arrived(eth0, refused);
+	const argv = [process.execPath, "-e", sender, "--", eth0.remote4, `${refused}`];
+	const sending = spawnBound(lab.guarded.inside(argv));
+	await eventually("refused packets", async () => (await packets()) > 100);
+	for (let i = 0; i < 3; i++) {
+		await enforce({ egress: [block, { action: "Block", iface: ["eth9"], ports: [port("UDP", 1 + i)] }] });
+		await enforce({ egress: [block, { action: "Block", ports: [port("UDP", 100 + i)] }] });
+	}
+	sending.kill("SIGKILL");
+	expect(arrived(eth0, refused)).toBe(before);
+}, 60_000);

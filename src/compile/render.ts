@@ -209,7 +209,8 @@ function renderDirection(
 			if (member) rules.push(planned.text.replace(/^iifname/, "meta sdifname"));
 		}
 		rules.push(`jump ${endedChain(direction)}`);
-		if (midstream !== null) rules.push(`tcp flags & syn == 0 goto ${midstream}`);
+		// What is invalid or untracked opens no flow.
+		if (midstream !== null) rules.push(`tcp flags & syn == 0 ct state new goto ${midstream}`);
 		const literals = program.literals.map(
 			(literal) => `"${literal.name}" : ${sequence(literal.sequences, family)}`,
 		);

@@ -137,7 +137,7 @@ const neverMatches = [
 	/^ct state invalid counter name "invalid_(ingress|egress)"( drop)?$/,
 	/^meta l4proto != (1|58) ct state related accept$/,
 	/^jump ended_(ingress|egress)$/,
-	/^tcp flags & syn == 0 goto x_[0-9a-f]{16}$/,
+	/^tcp flags & syn == 0 ct state new goto x_[0-9a-f]{16}$/,
 	/^icmp(v6)? type \{ [a-z0-9, -]+ \}( ip6 saddr (fe80::\/10|::))?( ip6 hoplimit (1|255)| ct state related)? accept$/,
 	/^meta l4proto (< 3|58) jump x_[0-9a-f]{16}$/,
 	/^meta l4proto 2 ip ttl 1 ip daddr 224\.0\.0\.0\/4 @th,0,8 (0x11|\{ [x0-9a-f, ]+ \}) accept$/,

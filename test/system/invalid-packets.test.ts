@@ -86,3 +86,18 @@ describe("with rules", () => {
 		]);
 	});
 });
+
+test("untracked packets are judged one by one, in the midst of a connection too", async () => {
+	lab.guarded.nft(`
+		table inet untrack {
+			chain in { type filter hook prerouting priority raw; notrack
+			}
+			chain out { type filter hook output priority raw; notrack
+			}
+		}`);
+	const rules = { "p.yaml": policy("p", { ingress: [block], egress: [block] }) };
+	await using _ = await Daemon.start(lab.guarded, { policies: rules }, home);
+	const probes = [...both, lone("ingress", 23), lone("egress", 23)];
+	expect(await prober.send(probes)).toEqual([true, true, false, false]);
+	lab.guarded.run(["nft", "delete", "table", "inet", "untrack"]);
+});

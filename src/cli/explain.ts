@@ -20,8 +20,9 @@ What happens to a new connection, and why: ADDRESS is the remote end. PROTOCOL
 is tcp, udp or sctp, with PORT, the destination port or a service name such as
 ssh; or one without ports: icmp, icmpv6, igmp, ipip, gre, esp, ah, ospf, vrrp or
 a number from 0 to 255. Loopback, what essentials accept, and answers to what
-passed are let through before any rule is asked. Changes nothing. Root is told which chains of other
-tables on this host decide about such packets, and which translate their port.
+passed are let through before any rule is asked. Changes nothing. Root is told
+which chains of other tables on this host decide about such packets, and which
+translate their port.
 
   --policy-dir DIR  policies (default /etc/portward/policies)
   --config FILE     settings (default /etc/portward/config.yaml)

@@ -69,8 +69,14 @@ export function openLibrary<const Functions extends Record<string, FFIFunction>>
 		failures.length > 0
 			? failures.join("; ")
 			: `${spec.fileNames.join(" or ")} is in none of the directories that this system keeps libraries in`;
-	return { ok: false, tried, reason, remedy: spec.remedy };
+	return { ok: false, tried, reason, remedy: noRoom.test(reason) ? roomRemedy : spec.remedy };
 }
+
+/** What the loader and the runtime say where a library is there and has no room: its code goes into memory of its own. */
+const noRoom = /requires the JIT|failed to map segment|annot allocate memory|out of memory/i;
+const roomRemedy =
+	"the library is there, but this process may not have the memory for it: raise the limit of its address space " +
+	"(ulimit -v, LimitAS= of the unit), and let it make memory executable (MemoryDenyWriteExecute=no)";
 
 /**
  * FFI wraps integers silently (300 becomes 44 as u8), so every integer that is

@@ -34,6 +34,10 @@ export async function policySign(args: readonly string[], io: Io): Promise<numbe
 	if (!pem.ok) return fail(pem.message);
 	const key = parsePrivateKey(pem.text);
 	if (!key.ok) return fail(`${values.key}: ${key.message}`);
+	if ((pem.mode & 0o077) !== 0) {
+		const mode = (pem.mode & 0o7777).toString(8).padStart(4, "0");
+		return fail(`${values.key} can be read by others than its owner (mode ${mode}): run chmod 600 on it`);
+	}
 	const read = new PolicyDirectoryReader(directory, { checkPermissions: false }).read();
 	const diagnostics = check(directory, read);
 	printDiagnostics(diagnostics, io);

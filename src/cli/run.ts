@@ -8,7 +8,9 @@ import { createLogger } from "../report/log.ts";
 import { distrustDirectory } from "../store/held-directory.ts";
 import { PolicyDirectoryReader } from "../store/policy-directory.ts";
 import { type Command, exit, type Io, UsageError } from "./command.ts";
+import { closeInherited, lackOfDescriptors } from "./descriptors.ts";
 import { parseOnlyOptions } from "./options.ts";
+import { runRestore } from "./restore.ts";
 import { readSettings, sourceOf } from "./settings.ts";
 import { knownSettings } from "./stand-in-settings.ts";
 import { build } from "./version.ts";
@@ -75,6 +77,14 @@ async function run(
 	const directory = new PolicyDirectoryReader(config.policyDir, { checkPermissions }).read();
 	if (directory.problem?.code === "insecure-permissions") {
 		io.error(`portward: ${config.policyDir}: ${directory.problem.message}; ${directory.problem.hint}\n`);
+		return exit.failure;
+	}
+	closeInherited();
+	const lack = lackOfDescriptors();
+	if (lack !== null) {
+		io.error(`portward: ${lack}\n`);
+		// Loading what was saved takes few, and leaves alone what is in force. Alerts alone go to standard output.
+		await runRestore(flagsOf(values, ["config", "state-dir"]), { ...io, out: io.error });
 		return exit.failure;
 	}
 	// A full stderr pipe must not hold up the daemon.
@@ -148,4 +158,9 @@ async function run(
 	lines.close();
 	stderr.close();
 	return refused ? exit.failure : exit.ok;
+}
+
+/** The flags among `names` that were given, as they were. */
+function flagsOf(values: Readonly<Record<string, unknown>>, names: readonly string[]): string[] {
+	return names.flatMap((name) => (typeof values[name] === "string" ? [`--${name}`, values[name]] : []));
 }

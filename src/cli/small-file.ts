@@ -6,7 +6,7 @@ import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs
 const maxBytes = 64 * 1024;
 
 export type SmallFile =
-	| { readonly ok: true; readonly text: string }
+	| { readonly ok: true; readonly text: string; readonly mode: number }
 	| { readonly ok: false; readonly message: string };
 
 /** Regular files of at most 64 KiB; a FIFO must not hang the command. */
@@ -17,7 +17,7 @@ export function readSmallFile(path: string): SmallFile {
 			const stats = fstatSync(descriptor);
 			if (!stats.isFile() || stats.size > maxBytes)
 				return { ok: false, message: `${path} is no file of at most ${maxBytes} bytes` };
-			return { ok: true, text: readFileSync(descriptor, "utf8") };
+			return { ok: true, text: readFileSync(descriptor, "utf8"), mode: stats.mode };
 		} finally {
 			closeSync(descriptor);
 		}

@@ -5,6 +5,7 @@
 
 import * as v from "valibot";
 import { parseAddress } from "../policy/cidr.ts";
+import { isSmallOrder, smallOrderMessage } from "../policy/small-order.ts";
 import { failsafeSchema } from "./failsafe.ts";
 
 const absolutePath = v.pipe(
@@ -125,7 +126,14 @@ export const configSchema = v.object({
 	trustedKeys: v.optional(
 		v.pipe(
 			v.array(
-				v.pipe(v.string(trustedKeyHint), v.regex(/^ed25519:[A-Za-z0-9+/]{43}=$/, trustedKeyHint)),
+				v.pipe(
+					v.string(trustedKeyHint),
+					v.regex(/^ed25519:[A-Za-z0-9+/]{43}=$/, trustedKeyHint),
+					v.check(
+						(key) => !isSmallOrder(Buffer.from(key.slice("ed25519:".length), "base64")),
+						smallOrderMessage,
+					),
+				),
 				"write a list of keys",
 			),
 			v.maxLength(32, "write at most 32 keys"),

@@ -8,6 +8,7 @@ import {
 	sign,
 	verify,
 } from "node:crypto";
+import { isSmallOrder, smallOrderMessage } from "../policy/small-order.ts";
 
 const prefix = "ed25519:";
 /** SubjectPublicKeyInfo of Ed25519 up to the 32 bytes of the key (RFC 8410, section 4). */
@@ -38,12 +39,16 @@ export function parsePublicKey(text: string): KeyResult<KeyObject> {
 	const message = "this is no Ed25519 public key: write ed25519:BASE64, or PEM";
 	if (trimmed.includes("PRIVATE KEY"))
 		return { ok: false, message: "this is a private key; keep it to yourself" };
-	if (trimmed.startsWith("-----BEGIN")) return fromKeyObject(() => createPublicKey(trimmed), message);
+	if (trimmed.startsWith("-----BEGIN")) {
+		const read = fromKeyObject(() => createPublicKey(trimmed), message);
+		return read.ok ? parsePublicKey(publicText(read.key)) : read;
+	}
 	const base64 = trimmed.startsWith(prefix) ? trimmed.slice(prefix.length) : trimmed;
 	const raw = strictBase64(base64, publicBytes);
 	const der =
 		raw === null ? strictBase64(base64, spkiHead.length + publicBytes) : Buffer.concat([spkiHead, raw]);
 	if (der === null) return { ok: false, message };
+	if (isSmallOrder(der.subarray(spkiHead.length))) return { ok: false, message: smallOrderMessage };
 	return fromKeyObject(() => createPublicKey({ key: der, format: "der", type: "spki" }), message);
 }
 

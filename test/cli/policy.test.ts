@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseConfig } from "../../src/config/parse.ts";
 import { manifestFile, parseManifest, signatureFile } from "../../src/policy/manifest.ts";
@@ -43,6 +43,19 @@ describe("policy keygen", () => {
 });
 
 describe("policy sign and verify", () => {
+	test("a private key that others can read signs nothing", async () => {
+		const { files, directory, key } = await setUp();
+		for (const mode of [0o644, 0o640, 0o604]) {
+			chmodSync(key, mode);
+			const refused = await portward("policy", "sign", directory, "--key", key);
+			expect([refused.code, refused.error]).toEqual([1, expect.stringContaining("run chmod 600 on it")]);
+		}
+		expect(readdirSync(directory)).toEqual(["a.yaml"]);
+		chmodSync(key, 0o600);
+		expect((await portward("policy", "sign", directory, "--key", key)).code).toBe(0);
+		files[Symbol.dispose]();
+	});
+
 	test("what was signed verifies, for whom its key is trusted, and for nobody after a change", async () => {
 		const { files, directory, key, publicKey, put } = await setUp();
 		const signed = await portward("policy", "sign", directory, "--key", key);

@@ -21,6 +21,6 @@ function raise(limits: string, wanted: number): { soft: number; held: number } {
 test("the limit is raised as far as it may be, and never lowered", () => {
 	expect(raise("ulimit -n 60", 1024)).toEqual({ soft: 60, held: 60 });
 	// The runtime itself raises the soft limit to the hard one.
-	expect(raise("ulimit -Hn 300; ulimit -Sn 60", 1024)).toEqual({ soft: 300, held: 300 });
+	expect(raise("ulimit -Sn 60; ulimit -Hn 300", 1024)).toEqual({ soft: 300, held: 300 });
 	expect(raise("ulimit -n 300", 100)).toEqual({ soft: 300, held: 300 });
 });

@@ -44,6 +44,6 @@ test("with enforcement audit the same rule decides, and where it would block, it
 			expect(audited.plan.rules.some((rule) => counters.has(rule.counter))).toBe(false);
 			expect(audited.diagnostics).toEqual(enforced.diagnostics);
 		}),
-		{ numRuns: 300 },
+		{ numRuns: 120 },
 	);
 });

@@ -19,8 +19,8 @@ export interface FlowDeskOptions {
 }
 
 /** Between two looks at all connections, and how many times as long as the last one took. */
-const leastPauseMs = 1000;
-const pauseFactor = 20;
+const leastPauseMs = 500;
+const pauseFactor = 5;
 
 export class FlowDesk {
 	readonly #options: FlowDeskOptions;

@@ -57,10 +57,8 @@ const allowing = policy("allow", {
 async function change({ home }: Daemon, name: string, content: string): Promise<void> {
 	home.put(name, content);
 	const saved = join(home.state, "last-good.json");
-	await eventually(
-		"the saved state",
-		() => existsSync(saved) && readFileSync(saved, "utf8").includes(`"${name}"`),
-	);
+	const known = () => existsSync(saved) && readFileSync(saved, "utf8").includes(`"${name}"`);
+	await eventually("the saved state", known, 45_000);
 }
 
 async function expectEnd(conversation: Conversation, first: "client" | "server" = "server"): Promise<void> {

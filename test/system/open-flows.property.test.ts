@@ -124,14 +124,14 @@ test.each(directions.flatMap((direction) => [null, "eth0"].map((name) => [direct
 					const conversation = conversations[index];
 					if (conversation === undefined) throw new Error("a case without its flow");
 					const blocked = one.direction === direction;
-					const heard = await passes(conversation, one.first, blocked ? 200 : 3000);
+					const heard = await passes(conversation, one.first, blocked ? 200 : 8000);
 					const right = blocked ? !heard.includes("echo") : heard.every((word) => word === "echo");
 					return right ? [] : [{ ...one, heard }];
 				}),
 			);
 			expect(wrong.flat()).toEqual([]);
 			for (const conversation of elsewhere)
-				expect(await passes(conversation, "server", 3000)).toEqual(["echo", "echo"]);
+				expect(await passes(conversation, "server", 8000)).toEqual(["echo", "echo"]);
 		} finally {
 			for (const conversation of [...conversations, ...elsewhere]) conversation[Symbol.dispose]();
 			await change(null);

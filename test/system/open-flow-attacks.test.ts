@@ -144,6 +144,10 @@ test("a Block ends what came in though nobody listens any more and its entry is 
 		stdin: "pipe",
 		stdout: "pipe",
 	});
+	// It listens once it says so.
+	const listening = server.stdout.getReader();
+	await listening.read();
+	listening.releaseLock();
 	const client = Bun.spawn(
 		lab.peer.inside([
 			"python3",

@@ -37,6 +37,7 @@ test("with enforcement audit the same rule decides, and where it would block, it
 				});
 			}
 			expect(audited.plan.defaultDrop).toEqual({ ingress: false, egress: false });
+			expect(audited.plan.guard).toEqual({ ingress: [], egress: [] });
 			// What passed is never counted where what was dropped was.
 			const counters = new Set(
 				enforced.plan.rules.filter((rule) => rule.action === "Block").map((rule) => rule.counter),

@@ -18,18 +18,18 @@ const help = `Usage: portward explain [--policy-dir DIR] [--config FILE] [--json
 
 What happens to a new connection, and why: ADDRESS is the remote end. PROTOCOL
 is tcp, udp or sctp, with PORT, the destination port or a service name such as
-ssh; or one without ports: icmp, icmpv6, igmp, ipip, gre, esp, ah, ospf, vrrp or
-a number from 0 to 255. Loopback, what essentials accept, and answers to what
-passed are let through before any rule is asked. Changes nothing. Root is told
-which chains of other tables on this host decide about such packets, and which
-translate their port.
+ssh; or one without ports: icmp, icmpv6, igmp, ipip, gre, esp, ah, ospf, vrrp,
+or a number from 0 to 255. Loopback, what essentials accept, and answers to
+what passed are let through before any rule is asked. Changes nothing. Root is
+told which chains of other tables on this host decide about such packets, and
+which translate their port.
 
   --policy-dir DIR  policies (default /etc/portward/policies)
   --config FILE     settings (default /etc/portward/config.yaml)
   --iface NAME      the interface; without it, one that no policy names
   --source-port PORT  the port that the packet comes from; without it, one that
                     no policy names
-  --icmp-type TYPE  a number or a name; without it echo-request, which ping sends
+  --icmp-type TYPE  a number or a name; without it echo-request, as ping sends
   --json            print {action, policy, rule, file, line, overridden}
                     and, where there are any, {others, translations}
 

@@ -38,7 +38,7 @@ where the USB adapter would that it comes through.
                  {allowlistMode, unmatched: accept|audit|block}
     connections  {checked, reason, total, cut: [{direction, protocol, local,
                  localPort, remote, remotePort, cause, someInterfaces}],
-                 refusedAtStart}, with at most 1000 of them in cut, and how many
+                 refusedAtStart}, at most 1000 of them in cut, and how many
                  more endRefusedAtStart would end, or null where it is off
     usbDevices   {checked, reason, changes: [{port, vendorId, productId,
                  manufacturer, product, before, after, reason, functions:

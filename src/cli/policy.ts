@@ -22,8 +22,8 @@ again after every change. verify says whether a host would take DIR. None of
 these needs root or a daemon.
 
 reset-serial is the way out where the record of the newest serial is damaged or
-lost: as root it makes the host forget the serial, so that any set that a trusted
-key ever signed is taken, also an old one. It says so, and it is alerted.
+lost: as root it makes the host forget the serial, so that any set is taken
+that a trusted key ever signed, also an old one. It says so, and it is alerted.
 
 The manifest is .portward-manifest.json; .portward-manifest.sig holds the
 public key, a space, and the signature over the manifest's bytes in base64.

@@ -15,10 +15,10 @@ const help = `Usage: portward release [--config FILE] [--state-dir DIR]
 Removes portward's table from this network namespace, so that nothing is
 blocked any more. With usb: authorizes the USB devices that were refused, says
 which they are, and gives the kernel back the defaults that it had before. What
-somebody else refused stays refused. Refuses while a daemon runs here: stop that
+somebody else refused stays refused. Refuses while a daemon runs here: stop it
 first.
 
-  --dry-run        only say which USB devices would work again; a daemon may run
+  --dry-run        only say which USB devices would work again
 
   --config FILE    settings (default /etc/portward/config.yaml)
   --state-dir DIR  what the daemon kept (default /var/lib/portward)
@@ -34,8 +34,10 @@ export const release: Command = {
 		const values = parseOnlyOptions(usb ? rest : args, {
 			config: { type: "string" },
 			"state-dir": { type: "string" },
-			...(usb ? { "dry-run": { type: "boolean" } as const } : {}),
+			"dry-run": { type: "boolean" },
 		});
+		if (!usb && values["dry-run"] === true)
+			throw new UsageError("--dry-run goes with usb; the network's rules are simply removed");
 		// What is removed must not be guessed.
 		const config = knownSettings(readSettings(values, false), values, io);
 		if (config === null) return exit.failure;

@@ -18,8 +18,8 @@ its rule, or that there is none, which is then certain. QUERY is one argument:
 
   ${querySyntax.replace(" [interface", "\n      [interface")}
 
-\`!\` before a block leaves it out; blocks that are left out alone are left out of
-everything. Without an interface every one is searched.
+\`!\` before a block leaves it out; of everything, where no block stands without
+it. Without an interface every one is searched.
 
   --policy-dir DIR  policies (default /etc/portward/policies)
   --config FILE     settings (default /etc/portward/config.yaml)
@@ -35,7 +35,7 @@ const unnamedProtocol = "253";
 
 export const search: Command = {
 	name: "search",
-	summary: "is there a connection that the policies allow, or block?",
+	summary: "find a connection that the policies allow, or block",
 	help,
 	async run(args, io) {
 		const { values, positionals } = parseOptions(args, { ...policyOptions, json: { type: "boolean" } });

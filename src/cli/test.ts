@@ -12,9 +12,9 @@ import { type CaseResult, runTests, type TestRun } from "./test-run.ts";
 const help = `Usage: portward test [--policy-dir DIR] [--config FILE] [--json] [--coverage]
                      [--junit FILE] [FILE...]
 
-Runs the test cases (kind: PortwardTest) of FILEs, or without any those that lie
-beside the policies, against the policies. Needs neither root nor a daemon, and
-changes nothing.
+Runs the test cases (kind: PortwardTest) of FILEs against the policies; without
+FILEs those that lie beside them. Needs neither root nor a daemon, and changes
+nothing.
 
   --policy-dir DIR  policies (default /etc/portward/policies)
   --config FILE     settings (default /etc/portward/config.yaml)

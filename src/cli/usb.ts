@@ -26,8 +26,8 @@ allows what is plugged in now, with what is refused as a comment, or one device
 with everything that it shows.
 
 allow and block are for root alone. allow lets the device on a port through,
-whatever the policies say: for a time, or with --permanent for good, by a policy
-file of its own. It also ends what somebody else refused, or block. block
+whatever the policies say: for a time, or with --permanent for good, by a file
+of its own. It also ends what somebody else refused, or block. block
 refuses the device on a port until it is unplugged or allowed. What a device
 says of itself, its serial number included, can be forged.
 

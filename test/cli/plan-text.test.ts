@@ -79,7 +79,7 @@ test("a protocol without ports has no port, the posture no place", () => {
 	const { out } = printed({
 		connections: { checked: false, reason: "not root", cut: [connection], total: 1, refusedAtStart: null },
 	});
-	expect(out).toContain("  47 192.0.2.1 to 192.0.2.9\n      ended by the default posture (ingress)\n");
+	expect(out).toContain("  gre 192.0.2.1 to 192.0.2.9\n      ended by the default posture (ingress)\n");
 	expect(out).toContain("Open connections were not checked: not root\n");
 });
 

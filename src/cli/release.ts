@@ -1,6 +1,6 @@
 import { InstanceLock } from "../../ffi/lock.ts";
 import { escapeForTerminal } from "../report/terminal.ts";
-import { type Command, exit, type Io } from "./command.ts";
+import { type Command, exit, type Io, UsageError } from "./command.ts";
 import { plural } from "./diagnostics.ts";
 import { withKernelTable } from "./kernel.ts";
 import { parseOnlyOptions } from "./options.ts";

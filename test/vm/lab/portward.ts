@@ -53,6 +53,12 @@ ${list}`;
 
 const directory = "/etc/portward/policies";
 
+/**
+ * For the daemon, in milliseconds. Under emulation on two quiet cores it starts within 10 s and reloads within 5 s where
+ * a thread has to be started for that; on busy ones that becomes a minute.
+ */
+const patience = 150_000;
+
 /** The shipped file, running in the guest. */
 export class GuestDaemon {
 	private process: GuestProcess | undefined;
@@ -84,7 +90,7 @@ export class GuestDaemon {
 		this.process?.kill(1);
 		const files = Object.keys(policies).map((name) => `${directory}/${name}.yaml`);
 		await until(
-			60_000,
+			patience,
 			() => `the policies to be read\n${this.log()}`,
 			async () => {
 				const status: { policies: readonly { file: string; enforced: boolean }[] } = JSON.parse(
@@ -108,7 +114,7 @@ export class GuestDaemon {
 
 	async logged(pattern: RegExp, mark = 0): Promise<void> {
 		await until(
-			60_000,
+			patience,
 			() => `${pattern} in the log:\n${this.log()}`,
 			() => pattern.test(this.log().slice(mark)),
 		);
@@ -124,7 +130,7 @@ export class GuestDaemon {
 	/** The first alert about a device that satisfies the condition. */
 	alert(port: string, condition: (alert: GuestAlert) => boolean = () => true): Promise<GuestAlert> {
 		return until(
-			60_000,
+			patience,
 			() =>
 				`an alert about ${port}; there are:\n${this.alerts()
 					.map((alert) => JSON.stringify(alert))
@@ -146,7 +152,7 @@ export class GuestDaemon {
 	async state(port: string, state: string): Promise<GuestDevice> {
 		let last: readonly GuestDevice[] = [];
 		return until(
-			60_000,
+			patience,
 			() => `${port} to be ${state}; there are ${JSON.stringify(last)}\n${this.log()}`,
 			async () => {
 				last = await this.devices();

@@ -18,7 +18,11 @@ export async function within<T>(ms: number, what: string | (() => string), promi
 	}
 }
 
-/** Calls `probe` until it returns something other than undefined or false; throws TimedOut after `ms`. */
+/**
+ * Calls `probe` until it returns something other than undefined or false; throws TimedOut after `ms`. The first waits
+ * take `every` milliseconds, later ones up to five times that: who asks the guest all the time slows down what it
+ * waits for.
+ */
 export async function until<T>(
 	ms: number,
 	what: string | (() => string),
@@ -26,12 +30,12 @@ export async function until<T>(
 	every = 50,
 ): Promise<T> {
 	const deadline = Date.now() + ms;
-	for (;;) {
+	for (let wait = every; ; wait = Math.min(wait * 1.2, every * 5)) {
 		const value = await probe();
 		if (value !== undefined && value !== false) return value;
 		if (Date.now() >= deadline)
 			throw new TimedOut(`waited ${ms} ms for ${typeof what === "string" ? what : what()}`);
-		await Bun.sleep(every);
+		await Bun.sleep(wait);
 	}
 }
 

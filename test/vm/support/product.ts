@@ -18,7 +18,7 @@ export interface Named {
 	readonly mark: number;
 }
 
-export const patience = 90_000;
+export const patience = 150_000;
 
 export class Product {
 	daemon: GuestDaemon;

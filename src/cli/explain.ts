@@ -24,14 +24,14 @@ what passed are let through before any rule is asked. Changes nothing. Root is
 told which chains of other tables on this host decide about such packets, and
 which translate their port.
 
-  --policy-dir DIR  policies (default /etc/portward/policies)
-  --config FILE     settings (default /etc/portward/config.yaml)
-  --iface NAME      the interface; without it, one that no policy names
+  --policy-dir DIR    policies (default /etc/portward/policies)
+  --config FILE       settings (default /etc/portward/config.yaml)
+  --iface NAME        the interface; without it, one that no policy names
   --source-port PORT  the port that the packet comes from; without it, one that
-                    no policy names
-  --icmp-type TYPE  a number or a name; without it echo-request, as ping sends
-  --json            print {action, policy, rule, file, line, overridden}
-                    and, where there are any, {others, translations}
+                      no policy names
+  --icmp-type TYPE    a number or a name; without it what ping sends
+  --json              print {action, policy, rule, file, line, overridden}
+                      and, where there are any, {others, translations}
 
 Examples: portward explain --policy-dir policies ingress tcp 192.0.2.7 ssh
           portward explain egress icmp 192.0.2.7

@@ -4,7 +4,7 @@
  * interface packets to an address leave.
  */
 
-import { NETLINK_ROUTE } from "../../ffi/constants.ts";
+import { ENOENT, NETLINK_ROUTE } from "../../ffi/constants.ts";
 import { NetlinkSocket } from "../../ffi/netlink.ts";
 import { parseAddress } from "../policy/cidr.ts";
 import type { Family } from "../policy/model.ts";
@@ -61,8 +61,8 @@ export class LocalRoutes {
 				if ("message" in parsed) return;
 				blocks.push({ family, prefix: parsed.value >> BigInt(bits[family] - length), length });
 			});
-			// Without IPv6 there is nothing to read about it.
-			if (!answer.ok && family === 4) failure = answer;
+			// Without IPv6 there is nothing to read about it, and no table until an interface is up.
+			if (!answer.ok && family === 4 && answer.errno !== ENOENT) failure = answer;
 		}
 		opened.socket.close();
 		if (failure !== null) return { ok: false, error: failure.error };

@@ -222,7 +222,7 @@ describe("what is in force", () => {
 });
 
 test("policies that are not signed where they must be are warned of", async () => {
-	settings({ policySignature: "required", trustedKeys: [`ed25519:${"A".repeat(43)}=`] });
+	settings({ policySignature: "required", trustedKeys: [`ed25519:${"B".repeat(42)}A=`] });
 	files.put("new/a.yaml", web);
 	const { code, error } = await plan();
 	expect(code).toBe(2);

@@ -75,7 +75,7 @@ const vandalism: readonly [string, () => string][] = [
 ];
 
 const drift = async () => (await daemon.metrics()).get("portward_drift_total") ?? 0;
-const alerts = () => daemon.alerts.filter((found) => found.Type === "SystemEvent");
+const alerts = () => daemon.alerts.filter(({ Message }) => Message.startsWith("Somebody else changed"));
 const restored = () => daemon.log.split("the table is restored").length - 1;
 
 test.each(vandalism)(

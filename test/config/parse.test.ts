@@ -103,7 +103,7 @@ failsafe:
     - cidr: "2001:db8::1"
   egress: [{protocol: UDP, port: 6000-6010}]
 policySignature: required
-trustedKeys: ["ed25519:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]
+trustedKeys: ["ed25519:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA="]
 alerts: {stdout: false, file: /var/log/a.json, fileMaxBytes: 4096, fileKeep: 0, perSecond: 10, buffer: 1}
 `;
 	expect(settings(text)).toEqual({
@@ -167,7 +167,7 @@ alerts: {stdout: false, file: /var/log/a.json, fileMaxBytes: 4096, fileKeep: 0, 
 			],
 		},
 		policySignature: "required",
-		trustedKeys: ["ed25519:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="],
+		trustedKeys: ["ed25519:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA="],
 		alerts: {
 			stdout: false,
 			file: "/var/log/a.json",

@@ -82,7 +82,10 @@ test("the saved ruleset comes first, then the one before it, the last good polic
 		["a", "b"],
 		["a", "b", "c"],
 	]);
-	expect(offers[1]?.plan).toEqual(plan && renamePlan(plan, bootEpoch));
+	// What guards a table while a daemon repairs it is not saved.
+	if (!plan) throw new Error("no plan");
+	const { guard: _, ...kept } = renamePlan(plan, bootEpoch);
+	expect(offers[1]?.plan).toEqual(kept);
 	expect([end, problems]).toEqual(["unusable", []]);
 });
 

@@ -142,7 +142,10 @@ test("the books balance over reloads, a flushed table and a restart in the midst
 	lab.guarded.nft("flush ruleset");
 	await flooding;
 	// The flush took the counters along; what they count since is accounted for.
-	const { packets } = await account(second, "few");
-	expect(packets).toBeLessThan(20_000);
+	// An answer that the kernel's counters do not reach in time has the ones before.
+	const { packets } = await eventually("the new count", async () => {
+		const found = await account(second, "few");
+		return found.packets < 20_000 ? found : null;
+	});
 	expect(await balanced(second, "few", packets)).toMatchObject({ earlier: 0 });
 });

@@ -241,12 +241,12 @@ IPCAllowedUsers=root
 		);
 		await product.enforce({});
 		const devices = await product.plugHostile(...sticks);
-		for (const device of devices) await product.node(device, "input");
+		await product.nodes(devices, "input");
 		const policy = await product.vm.sh("/run/portward usb generate-policy");
 		await product.unplugHostile(...devices);
 		await product.enforce({ generated: policy }, `${block}protectConsoleKeyboard: false\n`);
 		const again = await product.plugHostile(...sticks);
-		for (const device of again) await product.node(device, "input");
+		await product.nodes(again, "input");
 		const stranger = zoo.keyboard({
 			device: deviceDescriptor({ product: 0x0300, strings: { serial: 3 } }),
 			strings: { 3: "stranger" },

@@ -187,7 +187,7 @@ describe("portward and the devices that people have", () => {
 
 	test("random devices, policies and switches: no refused function meets a driver, and what is permitted may", async () => {
 		await product.enforce({ one: devicePolicy("one", "Block", "class: MASS-STORAGE") });
-		const shapes = manyDevices(10);
+		const shapes = manyDevices(8);
 		const trace = await Trace.start(product.vm);
 		const plugged = await product.plugHostile(...shapes.map((shape) => shape.device));
 		await product.agreed();

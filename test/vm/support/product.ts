@@ -142,6 +142,13 @@ export class Product {
 		return this.settled(there, `a ${nodeClass} node of ${device.name}`);
 	}
 
+	/** Waits until a node of this class hangs on each of the devices: one look for all of them. */
+	nodes(devices: readonly Named[], nodeClass: string): Promise<UsbTruth> {
+		const lacks = (now: UsbTruth) =>
+			devices.filter((device) => nodesOf(now, device.name, nodeClass).length === 0);
+		return this.settled((now) => lacks(now).length === 0, `${nodeClass} nodes of ${devices.length} devices`);
+	}
+
 	/** Waits for the daemon's decision; then the kernel shows a refused device without anything below, and none ever was. */
 	async expectRefused(device: Named): Promise<void> {
 		await this.daemon.state(device.name, "refused");

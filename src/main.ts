@@ -3,6 +3,7 @@
 import { writeSync } from "node:fs";
 import { exit, type Io, wantsColour } from "./cli/command.ts";
 import { allCommands } from "./cli/commands.ts";
+import { closeInherited } from "./cli/descriptors.ts";
 import { dispatch } from "./cli/dispatch.ts";
 import type { WorkerName } from "./daemon/daemon-options.ts";
 
@@ -60,7 +61,7 @@ async function main(args: readonly string[]): Promise<number> {
 		errorColour: wantsColour(process.stderr.isTTY === true, process.env),
 		signal: stop.signal,
 	};
-	const code = await dispatch(allCommands(createWorker), args, io);
+	const code = await dispatch(allCommands(createWorker, closeInherited), args, io);
 	if (lost === null) return code;
 	io.error(`portward: the answer could not be written: ${lost}\n`);
 	return code === exit.ok ? exit.failure : code;

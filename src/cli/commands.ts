@@ -26,10 +26,16 @@ import { usb } from "./usb.ts";
 import { validate } from "./validate.ts";
 import { version } from "./version.ts";
 
-/** @param createWorker only src/main.ts can construct Workers */
-export function allCommands(createWorker: (name: WorkerName) => Worker): readonly Command[] {
+/**
+ * @param createWorker only src/main.ts can construct Workers
+ * @param begin what the process does first that becomes the daemon
+ */
+export function allCommands(
+	createWorker: (name: WorkerName) => Worker,
+	begin?: () => void,
+): readonly Command[] {
 	return [
-		runCommand(createWorker),
+		runCommand(createWorker, begin),
 		validate,
 		render,
 		explain,

@@ -8,7 +8,7 @@ import { createLogger } from "../report/log.ts";
 import { distrustDirectory } from "../store/held-directory.ts";
 import { PolicyDirectoryReader } from "../store/policy-directory.ts";
 import { type Command, exit, type Io, UsageError } from "./command.ts";
-import { closeInherited, lackOfDescriptors } from "./descriptors.ts";
+import { lackOfDescriptors } from "./descriptors.ts";
 import { parseOnlyOptions } from "./options.ts";
 import { runRestore } from "./restore.ts";
 import { readSettings, sourceOf } from "./settings.ts";
@@ -41,12 +41,16 @@ const stderrFd = 2;
 /** SIGTERM must have ended the process by then, whatever a Worker is doing. */
 const stopMs = 1500;
 
-export function runCommand(createWorker: (name: WorkerName) => Worker): Command {
+/** @param begin what a process does first that is the daemon's alone, such as closing what it inherited */
+export function runCommand(
+	createWorker: (name: WorkerName) => Worker,
+	begin: () => void = () => {},
+): Command {
 	return {
 		name: "run",
 		summary: "enforce the policies of a directory",
 		help,
-		run: (args, io) => run(args, io, createWorker),
+		run: (args, io) => run(args, io, createWorker, begin),
 	};
 }
 
@@ -54,6 +58,7 @@ async function run(
 	args: readonly string[],
 	io: Io,
 	createWorker: (name: WorkerName) => Worker,
+	begin: () => void,
 ): Promise<number> {
 	const values = parseOnlyOptions(args, {
 		"policy-dir": { type: "string" },
@@ -79,7 +84,7 @@ async function run(
 		io.error(`portward: ${config.policyDir}: ${directory.problem.message}; ${directory.problem.hint}\n`);
 		return exit.failure;
 	}
-	closeInherited();
+	begin();
 	const lack = lackOfDescriptors();
 	if (lack !== null) {
 		io.error(`portward: ${lack}\n`);

@@ -61,7 +61,11 @@ async function main(args: readonly string[]): Promise<number> {
 		errorColour: wantsColour(process.stderr.isTTY === true, process.env),
 		signal: stop.signal,
 	};
-	const code = await dispatch(allCommands(createWorker, closeInherited), args, io);
+	const code = await dispatch(
+		allCommands(createWorker, () => closeInherited()),
+		args,
+		io,
+	);
 	if (lost === null) return code;
 	io.error(`portward: the answer could not be written: ${lost}\n`);
 	return code === exit.ok ? exit.failure : code;

@@ -22,13 +22,15 @@ export function lackOfDescriptors(): string | null {
 /**
  * Closes what was inherited: a terminal, a lock or another service's socket that stayed open would be held for the
  * daemon's life. To be called before the process opens anything for itself; the runtime's own are anonymous inodes.
+ *
+ * @param close tests have descriptors of their own, which are not to be closed
  */
-export function closeInherited(): void {
+export function closeInherited(close: (descriptor: number) => void = closeSync): void {
 	for (const name of readdirSync("/proc/self/fd")) {
 		const descriptor = Number(name);
 		if (descriptor <= 2) continue;
 		try {
-			if (!readlinkSync(`/proc/self/fd/${name}`).startsWith("anon_inode:")) closeSync(descriptor);
+			if (!readlinkSync(`/proc/self/fd/${name}`).startsWith("anon_inode:")) close(descriptor);
 		} catch (error) {
 			// The one by which the directory was read is closed already.
 			if (!(error instanceof Error && "code" in error)) throw error;

@@ -19,7 +19,8 @@ export function sendNow(fd: number, bytes: Uint8Array): number {
 	return sent.errno === EAGAIN || sent.errno === EINTR || sent.errno === ENOBUFS ? 0 : -1;
 }
 
-function writeWaiting(fd: number, bytes: Uint8Array): number {
+/** The same with write(2), which may wait for the reader. */
+export function writeWaiting(fd: number, bytes: Uint8Array): number {
 	try {
 		return writeSync(fd, bytes);
 	} catch (error) {

@@ -45,6 +45,17 @@ test("each verb goes to its own part, with who asked", async () => {
 		message: "opened",
 	});
 	expect(await control(controlPath(directory), { verb: "resume" })).toEqual({ ok: true, message: "resumed" });
+	expect(await control(controlPath(directory), { verb: "reload" })).toEqual({
+		ok: true,
+		message: "reloaded",
+	});
+	expect(await control(controlPath(directory), { verb: "reset-serial" })).toEqual(unasked());
+	for (const request of [
+		{ verb: "rollback", id: null },
+		{ verb: "page", what: "link" },
+		{ verb: "usb-hand", what: "end", port: "1-4" },
+	] as unknown as ControlRequest[])
+		expect(await control(controlPath(directory), request)).toMatchObject({ ok: false });
 	own.stop();
 	rmSync(directory, { recursive: true });
 });

@@ -66,3 +66,11 @@ test("a table that panic-open opened is opened again", () => {
 	ours.changed(event);
 	expect({ count: ours.count, done, alerts }).toEqual({ count: 0, done: ["open"], alerts: [] });
 });
+
+test("a table that had been deleted counts from zero, which is alerted", () => {
+	const { desk: ours, alerts } = desk(plan, false);
+	ours.repaired("");
+	expect(alerts).toEqual([]);
+	ours.repaired("the kernel refused it", true);
+	expect(alerts).toHaveLength(1);
+});

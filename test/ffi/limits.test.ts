@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
+import { raiseDescriptorLimit } from "../../ffi/limits.ts";
 
 const module = JSON.stringify(join(import.meta.dir, "../../ffi/limits.ts"));
 
@@ -23,4 +24,12 @@ test("the limit is raised as far as it may be, and never lowered", () => {
 	// The runtime itself raises the soft limit to the hard one.
 	expect(raise("ulimit -Sn 60; ulimit -Hn 300", 1024)).toEqual({ soft: 300, held: 300 });
 	expect(raise("ulimit -n 300", 100)).toEqual({ soft: 300, held: 300 });
+});
+
+test("what nobody may have is not had, and is no failure", () => {
+	const most = raiseDescriptorLimit(2 ** 40);
+	if (!most.ok) throw new Error(most.error);
+	expect(most.soft).toBeGreaterThan(0);
+	expect(most.soft).toBeLessThan(2 ** 40);
+	expect(raiseDescriptorLimit(1)).toEqual(most);
 });

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, openSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AF_UNIX, SOCK_DGRAM } from "../../ffi/constants.ts";
 import { Libc } from "../../ffi/libc.ts";
-import { sendNow } from "../../ffi/stream.ts";
+import { sendNow, writeWaiting } from "../../ffi/stream.ts";
 
 const bytes = new TextEncoder().encode("line\n");
 
@@ -23,4 +23,13 @@ test("what is no connected socket is gone for good", () => {
 
 test("nothing to send is no failure", () => {
 	expect(sendNow(-1, new Uint8Array())).toBe(0);
+});
+
+test("without the C library it is written, and a descriptor that takes nothing is gone", () => {
+	const descriptor = openSync("/dev/null", "w");
+	expect(writeWaiting(descriptor, bytes)).toBe(bytes.length);
+	closeSync(descriptor);
+	const reading = openSync("/dev/null", "r");
+	expect(writeWaiting(reading, bytes)).toBe(-1);
+	closeSync(reading);
 });

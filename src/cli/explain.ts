@@ -1,7 +1,5 @@
 import { allowBehind, type Explanation, explain as explainPacket } from "../compile/explain.ts";
-import { compileNetwork } from "../compile/network.ts";
 import type { CompiledRule } from "../compile/plan.ts";
-import { compileOptions } from "../daemon/policy-engine.ts";
 import { escapeForTerminal } from "../report/terminal.ts";
 import { type Command, exit } from "./command.ts";
 import { printDiagnostics } from "./diagnostics.ts";
@@ -9,7 +7,7 @@ import { describeOthers, othersJson, othersOf } from "./explain-others.ts";
 import { parsePacket } from "./explain-packet.ts";
 import { prettyJson } from "./json.ts";
 import { parseOptions, policyOptions } from "./options.ts";
-import { readPolicySet } from "./policy-set.ts";
+import { compileSet } from "./policy-model.ts";
 import { readSettings } from "./settings.ts";
 
 const help = `Usage: portward explain [--policy-dir DIR] [--config FILE] [--json]
@@ -62,11 +60,7 @@ export const explain: Command = {
 			printDiagnostics(settings.diagnostics, io);
 			return exit.failure;
 		}
-		const set = readPolicySet([settings.config.policyDir], settings.config);
-		const compiled = compileNetwork(set.selected, compileOptions(settings.config, "0", "concatenated"));
-		const errors = [...set.diagnostics, ...compiled.diagnostics].filter(
-			({ severity }) => severity === "error",
-		);
+		const { set, compiled, errors } = compileSet(settings.config.policyDir, settings.config);
 		printDiagnostics(errors, io);
 		if (!compiled.ok || set.unread) return exit.failure;
 		const elsewhere = set.policies.length - set.selected.length;

@@ -1,14 +1,12 @@
 /** Runs test cases against policies, as the compiled model decides. */
 
-import { compileNetwork } from "../compile/network.ts";
 import { decidePacket, type NetworkModel } from "../compile/program.ts";
 import type { Config } from "../config/model.ts";
 import { parseConfig } from "../config/parse.ts";
-import { compileOptions } from "../daemon/policy-engine.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { Action } from "../policy/model.ts";
 import type { PolicyTest, PolicyTestCase } from "../policy/test-model.ts";
-import { readPolicySet } from "./policy-set.ts";
+import { compileSet, wholeModel } from "./policy-model.ts";
 
 export interface CaseResult {
 	readonly test: string;
@@ -88,13 +86,8 @@ export function runTests(tests: readonly PolicyTest[], policyDir: string, config
 }
 
 function modelOf(policyDir: string, config: Config) {
-	const set = readPolicySet([policyDir], config);
-	const compiled = compileNetwork(set.selected, compileOptions(config, "0", "concatenated"));
-	const diagnostics = [...set.diagnostics, ...compiled.diagnostics].filter(
-		({ severity }) => severity === "error",
-	);
-	const usable = compiled.ok && !set.unread && diagnostics.length === 0;
-	return { model: usable ? compiled.model : null, diagnostics };
+	const read = compileSet(policyDir, config);
+	return { model: wholeModel(read), diagnostics: read.errors };
 }
 
 function runCase(

@@ -133,7 +133,10 @@ export function sequencesFor(program: DirectionProgram, name: string): Sequences
 }
 
 /** The failsafe rule that accepts a packet of a new connection, or null. */
-function findFailsafe(program: DirectionProgram, packet: Packet): CompiledRule | null {
+export function findFailsafe(
+	program: DirectionProgram,
+	packet: Omit<Packet, "direction">,
+): CompiledRule | null {
 	const found = program.failsafe.find(
 		({ match }) =>
 			interfaceMatches(match.interface, packet.interface) &&
@@ -162,7 +165,12 @@ export function decidePacket(model: NetworkModel, packet: Packet): Verdict {
 export function decideByPolicies(program: DirectionProgram, packet: Packet): Verdict {
 	const address: Address = packet.family === 4 ? Number(packet.address) : packet.address;
 	const key: Key = { address, protocol: packet.protocol, source: packet.source, port: packet.port };
-	for (const step of sequencesFor(program, packet.interface)[packet.family]) {
+	return decideBySteps(program, sequencesFor(program, packet.interface)[packet.family], key);
+}
+
+/** The same where the interface's lookups are known. */
+export function decideBySteps(program: DirectionProgram, steps: readonly Step[], key: Key): Verdict {
+	for (const step of steps) {
 		if (step.exempt.some((table) => find(table, key) !== null)) continue;
 		const rank = find(step.table, key);
 		const rule = rank === null ? undefined : program.rules[rank];

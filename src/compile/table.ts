@@ -70,7 +70,7 @@ function inSegments(segments: readonly Segment[], port: number, address: Address
 }
 
 /** The one of some disjoint ranges in rising order that holds a value. Binary search. */
-function segmentAt<T extends { readonly first: number; readonly last: number }>(
+export function segmentAt<T extends { readonly first: number; readonly last: number }>(
 	segments: readonly T[],
 	value: number,
 ): T | undefined {

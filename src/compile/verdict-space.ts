@@ -7,23 +7,24 @@
 import type { Action, Family, Protocol } from "../policy/model.ts";
 import { isIcmp, isTransport, protocolFits } from "../policy/protocol.ts";
 import { type Address, interfaceMatches } from "./atom.ts";
-import { failsafeHoldsAddress } from "./failsafe.ts";
 import type { IntervalList } from "./interval.ts";
-import type { DirectionProgram } from "./program.ts";
-import { sequencesFor } from "./program.ts";
-import { find, type Key, type Segment, type Step, type Table, transports } from "./table.ts";
+import { type DirectionProgram, decideBySteps, findFailsafe, sequencesFor } from "./program.ts";
+import { type Key, type Segment, type Step, segmentAt, type Table, transports } from "./table.ts";
+import {
+	after,
+	before,
+	Cursor,
+	cornersWithin,
+	type Interval,
+	type Piece,
+	PieceList,
+	union,
+} from "./verdict-pieces.ts";
 
 /** Inclusive. */
 export interface Range {
 	readonly first: number;
 	readonly last: number;
-}
-
-/** Addresses from `first` to `last`, and what each program says there. */
-export interface Piece {
-	readonly first: Address;
-	readonly last: Address;
-	readonly actions: readonly Action[];
 }
 
 /** Packets whose verdict depends on the address alone. */
@@ -39,19 +40,6 @@ export interface Column {
 export const allPorts: Range = { first: 0, last: 65_535 };
 
 const greatest: Readonly<Record<Family, Address>> = { 4: 2 ** 32 - 1, 6: (1n << 128n) - 1n };
-
-function after(address: Address): Address {
-	return typeof address === "bigint" ? address + 1n : address + 1;
-}
-
-function before(address: Address): Address {
-	return typeof address === "bigint" ? address - 1n : address - 1;
-}
-
-interface Interval {
-	readonly first: Address;
-	readonly last: Address;
-}
 
 function* intervalsOf(list: IntervalList): Generator<Interval> {
 	for (const [i, first] of list.first.entries()) {
@@ -258,20 +246,8 @@ export class VerdictSpace {
 	}
 
 	#action(program: DirectionProgram, steps: readonly Step[], key: Key): Action {
-		const { source, protocol, port, address } = key;
-		const range = source === null ? null : { first: source, last: source };
-		for (const { match } of program.failsafe) {
-			if (!this.#failsafeFits(match, protocol, range)) continue;
-			if (match.port !== null && !(match.port.first <= port && port <= match.port.last)) continue;
-			if (match.cidr === null || failsafeHoldsAddress(match.cidr, BigInt(address))) return "Allow";
-		}
-		for (const step of steps) {
-			if (step.exempt.some((table) => find(table, key) !== null)) continue;
-			const rank = find(step.table, key);
-			const rule = rank === null ? undefined : program.rules[rank];
-			if (rule !== undefined) return rule.action;
-		}
-		return program.posture?.action ?? "Allow";
+		const packet = { ...key, family: this.#family, address: BigInt(key.address), interface: this.#interface };
+		return findFailsafe(program, packet) === null ? decideBySteps(program, steps, key).action : "Allow";
 	}
 }
 
@@ -292,20 +268,6 @@ function ofProtocol(
 	return protocol === null ? undefined : table.lists.get(protocol);
 }
 
-/** The segment that holds a port. Binary search. */
-function segmentAt(segments: readonly Segment[], port: number): Segment | undefined {
-	let low = 0;
-	let high = segments.length;
-	while (low < high) {
-		const middle = (low + high) >> 1;
-		const segment = segments[middle];
-		if (segment !== undefined && segment.first <= port) low = middle + 1;
-		else high = middle;
-	}
-	const segment = segments[low - 1];
-	return segment === undefined || port > segment.last ? undefined : segment;
-}
-
 /** 0..most, cut where one of the ranges begins or ends. */
 function rangesBetween(ranges: readonly Range[], most: number): readonly Range[] {
 	const starts = new Set([0]);
@@ -315,81 +277,4 @@ function rangesBetween(ranges: readonly Range[], most: number): readonly Range[]
 	}
 	const sorted = [...starts].sort((a, b) => a - b);
 	return sorted.map((first, i) => ({ first, last: (sorted[i + 1] ?? most + 1) - 1 }));
-}
-
-/** The same addresses in disjoint intervals, in rising order, each with those that it was made of. */
-function union(
-	intervals: readonly Interval[],
-): readonly (Interval & { readonly members: readonly Interval[] })[] {
-	const sorted = [...intervals].sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0));
-	const joined: { first: Address; last: Address; members: Interval[] }[] = [];
-	for (const interval of sorted) {
-		const { first, last } = interval;
-		const previous = joined.at(-1);
-		if (previous !== undefined && first <= previous.last) {
-			if (last > previous.last) previous.last = last;
-			previous.members.push(interval);
-		} else joined.push({ first, last, members: [interval] });
-	}
-	return joined;
-}
-
-/** Takes pieces off a list from its beginning, cut where it is told to. */
-class Cursor {
-	readonly #pieces: readonly Piece[];
-	#at = 0;
-	#start: Address | null;
-
-	constructor(pieces: readonly Piece[]) {
-		this.#pieces = pieces;
-		this.#start = pieces[0]?.first ?? null;
-	}
-
-	/** What is left before `limit`; everything for null. */
-	*until(limit: Address | null): Generator<Piece> {
-		for (;;) {
-			const piece = this.#pieces[this.#at];
-			if (piece === undefined || this.#start === null) return;
-			if (limit !== null && this.#start >= limit) return;
-			const first = this.#start;
-			if (limit === null || piece.last < limit) {
-				this.#at += 1;
-				this.#start = this.#pieces[this.#at]?.first ?? null;
-				yield { ...piece, first };
-			} else {
-				this.#start = limit;
-				yield { ...piece, first, last: before(limit) };
-			}
-		}
-	}
-}
-
-/** Where pieces of `within` begin: its first address, and where an interval begins or has just ended. */
-function cornersWithin(within: Interval, bounds: readonly Interval[]): readonly Address[] {
-	const corners = new Set<Address>([within.first]);
-	for (const { first, last } of bounds) {
-		if (first > within.first && first <= within.last) corners.add(first);
-		if (last >= within.first && last < within.last) corners.add(after(last));
-	}
-	return [...corners].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
-}
-
-/** Joins neighbours that are alike. */
-class PieceList {
-	readonly pieces: { first: Address; last: Address; actions: readonly Action[] }[] = [];
-
-	constructor(pieces: readonly Piece[] = []) {
-		for (const { first, last, actions } of pieces) this.add(first, last, actions);
-	}
-
-	add(first: Address, last: Address, actions: readonly Action[]): void {
-		const previous = this.pieces.at(-1);
-		if (
-			previous !== undefined &&
-			after(previous.last) === first &&
-			previous.actions.every((action, i) => action === actions[i])
-		) {
-			previous.last = last;
-		} else this.pieces.push({ first, last, actions });
-	}
 }

@@ -1,8 +1,8 @@
 /**
  * npm run docs
  *
- * Writes what is said in two places from the one where it is known: the README's
- * table of settings, and the man page. A test fails when they are not up to date.
+ * Writes what is said in two places from the one where it is known: the table of
+ * docs/settings.md, and the man page. A test fails when they are not up to date.
  */
 
 import { join } from "node:path";
@@ -13,17 +13,17 @@ import { type Setting, settings } from "../src/config/reference.ts";
 const begin = "<!-- settings: npm run docs -->";
 const end = "<!-- end of settings -->";
 
-/** The README with its table of settings made anew; throws where the marks are missing. */
-export function withSettings(readme: string, known: readonly Setting[] = settings): string {
-	const from = readme.indexOf(begin);
-	const to = readme.indexOf(end);
-	if (from < 0 || to < from) throw new Error(`the README has no ${begin} … ${end}`);
+/** The page with its table of settings made anew; throws where the marks are missing. */
+export function withSettings(page: string, known: readonly Setting[] = settings): string {
+	const from = page.indexOf(begin);
+	const to = page.indexOf(end);
+	if (from < 0 || to < from) throw new Error(`the page has no ${begin} … ${end}`);
 	const rows = known.map(
 		({ key, fallback, meaning }) =>
 			`| \`${key}\` | ${fallback === "" ? "" : `\`${fallback}\``} | ${meaning} |`,
 	);
 	const table = ["| key | default | meaning |", "| --- | --- | --- |", ...rows].join("\n");
-	return `${readme.slice(0, from)}${begin}\n${table}\n${readme.slice(to)}`;
+	return `${page.slice(0, from)}${begin}\n${table}\n${page.slice(to)}`;
 }
 
 const files: readonly (readonly [string, string])[] = [
@@ -149,7 +149,7 @@ export function documentedCommands(): readonly Command[] {
 
 if (import.meta.main) {
 	const root = join(import.meta.dir, "..");
-	const readme = join(root, "README.md");
-	await Bun.write(readme, withSettings(await Bun.file(readme).text()));
+	const page = join(root, "docs/settings.md");
+	await Bun.write(page, withSettings(await Bun.file(page).text()));
 	await Bun.write(join(root, "packaging/portward.8"), manPage(documentedCommands()));
 }

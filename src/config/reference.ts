@@ -1,4 +1,4 @@
-/** Every setting in words: what the README's table, the man page and `portward help settings` say. */
+/** Every setting in words: what docs/settings.md and the man page say. */
 
 export interface Setting {
 	/** The path in the file, as `status.address`. */

@@ -8,7 +8,12 @@ import { matchSelector, nodeLabels } from "../../src/select/labels.ts";
 import { commands } from "../cli/support/portward.ts";
 
 const root = resolve(import.meta.dir, "../..");
-const guides = ["README.md", "docs/recipes.md", "docs/troubleshooting.md"] as const;
+const guides = [
+	"README.md",
+	...["policies", "operations", "http", "recipes", "troubleshooting", "policy-as-code"].map(
+		(name) => `docs/${name}.md`,
+	),
+];
 const read = (file: string) => readFileSync(join(root, file), "utf8");
 
 /** GitHub's name for a heading. */
@@ -63,12 +68,12 @@ test("the codes that troubleshooting names are given somewhere", () => {
 	}
 });
 
-test("README's policies are right, and select a host that was never labelled", () => {
-	const examples = read("README.md")
+test("the first policies that one reads are right, and select a host that was never labelled", () => {
+	const examples = `${read("README.md")}${read("docs/policies.md")}`
 		.split("```yaml\n")
 		.map((part) => part.slice(0, part.indexOf("```")))
 		.filter((part) => part.startsWith("apiVersion:"));
-	expect(examples.length).toBeGreaterThan(1);
+	expect(examples.length).toBeGreaterThan(2);
 	const labels = nodeLabels({}, { hostname: "fresh", arch: "x64" });
 	for (const example of examples) {
 		const [document] = parsePolicyFile("README.md", example).documents;

@@ -10,9 +10,9 @@ test("the man page is what the commands and settings say now", async () => {
 	expect(committed === manPage(documentedCommands()) ? "" : remedy).toBe("");
 });
 
-test("the README's table of settings is what the reference says now", async () => {
-	const readme = await Bun.file(join(root, "README.md")).text();
-	expect(readme === withSettings(readme) ? "" : remedy).toBe("");
+test("the table of settings is what the reference says now", async () => {
+	const page = await Bun.file(join(root, "docs/settings.md")).text();
+	expect(page === withSettings(page) ? "" : remedy).toBe("");
 });
 
 test("the man page has no request of the texts' own making", () => {
@@ -24,6 +24,6 @@ test("the man page has no request of the texts' own making", () => {
 	expect(page).toContain("\\efBbold\\efR");
 });
 
-test("a README without the marks is not guessed at", () => {
+test("a page without the marks is not guessed at", () => {
 	expect(() => withSettings("# Portward\n")).toThrow("settings");
 });

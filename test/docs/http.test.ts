@@ -1,4 +1,4 @@
-/** What the README tells users to write is what the programs take. */
+/** What docs/http.md tells users to write is what the programs take. */
 
 import { expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -7,17 +7,17 @@ import { join, resolve } from "node:path";
 import { parseConfig } from "../../src/config/parse.ts";
 import { Certificates } from "../support/certificates.ts";
 
-const readme = readFileSync(resolve(import.meta.dir, "../../README.md"), "utf8");
+const page = readFileSync(resolve(import.meta.dir, "../../docs/http.md"), "utf8");
 
 /** The example in YAML that begins with a key. */
 function example(key: string): string {
-	const found = readme.split("```yaml\n").find((text) => text.startsWith(`${key}:`));
-	if (found === undefined) throw new Error(`the README has no example of ${key}`);
+	const found = page.split("```yaml\n").find((text) => text.startsWith(`${key}:`));
+	if (found === undefined) throw new Error(`docs/http.md has no example of ${key}`);
 	return found.slice(0, found.indexOf("```"));
 }
 
 test("the settings for a scraper are taken as they stand", () => {
-	expect(parseConfig("README.md", example("status"))).toMatchObject({
+	expect(parseConfig("docs/http.md", example("status"))).toMatchObject({
 		ok: true,
 		config: { status: { detail: "metrics-only" } },
 		diagnostics: [],

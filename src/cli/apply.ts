@@ -2,14 +2,13 @@ import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { exchangePaths } from "../../ffi/rename.ts";
-import { controlPath, longestWait, shortestWait } from "../daemon/control-protocol.ts";
+import { longestWait, shortestWait } from "../daemon/control-protocol.ts";
 import { type FileOperations, fileOperations } from "../store/pending-files.ts";
 import { incomingDirectory } from "../store/pending-record.ts";
 import { readTree, writeTree } from "../store/pending-tree.ts";
-import { daemonOptions, ownSession, printReply } from "./change-reply.ts";
+import { askDaemon, daemonOptions, ownSession, printReply } from "./change-reply.ts";
 import { errorText } from "./client.ts";
 import { type Command, UsageError } from "./command.ts";
-import { control } from "./control-client.ts";
 import { printDiagnostics } from "./diagnostics.ts";
 import { parseDuration } from "./duration.ts";
 import { parseOnlyOptions } from "./options.ts";
@@ -88,7 +87,7 @@ export const apply: Command = {
 			await writeTree(directory, read.files, passing);
 			const session = ownSession();
 			const request = { verb: "apply", directory, from, seconds, session } as const;
-			return printReply(await control(controlPath(config.stateDir), request), io);
+			return await askDaemon(request, flags, io, config);
 		} catch (error) {
 			return printReply(
 				{ ok: false, message: `the policies cannot be given to the daemon: ${errorText(error)}` },

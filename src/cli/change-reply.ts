@@ -1,19 +1,32 @@
-/** What the commands about pending changes have in common. */
+/** What the commands that ask the daemon to do something have in common. */
 
-import { type ControlReply, controlPath } from "../daemon/control-protocol.ts";
+import type { Config } from "../config/model.ts";
+import { type ControlReply, type ControlRequest, controlPath } from "../daemon/control-protocol.ts";
 import { checkedSshSession } from "../observe/ssh-proof.ts";
 import type { SshSession } from "../observe/ssh-session.ts";
 import { escapeForTerminal } from "../report/terminal.ts";
 import { exit, type Io, UsageError } from "./command.ts";
+import { askPatiently } from "./control-client.ts";
 import type { SettingsFlags } from "./settings.ts";
 import { commandSettings } from "./stand-in-settings.ts";
+import { stoppedDaemon } from "./stopped-daemon.ts";
 
 /** The options by which each of them finds the daemon. */
 export const daemonOptions = { config: { type: "string" }, "state-dir": { type: "string" } } as const;
 
-/** The daemon's socket, also where the settings file is broken. */
-export function daemonSocket(flags: SettingsFlags, io: Io): string {
-	return controlPath(commandSettings(flags, io).stateDir);
+/** Asks the daemon of these settings, and says what it means where there is none. Returns the exit code. */
+export async function askDaemon(
+	request: ControlRequest,
+	flags: SettingsFlags,
+	io: Io,
+	config: Pick<Config, "table" | "stateDir"> = commandSettings(flags, io),
+): Promise<number> {
+	const answer = await askPatiently(controlPath(config.stateDir), request);
+	if (answer.answered) return printReply(answer.reply, io);
+	// A state directory that was named may be another daemon's than that of these settings.
+	const stopped = answer.absent && flags["state-dir"] === undefined;
+	const message = stopped ? `${stoppedDaemon(config)} (${answer.message})` : answer.message;
+	return printReply({ ok: false, message }, io);
 }
 
 /** A change's id as it was given, null where none was. */

@@ -1,6 +1,5 @@
-import { changeId, daemonOptions, daemonSocket, ownSession, printReply } from "./change-reply.ts";
+import { askDaemon, changeId, daemonOptions, ownSession } from "./change-reply.ts";
 import type { Command } from "./command.ts";
-import { control } from "./control-client.ts";
 import { parseOnlyOptions } from "./options.ts";
 
 const help = `Usage: portward confirm [--id ID] [--same-session] [--config FILE]
@@ -32,8 +31,7 @@ export const confirm: Command = {
 			...daemonOptions,
 		});
 		const id = changeId(values.id);
-		const socket = daemonSocket(values, io);
 		const sameSession = values["same-session"] === true;
-		return printReply(await control(socket, { verb: "confirm", id, sameSession, session: ownSession() }), io);
+		return askDaemon({ verb: "confirm", id, sameSession, session: ownSession() }, values, io);
 	},
 };

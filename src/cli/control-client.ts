@@ -8,7 +8,7 @@ import {
 	patienceMs,
 	performMsOf,
 } from "../daemon/control-protocol.ts";
-import { connectionError } from "./reach.ts";
+import { connectionError, isAbsent } from "./reach.ts";
 
 /** Milliseconds for the way there and back, beside the daemon's own bounds. */
 const wayMs = patienceMs + 5000;
@@ -20,13 +20,18 @@ const newline = 0x0a;
 
 export type Answer =
 	| { readonly answered: true; readonly reply: ControlReply }
-	/** `message`: why there is no answer, for the operator. */
-	| { readonly answered: false; readonly message: string };
+	/** `message`: why there is no answer, for the operator. `absent`: nobody listens there. */
+	| { readonly answered: false; readonly absent: boolean; readonly message: string };
 
 /** One request, one reply. Never throws. */
 export async function control(path: string, request: ControlRequest): Promise<ControlReply> {
-	const answer = await ask(path, request, performMsOf(request.verb) + wayMs);
+	const answer = await askPatiently(path, request);
 	return answer.answered ? answer.reply : { ok: false, message: answer.message };
+}
+
+/** Like `control`, with whether there was an answer. Never throws. */
+export function askPatiently(path: string, request: ControlRequest): Promise<Answer> {
+	return ask(path, request, performMsOf(request.verb) + wayMs);
 }
 
 /** Like `control`, for who goes on without a daemon that does not answer within `milliseconds`. Never throws. */
@@ -60,7 +65,7 @@ export async function ask(path: string, request: ControlRequest, milliseconds: n
 			clearTimeout(timer);
 			const reply = parseReply(Buffer.concat(chunks).toString("utf8").trimEnd());
 			return reply === null
-				? { answered: false, message: "the daemon gave no answer; are both of one version?" }
+				? { answered: false, absent: false, message: "the daemon gave no answer; are both of one version?" }
 				: { answered: true, reply };
 		} catch (error) {
 			const full = error instanceof Error && "code" in error && error.code === "EAGAIN";
@@ -70,6 +75,7 @@ export async function ask(path: string, request: ControlRequest, milliseconds: n
 			}
 			return {
 				answered: false,
+				absent: isAbsent(error),
 				message: `no daemon answers at ${path} (${connectionError(error)}); is portward running, and are you root?`,
 			};
 		}

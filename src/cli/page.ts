@@ -1,6 +1,5 @@
-import { daemonOptions, daemonSocket, printReply } from "./change-reply.ts";
-import { type Command, exit } from "./command.ts";
-import { control } from "./control-client.ts";
+import { askDaemon, daemonOptions } from "./change-reply.ts";
+import type { Command } from "./command.ts";
 import { parseOnlyOptions } from "./options.ts";
 
 const help = `Usage: portward page [--revoke] [--config FILE] [--state-dir DIR]
@@ -22,8 +21,6 @@ export const page: Command = {
 	help,
 	async run(args, io) {
 		const values = parseOnlyOptions(args, { revoke: { type: "boolean" }, ...daemonOptions });
-		const socket = daemonSocket(values, io);
-		if (socket === null) return exit.failure;
-		return printReply(await control(socket, { verb: "page", revoke: values.revoke === true }), io);
+		return askDaemon({ verb: "page", revoke: values.revoke === true }, values, io);
 	},
 };

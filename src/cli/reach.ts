@@ -58,10 +58,14 @@ const words: Readonly<Record<string, string>> = {
 	ConnectionClosed: "the connection was cut off",
 };
 
-function refusal(error: unknown): Reached {
+/** Whether nobody listens there: the daemon does not run, or not there. */
+export function isAbsent(error: unknown): boolean {
 	const code = error instanceof Error && "code" in error ? String(error.code) : "";
-	const gone = code === "ECONNREFUSED" || code === "ENOENT";
-	return { ok: false, kind: gone ? "refused" : "other", message: connectionError(error) };
+	return code === "ECONNREFUSED" || code === "ENOENT";
+}
+
+function refusal(error: unknown): Reached {
+	return { ok: false, kind: isAbsent(error) ? "refused" : "other", message: connectionError(error) };
 }
 
 function silence(local: boolean): string {

@@ -1,6 +1,5 @@
-import { daemonOptions, daemonSocket, printReply } from "./change-reply.ts";
+import { askDaemon, daemonOptions } from "./change-reply.ts";
 import type { Command } from "./command.ts";
-import { control } from "./control-client.ts";
 import { parseOnlyOptions } from "./options.ts";
 
 const help = `Usage: portward reload [--config FILE] [--state-dir DIR]
@@ -20,7 +19,6 @@ export const reload: Command = {
 	summary: "make the daemon read settings and policies again, and say what became of it",
 	help,
 	async run(args, io) {
-		const values = parseOnlyOptions(args, daemonOptions);
-		return printReply(await control(daemonSocket(values, io), { verb: "reload" }), io);
+		return askDaemon({ verb: "reload" }, parseOnlyOptions(args, daemonOptions), io);
 	},
 };

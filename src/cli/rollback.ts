@@ -1,6 +1,5 @@
-import { changeId, daemonOptions, daemonSocket, printReply } from "./change-reply.ts";
+import { askDaemon, changeId, daemonOptions } from "./change-reply.ts";
 import type { Command } from "./command.ts";
-import { control } from "./control-client.ts";
 import { parseOnlyOptions } from "./options.ts";
 
 const help = `Usage: portward rollback [--id ID] [--config FILE] [--state-dir DIR]
@@ -19,8 +18,6 @@ export const rollback: Command = {
 	help,
 	async run(args, io) {
 		const values = parseOnlyOptions(args, { id: { type: "string" }, ...daemonOptions });
-		const id = changeId(values.id);
-		const socket = daemonSocket(values, io);
-		return printReply(await control(socket, { verb: "rollback", id }), io);
+		return askDaemon({ verb: "rollback", id: changeId(values.id) }, values, io);
 	},
 };

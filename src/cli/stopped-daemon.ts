@@ -22,5 +22,5 @@ function rulesLeft(table: string): string {
 	if (looked.value === "kept") return "Its rules are still in the kernel.";
 	return looked.value === "open"
 		? "Its table is still in the kernel, and lets every packet pass (panic-open)."
-		: "No rules of its are in the kernel: it blocks no packet.";
+		: "None of its rules are in the kernel: it blocks no packet.";
 }

@@ -2,6 +2,7 @@
 
 import { type ControlRequest, controlPath, longestPermission } from "../daemon/control-protocol.ts";
 import { escapeForTerminal } from "../report/terminal.ts";
+import { askDaemon } from "./change-reply.ts";
 import { exit, type Io, UsageError } from "./command.ts";
 import { control } from "./control-client.ts";
 import { printDiagnostics } from "./diagnostics.ts";
@@ -29,11 +30,10 @@ export async function usbAllow(args: readonly string[], io: Io, root = sysfsRoot
 	const seconds = parseDuration(values.for ?? "");
 	if (values.for !== undefined && (seconds === null || seconds > longestPermission))
 		throw new UsageError("write how long, at most a day: --for 90s, --for 10m or --for 2h");
-	const settings = readSettings(values, false);
-	printDiagnostics(settings.diagnostics, io);
-	if (!settings.config) return exit.failure;
-	const path = controlPath(settings.config.stateDir);
 	if (permanent) {
+		const settings = readSettings(values, false);
+		printDiagnostics(settings.diagnostics, io);
+		if (!settings.config) return exit.failure;
 		const written = allowForGood(settings.config, port, root);
 		if (!written.ok) {
 			io.error(`portward: ${escapeForTerminal(written.message)}\n`);
@@ -41,13 +41,10 @@ export async function usbAllow(args: readonly string[], io: Io, root = sysfsRoot
 		}
 		io.out(`${escapeForTerminal(written.message)}\n`);
 		// What somebody refused by hand stands beside the policies, and is ended as well, where a daemon runs.
-		await control(path, { verb: "usb-hand", what: "unblock", port });
+		await control(controlPath(settings.config.stateDir), { verb: "usb-hand", what: "unblock", port });
 		return exit.ok;
 	}
 	const request: ControlRequest =
 		seconds === null ? { verb: "usb-hand", what: "end", port } : { verb: "usb-allow", port, seconds };
-	const reply = await control(path, request);
-	if (reply.ok) io.out(`${escapeForTerminal(reply.message)}\n`);
-	else io.error(`portward: ${escapeForTerminal(reply.message)}\n`);
-	return reply.ok ? exit.ok : exit.failure;
+	return askDaemon(request, values, io);
 }

@@ -117,10 +117,43 @@ test("confirm and rollback name a change or whichever is pending", async () => {
 	}
 });
 
-test("without a daemon there is a sentence", async () => {
-	server?.stop();
-	for (const verb of ["confirm", "rollback"]) {
-		const done = await portward(verb, "--config", config);
+describe("without a daemon", () => {
+	const commands = [
+		["apply", "--policy-dir", "fresh"],
+		["confirm"],
+		["rollback"],
+		["reload"],
+		["page"],
+		["usb", "allow", "1-4", "--for", "10m"],
+		["usb", "block", "1-4"],
+	];
+
+	test.each([...commands.map((command) => [command] as const)])(
+		"%p says that it is stopped, what becomes of its rules, and how to start it",
+		async (command) => {
+			server?.stop();
+			const words = command.map((word) => (word === "fresh" ? fresh : word));
+			const done = await portward(...words, "--config", config);
+			expect(done.code).toBe(1);
+			expect(done.error).toContain("The daemon is not running. ");
+			expect(done.error).toMatch(/rules .*in the kernel.* Start it with systemctl start portward/iu);
+		},
+	);
+
+	test("whose state directory was named it asks whether that is right", async () => {
+		const done = await portward("confirm", "--config", config, "--state-dir", join(root, "elsewhere"));
 		expect([done.code, done.error.includes("is portward running")]).toEqual([1, true]);
-	}
+		expect(done.error).not.toContain("The daemon is not running");
+	});
 });
+
+test.each([[["usb", "block", "1-4"]], [["usb", "allow", "1-4", "--for", "10m"]], [["confirm"]]])(
+	"%p asks the daemon though its settings are broken meanwhile",
+	async (command) => {
+		const broken = `{"stateDir": ${JSON.stringify(join(root, "state"))}, "tabel": "x"}`;
+		writeFileSync(config, broken);
+		const done = await portward(...command, "--config", config);
+		expect([done.code, done.out, asked.length]).toEqual([0, "fine\n", 1]);
+		expect(done.error).toContain("tabel");
+	},
+);

@@ -1,12 +1,11 @@
 /** What stands in for a settings file that is broken: the last good settings, and for commands else the defaults. */
 
-import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Config } from "../config/model.ts";
 import { defaultConfig } from "../config/parse.ts";
 import { salvageStateDir } from "../config/salvage.ts";
 import { escapeForTerminal } from "../report/terminal.ts";
-import { distrust } from "../store/permissions.ts";
+import { distrustDirectory } from "../store/held-directory.ts";
 import { readSavedSettings } from "../store/saved-settings.ts";
 import type { Io } from "./command.ts";
 import { printDiagnostics } from "./diagnostics.ts";
@@ -21,7 +20,9 @@ export interface LastGoodSettings {
 /** The settings that were last in force, by a daemon with the same state directory. Null where none were kept. */
 export function lastGoodSettings(broken: Settings, flags: SettingsFlags): LastGoodSettings | null {
 	for (const stateDir of stateDirectories(broken, flags)) {
-		const saved = isTrusted(stateDir) ? readSavedSettings(stateDir) : null;
+		// Where others can write, on the way as well, others could have put settings.
+		const distrusted = distrustDirectory(stateDir, "the state directory") !== null;
+		const saved = distrusted ? null : readSavedSettings(stateDir);
 		if (saved === null) continue;
 		const { config } = parseSettings(saved.file ?? "the defaults", saved.text, flags);
 		// Settings that were kept elsewhere than they say are not those of this daemon.
@@ -56,15 +57,6 @@ export function knownSettings(settings: Settings, flags: SettingsFlags, io: Io):
 	if (known === null) return null;
 	io.error(`portward: the last good settings are used, from ${escapeForTerminal(known.stateDir)}\n`);
 	return known.config;
-}
-
-/** Where others can write, others could have put settings. */
-function isTrusted(directory: string): boolean {
-	try {
-		return distrust("the state directory", statSync(directory)) === null;
-	} catch {
-		return false;
-	}
 }
 
 /** Where state may lie, the most certain first. */

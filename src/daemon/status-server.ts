@@ -127,7 +127,7 @@ export class StatusServer {
 		if (revoke) {
 			const ended = this.#pages.revoke();
 			log.info("every link to the status page was revoked", { links: ended });
-			return { ok: true, message: `revoked: ${ended} links and open pages` };
+			return { ok: true, message: `revoked links and open pages: ${ended}` };
 		}
 		if (status.address.startsWith("unix:")) {
 			const message = `no browser opens ${status.address}; forward it with ssh -L 9755:${status.address.slice("unix:".length)} root@HOST, and open http://localhost:9755/`;

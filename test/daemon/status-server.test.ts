@@ -15,7 +15,10 @@ import { until } from "../system/support/isolated.ts";
 
 const stops: (() => void)[] = [];
 let directory: string;
+/** What is wrong with the settings. */
+let problem: string;
 beforeEach(() => {
+	problem = "";
 	directory = mkdtempSync(join(tmpdir(), "portward-status-"));
 });
 afterEach(() => {
@@ -25,7 +28,11 @@ afterEach(() => {
 
 const source: HttpSource = {
 	refresh: async () => {},
-	state: () => sampleState({ readiness: { ready: true, body: "enforced: np1" } }),
+	state: () =>
+		sampleState({
+			readiness: { ready: true, body: "enforced: np1" },
+			settings: { problem, restart: "last-good" },
+		}),
 	metrics: () => "portward_drift_total 0\n",
 	usbDevices: () => [],
 	alerts: new AlertRing(1),
@@ -111,6 +118,10 @@ test("metrics-only: the address tells no names, root's socket everything", async
 		expect(told).not.toContain("np1");
 		expect(told).toContain("run portward page");
 	}
+	problem = "/etc/portward/config.yaml:1:1: unknown field np1";
+	expect(await (await get("/readyz")).text()).toBe(
+		"ready; settings on disk are broken, the old ones are in force, a restart takes the last good ones as well\n",
+	);
 	expect(statSync(socket).mode & 0o777).toBe(0o600);
 	expect(statSync(socket).uid).toBe(0);
 	expect(await (await fetch("http://localhost/readyz", { unix: socket })).text()).toBe("enforced: np1\n");

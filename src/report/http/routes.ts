@@ -6,6 +6,7 @@ import type { AlertSubscriber } from "../alert-sink.ts";
 import type { DeviceStatus } from "../device-status.ts";
 import { expositionType } from "../exposition.ts";
 import { pageReply } from "../page.ts";
+import { noteSettings } from "../settings-status.ts";
 import { type DaemonState, type StatusDocument, statusDocument } from "../status.ts";
 import type { Request } from "./request.ts";
 import { errorReply, jsonReply, jsonType, type Reply, textReply } from "./response.ts";
@@ -75,8 +76,10 @@ function alerts(query: string, source: HttpSource): Reply {
 }
 
 function readiness(source: HttpSource, detail: Detail): Reply {
-	const { ready, body } = source.state().readiness;
-	const word = ready ? "ready" : "not ready";
+	const { readiness, settings } = source.state();
+	const { ready, body } = readiness;
+	// That settings are broken names nothing of this host.
+	const word = noteSettings({ body: ready ? "ready" : "not ready" }, settings).body;
 	return textReply(ready ? 200 : 503, detail === "full" ? body : word);
 }
 

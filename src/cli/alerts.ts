@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { suggest } from "../policy/suggest.ts";
+import { readableData, readableTime } from "../report/network-alert.ts";
 import { escapeForTerminal, escapeJson } from "../report/terminal.ts";
 import { explainCommand } from "./alert-command.ts";
 import { alertHistory, joinAlerts } from "./alert-history.ts";
@@ -103,7 +104,8 @@ function printer(io: Io, json: boolean): (alert: unknown) => void {
 		if (!parsed.success) return;
 		const { UpdatedTime, Action, Resource, PolicyName, Data, Message, EventData } = parsed.output;
 		const message = Message === "" ? "" : ` (${Message})`;
-		const line = `${UpdatedTime} ${Action} ${Resource} ${PolicyName} ${usbDeviceText(EventData ?? {})}${Data}${message}`;
+		const data = `${usbDeviceText(EventData ?? {})}${readableData(Data)}`;
+		const line = `${readableTime(UpdatedTime)} ${Action} ${Resource} ${PolicyName} ${data}${message}`;
 		io.out(`${escapeForTerminal(line)}\n`);
 		const command = explainCommand(parsed.output);
 		if (command !== null) io.out(`    ${escapeForTerminal(command)}\n`);

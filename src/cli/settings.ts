@@ -63,11 +63,7 @@ export function readSettings(flags: SettingsFlags, checkPermissions: boolean): S
 		refused ??= checkPermissions ? distrustWay(file, "the config file") : null;
 		if (refused !== null) return problem("insecure-permissions", refused.message, refused.hint);
 		if (!read.ok && read.reason === "too-large")
-			return problem(
-				"file-too-large",
-				"the config file is too large",
-				"see man portward for its keys",
-			);
+			return problem("file-too-large", "the config file is too large", "see man portward for its keys");
 		if (!read.ok)
 			return problem("unreadable-file", "nothing comes through this pipe", "name another file with --config");
 		text = read.text;

@@ -40,6 +40,16 @@ export function formatData(eventData: Readonly<Record<string, string>>): string 
 		.join(" ");
 }
 
+/** The pairs for a person to read, with spaces as they are. */
+export function readableData(data: string): string {
+	return data.replaceAll("\\x20", " ");
+}
+
+/** An alert's time for a person to read, to the millisecond. */
+export function readableTime(updatedTime: string): string {
+	return updatedTime.replace(/(\.\d{3})\d+/u, "$1");
+}
+
 /** What KubeArmor prints for an action: only Block denies. */
 export function resultOf(action: Action): Alert["Result"] {
 	return action === "Block" ? "Permission denied" : "Passed";

@@ -9,6 +9,7 @@ import { usbSection } from "./device-page.ts";
 import type { DeviceStatus } from "./device-status.ts";
 import { type Html, html, trusted } from "./html.ts";
 import type { Reply } from "./http/response.ts";
+import { readableData } from "./network-alert.ts";
 import { contentSecurityPolicy, script, style } from "./page-assets.ts";
 import {
 	type EnforcerState,
@@ -173,7 +174,7 @@ function field(alert: unknown, name: string): string {
 function alertRow(json: string): Html {
 	const alert: unknown = JSON.parse(json);
 	const time = field(alert, "UpdatedTime").slice(0, 23).replace("T", " ");
-	const data = field(alert, "Data").replaceAll("\\x20", " ");
+	const data = readableData(field(alert, "Data"));
 	return html`<tr><td class="tight" data-label="Time">${time}</td><td data-label="Action">${actionBadge(field(alert, "Action"))}</td><td class="name" data-label="Policy">${field(alert, "PolicyName") || field(alert, "Type")}</td><td class="tight" data-label="Resource">${field(alert, "Resource")}</td><td class="data" data-label="Data">${data}</td><td class="text" data-label="Message">${field(alert, "Message")}</td></tr>
 `;
 }

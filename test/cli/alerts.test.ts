@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { dispatch } from "../../src/cli/dispatch.ts";
 import { formatListenAddress } from "../../src/report/http/address.ts";
 import type { HttpServer } from "../../src/report/http/server.ts";
+import { formatData } from "../../src/report/network-alert.ts";
 import { serve, until } from "../report/http/wire.ts";
 import { sampleAlert, sampleSource } from "../report/sample.ts";
 import { CapturedIo, commands, Files, portward } from "./support/portward.ts";
@@ -52,6 +53,14 @@ describe("alerts", () => {
 				"2 Block INGRESS b SourceIP=192.0.2.7 (m)\n" +
 				"3 Block INGRESS a SourceIP=192.0.2.7 (m)\n",
 		});
+	});
+
+	test("for a person, with spaces as they are and times to the millisecond", async () => {
+		const { sink, at } = await daemon();
+		const Data = formatData({ Reason: "a test", Since: "now" });
+		sink.publish([sampleAlert({ UpdatedTime: "2026-01-02T03:04:05.678901Z", Data, Message: "" })]);
+		const { out } = await portward("alerts", ...at);
+		expect(out).toMatch(/^2026-01-02T03:04:05\.678Z Audit .* Reason=a test Since=now\n/u);
 	});
 
 	test("limited and filtered by the daemon; the newest ones count", async () => {

@@ -106,7 +106,7 @@ test("alerts of before a restart come from the file, each with the command that 
 	await using second = await started();
 	const { out, code } = await run("alerts");
 	expect(code).toBe(0);
-	expect(out.split("\n")[0]).toContain(alert.UpdatedTime);
+	expect(out.split("\n")[0]).toStartWith(`${alert.UpdatedTime.slice(0, 23)}Z `);
 	const command = out.split("\n")[1]?.trim() ?? "";
 	expect(command).toStartWith(`portward explain ingress tcp ${alert.EventData.SourceIP} 81 `);
 	const explained = await run(command.replace("portward ", ""));

@@ -8,13 +8,13 @@ import { randomBytes } from "node:crypto";
 import type { PeerCredentials } from "../../ffi/peer.ts";
 import type { PendingState } from "../report/status.ts";
 import { systemError } from "../store/pending-files.ts";
-import { newChange, type PendingChange, settledPolicies, type Takeover } from "../store/pending-record.ts";
-import { realDirectory } from "../store/pending-replace.ts";
+import { newChange, type PendingChange, settledPolicies } from "../store/pending-record.ts";
 import type { Confirmed } from "../store/pending-store.ts";
 import type { ControlReply, RequestOf } from "./control-protocol.ts";
 import type { PendingOptions } from "./pending-options.ts";
 import { checkSession, refusal } from "./pending-session.ts";
 import { type PolicySource, stateOf } from "./pending-stager.ts";
+import { PendingTargets } from "./pending-targets.ts";
 import { describePending, wrongChange } from "./pending-text.ts";
 
 /** Milliseconds between two looks at the clock: a timer does not count sleep. */
@@ -22,6 +22,7 @@ const lookMs = 1000;
 
 export class PendingChanges {
 	readonly #options: PendingOptions;
+	readonly #targets: PendingTargets;
 	#change: PendingChange | null = null;
 	/** The policy directory changed while a change was pending. */
 	#waiting = false;
@@ -32,6 +33,7 @@ export class PendingChanges {
 
 	constructor(options: PendingOptions) {
 		this.#options = options;
+		this.#targets = new PendingTargets(options);
 	}
 
 	/** Where the policies to enforce are. */
@@ -41,7 +43,9 @@ export class PendingChanges {
 			return stateOf(store.policies(this.#change.id));
 		}
 		const { policyDir, stateDir } = config();
-		return this.#required ? settledPolicies(stateDir) : { directory: policyDir, stateDirectory: stateDir };
+		return this.#targets.required
+			? settledPolicies(stateDir)
+			: { directory: policyDir, stateDirectory: stateDir };
 	}
 
 	/** Whether what is enforced is meant to stay. */
@@ -62,10 +66,6 @@ export class PendingChanges {
 		return { id, source, from, seconds, secondsLeft, asker, waiting: this.#waiting };
 	}
 
-	get #required(): boolean {
-		return this.#options.config().confirm === "required";
-	}
-
 	/** Finds what an earlier process left. To be called before anything is enforced. */
 	start(): Promise<void> {
 		return this.#exclusive(async () => {
@@ -75,11 +75,11 @@ export class PendingChanges {
 				await this.#forget(null);
 				this.#options.events.settled("rolled_back", null, read.problem);
 			} else if (read.state === "known" && !(await this.#resume(read.change))) return;
-			if (this.#required) {
+			if (this.#targets.required) {
 				const problem = await store.beginSnapshot().then(() => "", systemError);
 				if (problem !== "") log.error("the confirmed policies cannot be kept", { reason: problem });
 			}
-			const targets = await this.#targets().catch(() => []);
+			const targets = await this.#targets.directories().catch(() => []);
 			for (const warning of await store.cleanUp(this.#change?.id ?? null, targets)) {
 				log.warn("what an earlier process left could not be removed", { reason: warning });
 			}
@@ -90,7 +90,7 @@ export class PendingChanges {
 	enforced(): Promise<void> {
 		return this.#exclusive(async () => {
 			if (this.#change?.enforced === null) await this.#inForce(this.#change);
-			if (this.#required && this.#change === null) await this.#consider(false);
+			if (this.#targets.required && this.#change === null) await this.#consider(false);
 		});
 	}
 
@@ -100,9 +100,9 @@ export class PendingChanges {
 			const change = this.#change;
 			if (change !== null) {
 				// Who asks for a reading anew may have changed the settings alone.
-				if (!anew || (await this.#differs(change))) this.#wait();
+				if (!anew || (await this.#targets.differs(change))) this.#wait();
 				if (anew) await this.#options.enforce();
-			} else if (this.#required) {
+			} else if (this.#targets.required) {
 				if (anew) await this.#options.enforce();
 				await this.#consider(anew);
 			} else await this.#options.enforce();
@@ -112,12 +112,6 @@ export class PendingChanges {
 	#wait(): void {
 		if (!this.#waiting) this.#options.log.warn("a change of the policy directory waits for the pending one");
 		this.#waiting = true;
-	}
-
-	/** Whether the policy directory is not what it was when the change began. */
-	async #differs({ base }: PendingChange): Promise<boolean> {
-		const { config, stager } = this.#options;
-		return (await stager.digest(config().policyDir)) !== base;
 	}
 
 	apply(request: RequestOf<"apply">, peer: PeerCredentials): Promise<ControlReply> {
@@ -217,7 +211,7 @@ export class PendingChanges {
 		asker: PendingChange["asker"],
 	): Promise<ControlReply> {
 		const { store, stager, boot, clock, enforce, config, events } = this.#options;
-		const unfit = source === "apply" ? await this.#unfit() : "";
+		const unfit = source === "apply" ? await this.#targets.unfit() : "";
 		if (unfit !== "") return this.#refuse(`nothing is changed, as it could not be confirmed: ${unfit}`);
 		const id = randomBytes(8).toString("hex");
 		const staged = await stager.stage(directory, from, stateOf(store.policies(id)));
@@ -226,7 +220,7 @@ export class PendingChanges {
 			return this.#refuse(["nothing is changed, as not all of it is right:", ...staged.problems].join("\n"));
 		}
 		const base = await stager.digest(config().policyDir);
-		if (staged.digest === (this.#required ? await stager.digest(store.snapshot) : base)) {
+		if (staged.digest === (this.#targets.required ? await stager.digest(store.snapshot) : base)) {
 			await this.#forget({ id });
 			return { ok: true, message: "nothing changes: these policies are the ones in force" };
 		}
@@ -315,7 +309,7 @@ export class PendingChanges {
 		this.#waiting = false;
 		const problem = await this.#options.enforce();
 		// What waited may have come while no daemon ran.
-		if (this.#required) void this.#exclusive(() => this.#consider(false));
+		if (this.#targets.required) void this.#exclusive(() => this.#consider(false));
 		return problem;
 	}
 
@@ -323,7 +317,7 @@ export class PendingChanges {
 		const { store } = this.#options;
 		let confirmed: Confirmed;
 		try {
-			confirmed = await store.confirm(change, await this.#takeovers(change));
+			confirmed = await store.confirm(change, await this.#targets.takeovers(change));
 		} catch (error) {
 			return refusal(
 				`change ${change.id} could not be confirmed and still is pending: ${systemError(error)}`,
@@ -336,28 +330,6 @@ export class PendingChanges {
 		if (problem !== "")
 			return refusal(`change ${change.id} is confirmed, but not in force: ${problem}${kept}`);
 		return { ok: true, message: `change ${change.id} is confirmed (${how})${kept}` };
-	}
-
-	/** The directories whose content the change becomes. */
-	async #takeovers(change: PendingChange): Promise<Takeover[]> {
-		const { config, stager } = this.#options;
-		const [policyDir, ...snapshot] = await this.#targets();
-		const takeovers = snapshot.map((target) => ({ target, keep: false }));
-		if (change.source === "directory" || policyDir === undefined) return takeovers;
-		// Somebody's work that came meanwhile is not thrown away.
-		const keep = (await stager.digest(config().policyDir)) !== change.base;
-		return [{ target: policyDir, keep }, ...takeovers];
-	}
-
-	/** Why the policy directory could not be replaced, or "": better known before a change than when it is confirmed. */
-	async #unfit(): Promise<string> {
-		const probe = async () => this.#options.store.probe((await this.#targets())[0] ?? "");
-		return probe().then(() => "", systemError);
-	}
-
-	async #targets(): Promise<string[]> {
-		const policyDir = await realDirectory(this.#options.config().policyDir);
-		return this.#required ? [policyDir, this.#options.store.snapshot] : [policyDir];
 	}
 
 	/** With `confirm: required`: makes what is in the policy directory pend where it is not what was confirmed. */

@@ -21,11 +21,12 @@ export async function askDaemon(
 	io: Io,
 	config: Pick<Config, "table" | "stateDir"> = commandSettings(flags, io),
 ): Promise<number> {
-	const answer = await askPatiently(controlPath(config.stateDir), request);
+	const path = controlPath(config.stateDir);
+	const answer = await askPatiently(path, request);
 	if (answer.answered) return printReply(answer.reply, io);
 	// A state directory that was named may be another daemon's than that of these settings.
 	const stopped = answer.absent && flags["state-dir"] === undefined;
-	const message = stopped ? `${stoppedDaemon(config)} (${answer.message})` : answer.message;
+	const message = stopped ? `${stoppedDaemon(config)} (Nobody listens at ${path}.)` : answer.message;
 	return printReply({ ok: false, message }, io);
 }
 

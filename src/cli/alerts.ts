@@ -22,8 +22,9 @@ alerts.file, oldest first, each with the command that explains it.
   --limit N                 the newest N only
   --policy NAME             of this policy only, such as DefaultPosture
   --action ACTION           Audit or Block only
-  --config FILE             settings, of which \`status.address\` counts
-  --status-address ADDRESS  IP:port or unix:/path (default 127.0.0.1:9755)
+  --config FILE             settings (default /etc/portward/config.yaml)
+  --status-address ADDRESS  IP:port or unix:/path (default: root asks on status.sock
+                            in stateDir, others at \`status.address\`)
 `;
 
 const mismatch = "what answers there sent no alerts; is it portward, and of this version?";

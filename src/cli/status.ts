@@ -14,8 +14,9 @@ const help = `Usage: portward status [--json] [--config FILE] [--status-address 
 Asks the running daemon what it enforces, and what became of each policy.
 
   --json                    print the daemon's /v1/status document
-  --config FILE             settings, of which \`status.address\` counts
-  --status-address ADDRESS  IP:port or unix:/path (default 127.0.0.1:9755)
+  --config FILE             settings (default /etc/portward/config.yaml)
+  --status-address ADDRESS  IP:port or unix:/path (default: root asks on status.sock
+                            in stateDir, others at \`status.address\`)
 `;
 
 const mismatch = "what answers there sent no status document; is it portward, and of this version?";

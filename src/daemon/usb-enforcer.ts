@@ -64,10 +64,7 @@ export class UsbEnforcer {
 			lanes,
 			...(deadline === undefined ? {} : { deadline }),
 			decide: (present) => this.#decide(present),
-			control: ({ device: { port }, instance }) => ({
-				writes: this.#writes(port, instance),
-				locked: this.#lock.locked,
-			}),
+			control: (present) => ({ writes: this.#writes(present), locked: this.#lock.locked }),
 			owners: this.#owners,
 			events: {
 				pending: (device) => events.pending(device),
@@ -76,6 +73,7 @@ export class UsbEnforcer {
 				written: (seconds) => events.written(seconds),
 				removed: (device) => {
 					this.#permissions.revoke(device.name);
+					if (device.present !== null) this.#owners.forget(device.present);
 					events.removed(device);
 				},
 				settled: (device, present, decision) => {
@@ -274,9 +272,11 @@ export class UsbEnforcer {
 	}
 
 	/** Whether anything is written about a device: by policies in force, or because the administrator asked for it. */
-	#writes(port: string, instance: string): boolean {
-		if (this.#options.memory.value.prior !== null && !this.#holds) return true;
-		return this.#owners.blocked(instance) || this.#permissions.until(port, instance) !== null;
+	#writes(present: PresentDevice): boolean {
+		const { instance, device } = present;
+		if (this.#owners.blocked(instance) || this.#permissions.until(device.port, instance) !== null)
+			return true;
+		return !this.#holds && (this.#options.memory.value.prior !== null || this.#owners.owed(present));
 	}
 
 	#decide(present: PresentDevice): DeviceDecision | null {
@@ -294,7 +294,7 @@ export class UsbEnforcer {
 		const own = allowed ? allowedForATime(judged) : judged;
 		const decision = this.#owners.overlay(own, present);
 		if (refusedNow && decision !== own) this.#options.events.foreign(port, present);
-		if (this.#writes(port, present.instance)) return decision;
+		if (this.#writes(present)) return decision;
 		return asItIs(decision, present, this.#holds ? "no-policies" : "kernel-default");
 	}
 

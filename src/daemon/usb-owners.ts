@@ -71,7 +71,7 @@ export class UsbOwners {
 
 	/** Ends every refusal of a device and its interfaces that is not the policies'. */
 	end(present: PresentDevice): void {
-		for (const id of [present.instance, ...present.interfaces.map(({ instance }) => instance)]) {
+		for (const id of instancesOf(present)) {
 			if (!this.#foreign.delete(id)) continue;
 			this.#ours.add(id);
 			this.#changed();
@@ -93,17 +93,28 @@ export class UsbOwners {
 		return this.#foreign.get(instance) === "by-hand";
 	}
 
+	/** Whether we refused the device or an interface of it, or let go of it, and it has not been authorized since. */
+	owed(present: PresentDevice): boolean {
+		return instancesOf(present).some((id) => this.#ours.has(id));
+	}
+
+	/** Forgets a device that is gone. */
+	forget(present: PresentDevice): void {
+		this.#drop(instancesOf(present));
+	}
+
 	/** Forgets whatever is not there any more. */
 	keepOnly(present: readonly PresentDevice[]): void {
-		const there = new Set(
-			present.flatMap(({ instance, interfaces }) => [instance, ...interfaces.map((item) => item.instance)]),
-		);
-		for (const id of [...this.#open, ...this.#foreign.keys(), ...this.#ours]) {
-			if (there.has(id)) continue;
+		const there = new Set(present.flatMap(instancesOf));
+		const known = [...this.#open, ...this.#foreign.keys(), ...this.#ours];
+		this.#drop(known.filter((id) => !there.has(id)));
+	}
+
+	#drop(instances: readonly string[]): void {
+		for (const id of instances) {
 			this.#ours.delete(id);
-			this.#open.delete(id);
-			this.#foreign.delete(id);
-			this.#changed();
+			const foreign = this.#foreign.delete(id);
+			if (this.#open.delete(id) || foreign) this.#changed();
 		}
 	}
 
@@ -146,4 +157,8 @@ export class UsbOwners {
 		this.#foreign.set(instance, owner);
 		this.#changed();
 	}
+}
+
+function instancesOf({ instance, interfaces }: PresentDevice): string[] {
+	return [instance, ...interfaces.map((item) => item.instance)];
 }

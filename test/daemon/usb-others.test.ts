@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { releaseUsb } from "../../src/cli/release-usb.ts";
 import { heldReason } from "../../src/daemon/usb-enforcer.ts";
+import { UsbMemory } from "../../src/daemon/usb-memory.ts";
 import type { FakeDevice } from "./support/fake-usb.ts";
 import { entry, UsbRig } from "./support/usb-rig.ts";
 
@@ -202,6 +203,34 @@ describe("by hand", () => {
 		expect(rig.enforcer.hand.allow("1-1", 60_000).ok).toBe(true);
 		await rig.until(() => rig.kernel.bound("1-1").length === 1, "the stick");
 	});
+
+	test("what is let go of works again where nothing is enforced, whoever refused it", async () => {
+		await rig.run();
+		for (const port of ["1-1", "1-2"]) rig.kernel.plug(port, storage);
+		await rig.settled("1-1");
+		await rig.settled("1-2");
+		expect(rig.enforcer.hand.block("1-1").ok).toBe(true);
+		rig.kernel.meddle(authorized("1-2"), "0");
+		await rig.until(() => !rig.kernel.authorized("1-1"), "it to be refused");
+		await rig.until(() => decision("1-2")?.refusal === "somebody-else", "the other to be seen");
+		for (const port of ["1-1", "1-2"]) {
+			expect(rig.enforcer.hand.unblock(port).ok).toBe(true);
+			await rig.until(() => rig.state(port) === "authorized", "it to be let in");
+			expect(rig.kernel.bound(port)).toHaveLength(1);
+		}
+	});
+});
+
+test("of a device that is gone nothing is kept, before everything is looked at again", async () => {
+	const kept = () => new UsbMemory(rig.stateDirectory, rig.boot).value.open;
+	await rig.run(noHid);
+	await rig.until(() => kept().length > 0, "the root hub to be kept");
+	const before = kept();
+	rig.kernel.plug("1-1", storage);
+	await rig.until(() => kept().length === before.length + 2, "the device and its interface to be kept");
+	rig.kernel.unplug("1-1");
+	await rig.until(() => kept().length === before.length, "them to be forgotten");
+	expect(kept()).toEqual(before);
 });
 
 describe("a lock whose policies are lost", () => {

@@ -14,9 +14,11 @@ import { readPolicySet } from "./policy-set.ts";
 import { presentDevices } from "./usb-devices.ts";
 import { policyFor, policyName } from "./usb-generate-policy.ts";
 
-export type Permanent =
-	| { readonly ok: true; readonly message: string }
-	| { readonly ok: false; readonly message: string };
+export interface Permanent {
+	readonly ok: boolean;
+	/** What was written, or why nothing was. */
+	readonly message: string;
+}
 
 /**
  * Writes the policy where the daemon reads its own, which then takes it up. Nothing is written where it would not let
@@ -57,7 +59,7 @@ function foresee(
 	device: UsbDevice,
 	others: readonly UsbDevice[],
 ): string | null {
-	const { selectedDevices } = readPolicySet([config.policyDir], config);
+	const { selectedDevices, devicePolicies } = readPolicySet([config.policyDir], config);
 	const own = parsePolicyFile(file, text).documents.flatMap((document) =>
 		document.policy?.kind === "KubeArmorHostPolicy" ? [document.policy] : [],
 	);
@@ -67,6 +69,8 @@ function foresee(
 		new DeviceRuleset(selectEntries(policies), posture, enforcement);
 	const before = ruleset(selectedDevices);
 	const [first] = own;
+	const taken = devicePolicies.find(({ name, place }) => name === first?.name && place.file !== file);
+	if (taken !== undefined) return `${taken.place.file} has a policy of this name already, ${taken.name}`;
 	const rest = selectedDevices.filter(({ name }) => name !== first?.name);
 	const after = ruleset([...rest, ...own]);
 	const options = { mode: "apply", consoleKeyboard: false } as const;

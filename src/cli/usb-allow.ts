@@ -1,14 +1,13 @@
 /** `portward usb allow`: a permission, for a time of the running daemon, or for good by a policy of its own. */
 
 import { type ControlRequest, controlPath, longestPermission } from "../daemon/control-protocol.ts";
-import { escapeForTerminal } from "../report/terminal.ts";
-import { askDaemon } from "./change-reply.ts";
+import { askDaemon, daemonOptions, printReply } from "./change-reply.ts";
 import { exit, type Io, UsageError } from "./command.ts";
 import { control } from "./control-client.ts";
 import { printDiagnostics } from "./diagnostics.ts";
 import { parseDuration } from "./duration.ts";
 import { parseOptions } from "./options.ts";
-import { readSettings } from "./settings.ts";
+import { readSettings, type SettingsFlags } from "./settings.ts";
 import { allowForGood } from "./usb-allow-permanent.ts";
 import { sysfsRoot } from "./usb-devices.ts";
 import { portArgument } from "./usb-port-argument.ts";
@@ -19,8 +18,7 @@ export async function usbAllow(args: readonly string[], io: Io, root = sysfsRoot
 		for: { type: "string" },
 		end: { type: "boolean" },
 		permanent: { type: "boolean" },
-		config: { type: "string" },
-		"state-dir": { type: "string" },
+		...daemonOptions,
 		"policy-dir": { type: "string" },
 	});
 	const port = portArgument(positionals);
@@ -30,21 +28,19 @@ export async function usbAllow(args: readonly string[], io: Io, root = sysfsRoot
 	const seconds = parseDuration(values.for ?? "");
 	if (values.for !== undefined && (seconds === null || seconds > longestPermission))
 		throw new UsageError("write how long, at most a day: --for 90s, --for 10m or --for 2h");
-	if (permanent) {
-		const settings = readSettings(values, false);
-		printDiagnostics(settings.diagnostics, io);
-		if (!settings.config) return exit.failure;
-		const written = allowForGood(settings.config, port, root);
-		if (!written.ok) {
-			io.error(`portward: ${escapeForTerminal(written.message)}\n`);
-			return exit.failure;
-		}
-		io.out(`${escapeForTerminal(written.message)}\n`);
-		// What somebody refused by hand stands beside the policies, and is ended as well, where a daemon runs.
-		await control(controlPath(settings.config.stateDir), { verb: "usb-hand", what: "unblock", port });
-		return exit.ok;
-	}
+	if (permanent) return await forGood(port, values, io, root);
 	const request: ControlRequest =
 		seconds === null ? { verb: "usb-hand", what: "end", port } : { verb: "usb-allow", port, seconds };
 	return askDaemon(request, values, io);
+}
+
+/** Where settings are broken nothing is guessed: what is written is read by the daemon for good. */
+async function forGood(port: string, flags: SettingsFlags, io: Io, root: string): Promise<number> {
+	const { config, diagnostics } = readSettings(flags, false);
+	printDiagnostics(diagnostics, io);
+	if (!config) return exit.failure;
+	const written = allowForGood(config, port, root);
+	// What somebody refused by hand stands beside the policies, and is ended as well, where a daemon runs.
+	if (written.ok) await control(controlPath(config.stateDir), { verb: "usb-hand", what: "unblock", port });
+	return printReply(written, io);
 }

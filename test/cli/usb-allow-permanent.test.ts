@@ -1,15 +1,27 @@
 /** Permissions for good, and devices that are only described: commands against a fake kernel and real files. */
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	renameSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { usbAllow } from "../../src/cli/usb-allow.ts";
+import { usbBlock } from "../../src/cli/usb-block.ts";
 import { usbExplain } from "../../src/cli/usb-explain.ts";
 import { usbList } from "../../src/cli/usb-list.ts";
 import { FakeKernel } from "../daemon/support/fake-usb.ts";
 import field from "../fixtures/usb-devices.json";
 import { devicePolicy } from "../vm/lab/portward.ts";
+
+/** A key that could sign: the RFC 8032 test vector 1. */
+const key = `ed25519:${Buffer.from("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "hex").toString("base64")}`;
 
 let kernel: FakeKernel;
 let directory: string;
@@ -88,16 +100,34 @@ describe("usb allow --permanent", () => {
 
 	test.each([
 		["", "by-port", "{ class: MASS-STORAGE, port: 1-1 }", "would be refused all the same (by-port"],
-		["policySignature: required\ntrustedKeys: [x]\n", "sticks", "class: MASS-STORAGE", "must be signed"],
+		[
+			`policySignature: required\ntrustedKeys: ["${key}"]\n`,
+			"sticks",
+			"class: MASS-STORAGE",
+			"must be signed",
+		],
 		["confirm: required\n", "sticks", "class: MASS-STORAGE", "must be confirmed"],
 		["hostDefaultDevicePosture: block\n", "sticks", "class: MASS-STORAGE", "the first Allow entry"],
 	])("writes nothing where it would not do: %p %s", async (more, name, entry, message) => {
 		settings(more);
 		policy("p.yaml", devicePolicy(name, "Block", entry));
 		const { code, error } = await allow("1-1");
-		if (!more.startsWith("policySignature")) expect(error).toContain(message);
+		expect(error).toContain(message);
 		expect(code).toBe(1);
 		expect(files()).toEqual(["p.yaml"]);
+	});
+
+	test("writes nothing where another file has a policy of that name", async () => {
+		policy("sticks.yaml", devicePolicy("no-sticks", "Block", "class: MASS-STORAGE"));
+		expect((await allow("1-1")).code).toBe(0);
+		const [written = ""] = files().filter((name) => name !== "sticks.yaml");
+		renameSync(join(directory, "policies", written), join(directory, "policies", "mine.yaml"));
+		const { code, error } = await allow("1-1");
+		expect([code, error]).toEqual([
+			1,
+			expect.stringContaining("mine.yaml has a policy of this name already"),
+		]);
+		expect(files()).toEqual(["mine.yaml", "sticks.yaml"]);
 	});
 
 	test("says that there is no device", async () => {
@@ -106,6 +136,24 @@ describe("usb allow --permanent", () => {
 			error: expect.stringContaining("no device on port 1-9"),
 		});
 	});
+});
+
+test("with broken settings the daemon is still asked, and no file is written", async () => {
+	settings("typo: x\n");
+	const asked = [
+		await run(usbBlock, "1-1"),
+		await run(usbAllow, "1-1", "--for", "10m"),
+		await run(usbAllow, "1-1", "--end"),
+	];
+	for (const { code, error } of asked) {
+		expect(code).toBe(1);
+		expect(error).toContain("config.yaml:3:1");
+		expect(error).toContain(`no daemon answers at ${directory}/state/`);
+	}
+	const { code, error } = await run(usbAllow, "1-1", "--permanent");
+	expect(code).toBe(1);
+	expect(error).not.toContain("no daemon answers");
+	expect(files()).toEqual([]);
 });
 
 describe("usb explain --descriptors", () => {

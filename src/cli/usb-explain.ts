@@ -5,6 +5,7 @@ import type { Overridden } from "../compile/precedence.ts";
 import { type DeviceDecision, decideDevice, type JudgedFunction } from "../compile/usb-decide.ts";
 import { type DeviceExplanation, type DeviceQuery, explainDevice } from "../compile/usb-explain.ts";
 import type { SelectedEntry } from "../compile/usb-match.ts";
+import { allowedForATime } from "../compile/usb-overlay.ts";
 import { decisionReason, functionPlace, withheldReason } from "../compile/usb-reason.ts";
 import { DeviceRuleset, selectEntries } from "../compile/usb-ruleset.ts";
 import type { Config } from "../config/model.ts";
@@ -85,7 +86,7 @@ export async function usbExplain(args: readonly string[], io: Io, root = sysfsRo
 		}
 		const device = describedDevice(read.bytes, describedAttributes(values));
 		const decision = decideDevice(ruleset, device, { mode: "apply", consoleKeyboard: false });
-		io.out(values.json ? prettyJson(decisionJson(decision)) : describeDecision(decision, null));
+		io.out(values.json ? prettyJson(decisionJson(decision)) : describeDecision(decision, null, null));
 		return code;
 	}
 	const present = presentDevices(root)?.find(({ device }) => device.port === port);
@@ -93,10 +94,12 @@ export async function usbExplain(args: readonly string[], io: Io, root = sysfsRo
 		io.error(`portward: there is no device on port ${port}\n`);
 		return exit.failure;
 	}
-	const decision = new PresentJudge(settings.config).decide(ruleset, present);
+	const judged = new PresentJudge(settings.config).decide(ruleset, present);
 	const until = await allowedUntil(settings.config, present.device.port, io);
-	if (values.json) io.out(prettyJson({ ...decisionJson(decision), allowedUntil: until }));
-	else io.out(describeDecision(decision, until));
+	const decision = until === null ? judged : allowedForATime(judged);
+	const { authorized } = present;
+	if (values.json) io.out(prettyJson({ ...decisionJson(decision), allowedUntil: until, authorized }));
+	else io.out(describeDecision(decision, until, authorized));
 	return code;
 }
 
@@ -192,10 +195,17 @@ function describeExplanation(explanation: DeviceExplanation): string {
 	return `${lines.map(escapeForTerminal).join("\n")}\n`;
 }
 
-function describeDecision(decision: DeviceDecision, until: string | null): string {
+/** `authorized`: what the kernel has of the device now; null where it is not there. */
+function describeDecision(
+	decision: DeviceDecision,
+	until: string | null,
+	authorized: boolean | null,
+): string {
 	const why = decisionReason(decision);
 	const lines = [`${decision.state}${why === null ? "" : ` (${why})`}`];
-	if (until !== null) lines.push(`allowed until ${until}, whatever the policies say`);
+	if (authorized !== null && authorized !== (decision.device === "authorize"))
+		lines.push(`the kernel has it ${authorized ? "authorized" : "refused"} now; portward usb list says why`);
+	if (until !== null) lines.push(`allowed until ${until}`);
 	if (decision.malformed !== null) lines.push(`malformed descriptors: ${decision.malformed}`);
 	for (const remark of decision.odd)
 		lines.push(`odd descriptors, which mean nothing for the decision: ${remark}`);

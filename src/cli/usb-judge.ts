@@ -1,6 +1,7 @@
 /** What becomes of a present device under a set of policies, as the daemon would decide. Changes nothing. */
 
 import { type DeviceDecision, decideDevice } from "../compile/usb-decide.ts";
+import { asItIs } from "../compile/usb-overlay.ts";
 import type { DeviceRuleset } from "../compile/usb-ruleset.ts";
 import type { Config } from "../config/model.ts";
 import { bootId, UsbMemory } from "../daemon/usb-memory.ts";
@@ -28,6 +29,9 @@ export class PresentJudge {
 			consoleKeyboard: wasPresent && protectConsoleKeyboard,
 		});
 		this.#owners.observe(present);
-		return this.#owners.overlay(decision, present);
+		const judged = this.#owners.overlay(decision, present);
+		// Without a lock nothing is written.
+		const writes = ruleset.needsLock || this.#memory.value.prior !== null;
+		return writes ? judged : asItIs(judged, present, "kernel-default");
 	}
 }

@@ -140,6 +140,37 @@ describe("explain PORT", () => {
 		});
 	});
 
+	test("says what the kernel has, where that is something else", async () => {
+		kernel.write("bus/usb/devices/1-2/authorized", "0");
+		kernel.meddle("bus/usb/devices/usb1/authorized_default", "0");
+		const { out } = await ask("1-2");
+		expect(out).toStartWith("partial\nthe kernel has it refused now; ");
+		const { out: json } = await ask("1-2", "--json");
+		expect(JSON.parse(json)).toMatchObject({ state: "partial", authorized: false });
+		expect((await ask("1-1")).out).not.toContain("the kernel has it");
+	});
+
+	test("says that a device is allowed for a time", async () => {
+		const devices = [{ port: "1-2", allowedUntil: "2026-07-01T12:00:00.000Z" }];
+		using _daemon = Bun.serve({
+			unix: join(files.path, "nobody.sock"),
+			fetch: () => Response.json({ devices }),
+		});
+		const { out } = await ask("1-2");
+		expect(out).toStartWith(
+			"authorized (allowed for a time, whatever the policies say)\nallowed until 2026-07-01T12:00:00.000Z\n",
+		);
+		expect(out).toContain("interface 1: HID 1/1: Block, passed: no-keyboards matchDevice[0]");
+	});
+
+	test("says that the kernel's own default refuses what no policy could refuse", async () => {
+		kernel.write("bus/usb/devices/1-2/authorized", "0");
+		kernel.meddle("bus/usb/devices/usb1/authorized_default", "0");
+		const { out } = await run(usbExplain, [...settings(), "--policy-dir", empty, "1-2"]);
+		expect(out).toStartWith("refused (refused by the kernel's own default (usbcore.authorized_default))\n");
+		expect(out).not.toContain("the kernel has it");
+	});
+
 	test("fails for a port without a device", async () => {
 		const { code, error } = await ask("1-9");
 		expect(code).toBe(1);

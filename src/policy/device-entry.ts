@@ -12,13 +12,14 @@ import {
 } from "./device-condition.ts";
 import type { ConnectType, DeviceEntry, DeviceMatch } from "./device-model.ts";
 import { isPortGlob } from "./device-port.ts";
+import { refuseEmptyConditions } from "./empty.ts";
 import { type Fields, type Item, isEmptyNode, type NodeReader, type Remedies } from "./nodes.ts";
 import type { Path } from "./path.ts";
 import { type RuleDefaults, readDefaults } from "./rule.ts";
 import { quote, suggest } from "./suggest.ts";
 
-const entryFields = [
-	"class",
+/** The fields without which an entry matches more. */
+const conditions = [
 	"subClass",
 	"protocol",
 	"level",
@@ -31,11 +32,9 @@ const entryFields = [
 	"connectType",
 	"descriptorsHash",
 	"unlessAlso",
-	"action",
-	"severity",
-	"tags",
-	"message",
 ];
+
+const entryFields = ["class", ...conditions, "action", "severity", "tags", "message"];
 
 const remedies: Remedies = {
 	vendor: { code: "unknown-field", message: 'unknown field "vendor"', hint: 'write vendorId: "046d"' },
@@ -58,6 +57,7 @@ export function readDeviceEntry(reader: NodeReader, item: Item, inherited: RuleD
 	const fields = reader.fields(node, path, entryFields, remedies);
 	if (fields === null) return null;
 	const own = readDefaults(reader, fields, inherited);
+	refuseEmptyConditions(reader, fields, conditions, own.action);
 	const code = readClass(reader, fields, node, path);
 	const match: DeviceMatch = {
 		class: code,

@@ -4,9 +4,9 @@
  * nobody who writes an Allow has in mind.
  */
 
-import { isMap, isScalar, isSeq, type Node } from "yaml";
+import { isSeq, type Node } from "yaml";
 import type { Action } from "./model.ts";
-import type { Fields, Item, NodeReader } from "./nodes.ts";
+import { type Fields, isEmptyNode, type NodeReader } from "./nodes.ts";
 import type { Path } from "./path.ts";
 
 const meanings = {
@@ -38,18 +38,19 @@ export function presentList(
 	return null;
 }
 
-/** Conditions of a `ports` entry that would fall away without a value. */
-const portConditions = ["port", "sourcePort", "icmpType"] as const;
-
-/** Refuses a port of an Allow's `ports` entry that is written without a value, which would mean every port. */
-export function refuseEmptyPort(reader: NodeReader, { node, path }: Pick<Item, "node" | "path">): void {
-	if (!isMap(node)) return;
-	for (const name of portConditions) {
-		const value: unknown = node.get(name, true);
-		const empty = value === null || value === undefined || (isScalar(value) && value.value === null);
-		if (!node.has(name) || !empty) continue;
+/** Refuses conditions of an entry that are written without a value, which in an Allow would let more pass than is meant. */
+export function refuseEmptyConditions(
+	reader: NodeReader,
+	fields: Fields,
+	names: readonly string[],
+	action: Action,
+): void {
+	if (action !== "Allow") return;
+	for (const name of names) {
+		const field = fields.get(name);
+		if (field === undefined || (field.node !== null && !isEmptyNode(field.node))) continue;
 		const message = `${name} is written without a value, which would mean every one`;
 		const hint = `leave ${name} out for every one, or write which is allowed`;
-		reader.error(node, { parent: path, key: name }, "empty-field", message, hint);
+		reader.error(field.key, field.path, "empty-field", message, hint);
 	}
 }

@@ -1,7 +1,7 @@
 /** One entry of a rule's `ports`: a protocol with its ports, or its ICMP type. */
 
 import { isScalar, isSeq, type Node } from "yaml";
-import { refuseEmptyPort } from "./empty.ts";
+import { refuseEmptyConditions } from "./empty.ts";
 import { isJudged, parseIcmpType } from "./icmp-type.ts";
 import type { Action, NetworkRule, PortMatch, PortRange, Protocol } from "./model.ts";
 import type { Fields, Item, NodeReader } from "./nodes.ts";
@@ -17,12 +17,15 @@ const entryFields = ["protocol", "port", "endPort", "sourcePort", "sourceEndPort
 /** The fields that only protocols with ports have. */
 const withPorts = ["port", "endPort", "sourcePort", "sourceEndPort"] as const;
 
+/** The fields without which an entry matches more. */
+const conditions = ["port", "sourcePort", "icmpType"];
+
 /** Null: something was reported. */
 export function readPortEntry(reader: NodeReader, item: Item, action: Action): PortMatch | null {
 	const { node, path } = item;
 	const fields = reader.fields(node, path, entryFields);
 	if (fields === null) return null;
-	if (action === "Allow") refuseEmptyPort(reader, item);
+	refuseEmptyConditions(reader, fields, conditions, action);
 	const written = reader.present(fields, "protocol");
 	if (written === null && fields.has("icmpType"))
 		return refuseIcmpType(reader, fields, "TCP is taken where none is written");

@@ -72,6 +72,22 @@ describe("readDeviceEntry", () => {
 		expect(diagnostics[0]?.hint).not.toBe("");
 	});
 
+	test.each([
+		...["subClass", "protocol", "level", "vendorId", "productId", "serial", "product", "manufacturer"],
+		...["port", "connectType", "descriptorsHash", "unlessAlso"],
+	])("an Allow whose %s has no value is refused; elsewhere it is warned of", (name) => {
+		for (const value of ["", "~", "null"]) {
+			const { diagnostics } = read(`{class: 8, action: Allow, ${name}: ${value}}`);
+			const [error] = diagnostics.filter(({ severity }) => severity === "error");
+			expect(error).toMatchObject({ code: "empty-field", path: `entry.${name}` });
+			expect(error?.hint).toContain(`leave ${name} out`);
+		}
+		if (name === "unlessAlso") return;
+		expect(read(`{class: 8, ${name}: }`).diagnostics).toMatchObject([
+			{ severity: "warning", code: "empty-field" },
+		]);
+	});
+
 	test("a protocol of disks in hexadecimal, and other classes' decimal ones, are no matter", () => {
 		for (const source of [
 			"{class: 8, protocol: 0x50}",

@@ -121,8 +121,8 @@ function shared(use: InterfaceUse, link: HostLink, links: readonly HostLink[]): 
 		use.prefix && use.name !== link.name
 			? `${quote(link.name)} (${quote(written(use))})`
 			: quote(written(use));
-	const { master } = link;
-	if (master !== null && !transparentMasters.has(master.kind)) {
+	const master = lastMaster(link, links);
+	if (master !== null) {
 		const kind = master.kind === "" ? "" : `the ${master.kind} `;
 		const message = `interface ${text} is a member of ${kind}${quote(master.name)}: its packets bear that name, and nothing matches this one`;
 		return [finding(use, "member", master.name, message, `write ${quote(master.name)}`)];
@@ -133,6 +133,17 @@ function shared(use: InterfaceUse, link: HostLink, links: readonly HostLink[]): 
 		const hint = `name ${quote(top.name)} as well if they are meant`;
 		return finding(use, "parent", top.name, message, hint);
 	});
+}
+
+/** The link on top whose name its packets bear: those of a bond's member in a bridge have the bridge's. */
+function lastMaster(
+	{ master }: HostLink,
+	links: readonly HostLink[],
+	left = links.length,
+): HostLink["master"] {
+	if (master === null || left === 0 || transparentMasters.has(master.kind)) return null;
+	const above = links.find(({ name }) => name === master.name);
+	return (above && lastMaster(above, links, left - 1)) ?? master;
 }
 
 function finding(

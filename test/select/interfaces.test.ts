@@ -39,6 +39,18 @@ describe("a name that is held against the links", () => {
 		expect(interfaceFindings([use("eth0")], links)[0]?.message).toContain(`the ${kind} "m0"`);
 	});
 
+	test("is that of the last master, below a VRF", () => {
+		const links = [
+			link("eth0", { master: { name: "bond0", kind: "bond" } }),
+			link("bond0", { kind: "bond", master: { name: "br0", kind: "bridge" } }),
+			link("br0", { kind: "bridge", master: { name: "red", kind: "vrf" } }),
+			link("red", { kind: "vrf" }),
+		];
+		expect(found("eth0", links)).toEqual(["member br0"]);
+		expect(found("bond0", links)).toEqual(["member br0"]);
+		expect(found("br0", links)).toEqual([]);
+	});
+
 	test("a member of a VRF matches, as rules look at its own name as well", () => {
 		expect(found("eth0", [link("eth0", { master: { name: "red", kind: "vrf" } })])).toEqual([]);
 	});

@@ -2,11 +2,12 @@
 
 import type { Node } from "yaml";
 import { isMap, isScalar } from "yaml";
+import { readAction } from "./action.ts";
 import { formatAddress, parseAddress } from "./cidr.ts";
-import { parseIcmpType } from "./icmp-type.ts";
+import { echoRequest, parseIcmpType } from "./icmp-type.ts";
 import { parseInterface } from "./iface.ts";
 import { readMetadata } from "./metadata.ts";
-import type { Action, Direction, Protocol } from "./model.ts";
+import type { Direction, Protocol } from "./model.ts";
 import type { Fields, Item, NodeReader } from "./nodes.ts";
 import type { Path } from "./path.ts";
 import { isIcmp, isTransport, parseProtocol, protocolFits, protocolLabel, protocolText } from "./protocol.ts";
@@ -24,8 +25,7 @@ const caseFields = [
 	...["expect", "policy"],
 ];
 
-const actions: Readonly<Record<string, Action>> = { allow: "Allow", audit: "Audit", block: "Block" };
-const directions: Readonly<Record<string, Direction>> = { ingress: "ingress", egress: "egress" };
+const directions: readonly Direction[] = ["ingress", "egress"];
 
 /** Reads the whole document; null when anything in it is an error, all of which is reported. */
 export function validatePolicyTest(reader: NodeReader, root: Node): PolicyTest | null {
@@ -92,8 +92,9 @@ function readCase(reader: NodeReader, item: Item): PolicyTestCase | null {
 		);
 		return null;
 	}
-	const direction = readWord(reader, fields, "direction", directions);
-	const expect = readWord(reader, fields, "expect", actions);
+	const direction = readDirection(reader, fields);
+	const expected = reader.present(fields, "expect");
+	const expect = expected && readAction(reader, expected.node, expected.path);
 	const protocol = readProtocol(reader, fields);
 	const remote = readAddress(reader, fields);
 	const network = readInterface(reader, fields);
@@ -134,25 +135,14 @@ function optionalText(reader: NodeReader, fields: Fields, name: string): string 
 	return field && reader.text(field.node, field.path);
 }
 
-function readWord<T>(
-	reader: NodeReader,
-	fields: Fields,
-	name: string,
-	words: Readonly<Record<string, T>>,
-): T | null {
-	const field = reader.present(fields, name);
+function readDirection(reader: NodeReader, fields: Fields): Direction | null {
+	const field = reader.present(fields, "direction");
 	const text = field && reader.text(field.node, field.path);
 	if (field === null || text === null) return null;
-	const word = text.toLowerCase();
-	if (Object.hasOwn(words, word)) return words[word] ?? null;
-	const known = Object.values(words).map(String);
-	reader.error(
-		field.node,
-		field.path,
-		`bad-${name}`,
-		`${quote(text)} is no ${name}`,
-		suggest(text, known, `${name}s`),
-	);
+	const found = directions.find((direction) => direction === text.toLowerCase());
+	if (found !== undefined) return found;
+	const hint = suggest(text, directions, "directions");
+	reader.error(field.node, field.path, "bad-direction", `${quote(text)} is no direction`, hint);
 	return null;
 }
 
@@ -246,7 +236,7 @@ function readType(reader: NodeReader, fields: Fields, protocol: Exclude<Protocol
 		return { port: 0, source: null };
 	}
 	const field = reader.present(fields, "icmpType");
-	if (field === null) return { port: 0, source: protocol === 1 ? 8 : 128 };
+	if (field === null) return { port: 0, source: echoRequest(protocol) };
 	const text = wordOrNumber(reader, field);
 	if (text === null) return null;
 	const parsed = parseIcmpType(text, protocol);

@@ -98,7 +98,7 @@ test.each([
 describe("what is wrong is told with its place", () => {
 	test.each([
 		[document({ direction: "in" }), "spec.cases[0].direction", "is no direction"],
-		[document({ expect: "Deny" }), "spec.cases[0].expect", "is no expect"],
+		[document({ expect: "Deny" }), "spec.cases[0].expect", '"Deny" is not an action'],
 		[document({ expect: undefined }), "spec.cases[0]", "expect is missing"],
 		[document({ protocol: "tpc" }), "spec.cases[0].protocol", "is no protocol"],
 		[document({ address: "10.0.0.0/8" }), "spec.cases[0].address", "10.0.0.0/8"],

@@ -148,11 +148,11 @@ test("with broken settings the daemon is still asked, and no file is written", a
 	for (const { code, error } of asked) {
 		expect(code).toBe(1);
 		expect(error).toContain("config.yaml:3:1");
-		expect(error).toContain(`no daemon answers at ${directory}/state/`);
+		expect(error).toContain(`Nobody listens at ${directory}/state/`);
 	}
 	const { code, error } = await run(usbAllow, "1-1", "--permanent");
 	expect(code).toBe(1);
-	expect(error).not.toContain("no daemon answers");
+	expect(error).not.toContain("Nobody listens");
 	expect(files()).toEqual([]);
 });
 

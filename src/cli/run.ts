@@ -6,7 +6,6 @@ import { ServiceManager } from "../daemon/service-manager.ts";
 import { LineOutput, openInheritedOutput } from "../report/line-output.ts";
 import { createLogger } from "../report/log.ts";
 import { distrustDirectory } from "../store/held-directory.ts";
-import { PolicyDirectoryReader } from "../store/policy-directory.ts";
 import { type Command, exit, type Io, UsageError } from "./command.ts";
 import { lackOfDescriptors } from "./descriptors.ts";
 import { parseOnlyOptions } from "./options.ts";
@@ -79,9 +78,9 @@ async function run(
 		io.error("portward: no good settings of before are kept that could stand in; correct the file\n");
 		return exit.failure;
 	}
-	const directory = new PolicyDirectoryReader(config.policyDir, { checkPermissions }).read();
-	if (directory.problem?.code === "insecure-permissions") {
-		io.error(`portward: ${config.policyDir}: ${directory.problem.message}; ${directory.problem.hint}\n`);
+	const open = checkPermissions ? distrustDirectory(config.policyDir, "the policy directory") : null;
+	if (open !== null) {
+		io.error(`portward: ${config.policyDir}: ${open}\n`);
 		return exit.failure;
 	}
 	begin();

@@ -12,7 +12,7 @@ export type UsbRelease =
 			readonly ok: true;
 			readonly released: boolean;
 			readonly devices: number;
-			/** Ports of devices that somebody else refused, and that stay so. */
+			/** Ports of devices that somebody else refused, or functions of them, and that stay so. */
 			readonly left: readonly string[];
 	  }
 	| { readonly ok: false; readonly error: string };
@@ -47,14 +47,21 @@ export async function withheldDevices(
 	for (const { name } of (await jobs.list({ root })) ?? []) {
 		const present = await jobs.inspect({ root, name });
 		if (present === null || isOpen(present)) continue;
-		owners.observe(present);
-		withheld.push({ present, foreign: owners.foreign(present) });
+		withheld.push({ present, foreign: isForeign(owners, present) });
 	}
 	return withheld;
 }
 
 function isOpen(present: PresentDevice): boolean {
 	return present.authorized && present.interfaces.every((item) => item.authorized);
+}
+
+/** Whether somebody else refused the device, or everything of it that is refused. */
+function isForeign(owners: UsbOwners, present: PresentDevice): boolean {
+	owners.observe(present);
+	if (!present.authorized) return owners.foreign(present);
+	const theirs = owners.foreignInterfaces(present);
+	return present.interfaces.every((item) => item.authorized || theirs.includes(item));
 }
 
 /** One line about a device, as a reader knows it. The strings are the device's own. */
@@ -96,8 +103,7 @@ export async function releaseUsb(
 			done.add(instance);
 			const present = await jobs.inspect({ root, name });
 			if (present === null || isOpen(present)) continue;
-			owners.observe(present);
-			if (owners.foreign(present)) {
+			if (isForeign(owners, present)) {
 				left.push(name);
 				continue;
 			}

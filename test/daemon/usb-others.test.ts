@@ -1,7 +1,7 @@
 /** Other guards of the same ports: USBGuard, rules of udev, the administrator's own hand. */
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { releaseUsb } from "../../src/cli/release-usb.ts";
+import { releaseUsb, withheldDevices } from "../../src/cli/release-usb.ts";
 import { heldReason } from "../../src/daemon/usb-enforcer.ts";
 import { UsbMemory } from "../../src/daemon/usb-memory.ts";
 import type { FakeDevice } from "./support/fake-usb.ts";
@@ -126,17 +126,32 @@ describe("what somebody else refused", () => {
 		expect(rig.kernel.authorized("1-1")).toBe(false);
 	});
 
-	test("stays when portward is released", async () => {
+	test("stays when portward is released, be it a device or a function, and is foretold", async () => {
 		await rig.run(noHid);
 		for (const port of ["1-1", "1-2"]) rig.kernel.plug(port, storage);
-		await rig.until(() => rig.kernel.bound("1-2").length === 1, "the sticks");
-		await rig.until(() => rig.kernel.bound("1-1").length === 1, "the sticks");
+		rig.kernel.plug("1-3", {
+			configurations: [[{ triple: [8, 6, 0x50] }, { number: 1, triple: [14, 1, 0] }]],
+		});
+		for (const [port, functions] of [
+			["1-1", 1],
+			["1-2", 1],
+			["1-3", 2],
+		] as const)
+			await rig.until(() => rig.kernel.bound(port).length === functions, port);
 		rig.kernel.meddle(authorized("1-1"), "0");
-		await rig.enforcer.enforce([noSticks]);
+		rig.kernel.meddle(authorized("1-3/1-3:1.1"), "0");
+		await rig.enforcer.enforce([entry("Block", { class: 8, port: "1-2" })]);
 		await rig.enforcer.stop();
-		const released = await releaseUsb(rig.stateDirectory, rig.kernel.root, rig.boot, () => rig.kernel);
-		expect(released).toMatchObject({ ok: true, devices: 1, left: ["1-1"] });
+		const asked = [rig.stateDirectory, rig.kernel.root, rig.boot, () => rig.kernel] as const;
+		const foretold = (await withheldDevices(...asked)) ?? [];
+		expect(foretold.map(({ present, foreign }) => [present.device.port, foreign])).toEqual([
+			["1-1", true],
+			["1-2", false],
+			["1-3", true],
+		]);
+		expect(await releaseUsb(...asked)).toMatchObject({ ok: true, devices: 1, left: ["1-1", "1-3"] });
 		expect([rig.kernel.authorized("1-1"), rig.kernel.authorized("1-2")]).toEqual([false, true]);
+		expect(rig.kernel.bound("1-3")).toEqual(["1-3:1.0"]);
 	});
 });
 

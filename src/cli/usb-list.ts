@@ -70,8 +70,11 @@ export async function usbList(args: readonly string[], io: Io, root = sysfsRoot)
 		if (devices === null) io.error("portward: the kernel shows no USB (/sys/bus/usb is not there)\n");
 	}
 	if (devices === null) return exit.failure;
+	const none = values.blocked
+		? "no USB device is refused, nor a function of one\n"
+		: "there is no USB device\n";
 	if (values.json) io.out(prettyJson({ devices }));
-	else io.out(devices.length === 0 ? "no USB device is refused, nor a function of one\n" : describe(devices));
+	else io.out(devices.length === 0 ? none : describe(devices));
 	return exit.ok;
 }
 

@@ -1,7 +1,7 @@
 /** The verbs of `portward usb` that read sysfs, on a kernel's devices laid out in a folder. */
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Io } from "../../src/cli/command.ts";
@@ -77,6 +77,11 @@ describe("list, where no daemon answers,", () => {
 		const device = JSON.parse(out).devices.find(({ port }: { port: string }) => port === "1-1");
 		expect(device).toMatchObject({ vendorId: "0781", state: "refused", level: 1 });
 		expect(device.functions).toMatchObject([{ className: "MASS-STORAGE", refused: true, driver: null }]);
+	});
+
+	test("says that there is no device", async () => {
+		mkdirSync(join(empty, "bus/usb/devices"), { recursive: true });
+		expect((await run(usbList, settings(), empty)).out).toBe("there is no USB device\n");
 	});
 
 	test("fails where there is no USB at all", async () => {

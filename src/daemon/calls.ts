@@ -201,6 +201,12 @@ export interface StagingCalls extends Calls {
 		readonly name: string;
 		readonly settings: PolicySettings;
 	}): StagedPolicies | Promise<StagedPolicies>;
+	/** What a set means, however it is written; null where part of it cannot be read. */
+	meaning(argument: {
+		readonly directory: string;
+		readonly checkPermissions: boolean;
+		readonly ignoreUnknownKinds: boolean;
+	}): string | null;
 	/** Puts the file system of a directory on its disk, which may take a while. Returns an error text, or null. */
 	sync(argument: { readonly directory: string }): string | null;
 	/** See treeDigest; null where the directory cannot be read whole. */

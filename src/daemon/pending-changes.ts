@@ -20,6 +20,9 @@ import { describePending, wrongChange } from "./pending-text.ts";
 /** Milliseconds between two looks at the clock: a timer does not count sleep. */
 const lookMs = 1000;
 
+/** What is said of a change that changes nothing that is enforced. */
+const onlyForm = "nothing is to be confirmed: comments and formatting alone differ";
+
 export class PendingChanges {
 	readonly #options: PendingOptions;
 	readonly #targets: PendingTargets;
@@ -220,7 +223,8 @@ export class PendingChanges {
 			return this.#refuse(["nothing is changed, as not all of it is right:", ...staged.problems].join("\n"));
 		}
 		const base = await stager.digest(config().policyDir);
-		if (staged.digest === (this.#targets.required ? await stager.digest(store.snapshot) : base)) {
+		const inForce = this.#targets.required ? store.snapshot : config().policyDir;
+		if (staged.digest === (this.#targets.required ? await stager.digest(inForce) : base)) {
 			await this.#forget({ id });
 			return { ok: true, message: "nothing changes: these policies are the ones in force" };
 		}
@@ -237,6 +241,12 @@ export class PendingChanges {
 		}
 		this.#change = change;
 		this.#complaint = "";
+		if (await stager.sameMeaning(inForce, store.policies(id))) {
+			const taken = await this.#confirm(change, onlyForm);
+			// What could not be put in place pends like any other change.
+			if (this.#change === null)
+				return taken.ok ? { ok: true, message: `${onlyForm}, and are taken over` } : taken;
+		}
 		const problem = await enforce();
 		if (problem !== "") {
 			await this.#rollBack(`it could not be enforced: ${problem}`);

@@ -16,7 +16,7 @@ export interface PendingEvents {
 
 export interface PendingOptions {
 	readonly store: PendingStore;
-	readonly stager: Pick<PendingStager, "stage" | "digest">;
+	readonly stager: Pick<PendingStager, "stage" | "digest" | "sameMeaning">;
 	readonly config: () => Config;
 	/** Of this run of the kernel; "" where it is not known. */
 	readonly boot: string;

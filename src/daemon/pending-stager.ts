@@ -1,10 +1,14 @@
 /** Copies a set of policies for a pending change and reads the copy as the enforcers would: on a thread of its own. */
 
+import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import type { Config } from "../config/model.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
+import { meaningText } from "../policy/meaning.ts";
+import { isBroken, type Policy, parsePolicyFile } from "../policy/parse.ts";
 import type { FileOperations } from "../store/pending-files.ts";
 import { readTree, writeTree } from "../store/pending-tree.ts";
+import { isPolicyFile } from "../store/policy-walk.ts";
 import type { PolicySettings, Reloaded, StagedPolicies, StagingCalls } from "./calls.ts";
 import { PolicyEngine } from "./policy-engine.ts";
 import { WorkerGone, type WorkerLike } from "./rpc.ts";
@@ -33,6 +37,20 @@ export async function stagePolicies(
 	const reloaded = new PolicyEngine(settings).reload(settings.config, "check", "concatenated");
 	const problems = brokenParts(reloaded);
 	return problems.length > 0 ? renamed(problems, settings.directory) : { ok: true, digest: read.digest };
+}
+
+/** See StagingCalls. */
+export function meaningOf({ directory, ...options }: Parameters<StagingCalls["meaning"]>[0]): string | null {
+	const read = readTree(directory, options);
+	if (!read.ok) return null;
+	const policies: Policy[] = [];
+	for (const { path, bytes } of read.files) {
+		if (!isPolicyFile(path)) continue;
+		const { documents, syntaxBroken } = parsePolicyFile(path, new TextDecoder().decode(bytes), options);
+		if (syntaxBroken || documents.some(isBroken)) return null;
+		policies.push(...documents.flatMap(({ policy }) => policy ?? []));
+	}
+	return createHash("sha256").update(meaningText(policies)).digest("hex");
 }
 
 /** Why a set is not to be enforced as it is: a change is taken whole or not at all. */
@@ -92,6 +110,19 @@ export class PendingStager {
 			(worker) => worker.call("digest", { directory, checkPermissions }),
 			() => null,
 		);
+	}
+
+	/** Whether two sets mean the same on every host, message and severity included; not so where one cannot be read. */
+	async sameMeaning(one: string, other: string): Promise<boolean> {
+		const { checkPermissions, config } = this.#settings();
+		const { ignoreUnknownKinds } = config;
+		const meaning = (directory: string) =>
+			this.#ask(
+				(worker) => worker.call("meaning", { directory, checkPermissions, ignoreUnknownKinds }),
+				() => null,
+			);
+		const first = await meaning(one);
+		return first !== null && first === (await meaning(other));
 	}
 
 	/** See FileOperations.syncFileSystem. */

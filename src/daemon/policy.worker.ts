@@ -5,7 +5,7 @@ import { syncFileSystem } from "../../ffi/sync.ts";
 import { fileOperations } from "../store/pending-files.ts";
 import { readTree } from "../store/pending-tree.ts";
 import type { PolicyCalls, StagingCalls } from "./calls.ts";
-import { stagePolicies } from "./pending-stager.ts";
+import { meaningOf, stagePolicies } from "./pending-stager.ts";
 import { PolicyEngine } from "./policy-engine.ts";
 import { serve } from "./rpc.ts";
 
@@ -45,6 +45,7 @@ const calls: PolicyCalls & StagingCalls = {
 			}),
 		),
 	sync,
+	meaning: meaningOf,
 	digest: ({ directory, checkPermissions }) => {
 		const read = readTree(directory, { checkPermissions });
 		return read.ok ? read.digest : null;

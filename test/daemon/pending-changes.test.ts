@@ -1,7 +1,15 @@
 /** The state machine over real files, with a clock that the test turns. */
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { exchangePaths } from "../../ffi/rename.ts";
@@ -10,7 +18,7 @@ import type { Config } from "../../src/config/model.ts";
 import { defaultConfig } from "../../src/config/parse.ts";
 import type { StagingCalls } from "../../src/daemon/calls.ts";
 import { PendingChanges } from "../../src/daemon/pending-changes.ts";
-import { PendingStager, stagePolicies } from "../../src/daemon/pending-stager.ts";
+import { meaningOf, PendingStager, stagePolicies } from "../../src/daemon/pending-stager.ts";
 import type { SshSession } from "../../src/observe/ssh-session.ts";
 import { type FileOperations, fileOperations } from "../../src/store/pending-files.ts";
 import { recordPath } from "../../src/store/pending-record.ts";
@@ -84,6 +92,7 @@ async function start(over: Partial<World> = {}) {
 	const staging: StagingCalls = {
 		sync: () => null,
 		stage: (request) => stagePolicies(request, real),
+		meaning: meaningOf,
 		digest: ({ directory, checkPermissions }) => {
 			const read = readTree(directory, { checkPermissions });
 			return read.ok ? read.digest : null;
@@ -232,6 +241,51 @@ describe("a change that is asked for", () => {
 			message: expect.stringContaining("nothing changes"),
 		});
 		expect(changes.state).toBeNull();
+	});
+
+	test("that changes comments and formatting alone is taken over without a confirmation", async () => {
+		const { changes, log, apply, inForce } = await start();
+		rmSync(join(fresh, "new.yaml"));
+		const text = `# why\n${JSON.stringify(JSON.parse(blocking("old")), null, 3)}`;
+		writeFileSync(join(fresh, "old.yaml"), text);
+		expect(await apply()).toMatchObject({
+			ok: true,
+			message: expect.stringContaining("comments and formatting alone"),
+		});
+		expect([changes.state, inForce(), existsSync(recordPath(stateDir))]).toEqual([null, "old.yaml", false]);
+		expect(readFileSync(join(policyDir, "old.yaml"), "utf8")).toBe(text);
+		expect(log.join()).toContain("confirmed");
+	});
+
+	test.each([
+		["message", (text: string) => text.replace('"spec":{', '"spec":{"message":"other",')],
+		["severity", (text: string) => text.replace('"spec":{', '"spec":{"severity":9,')],
+		["host that is meant", (text: string) => text.replace('"*"', '"elsewhere"')],
+		["policy that no file can be read without", (text: string) => `${text}---\nkind: [`],
+	])("with another %s is to be confirmed, or refused", async (_, change) => {
+		const { changes, apply } = await start();
+		rmSync(join(fresh, "new.yaml"));
+		writeFileSync(join(fresh, "old.yaml"), change(blocking("old")));
+		const reply = await apply();
+		expect(reply.message).not.toContain("formatting");
+		expect(changes.state !== null || !reply.ok).toBe(true);
+	});
+
+	test("with comments alone, that cannot be put in place, pends like any other", async () => {
+		let times = 0;
+		// The first is the trial before a change begins.
+		const exchange: FileOperations["exchange"] = async (...paths) => {
+			if (times++ > 0) throw new Error("EIO");
+			await real.exchange(...paths);
+		};
+		const { changes, apply } = await start({ operations: { exchange } });
+		rmSync(join(fresh, "new.yaml"));
+		writeFileSync(join(fresh, "old.yaml"), `# why\n${blocking("old")}`);
+		expect(await apply()).toMatchObject({
+			ok: true,
+			message: expect.stringContaining("unless it is confirmed"),
+		});
+		expect(changes.state).not.toBeNull();
 	});
 
 	test("waits while something forbids it", async () => {

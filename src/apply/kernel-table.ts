@@ -30,6 +30,7 @@ import {
 	load,
 	ownershipMarker,
 	probeConcatenation,
+	probeMembers,
 	skeleton,
 	swap,
 	type TableListing,
@@ -109,9 +110,12 @@ export class KernelTable {
 		return this.#anew;
 	}
 
-	/** Which form of ruleset this kernel and library take. */
-	probe(): RulesetForm {
-		return this.#runner.run(probeConcatenation(`${this.#table}_probe`)).ok ? "concatenated" : "nested";
+	/** Which form of ruleset this kernel and library take, of those that the settings leave to choose from. */
+	probe(wanted: "auto" | "concatenated" | "nested" = "auto"): RulesetForm {
+		if (wanted === "concatenated") return wanted;
+		const scratch = `${this.#table}_probe`;
+		if (wanted === "auto" && this.#runner.run(probeConcatenation(scratch)).ok) return "concatenated";
+		return this.#runner.run(probeMembers(scratch)).ok ? "nested-members" : "nested";
 	}
 
 	/**

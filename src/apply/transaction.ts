@@ -181,6 +181,16 @@ export function collectGarbage(
 	].join("");
 }
 
+/** Whether the names of a VRF's members load; made and deleted in one transaction. */
+export function probeMembers(scratch: string): string {
+	return (
+		`add table inet ${scratch}\n` +
+		`add chain inet ${scratch} c\n` +
+		`add rule inet ${scratch} c meta sdifname "x" accept\n` +
+		`delete table inet ${scratch}\n`
+	);
+}
+
 /** Whether concatenated interval maps, maps of counters by keys under a netmask, and the names of a VRF's members load; made and deleted in one transaction, so that nobody ever sees it. */
 export function probeConcatenation(scratch: string): string {
 	return (

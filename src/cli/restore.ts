@@ -108,7 +108,7 @@ function restoreAll(config: Config, io: Io, sysfs: Sysfs): number {
 				trusted: distrusted === null,
 				checkPermissions: true,
 				hostname: hostFacts().hostname,
-				form: () => (config.rulesetForm === "auto" ? kernel.probe() : config.rulesetForm),
+				form: () => kernel.probe(config.rulesetForm),
 				problem,
 			});
 			if (!config.enableNetworkPolicyEnforcer || panic.open) {

@@ -70,9 +70,10 @@ export function interfaceDepth(match: InterfaceMatch | null): number {
 	return match.prefix ? match.name.length : interfaceNameBytes + 1;
 }
 
-export function interfaceMatches(match: InterfaceMatch | null, name: string): boolean {
+/** @param names all that a packet's interface goes by: a VRF's member is its VRF, too. */
+export function interfaceMatches(match: InterfaceMatch | null, names: readonly string[]): boolean {
 	if (match === null) return true;
-	return match.prefix ? name.startsWith(match.name) : name === match.name;
+	return names.some((name) => (match.prefix ? name.startsWith(match.name) : name === match.name));
 }
 
 /** Whether `outer` holds every interface that `inner` holds. Both canonical. */

@@ -4,7 +4,7 @@ import { addressBits } from "../policy/cidr.ts";
 import type { Direction, Family, Transport } from "../policy/model.ts";
 import { interfaceMatches } from "./atom.ts";
 import type { CompiledRule } from "./plan.ts";
-import { decidePacket, type NetworkModel } from "./program.ts";
+import { decidePacket, type NetworkModel, namesOf } from "./program.ts";
 
 /** Packets that differ in the remote address alone; what a rule says of certain source ports does not count. */
 export interface PacketKind {
@@ -34,11 +34,12 @@ export function blockedRegions(
 	limit: number,
 ): Region[] | null {
 	const { direction, family, protocol, port } = kind;
+	const names = namesOf(model[direction], kind.interface);
 	const bounds = new Set<bigint>([0n]);
 	for (const atom of model[direction].atoms) {
 		if (atom.family !== family || (atom.protocol !== null && atom.protocol !== protocol)) continue;
 		if (atom.range !== null && (port < atom.range.first || port > atom.range.last)) continue;
-		if (!interfaceMatches(atom.interface, kind.interface)) continue;
+		if (!interfaceMatches(atom.interface, names)) continue;
 		for (const { first, last } of [atom, ...atom.holes]) bounds.add(BigInt(first)).add(BigInt(last) + 1n);
 		if (bounds.size > limit) return null;
 	}

@@ -3,7 +3,14 @@
 import { type Address, type Atom, atomOrder, interfaceMatches, matchesAddress } from "./atom.ts";
 import type { CompiledRule } from "./plan.ts";
 import { decide, type Overridden } from "./precedence.ts";
-import { decideByPolicies, decidePacket, type NetworkModel, type Packet, type Verdict } from "./program.ts";
+import {
+	decideByPolicies,
+	decidePacket,
+	type NetworkModel,
+	namesOf,
+	type Packet,
+	type Verdict,
+} from "./program.ts";
 
 export interface OverriddenRule {
 	readonly rule: CompiledRule;
@@ -18,8 +25,8 @@ export interface Explanation extends Verdict {
 	readonly overridden: readonly OverriddenRule[];
 }
 
-function matches(atom: Atom, packet: Packet): boolean {
-	if (atom.family !== packet.family || !interfaceMatches(atom.interface, packet.interface)) return false;
+function matches(atom: Atom, packet: Packet, names: readonly string[]): boolean {
+	if (atom.family !== packet.family || !interfaceMatches(atom.interface, names)) return false;
 	if (atom.protocol !== null && atom.protocol !== packet.protocol) return false;
 	if (atom.range !== null && (packet.port < atom.range.first || packet.port > atom.range.last)) return false;
 	const { source } = packet;
@@ -49,7 +56,8 @@ export function explain(model: NetworkModel, packet: Packet): Explanation {
 	const program = model[packet.direction];
 	const first = decidePacket(model, packet);
 	const verdict = decideByPolicies(program, packet);
-	const matching = program.atoms.filter((atom) => matches(atom, packet));
+	const names = namesOf(program, packet.interface);
+	const matching = program.atoms.filter((atom) => matches(atom, packet, names));
 	const decision = decide(matching, atomOrder);
 	// The program's own rules: under `enforcement: audit` they do other than the atoms say.
 	const ruleOf = (atom: Atom): CompiledRule => program.rules[atom.rank] ?? atom.rule;

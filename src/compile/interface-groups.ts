@@ -26,9 +26,9 @@ export class InterfaceGroup {
 /** From the widest to the narrowest. A beginning whose every name is in a narrower group is left out. */
 export function interfaceGroups(programs: readonly DirectionProgram[]): readonly InterfaceGroup[] {
 	const matches = new Map<string, InterfaceMatch>();
-	for (const { literals, prefixes, failsafe } of programs) {
+	for (const { literals, prefixes, members, failsafe } of programs) {
 		const named = [
-			...literals.map(({ name }) => ({ name, prefix: false })),
+			...[...literals, ...members].map(({ name }) => ({ name, prefix: false })),
 			...prefixes.map(({ name }) => ({ name, prefix: true })),
 			...failsafe.flatMap(({ match }) => match.interface ?? []),
 		];

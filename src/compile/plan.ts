@@ -7,8 +7,17 @@
 import type { Place } from "../policy/diagnostic.ts";
 import type { Action, Direction } from "../policy/model.ts";
 
-/** `concatenated`: interval sets over concatenations (kernel 5.6+). `nested`: plain interval maps only. */
-export type RulesetForm = "concatenated" | "nested";
+/**
+ * `concatenated`: interval sets over concatenations (kernel 5.6+). `nested`: plain interval maps only.
+ * `nested-members`: the same where the kernel tells the member of a VRF that a packet came by (5.6+ as well, so on
+ * mainline kernels that is where the settings ask for `nested`, or another part of `concatenated` is missing).
+ */
+export type RulesetForm = "concatenated" | "nested-members" | "nested";
+
+/** Whether the kernel tells the member of a VRF that a packet came by. */
+export function namesMembers(form: RulesetForm): boolean {
+	return form !== "nested";
+}
 
 /**
  * Where egress is judged. `postrouting` where rules name interfaces: in `output` the interface is the one of before any

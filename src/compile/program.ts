@@ -31,6 +31,10 @@ export interface DirectionProgram {
 	readonly prefixes: readonly { readonly name: string; readonly sequences: Sequences }[];
 	/** Every other interface. */
 	readonly others: Sequences;
+	/** This host's members of VRFs that some rule names, and what their packets meet: the rules of both names. */
+	readonly members: readonly { readonly name: string; readonly sequences: Sequences }[];
+	/** The VRF of each member on this host. */
+	readonly vrfOf: ReadonlyMap<string, string>;
 	readonly allowlistMode: boolean;
 	/** Asked before the rest; the first that matches accepts. */
 	readonly failsafe: readonly FailsafeProgram[];
@@ -40,11 +44,19 @@ export interface DirectionProgram {
 
 export type NetworkModel = Readonly<Record<Direction, DirectionProgram>>;
 
+/** A VRF of this host. What its members carry goes by its name, too. */
+export interface Vrf {
+	readonly name: string;
+	readonly members: readonly string[];
+}
+
 /** What decides the meaning of a set of policies, beside the policies. */
 export interface Meaning {
 	readonly posture: "audit" | "block";
 	readonly allowlistScope: "direction" | "host";
 	readonly failsafe: Failsafe;
+	/** The VRFs of this host; none where it is left out. */
+	readonly vrfs?: readonly Vrf[];
 }
 
 /** The rules of the selected policies, from which the model is built. */
@@ -58,23 +70,35 @@ export function buildModel({ ingress, egress }: RuleSets, meaning: Meaning): Net
 	const allows = (direction: { readonly rules: readonly CompiledRule[] }) =>
 		direction.rules.some((rule) => rule.action === "Allow");
 	const host = meaning.allowlistScope === "host";
+	const vrfOf = new Map(
+		(meaning.vrfs ?? []).flatMap(({ name, members }) => members.map((member) => [member, name] as const)),
+	);
 	const build = (direction: Direction, own: typeof ingress, other: typeof ingress): DirectionProgram => {
 		const allowlistMode = allows(own) || (host && allows(other));
 		const posture = allowlistMode ? postureRule(direction, meaning.posture) : null;
 		const failsafe = failsafePrograms(meaning.failsafe, direction);
-		return { ...own, ...groups(own.atoms), allowlistMode, failsafe, posture };
+		return { ...own, ...groups(own.atoms, vrfOf), allowlistMode, failsafe, posture };
 	};
 	return { ingress: build("ingress", ingress, egress), egress: build("egress", egress, ingress) };
 }
 
-/** One group for each interface match that a rule names, and one for all other interfaces. */
-function groups(all: readonly Atom[]): Pick<DirectionProgram, "literals" | "prefixes" | "others"> {
+/**
+ * One group for each interface match that a rule names, one for all other interfaces, and one for each member of a VRF
+ * whose packets a rule of the VRF's name may mean.
+ */
+function groups(
+	all: readonly Atom[],
+	vrfOf: DirectionProgram["vrfOf"],
+): Pick<DirectionProgram, "literals" | "prefixes" | "others" | "members" | "vrfOf"> {
 	const matches = new Map<string, InterfaceMatch | null>();
 	for (const atom of all) matches.set(interfaceKey(atom.interface), atom.interface);
 	const alone = [...matches.keys()].every((key) => key === "");
 	const build4 = familyBuilder(all, 4, alone);
 	const build6 = familyBuilder(all, 6, alone);
-	const sequences = (match: InterfaceMatch | null): Sequences => ({ 4: build4(match), 6: build6(match) });
+	const sequences = (...within: (InterfaceMatch | null)[]): Sequences => ({
+		4: build4(within),
+		6: build6(within),
+	});
 	const named = [...matches.values()].filter((match) => match !== null);
 	named.sort((a, b) => interfaceDepth(b) - interfaceDepth(a) || (a.name < b.name ? -1 : 1));
 	const group = (match: InterfaceMatch) => ({ name: match.name, sequences: sequences(match) });
@@ -82,6 +106,13 @@ function groups(all: readonly Atom[]): Pick<DirectionProgram, "literals" | "pref
 		literals: named.filter((match) => !match.prefix).map(group),
 		prefixes: named.filter((match) => match.prefix).map(group),
 		others: sequences(null),
+		members: [...vrfOf]
+			.filter(([, vrf]) => named.some((match) => interfaceMatches(match, [vrf])))
+			.map(([name, vrf]) => ({
+				name,
+				sequences: sequences({ name, prefix: false }, { name: vrf, prefix: false }),
+			})),
+		vrfOf,
 	};
 }
 
@@ -90,17 +121,17 @@ function familyBuilder(
 	all: readonly Atom[],
 	family: Family,
 	alone: boolean,
-): (match: InterfaceMatch | null) => readonly Step[] {
+): (within: readonly (InterfaceMatch | null)[]) => readonly Step[] {
 	const atoms = withoutDuplicates(all.filter((atom) => atom.family === family));
 	const axis = Axis.of(atoms, family);
 	const streams: readonly Stream[] = buildStreams(atoms, axis);
 	const named = new Map<string, InterfaceMatch | null>();
 	for (const atom of atoms) named.set(interfaceKey(atom.interface), atom.interface);
 	const built = new Map<string, readonly Step[]>();
-	return (match) => {
-		const members = [...named].filter(([, outer]) => interfaceContains(outer, match));
+	return (within) => {
+		const members = [...named].filter(([, outer]) => within.some((match) => interfaceContains(outer, match)));
 		const key = JSON.stringify(members.map(([name]) => name).sort());
-		const known = built.get(key) ?? buildSequence(match, atoms, streams, axis, alone);
+		const known = built.get(key) ?? buildSequence(within, atoms, streams, axis, alone);
 		built.set(key, known);
 		return known;
 	};
@@ -127,9 +158,15 @@ export interface Verdict {
 }
 
 export function sequencesFor(program: DirectionProgram, name: string): Sequences {
-	const literal = program.literals.find((group) => group.name === name);
+	const literal = [...program.members, ...program.literals].find((group) => group.name === name);
 	const prefix = literal ?? program.prefixes.find((group) => name.startsWith(group.name));
 	return prefix?.sequences ?? program.others;
+}
+
+/** All that a packet's interface goes by. */
+export function namesOf({ vrfOf }: Pick<DirectionProgram, "vrfOf">, name: string): readonly string[] {
+	const vrf = vrfOf.get(name);
+	return vrf === undefined ? [name] : [name, vrf];
 }
 
 /** The failsafe rule that accepts a packet of a new connection, or null. */
@@ -137,9 +174,10 @@ export function findFailsafe(
 	program: DirectionProgram,
 	packet: Omit<Packet, "direction">,
 ): CompiledRule | null {
+	const names = namesOf(program, packet.interface);
 	const found = program.failsafe.find(
 		({ match }) =>
-			interfaceMatches(match.interface, packet.interface) &&
+			interfaceMatches(match.interface, names) &&
 			(match.protocol === null || match.protocol === packet.protocol) &&
 			((match.icmpType ?? null) === null || match.icmpType === packet.source) &&
 			(match.port === null || (match.port.first <= packet.port && packet.port <= match.port.last)) &&

@@ -199,7 +199,9 @@ function* keysOf(
 
 export function reachOf(program: DirectionProgram): Reach {
 	const search = new Search();
-	const groups = [...program.literals, ...program.prefixes].map((group) => group.sequences);
+	const groups = [...program.literals, ...program.prefixes, ...program.members].map(
+		(group) => group.sequences,
+	);
 	for (const sequences of [program.others, ...groups]) {
 		for (const family of [4, 6] as const) search.sequence(sequences[family]);
 	}

@@ -4,13 +4,15 @@
  * policies appears only in comments, reduced to harmless characters.
  */
 
+import { isPlainInterface } from "../policy/iface.ts";
 import type { Direction, Family } from "../policy/model.ts";
+import { interfaceMatches } from "./atom.ts";
 import { acceptRelated, addEssentials } from "./essentials.ts";
 import { guardBoxes, guardRules } from "./guard.ts";
 import { type LookupContext, stepRules } from "./lookups.ts";
 import { ObjectStore } from "./objects.ts";
-import type { CompiledRule, NetworkPlan, RulesetForm } from "./plan.ts";
-import type { DirectionProgram, NetworkModel, Sequences } from "./program.ts";
+import { type CompiledRule, type NetworkPlan, namesMembers, type RulesetForm } from "./plan.ts";
+import type { DirectionProgram, NetworkModel, Sequences, Vrf } from "./program.ts";
 import type { Step } from "./table.ts";
 import { withinVrfs } from "./vrf.ts";
 
@@ -26,7 +28,7 @@ export interface RenderOptions {
 	/** What becomes of packets that belong to no flow where a direction has rules; `drop` where it is left out. */
 	readonly invalidPackets?: "drop" | "accept";
 	/** The VRFs of this host: packets within one are loopback. None where it is left out. */
-	readonly vrfs?: readonly string[];
+	readonly vrfs?: readonly Vrf[];
 	/** 1..65535. */
 	readonly nflogGroup: number;
 	/** Packets per second that one rule hands to NFLOG, and the burst before the limit holds. */
@@ -93,11 +95,11 @@ export function renderModel(model: NetworkModel, options: RenderOptions): Render
 
 /**
  * What a packet's interface is looked up by, the first that a rule names. In a VRF a packet comes in by the VRF, as the
- * kernel has it, and by the member that it really came by; what kernels without `concatenated` forms do not know.
+ * kernel has it, and by the member that it really came by, which older kernels do not tell.
  */
 function interfaceNames(direction: Direction, form: RulesetForm): readonly string[] {
 	if (direction === "egress") return ["oifname"];
-	return form === "concatenated" ? ["meta sdifname", "iifname"] : ["iifname"];
+	return namesMembers(form) ? ["meta sdifname", "iifname"] : ["iifname"];
 }
 
 /** Whether any rule of a direction looks at the interface. */
@@ -205,16 +207,27 @@ function renderDirection(
 		const failsafe = program.failsafe.filter(({ match }) => (match.cidr?.family ?? family) === family);
 		for (const { match, planned } of failsafe) {
 			rules.push(planned.text);
-			const member = direction === "ingress" && match.interface !== null && options.form === "concatenated";
-			if (member) rules.push(planned.text.replace(/^iifname/, "meta sdifname"));
+			if (match.interface === null) continue;
+			if (direction === "ingress") {
+				if (namesMembers(options.form)) rules.push(planned.text.replace(/^iifname/, "meta sdifname"));
+				continue;
+			}
+			// What a VRF's rule means leaves by a member.
+			for (const [member, vrf] of program.vrfOf) {
+				if (!interfaceMatches(match.interface, [vrf]) || !isPlainInterface(member)) continue;
+				rules.push(planned.text.replace(/^oifname "[^"]*"/, `oifname "${member}"`));
+			}
 		}
 		rules.push(`jump ${endedChain(direction)}`);
 		// What is invalid or untracked opens no flow.
 		if (midstream !== null) rules.push(`tcp flags & syn == 0 ct state new goto ${midstream}`);
-		const literals = program.literals.map(
-			(literal) => `"${literal.name}" : ${sequence(literal.sequences, family)}`,
-		);
+		const members = program.members.filter(({ name }) => isPlainInterface(name));
+		const inVrf = new Map([...program.literals, ...members].map((group) => [group.name, group]));
 		for (const name of interfaceNames(direction, options.form)) {
+			// A packet comes in by the member beside its VRF, and goes out by the member alone.
+			const literals = [...(name === "iifname" ? program.literals : inVrf.values())].map(
+				(literal) => `"${literal.name}" : ${sequence(literal.sequences, family)}`,
+			);
 			if (literals.length > 0) rules.push(`${name} vmap { ${literals.join(", ")} }`);
 			for (const prefix of program.prefixes) {
 				rules.push(`${name} "${prefix.name}*" ${sequence(prefix.sequences, family)}`);

@@ -24,11 +24,11 @@ const levels: readonly Action[] = ["Block", "Audit", "Allow"];
 const joinShared = 1000;
 
 /**
- * @param within The group's interface; atoms and streams that hold it take part.
+ * @param within What the group's interface is: atoms and streams that hold any of these take part.
  * @param alone Whether this is the only group.
  */
 export function buildSequence(
-	within: InterfaceMatch | null,
+	within: readonly (InterfaceMatch | null)[],
 	atoms: readonly Atom[],
 	streams: readonly Stream[],
 	axis: Axis,
@@ -36,7 +36,7 @@ export function buildSequence(
 ): Step[] {
 	const joinUpTo = alone ? Number.POSITIVE_INFINITY : joinShared;
 	const member = (item: { readonly interface: InterfaceMatch | null }) =>
-		interfaceContains(item.interface, within);
+		within.some((match) => interfaceContains(item.interface, match));
 	const limited = divideLimited(atoms.filter((atom) => atom.layer === "P" && member(atom)));
 	const spans = streams.filter(member).flatMap((stream) => stream.spans);
 	const steps: Step[] = [];

@@ -8,7 +8,7 @@ import type { Action, Family, Protocol } from "../policy/model.ts";
 import { isIcmp, isTransport, protocolFits } from "../policy/protocol.ts";
 import { type Address, interfaceMatches } from "./atom.ts";
 import type { IntervalList } from "./interval.ts";
-import { type DirectionProgram, decideBySteps, findFailsafe, sequencesFor } from "./program.ts";
+import { type DirectionProgram, decideBySteps, findFailsafe, namesOf, sequencesFor } from "./program.ts";
 import { type Key, type Segment, type Step, segmentAt, type Table, transports } from "./table.ts";
 import {
 	after,
@@ -67,6 +67,8 @@ export function namedProtocols(programs: readonly DirectionProgram[]): readonly 
 export class VerdictSpace {
 	readonly #programs: readonly DirectionProgram[];
 	readonly #interface: string;
+	/** All that it goes by, in whichever of the programs. */
+	readonly #names: readonly string[];
 	readonly #family: Family;
 	readonly #steps: readonly (readonly Step[])[];
 
@@ -74,6 +76,7 @@ export class VerdictSpace {
 	constructor(programs: readonly DirectionProgram[], networkInterface: string, family: Family) {
 		this.#programs = programs;
 		this.#interface = networkInterface;
+		this.#names = programs.flatMap((program) => namesOf(program, networkInterface));
 		this.#family = family;
 		this.#steps = programs.map((program) => sequencesFor(program, networkInterface)[family]);
 	}
@@ -82,9 +85,10 @@ export class VerdictSpace {
 	get identity(): readonly unknown[] {
 		return [
 			...this.#steps,
-			...this.#programs.flatMap(({ failsafe }) =>
-				failsafe.map(({ match }) => interfaceMatches(match.interface, this.#interface)),
-			),
+			...this.#programs.flatMap((program) => {
+				const names = namesOf(program, this.#interface);
+				return program.failsafe.map(({ match }) => interfaceMatches(match.interface, names));
+			}),
 		];
 	}
 
@@ -178,7 +182,7 @@ export class VerdictSpace {
 	): boolean {
 		const type = match.icmpType ?? null;
 		return (
-			interfaceMatches(match.interface, this.#interface) &&
+			interfaceMatches(match.interface, this.#names) &&
 			(match.protocol === null || match.protocol === protocol) &&
 			(type === null || type === source?.first) &&
 			(match.cidr === null || match.cidr.family === this.#family)

@@ -8,7 +8,8 @@
 import { isPlainInterface } from "../policy/iface.ts";
 import type { Direction, Family } from "../policy/model.ts";
 import type { ObjectStore } from "./objects.ts";
-import type { RulesetForm } from "./plan.ts";
+import { namesMembers, type RulesetForm } from "./plan.ts";
+import type { Vrf } from "./program.ts";
 
 /** How long what was sent is expected to come in again. It takes microseconds. */
 const expectedFor = "1s";
@@ -22,11 +23,11 @@ const flow: Readonly<Record<Family, string>> = {
 export function withinVrfs(
 	store: ObjectStore,
 	direction: Direction,
-	{ vrfs = [], form }: { readonly vrfs?: readonly string[]; readonly form: RulesetForm },
+	{ vrfs = [], form }: { readonly vrfs?: readonly Pick<Vrf, "name">[]; readonly form: RulesetForm },
 ): readonly string[] {
-	const names = vrfs.filter(isPlainInterface);
+	const names = vrfs.map(({ name }) => name).filter(isPlainInterface);
 	// IPv4 needs no memory where the kernel tells a member's name.
-	const named = form === "concatenated";
+	const named = namesMembers(form);
 	const families: readonly Family[] = named ? [6] : [4, 6];
 	return names.flatMap((name) => {
 		const sets = families.map((family) => ({ key: flow[family], set: addSet(store, family) }));

@@ -67,7 +67,7 @@ const failsafe = v.object({
 const saved = v.object({
 	format: v.literal(format),
 	table: v.pipe(v.string(), v.regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/)),
-	form: v.picklist(["concatenated", "nested"]),
+	form: v.picklist(["concatenated", "nested-members", "nested"]),
 	nflogGroup: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65535)),
 	usbLock: v.boolean(),
 	plan: v.nullable(

@@ -7,6 +7,7 @@ import {
 	type DirectionProgram,
 	decidePacket,
 	type NetworkModel,
+	namesOf,
 	type Packet,
 	type Sequences,
 	sequencesFor,
@@ -77,7 +78,8 @@ class InterfaceGroups {
 		if (found !== undefined) return found;
 		const sequences = sequencesFor(this.#program, name);
 		if (!this.#sequences.includes(sequences)) this.#sequences.push(sequences);
-		const failsafe = this.#program.failsafe.map(({ match }) => interfaceMatches(match.interface, name));
+		const names = namesOf(this.#program, name);
+		const failsafe = this.#program.failsafe.map(({ match }) => interfaceMatches(match.interface, names));
 		const key = `${this.#sequences.indexOf(sequences)} ${failsafe.join()}`;
 		if (!this.#numbers.includes(key)) this.#numbers.push(key);
 		const number = this.#numbers.indexOf(key);

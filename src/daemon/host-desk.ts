@@ -3,7 +3,7 @@
 import type { ForeignChain } from "../observe/foreign-chains.ts";
 import { forwarding, hostFacts } from "../observe/host.ts";
 import { HostWatch } from "../observe/host-watch.ts";
-import { type Link, type LinksResult, readLinks, vrfNames } from "../observe/links.ts";
+import { type Link, type LinksResult, readLinks, vrfsOf } from "../observe/links.ts";
 import type { AlertSink } from "../report/alert-sink.ts";
 import type { Logger } from "../report/log.ts";
 import type { HostIdentity } from "../report/network-alert.ts";
@@ -99,8 +99,8 @@ export class HostDesk {
 		const read = readLinks();
 		// Nothing is said about names while nobody knows the links.
 		if (read.ok) {
-			const vrfs = (links: LinksResult) => JSON.stringify(vrfNames(links));
-			// The rules know by name what is loopback in a VRF. The first ruleset has those of before.
+			const vrfs = (links: LinksResult) => JSON.stringify(vrfsOf(links));
+			// The rules know by name what is loopback in a VRF, and what goes by its name. The first ruleset has those of before.
 			const changed = this.#links !== null && vrfs({ ok: true, links: this.#links }) !== vrfs(read);
 			this.#links = read.links;
 			if (changed) this.#options.reselect();

@@ -11,7 +11,7 @@ import type { NetworkModel } from "../compile/program.ts";
 import { lintDeviceSet } from "../compile/usb-lint.ts";
 import { DeviceRuleset, selectEntries } from "../compile/usb-ruleset.ts";
 import type { Config } from "../config/model.ts";
-import { vrfNames } from "../observe/links.ts";
+import { vrfsOf } from "../observe/links.ts";
 import {
 	type DiskFile,
 	type EnforcedDocument,
@@ -58,7 +58,7 @@ export function compileOptions(config: Config, epoch: string, form: RulesetForm)
 		allowlistScope: config.allowlistScope,
 		essentials: config.essentials,
 		related: config.related,
-		vrfs: vrfNames(),
+		vrfs: vrfsOf(),
 		invalidPackets: config.enforcement === "audit" ? "accept" : config.invalidPackets,
 		failsafe: config.failsafe,
 		nflogGroup: config.nflogGroup,

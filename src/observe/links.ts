@@ -31,6 +31,12 @@ export interface Link {
 	readonly parent: string | null;
 }
 
+/** As the compiler takes it. */
+export interface Vrf {
+	readonly name: string;
+	readonly members: readonly string[];
+}
+
 export type LinksResult =
 	| { readonly ok: true; readonly links: readonly Link[] }
 	| { readonly ok: false; readonly error: string };
@@ -108,8 +114,12 @@ function resolve(found: readonly RawLink[]): Link[] {
 	});
 }
 
-/** The VRFs among the links, in alphabetical order; none where the links cannot be read. */
-export function vrfNames(read: LinksResult = readLinks()): string[] {
+/** The VRFs among the links and their members, in alphabetical order; none where the links cannot be read. */
+export function vrfsOf(read: LinksResult = readLinks()): Vrf[] {
 	const links = read.ok ? read.links : [];
-	return links.flatMap(({ name, kind }) => (kind === "vrf" ? [name] : [])).sort();
+	const names = links.flatMap(({ name, kind }) => (kind === "vrf" ? [name] : [])).sort();
+	return names.map((name) => {
+		const members = links.filter(({ master }) => master?.kind === "vrf" && master.name === name);
+		return { name, members: members.map((member) => member.name).sort() };
+	});
 }

@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import type { Failsafe } from "../../src/compile/failsafe.ts";
+import type { Vrf } from "../../src/compile/program.ts";
 import type {
 	Action,
 	Cidr,
@@ -174,6 +175,22 @@ export const policySets: fc.Arbitrary<NetworkPolicy[]> = fc
 			action: "Block" as const,
 		}));
 	});
+
+/** Mostly none, as on most hosts. Their names lie within what rules name, or beside it. */
+export const vrfSets: fc.Arbitrary<readonly Vrf[]> = fc
+	.tuple(
+		fc.constantFrom("eth", "e", "wlan0", "blue"),
+		fc.subarray(["eth0", "eth1", "eth9"]),
+		fc.constantFrom(false, true, true),
+	)
+	.map(([name, members, some]) => (some ? [{ name, members }] : []));
+
+/** The packet as it is on a host with these VRFs: what would bear only a VRF's own name comes by another interface. */
+export function inVrfs(packet: OraclePacket, vrfs: readonly Vrf[]): OraclePacket {
+	if (vrfs.some(({ name }) => name === packet.interface)) return { ...packet, interface: "x" };
+	const vrf = vrfs.find(({ members }) => members.includes(packet.interface));
+	return vrf === undefined ? packet : { ...packet, vrf: vrf.name };
+}
 
 const failsafeRule: fc.Arbitrary<FailsafeRule> = fc
 	.record({

@@ -6,7 +6,7 @@ import { type CompileOptions, compileNetwork } from "../../src/compile/network.t
 import { decidePacket } from "../../src/compile/program.ts";
 import type { NetworkPolicy, NetworkRule } from "../../src/policy/model.ts";
 import { cidr, policy, rule } from "./build.ts";
-import { failsafes, packets, policySets } from "./generate.ts";
+import { failsafes, inVrfs, packets, policySets, vrfSets } from "./generate.ts";
 import { options } from "./options.ts";
 import { judge } from "./oracle.ts";
 import { type ParsedTable, parseTable, simulate } from "./simulate.ts";
@@ -29,8 +29,10 @@ describe("random policies", () => {
 				fc.constantFrom("audit", "block" as const),
 				fc.constantFrom("direction", "host" as const),
 				failsafes,
-				(policies, sample, posture, allowlistScope, failsafe) => {
-					const meaning = { posture, allowlistScope, failsafe };
+				vrfSets,
+				(policies, drawn, posture, allowlistScope, failsafe, vrfs) => {
+					const meaning = { posture, allowlistScope, failsafe, vrfs };
+					const sample = drawn.map((packet) => inVrfs(packet, vrfs));
 					const result = compileNetwork(policies, { ...options, ...meaning });
 					if (!result.ok) throw new Error(result.diagnostics[0]?.message);
 					for (const packet of sample) {
@@ -46,7 +48,7 @@ describe("random policies", () => {
 		);
 	});
 
-	const forms = ["concatenated", "nested"] as const;
+	const forms = ["concatenated", "nested-members"] as const;
 	for (const { form, hashFrom } of forms.flatMap((form) =>
 		[1, 2, 512].map((hashFrom) => ({ form, hashFrom })),
 	)) {
@@ -55,9 +57,11 @@ describe("random policies", () => {
 				fc.property(
 					policySets,
 					failsafes,
+					vrfSets,
 					fc.array(packets, { minLength: 20, maxLength: 40 }),
-					(policies, failsafe, sample) => {
-						const result = compileNetwork(policies, { ...options, form, hashFrom, failsafe });
+					(policies, failsafe, vrfs, drawn) => {
+						const sample = drawn.map((packet) => inVrfs(packet, vrfs));
+						const result = compileNetwork(policies, { ...options, form, hashFrom, failsafe, vrfs });
 						if (!result.ok) throw new Error(result.diagnostics[0]?.message);
 						const table = parseTable(tableText(result.plan, "t"));
 						for (const packet of sample) {

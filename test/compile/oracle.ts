@@ -20,6 +20,8 @@ export interface OraclePacket {
 	/** The remote end. */
 	readonly address: bigint;
 	readonly interface: string;
+	/** The VRF of the interface, whose name the packet bears as well. */
+	readonly vrf?: string | undefined;
 	/** Null: some protocol that no policy names. */
 	readonly protocol: Protocol | null;
 	/** Destination port. */
@@ -102,11 +104,16 @@ function inBlock(block: Cidr, family: Family, address: bigint): boolean {
 	return block.family === family && block.base >> host === address >> host;
 }
 
+function bears({ interface: own, vrf }: OraclePacket, match: { name: string; prefix: boolean }): boolean {
+	return [own, ...(vrf === undefined ? [] : [vrf])].some((name) =>
+		match.prefix ? name.startsWith(match.name) : name === match.name,
+	);
+}
+
 function matches(atom: OracleAtom, packet: OraclePacket): boolean {
 	const { interface: match, protocol, ports, sources, block } = atom;
 	if (match !== "any") {
-		const same = match.prefix ? packet.interface.startsWith(match.name) : packet.interface === match.name;
-		if (!same) return false;
+		if (!bears(packet, match)) return false;
 	}
 	if (protocol !== "any" && protocol !== packet.protocol) return false;
 	if (ports !== "any" && (packet.port < ports[0] || packet.port > ports[1])) return false;
@@ -161,8 +168,7 @@ function strictlyContains(a: OracleAtom, b: OracleAtom): boolean {
 
 function failsafeMatches(rule: FailsafeRule, packet: OraclePacket): boolean {
 	const { interface: match, cidr, protocol, port, icmpType = null } = rule;
-	if (match?.prefix === true && !packet.interface.startsWith(match.name)) return false;
-	if (match?.prefix === false && packet.interface !== match.name) return false;
+	if (match !== null && !bears(packet, match)) return false;
 	if (cidr !== null && !inBlock(cidr, packet.family, packet.address)) return false;
 	if (protocol !== null && protocol !== packet.protocol) return false;
 	if (icmpType !== null && icmpType !== packet.source) return false;

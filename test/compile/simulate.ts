@@ -100,11 +100,11 @@ export function parseTable(text: string): ParsedTable {
 function parseElements(name: string, body: readonly string[]): Element[] {
 	const elements: Element[] = [];
 	const type = /^type ([a-z0-9_]+(?: \. [a-z0-9_]+)*)( : verdict| : counter)?$/.exec(body[0] ?? "");
-	if (type === null || !/^(flags (interval|timeout)|size \d+)$/.test(body[1] ?? ""))
+	if (type === null || !/^(flags (interval|timeout|dynamic,timeout)|size \d+)$/.test(body[1] ?? ""))
 		throw new Error(`type of ${name}`);
 	for (const line of body.slice(2)) {
 		// What ended flows are held against, which nothing is in here.
-		if (body[1] === "flags timeout" && /^(timeout \w+|size \d+)$/.test(line)) continue;
+		if (/timeout$/.test(body[1] ?? "") && /^(timeout \w+|size \d+)$/.test(line)) continue;
 		const leads =
 			type[2] === " : counter"
 				? /^element (.*?) comment "[A-Za-z0-9 ._[\]-]{1,120}" : "c_([0-9a-f]{16})",?$/
@@ -143,8 +143,9 @@ const neverMatches = [
 	/^meta l4proto 2 ip ttl 1 ip daddr 224\.0\.0\.0\/4 @th,0,8 (0x11|\{ [x0-9a-f, ]+ \}) accept$/,
 	/^(ip6 saddr fe80::\/10 )?udp sport \d+ udp dport \d+ accept$/,
 	/^udp dport 546 ip6 daddr fe80::\/10 accept$/,
-	// Packets of no VRF have no member's name.
-	/^meta sdifname /,
+	// What the host sent to itself in a VRF.
+	/^iifname "[\w.@+-]+" (meta sdifname "[\w.@+-]+"|ip6? .* @s_\w{16}) accept$/,
+	/^oifname "[\w.@+-]+" ct state new update @s_\w{16} \{ .* \}$/,
 ];
 
 const leafCounter =
@@ -196,8 +197,11 @@ class Simulation {
 		if (text === "meta skuid != 4294967295 jump root_leaving") return "jump root_leaving";
 		const nfproto = /^meta nfproto ipv4 (accept|goto x_[0-9a-f]{16})$/.exec(text);
 		if (nfproto !== null) return packet.family === 4 ? (nfproto[1] ?? null) : null;
+		const member = /^meta sdifname (.*)$/.exec(text)?.[1];
+		if (member !== undefined)
+			return packet.vrf === undefined ? null : this.interfaceVerdict(member, packet.interface);
 		const side = packet.direction === "ingress" ? "iifname" : "oifname";
-		if (text.startsWith(`${side} `)) return this.interfaceVerdict(text.slice(side.length + 1));
+		if (text.startsWith(`${side} `)) return this.interfaceVerdict(text.slice(side.length + 1), this.borne);
 		return this.lookup(text);
 	}
 
@@ -206,36 +210,44 @@ class Simulation {
 		const { packet } = this;
 		const side = packet.direction === "ingress" ? "i" : "o";
 		const form = new RegExp(
-			`^(?:${side}ifname "([\\w.@+-]+)(\\*?)" )?` +
+			`^(?:(${side}ifname|meta sdifname) "([\\w.@+-]+)(\\*?)" )?` +
 				`(?:meta nfproto ipv([46]) |(ip6? [sd]addr) ([0-9a-f.:]+/[1-9]\\d*) )?` +
 				"(?:meta l4proto (\\d+) |((?:tcp|udp|sctp) dport|icmp(?:v6)? type) (\\d+(?:-\\d+)?) )?$",
 		);
 		const parts = form.exec(text);
 		if (parts === null) throw new Error(`unknown failsafe conditions: ${text}`);
-		const [, name, prefix, family, address, block = "", protocol, port, ports = ""] = parts;
+		const [, by, name = "", prefix, family, address, block = "", protocol, port, ports = ""] = parts;
 		const within = (field: string, [first, last]: readonly [bigint, bigint]): boolean => {
 			const value = this.field(field);
 			return value !== null && first <= value && value <= last;
 		};
-		if (
-			name !== undefined &&
-			!(prefix === "" ? packet.interface === name : packet.interface.startsWith(name))
-		)
-			return false;
+		if (by !== undefined) {
+			const member = by === "meta sdifname";
+			if (member && packet.vrf === undefined) return false;
+			const borne = member ? packet.interface : this.borne;
+			if (!(prefix === "" ? borne === name : borne.startsWith(name))) return false;
+		}
 		if (family !== undefined && Number(family) !== packet.family) return false;
 		if (address !== undefined && !within(address, range(block))) return false;
 		if (protocol !== undefined && this.field("meta l4proto") !== BigInt(protocol)) return false;
 		return port === undefined || within(port, range(ports));
 	}
 
-	interfaceVerdict(text: string): string | null {
+	/** The name that a packet bears in the kernel: what comes in by a VRF's member has the VRF's. */
+	get borne(): string {
+		const { direction, vrf, interface: name } = this.packet;
+		return direction === "ingress" ? (vrf ?? name) : name;
+	}
+
+	interfaceVerdict(text: string, name: string): string | null {
+		const own = /^"([\w.@+-]+)" accept$/.exec(text);
+		if (own !== null) return name === own[1] ? "accept" : null;
 		const prefix = /^"([\w.@+-]+)\*" (accept|goto x_[0-9a-f]{16})$/.exec(text);
-		if (prefix !== null)
-			return this.packet.interface.startsWith(prefix[1] ?? "") ? (prefix[2] ?? null) : null;
+		if (prefix !== null) return name.startsWith(prefix[1] ?? "") ? (prefix[2] ?? null) : null;
 		const map = /^vmap \{ ((?:"[\w.@+-]+" : (?:accept|goto x_[0-9a-f]{16})(?:, )?)+) \}$/.exec(text);
 		if (map === null) throw new Error(`unknown rule: ${text}`);
-		for (const [, name, verdict] of (map[1] ?? "").matchAll(/"([^"]+)" : (accept|goto \w+)/g)) {
-			if (name === this.packet.interface) return verdict ?? null;
+		for (const [, key, verdict] of (map[1] ?? "").matchAll(/"([^"]+)" : (accept|goto \w+)/g)) {
+			if (key === name) return verdict ?? null;
 		}
 		return null;
 	}

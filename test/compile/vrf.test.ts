@@ -10,22 +10,25 @@ test("a host without VRFs has no rule for them", () => {
 });
 
 test("a name that nftables could misread gets into no rule", () => {
-	const vrfs = ['x" accept; flush ruleset; "', "blue"];
+	const vrfs = [{ name: 'x" accept; flush ruleset; "' }, { name: "blue" }];
 	const rules = withinVrfs(new ObjectStore("e"), "egress", { form: "concatenated", vrfs }).join("\n");
 	expect(rules).toContain('oifname "blue" accept');
 	expect(rules).not.toContain("flush");
 });
 
-test.each(["concatenated", "nested"] as const)("the rules load with their sets: %s", (form) => {
-	const store = new ObjectStore("e");
-	const chain = (direction: "ingress" | "egress", hook: string) =>
-		`chain ${direction} {\ntype filter hook ${hook} priority 0\n` +
-		`${withinVrfs(store, direction, { form, vrfs: ["blue", "red"] }).join("\n")}\n}\n`;
-	const chains = chain("ingress", "input") + chain("egress", "output");
-	const objects = store.objects.map(({ text }) => text).join("");
-	const nft = Bun.spawnSync(["unshare", "-n", "nft", "-f", "-"], {
-		stdin: Buffer.from(`table inet t {\n${objects}${chains}}\n`),
-	});
-	expect(nft.stderr.toString()).toBe("");
-	expect(nft.exitCode).toBe(0);
-});
+test.each(["concatenated", "nested-members", "nested"] as const)(
+	"the rules load with their sets: %s",
+	(form) => {
+		const store = new ObjectStore("e");
+		const chain = (direction: "ingress" | "egress", hook: string) =>
+			`chain ${direction} {\ntype filter hook ${hook} priority 0\n` +
+			`${withinVrfs(store, direction, { form, vrfs: [{ name: "blue" }, { name: "red" }] }).join("\n")}\n}\n`;
+		const chains = chain("ingress", "input") + chain("egress", "output");
+		const objects = store.objects.map(({ text }) => text).join("");
+		const nft = Bun.spawnSync(["unshare", "-n", "nft", "-f", "-"], {
+			stdin: Buffer.from(`table inet t {\n${objects}${chains}}\n`),
+		});
+		expect(nft.stderr.toString()).toBe("");
+		expect(nft.exitCode).toBe(0);
+	},
+);

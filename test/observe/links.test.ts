@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { decodeLink, readLinks } from "../../src/observe/links.ts";
+import { decodeLink, type Link, readLinks, vrfsOf } from "../../src/observe/links.ts";
 import { command, enterIsolatedNetwork, type IsolatedNetwork } from "../system/support/isolated.ts";
 
 let network: IsolatedNetwork;
@@ -85,4 +85,23 @@ describe("kinds that this kernel may lack", () => {
 		expect(decodeLink({ bytes, start: 0, end: bytes.length })).toBe(null);
 		expect(decodeLink({ bytes, start: 0, end: 8 })).toBe(null);
 	});
+});
+
+test("VRFs are told with their members, in one order", () => {
+	const link = (name: string, kind = "", master: Link["master"] = null): Link => ({
+		index: 1,
+		name,
+		altNames: [],
+		kind,
+		master,
+		parent: null,
+	});
+	const blue = { name: "blue", kind: "vrf" };
+	const links = [link("red", "vrf"), link("e2", "", blue), link("blue", "vrf"), link("e1", "veth", blue)];
+	const bridged = link("e3", "", { name: "red", kind: "bridge" });
+	expect(vrfsOf({ ok: true, links: [...links, bridged] })).toEqual([
+		{ name: "blue", members: ["e1", "e2"] },
+		{ name: "red", members: [] },
+	]);
+	expect(vrfsOf({ ok: false, error: "no" })).toEqual([]);
 });

@@ -40,7 +40,8 @@ beforeAll(async () => {
 			ip link set p1 up'
 		mkdir -p /tmp/policies
 		cp /host/portward /tmp/portward
-		echo 'policyDir: /tmp/policies' > /tmp/config.yaml`);
+		echo 'policyDir: /tmp/policies' > /tmp/config.yaml
+		printf 'policyDir: /tmp/policies\nrulesetForm: nested\nstateDir: /tmp/state\n' > /tmp/nested.yaml`);
 	// Duplicate address detection and the neighbours' first words take a moment.
 	await vm.waitFor("ping -c1 -W1 -I blue fd01::2 && ping -c1 -W1 -I blue 10.0.1.2");
 }, 400_000);
@@ -48,12 +49,21 @@ afterAll(async () => {
 	await vm?.stop();
 });
 
-/** Loads what `render` prints for one policy. */
-async function enforce(spec: Readonly<Record<string, unknown>>): Promise<void> {
-	await vm.put("/tmp/policies/p.yaml", Buffer.from(policy("p", spec)));
+const load = {
+	concatenated: "/tmp/portward render --config /tmp/config.yaml > /tmp/table.nft && nft -f /tmp/table.nft",
+	// Asks the kernel for what it knows of members, as the daemon does.
+	nested: "/tmp/portward restore --config /tmp/nested.yaml",
+} as const;
+
+/** Loads the rules of one policy. */
+async function enforce(
+	spec: Readonly<Record<string, unknown>>,
+	form: keyof typeof load = "concatenated",
+): Promise<void> {
+	await vm.put("/tmp/policies/p.yaml", Buffer.from(policy("p", spec)), 0o644);
 	await vm.sh(`
 		nft delete table inet kubearmor 2> /dev/null
-		/tmp/portward render --config /tmp/config.yaml > /tmp/table.nft && nft -f /tmp/table.nft`);
+		${load[form]}`);
 }
 
 const inPeer = "nsenter -t $(cat /tmp/peer) -n ping -c1 -W1";
@@ -80,20 +90,39 @@ const own = ["own 4", "own 6"];
 const nobody = { from: [block("192.0.2.1/32")] };
 const noOne = { to: [block("192.0.2.1/32")] };
 
-test("a member's name matches what comes and goes by it", async () => {
-	await enforce({ action: "Allow", ingress: [{ iface: ["eth1"] }], egress: [{ iface: ["eth1"] }] });
+const forms = ["concatenated", "nested"] as const;
+
+test.each(forms)("a member's name matches what comes and goes by it: %s", async (form) => {
+	await enforce({ action: "Allow", ingress: [{ iface: ["eth1"] }], egress: [{ iface: ["eth1"] }] }, form);
 	expect(await reached()).toEqual(everything.sort());
-	await enforce({ action: "Allow", ingress: [{ iface: ["eth9"] }], egress: [{ iface: ["eth9"] }] });
+	await enforce({ action: "Allow", ingress: [{ iface: ["eth9"] }], egress: [{ iface: ["eth9"] }] }, form);
 	expect(await reached()).toEqual(own);
-	await enforce({ action: "Block", ingress: [{ iface: ["eth1"] }] });
+	await enforce({ action: "Block", ingress: [{ iface: ["eth1"] }] }, form);
 	expect(await reached()).toEqual([...own, "out 4", "out 6"].sort());
-	await enforce({ action: "Block", egress: [{ iface: ["eth1"] }] });
+	await enforce({ action: "Block", egress: [{ iface: ["eth1"] }] }, form);
 	expect(await reached()).toEqual(["in 4", "in 6", ...own]);
 });
 
-test("the VRF's own name matches what comes by any member", async () => {
-	await enforce({ action: "Block", ingress: [{ iface: ["blue"] }] });
+test.each(forms)("the VRF's own name matches what comes and goes by any member: %s", async (form) => {
+	await enforce({ action: "Block", ingress: [{ iface: ["blue"] }] }, form);
 	expect(await reached()).toEqual([...own, "out 4", "out 6"].sort());
+	await enforce({ action: "Block", egress: [{ iface: ["blue"] }] }, form);
+	expect(await reached()).toEqual(["in 4", "in 6", ...own]);
+});
+
+test.each(forms)("rules of both names apply, the strictest and the most specific first: %s", async (form) => {
+	const member = { action: "Allow", iface: ["eth1"] };
+	const vrf = { action: "Block", iface: ["blue"] };
+	await enforce({ ingress: [member, vrf] }, form);
+	expect(await reached()).toEqual([...own, "out 4", "out 6"].sort());
+	await enforce({ egress: [member, vrf] }, form);
+	expect(await reached()).toEqual(["in 4", "in 6", ...own]);
+	// An exception from the VRF's Block, though the member has a rule as well.
+	const audit = { action: "Audit", iface: ["eth1"] };
+	const from = { ...vrf, action: "Allow", from: [block("10.0.1.2/32")] };
+	const to = { ...vrf, action: "Allow", to: [block("10.0.1.2/32")] };
+	await enforce({ ingress: [audit, vrf, from], egress: [vrf, to] }, form);
+	expect(await reached()).toEqual(["in 4", ...own, "out 4"]);
 });
 
 test("without interfaces the host is its own loopback in a VRF, and its packets are counted once", async () => {

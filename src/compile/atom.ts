@@ -23,6 +23,12 @@ export type Address = number | bigint;
 /** How narrowly an atom names the protocol: P names ports or an ICMP type, T only the protocol, W neither. */
 export type Layer = "P" | "T" | "W";
 
+/** Inclusive. */
+export interface AddressRange {
+	readonly first: Address;
+	readonly last: Address;
+}
+
 export interface Atom {
 	/** Position in the direction's rules, which are sorted by policy name and rule index: lower is named first. */
 	readonly rank: number;
@@ -43,7 +49,7 @@ export interface Atom {
 	readonly first: Address;
 	readonly last: Address;
 	/** Blocks inside this one that the atom does not match; precedence ignores them. */
-	readonly holes: readonly { readonly first: Address; readonly last: Address }[];
+	readonly holes: readonly AddressRange[];
 }
 
 /** Linux interface names are at most this many bytes (IFNAMSIZ less the final NUL). */
@@ -145,6 +151,22 @@ function bounds(cidr: Cidr): { first: Address; last: Address } {
 export function matchesAddress(atom: Atom, address: Address): boolean {
 	if (address < atom.first || address > atom.last) return false;
 	return !atom.holes.some((hole) => address >= hole.first && address <= hole.last);
+}
+
+/** What the holes leave of an atom's block, in rising order. */
+export function withoutHoles({ first, last, holes }: Pick<Atom, "first" | "last" | "holes">): AddressRange[] {
+	const parts: AddressRange[] = [];
+	let from = first;
+	for (const hole of holes.toSorted((a, b) => (a.first < b.first ? -1 : 1))) {
+		if (hole.first > from) parts.push({ first: from, last: step(hole.first, -1) });
+		if (hole.last >= from) from = step(hole.last, 1);
+	}
+	if (from <= last) parts.push({ first: from, last });
+	return parts;
+}
+
+function step(address: Address, by: 1 | -1): Address {
+	return typeof address === "number" ? address + by : address + BigInt(by);
 }
 
 /** What an entry says about the beginning of the transport header. */

@@ -8,15 +8,10 @@
 import type { Direction, Family, InterfaceMatch, PortRange, Protocol } from "../policy/model.ts";
 import { isTransport, protocolFits, protocolNumber } from "../policy/protocol.ts";
 import { intervalText, portsText } from "./address-text.ts";
-import { type Address, type Atom, interfaceKey } from "./atom.ts";
+import { type Address, type AddressRange, type Atom, interfaceKey, withoutHoles } from "./atom.ts";
+import { inOrder } from "./interval.ts";
 import { sourceKey } from "./lookups.ts";
 import type { DirectionProgram } from "./program.ts";
-
-/** Inclusive. */
-export interface GuardRange<T extends Address> {
-	readonly first: T;
-	readonly last: T;
-}
 
 /** Drops what matches all of it. */
 export interface GuardBox {
@@ -26,11 +21,11 @@ export interface GuardBox {
 	/** Null: any protocol. */
 	readonly protocol: Protocol | null;
 	/** Destination ports. Null: any. Sorted and disjoint. */
-	readonly ports: readonly GuardRange<number>[] | null;
+	readonly ports: readonly PortRange[] | null;
 	/** The source port, or ICMP's type. Null: any. */
 	readonly source: PortRange | null;
 	/** Of the remote end. Sorted and disjoint. */
-	readonly addresses: readonly GuardRange<Address>[];
+	readonly addresses: readonly AddressRange[];
 }
 
 /** Rules of one direction, and intervals in all of them: some 15 ms to load. */
@@ -41,9 +36,14 @@ const maxPortRanges = 64;
 
 const full: Readonly<Record<Family, Address>> = { 4: 2 ** 32 - 1, 6: 2n ** 128n - 1n };
 
-/** How atoms come together into boxes: exactly as they are, then coarser where those are too many. */
-type Grouping = (atom: Atom) => string;
-const groupings: readonly Grouping[] = [
+/** Atoms that differ in nothing but their addresses; a rule has them one after the other. */
+interface Strand {
+	readonly alike: Atom;
+	readonly blocks: AddressRange[];
+}
+
+/** How strands come together into boxes: exactly as they are, then coarser where those are too many. */
+const groupings: readonly ((alike: Atom) => string)[] = [
 	({ interface: match, family, protocol, range, source }) =>
 		`${interfaceKey(match)} ${family} ${protocol} ${rangeKey(range)} ${rangeKey(source)}`,
 	(atom) => `${interfaceKey(atom.interface)} ${atom.family} ${atom.protocol} ${atom.layer}`,
@@ -56,71 +56,83 @@ function rangeKey(range: PortRange | null): string {
 
 /** What the Blocks of a direction may match. Holes are left open; what other rules allow inside a Block is not. */
 export function guardBoxes(program: Pick<DirectionProgram, "atoms" | "rules">): GuardBox[] {
-	const atoms = program.atoms.filter(
-		({ rank, rule, protocol, family }) =>
+	const strands = strandsOf(program.atoms).filter(
+		({ alike: { rank, rule, protocol, family } }) =>
 			(program.rules[rank] ?? rule).action === "Block" && protocolFits(protocol, family),
 	);
-	let groups: readonly (readonly Atom[])[] = [];
+	let groups: readonly (readonly Strand[])[] = [];
 	for (const grouping of groupings) {
-		groups = [...Map.groupBy(atoms, grouping).values()];
+		groups = [...Map.groupBy(strands, ({ alike }) => grouping(alike)).values()];
 		if (groups.length <= maxGuardBoxes) break;
 	}
 	const each = Math.floor(maxGuardIntervals / Math.max(groups.length, 1));
 	return groups.flatMap((group) => box(group, each));
 }
 
-function box(group: readonly Atom[], maxIntervals: number): GuardBox[] {
-	const [first] = group;
+function strandsOf(atoms: readonly Atom[]): Strand[] {
+	const strands: Strand[] = [];
+	let last: Strand | undefined;
+	for (const atom of atoms) {
+		if (last === undefined || !isAlike(last.alike, atom)) {
+			last = { alike: atom, blocks: [] };
+			strands.push(last);
+		}
+		if (atom.holes.length === 0) last.blocks.push(atom);
+		else last.blocks.push(...withoutHoles(atom));
+	}
+	return strands;
+}
+
+/** By identity: atoms of one rule share what they have in common. */
+function isAlike(a: Atom, b: Atom): boolean {
+	return (
+		a.rank === b.rank &&
+		a.interface === b.interface &&
+		a.family === b.family &&
+		a.protocol === b.protocol &&
+		a.range === b.range &&
+		a.source === b.source
+	);
+}
+
+function box(group: readonly Strand[], maxIntervals: number): GuardBox[] {
+	const [first] = group.map(({ alike }) => alike);
 	if (first === undefined) return [];
-	const same = group.every((atom) => interfaceKey(atom.interface) === interfaceKey(first.interface));
-	const oneSource = group.every((atom) => rangeKey(atom.source) === rangeKey(first.source));
-	const ranges = group.flatMap((atom) => atom.range ?? []);
-	const addresses = cover(group.flatMap(withoutHoles), maxIntervals);
+	const same = group.every(({ alike }) => interfaceKey(alike.interface) === interfaceKey(first.interface));
+	const oneSource = group.every(({ alike }) => rangeKey(alike.source) === rangeKey(first.source));
+	const ranges = group.flatMap(({ alike }) => alike.range ?? []);
+	const addresses = cover(
+		group.flatMap(({ blocks }) => blocks),
+		maxIntervals,
+	);
 	if (addresses.length === 0) return [];
 	return [
 		{
 			interface: same ? first.interface : null,
 			family: first.family,
 			protocol: first.protocol,
-			ports: ranges.length < group.length ? null : cover(ranges, maxPortRanges),
+			ports: ranges.length < group.length ? null : cover(ranges, maxPortRanges).map(asPorts),
 			source: oneSource ? first.source : null,
 			addresses,
 		},
 	];
 }
 
-function withoutHoles({ first, last, holes }: Atom): GuardRange<Address>[] {
-	if (holes.length === 0) return [{ first, last }];
-	const parts: GuardRange<Address>[] = [];
-	let from = first;
-	for (const hole of holes.toSorted((a, b) => (a.first < b.first ? -1 : 1))) {
-		if (hole.first > from) parts.push({ first: from, last: step(hole.first, -1) });
-		if (hole.last >= from) from = step(hole.last, 1);
-	}
-	if (from <= last) parts.push({ first: from, last });
-	return parts;
-}
-
-function step(address: Address, by: 1 | -1): Address {
-	return typeof address === "number" ? address + by : address + BigInt(by);
+function asPorts({ first, last }: AddressRange): PortRange {
+	return { first: Number(first), last: Number(last) };
 }
 
 /** At most `limit` ranges that hold all of these; the widest gaps stay open. */
-function cover<T extends Address>(ranges: readonly GuardRange<T>[], limit: number): GuardRange<T>[] {
-	const sorted = ranges.toSorted((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0));
-	const merged: { first: T; last: T }[] = [];
-	for (const { first, last } of sorted) {
-		const before = merged.at(-1);
-		if (before === undefined || gap(before.last, first) > 1) merged.push({ first, last });
-		else if (last > before.last) before.last = last;
-	}
+function cover(ranges: readonly AddressRange[], limit: number): readonly AddressRange[] {
+	const merged = union(ranges);
 	if (merged.length <= limit) return merged;
-	const gaps = merged.slice(1).map(({ first }, i) => gap(merged[i]?.last ?? first, first));
+	const gaps = new Float64Array(merged.length - 1);
+	for (const [i, { first }] of merged.entries())
+		if (i > 0) gaps[i - 1] = gap(merged[i - 1]?.last ?? first, first);
 	// As many gaps as there may be stay open; of equal ones the first.
-	const widest = gaps.toSorted((a, b) => b - a);
-	const least = widest[limit - 2] ?? Number.POSITIVE_INFINITY;
-	let equal = limit - 1 - gaps.filter((size) => size > least).length;
-	const joined: { first: T; last: T }[] = [];
+	const least = limit < 2 ? Number.POSITIVE_INFINITY : (gaps.toSorted().at(1 - limit) ?? 0);
+	let equal = limit - 1 - gaps.reduce((count, size) => count + (size > least ? 1 : 0), 0);
+	const joined: { first: Address; last: Address }[] = [];
 	for (const [i, range] of merged.entries()) {
 		const before = joined.at(-1);
 		const size = gaps[i - 1] ?? Number.POSITIVE_INFINITY;
@@ -129,6 +141,30 @@ function cover<T extends Address>(ranges: readonly GuardRange<T>[], limit: numbe
 		else before.last = range.last;
 	}
 	return joined;
+}
+
+/** The same in sorted, disjoint ranges. No address lies between where one more has ended than begun behind it. */
+function union(ranges: readonly AddressRange[]): AddressRange[] {
+	const starts = ascending(ranges.map(({ first }) => first));
+	const ends = ascending(ranges.map(({ last }) => last));
+	const merged: AddressRange[] = [];
+	let first = starts[0];
+	for (let i = 0; i < ranges.length; i++) {
+		const last = ends[i];
+		const next = starts[i + 1];
+		if (first === undefined || last === undefined) break;
+		if (next !== undefined && gap(last, next) <= 1) continue;
+		merged.push({ first, last });
+		first = next;
+	}
+	return merged;
+}
+
+/** All of one family. Numbers are sorted several times faster as such. */
+function ascending(values: readonly Address[]): ArrayLike<Address> {
+	return typeof values[0] === "number"
+		? Float64Array.from(values, Number).sort()
+		: inOrder(values, (a, b) => (a < b ? -1 : a > b ? 1 : 0));
 }
 
 /** How far apart, as a number: the widest gaps are told apart well enough. */

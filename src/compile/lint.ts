@@ -2,7 +2,7 @@
 
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { Direction } from "../policy/model.ts";
-import type { Address, Atom } from "./atom.ts";
+import { type Atom, withoutHoles } from "./atom.ts";
 import { failsafeCovers } from "./failsafe.ts";
 import { lintAllowlist } from "./lint-allowlist.ts";
 import { lintFamilies } from "./lint-family.ts";
@@ -17,12 +17,7 @@ function describe(rule: CompiledRule): string {
 
 /** Whether the holes leave nothing of the atom's block. */
 function isHollow(atom: Atom): boolean {
-	let next: Address = atom.first;
-	for (const hole of [...atom.holes].sort((a, b) => (a.first < b.first ? -1 : 1))) {
-		if (hole.first > next) return false;
-		if (hole.last >= next) next = typeof hole.last === "bigint" ? hole.last + 1n : hole.last + 1;
-	}
-	return next > atom.last;
+	return atom.holes.length > 0 && withoutHoles(atom).length === 0;
 }
 
 /** Loopback is accepted before any policy is asked. */

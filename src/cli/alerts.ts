@@ -24,7 +24,7 @@ alerts.file, oldest first, each with the command that explains it.
   --action ACTION           Audit or Block only
   --config FILE             settings (default /etc/portward/config.yaml)
   --status-address ADDRESS  IP:port or unix:/path (default: root asks on
-                            status.sock in stateDir, others at \`status.address\`)
+                            status.sock in stateDir, others at status.address)
 `;
 
 const mismatch = "what answers there sent no alerts; is it portward, and of this version?";

@@ -16,7 +16,7 @@ Asks the running daemon what it enforces, and what became of each policy.
   --json                    print the daemon's /v1/status document
   --config FILE             settings (default /etc/portward/config.yaml)
   --status-address ADDRESS  IP:port or unix:/path (default: root asks on
-                            status.sock in stateDir, others at \`status.address\`)
+                            status.sock in stateDir, others at status.address)
 `;
 
 const mismatch = "what answers there sent no status document; is it portward, and of this version?";

@@ -1,6 +1,6 @@
 /** Sets of policies, large and awkward. */
 
-import type { Action, IpBlock, NetworkPolicy, NetworkRule, PortMatch } from "../src/policy/model.ts";
+import type { Action, IpBlock, NetworkPolicy, NetworkRule, PortMatch } from "../src/base/model.ts";
 
 const place = { file: "bench", line: 1, column: 1 };
 

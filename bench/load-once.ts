@@ -8,13 +8,13 @@
 
 import { writeFileSync } from "node:fs";
 import { Nftables } from "../ffi/nftables.ts";
-import { KernelTable } from "../src/apply/kernel-table.ts";
-import { tableText } from "../src/apply/table-text.ts";
-import { hashFrom } from "../src/compile/hashable.ts";
-import { compileNetwork } from "../src/compile/network.ts";
-import type { NetworkPlan } from "../src/compile/plan.ts";
-import { listTable } from "../src/observe/table-listing.ts";
-import type { NetworkPolicy } from "../src/policy/model.ts";
+import type { NetworkPolicy } from "../src/base/model.ts";
+import { KernelTable } from "../src/enforcers/network/apply/kernel-table.ts";
+import { tableText } from "../src/enforcers/network/apply/table-text.ts";
+import { compileNetwork } from "../src/enforcers/network/compile/network.ts";
+import type { NetworkPlan } from "../src/enforcers/network/compile/plan.ts";
+import { hashFrom } from "../src/enforcers/network/compile/render/hashable.ts";
+import { listTable } from "../src/enforcers/network/observe/table-listing.ts";
 import { makeCase, warmUpCase } from "./load-cases.ts";
 
 const [name = "", file = ""] = process.argv.slice(2);

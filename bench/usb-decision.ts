@@ -1,11 +1,11 @@
 /** CPU time of judging 1 000 USB devices against 1 000 entries, the index of the entries included. */
 
-import { decideDevice } from "../src/compile/usb-decide.ts";
-import type { SelectedEntry } from "../src/compile/usb-match.ts";
-import { DeviceRuleset } from "../src/compile/usb-ruleset.ts";
-import type { DeviceMatch } from "../src/policy/device-model.ts";
-import type { UsbDevice, UsbTriple } from "../src/policy/device-subject.ts";
-import type { Action } from "../src/policy/model.ts";
+import type { Action } from "../src/base/model.ts";
+import { decideDevice } from "../src/enforcers/usb/compile/decide.ts";
+import type { SelectedEntry } from "../src/enforcers/usb/compile/match.ts";
+import { DeviceRuleset } from "../src/enforcers/usb/compile/ruleset.ts";
+import type { DeviceMatch } from "../src/enforcers/usb/model.ts";
+import type { UsbDevice, UsbTriple } from "../src/enforcers/usb/subject.ts";
 import { type Figure, interleave, quantity } from "./report.ts";
 
 const count = 1000;

@@ -13,15 +13,15 @@ function createWorker(name: WorkerName): Worker {
 		case "policy":
 			return new Worker(new URL("./daemon/policy.worker.ts", import.meta.url));
 		case "nft":
-			return new Worker(new URL("./daemon/nft.worker.ts", import.meta.url));
+			return new Worker(new URL("./enforcers/network/run/nft.worker.ts", import.meta.url));
 		case "nflog":
-			return new Worker(new URL("./observe/nflog.worker.ts", import.meta.url));
+			return new Worker(new URL("./enforcers/network/observe/nflog.worker.ts", import.meta.url));
 		case "drift":
-			return new Worker(new URL("./observe/drift.worker.ts", import.meta.url));
+			return new Worker(new URL("./enforcers/network/observe/drift.worker.ts", import.meta.url));
 		case "uevent":
-			return new Worker(new URL("./observe/uevent.worker.ts", import.meta.url));
+			return new Worker(new URL("./enforcers/usb/observe/uevent.worker.ts", import.meta.url));
 		case "usb":
-			return new Worker(new URL("./daemon/usb.worker.ts", import.meta.url));
+			return new Worker(new URL("./enforcers/usb/run/usb.worker.ts", import.meta.url));
 	}
 }
 

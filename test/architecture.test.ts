@@ -23,71 +23,116 @@ const sources: readonly Source[] = ["src/**/*.ts", "ffi/**/*.ts"]
 		return { path, text, tokens, imports: importsOf(tokens) };
 	});
 
-/** `src/policy`, `ffi`, or `src/main.ts` itself. */
+/** `src/base`, `src/enforcers/network`, `ffi`, or `src/main.ts` itself. */
 function areaOf(path: string): string {
 	if (path.startsWith("ffi/")) return "ffi";
-	const [, second] = path.split("/");
-	return `src/${second}`;
+	const [, second, third] = path.split("/");
+	return second === "enforcers" ? `src/${second}/${third}` : `src/${second}`;
 }
 
+interface Arrows {
+	readonly areas: readonly string[];
+	readonly packages: readonly string[];
+	readonly builtins: readonly string[] | "any";
+}
+
+/** What every enforcer may import: none of the others, and nothing of who runs it. */
+const enforcer: readonly string[] = [
+	"src/base",
+	"src/document",
+	"src/config",
+	"src/kernel",
+	"src/threads",
+	"src/state",
+	"src/report",
+	"ffi",
+];
+
+const daemon: readonly string[] = [
+	"src/base",
+	"src/config",
+	"src/kernel",
+	"src/source",
+	"src/state",
+	"src/report",
+	"src/serve",
+	"src/enforcers/network",
+	"src/enforcers/usb",
+	"src/engine",
+	"ffi",
+];
+
 /** What each area may import: other areas, npm packages, built-in modules. Its own files always. */
-const arrows: Readonly<
-	Record<
-		string,
-		{ areas: readonly string[]; packages: readonly string[]; builtins: readonly string[] | "any" }
-	>
-> = {
-	"src/policy": { areas: [], packages: ["yaml", "valibot", "ipaddr.js"], builtins: [] },
-	"src/config": { areas: ["src/policy"], packages: ["yaml", "valibot"], builtins: [] },
-	"src/select": { areas: ["src/policy"], packages: [], builtins: [] },
-	"src/compile": { areas: ["src/policy"], packages: [], builtins: ["node:crypto"] },
-	"src/convert": { areas: ["src/policy"], packages: ["yaml"], builtins: [] },
-	"src/store": { areas: ["src/policy"], packages: [], builtins: "any" },
-	"src/apply": { areas: ["src/policy", "src/compile"], packages: [], builtins: "any" },
-	"src/observe": { areas: ["src/policy", "ffi"], packages: [], builtins: "any" },
+const arrows: Readonly<Record<string, Arrows>> = {
+	ffi: { areas: [], packages: [], builtins: "any" },
+	"src/base": { areas: [], packages: ["ipaddr.js"], builtins: ["node:crypto"] },
+	"src/document": { areas: ["src/base"], packages: ["yaml"], builtins: [] },
+	"src/config": { areas: ["src/base", "src/document"], packages: ["yaml", "valibot"], builtins: [] },
+	"src/convert": { areas: ["src/base", "src/document"], packages: ["yaml"], builtins: [] },
+	"src/kernel": { areas: ["src/base", "ffi"], packages: [], builtins: "any" },
+	"src/threads": { areas: ["ffi"], packages: [], builtins: "any" },
+	"src/source": { areas: ["src/base"], packages: ["valibot"], builtins: "any" },
+	"src/state": { areas: ["src/source"], packages: [], builtins: "any" },
 	"src/report": {
-		areas: ["src/policy", "src/config", "src/compile", "src/observe"],
-		packages: ["ipaddr.js"],
+		areas: ["src/base", "src/config", "src/enforcers/network", "src/enforcers/usb"],
+		packages: [],
 		builtins: "any",
 	},
-	"src/daemon": {
+	"src/enforcers/network": {
+		areas: [...enforcer, "src/enforcers/usb"],
+		packages: ["valibot", "yaml"],
+		builtins: "any",
+	},
+	"src/enforcers/usb": { areas: enforcer, packages: ["valibot", "yaml"], builtins: "any" },
+	"src/engine": {
 		areas: [
-			"src/policy",
+			"src/base",
+			"src/document",
 			"src/config",
-			"src/select",
-			"src/compile",
-			"src/store",
-			"src/apply",
-			"src/observe",
+			"src/kernel",
+			"src/source",
+			"src/state",
 			"src/report",
+			"src/enforcers/network",
+			"src/enforcers/usb",
+		],
+		packages: ["yaml", "valibot"],
+		builtins: "any",
+	},
+	"src/serve": {
+		areas: [
+			"src/base",
+			"src/config",
+			"src/kernel",
+			"src/source",
+			"src/state",
+			"src/report",
+			"src/enforcers/usb",
 			"ffi",
 		],
-		packages: ["valibot"],
+		packages: ["ipaddr.js", "valibot"],
 		builtins: "any",
 	},
+	"src/daemon": { areas: [...daemon, "src/threads"], packages: [], builtins: "any" },
 	"src/cli": {
-		areas: [
-			"src/policy",
-			"src/config",
-			"src/select",
-			"src/compile",
-			"src/convert",
-			"src/store",
-			"src/apply",
-			"src/observe",
-			"src/report",
-			"src/daemon",
-			"ffi",
-		],
+		areas: [...daemon, "src/document", "src/convert", "src/daemon"],
 		packages: ["valibot"],
 		builtins: "any",
 	},
 	"src/main.ts": { areas: ["src/daemon", "src/cli"], packages: [], builtins: "any" },
-	ffi: { areas: [], packages: [], builtins: "any" },
 };
 
-/** Areas that touch nothing outside their arguments. */
-const pure = ["src/policy", "src/config", "src/select", "src/compile", "src/convert"];
+/** Folders that touch nothing outside their arguments. */
+const pure = [
+	"src/base",
+	"src/document",
+	"src/config",
+	"src/convert",
+	"src/enforcers/network/parse",
+	"src/enforcers/network/compile",
+	"src/enforcers/usb/parse",
+	"src/enforcers/usb/compile",
+];
 
 /** The file that `specifier` in `path` means, or null when it is a package or a built-in module. */
 function fileOf(path: string, specifier: string): string | null {
@@ -153,12 +198,12 @@ describe("imports", () => {
 	test("an arrow against the stream is found", () => {
 		const wrong = (path: string, specifier: string) =>
 			forbidden({ path, text: "", tokens: [], imports: [specifier] }).length > 0;
-		expect(wrong("src/policy/model.ts", "../compile/plan.ts")).toBe(true);
-		expect(wrong("src/policy/model.ts", "node:fs")).toBe(true);
+		expect(wrong("src/base/model.ts", "../document/nodes.ts")).toBe(true);
+		expect(wrong("src/base/model.ts", "node:fs")).toBe(true);
 		expect(wrong("src/report/alert.ts", "bun:ffi")).toBe(true);
-		expect(wrong("src/report/alert.ts", "../apply/transaction.ts")).toBe(true);
+		expect(wrong("src/report/alert.ts", "../serve/status-server.ts")).toBe(true);
 		expect(wrong("src/report/alert.ts", "left-pad")).toBe(true);
-		expect(wrong("src/compile/plan.ts", "../policy/model.ts")).toBe(false);
+		expect(wrong("src/document/action.ts", "../base/model.ts")).toBe(false);
 	});
 
 	test("no file imports itself, however far around", () => {
@@ -190,7 +235,7 @@ describe("the world outside", () => {
 
 	test("is not named in pure areas", () => {
 		const named = sources
-			.filter((source) => pure.includes(areaOf(source.path)))
+			.filter(({ path }) => pure.some((folder) => path.startsWith(`${folder}/`)))
 			.flatMap((source) => {
 				const words = freeWords(source.tokens);
 				return outside.filter((name) => words.has(name)).map((name) => `${source.path}: ${name}`);
@@ -236,15 +281,15 @@ describe("files", () => {
 	const covered: Readonly<Record<string, string>> = {
 		"src/main.ts": "test/smoke/executable.test.ts",
 		"src/daemon/alert-outlets.ts": "test/smoke/executable.test.ts",
-		"src/daemon/network-observers.ts": "test/smoke/executable.test.ts",
-		"src/daemon/nft.worker.ts": "test/smoke/executable.test.ts",
+		"src/enforcers/network/run/network-observers.ts": "test/smoke/executable.test.ts",
+		"src/enforcers/network/run/nft.worker.ts": "test/smoke/executable.test.ts",
 		"src/daemon/policy.worker.ts": "test/smoke/executable.test.ts",
-		"src/daemon/usb-jobs.ts": "test/daemon/usb-lane.test.ts",
-		"src/daemon/usb-service.ts": "test/vm/usb-enforce.test.ts",
-		"src/daemon/usb.worker.ts": "test/daemon/usb-lane.test.ts",
-		"src/observe/drift.worker.ts": "test/system/drift.test.ts",
-		"src/observe/nflog.worker.ts": "test/system/nflog.test.ts",
-		"src/observe/uevent.worker.ts": "test/observe/usb-observer.test.ts",
+		"src/enforcers/usb/run/jobs.ts": "test/enforcers/usb/run/lane.test.ts",
+		"src/enforcers/usb/run/service.ts": "test/vm/usb-enforce.test.ts",
+		"src/enforcers/usb/run/usb.worker.ts": "test/enforcers/usb/run/lane.test.ts",
+		"src/enforcers/network/observe/drift.worker.ts": "test/system/drift.test.ts",
+		"src/enforcers/network/observe/nflog.worker.ts": "test/system/nflog.test.ts",
+		"src/enforcers/usb/observe/uevent.worker.ts": "test/enforcers/usb/observe/observer.test.ts",
 	};
 
 	test("have a test at the mirrored path, or one of their folder that loads them, or none of their code runs", () => {

@@ -1,29 +1,29 @@
 /** Every command, in the order of `portward help`. */
 
 import type { WorkerName } from "../daemon/daemon-options.ts";
-import { alerts } from "./alerts.ts";
-import { apply } from "./apply.ts";
+import { convert } from "./ask/convert.ts";
+import { diff } from "./ask/diff.ts";
+import { explain } from "./ask/explain.ts";
+import { render } from "./ask/render.ts";
+import { search } from "./ask/search.ts";
+import { test } from "./ask/test.ts";
+import { validate } from "./ask/validate.ts";
+import { apply } from "./change/apply.ts";
+import { confirm } from "./change/confirm.ts";
+import { page } from "./change/page.ts";
+import { panicOpen } from "./change/panic-open.ts";
+import { reload } from "./change/reload.ts";
+import { resume } from "./change/resume.ts";
+import { rollback } from "./change/rollback.ts";
 import type { Command } from "./command.ts";
-import { confirm } from "./confirm.ts";
-import { convert } from "./convert.ts";
-import { diff } from "./diff.ts";
-import { explain } from "./explain.ts";
-import { page } from "./page.ts";
-import { panicOpen } from "./panic-open.ts";
-import { plan } from "./plan.ts";
-import { policy } from "./policy.ts";
+import { plan } from "./plan/plan.ts";
+import { policy } from "./policy/policy.ts";
 import { release } from "./release.ts";
-import { reload } from "./reload.ts";
-import { render } from "./render.ts";
 import { restore } from "./restore.ts";
-import { resume } from "./resume.ts";
-import { rollback } from "./rollback.ts";
 import { runCommand } from "./run.ts";
-import { search } from "./search.ts";
-import { status } from "./status.ts";
-import { test } from "./test.ts";
-import { usb } from "./usb.ts";
-import { validate } from "./validate.ts";
+import { alerts } from "./status/alerts.ts";
+import { status } from "./status/status.ts";
+import { usb } from "./usb/usb.ts";
 import { version } from "./version.ts";
 
 /**

@@ -1,7 +1,7 @@
 /** Prints diagnostics for people, in the form that editors and terminals can jump to. */
 
-import type { Diagnostic } from "../policy/diagnostic.ts";
-import { escapeForTerminal } from "../report/terminal.ts";
+import type { Diagnostic } from "../base/diagnostic.ts";
+import { escapeForTerminal } from "../base/terminal.ts";
 import type { Io } from "./command.ts";
 
 const colours = { error: "\x1b[31m", warning: "\x1b[33m" } as const;
@@ -25,10 +25,6 @@ export function sorted(diagnostics: readonly Diagnostic[]): Diagnostic[] {
 	return diagnostics.toSorted(
 		(a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : 0) || a.line - b.line || a.column - b.column,
 	);
-}
-
-export function hasError(diagnostics: readonly Diagnostic[]): boolean {
-	return diagnostics.some((diagnostic) => diagnostic.severity === "error");
 }
 
 /** "1 error", "2 errors". */

@@ -1,7 +1,7 @@
 /** From the words after `portward` to a command and its exit code. */
 
-import { suggest } from "../policy/suggest.ts";
-import { escapeForTerminal } from "../report/terminal.ts";
+import { suggest } from "../base/suggest.ts";
+import { escapeForTerminal } from "../base/terminal.ts";
 import { type Command, exit, type Io, UsageError } from "./command.ts";
 import { helpText } from "./help.ts";
 

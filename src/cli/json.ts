@@ -1,4 +1,4 @@
-import { escapeJson } from "../report/terminal.ts";
+import { escapeJson } from "../base/terminal.ts";
 
 /** `value` as indented JSON that obeys no terminal, ending in a newline. JSON has raw newlines only between values. */
 export function prettyJson(value: unknown): string {

@@ -1,8 +1,8 @@
 /** The network table of this namespace, for commands that change it without a daemon. */
 
 import { Nftables } from "../../ffi/nftables.ts";
-import { type AdoptConnections, KernelTable } from "../apply/kernel-table.ts";
-import { listTable } from "../observe/table-listing.ts";
+import { type AdoptConnections, KernelTable } from "../enforcers/network/apply/kernel-table.ts";
+import { listTable } from "../enforcers/network/observe/table-listing.ts";
 
 /** Runs `use` with the table and libnftables, and closes the library. */
 export function withKernelTable<T>(

@@ -1,7 +1,7 @@
 /** Command-line options, on top of `util.parseArgs`. */
 
 import { type ParseArgsConfig, parseArgs } from "node:util";
-import { suggest } from "../policy/suggest.ts";
+import { suggest } from "../base/suggest.ts";
 import { UsageError } from "./command.ts";
 
 type OptionTable = NonNullable<ParseArgsConfig["options"]>;

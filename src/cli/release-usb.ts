@@ -1,11 +1,11 @@
 /** `portward release usb`: what a stopped daemon refused is authorized again, and the kernel's defaults are put back. */
 
-import { Sysfs } from "../apply/sysfs.ts";
-import { usbJobs } from "../daemon/usb-jobs.ts";
-import { bootId, UsbMemory } from "../daemon/usb-memory.ts";
-import { UsbOwners } from "../daemon/usb-owners.ts";
-import type { PresentDevice } from "../observe/usb-devices.ts";
-import { usbClassName } from "../policy/device-class.ts";
+import { usbClassName } from "../enforcers/usb/class.ts";
+import type { PresentDevice } from "../enforcers/usb/observe/devices.ts";
+import { usbJobs } from "../enforcers/usb/run/jobs.ts";
+import { bootId, UsbMemory } from "../enforcers/usb/run/memory.ts";
+import { UsbOwners } from "../enforcers/usb/run/owners.ts";
+import { Sysfs } from "../kernel/sysfs.ts";
 
 export type UsbRelease =
 	| {

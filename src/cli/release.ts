@@ -1,5 +1,6 @@
 import { InstanceLock } from "../../ffi/lock.ts";
-import { escapeForTerminal } from "../report/terminal.ts";
+import { escapeForTerminal } from "../base/terminal.ts";
+import { sysfsRoot } from "../enforcers/usb/observe/present.ts";
 import { type Command, exit, type Io, UsageError } from "./command.ts";
 import { plural } from "./diagnostics.ts";
 import { withKernelTable } from "./kernel.ts";
@@ -7,7 +8,6 @@ import { parseOnlyOptions } from "./options.ts";
 import { describeWithheld, releaseUsb, type Withheld, withheldDevices } from "./release-usb.ts";
 import { readSettings } from "./settings.ts";
 import { knownSettings } from "./stand-in-settings.ts";
-import { sysfsRoot } from "./usb-devices.ts";
 
 const help = `Usage: portward release [--config FILE] [--state-dir DIR]
        portward release usb [--dry-run] [--config FILE] [--state-dir DIR]

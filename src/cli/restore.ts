@@ -1,23 +1,23 @@
 import { resolve } from "node:path";
 import { InstanceLock } from "../../ffi/lock.ts";
-import { Sysfs } from "../apply/sysfs.ts";
+import { escapeForTerminal } from "../base/terminal.ts";
 import type { Config } from "../config/model.ts";
 import { defaultConfig } from "../config/parse.ts";
-import { adoptConnections } from "../daemon/adopt-connections.ts";
-import { type BootRuleset, bootRulesets } from "../daemon/boot-rulesets.ts";
-import { readBootState } from "../daemon/boot-state.ts";
 import { type NetworkRestore, restoreNetwork, restoreUsbLock } from "../daemon/restore.ts";
-import { bootId } from "../daemon/usb-memory.ts";
-import { hostFacts } from "../observe/host.ts";
-import { escapeForTerminal } from "../report/terminal.ts";
-import { distrustDirectory } from "../store/held-directory.ts";
-import { readPanic } from "../store/panic.ts";
+import { adoptConnections } from "../enforcers/network/flows/adopt-connections.ts";
+import { readBootState } from "../enforcers/network/run/boot-state.ts";
+import { sysfsRoot } from "../enforcers/usb/observe/present.ts";
+import { bootId } from "../enforcers/usb/run/memory.ts";
+import { type BootRuleset, bootRulesets } from "../engine/boot-rulesets.ts";
+import { hostFacts } from "../kernel/host.ts";
+import { Sysfs } from "../kernel/sysfs.ts";
+import { distrustDirectory } from "../source/held-directory.ts";
+import { readPanic } from "../state/panic.ts";
 import { type Command, exit, type Io } from "./command.ts";
 import { withKernelTable } from "./kernel.ts";
 import { parseOnlyOptions } from "./options.ts";
 import { readSettings, type SettingsFlags } from "./settings.ts";
 import { knownSettings } from "./stand-in-settings.ts";
-import { sysfsRoot } from "./usb-devices.ts";
 
 const help = `Usage: portward restore [--config FILE] [--state-dir DIR]
 

@@ -2,14 +2,14 @@
 
 import type { Stats } from "node:fs";
 import { resolve } from "node:path";
+import type { Diagnostic } from "../base/diagnostic.ts";
 import type { Config } from "../config/model.ts";
 import { mergeFlags, parseConfig } from "../config/parse.ts";
 import { statusRefusal } from "../config/status-access.ts";
-import type { Diagnostic } from "../policy/diagnostic.ts";
-import { distrustWay } from "../store/held-directory.ts";
-import { distrust } from "../store/permissions.ts";
-import type { SettingsText } from "../store/saved-settings.ts";
-import { readBounded } from "./bounded-file.ts";
+import { readBounded } from "../source/bounded-file.ts";
+import { distrustWay } from "../source/held-directory.ts";
+import { distrust } from "../source/permissions.ts";
+import type { SettingsText } from "../state/saved-settings.ts";
 import { UsageError } from "./command.ts";
 
 export const defaultConfigFile = "/etc/portward/config.yaml";

@@ -1,12 +1,12 @@
 /** What stands in for a settings file that is broken: the last good settings, and for commands else the defaults. */
 
 import { resolve } from "node:path";
+import { escapeForTerminal } from "../base/terminal.ts";
 import type { Config } from "../config/model.ts";
 import { defaultConfig } from "../config/parse.ts";
 import { salvageStateDir } from "../config/salvage.ts";
-import { escapeForTerminal } from "../report/terminal.ts";
-import { distrustDirectory } from "../store/held-directory.ts";
-import { readSavedSettings } from "../store/saved-settings.ts";
+import { distrustDirectory } from "../source/held-directory.ts";
+import { readSavedSettings } from "../state/saved-settings.ts";
 import type { Io } from "./command.ts";
 import { printDiagnostics } from "./diagnostics.ts";
 import { parseSettings, readSettings, type Settings, type SettingsFlags } from "./settings.ts";

@@ -1,8 +1,8 @@
 /** What to say where the daemon does not run: whether its rules hold on, as far as can be seen, and how to start it. */
 
-import { baseNames } from "../apply/base-chains.ts";
-import { isOpen } from "../apply/open-table.ts";
 import type { Config } from "../config/model.ts";
+import { baseNames } from "../enforcers/network/apply/base-chains.ts";
+import { isOpen } from "../enforcers/network/apply/open-table.ts";
 import { withKernelTable } from "./kernel.ts";
 
 /** Two or three sentences. */

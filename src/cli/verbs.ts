@@ -1,6 +1,6 @@
 /** Commands of several verbs, such as `portward usb list`. */
 
-import { suggest } from "../policy/suggest.ts";
+import { suggest } from "../base/suggest.ts";
 import { type Command, UsageError } from "./command.ts";
 
 export type Verbs = Readonly<Record<string, Command["run"]>>;

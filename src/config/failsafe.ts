@@ -1,13 +1,13 @@
 /** The failsafe rules of the configuration: flows that no policy can refuse. */
 
 import * as v from "valibot";
-import { parseBlock } from "../policy/block.ts";
-import { formatCidr } from "../policy/cidr.ts";
-import { parseIcmpType } from "../policy/icmp-type.ts";
-import { parseInterface } from "../policy/iface.ts";
-import type { Cidr, FailsafeRule, InterfaceMatch, PortRange, Protocol } from "../policy/model.ts";
-import { isIcmp, isTransport, parseProtocol, protocolNames } from "../policy/protocol.ts";
-import { lookupService } from "../policy/services.ts";
+import { formatCidr } from "../base/cidr.ts";
+import { parseIcmpType } from "../base/icmp-type.ts";
+import type { Cidr, FailsafeRule, InterfaceMatch, PortRange, Protocol } from "../base/model.ts";
+import { isIcmp, isTransport, parseProtocol, protocolNames } from "../base/protocol.ts";
+import { lookupService } from "../base/services.ts";
+import { parseBlock } from "../document/block.ts";
+import { parseInterface } from "../document/iface.ts";
 
 /** Rules are asked one after the other for each new flow, so there are few. */
 export const mostFailsafeRules = 32;

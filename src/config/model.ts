@@ -1,6 +1,6 @@
 /** The daemon's settings after the file and the flags have been merged and checked. */
 
-import type { Direction, FailsafeRule } from "../policy/model.ts";
+import type { Direction, FailsafeRule } from "../base/model.ts";
 
 export type Posture = "audit" | "block";
 

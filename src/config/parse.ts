@@ -5,11 +5,11 @@
 
 import * as v from "valibot";
 import { isMap, isNode, isScalar, isSeq, type ParsedNode } from "yaml";
-import type { Diagnostic, Place } from "../policy/diagnostic.ts";
-import { NodeReader } from "../policy/nodes.ts";
-import type { Path } from "../policy/path.ts";
-import { printable, quote } from "../policy/suggest.ts";
-import { Lines, parseSyntax, splitDocuments } from "../policy/syntax.ts";
+import type { Diagnostic, Place } from "../base/diagnostic.ts";
+import type { Path } from "../base/path.ts";
+import { printable, quote } from "../base/suggest.ts";
+import { NodeReader } from "../document/nodes.ts";
+import { Lines, parseSyntax, splitDocuments } from "../document/syntax.ts";
 import type { Config } from "./model.ts";
 import { configSchema, isStatusAddress, shapeAt, statusAddressHint } from "./schema.ts";
 import { statusRefusal } from "./status-access.ts";

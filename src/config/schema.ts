@@ -4,8 +4,8 @@
  */
 
 import * as v from "valibot";
-import { parseAddress } from "../policy/cidr.ts";
-import { isSmallOrder, smallOrderMessage } from "../policy/small-order.ts";
+import { parseAddress } from "../base/cidr.ts";
+import { isSmallOrder, smallOrderMessage } from "../base/small-order.ts";
 import { failsafeSchema } from "./failsafe.ts";
 
 const absolutePath = v.pipe(

@@ -1,6 +1,6 @@
 /** Who may be let read the status over the network, from the settings alone. */
 
-import { parseAddress } from "../policy/cidr.ts";
+import { parseAddress } from "../base/cidr.ts";
 import type { Config } from "./model.ts";
 
 type StatusSettings = Config["status"];

@@ -1,10 +1,10 @@
 /** What is allowed in the settings and seldom meant as it stands. */
 
 import { isMap, isNode, isScalar, type ParsedNode } from "yaml";
-import { parseBlock } from "../policy/block.ts";
-import { formatCidr } from "../policy/cidr.ts";
-import type { NodeReader } from "../policy/nodes.ts";
-import type { Path } from "../policy/path.ts";
+import { formatCidr } from "../base/cidr.ts";
+import type { Path } from "../base/path.ts";
+import { parseBlock } from "../document/block.ts";
+import type { NodeReader } from "../document/nodes.ts";
 import type { Config } from "./model.ts";
 
 /** Warns at the places of the file that `contents` is. */

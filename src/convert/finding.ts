@@ -1,6 +1,6 @@
 /** What a converter has to say about its source. */
 
-import type { Place } from "../policy/diagnostic.ts";
+import type { Place } from "../base/diagnostic.ts";
 
 export interface Finding extends Place {
 	/** `lost`: it has no counterpart here, and is left out. `changed`: it means something else here, or is assumed. */

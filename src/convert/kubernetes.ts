@@ -5,10 +5,10 @@
  */
 
 import { isMap, isScalar, isSeq, type Node, type YAMLMap } from "yaml";
-import type { Place } from "../policy/diagnostic.ts";
-import { isPolicyName } from "../policy/metadata.ts";
-import type { Direction } from "../policy/model.ts";
-import { quote } from "../policy/suggest.ts";
+import type { Place } from "../base/diagnostic.ts";
+import type { Direction } from "../base/model.ts";
+import { quote } from "../base/suggest.ts";
+import { isPolicyName } from "../document/metadata.ts";
 import type { Conversion, ConvertedPolicy, Finding, PeerData, PortData, RuleData } from "./finding.ts";
 
 /** One document, and where its nodes are. */

@@ -2,11 +2,11 @@
 
 import { sendNow } from "../../ffi/stream.ts";
 import type { Config } from "../config/model.ts";
-import { AlertFile } from "../report/alert-file.ts";
-import { AlertRing } from "../report/alert-ring.ts";
-import { AlertSink } from "../report/alert-sink.ts";
-import { LineOutput, openInheritedOutput } from "../report/line-output.ts";
 import type { Logger } from "../report/log.ts";
+import { AlertFile } from "../report/sinks/alert-file.ts";
+import { AlertRing } from "../report/sinks/alert-ring.ts";
+import { AlertSink } from "../report/sinks/alert-sink.ts";
+import { LineOutput, openInheritedOutput } from "../report/sinks/line-output.ts";
 
 export interface AlertOutlets {
 	readonly ring: AlertRing;

@@ -1,15 +1,15 @@
 /** The body of /metrics, from what the daemon's parts know. */
 
-import { midstreamCounter } from "../compile/render.ts";
-import type { AlertSink } from "../report/alert-sink.ts";
-import { renderMetrics } from "../report/metrics.ts";
-import { readProcess } from "../report/process-metrics.ts";
+import { midstreamCounter } from "../enforcers/network/compile/render/render.ts";
+import type { Accounts, AlertDesk } from "../enforcers/network/run/alert-desk.ts";
+import type { FlowDesk } from "../enforcers/network/run/flow-desk.ts";
+import type { UsbService } from "../enforcers/usb/run/service.ts";
+import { renderMetrics } from "../report/metrics/metrics.ts";
+import { readProcess } from "../report/metrics/process-metrics.ts";
+import type { AlertSink } from "../report/sinks/alert-sink.ts";
 import type { DaemonState } from "../report/status.ts";
-import type { Accounts, AlertDesk } from "./alert-desk.ts";
-import type { FlowDesk } from "./flow-desk.ts";
-import type { PendingService } from "./pending-service.ts";
+import type { PendingService } from "./pending/pending-service.ts";
 import type { ReloadDesk } from "./reload-desk.ts";
-import type { UsbService } from "./usb-service.ts";
 
 export interface MetricsSources {
 	readonly state: DaemonState;

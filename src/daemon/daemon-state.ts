@@ -1,24 +1,24 @@
 /** The daemon's snapshot, put together from what each part knows of itself. */
 
 import type { Config } from "../config/model.ts";
+import type { AccountReader } from "../enforcers/network/run/account-reader.ts";
+import type { DriftDesk } from "../enforcers/network/run/drift-desk.ts";
+import type { FlowDesk } from "../enforcers/network/run/flow-desk.ts";
+import type { NetworkEnforcer } from "../enforcers/network/run/network-enforcer.ts";
+import type { NetworkObservers } from "../enforcers/network/run/network-observers.ts";
+import { networkState, policyStates, readiness } from "../enforcers/network/run/network-state.ts";
+import type { UsbService } from "../enforcers/usb/run/service.ts";
 import type { Confinement } from "../report/confinement.ts";
+import { noteEnforcement, settingsWarnings } from "../report/enforcement-notice.ts";
 import { noteSettings } from "../report/settings-status.ts";
 import type { DaemonState, Readiness } from "../report/status.ts";
-import type { AccountReader } from "./account-reader.ts";
-import type { DriftDesk } from "./drift-desk.ts";
-import { noteEnforcement, settingsWarnings } from "./enforcement-notice.ts";
-import type { FlowDesk } from "./flow-desk.ts";
+import type { StatusServer } from "../serve/status-server.ts";
 import type { HostDesk } from "./host-desk.ts";
-import type { NetworkEnforcer } from "./network-enforcer.ts";
-import type { NetworkObservers } from "./network-observers.ts";
-import { networkState, policyStates, readiness } from "./network-state.ts";
 import { type PanicWatch, panicReadiness } from "./panic-watch.ts";
-import type { PendingService } from "./pending-service.ts";
+import type { PendingService } from "./pending/pending-service.ts";
 import type { ReloadDesk } from "./reload-desk.ts";
 import type { SettingsDesk } from "./settings-desk.ts";
 import type { SignatureDesk } from "./signature-desk.ts";
-import type { StatusServer } from "./status-server.ts";
-import type { UsbService } from "./usb-service.ts";
 
 export interface StateParts {
 	readonly version: string;

@@ -1,42 +1,42 @@
 /** `portward run`: wires Workers, enforcer, alerts and HTTP together, for as long as the process lives. */
 
 import { InstanceLock } from "../../ffi/lock.ts";
-import { DriftFilter } from "../observe/drift-filter.ts";
-import { DirectoryWatcher } from "../observe/watch.ts";
+import { DriftFilter } from "../enforcers/network/observe/drift-filter.ts";
+import { AccountReader } from "../enforcers/network/run/account-reader.ts";
+import { AlertDesk } from "../enforcers/network/run/alert-desk.ts";
+import { AlertSummaries } from "../enforcers/network/run/alert-summaries.ts";
+import type { NftCalls, PolicyCalls, PolicySettings, Reloaded } from "../enforcers/network/run/calls.ts";
+import { DriftDesk } from "../enforcers/network/run/drift-desk.ts";
+import { DriftProbe } from "../enforcers/network/run/drift-probe.ts";
+import { FlowDesk } from "../enforcers/network/run/flow-desk.ts";
+import { InvalidWatch } from "../enforcers/network/run/invalid-watch.ts";
+import { NetworkEnforcer } from "../enforcers/network/run/network-enforcer.ts";
+import { NetworkObservers } from "../enforcers/network/run/network-observers.ts";
+import { UsbService } from "../enforcers/usb/run/service.ts";
 import type { DaemonState } from "../report/status.ts";
-import { AccountReader } from "./account-reader.ts";
-import { AlertDesk } from "./alert-desk.ts";
+import type { ControlReply } from "../serve/control/control-protocol.ts";
+import { ControlService } from "../serve/control/control-service.ts";
+import { StatusServer } from "../serve/status-server.ts";
+import { DirectoryWatcher } from "../source/watch.ts";
+import { WorkerClient } from "../threads/rpc.ts";
+import { WorkerSlot } from "../threads/worker-slot.ts";
 import { type AlertOutlets, openAlertOutlets } from "./alert-outlets.ts";
-import { AlertSummaries } from "./alert-summaries.ts";
-import type { NftCalls, PolicyCalls, PolicySettings, Reloaded } from "./calls.ts";
-import type { ControlReply } from "./control-protocol.ts";
-import { ControlService } from "./control-service.ts";
 import { daemonMetrics } from "./daemon-metrics.ts";
 import type { DaemonOptions } from "./daemon-options.ts";
 import { daemonState } from "./daemon-state.ts";
 import { DiagnosticLog } from "./diagnostic-log.ts";
-import { DriftDesk } from "./drift-desk.ts";
-import { DriftProbe } from "./drift-probe.ts";
-import { FlowDesk } from "./flow-desk.ts";
 import { currentIdentity, HostDesk, type LiveIdentity } from "./host-desk.ts";
 import { hotReload } from "./hot-reload.ts";
-import { InvalidWatch } from "./invalid-watch.ts";
-import { NetworkEnforcer } from "./network-enforcer.ts";
-import { NetworkObservers } from "./network-observers.ts";
 import { panicVerbs } from "./panic-verbs.ts";
 import { PanicWatch } from "./panic-watch.ts";
-import { PendingService } from "./pending-service.ts";
+import { PendingService } from "./pending/pending-service.ts";
 import { ReloadDesk } from "./reload-desk.ts";
 import { reloadOutcome } from "./reload-outcome.ts";
 import { Rest } from "./rest.ts";
-import { WorkerClient } from "./rpc.ts";
 import type { Vitals } from "./service-manager.ts";
 import { SettingsDesk, type SettingsReading } from "./settings-desk.ts";
 import { SignatureDesk } from "./signature-desk.ts";
-import { StatusServer } from "./status-server.ts";
-import { UsbService } from "./usb-service.ts";
 import { daemonVitals } from "./vitals.ts";
-import { WorkerSlot } from "./worker-slot.ts";
 
 export type DaemonStart =
 	| { readonly ok: true; readonly daemon: Daemon }

@@ -1,8 +1,8 @@
 /** What is wrong, in the log: each finding once, and again when it has gone and come back. */
 
-import type { Diagnostic } from "../policy/diagnostic.ts";
+import type { Diagnostic } from "../base/diagnostic.ts";
+import type { EnforcerState } from "../enforcers/network/run/network-enforcer.ts";
 import type { Logger } from "../report/log.ts";
-import type { EnforcerState } from "./network-enforcer.ts";
 
 export class DiagnosticLog {
 	readonly #log: Logger;

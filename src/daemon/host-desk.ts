@@ -1,16 +1,20 @@
 /** What this host is, as it changes: its name, what it forwards, its interfaces. Told once for each change, and shown. */
 
-import type { ForeignChain } from "../observe/foreign-chains.ts";
-import { forwarding, hostFacts } from "../observe/host.ts";
-import { HostWatch } from "../observe/host-watch.ts";
-import { type Link, type LinksResult, readLinks, vrfsOf } from "../observe/links.ts";
-import type { AlertSink } from "../report/alert-sink.ts";
+import {
+	type InterfaceFinding,
+	type InterfaceUse,
+	interfaceFindings,
+} from "../enforcers/network/interfaces.ts";
+import type { ForeignChain } from "../enforcers/network/observe/foreign-chains.ts";
+import { forwardingWarnings } from "../enforcers/network/run/network-state.ts";
+import { OtherChains } from "../enforcers/network/run/other-chains.ts";
+import { forwarding, hostFacts } from "../kernel/host.ts";
+import { HostWatch } from "../kernel/host-watch.ts";
+import { type Link, type LinksResult, readLinks, vrfsOf } from "../kernel/links.ts";
+import type { HostIdentity } from "../report/alert.ts";
 import type { Logger } from "../report/log.ts";
-import type { HostIdentity } from "../report/network-alert.ts";
+import type { AlertSink } from "../report/sinks/alert-sink.ts";
 import { hostNameAlert } from "../report/system-alert.ts";
-import { type InterfaceFinding, type InterfaceUse, interfaceFindings } from "../select/interfaces.ts";
-import { forwardingWarnings } from "./network-state.ts";
-import { OtherChains } from "./other-chains.ts";
 
 /** Who reports, in alerts: the name follows the kernel's. */
 export interface LiveIdentity extends HostIdentity {

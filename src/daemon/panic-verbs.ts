@@ -1,7 +1,7 @@
 /** What panic-open and resume ask of a running daemon, after they have changed the record themselves. */
 
-import type { ControlReply, RequestOf } from "./control-protocol.ts";
-import type { NetworkEnforcer } from "./network-enforcer.ts";
+import type { NetworkEnforcer } from "../enforcers/network/run/network-enforcer.ts";
+import type { ControlReply, RequestOf } from "../serve/control/control-protocol.ts";
 import type { PanicWatch } from "./panic-watch.ts";
 
 type Enforcer = Pick<NetworkEnforcer, "open" | "reload" | "state">;

@@ -4,13 +4,13 @@
  * wrote counts also where they could not tell this daemon.
  */
 
-import type { DriftEvent } from "../observe/event.ts";
-import type { AlertSink } from "../report/alert-sink.ts";
+import type { DriftEvent } from "../enforcers/network/observe/event.ts";
+import type { HostIdentity } from "../report/alert.ts";
 import type { Logger } from "../report/log.ts";
-import type { HostIdentity } from "../report/network-alert.ts";
 import { panicAlert } from "../report/panic-alert.ts";
+import type { AlertSink } from "../report/sinks/alert-sink.ts";
 import type { PanicState, Readiness } from "../report/status.ts";
-import { cleanReason, readPanic } from "../store/panic.ts";
+import { cleanReason, readPanic } from "../state/panic.ts";
 
 export interface PanicWatchOptions {
 	readonly stateDirectory: string;

@@ -2,12 +2,12 @@
 
 import { exchangePaths } from "../../ffi/rename.ts";
 import { syncFileSystem } from "../../ffi/sync.ts";
-import { fileOperations } from "../store/pending-files.ts";
-import { readTree } from "../store/pending-tree.ts";
-import type { PolicyCalls, StagingCalls } from "./calls.ts";
-import { meaningOf, stagePolicies } from "./pending-stager.ts";
-import { PolicyEngine } from "./policy-engine.ts";
-import { serve } from "./rpc.ts";
+import type { PolicyCalls, StagingCalls } from "../enforcers/network/run/calls.ts";
+import { PolicyEngine } from "../engine/policy-engine.ts";
+import { fileOperations } from "../state/pending-files.ts";
+import { readTree } from "../state/pending-tree.ts";
+import { serve } from "../threads/rpc.ts";
+import { meaningOf, stagePolicies } from "./pending/pending-stager.ts";
 
 declare const self: Worker;
 

@@ -1,10 +1,10 @@
 /** What became of each attempt to enforce: logged, counted, and kept for status and for whoever asked for it. */
 
-import { Histogram, type HistogramValue } from "../report/exposition.ts";
+import type { NetworkEnforcer } from "../enforcers/network/run/network-enforcer.ts";
 import type { Logger } from "../report/log.ts";
-import { applyDurationBounds, type ReloadResult } from "../report/metrics.ts";
+import { Histogram, type HistogramValue } from "../report/metrics/exposition.ts";
+import { applyDurationBounds, type ReloadResult } from "../report/metrics/metrics.ts";
 import type { DiagnosticLog } from "./diagnostic-log.ts";
-import type { NetworkEnforcer } from "./network-enforcer.ts";
 
 export class ReloadDesk {
 	readonly #findings: DiagnosticLog;

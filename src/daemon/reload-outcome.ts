@@ -1,7 +1,7 @@
 /** What became of a reload, for who asked for it: it failed where what is on disk is not in force. Pure. */
 
 import type { DaemonState } from "../report/status.ts";
-import type { ControlReply } from "./control-protocol.ts";
+import type { ControlReply } from "../serve/control/control-protocol.ts";
 
 export interface ReloadFacts {
 	/** What is wrong with the settings, or "". */

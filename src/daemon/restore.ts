@@ -1,10 +1,10 @@
 /** `portward restore` without its words: puts back at boot what was last confirmed, before there is a network. */
 
-import type { KernelTable } from "../apply/kernel-table.ts";
-import { type LockFiles, lockAll, readDefaults } from "../apply/usb-lock.ts";
-import { refusedByOthers, type SysfsReader, usbDevicesPath } from "../observe/usb-devices.ts";
-import type { BootEnd, BootRuleset } from "./boot-rulesets.ts";
-import { UsbMemory } from "./usb-memory.ts";
+import type { KernelTable } from "../enforcers/network/apply/kernel-table.ts";
+import { type LockFiles, lockAll, readDefaults } from "../enforcers/usb/apply/lock.ts";
+import { refusedByOthers, type SysfsReader, usbDevicesPath } from "../enforcers/usb/observe/devices.ts";
+import { UsbMemory } from "../enforcers/usb/run/memory.ts";
+import type { BootEnd, BootRuleset } from "../engine/boot-rulesets.ts";
 
 export type RestoreTable = Pick<KernelTable, "inspect" | "isComplete" | "apply" | "replace" | "collect">;
 

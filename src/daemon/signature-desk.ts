@@ -1,13 +1,13 @@
 /** What became of the signature of the policy directory: told once for each reason, and shown. */
 
-import type { AlertSink } from "../report/alert-sink.ts";
+import type { SignatureReport } from "../enforcers/network/run/calls.ts";
+import type { HostIdentity } from "../report/alert.ts";
 import type { Logger } from "../report/log.ts";
-import type { HostIdentity } from "../report/network-alert.ts";
 import { type SignatureState, serialResetAlert, signatureAlert } from "../report/signature-status.ts";
-import { forgetSerial } from "../store/policy-serial.ts";
-import { takeReset } from "../store/serial-reset.ts";
-import type { SignatureReport } from "./calls.ts";
-import type { ControlReply } from "./control-protocol.ts";
+import type { AlertSink } from "../report/sinks/alert-sink.ts";
+import type { ControlReply } from "../serve/control/control-protocol.ts";
+import { forgetSerial } from "../state/policy-serial.ts";
+import { takeReset } from "../state/serial-reset.ts";
 
 export interface SignatureDeskOptions {
 	readonly sink: Pick<AlertSink, "publish">;

@@ -1,7 +1,7 @@
 /** Whether the daemon is alive and what it is doing, for the service manager. */
 
 import type { DaemonState } from "../report/status.ts";
-import type { WorkerClient } from "./rpc.ts";
+import type { WorkerClient } from "../threads/rpc.ts";
 import type { Vitals } from "./service-manager.ts";
 
 /** A million elements are compiled and loaded in less, also on a slow machine. */

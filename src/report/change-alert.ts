@@ -1,7 +1,6 @@
 /** Alerts about changes of policies that wait for their confirmation. Pure. */
 
-import type { Alert } from "./alert.ts";
-import type { HostIdentity } from "./network-alert.ts";
+import type { Alert, HostIdentity } from "./alert.ts";
 import type { PendingState } from "./status.ts";
 import { systemAlert } from "./system-alert.ts";
 

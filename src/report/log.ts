@@ -1,6 +1,6 @@
 /** The daemon's own log: one line an event, on stderr, because stdout carries alerts only. */
 
-import { escapeForTerminal, escapeJson } from "./terminal.ts";
+import { escapeForTerminal, escapeJson } from "../base/terminal.ts";
 
 export type LogLevel = "info" | "warn" | "error";
 export type LogFormat = "text" | "json";

@@ -1,7 +1,6 @@
 /** Alerts about panic-open: the network table lets everything pass, by root's own word. Pure. */
 
-import type { Alert } from "./alert.ts";
-import type { HostIdentity } from "./network-alert.ts";
+import type { Alert, HostIdentity } from "./alert.ts";
 import type { PanicState } from "./status.ts";
 import { systemAlert } from "./system-alert.ts";
 

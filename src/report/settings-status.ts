@@ -1,8 +1,7 @@
 /** What status, metrics and alerts say about the settings file. Pure. */
 
-import type { Alert } from "./alert.ts";
-import type { Family } from "./exposition.ts";
-import type { HostIdentity } from "./network-alert.ts";
+import type { Alert, HostIdentity } from "./alert.ts";
+import type { Family } from "./metrics/exposition.ts";
 import { systemAlert } from "./system-alert.ts";
 
 export interface SettingsState {

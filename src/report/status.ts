@@ -1,10 +1,10 @@
 /** What the daemon knows about itself, and the /v1/status document built from it. Pure. */
 
-import type { PlannedFailsafe } from "../compile/plan.ts";
+import type { Diagnostic } from "../base/diagnostic.ts";
+import type { Action, Direction } from "../base/model.ts";
 import type { Posture } from "../config/model.ts";
-import type { ForeignChain } from "../observe/foreign-chains.ts";
-import type { Diagnostic } from "../policy/diagnostic.ts";
-import type { Action, Direction } from "../policy/model.ts";
+import type { PlannedFailsafe } from "../enforcers/network/compile/plan.ts";
+import type { ForeignChain } from "../enforcers/network/observe/foreign-chains.ts";
 import type { Confinement } from "./confinement.ts";
 import type { SettingsState } from "./settings-status.ts";
 import type { SignatureState } from "./signature-status.ts";

@@ -1,9 +1,8 @@
 /** Alerts about the daemon's own state, such as somebody else changing its table. Pure. */
 
-import type { DriftEvent } from "../observe/event.ts";
-import type { Action } from "../policy/model.ts";
+import type { Action } from "../base/model.ts";
 import type { Alert } from "./alert.ts";
-import { formatData, formatTime, type HostIdentity, resultOf } from "./network-alert.ts";
+import { formatData, formatTime, type HostIdentity, resultOf } from "./alert.ts";
 
 export interface SystemEvent {
 	/** Milliseconds since the epoch. */
@@ -58,28 +57,6 @@ export function hostNameAlert(before: string, now: string, time: number, host: H
 			action: "Audit",
 			enforcer: "NetworkPolicyEnforcer",
 			eventData: { Before: before, Now: now },
-		},
-		host,
-	);
-}
-
-/** The alert for drift that was found; the daemon repairs it at once. `table` is the table's name. */
-export function driftAlert(drift: DriftEvent, table: string, host: HostIdentity): Alert {
-	return systemAlert(
-		{
-			time: drift.time,
-			resource: `table inet ${table}`,
-			message: "Somebody else changed the firewall's table; it is being restored",
-			severity: 8,
-			tags: ["DRIFT"],
-			action: "Audit",
-			enforcer: "NetworkPolicyEnforcer",
-			eventData: {
-				Generation: String(drift.generation),
-				PID: drift.pid > 0 ? String(drift.pid) : "",
-				Process: drift.process,
-				Changes: drift.changes.join(","),
-			},
 		},
 		host,
 	);

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { PageSessions } from "../../src/report/http/page-sessions.ts";
-import type { HttpServer } from "../../src/report/http/server.ts";
-import { serve, url } from "../report/http/wire.ts";
+import { PageSessions } from "../../src/serve/http/page-sessions.ts";
+import type { HttpServer } from "../../src/serve/http/server.ts";
 import { sampleAlert, sampleSource, sampleState } from "../report/sample.ts";
+import { serve, url } from "../serve/http/wire.ts";
 import { eventually, openPage, type Page, type PageOptions } from "./chromium.ts";
 
 const hostile = `"><script>window.owned=1</script><img src=x onerror="window.owned=1"><svg/onload=window.owned=1>'\${window.owned=1}`;

@@ -1,9 +1,9 @@
 /** The exit codes and streams of the compiled file, which src/main.ts puts together. */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { formatListenAddress } from "../../src/report/http/address.ts";
-import { serve } from "../report/http/wire.ts";
+import { formatListenAddress } from "../../src/serve/http/address.ts";
 import { sampleAlert, sampleSource } from "../report/sample.ts";
+import { serve } from "../serve/http/wire.ts";
 import { executable } from "../system/support/built.ts";
 import { policy, port } from "../system/support/case.ts";
 import { Files } from "./support/portward.ts";

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { Diagnostic } from "../../src/policy/diagnostic.ts";
+import type { Diagnostic } from "../../src/base/diagnostic.ts";
 import { Files, portward } from "./support/portward.ts";
 
 const folder = resolve(import.meta.dir, "../fixtures/field");

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { describeWithheld } from "../../src/cli/release-usb.ts";
-import type { PresentDevice } from "../../src/observe/usb-devices.ts";
-import { device } from "../compile/usb-sample.ts";
+import type { PresentDevice } from "../../src/enforcers/usb/observe/devices.ts";
+import { device } from "../enforcers/usb/compile/sample.ts";
 
 test("a device is named by its port, ids, words and classes", () => {
 	const present = (words: object): PresentDevice => ({

@@ -5,7 +5,7 @@ import { chownSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { readSettings } from "../../src/cli/settings.ts";
 import { lastGoodSettings } from "../../src/cli/stand-in-settings.ts";
-import { saveSettings } from "../../src/store/saved-settings.ts";
+import { saveSettings } from "../../src/state/saved-settings.ts";
 import { Files } from "./support/portward.ts";
 
 test("settings of before are believed only where the whole way to them is root's", () => {

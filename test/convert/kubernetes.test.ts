@@ -1,14 +1,14 @@
 /** Kubernetes' own examples, and what they mean for a host: outcomes, not text. */
 
 import { describe, expect, test } from "bun:test";
-import { buildModel, decidePacket, ruleSets } from "../../src/compile/program.ts";
+import { parseAddress } from "../../src/base/cidr.ts";
+import type { Direction, NetworkPolicy, Protocol } from "../../src/base/model.ts";
 import { convertKubernetes, isKubernetesPolicy } from "../../src/convert/kubernetes.ts";
 import { policyText } from "../../src/convert/text.ts";
-import { parseAddress } from "../../src/policy/cidr.ts";
-import type { Direction, NetworkPolicy, Protocol } from "../../src/policy/model.ts";
-import { isBroken, parsePolicyFile } from "../../src/policy/parse.ts";
-import { Lines, parseSyntax, splitDocuments } from "../../src/policy/syntax.ts";
-import { matchSelector } from "../../src/select/labels.ts";
+import { matchSelector } from "../../src/document/labels.ts";
+import { Lines, parseSyntax, splitDocuments } from "../../src/document/syntax.ts";
+import { buildModel, decidePacket, ruleSets } from "../../src/enforcers/network/compile/program.ts";
+import { isBroken, parsePolicyFile } from "../../src/engine/parse.ts";
 
 function convert(text: string) {
 	const sources = splitDocuments(text).flatMap((chunk) => {

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { noAccounts } from "../../src/daemon/alert-desk.ts";
 import { daemonMetrics } from "../../src/daemon/daemon-metrics.ts";
-import { Histogram } from "../../src/report/exposition.ts";
+import { noAccounts } from "../../src/enforcers/network/run/alert-desk.ts";
+import { Histogram } from "../../src/report/metrics/exposition.ts";
 import { sampleState } from "../report/sample.ts";
 
 test("every part of the daemon is asked", () => {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
+import type { Diagnostic } from "../../src/base/diagnostic.ts";
 import { DiagnosticLog } from "../../src/daemon/diagnostic-log.ts";
-import type { Diagnostic } from "../../src/policy/diagnostic.ts";
 
 const finding = (line: number, severity: "error" | "warning"): Diagnostic => ({
 	file: "/p/a.yaml",

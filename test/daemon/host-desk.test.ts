@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { currentIdentity, HostDesk, type LiveIdentity } from "../../src/daemon/host-desk.ts";
+import type { InterfaceUse } from "../../src/enforcers/network/interfaces.ts";
 import type { Alert } from "../../src/report/alert.ts";
-import type { InterfaceUse } from "../../src/select/interfaces.ts";
 import {
 	command,
 	enterIsolatedNetwork,

@@ -6,7 +6,7 @@ import { panicVerbs } from "../../src/daemon/panic-verbs.ts";
 import { PanicWatch, panicReadiness } from "../../src/daemon/panic-watch.ts";
 import type { Alert } from "../../src/report/alert.ts";
 import type { Logger } from "../../src/report/log.ts";
-import { clearPanic, panicPath, writePanic } from "../../src/store/panic.ts";
+import { clearPanic, panicPath, writePanic } from "../../src/state/panic.ts";
 
 let directory: string;
 beforeEach(() => {

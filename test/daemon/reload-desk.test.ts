@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import type { Reloaded } from "../../src/daemon/calls.ts";
 import { DiagnosticLog } from "../../src/daemon/diagnostic-log.ts";
 import { ReloadDesk } from "../../src/daemon/reload-desk.ts";
+import type { Reloaded } from "../../src/enforcers/network/run/calls.ts";
 import { createLogger } from "../../src/report/log.ts";
 
 function reloaded(complete: boolean): Reloaded {

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SignatureDesk } from "../../src/daemon/signature-desk.ts";
 import type { Alert } from "../../src/report/alert.ts";
-import { raiseSerial, readSerial, serialPath } from "../../src/store/policy-serial.ts";
-import { noteReset } from "../../src/store/serial-reset.ts";
+import { raiseSerial, readSerial, serialPath } from "../../src/state/policy-serial.ts";
+import { noteReset } from "../../src/state/serial-reset.ts";
 
 const alerts: Alert[] = [];
 let stateDirectory: string;

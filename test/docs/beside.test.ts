@@ -3,12 +3,12 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type HostSocket, hostServices } from "../../src/compile/host-services.ts";
-import { compileNetwork } from "../../src/compile/network.ts";
-import { serviceCuts } from "../../src/compile/service-cuts.ts";
 import { defaultConfig } from "../../src/config/parse.ts";
-import { compileOptions } from "../../src/daemon/policy-engine.ts";
-import { parsePolicyFile } from "../../src/policy/parse.ts";
+import { type HostSocket, hostServices } from "../../src/enforcers/network/compile/lint/host-services.ts";
+import { serviceCuts } from "../../src/enforcers/network/compile/lint/service-cuts.ts";
+import { compileNetwork } from "../../src/enforcers/network/compile/network.ts";
+import { parsePolicyFile } from "../../src/engine/parse.ts";
+import { compileOptions } from "../../src/engine/policy-engine.ts";
 import { documents, policy, port } from "../system/support/case.ts";
 
 const text = readFileSync(join(import.meta.dir, "../../docs/beside.md"), "utf8");

@@ -3,8 +3,8 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { parsePolicyFile } from "../../src/policy/parse.ts";
-import { matchSelector, nodeLabels } from "../../src/select/labels.ts";
+import { matchSelector, nodeLabels } from "../../src/document/labels.ts";
+import { parsePolicyFile } from "../../src/engine/parse.ts";
 import { commands } from "../cli/support/portward.ts";
 
 const root = resolve(import.meta.dir, "../..");

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { changeAlert } from "../../src/report/change-alert.ts";
-import { changeFamilies } from "../../src/report/change-metrics.ts";
+import { changeFamilies } from "../../src/report/metrics/change-metrics.ts";
 
 const host = { clusterName: "default", hostName: "h", nodeId: "n" };
 const change = {

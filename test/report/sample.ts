@@ -1,11 +1,11 @@
 /** Data that the tests of this folder share. */
 
+import type { DeviceStatus } from "../../src/enforcers/usb/report/device-status.ts";
 import type { Alert } from "../../src/report/alert.ts";
-import { AlertRing } from "../../src/report/alert-ring.ts";
-import { AlertSink } from "../../src/report/alert-sink.ts";
-import type { DeviceStatus } from "../../src/report/device-status.ts";
-import type { HttpSource } from "../../src/report/http/routes.ts";
+import { AlertRing } from "../../src/report/sinks/alert-ring.ts";
+import { AlertSink } from "../../src/report/sinks/alert-sink.ts";
 import type { DaemonState } from "../../src/report/status.ts";
+import type { HttpSource } from "../../src/serve/http/routes.ts";
 
 export function sampleAlert(overrides: Partial<Alert> = {}): Alert {
 	return {

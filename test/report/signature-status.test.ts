@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { formatFamilies } from "../../src/report/exposition.ts";
+import { formatFamilies } from "../../src/report/metrics/exposition.ts";
 import { signatureAlert, signatureFamilies } from "../../src/report/signature-status.ts";
 
 test("metrics say whether the directory is taken and which serial is, and nothing where no signature is required", () => {

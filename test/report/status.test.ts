@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { Diagnostic } from "../../src/policy/diagnostic.ts";
+import type { Diagnostic } from "../../src/base/diagnostic.ts";
 import {
 	type PolicyCondition,
 	type PolicyState,

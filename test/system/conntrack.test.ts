@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createSocket } from "node:dgram";
 import { createConnection, createServer, type Socket } from "node:net";
 import { Nftables } from "../../ffi/nftables.ts";
-import { Conntrack, type ConntrackEntry } from "../../src/observe/conntrack.ts";
-import type { Family } from "../../src/policy/model.ts";
+import type { Family } from "../../src/base/model.ts";
+import { Conntrack, type ConntrackEntry } from "../../src/kernel/conntrack.ts";
 import { command, enterIsolatedNetwork, type IsolatedNetwork, until } from "./support/isolated.ts";
 
 describe("connection tracking in a network namespace", () => {

@@ -3,8 +3,12 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { control } from "../../src/cli/control-client.ts";
-import { type ControlRequest, controlPath, longestRequest } from "../../src/daemon/control-protocol.ts";
+import { control } from "../../src/cli/change/control-client.ts";
+import {
+	type ControlRequest,
+	controlPath,
+	longestRequest,
+} from "../../src/serve/control/control-protocol.ts";
 import { policy, port } from "./support/case.ts";
 import { Daemon, Home } from "./support/daemon.ts";
 import { Lab, spawnBound } from "./support/netns.ts";

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { NETLINK_NETFILTER } from "../../ffi/constants.ts";
 import { NetlinkSocket } from "../../ffi/netlink.ts";
 import { Nftables } from "../../ffi/nftables.ts";
-import { type CounterValue, readCounters } from "../../src/observe/counters.ts";
+import { type CounterValue, readCounters } from "../../src/enforcers/network/observe/counters.ts";
 import { enterIsolatedNetwork, type IsolatedNetwork } from "./support/isolated.ts";
 
 describe("named counters in a network namespace", () => {

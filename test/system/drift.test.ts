@@ -1,8 +1,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { Nftables } from "../../ffi/nftables.ts";
-import { DriftFilter, PROBE_PREFIX, probeCommands } from "../../src/observe/drift-filter.ts";
-import type { DriftEvent } from "../../src/observe/event.ts";
-import type { DriftReport } from "../../src/observe/observer-protocol.ts";
+import {
+	DriftFilter,
+	PROBE_PREFIX,
+	probeCommands,
+} from "../../src/enforcers/network/observe/drift-filter.ts";
+import type { DriftEvent } from "../../src/enforcers/network/observe/event.ts";
+import type { DriftReport } from "../../src/enforcers/network/observe/observer-protocol.ts";
 import { command, enterIsolatedNetwork, type IsolatedNetwork, until } from "./support/isolated.ts";
 import { type Observing, observeDrift } from "./support/observing.ts";
 

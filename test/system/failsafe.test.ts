@@ -2,10 +2,10 @@
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
-import { compileNetwork } from "../../src/compile/network.ts";
 import { parseConfig } from "../../src/config/parse.ts";
-import { compileOptions } from "../../src/daemon/policy-engine.ts";
-import { policy as compiledPolicy, rule } from "../compile/build.ts";
+import { compileNetwork } from "../../src/enforcers/network/compile/network.ts";
+import { compileOptions } from "../../src/engine/policy-engine.ts";
+import { policy as compiledPolicy, rule } from "../enforcers/network/compile/build.ts";
 import { block, cross, expand, policy } from "./support/case.ts";
 import { Daemon } from "./support/daemon.ts";
 import { eventually, Lab } from "./support/netns.ts";

@@ -16,11 +16,11 @@ import {
 	writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { readPanic } from "../../src/store/panic.ts";
-import { readSerial } from "../../src/store/policy-serial.ts";
-import { publicText } from "../../src/store/signing-key.ts";
-import { writeState } from "../../src/store/state-file.ts";
-import { newKey, signDirectory } from "../store/support/signing.ts";
+import { publicText } from "../../src/source/signing-key.ts";
+import { readPanic } from "../../src/state/panic.ts";
+import { readSerial } from "../../src/state/policy-serial.ts";
+import { writeState } from "../../src/state/state-file.ts";
+import { newKey, signDirectory } from "../state/support/signing.ts";
 import { executable } from "./support/built.ts";
 import { policy, port } from "./support/case.ts";
 import { Daemon, Home } from "./support/daemon.ts";

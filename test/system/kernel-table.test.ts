@@ -1,12 +1,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { Nftables } from "../../ffi/nftables.ts";
-import { KernelTable } from "../../src/apply/kernel-table.ts";
-import { ownershipMarker } from "../../src/apply/transaction.ts";
-import { compileNetwork } from "../../src/compile/network.ts";
-import type { NetworkPlan, NftObject } from "../../src/compile/plan.ts";
-import { listTable } from "../../src/observe/table-listing.ts";
-import { policy, rule } from "../compile/build.ts";
-import { options } from "../compile/options.ts";
+import { KernelTable } from "../../src/enforcers/network/apply/kernel-table.ts";
+import { ownershipMarker } from "../../src/enforcers/network/apply/transaction.ts";
+import { compileNetwork } from "../../src/enforcers/network/compile/network.ts";
+import type { NetworkPlan, NftObject } from "../../src/enforcers/network/compile/plan.ts";
+import { listTable } from "../../src/enforcers/network/observe/table-listing.ts";
+import { policy, rule } from "../enforcers/network/compile/build.ts";
+import { options } from "../enforcers/network/compile/options.ts";
 import { command, enterIsolatedNetwork, type IsolatedNetwork } from "./support/isolated.ts";
 
 let network: IsolatedNetwork;

@@ -2,11 +2,11 @@
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { tableText } from "../../src/apply/table-text.ts";
-import { compileNetwork } from "../../src/compile/network.ts";
-import type { NetworkPlan, RulesetForm } from "../../src/compile/plan.ts";
-import { policySets } from "../compile/generate.ts";
-import { options } from "../compile/options.ts";
+import { tableText } from "../../src/enforcers/network/apply/table-text.ts";
+import { compileNetwork } from "../../src/enforcers/network/compile/network.ts";
+import type { NetworkPlan, RulesetForm } from "../../src/enforcers/network/compile/plan.ts";
+import { policySets } from "../enforcers/network/compile/generate.ts";
+import { options } from "../enforcers/network/compile/options.ts";
 
 interface Listed {
 	readonly nftables: readonly Readonly<Record<string, unknown>>[];

@@ -6,13 +6,13 @@
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { KernelTable } from "../../src/apply/kernel-table.ts";
-import { hashFrom } from "../../src/compile/hashable.ts";
-import { compileNetwork } from "../../src/compile/network.ts";
-import type { NetworkPlan, RulesetForm } from "../../src/compile/plan.ts";
-import type { Family, NetworkPolicy } from "../../src/policy/model.ts";
-import { failsafes, packets, policySets } from "../compile/generate.ts";
-import { judge, type OracleOptions, type OraclePacket } from "../compile/oracle.ts";
+import type { Family, NetworkPolicy } from "../../src/base/model.ts";
+import type { KernelTable } from "../../src/enforcers/network/apply/kernel-table.ts";
+import { compileNetwork } from "../../src/enforcers/network/compile/network.ts";
+import type { NetworkPlan, RulesetForm } from "../../src/enforcers/network/compile/plan.ts";
+import { hashFrom } from "../../src/enforcers/network/compile/render/hashable.ts";
+import { failsafes, packets, policySets } from "../enforcers/network/compile/generate.ts";
+import { judge, type OracleOptions, type OraclePacket } from "../enforcers/network/compile/oracle.ts";
 import { Lab } from "./support/netns.ts";
 import { kernelTable } from "./support/nft.ts";
 import { type Probe, Prober } from "./support/probe.ts";

@@ -2,11 +2,11 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { tableText } from "../../src/apply/table-text.ts";
-import { probeConcatenation } from "../../src/apply/transaction.ts";
-import { compileNetwork } from "../../src/compile/network.ts";
-import { parsePolicyFile } from "../../src/policy/parse.ts";
-import { options } from "../compile/options.ts";
+import { tableText } from "../../src/enforcers/network/apply/table-text.ts";
+import { probeConcatenation } from "../../src/enforcers/network/apply/transaction.ts";
+import { compileNetwork } from "../../src/enforcers/network/compile/network.ts";
+import { parsePolicyFile } from "../../src/engine/parse.ts";
+import { options } from "../enforcers/network/compile/options.ts";
 
 let directory: string;
 beforeAll(() => {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { NETLINK_NETFILTER, NETLINK_ROUTE } from "../../ffi/constants.ts";
 import { NetlinkSocket } from "../../ffi/netlink.ts";
-import { MessageWriter, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST } from "../../src/observe/netlink-message.ts";
-import { ask, perform } from "../../src/observe/netlink-request.ts";
+import { MessageWriter, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST } from "../../src/kernel/netlink-message.ts";
+import { ask, perform } from "../../src/kernel/netlink-request.ts";
 import { enterIsolatedNetwork, type IsolatedNetwork } from "./support/isolated.ts";
 
 const RTM_NEWLINK = 16;

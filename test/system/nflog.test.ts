@@ -3,9 +3,9 @@ import { createSocket } from "node:dgram";
 import { NETLINK_NETFILTER } from "../../ffi/constants.ts";
 import { NetlinkSocket } from "../../ffi/netlink.ts";
 import { Nftables } from "../../ffi/nftables.ts";
-import { readCounters } from "../../src/observe/counters.ts";
-import type { PacketEvent, RuleTally } from "../../src/observe/event.ts";
-import type { NflogReport } from "../../src/observe/observer-protocol.ts";
+import { readCounters } from "../../src/enforcers/network/observe/counters.ts";
+import type { PacketEvent, RuleTally } from "../../src/enforcers/network/observe/event.ts";
+import type { NflogReport } from "../../src/enforcers/network/observe/observer-protocol.ts";
 import { command, enterIsolatedNetwork, type IsolatedNetwork, until } from "./support/isolated.ts";
 import { type Observing, observeNflog } from "./support/observing.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { Observer } from "../../src/observe/observer.ts";
-import type { ReadyMessage } from "../../src/observe/observer-protocol.ts";
+import { Observer } from "../../src/threads/observer.ts";
+import type { ReadyMessage } from "../../src/threads/observer-protocol.ts";
 import { until } from "./support/isolated.ts";
 
 type Report = ReadyMessage | { readonly kind: "echo"; readonly handled: number };

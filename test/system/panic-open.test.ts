@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { clearPanic, panicPath, readPanic, writePanic } from "../../src/store/panic.ts";
+import { clearPanic, panicPath, readPanic, writePanic } from "../../src/state/panic.ts";
 import { executable } from "./support/built.ts";
 import { block, policy, port } from "./support/case.ts";
 import { Daemon, Home } from "./support/daemon.ts";

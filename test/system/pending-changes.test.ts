@@ -11,8 +11,8 @@ import {
 	writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { changeDirectory, readRecord, recordPath } from "../../src/store/pending-record.ts";
-import { writeState } from "../../src/store/state-file.ts";
+import { changeDirectory, readRecord, recordPath } from "../../src/state/pending-record.ts";
+import { writeState } from "../../src/state/state-file.ts";
 import { executable } from "./support/built.ts";
 import { policy, port } from "./support/case.ts";
 import { Daemon, Home } from "./support/daemon.ts";

@@ -3,8 +3,8 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { manifestFile, signatureFile } from "../../src/policy/manifest.ts";
-import { readSerial } from "../../src/store/policy-serial.ts";
+import { manifestFile, signatureFile } from "../../src/source/manifest.ts";
+import { readSerial } from "../../src/state/policy-serial.ts";
 import { executable } from "./support/built.ts";
 import { policy, port } from "./support/case.ts";
 import { Daemon, Home } from "./support/daemon.ts";

@@ -4,10 +4,10 @@
  */
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { tableText } from "../../src/apply/table-text.ts";
-import { hashFrom } from "../../src/compile/hashable.ts";
-import { compileNetwork } from "../../src/compile/network.ts";
-import { parsePolicyFile } from "../../src/policy/parse.ts";
+import { tableText } from "../../src/enforcers/network/apply/table-text.ts";
+import { compileNetwork } from "../../src/enforcers/network/compile/network.ts";
+import { hashFrom } from "../../src/enforcers/network/compile/render/hashable.ts";
+import { parsePolicyFile } from "../../src/engine/parse.ts";
 import { block, policy, port } from "./support/case.ts";
 import { Daemon } from "./support/daemon.ts";
 import { eventually, Lab } from "./support/netns.ts";

@@ -195,7 +195,7 @@ describe("damage", () => {
 		const refused = Bun.spawnSync([
 			process.execPath,
 			"-e",
-			`import { readState, writeState } from ${JSON.stringify(join(import.meta.dir, "../../src/store/state-file.ts"))};
+			`import { readState, writeState } from ${JSON.stringify(join(import.meta.dir, "../../src/state/state-file.ts"))};
 			const path = ${JSON.stringify(state("boot.json"))};
 			const { value } = readState(path);
 			value.plan.objects.push({ kind: "chain", name: "x_bad", text: "chain x_bad {\\n\\tno such rule\\n}\\n", elements: 0 });

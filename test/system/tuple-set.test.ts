@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { NETLINK_NETFILTER } from "../../ffi/constants.ts";
 import { NetlinkSocket } from "../../ffi/netlink.ts";
-import { refusedSets, replaceRefused } from "../../src/apply/refused-flows.ts";
-import { skeleton } from "../../src/apply/transaction.ts";
-import { readTuples } from "../../src/observe/tuple-set.ts";
+import { refusedSets, replaceRefused } from "../../src/enforcers/network/apply/refused-flows.ts";
+import { skeleton } from "../../src/enforcers/network/apply/transaction.ts";
+import { readTuples } from "../../src/enforcers/network/observe/tuple-set.ts";
 import { enterIsolatedNetwork, type IsolatedNetwork } from "./support/isolated.ts";
 
 const table = "kubearmor";

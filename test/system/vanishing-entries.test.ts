@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { chmodSync, chownSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { writePanic } from "../../src/store/panic.ts";
+import { writePanic } from "../../src/state/panic.ts";
 import { executable } from "./support/built.ts";
 import { policy, port } from "./support/case.ts";
 import { Daemon, Home } from "./support/daemon.ts";

@@ -1,6 +1,6 @@
 /** A Worker whose two ends are in this thread; messages still take a turn and are still copied. */
 
-import { type Calls, serve, type WorkerLike, type WorkerScope } from "../../../src/daemon/rpc.ts";
+import { type Calls, serve, type WorkerLike, type WorkerScope } from "../../../src/threads/rpc.ts";
 
 export class LocalWorker implements WorkerLike {
 	readonly #listeners: Record<string, ((event: never) => void)[]> = { message: [], error: [], close: [] };

@@ -5,7 +5,7 @@
  */
 
 import { Libc } from "../../../ffi/libc.ts";
-import { parseAddress } from "../../../src/policy/cidr.ts";
+import { parseAddress } from "../../../src/base/cidr.ts";
 import { joinNetwork } from "./isolated.ts";
 import type { Lab, Link } from "./netns.ts";
 

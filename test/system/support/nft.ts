@@ -1,6 +1,6 @@
 /** The product's own table in a lab's namespace, through the nft program, which is the same library in another process. */
 
-import { KernelTable } from "../../../src/apply/kernel-table.ts";
+import { KernelTable } from "../../../src/enforcers/network/apply/kernel-table.ts";
 import type { Namespace } from "./netns.ts";
 
 interface Listed {

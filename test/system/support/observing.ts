@@ -1,12 +1,12 @@
 /** Starts observing Workers the way main does, and gathers what they report. */
 
-import { Observer } from "../../../src/observe/observer.ts";
 import type {
 	DriftReport,
 	DriftSettings,
 	NflogReport,
 	NflogSettings,
-} from "../../../src/observe/observer-protocol.ts";
+} from "../../../src/enforcers/network/observe/observer-protocol.ts";
+import { Observer } from "../../../src/threads/observer.ts";
 import { until } from "./isolated.ts";
 
 export interface Observing<Report> {
@@ -21,7 +21,9 @@ export function observeNflog(
 	settings: NflogSettings,
 	onReport: (report: NflogReport) => void = () => {},
 ): Promise<Observing<NflogReport>> {
-	const worker = new Worker(new URL("../../../src/observe/nflog.worker.ts", import.meta.url));
+	const worker = new Worker(
+		new URL("../../../src/enforcers/network/observe/nflog.worker.ts", import.meta.url),
+	);
 	return observe(worker, settings, onReport);
 }
 
@@ -30,7 +32,9 @@ export function observeDrift(
 	settings: DriftSettings,
 	onReport: (report: DriftReport) => void = () => {},
 ): Promise<Observing<DriftReport>> {
-	const worker = new Worker(new URL("../../../src/observe/drift.worker.ts", import.meta.url));
+	const worker = new Worker(
+		new URL("../../../src/enforcers/network/observe/drift.worker.ts", import.meta.url),
+	);
 	return observe(worker, settings, onReport);
 }
 

@@ -1,7 +1,7 @@
 /** An observing Worker that behaves as its settings say. */
 
 import { EventFd, Poller } from "../../../ffi/wait.ts";
-import type { ObserverStart } from "../../../src/observe/observer-protocol.ts";
+import type { ObserverStart } from "../../../src/threads/observer-protocol.ts";
 
 declare const self: Worker;
 

@@ -1,0 +1,100 @@
+import { escapeForTerminal } from "../../base/terminal.ts";
+import { diffVerdicts, type VerdictBox } from "../../enforcers/network/compile/verdict/verdict-diff.ts";
+import { type Command, exit, UsageError } from "../command.ts";
+import { plural, printDiagnostics } from "../diagnostics.ts";
+import { prettyJson } from "../json.ts";
+import { parseOptions } from "../options.ts";
+import { readSettings } from "../settings.ts";
+import { readModel } from "./read-model.ts";
+
+const help = `Usage: portward diff A B [--config FILE] [--json | --markdown]
+
+For which new connections the policies of B say something else than those of A:
+the difference of what they mean, not of their text. A and B are policy
+directories or files. Changes nothing, and needs neither root nor a daemon.
+
+  --config FILE  settings (default /etc/portward/config.yaml)
+  --json         print {equal, boxes}
+  --markdown     print a table, for a review
+
+Exit codes: 0 no difference, 2 a difference, 1 failure.
+`;
+
+export const diff: Command = {
+	name: "diff",
+	summary: "what changes in meaning between two sets of policies",
+	help,
+	async run(args, io) {
+		const { values, positionals } = parseOptions(args, {
+			config: { type: "string" },
+			json: { type: "boolean" },
+			markdown: { type: "boolean" },
+		});
+		const [a, b, ...rest] = positionals;
+		if (a === undefined || b === undefined || rest.length > 0)
+			throw new UsageError("name two policy directories or files, the old and the new");
+		if (values.json && values.markdown) throw new UsageError("--json and --markdown exclude each other");
+		const settings = readSettings(values, false);
+		if (!settings.config) {
+			printDiagnostics(settings.diagnostics, io);
+			return exit.failure;
+		}
+		const before = readModel(a, settings.config, io);
+		const after = readModel(b, settings.config, io);
+		if (before === null || after === null) return exit.failure;
+		const boxes = diffVerdicts(before, after);
+		if (values.json) io.out(prettyJson({ equal: boxes.length === 0, boxes }));
+		else io.out(values.markdown ? markdown(boxes) : text(boxes));
+		return boxes.length === 0 ? exit.ok : exit.changes;
+	},
+};
+
+/** Address blocks that are written out; `--json` has them all. */
+const mostAddresses = 8;
+
+const nothing = "The two sets say the same about every new connection.\n";
+
+function text(boxes: readonly VerdictBox[]): string {
+	if (boxes.length === 0) return nothing;
+	const lines = boxes.map((box) => {
+		const { protocol, traffic, addresses } = describe(box);
+		const change = box.before === box.after ? `${box.after}, as before` : `${box.before} → ${box.after}`;
+		return `${change}: ${box.direction} ${protocol}${traffic} ${box.direction === "ingress" ? "from" : "to"} ${addresses}`;
+	});
+	const count = boxes.filter((box) => box.before !== box.after).length;
+	return `${lines.map(escapeForTerminal).join("\n")}\n${plural(count, "difference")}\n`;
+}
+
+function markdown(boxes: readonly VerdictBox[]): string {
+	if (boxes.length === 0) return nothing;
+	const rows = boxes.map((box) => {
+		const { protocol, ports, addresses } = describe(box);
+		const cells = [box.direction, protocol, ports, addresses, box.interface ?? "any", box.before, box.after];
+		return `| ${cells.map((cell) => escapeForTerminal(cell).replaceAll("|", "\\|")).join(" | ")} |`;
+	});
+	return [
+		"| direction | protocol | ports | addresses | interface | before | after |",
+		"| --- | --- | --- | --- | --- | --- | --- |",
+		...rows,
+		"",
+	].join("\n");
+}
+
+function describe(box: VerdictBox) {
+	const range = ([first, last]: readonly [number, number]) =>
+		first === last ? `${first}` : `${first}-${last}`;
+	const parts: string[] = box.ports === null ? [] : [range(box.ports)];
+	if (box.sourcePorts !== undefined) parts.push(`from port ${range(box.sourcePorts)}`);
+	if (box.icmpTypes !== undefined) parts.push(`type ${range(box.icmpTypes)}`);
+	const hidden = box.addresses.length - mostAddresses;
+	const shown = box.addresses.slice(0, mostAddresses).join(", ") + (hidden > 0 ? ` and ${hidden} more` : "");
+	const protocol = box.protocol === "any" ? "any protocol" : box.protocol;
+	const ports = parts.join(" ");
+	const place = box.interface === null ? "" : ` on ${box.interface}`;
+	return {
+		protocol,
+		ports: ports === "" ? "all" : ports,
+		traffic: `${ports === "" ? "" : ` ${ports}`}${place}`,
+		addresses: shown,
+	};
+}

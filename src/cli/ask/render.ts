@@ -1,0 +1,41 @@
+import { hasError } from "../../base/diagnostic.ts";
+import { tableText } from "../../enforcers/network/apply/table-text.ts";
+import { compileNetwork } from "../../enforcers/network/compile/network.ts";
+import { compileOptions } from "../../engine/policy-engine.ts";
+import { readPolicySet } from "../../engine/policy-set.ts";
+import { type Command, exit } from "../command.ts";
+import { printDiagnostics } from "../diagnostics.ts";
+import { parseOnlyOptions, policyOptions } from "../options.ts";
+import { readSettings } from "../settings.ts";
+
+const help = `Usage: portward render [--policy-dir DIR] [--config FILE]
+
+Prints the nftables table that \`portward run\` would load for the policies that
+select this host, as text that \`nft -f\` accepts. Changes nothing.
+
+  --policy-dir DIR  policies (default /etc/portward/policies)
+  --config FILE     settings (default /etc/portward/config.yaml)
+`;
+
+export const render: Command = {
+	name: "render",
+	summary: "print the ruleset that policies compile to",
+	help,
+	async run(args, io) {
+		const values = parseOnlyOptions(args, policyOptions);
+		const settings = readSettings(values, false);
+		if (!settings.config) {
+			printDiagnostics(settings.diagnostics, io);
+			return exit.failure;
+		}
+		const { config } = settings;
+		const set = readPolicySet([config.policyDir], config);
+		const form = config.rulesetForm === "nested" ? "nested" : "concatenated";
+		const compiled = compileNetwork(set.selected, compileOptions(config, "0", form));
+		const diagnostics = [...set.diagnostics, ...compiled.diagnostics];
+		printDiagnostics(diagnostics, io);
+		if (!compiled.ok) return exit.failure;
+		io.out(tableText(compiled.plan, config.table));
+		return hasError(diagnostics) ? exit.failure : exit.ok;
+	},
+};

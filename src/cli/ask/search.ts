@@ -1,0 +1,87 @@
+import { formatAddress } from "../../base/cidr.ts";
+import { isIcmp, isTransport, protocolText } from "../../base/protocol.ts";
+import { escapeForTerminal } from "../../base/terminal.ts";
+import { decidePacket, type Packet, type Verdict } from "../../enforcers/network/compile/program.ts";
+import { searchVerdict } from "../../enforcers/network/compile/verdict/verdict-search.ts";
+import { type Command, exit, UsageError } from "../command.ts";
+import { printDiagnostics } from "../diagnostics.ts";
+import { prettyJson } from "../json.ts";
+import { parseOptions, policyOptions } from "../options.ts";
+import { readSettings } from "../settings.ts";
+import { parseQuery, querySyntax } from "./query.ts";
+import { readModel } from "./read-model.ts";
+
+const help = `Usage: portward search QUERY [--policy-dir DIR] [--config FILE] [--json]
+
+Is there a new connection of which the policies say this? Prints an example and
+its rule, or that there is none, which is then certain. QUERY is one argument:
+
+  ${querySyntax.replace(" [interface", "\n      [interface")}
+
+\`!\` before a block leaves it out; of everything, where no block stands without
+it. Without an interface every one is searched.
+
+  --policy-dir DIR  policies (default /etc/portward/policies)
+  --config FILE     settings (default /etc/portward/config.yaml)
+  --json            print {found, example}
+
+Example: portward search 'ingress tcp 22 from !192.168.0.0/16 verdict=Allow'
+
+Exit codes: 0 found, 2 there is none, 1 failure.
+`;
+
+/** Stands for a protocol that no policy names: for experiments (RFC 3692). */
+const unnamedProtocol = "253";
+
+export const search: Command = {
+	name: "search",
+	summary: "find a connection that the policies allow, or block",
+	help,
+	async run(args, io) {
+		const { values, positionals } = parseOptions(args, { ...policyOptions, json: { type: "boolean" } });
+		if (positionals.length === 0) throw new UsageError(`write the question in quotes: '${querySyntax}'`);
+		const question = parseQuery(positionals.join(" "));
+		const settings = readSettings(values, false);
+		if (!settings.config) {
+			printDiagnostics(settings.diagnostics, io);
+			return exit.failure;
+		}
+		const model = readModel(settings.config.policyDir, settings.config, io);
+		if (model === null) return exit.failure;
+		const packet = searchVerdict(model, question);
+		const example = packet === null ? null : exampleOf(packet, decidePacket(model, packet));
+		if (values.json) io.out(prettyJson({ found: example !== null, example }));
+		else io.out(example === null ? "There is none.\n" : describe(example));
+		return example === null ? exit.changes : exit.ok;
+	},
+};
+
+function exampleOf(packet: Packet, { action, rule }: Verdict) {
+	const { direction, protocol, family, source, port } = packet;
+	return {
+		direction,
+		protocol: protocol === null ? unnamedProtocol : protocolText(protocol),
+		address: formatAddress(family, packet.address),
+		port: isTransport(protocol) ? port : null,
+		...(source === null ? {} : isIcmp(protocol) ? { icmpType: source } : { sourcePort: source }),
+		/** Null: one that no policy names. */
+		interface: packet.interface === "" ? null : packet.interface,
+		action,
+		policy: rule?.policy ?? null,
+		rule: rule === null || rule.index < 0 ? null : rule.index,
+		file: rule?.place?.file ?? null,
+		line: rule?.place?.line ?? null,
+	};
+}
+
+function describe(example: ReturnType<typeof exampleOf>): string {
+	const { action, direction, protocol, port, address, policy, rule, file, line } = example;
+	const traffic = port === null ? protocol : `${protocol} ${port}`;
+	const place = example.interface === null ? "" : ` on ${example.interface}`;
+	const by =
+		policy === null
+			? "no rule matches, and no Allow makes this direction an allow-list"
+			: `${policy}${rule === null ? "" : ` ${direction}[${rule}] (${file}:${line})`}`;
+	const way = direction === "ingress" ? "from" : "to";
+	return `${escapeForTerminal(`${action}: ${direction} ${traffic} ${way} ${address}${place}: ${by}`)}\n`;
+}

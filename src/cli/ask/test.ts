@@ -1,0 +1,96 @@
+import { writeFileSync } from "node:fs";
+import { escapeForTerminal } from "../../base/terminal.ts";
+import { readPolicySet } from "../../engine/policy-set.ts";
+import { type CaseResult, runTests, type TestRun } from "../../engine/test-run.ts";
+import { type Command, exit, UsageError } from "../command.ts";
+import { plural, printDiagnostics } from "../diagnostics.ts";
+import { prettyJson } from "../json.ts";
+import { parseOptions, policyOptions } from "../options.ts";
+import { readSettings } from "../settings.ts";
+import { junit } from "./junit.ts";
+
+const help = `Usage: portward test [--policy-dir DIR] [--config FILE] [--json] [--coverage]
+                     [--junit FILE] [FILE...]
+
+Runs the test cases (kind: PortwardTest) of FILEs against the policies; without
+FILEs those that lie beside them. Needs neither root nor a daemon, and changes
+nothing.
+
+  --policy-dir DIR  policies (default /etc/portward/policies)
+  --config FILE     settings (default /etc/portward/config.yaml)
+  --coverage        name the rules that no case decides
+  --junit FILE      write the results as JUnit XML, for CI systems
+  --json            print {ok, passed, failed, cases}
+
+Exit codes: 0 every case is as expected, 1 one is not, or failure.
+`;
+
+export const test: Command = {
+	name: "test",
+	summary: "run the test cases of policies",
+	help,
+	async run(args, io) {
+		const { values, positionals } = parseOptions(args, {
+			...policyOptions,
+			json: { type: "boolean" },
+			coverage: { type: "boolean" },
+			junit: { type: "string" },
+		});
+		const settings = readSettings(values, false);
+		if (!settings.config) {
+			printDiagnostics(settings.diagnostics, io);
+			return exit.failure;
+		}
+		const { config } = settings;
+		const set = readPolicySet(positionals.length === 0 ? [config.policyDir] : positionals, config);
+		const errors = set.diagnostics.filter(({ severity }) => severity === "error");
+		if (errors.length > 0 || set.unread) {
+			printDiagnostics(errors, io);
+			return exit.failure;
+		}
+		if (set.tests.length === 0)
+			throw new UsageError("there is no document of kind: PortwardTest; name a file that has one");
+		const run = runTests(set.tests, config.policyDir, config);
+		printDiagnostics(run.diagnostics, io);
+		const failed = run.results.filter(({ ok }) => !ok).length;
+		const passed = run.results.length - failed;
+		const ok = failed === 0 && run.diagnostics.length === 0;
+		if (values.junit !== undefined) {
+			try {
+				writeFileSync(values.junit, junit(run.results));
+			} catch (error) {
+				io.error(`portward: ${values.junit}: ${error instanceof Error ? error.message : error}\n`);
+				return exit.failure;
+			}
+		}
+		const undecided = [...run.rules].filter((rule) => !run.covered.has(rule)).sort();
+		if (values.json) {
+			const coverage = values.coverage ? { rules: run.rules.size, undecided } : undefined;
+			io.out(prettyJson({ ok, passed, failed, cases: run.results, ...(coverage && { coverage }) }));
+		} else {
+			io.out(text(run, passed, failed));
+			if (values.coverage) io.out(coverageText(run, undecided));
+		}
+		return ok ? exit.ok : exit.failure;
+	},
+};
+
+function text({ results }: TestRun, passed: number, failed: number): string {
+	const lines = results.map(
+		(result) => `${result.ok ? "ok" : "FAILED"}  ${result.test}: ${result.name}${why(result)}`,
+	);
+	return `${[...lines, `${passed} passed, ${failed} failed`].map(escapeForTerminal).join("\n")}\n`;
+}
+
+function why({ ok, expected, actual, policy, expectedPolicy, file, line }: CaseResult): string {
+	if (ok) return "";
+	const by = policy === null ? "as no rule matches" : `by ${policy}`;
+	const wanted = expectedPolicy === null ? expected : `${expected} by ${expectedPolicy}`;
+	return `: ${actual} ${by}, expected ${wanted} (${file}:${line})`;
+}
+
+function coverageText({ rules }: TestRun, undecided: readonly string[]): string {
+	if (undecided.length === 0) return `Some case decides each of ${plural(rules.size, "rule")}.\n`;
+	const lines = undecided.map((rule) => `  ${rule}`);
+	return `No case decides ${undecided.length} of ${plural(rules.size, "rule")}:\n${lines.map(escapeForTerminal).join("\n")}\n`;
+}

@@ -1,0 +1,100 @@
+import { randomBytes } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { exchangePaths } from "../../../ffi/rename.ts";
+import { makePlan } from "../../engine/plan-make.ts";
+import { longestWait, shortestWait } from "../../serve/control/control-protocol.ts";
+import { type FileOperations, fileOperations } from "../../state/pending-files.ts";
+import { incomingDirectory } from "../../state/pending-record.ts";
+import { readTree, writeTree } from "../../state/pending-tree.ts";
+import { type Command, UsageError } from "../command.ts";
+import { printDiagnostics } from "../diagnostics.ts";
+import { parseDuration } from "../duration.ts";
+import { parseOnlyOptions } from "../options.ts";
+import { printPlan } from "../plan/plan-text.ts";
+import { commandSettings } from "../stand-in-settings.ts";
+import { errorText } from "../status/client.ts";
+import { askDaemon, daemonOptions, ownSession, printReply } from "./change-reply.ts";
+
+const real = fileOperations(exchangePaths, async () => {});
+/** The daemon makes a copy of its own, so what is handed over need not outlive a crash of the machine. */
+const passing: FileOperations = {
+	...real,
+	writeFile: (path, bytes, mode) => real.writeFile(path, bytes, mode, false),
+	syncDirectory: async () => {},
+};
+
+const help = `Usage: portward apply --policy-dir NEW [--confirm-within 60s]
+                      [--config FILE] [--state-dir DIR]
+                      [--insecure-permissions]
+
+Enforces the policies in NEW for a time. Prints the plan first (as portward
+plan does), then asks the running daemon, as root. Unless \`portward confirm\`
+comes in time, everything goes back to what was in force before by itself: when
+this session is cut off, when the daemon is killed, and when the machine is
+started anew. Time during which the machine sleeps counts.
+
+  1. portward apply --policy-dir NEW --confirm-within 2m
+  2. open a new connection to this host
+  3. portward confirm            in it; NEW then is the content of policyDir
+     portward rollback           goes back at once
+
+NEW is taken whole or not at all: it is refused when anything in it is broken,
+when others than root can write it, and, with policySignature: required, when
+it is not signed. Only one change can be pending. Until it is settled, changes
+of the configured policyDir wait.
+
+  --policy-dir NEW          a directory of policies; it is copied
+  --confirm-within TIME     from 10s to 24h, such as 90s or 10m
+                            (default: confirmWithin of the settings, 60s)
+  --config FILE             settings (default /etc/portward/config.yaml)
+  --state-dir DIR           the daemon's state (default: that of the settings)
+  --insecure-permissions    accept files that others than root can write, where
+                            the daemon does too
+
+Exit code: 0 NEW is in force and waits for its confirmation, or is in force
+already; 1 it is not, and nothing has changed.
+`;
+
+export const apply: Command = {
+	name: "apply",
+	summary: "enforce other policies until they are confirmed or roll back",
+	help,
+	async run(args, io) {
+		const values = parseOnlyOptions(args, {
+			"policy-dir": { type: "string" },
+			"confirm-within": { type: "string" },
+			"insecure-permissions": { type: "boolean" },
+			...daemonOptions,
+		});
+		const { "policy-dir": named, "confirm-within": within, ...flags } = values;
+		if (named === undefined)
+			throw new UsageError("name the new policies, such as: portward apply --policy-dir new-policies");
+		const seconds = within === undefined ? null : parseDuration(within);
+		if (within !== undefined && (seconds === null || seconds < shortestWait || seconds > longestWait))
+			throw new UsageError("--confirm-within takes from 10s to 24h, such as 90s, 10m or 2h");
+		const config = commandSettings(flags, io);
+		const from = resolve(named);
+		const plan = makePlan({ config, directory: from });
+		if (plan.ok) printPlan(plan.plan, io);
+		// The daemon decides. What is in force may be unreadable, and then a new set is what is needed.
+		else printDiagnostics(plan.diagnostics, io);
+		const read = readTree(from, { checkPermissions: values["insecure-permissions"] !== true });
+		if (!read.ok) return printReply({ ok: false, message: read.problems.join("\n") }, io);
+		// A unit's own /tmp or a hidden /home keeps the daemon from seeing what is named here.
+		const directory = join(incomingDirectory(config.stateDir), randomBytes(8).toString("hex"));
+		try {
+			await writeTree(directory, read.files, passing);
+			const session = ownSession();
+			const request = { verb: "apply", directory, from, seconds, session } as const;
+			return await askDaemon(request, flags, io, config);
+		} catch (error) {
+			return printReply(
+				{ ok: false, message: `the policies cannot be given to the daemon: ${errorText(error)}` },
+				io,
+			);
+		} finally {
+			await rm(directory, { recursive: true, force: true });
+		}
+	},
+};

@@ -1,0 +1,117 @@
+/** Talks to the running daemon over its status address. */
+
+import { X509Certificate } from "node:crypto";
+import { checkServerIdentity, type PeerCertificate } from "node:tls";
+import * as v from "valibot";
+import type { Config } from "../../config/model.ts";
+import { stoppedDaemon } from "../stopped-daemon.ts";
+import { connectionError, reach } from "./reach.ts";
+import { type StatusTarget, statusTarget } from "./status-target.ts";
+
+export type Reply =
+	| { readonly ok: true; readonly response: Response }
+	| {
+			readonly ok: false;
+			readonly message: string;
+			/** Nobody listens where the settings say: the daemon does not run. */
+			readonly absent?: true;
+	  };
+
+const unixPrefix = "unix:";
+
+/** Milliseconds in which an answer must begin, and in which one that has an end must have ended. */
+const beginMs = 10_000;
+const endMs = 60_000;
+
+/** What every refusal of the daemon holds. */
+const refusal = v.object({ error: v.string(), hint: v.string() });
+
+/**
+ * GETs `path` from the daemon that has these settings. `named`: its address comes from the command line.
+ * `endless`: the answer goes on until one of both has enough, and only its beginning is bounded.
+ */
+export async function ask(
+	config: Config,
+	named: boolean,
+	path: string,
+	signal: AbortSignal,
+	endless = false,
+): Promise<Reply> {
+	const found = statusTarget(config, { named, root: process.getuid?.() === 0 });
+	if (!found.ok) return found;
+	const { address } = found.target;
+	const reached = await reach(address, signal);
+	if (reached.ok) return await get(found.target, path, signal, endless);
+	const absent = reached.kind === "refused" && !named;
+	const message = absent
+		? `${stoppedDaemon(config)} (${address}: ${reached.message})`
+		: `no daemon answers at ${address}: ${reached.message}; is portward running, and is this its status.address?`;
+	return absent ? { ok: false, message, absent } : { ok: false, message };
+}
+
+/** GETs `path` from the daemon, in bounded time. A refusal is a sentence for the operator. */
+export async function get(
+	target: StatusTarget,
+	path: string,
+	signal: AbortSignal,
+	endless = false,
+): Promise<Reply> {
+	const { address } = target;
+	const late = new AbortController();
+	const bound = AbortSignal.any([signal, late.signal]);
+	const beginning = setTimeout(() => late.abort(), beginMs);
+	const end = endless ? null : setTimeout(() => late.abort(), endMs);
+	end?.unref();
+	try {
+		const response = address.startsWith(unixPrefix)
+			? await fetch(`http://localhost${path}`, { unix: address.slice(unixPrefix.length), signal: bound })
+			: await fetchTcp(target, path, bound);
+		if (response.ok) return { ok: true, response };
+		const told = v.safeParse(refusal, parseJson(await response.text()));
+		const why = told.success ? `: ${told.output.error}; ${told.output.hint}` : "";
+		return {
+			ok: false,
+			message: `what listens at ${address} answered ${response.status}${why}`,
+		};
+	} catch (error) {
+		const why = late.signal.aborted
+			? `it took the question and has no answer after ${beginMs / 1000} s; does the daemon hang?`
+			: `${connectionError(error)}; is portward running, and is this its status.address?`;
+		return { ok: false, message: `no daemon answers at ${address}: ${why}` };
+	} finally {
+		clearTimeout(beginning);
+	}
+}
+
+function fetchTcp(
+	{ address, cert, token }: StatusTarget,
+	path: string,
+	signal: AbortSignal,
+): Promise<Response> {
+	const headers: Record<string, string> = token === null ? {} : { authorization: `Bearer ${token}` };
+	if (cert === null) return fetch(`http://${address}${path}`, { headers, signal });
+	const own = new X509Certificate(cert);
+	// What the daemon's own file holds is trusted, whoever signed it, and nothing else.
+	const tls = {
+		ca: cert,
+		allowPartialTrustChain: true,
+		rejectUnauthorized: true,
+		// Reached over another name than it has, it is still the daemon's own certificate.
+		checkServerIdentity: (host: string, shown: PeerCertificate) =>
+			own.raw.equals(shown.raw) ? undefined : checkServerIdentity(host, shown),
+	};
+	return fetch(`https://${address}${path}`, { headers, signal, tls });
+}
+
+/** The value that `text` stands for; undefined when it is no JSON. */
+export function parseJson(text: string): unknown {
+	try {
+		return JSON.parse(text);
+	} catch {
+		return undefined;
+	}
+}
+
+export function errorText(error: unknown): string {
+	return error instanceof Error ? error.message : String(error);
+}

@@ -1,8 +1,0 @@
-/** A thread that may be held up by a USB device. There are as many as devices that do so, and some to spare. */
-
-import { serve } from "./rpc.ts";
-import { usbJobs } from "./usb-jobs.ts";
-
-declare const self: Worker;
-
-serve(self, usbJobs());

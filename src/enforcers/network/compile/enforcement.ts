@@ -1,0 +1,27 @@
+/**
+ * `enforcement: audit`: rules decide as they are written, and what they, or
+ * the default posture, would drop is accepted and alerted instead. Precedence
+ * is settled before, so that the alerts say what enforcing would do.
+ */
+
+import { digest } from "../../../base/digest.ts";
+import type { Direction } from "../../../base/model.ts";
+import type { CompiledRule } from "./plan.ts";
+import type { DirectionProgram, NetworkModel } from "./program.ts";
+
+/** The model that drops nothing by policy; rules keep their ranks. Failsafe rules stay as they are. */
+export function withoutBlocking(model: NetworkModel): NetworkModel {
+	const soften = (direction: Direction): DirectionProgram => {
+		const program = model[direction];
+		const { rules, posture } = program;
+		return { ...program, rules: rules.map(audited), posture: posture && audited(posture) };
+	};
+	return { ingress: soften("ingress"), egress: soften("egress") };
+}
+
+/** An identity of its own, so that passed packets are never counted with dropped ones. */
+function audited(rule: CompiledRule): CompiledRule {
+	if (rule.action !== "Block") return rule;
+	const id = digest("audited", rule.id);
+	return { ...rule, id, action: "Audit", wouldBe: "Block", counter: `c_${id}`, logCounter: `l_${id}` };
+}

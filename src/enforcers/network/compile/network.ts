@@ -1,0 +1,101 @@
+/** From the selected policies to the objects that enforce them. */
+
+import type { Diagnostic } from "../../../base/diagnostic.ts";
+import type { Enforcement, NetworkPolicy } from "../../../base/model.ts";
+import { portCells } from "./complexity.ts";
+import { withoutBlocking } from "./enforcement.ts";
+import { lintModel } from "./lint/lint.ts";
+import { lintRelated } from "./lint/lint-related.ts";
+import type { NetworkPlan } from "./plan.ts";
+import { buildModel, type Meaning, type NetworkModel, type RuleSets, ruleSets } from "./program.ts";
+import { type RenderOptions, renderModel } from "./render/render.ts";
+import { checkRules } from "./rules.ts";
+
+export interface CompileOptions extends Meaning, RenderOptions {
+	/** Kernel elements that the plan may have, 1..100 000 000. */
+	readonly maxElements: number;
+	/** Absent: `enforce`. */
+	readonly enforcement?: Enforcement;
+}
+
+export type CompileResult =
+	| {
+			readonly ok: true;
+			readonly plan: NetworkPlan;
+			readonly model: NetworkModel;
+			readonly diagnostics: readonly Diagnostic[];
+	  }
+	| { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
+
+/** Policies that a refusal names at most. */
+const namedPolicies = 5;
+
+/** Cells that become one element are common; this many to one would only cost memory. */
+const cellsPerElement = 8;
+
+/**
+ * Compiles the policies that this host's labels select. Refused, with errors
+ * that have places: an interface name that cannot be rendered, two policies of
+ * one name, more kernel elements than `maxElements`.
+ */
+export function compileNetwork(policies: readonly NetworkPolicy[], options: CompileOptions): CompileResult {
+	const errors = checkRules(policies);
+	if (errors.length > 0) return { ok: false, diagnostics: errors };
+	const rules = ruleSets(policies);
+	const most = options.maxElements * cellsPerElement;
+	const cells = portCells(rules.ingress.atoms, most) + portCells(rules.egress.atoms, most);
+	if (cells > most) return { ok: false, diagnostics: tooComplex(policies, rules, options.maxElements) };
+	const written = buildModel(rules, options);
+	const model = options.enforcement === "audit" ? withoutBlocking(written) : written;
+	const { plan, cost } = renderModel(model, options);
+	if (plan.elements > options.maxElements) {
+		return { ok: false, diagnostics: tooMany(policies, plan, cost, options.maxElements) };
+	}
+	return {
+		ok: true,
+		plan,
+		model,
+		diagnostics: [...lintModel(written), ...lintRelated(written, options.related)],
+	};
+}
+
+function tooMany(
+	policies: readonly NetworkPolicy[],
+	plan: NetworkPlan,
+	cost: ReadonlyMap<string, number>,
+	limit: number,
+): Diagnostic[] {
+	const byPolicy = new Map<string, number>();
+	for (const rule of plan.rules) {
+		byPolicy.set(rule.policy, (byPolicy.get(rule.policy) ?? 0) + (cost.get(rule.id) ?? 0));
+	}
+	const costly = [...policies].sort((a, b) => (byPolicy.get(b.name) ?? 0) - (byPolicy.get(a.name) ?? 0));
+	return costly.slice(0, namedPolicies).map((policy) => ({
+		...policy.place,
+		path: "spec",
+		severity: "error",
+		code: "too-many-elements",
+		message:
+			`the policies together need ${plan.elements} kernel elements, more than maxElements (${limit}); ` +
+			`policy ${JSON.stringify(policy.name)} needs ${byPolicy.get(policy.name) ?? 0} of them`,
+		hint: "join neighbouring address blocks and port ranges, or raise maxElements in the configuration",
+	}));
+}
+
+/** Refuses what would not even fit in memory while it is compiled; the policies with the most port-limited cells come first. */
+function tooComplex(policies: readonly NetworkPolicy[], rules: RuleSets, limit: number): Diagnostic[] {
+	const atoms = [...rules.ingress.atoms, ...rules.egress.atoms].filter((atom) => atom.layer === "P");
+	const byPolicy = Map.groupBy(atoms, (atom) => atom.rule.policy);
+	const size = (policy: NetworkPolicy) => byPolicy.get(policy.name)?.length ?? 0;
+	const costly = policies.filter((policy) => size(policy) > 0).sort((a, b) => size(b) - size(a));
+	return costly.slice(0, namedPolicies).map((policy) => ({
+		...policy.place,
+		path: "spec",
+		severity: "error",
+		code: "too-many-elements",
+		message:
+			`the overlapping port ranges of the policies cannot be told apart within maxElements (${limit}); ` +
+			`policy ${JSON.stringify(policy.name)} has ${size(policy)} combinations of address block and port range`,
+		hint: "join overlapping port ranges and address blocks, or raise maxElements in the configuration",
+	}));
+}

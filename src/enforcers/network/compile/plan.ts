@@ -1,0 +1,102 @@
+/**
+ * What the compiler hands to the kernel side: nftables objects named by a
+ * digest of their content. Two plans share the objects that did not change, so
+ * a reload loads only what is new. Plain data: it crosses Worker boundaries.
+ */
+
+import type { Place } from "../../../base/diagnostic.ts";
+import type { Action, Direction } from "../../../base/model.ts";
+
+/**
+ * `concatenated`: interval sets over concatenations (kernel 5.6+). `nested`: plain interval maps only.
+ * `nested-members`: the same where the kernel tells the member of a VRF that a packet came by (5.6+ as well, so on
+ * mainline kernels that is where the settings ask for `nested`, or another part of `concatenated` is missing).
+ */
+export type RulesetForm = "concatenated" | "nested-members" | "nested";
+
+/** Whether the kernel tells the member of a VRF that a packet came by. */
+export function namesMembers(form: RulesetForm): boolean {
+	return form !== "nested";
+}
+
+/**
+ * Where egress is judged. `postrouting` where rules name interfaces: in `output` the interface is the one of before any
+ * translation or rerouting. Undefined is `output`, as in rulesets that earlier versions saved.
+ */
+export type EgressHook = "output" | "postrouting" | undefined;
+
+export interface NftObject {
+	readonly kind: "counter" | "set" | "map" | "chain";
+	/** Unique in the table, [a-z0-9_]+. */
+	readonly name: string;
+	/** The declaration as it stands inside `table inet NAME { … }`, ending in a newline. */
+	readonly text: string;
+	/** Kernel elements that it costs (0 for chains and counters). */
+	readonly elements: number;
+}
+
+/** Where packets that a rule (or the default posture) decided are counted and attributed. */
+export interface CompiledRule {
+	/** [a-z0-9_]{1,32}: unique for this meaning, equal across generations while the meaning stays; it is what NFLOG prefixes carry. */
+	readonly id: string;
+	/** "DefaultPosture" for the posture. */
+	readonly policy: string;
+	/** -1 for the posture. */
+	readonly index: number;
+	readonly direction: Direction;
+	/** What becomes of its packets. */
+	readonly action: Action;
+	/** What it says and `enforcement: audit` keeps from happening; absent where it does as it says. */
+	readonly wouldBe?: "Block";
+	readonly severity: number;
+	readonly tags: readonly string[];
+	readonly message: string;
+	/** Null for the posture. */
+	readonly place: Place | null;
+	/** Named counter of every packet that the rule decided. */
+	readonly counter: string;
+	/** Named counter of the packets handed to NFLOG after the kernel's rate limit; null for Allow. */
+	readonly logCounter: string | null;
+}
+
+/** A failsafe rule as text; null is any. */
+export interface PlannedFailsafe {
+	readonly direction: Direction;
+	/** Position in `failsafe.DIRECTION` of the settings. */
+	readonly index: number;
+	/** `tcp`, `icmp`, `253`. */
+	readonly protocol: string | null;
+	/** `echo-request`, `42`. */
+	readonly icmpType: string | null;
+	/** The remote end: ADDRESS/PREFIX. */
+	readonly cidr: string | null;
+	/** The destination port or range: `22`, `6000-6010`. */
+	readonly port: string | null;
+	/** `eth0`, `eth*`. */
+	readonly interface: string | null;
+	/** Named counter of what it accepted. */
+	readonly counter: string;
+	/** The nftables rule, which needs the counter. */
+	readonly text: string;
+}
+
+export interface NetworkPlan {
+	/** Ordered so that an object names only earlier ones: create forwards, delete backwards. */
+	readonly objects: readonly NftObject[];
+	/** The chains that the stable base chains jump to. Each ends in a terminal verdict of its own. */
+	readonly roots: Readonly<Record<Direction, string>>;
+	readonly egressHook?: EgressHook;
+	readonly rules: readonly CompiledRule[];
+	/** Sum over objects. */
+	readonly elements: number;
+	readonly allowlistMode: Readonly<Record<Direction, boolean>>;
+	/** Directions whose unmatched packets are dropped; the deny guard closes these at once after a flush. */
+	readonly defaultDrop: Readonly<Record<Direction, boolean>>;
+	/**
+	 * Plain nftables rules that drop at least what the Blocks of a direction do, however many there are: they stand in
+	 * until the table is back. Absent in plans of versions that had none.
+	 */
+	readonly guard?: Readonly<Record<Direction, readonly string[]>>;
+	/** What is accepted before any policy, in the order in which packets meet it. */
+	readonly failsafe: readonly PlannedFailsafe[];
+}

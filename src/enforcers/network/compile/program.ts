@@ -1,0 +1,225 @@
+/**
+ * The compiled decision structure: what `explain` asks and what the kernel's
+ * rules are rendered from.
+ */
+
+import type {
+	Action,
+	Direction,
+	Family,
+	InterfaceMatch,
+	NetworkPolicy,
+	Protocol,
+} from "../../../base/model.ts";
+import {
+	type Address,
+	type Atom,
+	interfaceContains,
+	interfaceDepth,
+	interfaceKey,
+	interfaceMatches,
+} from "./atom.ts";
+import { type Failsafe, type FailsafeProgram, failsafeHoldsAddress, failsafePrograms } from "./failsafe.ts";
+import { Axis } from "./interval.ts";
+import type { CompiledRule } from "./plan.ts";
+import { type DirectionRules, postureRule, rulesOf } from "./rules.ts";
+import { buildSequence } from "./sequence.ts";
+import { buildStreams, type Stream, withoutDuplicates } from "./stream.ts";
+import { find, type Key, type Step } from "./table.ts";
+
+/** The lookups of one interface group, by family. */
+export type Sequences = Readonly<Record<Family, readonly Step[]>>;
+
+export interface DirectionProgram {
+	readonly rules: readonly CompiledRule[];
+	readonly atoms: readonly Atom[];
+	/** Groups of single interfaces by name, and of prefixes, longest first. */
+	readonly literals: readonly { readonly name: string; readonly sequences: Sequences }[];
+	readonly prefixes: readonly { readonly name: string; readonly sequences: Sequences }[];
+	/** Every other interface. */
+	readonly others: Sequences;
+	/** This host's members of VRFs that some rule names, and what their packets meet: the rules of both names. */
+	readonly members: readonly { readonly name: string; readonly sequences: Sequences }[];
+	/** The VRF of each member on this host. */
+	readonly vrfOf: ReadonlyMap<string, string>;
+	readonly allowlistMode: boolean;
+	/** Asked before the rest; the first that matches accepts. */
+	readonly failsafe: readonly FailsafeProgram[];
+	/** Decides what no atom matches; null: such packets are accepted silently. */
+	readonly posture: CompiledRule | null;
+}
+
+export type NetworkModel = Readonly<Record<Direction, DirectionProgram>>;
+
+/** A VRF of this host. What its members carry goes by its name, too. */
+export interface Vrf {
+	readonly name: string;
+	readonly members: readonly string[];
+}
+
+/** What decides the meaning of a set of policies, beside the policies. */
+export interface Meaning {
+	readonly posture: "audit" | "block";
+	readonly allowlistScope: "direction" | "host";
+	readonly failsafe: Failsafe;
+	/** The VRFs of this host; none where it is left out. */
+	readonly vrfs?: readonly Vrf[];
+}
+
+/** The rules of the selected policies, from which the model is built. */
+export type RuleSets = Readonly<Record<Direction, DirectionRules>>;
+
+export function ruleSets(policies: readonly NetworkPolicy[]): RuleSets {
+	return { ingress: rulesOf(policies, "ingress"), egress: rulesOf(policies, "egress") };
+}
+
+export function buildModel({ ingress, egress }: RuleSets, meaning: Meaning): NetworkModel {
+	const allows = (direction: { readonly rules: readonly CompiledRule[] }) =>
+		direction.rules.some((rule) => rule.action === "Allow");
+	const host = meaning.allowlistScope === "host";
+	const vrfOf = new Map(
+		(meaning.vrfs ?? []).flatMap(({ name, members }) => members.map((member) => [member, name] as const)),
+	);
+	const build = (direction: Direction, own: typeof ingress, other: typeof ingress): DirectionProgram => {
+		const allowlistMode = allows(own) || (host && allows(other));
+		const posture = allowlistMode ? postureRule(direction, meaning.posture) : null;
+		const failsafe = failsafePrograms(meaning.failsafe, direction);
+		return { ...own, ...groups(own.atoms, vrfOf), allowlistMode, failsafe, posture };
+	};
+	return { ingress: build("ingress", ingress, egress), egress: build("egress", egress, ingress) };
+}
+
+/**
+ * One group for each interface match that a rule names, one for all other interfaces, and one for each member of a VRF
+ * whose packets a rule of the VRF's name may mean.
+ */
+function groups(
+	all: readonly Atom[],
+	vrfOf: DirectionProgram["vrfOf"],
+): Pick<DirectionProgram, "literals" | "prefixes" | "others" | "members" | "vrfOf"> {
+	const matches = new Map<string, InterfaceMatch | null>();
+	for (const atom of all) matches.set(interfaceKey(atom.interface), atom.interface);
+	const alone = [...matches.keys()].every((key) => key === "");
+	const build4 = familyBuilder(all, 4, alone);
+	const build6 = familyBuilder(all, 6, alone);
+	const sequences = (...within: (InterfaceMatch | null)[]): Sequences => ({
+		4: build4(within),
+		6: build6(within),
+	});
+	const named = [...matches.values()].filter((match) => match !== null);
+	named.sort((a, b) => interfaceDepth(b) - interfaceDepth(a) || (a.name < b.name ? -1 : 1));
+	const group = (match: InterfaceMatch) => ({ name: match.name, sequences: sequences(match) });
+	return {
+		literals: named.filter((match) => !match.prefix).map(group),
+		prefixes: named.filter((match) => match.prefix).map(group),
+		others: sequences(null),
+		members: [...vrfOf]
+			.filter(([, vrf]) => named.some((match) => interfaceMatches(match, [vrf])))
+			.map(([name, vrf]) => ({
+				name,
+				sequences: sequences({ name, prefix: false }, { name: vrf, prefix: false }),
+			})),
+		vrfOf,
+	};
+}
+
+/** Builds the sequence of a group; groups that the same atoms are for share one. */
+function familyBuilder(
+	all: readonly Atom[],
+	family: Family,
+	alone: boolean,
+): (within: readonly (InterfaceMatch | null)[]) => readonly Step[] {
+	const atoms = withoutDuplicates(all.filter((atom) => atom.family === family));
+	const axis = Axis.of(atoms, family);
+	const streams: readonly Stream[] = buildStreams(atoms, axis);
+	const named = new Map<string, InterfaceMatch | null>();
+	for (const atom of atoms) named.set(interfaceKey(atom.interface), atom.interface);
+	const built = new Map<string, readonly Step[]>();
+	return (within) => {
+		const members = [...named].filter(([, outer]) => within.some((match) => interfaceContains(outer, match)));
+		const key = JSON.stringify(members.map(([name]) => name).sort());
+		const known = built.get(key) ?? buildSequence(within, atoms, streams, axis, alone);
+		built.set(key, known);
+		return known;
+	};
+}
+
+export interface Packet {
+	readonly direction: Direction;
+	readonly family: Family;
+	/** The remote end, as an unsigned integer. */
+	readonly address: bigint;
+	readonly interface: string;
+	/** Null: one that no rule names. */
+	readonly protocol: Protocol | null;
+	/** The destination port, 0..65535; without meaning for protocols without ports. */
+	readonly port: number;
+	/** The source port, or the type of ICMP and ICMPv6. Null: one that no rule names. */
+	readonly source: number | null;
+}
+
+export interface Verdict {
+	readonly action: Action;
+	/** Null: no atom matched and the direction has no allowlist, so the packet is accepted silently. */
+	readonly rule: CompiledRule | null;
+}
+
+export function sequencesFor(program: DirectionProgram, name: string): Sequences {
+	const literal = [...program.members, ...program.literals].find((group) => group.name === name);
+	const prefix = literal ?? program.prefixes.find((group) => name.startsWith(group.name));
+	return prefix?.sequences ?? program.others;
+}
+
+/** All that a packet's interface goes by. */
+export function namesOf({ vrfOf }: Pick<DirectionProgram, "vrfOf">, name: string): readonly string[] {
+	const vrf = vrfOf.get(name);
+	return vrf === undefined ? [name] : [name, vrf];
+}
+
+/** The failsafe rule that accepts a packet of a new connection, or null. */
+export function findFailsafe(
+	program: DirectionProgram,
+	packet: Omit<Packet, "direction">,
+): CompiledRule | null {
+	const names = namesOf(program, packet.interface);
+	const found = program.failsafe.find(
+		({ match }) =>
+			interfaceMatches(match.interface, names) &&
+			(match.protocol === null || match.protocol === packet.protocol) &&
+			((match.icmpType ?? null) === null || match.icmpType === packet.source) &&
+			(match.port === null || (match.port.first <= packet.port && packet.port <= match.port.last)) &&
+			(match.cidr === null ||
+				(match.cidr.family === packet.family && failsafeHoldsAddress(match.cidr, packet.address))),
+	);
+	return found?.rule ?? null;
+}
+
+/**
+ * The verdict that the kernel rules give a packet of a new connection, once
+ * loopback, established connections, essentials and invalid packets are out
+ * of the way.
+ */
+export function decidePacket(model: NetworkModel, packet: Packet): Verdict {
+	const program = model[packet.direction];
+	const failsafe = findFailsafe(program, packet);
+	if (failsafe !== null) return { action: "Allow", rule: failsafe };
+	return decideByPolicies(program, packet);
+}
+
+/** What the policies alone say. */
+export function decideByPolicies(program: DirectionProgram, packet: Packet): Verdict {
+	const address: Address = packet.family === 4 ? Number(packet.address) : packet.address;
+	const key: Key = { address, protocol: packet.protocol, source: packet.source, port: packet.port };
+	return decideBySteps(program, sequencesFor(program, packet.interface)[packet.family], key);
+}
+
+/** The same where the interface's lookups are known. */
+export function decideBySteps(program: DirectionProgram, steps: readonly Step[], key: Key): Verdict {
+	for (const step of steps) {
+		if (step.exempt.some((table) => find(table, key) !== null)) continue;
+		const rank = find(step.table, key);
+		const rule = rank === null ? undefined : program.rules[rank];
+		if (rule !== undefined) return { action: rule.action, rule };
+	}
+	return { action: program.posture?.action ?? "Allow", rule: program.posture };
+}

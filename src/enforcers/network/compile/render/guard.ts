@@ -1,0 +1,208 @@
+/**
+ * A small stand-in for the Blocks of a direction, for the moment after somebody
+ * else took the table away: a few plain rules that load in milliseconds however
+ * many elements the policies have. It drops all that they block, and where they
+ * are too many to be told apart, what lies between: by port above all.
+ */
+
+import type { Direction, Family, InterfaceMatch, PortRange, Protocol } from "../../../../base/model.ts";
+import { isTransport, protocolFits, protocolNumber } from "../../../../base/protocol.ts";
+import { type Address, type AddressRange, type Atom, interfaceKey, withoutHoles } from "../atom.ts";
+import { inOrder } from "../interval.ts";
+import type { DirectionProgram } from "../program.ts";
+import { intervalText, portsText } from "./address-text.ts";
+import { sourceKey } from "./lookups.ts";
+
+/** Drops what matches all of it. */
+export interface GuardBox {
+	/** Null: any interface. */
+	readonly interface: InterfaceMatch | null;
+	readonly family: Family;
+	/** Null: any protocol. */
+	readonly protocol: Protocol | null;
+	/** Destination ports. Null: any. Sorted and disjoint. */
+	readonly ports: readonly PortRange[] | null;
+	/** The source port, or ICMP's type. Null: any. */
+	readonly source: PortRange | null;
+	/** Of the remote end. Sorted and disjoint. */
+	readonly addresses: readonly AddressRange[];
+}
+
+/** Rules of one direction, and intervals in all of them: some 15 ms to load. */
+export const maxGuardBoxes = 64;
+export const maxGuardIntervals = 512;
+/** Port ranges of one rule. */
+const maxPortRanges = 64;
+
+const full: Readonly<Record<Family, Address>> = { 4: 2 ** 32 - 1, 6: 2n ** 128n - 1n };
+
+/** Atoms that differ in nothing but their addresses; a rule has them one after the other. */
+interface Strand {
+	readonly alike: Atom;
+	readonly blocks: AddressRange[];
+}
+
+/** How strands come together into boxes: exactly as they are, then coarser where those are too many. */
+const groupings: readonly ((alike: Atom) => string)[] = [
+	({ interface: match, family, protocol, range, source }) =>
+		`${interfaceKey(match)} ${family} ${protocol} ${rangeKey(range)} ${rangeKey(source)}`,
+	(atom) => `${interfaceKey(atom.interface)} ${atom.family} ${atom.protocol} ${atom.layer}`,
+	(atom) => `${atom.family} ${atom.protocol} ${atom.layer}`,
+];
+
+function rangeKey(range: PortRange | null): string {
+	return range === null ? "any" : portsText(range.first, range.last);
+}
+
+/** What the Blocks of a direction may match. Holes are left open; what other rules allow inside a Block is not. */
+export function guardBoxes(program: Pick<DirectionProgram, "atoms" | "rules">): GuardBox[] {
+	const strands = strandsOf(program.atoms).filter(
+		({ alike: { rank, rule, protocol, family } }) =>
+			(program.rules[rank] ?? rule).action === "Block" && protocolFits(protocol, family),
+	);
+	let groups: readonly (readonly Strand[])[] = [];
+	for (const grouping of groupings) {
+		groups = [...Map.groupBy(strands, ({ alike }) => grouping(alike)).values()];
+		if (groups.length <= maxGuardBoxes) break;
+	}
+	const each = Math.floor(maxGuardIntervals / Math.max(groups.length, 1));
+	return groups.flatMap((group) => box(group, each));
+}
+
+function strandsOf(atoms: readonly Atom[]): Strand[] {
+	const strands: Strand[] = [];
+	let last: Strand | undefined;
+	for (const atom of atoms) {
+		if (last === undefined || !isAlike(last.alike, atom)) {
+			last = { alike: atom, blocks: [] };
+			strands.push(last);
+		}
+		if (atom.holes.length === 0) last.blocks.push(atom);
+		else last.blocks.push(...withoutHoles(atom));
+	}
+	return strands;
+}
+
+/** By identity: atoms of one rule share what they have in common. */
+function isAlike(a: Atom, b: Atom): boolean {
+	return (
+		a.rank === b.rank &&
+		a.interface === b.interface &&
+		a.family === b.family &&
+		a.protocol === b.protocol &&
+		a.range === b.range &&
+		a.source === b.source
+	);
+}
+
+function box(group: readonly Strand[], maxIntervals: number): GuardBox[] {
+	const [first] = group.map(({ alike }) => alike);
+	if (first === undefined) return [];
+	const same = group.every(({ alike }) => interfaceKey(alike.interface) === interfaceKey(first.interface));
+	const oneSource = group.every(({ alike }) => rangeKey(alike.source) === rangeKey(first.source));
+	const ranges = group.flatMap(({ alike }) => alike.range ?? []);
+	const addresses = cover(
+		group.flatMap(({ blocks }) => blocks),
+		maxIntervals,
+	);
+	if (addresses.length === 0) return [];
+	return [
+		{
+			interface: same ? first.interface : null,
+			family: first.family,
+			protocol: first.protocol,
+			ports: ranges.length < group.length ? null : cover(ranges, maxPortRanges).map(asPorts),
+			source: oneSource ? first.source : null,
+			addresses,
+		},
+	];
+}
+
+function asPorts({ first, last }: AddressRange): PortRange {
+	return { first: Number(first), last: Number(last) };
+}
+
+/** At most `limit` ranges that hold all of these; the widest gaps stay open. */
+function cover(ranges: readonly AddressRange[], limit: number): readonly AddressRange[] {
+	const merged = union(ranges);
+	if (merged.length <= limit) return merged;
+	const gaps = new Float64Array(merged.length - 1);
+	for (const [i, { first }] of merged.entries())
+		if (i > 0) gaps[i - 1] = gap(merged[i - 1]?.last ?? first, first);
+	// As many gaps as there may be stay open; of equal ones the first.
+	const least = limit < 2 ? Number.POSITIVE_INFINITY : (gaps.toSorted().at(1 - limit) ?? 0);
+	let equal = limit - 1 - gaps.reduce((count, size) => count + (size > least ? 1 : 0), 0);
+	const joined: { first: Address; last: Address }[] = [];
+	for (const [i, range] of merged.entries()) {
+		const before = joined.at(-1);
+		const size = gaps[i - 1] ?? Number.POSITIVE_INFINITY;
+		const open = size > least || (size === least && equal-- > 0);
+		if (before === undefined || open) joined.push({ ...range });
+		else before.last = range.last;
+	}
+	return joined;
+}
+
+/** The same in sorted, disjoint ranges. No address lies between where one more has ended than begun behind it. */
+function union(ranges: readonly AddressRange[]): AddressRange[] {
+	const starts = ascending(ranges.map(({ first }) => first));
+	const ends = ascending(ranges.map(({ last }) => last));
+	const merged: AddressRange[] = [];
+	let first = starts[0];
+	for (let i = 0; i < ranges.length; i++) {
+		const last = ends[i];
+		const next = starts[i + 1];
+		if (first === undefined || last === undefined) break;
+		if (next !== undefined && gap(last, next) <= 1) continue;
+		merged.push({ first, last });
+		first = next;
+	}
+	return merged;
+}
+
+/** All of one family. Numbers are sorted several times faster as such. */
+function ascending(values: readonly Address[]): ArrayLike<Address> {
+	return typeof values[0] === "number"
+		? Float64Array.from(values, Number).sort()
+		: inOrder(values, (a, b) => (a < b ? -1 : a > b ? 1 : 0));
+}
+
+/** How far apart, as a number: the widest gaps are told apart well enough. */
+function gap(last: Address, first: Address): number {
+	return typeof last === "number" ? Number(first) - last : Number(BigInt(first) - last);
+}
+
+/** The boxes as nftables rules that stand in a root of their direction. */
+export function guardRules(boxes: readonly GuardBox[], direction: Direction): string[] {
+	const [iface, side] = direction === "ingress" ? ["iifname", "saddr"] : ["oifname", "daddr"];
+	return boxes.map((item) => {
+		const matches = [
+			item.interface === null ? "" : `${iface} "${interfaceKey(item.interface)}"`,
+			protocolMatch(item),
+			addressMatch(item, side),
+			"drop",
+		];
+		return matches.filter((match) => match !== "").join(" ");
+	});
+}
+
+function protocolMatch({ protocol, ports, source }: GuardBox): string {
+	if (protocol === null) return "";
+	const matches = [];
+	if (ports !== null && isTransport(protocol))
+		matches.push(`${protocol} dport ${oneOf(ports.map(({ first, last }) => portsText(first, last)))}`);
+	if (source !== null) matches.push(`${sourceKey(protocol).read} ${portsText(source.first, source.last)}`);
+	return matches.length === 0 ? `meta l4proto ${protocolNumber(protocol)}` : matches.join(" ");
+}
+
+function addressMatch({ family, addresses }: GuardBox, side: string): string {
+	const [only] = addresses;
+	const whole = addresses.length === 1 && only !== undefined && BigInt(only.first) === 0n;
+	if (whole && BigInt(only.last) === BigInt(full[family])) return `meta nfproto ipv${family}`;
+	const texts = addresses.map(({ first, last }) => intervalText(first, last));
+	return `${family === 4 ? "ip" : "ip6"} ${side} ${oneOf(texts)}`;
+}
+
+function oneOf(values: readonly string[]): string {
+	return values.length === 1 ? (values[0] ?? "") : `{ ${values.join(", ")} }`;
+}

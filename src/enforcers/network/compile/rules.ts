@@ -1,0 +1,117 @@
+/** The rules of the selected policies: their identities, and their atoms. */
+
+import type { Diagnostic } from "../../../base/diagnostic.ts";
+import { digest } from "../../../base/digest.ts";
+import type { Action, Cidr, Direction, NetworkPolicy, NetworkRule, PortMatch } from "../../../base/model.ts";
+import { isPlainInterface } from "../../../document/iface.ts";
+import { type Atom, expandRule, interfaceNameBytes, sourceOf } from "./atom.ts";
+import type { CompiledRule } from "./plan.ts";
+
+export const postureName = "DefaultPosture";
+
+/** Severity of the posture's alerts: no policy says one. */
+const postureSeverity = 1;
+
+export interface DirectionRules {
+	/** Sorted by policy name (bytes), then rule index; an atom's rank is a position in it. */
+	readonly rules: readonly CompiledRule[];
+	readonly atoms: readonly Atom[];
+}
+
+function compareBytes(a: string, b: string): number {
+	return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+function identified(
+	rule: Omit<CompiledRule, "id" | "counter" | "logCounter">,
+	meaning: string,
+): CompiledRule {
+	const id = digest("rule", rule.policy, rule.direction, String(rule.index), rule.action, meaning);
+	return { id, ...rule, counter: `c_${id}`, logCounter: rule.action === "Allow" ? null : `l_${id}` };
+}
+
+function blockKey({ family, base, prefix }: Cidr): string {
+	// The same digits; those of a number are found faster.
+	return `${family === 4 ? Number(base) : base}/${prefix}`;
+}
+
+function portKey(entry: PortMatch): string {
+	const { protocol, range } = entry;
+	const source = sourceOf(entry);
+	const from = source === null ? "" : ` from ${source.first}-${source.last}`;
+	return `${protocol} ${range?.first}-${range?.last}${from}`;
+}
+
+/** What the rule matches, as a text that is equal exactly when rules are written alike, order aside. */
+function meaningOf(rule: NetworkRule): string {
+	const peers = rule.peers.map(({ cidr, except }) => {
+		const holes = except.length === 0 ? "" : except.map(blockKey).sort().join();
+		return `${cidr.family} ${blockKey(cidr)} ${holes}`;
+	});
+	const ports = rule.ports.map(portKey);
+	const interfaces = rule.interfaces.map(({ name, prefix }) => JSON.stringify([name, prefix]));
+	return JSON.stringify([peers.sort(), ports.sort(), interfaces.sort()]);
+}
+
+export function rulesOf(policies: readonly NetworkPolicy[], direction: Direction): DirectionRules {
+	const sources = policies
+		.flatMap((policy) => policy[direction].map((rule) => ({ policy, rule })))
+		.sort((a, b) => compareBytes(a.policy.name, b.policy.name) || a.rule.index - b.rule.index);
+	const rules: CompiledRule[] = [];
+	const atoms: Atom[] = [];
+	for (const [rank, { policy, rule }] of sources.entries()) {
+		const { index, action, severity, tags, message, place } = rule;
+		const base = { policy: policy.name, index, direction, action, severity, tags, message, place };
+		const compiled = identified(base, meaningOf(rule));
+		rules.push(compiled);
+		for (const atom of expandRule(rule, compiled, rank)) atoms.push(atom);
+	}
+	return { rules, atoms };
+}
+
+/** The rule that packets of an allowlisting direction meet when no atom matches. */
+export function postureRule(direction: Direction, posture: "audit" | "block"): CompiledRule {
+	const action: Action = posture === "block" ? "Block" : "Audit";
+	const place = null;
+	const text = { severity: postureSeverity, tags: [], message: "", place };
+	return identified({ policy: postureName, index: -1, direction, action, ...text }, "");
+}
+
+/** Interface names that cannot stand in a ruleset, and rules that cannot be told apart. */
+export function checkRules(policies: readonly NetworkPolicy[]): Diagnostic[] {
+	const diagnostics: Diagnostic[] = [];
+	const names = new Map<string, NetworkPolicy>();
+	for (const policy of policies) {
+		const other = names.get(policy.name);
+		names.set(policy.name, policy);
+		if (other !== undefined) {
+			diagnostics.push({
+				...policy.place,
+				path: "metadata.name",
+				severity: "error",
+				code: "duplicate-name",
+				message: `policy name ${JSON.stringify(policy.name)} is also used in ${other.place.file}:${other.place.line}`,
+				hint: "give each policy a name of its own",
+			});
+		}
+		for (const direction of ["ingress", "egress"] as const) {
+			for (const rule of policy[direction]) diagnostics.push(...checkInterfaces(rule, direction));
+		}
+	}
+	return diagnostics;
+}
+
+function checkInterfaces(rule: NetworkRule, direction: Direction): Diagnostic[] {
+	return rule.interfaces.flatMap(({ name, prefix }, i) => {
+		const wildcard = prefix && name === "";
+		if (wildcard || isPlainInterface(name)) return [];
+		return {
+			...rule.place,
+			path: `spec.${direction}[${rule.index}].iface[${i}]`,
+			severity: "error" as const,
+			code: "bad-interface",
+			message: `${JSON.stringify(name)} cannot be used as an interface name`,
+			hint: `use 1 to ${interfaceNameBytes} of the characters A-Z a-z 0-9 _ . @ + -, with * only at the end`,
+		};
+	});
+}

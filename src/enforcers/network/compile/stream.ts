@@ -1,0 +1,296 @@
+/**
+ * Streams: the atoms without a port range, one stream for each layer,
+ * interface and protocol. Within a stream the longest prefix decides, so a
+ * stream is one interval list. What a packet's narrower atoms carve out of a
+ * stream's intervals becomes exemption sets beside it, never a split of it:
+ * that is what keeps the size linear.
+ *
+ * An atom that nothing could carve is in the stream's `hard` part, which needs
+ * no exemptions. Carved atoms are spread over tiers such that between two
+ * nested ones of one tier no carver fits: so a carver's whole block can be put
+ * in the exemption set of a tier without exempting a narrower atom of it.
+ */
+
+import type { Action, InterfaceMatch } from "../../../base/model.ts";
+import { compareStrictness } from "../../../base/precedence.ts";
+import {
+	type Address,
+	type Atom,
+	decidesBefore,
+	interfaceContains,
+	interfaceDepth,
+	interfaceKey,
+	type Layer,
+} from "./atom.ts";
+import { type Axis, inOrder, type Span, sweep } from "./interval.ts";
+
+/** One stretch of a stream: the atom that decides there, and the part of the stream that it belongs to. */
+export interface Piece {
+	readonly atom: Atom;
+	readonly part: Part;
+}
+
+/** The hard part or a tier of the streams of one layer and interface, at the level of one action. */
+export interface Part {
+	readonly key: string;
+	readonly layer: "T" | "W";
+	/** All that carves atoms of this part, of any interface that the stream's holds. Empty for the hard part. */
+	readonly carvers: Atom[];
+}
+
+export interface Stream {
+	readonly interface: InterfaceMatch | null;
+	readonly spans: readonly Span<Piece>[];
+}
+
+const breadth: Record<Layer, number> = { P: 0, T: 1, W: 2 };
+
+/** Broader atoms before those that they contain. */
+function compareBreadth(a: Atom, b: Atom): number {
+	if (a.first !== b.first) return a.first < b.first ? -1 : 1;
+	return (
+		a.length - b.length ||
+		breadth[b.layer] - breadth[a.layer] ||
+		interfaceDepth(a.interface) - interfaceDepth(b.interface)
+	);
+}
+
+/**
+ * Whether `inner`, known to be strictly inside `outer`, has to keep `outer`
+ * from deciding at the level of outer's action. A stricter or equal port-limited
+ * atom decides before the streams are asked; an equal one that is named first
+ * is asked first.
+ */
+function carves(inner: Atom, outer: Atom): boolean {
+	const order = compareStrictness(inner.rule.action, outer.rule.action);
+	return order < 0 || (order === 0 && inner.layer !== "P" && inner.rank > outer.rank);
+}
+
+/** Drops atoms whose match space another one has too, and decides. */
+export function withoutDuplicates(atoms: readonly Atom[]): readonly Atom[] {
+	// Most addresses begin one block only.
+	const byFirst = new Map<Address, Atom | Atom[]>();
+	let alone = true;
+	for (const atom of atoms) {
+		const others = byFirst.get(atom.first);
+		if (others === undefined) {
+			byFirst.set(atom.first, atom);
+			continue;
+		}
+		alone = false;
+		if (Array.isArray(others)) others.push(atom);
+		else byFirst.set(atom.first, [others, atom]);
+	}
+	if (alone) return atoms;
+	return [...byFirst.values()].flatMap((some) => (Array.isArray(some) ? [...deciding(some)] : some));
+}
+
+function deciding(atoms: readonly Atom[]): Iterable<Atom> {
+	const bySpace = new Map<string, Atom>();
+	for (const atom of atoms) {
+		const ports = atom.range === null ? "" : `${atom.range.first}-${atom.range.last}`;
+		const holes = atom.holes.map((hole) => `${hole.first}-${hole.last}`).join();
+		const source = atom.source === null ? "" : `${atom.source.first}-${atom.source.last}`;
+		const key = `${interfaceKey(atom.interface)} ${atom.protocol} ${source} ${ports} ${atom.first}/${atom.length} ${holes}`;
+		const other = bySpace.get(key);
+		if (other === undefined || decidesBefore(atom, other)) bySpace.set(key, atom);
+	}
+	return bySpace.values();
+}
+
+/** All streams of one direction and family. `atoms` without duplicates; includes the port-limited ones, as carvers. */
+export function buildStreams(atoms: readonly Atom[], axis: Axis): Stream[] {
+	const sorted = inOrder(atoms, compareBreadth);
+	const byInterface = new Map<string, { match: InterfaceMatch | null; at: number[] }>();
+	const streams = new Map<string, Atom[]>();
+	// Atoms of one list stand together, so most are like the one before.
+	let previous: { atom: Atom; at: number[]; members: Atom[] | undefined } | null = null;
+	let position = 0;
+	for (const atom of sorted) {
+		const i = position++;
+		if (previous !== null && sameStream(atom, previous.atom)) {
+			previous.at.push(i);
+			previous.members?.push(atom);
+			continue;
+		}
+		const key = interfaceKey(atom.interface);
+		const { at } = getOrMake(byInterface, key, () => ({ match: atom.interface, at: [] }));
+		at.push(i);
+		const name = `${atom.layer}${atom.protocol ?? ""} ${key}`;
+		const members = atom.layer === "P" ? undefined : getOrMake(streams, name, (): Atom[] => []);
+		members?.push(atom);
+		previous = { atom, at, members };
+	}
+	const parts = new Map<string, Part>();
+	return [...streams.values()].map((members) => {
+		const [head] = members;
+		if (head === undefined) throw new RangeError("a stream without atoms");
+		const inside = [...byInterface.values()].filter(({ match }) => interfaceContains(head.interface, match));
+		const nested = inside.length === 1 ? inside.flatMap(({ at }) => at) : merged(inside);
+		const relevant: Atom[] = [];
+		for (const i of nested) {
+			const atom = sorted[i];
+			if (atom !== undefined && (sameStream(atom, head) || couldCarve(atom, head))) relevant.push(atom);
+		}
+		return { interface: head.interface, spans: longestPrefix(members, axis, assign(head, relevant, parts)) };
+	});
+}
+
+function merged(lists: readonly { readonly at: readonly number[] }[]): Int32Array {
+	return Int32Array.from(lists.flatMap(({ at }) => at)).sort();
+}
+
+/** The value of a key, made where there is none. */
+function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+	const found = map.get(key) ?? make();
+	map.set(key, found);
+	return found;
+}
+
+function sameStream(a: Atom, b: Atom): boolean {
+	return (
+		a.layer === b.layer &&
+		a.protocol === b.protocol &&
+		interfaceKey(a.interface) === interfaceKey(b.interface)
+	);
+}
+
+function couldCarve(atom: Atom, head: Atom): boolean {
+	if (head.protocol !== null && atom.protocol !== head.protocol) return false;
+	return breadth[atom.layer] <= breadth[head.layer];
+}
+
+/** Finds each member's part and gives the parts their carvers. `relevant` is sorted by breadth. */
+function assign(head: Atom, relevant: readonly Atom[], parts: Map<string, Part>): (atom: Atom) => Part {
+	const part = (action: Action, name: string): Part => {
+		const key = `${head.layer} ${interfaceKey(head.interface)} ${action} ${name}`;
+		return getOrMake(parts, key, () => ({ key, layer: head.layer === "T" ? "T" : "W", carvers: [] }));
+	};
+	const hard = new Map<Action, Part>();
+	const hardPart = ({ rule: { action } }: Atom): Part =>
+		hard.get(action) ?? getOrMake(hard, action, () => part(action, "hard"));
+	if (relevant.every((atom) => sameStream(atom, head))) return hardPart;
+	const soft = new Set<Atom>();
+	walk(head, relevant, (atom, outer) => {
+		for (const { atom: member } of outer) if (carves(atom, member)) soft.add(member);
+	});
+	const tiers = new Map<Atom, number>();
+	if (soft.size > 0) assignTiers(head, relevant, soft, tiers);
+	const found = (atom: Atom): Part => {
+		const tier = tiers.get(atom);
+		return tier === undefined ? hardPart(atom) : part(atom.rule.action, `tier ${tier}`);
+	};
+	if (soft.size > 0) {
+		walk(head, relevant, (atom, outer) => {
+			const seen = new Set<Part>();
+			for (const { atom: member } of outer) {
+				if (!carves(atom, member)) continue;
+				const target = found(member);
+				if (!seen.has(target)) target.carvers.push(atom);
+				seen.add(target);
+			}
+		});
+	}
+	return found;
+}
+
+interface Open {
+	readonly atom: Atom;
+	/** Carvers open inside this member and around the next one; without those inside a milder or equal one of them. */
+	inner: Atom[];
+}
+
+/** Walks by breadth with a stack of the stream's members that are open; visits each possible carver. */
+function walk(
+	head: Atom,
+	relevant: readonly Atom[],
+	visit: (atom: Atom, open: readonly Open[]) => void,
+	enter?: (member: Atom, open: readonly Open[]) => void,
+): void {
+	const open: Open[] = [];
+	for (const atom of relevant) {
+		for (let top = open.at(-1); top !== undefined && top.atom.last < atom.first; top = open.at(-1))
+			open.pop();
+		const top = open.at(-1);
+		if (top !== undefined) top.inner = top.inner.filter((inner) => inner.last >= atom.first);
+		if (sameStream(atom, head)) {
+			enter?.(atom, open);
+			open.push({ atom, inner: [] });
+			continue;
+		}
+		visit(atom, open);
+		const covered = top?.inner.some(
+			(inner) => inner.last >= atom.last && compareStrictness(inner.rule.action, atom.rule.action) <= 0,
+		);
+		if (top !== undefined && covered === false) top.inner.push(atom);
+	}
+}
+
+/** A carved member's tier is its nearest carved ancestor's of the same action, or the next one when a carver fits between. */
+function assignTiers(
+	head: Atom,
+	relevant: readonly Atom[],
+	soft: ReadonlySet<Atom>,
+	tiers: Map<Atom, number>,
+): void {
+	walk(
+		head,
+		relevant,
+		() => {},
+		(member, open) => {
+			if (!soft.has(member)) return;
+			let between = false;
+			let tier = 0;
+			for (let i = open.length - 1; i >= 0; i--) {
+				const outer = open[i];
+				if (outer === undefined) break;
+				between ||= outer.inner.some(
+					(inner) => compareStrictness(inner.rule.action, member.rule.action) <= 0,
+				);
+				const known = tiers.get(outer.atom);
+				if (known === undefined || outer.atom.rule.action !== member.rule.action) continue;
+				tier = known + (between ? 1 : 0);
+				break;
+			}
+			tiers.set(member, tier);
+		},
+	);
+}
+
+/**
+ * Where each member decides at the level of its action, if nothing carves it.
+ * Stricter members are left out of sight: a packet that gets to this level has
+ * met them before, and what carved them carves all that is around them too. So
+ * narrow Blocks do not cut a broad Allow to pieces.
+ */
+function longestPrefix(members: readonly Atom[], axis: Axis, part: (atom: Atom) => Part): Span<Piece>[] {
+	const levels = new Set(members.map((atom) => atom.rule.action));
+	return [...levels].flatMap((level) => {
+		const spans: { from: number; to: number; item: Piece }[] = [];
+		sweep(
+			axis.spans(
+				levels.size === 1
+					? members
+					: members.filter((atom) => compareStrictness(atom.rule.action, level) <= 0),
+			),
+			(from, to, active) => {
+				const atom = longest(active);
+				if (atom.rule.action !== level) return;
+				const previous = spans.at(-1);
+				if (previous?.item.atom === atom && previous.to === from) previous.to = to;
+				else spans.push({ from, to, item: { atom, part: part(atom) } });
+			},
+		);
+		return spans;
+	});
+}
+
+function longest(active: readonly Span<Atom>[]): Atom {
+	let best: Atom | undefined;
+	for (const { item: atom } of active) {
+		if (best === undefined || (atom.length - best.length || Number(decidesBefore(atom, best))) > 0)
+			best = atom;
+	}
+	if (best === undefined) throw new RangeError("a stretch without atoms");
+	return best;
+}

@@ -1,0 +1,81 @@
+/** Whether there is a packet of which a set of policies says this or that; and the word that there is none is right. */
+
+import type { Action, Direction, Family, Protocol } from "../../../../base/model.ts";
+import { isTransport } from "../../../../base/protocol.ts";
+import type { Address } from "../atom.ts";
+import type { NetworkModel, Packet } from "../program.ts";
+import { interfaceGroups } from "./interface-groups.ts";
+import { namedProtocols, type Range, VerdictSpace } from "./verdict-space.ts";
+
+/** The packets that are asked about. */
+export interface Question {
+	readonly direction: Direction;
+	/** "any" for every protocol. */
+	readonly protocol: Protocol | "any";
+	/** Destination ports; null for all, and for protocols without ports. */
+	readonly ports: Range | null;
+	/** Remote addresses: disjoint, in rising order. */
+	readonly addresses: Readonly<Record<Family, readonly { readonly first: bigint; readonly last: bigint }[]>>;
+	/** Null: any interface. */
+	readonly interface: string | null;
+	readonly action: Action;
+}
+
+/** The first packet found, the plainest first: unnamed interfaces and sources before named ones, IPv4 before IPv6. */
+export function searchVerdict(model: NetworkModel, question: Question): Packet | null {
+	const program = model[question.direction];
+	const names =
+		question.interface === null
+			? interfaceGroups([program]).map(({ example }) => example)
+			: [question.interface];
+	const protocols = question.protocol === "any" ? namedProtocols([program]) : [question.protocol];
+	const asked: (readonly unknown[])[] = [];
+	for (const networkInterface of names) {
+		for (const family of [4, 6] as const) {
+			const space = new VerdictSpace([program], networkInterface, family);
+			const identity = [family, ...space.identity];
+			if (asked.some((one) => one.every((part, i) => part === identity[i]))) continue;
+			asked.push(identity);
+			for (const protocol of protocols) {
+				const found = searchSpace(space, family, protocol, question);
+				if (found !== null)
+					return { direction: question.direction, family, interface: networkInterface, protocol, ...found };
+			}
+		}
+	}
+	return null;
+}
+
+function searchSpace(
+	space: VerdictSpace,
+	family: Family,
+	protocol: Protocol | null,
+	{ ports: wanted, addresses, action }: Question,
+): Pick<Packet, "address" | "port" | "source"> | null {
+	for (const { source, ports, pieces } of space.columns(protocol)) {
+		const lowest = Math.max(ports.first, wanted?.first ?? 0);
+		const highest = Math.min(ports.last, wanted?.last ?? ports.last);
+		if (lowest > highest) continue;
+		// Nobody uses port 0, though packets may bear it.
+		const first = lowest === 0 && highest > 0 ? 1 : lowest;
+		for (const piece of pieces) {
+			if (piece.actions[0] !== action) continue;
+			const address = commonAddress(piece, addresses[family]);
+			if (address === null) continue;
+			return { address, port: isTransport(protocol) ? first : 0, source: source?.first ?? null };
+		}
+	}
+	return null;
+}
+
+function commonAddress(
+	piece: { readonly first: Address; readonly last: Address },
+	addresses: readonly { readonly first: bigint; readonly last: bigint }[],
+): bigint | null {
+	const [from, to] = [BigInt(piece.first), BigInt(piece.last)];
+	for (const { first, last } of addresses) {
+		const start = first > from ? first : from;
+		if (start <= last && start <= to) return start;
+	}
+	return null;
+}

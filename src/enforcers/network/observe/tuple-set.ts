@@ -1,0 +1,137 @@
+/**
+ * Reads a set of flows: elements of type `address . inet_proto . inet_service .
+ * inet_service`, or the same behind `ifname`. A daemon that starts learns from it what the one before refused.
+ */
+
+import { ENOENT } from "../../../../ffi/constants.ts";
+import type { NetlinkSocket } from "../../../../ffi/netlink.ts";
+import { formatIpv4, formatIpv6 } from "../../../base/address.ts";
+import {
+	AttributeTable,
+	attributeRanges,
+	FAMILY_HEADER_BYTES,
+	MessageWriter,
+	NLM_F_DUMP,
+	NLM_F_REQUEST,
+} from "../../../kernel/netlink-message.ts";
+import { ask } from "../../../kernel/netlink-request.ts";
+import { NFNL_SUBSYS_NFTABLES, NFPROTO_INET } from "../../../kernel/nftables-message.ts";
+
+/** linux/netfilter/nf_tables.h */
+const NFT_MSG_NEWSETELEM = 12;
+const NFT_MSG_GETSETELEM = 13;
+const NFTA_SET_ELEM_LIST_TABLE = 1;
+const NFTA_SET_ELEM_LIST_SET = 2;
+const NFTA_SET_ELEM_LIST_ELEMENTS = 3;
+const NFTA_SET_ELEM_KEY = 1;
+const NFTA_DATA_VALUE = 1;
+
+export interface FlowTuple {
+	readonly family: 4 | 6;
+	readonly remote: string;
+	/** IP protocol number. */
+	readonly protocol: number;
+	readonly remotePort: number;
+	readonly localPort: number;
+	/** Absent in a set without interfaces. */
+	readonly interfaces?: readonly string[];
+}
+
+/** What the elements of a set are. */
+export interface TupleSet {
+	readonly name: string;
+	readonly family: 4 | 6;
+	readonly kind: "everywhere" | "interface";
+}
+
+export type TuplesResult = KeysResult<FlowTuple>;
+
+/**
+ * The elements of a set in an inet table; none when there is no such set.
+ * @param socket one of NETLINK_NETFILTER that nothing else is waiting on.
+ */
+export function readTuples(socket: NetlinkSocket, table: string, set: TupleSet): TuplesResult {
+	return readKeys(socket, table, set, (value) => readTuple(value, set));
+}
+
+/** The local ports in a set of muted ports: elements of type `address . inet_service . inet_service`, or behind `ifname`. */
+export function readMutedPorts(
+	socket: NetlinkSocket,
+	table: string,
+	set: TupleSet,
+): { readonly ok: true; readonly ports: readonly number[] } | { readonly ok: false; readonly error: string } {
+	const at = (set.kind === "interface" ? INTERFACE_BYTES : 0) + (set.family === 4 ? 4 : 16);
+	const read = readKeys(socket, table, set, (key) =>
+		key.length < at + 2 ? null : new DataView(key.buffer, key.byteOffset).getUint16(at),
+	);
+	return read.ok ? { ok: true, ports: read.tuples } : read;
+}
+
+type KeysResult<T> =
+	| { readonly ok: true; readonly tuples: readonly T[] }
+	| { readonly ok: false; readonly error: string };
+
+function readKeys<T>(
+	socket: NetlinkSocket,
+	table: string,
+	set: TupleSet,
+	parse: (key: Uint8Array) => T | null,
+): KeysResult<T> {
+	const sequence = 1;
+	const request = new MessageWriter(
+		(NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETSETELEM,
+		NLM_F_REQUEST | NLM_F_DUMP,
+		sequence,
+	)
+		.familyHeader(NFPROTO_INET)
+		.text(NFTA_SET_ELEM_LIST_TABLE, table)
+		.text(NFTA_SET_ELEM_LIST_SET, set.name)
+		.finish();
+	const list = new AttributeTable(NFTA_SET_ELEM_LIST_ELEMENTS);
+	const element = new AttributeTable(NFTA_SET_ELEM_KEY);
+	const key = new AttributeTable(NFTA_DATA_VALUE);
+	const tuples: T[] = [];
+	const answer = ask(socket, request, sequence);
+	for (;;) {
+		const step = answer.next();
+		if (step.done === true) {
+			const answered = step.value;
+			if (answered.ok || answered.errno === ENOENT) return { ok: true, tuples };
+			return { ok: false, error: answered.error };
+		}
+		const cursor = step.value;
+		if (cursor.type !== ((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_NEWSETELEM)) continue;
+		list.read(cursor.bytes, cursor.start + FAMILY_HEADER_BYTES, cursor.end);
+		const elements = list.copy(NFTA_SET_ELEM_LIST_ELEMENTS);
+		if (elements === null) continue;
+		for (const { start, end } of attributeRanges(elements)) {
+			const value = key
+				.readNested(element.read(elements, start, end), NFTA_SET_ELEM_KEY)
+				.copy(NFTA_DATA_VALUE);
+			const tuple = value === null ? null : parse(value);
+			if (tuple !== null) tuples.push(tuple);
+		}
+	}
+}
+
+/** IFNAMSIZ of linux/if.h. */
+const INTERFACE_BYTES = 16;
+
+/** A concatenation starts each of its parts on a multiple of four bytes. */
+function readTuple(key: Uint8Array, { family, kind }: TupleSet): FlowTuple | null {
+	const start = kind === "interface" ? INTERFACE_BYTES : 0;
+	const end = start + (family === 4 ? 4 : 16);
+	if (key.length !== end + 12) return null;
+	const view = new DataView(key.buffer, key.byteOffset);
+	const tuple: FlowTuple = {
+		family,
+		remote: family === 4 ? formatIpv4(key, start) : formatIpv6(key, start),
+		protocol: view.getUint8(end),
+		remotePort: view.getUint16(end + 4),
+		localPort: view.getUint16(end + 8),
+	};
+	if (kind === "everywhere") return tuple;
+	const name = key.subarray(0, INTERFACE_BYTES);
+	const length = name.indexOf(0);
+	return { ...tuple, interfaces: [String.fromCharCode(...(length < 0 ? name : name.subarray(0, length)))] };
+}

@@ -1,0 +1,109 @@
+/** `from` and `to`: address blocks with holes. */
+
+import type { Node } from "yaml";
+import { containsCidr, formatCidr } from "../../../base/cidr.ts";
+import type { Cidr, IpBlock } from "../../../base/model.ts";
+import type { Path } from "../../../base/path.ts";
+import { parseBlock } from "../../../document/block.ts";
+import type { Item, NodeReader, Remedies } from "../../../document/nodes.ts";
+
+const podPeer = {
+	code: "no-pods",
+	message: "this host has no pods to select",
+	hint: "write an address block: - ipBlock: {cidr: 10.0.1.0/24}",
+};
+
+const peerRemedies: Remedies = {
+	podSelector: podPeer,
+	namespaceSelector: podPeer,
+	cidr: {
+		code: "unknown-field",
+		message: "cidr stands outside ipBlock",
+		hint: "write - ipBlock: {cidr: 10.0.1.0/24}",
+	},
+	except: {
+		code: "unknown-field",
+		message: "except stands outside ipBlock",
+		hint: "write - ipBlock: {cidr: 10.0.0.0/8, except: [10.0.1.0/24]}",
+	},
+};
+
+/** The blocks of a list; what is wrong with one is reported, and the others are read. */
+export function readPeers(reader: NodeReader, node: Node, path: Path): IpBlock[] {
+	const peers: IpBlock[] = [];
+	for (const item of reader.items(node, path, "[{ipBlock: {cidr: 10.0.1.0/24}}]")) {
+		const peer = readPeer(reader, item);
+		if (peer !== null) peers.push(peer);
+	}
+	return peers;
+}
+
+function readPeer(reader: NodeReader, { node, path }: Item): IpBlock | null {
+	const fields = reader.fields(node, path, ["ipBlock"], peerRemedies);
+	if (fields === null) return null;
+	const block = reader.present(fields, "ipBlock");
+	if (block === null) {
+		if (!reader.failed) {
+			const hint = "write ipBlock: {cidr: 10.0.1.0/24}, or leave the whole list out to match any address";
+			reader.error(node, path, "missing-field", "ipBlock is missing", hint);
+		}
+		return null;
+	}
+	const blockFields = reader.fields(block.node, block.path, ["cidr", "except"]);
+	if (blockFields === null) return null;
+	const cidrField = reader.present(blockFields, "cidr");
+	if (cidrField === null) {
+		reader.error(block.node, block.path, "missing-field", "cidr is missing", "write cidr: 10.0.1.0/24");
+		return null;
+	}
+	const cidr = readCidr(reader, cidrField.node, cidrField.path);
+	const exceptField = reader.present(blockFields, "except");
+	const except = exceptField ? readExcept(reader, exceptField.node, exceptField.path, cidr) : [];
+	return cidr && { cidr, except, place: reader.place(cidrField.node) };
+}
+
+const anyHint = "leave from (or to) out to match any address, or write 0.0.0.0/0 and ::/0 as two entries";
+
+function readCidr(reader: NodeReader, node: Node, path: Path): Cidr | null {
+	const text = reader.text(node, path);
+	if (text === null) return null;
+	const result = parseBlock(text, anyHint);
+	if (!result.ok) {
+		reader.error(node, path, "bad-cidr", result.message, result.hint);
+		return null;
+	}
+	const { cidr, hostBits, network } = result;
+	if (hostBits) {
+		const block = formatCidr(cidr);
+		const message = `${text} has host bits set and is read as ${block}`;
+		reader.warn(node, path, "host-bits", message, `write ${block}`);
+	}
+	if (network !== null) {
+		const message = `${text} is read as this one address, ${formatCidr(cidr)}, and looks like a whole network`;
+		const hint = `write ${formatCidr(network)} for the network, or ${formatCidr(cidr)} for the one address`;
+		reader.warn(node, path, "bare-network", message, hint);
+	}
+	return cidr;
+}
+
+function readExcept(reader: NodeReader, node: Node, path: Path, cidr: Cidr | null): Cidr[] {
+	const holes: Cidr[] = [];
+	const items = reader.items(node, path, "[10.0.1.0/28]");
+	if (items.length === 0 && !reader.failed) {
+		const hint = "leave except out, or name the blocks that the entry does not match";
+		reader.warn(node, path, "empty-list", "except is an empty list, so the entry is the whole block", hint);
+	}
+	for (const { node: item, path: at } of items) {
+		const hole = readCidr(reader, item, at);
+		if (hole === null || cidr === null) continue;
+		if (!containsCidr(cidr, hole)) {
+			const message = `${formatCidr(hole)} does not lie inside the block ${formatCidr(cidr)}`;
+			reader.error(item, at, "except-outside", message, "an exception must be a part of its own cidr");
+		} else if (hole.prefix === cidr.prefix) {
+			const message = "the exception is the whole block, so this entry matches nothing";
+			reader.warn(item, at, "matches-nothing", message, "remove the entry or narrow the exception");
+		}
+		holes.push(hole);
+	}
+	return holes;
+}

@@ -1,0 +1,101 @@
+/** One element of `ingress` or `egress`: peers, interfaces, ports and overrides. */
+
+import type { Node } from "yaml";
+import type { Action, Direction, InterfaceMatch, NetworkRule, PortMatch } from "../../../base/model.ts";
+import type { Path } from "../../../base/path.ts";
+import { quote } from "../../../base/suggest.ts";
+import { presentList } from "../../../document/empty.ts";
+import { parseInterface } from "../../../document/iface.ts";
+import { type Item, isEmptyNode, type NodeReader, type Remedies } from "../../../document/nodes.ts";
+import { quotaRemedies, type RuleDefaults, readDefaults } from "../../../document/rule-defaults.ts";
+import { readPeers } from "./peers.ts";
+import { readPortEntry, warnOfFamilies } from "./port-entry.ts";
+
+const ruleFields: Record<Direction, readonly string[]> = {
+	ingress: ["from", "iface", "ports", "action", "severity", "tags", "message"],
+	egress: ["to", "iface", "ports", "action", "severity", "tags", "message"],
+};
+
+const directionRemedies: Record<Direction, Remedies> = {
+	ingress: {
+		...quotaRemedies,
+		to: {
+			code: "wrong-direction",
+			message: "an ingress rule has no to: the destination is this host",
+			hint: "write from for the source, or move the rule to egress",
+		},
+	},
+	egress: {
+		...quotaRemedies,
+		from: {
+			code: "wrong-direction",
+			message: "an egress rule has no from: the source is this host",
+			hint: "write to for the destination, or move the rule to ingress",
+		},
+	},
+};
+
+/** Reads one rule. Whatever is wrong is reported; the result counts only while nothing was. */
+export function readRule(
+	reader: NodeReader,
+	{ node, path, index }: Item,
+	direction: Direction,
+	policy: RuleDefaults,
+): NetworkRule | null {
+	if (isEmptyNode(node)) {
+		reader.error(
+			node,
+			path,
+			"empty-rule",
+			"the rule is empty",
+			`write - {} to match all ${direction} traffic`,
+		);
+		return null;
+	}
+	const fields = reader.fields(node, path, ruleFields[direction], directionRemedies[direction]);
+	if (fields === null) return null;
+	const own = readDefaults(reader, fields, policy);
+	const peers = presentList(reader, fields, direction === "ingress" ? "from" : "to", own.action);
+	const iface = presentList(reader, fields, "iface", own.action);
+	const ports = presentList(reader, fields, "ports", own.action);
+	const rule: NetworkRule = {
+		index,
+		place: reader.place(node),
+		...own,
+		peers: peers ? readPeers(reader, peers.node, peers.path) : [],
+		interfaces: iface ? readInterfaces(reader, iface.node, iface.path) : [],
+		ports: ports ? readPorts(reader, ports.node, ports.path, own.action) : [],
+	};
+	warnOfFamilies(reader, rule, path);
+	return rule;
+}
+
+function readInterfaces(reader: NodeReader, node: Node, path: Path): InterfaceMatch[] {
+	const matches: InterfaceMatch[] = [];
+	let any = false;
+	for (const { node: item, path: at } of reader.items(node, path, '["eth0"]')) {
+		const text = reader.text(item, at);
+		if (text === null) continue;
+		const result = parseInterface(text);
+		if (!result.ok) {
+			reader.error(item, at, "bad-iface", `${quote(text)}: ${result.message}`, result.hint);
+		} else if (result.match === "any") any = true;
+		else {
+			if (text === "lo") {
+				const message = "loopback traffic is always accepted, so this never decides";
+				reader.warn(item, at, "loopback", message, "leave lo out");
+			}
+			matches.push(result.match);
+		}
+	}
+	return any ? [] : matches;
+}
+
+function readPorts(reader: NodeReader, node: Node, path: Path, action: Action): PortMatch[] {
+	const ports: PortMatch[] = [];
+	for (const item of reader.items(node, path, "[{protocol: TCP, port: 443}]")) {
+		const port = readPortEntry(reader, item, action);
+		if (port !== null) ports.push(port);
+	}
+	return ports;
+}

@@ -1,0 +1,186 @@
+/** Turns what the NFLOG Worker read into alerts, and accounts for every packet that a rule logged. */
+
+import type { Direction } from "../../../base/model.ts";
+import type { HostIdentity } from "../../../report/alert.ts";
+import type { RuleLog } from "../../../report/metrics/metrics.ts";
+import type { AlertSink } from "../../../report/sinks/alert-sink.ts";
+import type { RuleCount } from "../../../report/status.ts";
+import type { CompiledRule } from "../compile/plan.ts";
+import type { CounterValue } from "../observe/counters.ts";
+import type { PacketBatch, PacketEvent } from "../observe/event.ts";
+import { LogAccounting, type LoggedRule, type Reading } from "../report/log-accounting.ts";
+import { networkAlert } from "../report/network-alert.ts";
+import { summaryAlerts, Withheld } from "../report/summary-alert.ts";
+
+const none: CounterValue = { packets: 0, bytes: 0 };
+
+/** Milliseconds without a record after which nothing can be on its way from the kernel. */
+const quietAfter = 1000;
+
+/** Events held until the rules are known. */
+const maxEarly = 10_000;
+
+/** What the kernel's counters and ours say together. */
+export interface Accounts {
+	readonly rules: readonly RuleCount[];
+	readonly logs: readonly RuleLog[];
+	readonly invalidPackets: Readonly<Record<Direction, number>>;
+	/** As they were read, by name. */
+	readonly counters: Readonly<Record<string, CounterValue>>;
+}
+
+/** Before the first reading. */
+export const noAccounts: Accounts = {
+	rules: [],
+	logs: [],
+	invalidPackets: { ingress: 0, egress: 0 },
+	counters: {},
+};
+
+export class AlertDesk {
+	readonly #sink: AlertSink;
+	readonly #identity: HostIdentity;
+	readonly #accounting = new LogAccounting();
+	readonly #withheld = new Withheld();
+	#news = false;
+	#lastRecord = 0;
+	#lastLogged = -1;
+	#lastChange = 0;
+	/** The kernel's counters as an earlier daemon left them. */
+	#found: Readonly<Record<string, CounterValue>> = {};
+	/** What had been received when they were read. */
+	#foundReading: Reading | null = null;
+	/** Events of rules that are not known yet: packets met the rules of an earlier daemon before ours were read. */
+	#early: PacketEvent[] | null = [];
+
+	constructor(sink: AlertSink, identity: HostIdentity) {
+		this.#sink = sink;
+		this.#identity = identity;
+	}
+
+	/** Records that the kernel dropped unread since the start. */
+	get recordsLost(): number {
+		return this.#accounting.lost;
+	}
+
+	/** Publishes a batch; a record of no known rule is none of ours. */
+	take(batch: PacketBatch, rule: (id: string) => CompiledRule | undefined): void {
+		this.#lastRecord = performance.now();
+		this.#news = true;
+		this.#accounting.receive(batch);
+		this.#publish(batch.events, rule);
+	}
+
+	/** The rules are known now: publishes what came before they were. */
+	rulesKnown(rule: (id: string) => CompiledRule | undefined): void {
+		const early = this.#early;
+		this.#early = null;
+		if (early) this.#publish(early, rule);
+	}
+
+	/** What the kernel had counted before this daemon's first ruleset is not this daemon's to account for. */
+	found(counters: Readonly<Record<string, CounterValue>>): void {
+		this.#found = counters;
+		this.#foundReading = this.#accounting.beginReading();
+	}
+
+	/** A new NFLOG Worker starts to count from zero. */
+	workerRestarted(): void {
+		this.#accounting.workerRestarted();
+	}
+
+	/** Call before the kernel is asked for its counters, and give the result to `account`. */
+	beginReading(): Reading {
+		return this.#accounting.beginReading();
+	}
+
+	/** Whether records came since this was asked last. */
+	takeNews(): boolean {
+		const news = this.#news;
+		this.#news = false;
+		return news;
+	}
+
+	/**
+	 * Publishes how many packets of these rules raised no alert of their own since the last time, as the books
+	 * have it; packets that were folded into an earlier alert of their flow are not among them.
+	 * @returns whether there were any.
+	 */
+	summarize(rules: readonly CompiledRule[]): boolean {
+		const withheld = this.#withheld.take(rules, (id) => this.#accounting.outcomes(id));
+		this.#sink.publish(summaryAlerts(withheld, Date.now(), this.#identity));
+		return withheld.length > 0;
+	}
+
+	/** Brings the books up to date with a reading of the kernel's counters. */
+	account(
+		reading: Reading,
+		rules: readonly CompiledRule[],
+		counters: Readonly<Record<string, CounterValue>>,
+	): Accounts {
+		const logged = rules.flatMap((rule): LoggedRule[] =>
+			rule.logCounter === null
+				? []
+				: [
+						{
+							id: rule.id,
+							packets: (counters[rule.counter] ?? none).packets,
+							logged: (counters[rule.logCounter] ?? none).packets,
+						},
+					],
+		);
+		this.#adoptFound(rules);
+		this.#accounting.finishReading(reading, logged, this.#quiet(logged));
+		const counts = new Map(rules.map((rule) => [rule.id, count(rule, counters)]));
+		return {
+			rules: [...counts.values()],
+			logs: logged.flatMap(({ id }): RuleLog[] => {
+				const rule = counts.get(id);
+				const outcomes = this.#accounting.outcomes(id);
+				return rule && outcomes ? [{ rule, outcomes }] : [];
+			}),
+			invalidPackets: {
+				ingress: (counters.invalid_ingress ?? none).packets,
+				egress: (counters.invalid_egress ?? none).packets,
+			},
+			counters,
+		};
+	}
+
+	#publish(events: readonly PacketEvent[], rule: (id: string) => CompiledRule | undefined): void {
+		const alerts = [];
+		for (const event of events) {
+			const compiled = rule(event.ruleId);
+			if (compiled) alerts.push(networkAlert(event, compiled, this.#identity));
+			else if (this.#early && this.#early.length < maxEarly) this.#early.push(event);
+		}
+		this.#sink.publish(alerts);
+	}
+
+	/** A rule that comes later has new counters, also where an earlier daemon had one like it. */
+	#adoptFound(rules: readonly CompiledRule[]): void {
+		const reading = this.#foundReading;
+		if (reading === null) return;
+		this.#foundReading = null;
+		for (const { id, counter, logCounter } of rules) {
+			const packets = this.#found[counter]?.packets;
+			if (packets === undefined || logCounter === null) continue;
+			const logged = (this.#found[logCounter] ?? none).packets;
+			this.#accounting.adopt({ id, packets, logged }, reading);
+		}
+		this.#found = {};
+	}
+
+	#quiet(rules: readonly LoggedRule[]): boolean {
+		const now = performance.now();
+		const sum = rules.reduce((total, rule) => total + rule.logged, 0);
+		if (sum !== this.#lastLogged) this.#lastChange = now;
+		this.#lastLogged = sum;
+		return now - Math.max(this.#lastChange, this.#lastRecord) >= quietAfter;
+	}
+}
+
+function count(rule: CompiledRule, counters: Readonly<Record<string, CounterValue>>): RuleCount {
+	const { policy, index, direction, action } = rule;
+	return { policy, index, direction, action, ...(counters[rule.counter] ?? none) };
+}

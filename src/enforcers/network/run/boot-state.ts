@@ -1,0 +1,155 @@
+/** What `portward restore` needs at the next boot: the ruleset that was last confirmed, ready to load. */
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import * as v from "valibot";
+import { previousPath, readVersion, writeState } from "../../../state/state-file.ts";
+import type { NetworkPlan, RulesetForm } from "../compile/plan.ts";
+import { renamePlan } from "../compile/render/rename.ts";
+
+/** Counts changes of the file's meaning; another version's file is not loaded. */
+const format = 1;
+
+/** Saved names must not be those that a running daemon gives; it uses times. */
+export const bootEpoch = "boot";
+
+export interface BootFacts {
+	/** The nftables table that the ruleset is for. */
+	readonly table: string;
+	readonly form: RulesetForm;
+	readonly nflogGroup: number;
+	/** Whether the device policies need the USB lock. */
+	readonly usbLock: boolean;
+}
+
+export interface BootState extends BootFacts {
+	/** Null where packets are not filtered. */
+	readonly plan: NetworkPlan | null;
+}
+
+export type BootRead =
+	| { readonly ok: true; readonly state: BootState }
+	| { readonly ok: false; readonly reason: "absent" | "unusable"; readonly message: string };
+
+const name = v.pipe(v.string(), v.regex(/^[a-z0-9_]{1,64}$/));
+const both = <const S extends v.GenericSchema>(schema: S) => v.object({ ingress: schema, egress: schema });
+
+const direction = v.picklist(["ingress", "egress"]);
+const number = v.pipe(v.number(), v.integer());
+
+const rule = v.object({
+	id: v.string(),
+	policy: v.string(),
+	index: number,
+	direction,
+	action: v.picklist(["Allow", "Audit", "Block"]),
+	severity: number,
+	tags: v.array(v.string()),
+	message: v.string(),
+	place: v.nullable(v.object({ file: v.string(), line: number, column: number })),
+	counter: v.string(),
+	logCounter: v.nullable(v.string()),
+});
+
+const failsafe = v.object({
+	direction,
+	index: number,
+	protocol: v.nullable(v.string()),
+	// Absent in files of earlier versions.
+	icmpType: v.optional(v.nullable(v.string()), null),
+	cidr: v.nullable(v.string()),
+	port: v.nullable(v.string()),
+	interface: v.nullable(v.string()),
+	counter: v.string(),
+	text: v.string(),
+});
+
+const saved = v.object({
+	format: v.literal(format),
+	table: v.pipe(v.string(), v.regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/)),
+	form: v.picklist(["concatenated", "nested-members", "nested"]),
+	nflogGroup: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65535)),
+	usbLock: v.boolean(),
+	plan: v.nullable(
+		v.object({
+			objects: v.array(
+				v.object({
+					kind: v.picklist(["counter", "set", "map", "chain"]),
+					name,
+					text: v.string(),
+					elements: number,
+				}),
+			),
+			roots: both(name),
+			egressHook: v.optional(v.picklist(["output", "postrouting"])),
+			rules: v.array(rule),
+			elements: number,
+			allowlistMode: both(v.boolean()),
+			defaultDrop: both(v.boolean()),
+			failsafe: v.array(failsafe),
+		}),
+	),
+});
+
+export function bootPath(stateDirectory: string): string {
+	return join(stateDirectory, "boot.json");
+}
+
+/** Reads one version: the newest, or the one before it. Each says for itself why it cannot be used. */
+export function readBootState(stateDirectory: string, version: "newest" | "previous"): BootRead {
+	const newest = bootPath(stateDirectory);
+	const path = version === "newest" ? newest : previousPath(newest);
+	const state = readVersion(path);
+	if (!state.ok) {
+		return { ok: false, reason: state.reason === "absent" ? "absent" : "unusable", message: state.message };
+	}
+	const parsed = v.safeParse(saved, state.value);
+	if (!parsed.success) {
+		const [issue] = parsed.issues;
+		const place = v.getDotPath(issue) ?? "";
+		return {
+			ok: false,
+			reason: "unusable",
+			message: `${path} is not what this version of portward saves${place === "" ? "" : ` (at ${place})`}`,
+		};
+	}
+	// The checksum says that it is what portward wrote, and the directory that nobody else did.
+	return { ok: true, state: parsed.output };
+}
+
+/** What the saving thread remembers, so that what is saved already is not written again. */
+export class BootStore {
+	readonly #directory: string;
+	#saved = "";
+
+	constructor(stateDirectory: string) {
+		this.#directory = stateDirectory;
+	}
+
+	/**
+	 * Saves the ruleset that is in force. `usbLock` null: what the device policies need is not known now, so what was
+	 * saved about it stays. Returns the system's error text, or null; after an error the earlier state is whole.
+	 */
+	save(
+		plan: NetworkPlan | null,
+		{ usbLock, ...facts }: Omit<BootFacts, "usbLock"> & { usbLock: boolean | null },
+	): string | null {
+		// Names are digests of content: the same roots are the same ruleset.
+		const key = JSON.stringify([facts, usbLock, plan?.roots]);
+		if (key === this.#saved && existsSync(bootPath(this.#directory))) return null;
+		const state: BootState = {
+			...facts,
+			usbLock: usbLock ?? this.#savedLock(),
+			plan: plan && renamePlan(plan, bootEpoch),
+		};
+		const problem = writeState(bootPath(this.#directory), { format, ...state });
+		this.#saved = problem === null ? key : "";
+		return problem;
+	}
+
+	#savedLock(): boolean {
+		const newest = readBootState(this.#directory, "newest");
+		const read = newest.ok ? newest : readBootState(this.#directory, "previous");
+		return read.ok && read.state.usbLock;
+	}
+}

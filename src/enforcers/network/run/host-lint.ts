@@ -1,0 +1,33 @@
+/** Warns of what a set of policies would cut of the services that run on this host now. */
+
+import type { Diagnostic } from "../../../base/diagnostic.ts";
+import { readLinks } from "../../../kernel/links.ts";
+import { listeningSockets } from "../../../kernel/listening-sockets.ts";
+import { hostServices } from "../compile/lint/host-services.ts";
+import { serviceCuts, serviceWarnings } from "../compile/lint/service-cuts.ts";
+import type { NetworkModel } from "../compile/program.ts";
+
+/** Interfaces that are asked about; of more, the rest is as the first ones are, or a container's. */
+const mostInterfaces = 64;
+
+/**
+ * @param file what a warning names where no rule is to blame alone.
+ * @param which `notable`: those that speak by themselves or are broken in silence, as VRRP. `all`: what listens, too.
+ */
+export function lintHost(model: NetworkModel, file: string, which: "notable" | "all"): Diagnostic[] {
+	const refuses = (["ingress", "egress"] as const).some(
+		(direction) =>
+			model[direction].posture?.action === "Block" ||
+			model[direction].rules.some(({ action }) => action === "Block"),
+	);
+	if (!refuses) return [];
+	const read = readLinks();
+	const links = read.ok ? read.links : [];
+	const kinds = which === "all" ? (["tcp", "udp", "raw"] as const) : (["udp", "raw"] as const);
+	const services = hostServices(
+		listeningSockets(kinds),
+		links.map(({ kind }) => kind),
+	).filter(({ notable }) => which === "all" || notable);
+	const names = links.flatMap(({ name, master }) => (name === "lo" || master !== null ? [] : [name]));
+	return serviceWarnings(serviceCuts(model, services, names.slice(0, mostInterfaces)), file);
+}

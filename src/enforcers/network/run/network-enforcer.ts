@@ -1,0 +1,400 @@
+/**
+ * Keeps the kernel's table what the policy directory says: reloads, repairs
+ * and the connections that a new Block ends, one job at a time.
+ */
+
+import type { Config } from "../../../config/model.ts";
+import { type WorkerClient, WorkerGone } from "../../../threads/rpc.ts";
+import type { WorkerSlot } from "../../../threads/worker-slot.ts";
+import type { ApplyResult } from "../apply/kernel-table.ts";
+import type { CompiledRule, NetworkPlan, RulesetForm } from "../compile/plan.ts";
+import { ConnectionKeeper, type ConnectionsReport } from "../flows/connection-keeper.ts";
+import type { CounterValue } from "../observe/counters.ts";
+import type { DriftEvent } from "../observe/event.ts";
+import { BootSaver } from "./boot-saver.ts";
+import type { NftCalls, PolicyCalls, PolicySettings, Reloaded } from "./calls.ts";
+import type { DriftProbe } from "./drift-probe.ts";
+import { RuleMemory } from "./rule-memory.ts";
+
+export interface EnforcerState {
+	/** `open`: panic-open stands, and every packet passes. */
+	readonly state: "active" | "disabled" | "unavailable" | "open";
+	readonly reason: string;
+	/** Counts what was put in force since the daemon started. */
+	readonly generation: number;
+	readonly elements: number;
+}
+
+export interface EnforcerEvents {
+	/** The policies were read, before anything is applied. */
+	read(reloaded: Reloaded): void;
+	/** After every attempt; `seconds` from the compiled model to enforced, null when nothing was applied. */
+	reloaded(result: "applied" | "refused" | "failed", seconds: number | null, detail: string): void;
+	/** The kernel's counters before the first ruleset of this daemon. */
+	found(counters: Readonly<Record<string, CounterValue>>): void;
+	/** Somebody else's change was repaired, or could not be. `anew`: the table had gone, so every counter began anew. */
+	repaired(event: DriftEvent, error: string, anew: boolean): void;
+	/** The open connections were held against what is in force. */
+	ended(report: ConnectionsReport): void;
+	warn(message: string): void;
+}
+
+export interface EnforcerOptions {
+	readonly settings: () => PolicySettings;
+	readonly policy: WorkerSlot<PolicyCalls>;
+	readonly nft: WorkerClient<NftCalls>;
+	/** Told which transactions are ours. */
+	readonly drift: Pick<DriftProbe, "opened">;
+	/** Why the table is to let everything pass, or null. Asked before and after every step that could close it. */
+	readonly panic: () => string | null;
+	/** Whether what is in force may be saved for the next boot; absent where nothing waits for a confirmation. */
+	readonly confirmed?: () => boolean;
+	readonly events: EnforcerEvents;
+}
+
+/** Parsing this many characters leaves some 100 MB of heap behind, which the system gets back only with the thread. */
+const heavyText = 1024 * 1024;
+/** So few are parsed anew in the time that it takes to start a thread. */
+const lightText = 64 * 1024;
+const idleMs = 3000;
+
+/** A kernel module may be loaded, a foreign table removed, memory freed: no event tells. */
+const retryMs = 30_000;
+
+const finishMs = 1000;
+
+/** Changes that take no rule of ours away, as far as is known. */
+const added: ReadonlySet<string> = new Set([
+	"newtable",
+	"newchain",
+	"newrule",
+	"newset",
+	"newsetelem",
+	"newobj",
+	"unknown",
+]);
+
+export class NetworkEnforcer {
+	readonly #options: EnforcerOptions;
+	readonly #boot: BootSaver;
+	#state: EnforcerState;
+	#form: RulesetForm | null = null;
+	#epoch = 0;
+	#plan: NetworkPlan | null = null;
+	#reloaded: Reloaded | null = null;
+	#inForce: ReadonlySet<string> = new Set();
+	/** The last plan could not be put in force. */
+	#failed = false;
+	#idle: ReturnType<typeof setTimeout> | null = null;
+	/** The table lets everything pass because we opened it. */
+	#opened = false;
+	/** The table was opened and has not been loaded since. */
+	#stale = false;
+	/** False while the policy Worker alone knows the last good policies. */
+	#saved = true;
+	readonly #connections: ConnectionKeeper;
+	readonly #rules = new RuleMemory();
+	/** The table was made anew since the last repair. */
+	#countersAnew = false;
+	#wanted: { reload: boolean; repair: DriftEvent | null } = { reload: false, repair: null };
+	#working: Promise<void> | null = null;
+	#stopped = false;
+
+	constructor(options: EnforcerOptions) {
+		this.#options = options;
+		this.#boot = new BootSaver({
+			config: () => this.#config,
+			nft: options.nft,
+			confirmed: options.confirmed ?? (() => true),
+			warn: (message) => options.events.warn(message),
+		});
+		const { policy, nft, events } = options;
+		this.#connections = new ConnectionKeeper({
+			policy,
+			nft,
+			ended: (report) => events.ended(report),
+			warn: (message) => events.warn(message),
+		});
+		const enabled = this.#config.enableNetworkPolicyEnforcer;
+		this.#state = {
+			state: enabled ? "unavailable" : "disabled",
+			reason: enabled ? "starting" : "enableNetworkPolicyEnforcer is false",
+			generation: 0,
+			elements: 0,
+		};
+	}
+
+	get state(): EnforcerState {
+		return this.#state;
+	}
+
+	/** What the last reload found; null before the first. */
+	get reloaded(): Reloaded | null {
+		return this.#reloaded;
+	}
+
+	/** Names of the network policies that the kernel has; those just read get there a moment later. */
+	get inForce(): ReadonlySet<string> {
+		return this.#inForce;
+	}
+
+	/** What is in force; null before the first success. */
+	get plan(): NetworkPlan | null {
+		return this.#plan;
+	}
+
+	/** The rule behind a log prefix, of this generation or a recent one. */
+	rule(id: string): CompiledRule | undefined {
+		return this.#rules.get(id);
+	}
+
+	/** Null when the kernel's counters cannot be read now. */
+	async counters(): Promise<Readonly<Record<string, CounterValue>> | null> {
+		if (this.#state.state !== "active" && this.#state.state !== "open") return null;
+		return this.#options.nft.call("counters", null);
+	}
+
+	/** Reads the policies again and enforces them. Requests that come while one is under way become one. */
+	reload(): Promise<void> {
+		this.#wanted.reload = true;
+		return this.#work();
+	}
+
+	/** Somebody else changed our table: closes what must be closed at once, then puts everything back. */
+	repair(event: DriftEvent): Promise<void> {
+		this.#wanted.repair ??= event;
+		// At once, whatever is under way: that may take seconds, and packets pass meanwhile.
+		void this.#guard(event).catch((error: Error) => this.#options.events.warn(error.message));
+		return this.#work();
+	}
+
+	/** Opens the table at once where `panic` says so, not after the jobs that wait. "" or why it is not open. */
+	async open(): Promise<string> {
+		if (this.#form !== null) await this.#keepOpen();
+		else await this.reload();
+		if (this.#state.state === "open" || this.#state.state === "disabled") return "";
+		return this.#state.reason;
+	}
+
+	get #config(): Config {
+		return this.#options.settings().config;
+	}
+
+	#work(): Promise<void> {
+		this.#working ??= this.#drain().finally(() => {
+			this.#working = null;
+			// A request that came after the last look and before this line: who made it waits for this promise.
+			const more = !this.#stopped && (this.#wanted.reload || this.#wanted.repair);
+			return more ? this.#work() : undefined;
+		});
+		return this.#working;
+	}
+
+	async #drain(): Promise<void> {
+		if (this.#idle !== null) clearTimeout(this.#idle);
+		this.#idle = null;
+		while (!this.#stopped && (this.#wanted.reload || this.#wanted.repair)) {
+			const wanted = this.#wanted;
+			this.#wanted = { reload: false, repair: null };
+			if (wanted.repair) await this.#repair(wanted.repair);
+			else await this.#reload(null);
+		}
+		if (!this.#stopped) this.#rest();
+	}
+
+	async #repair(event: DriftEvent): Promise<void> {
+		const error = await this.#reload(event.time);
+		this.#options.events.repaired(event, error, this.#countersAnew);
+		this.#countersAnew = false;
+	}
+
+	/** Drops what was in force to drop, coarsely, until the repair is through. */
+	async #guard({ changes }: DriftEvent): Promise<void> {
+		if (this.#plan === null || this.#options.panic() !== null) return;
+		const { defaultDrop, failsafe, egressHook, guard } = this.#plan;
+		const lostRules = changes.some((change) => !added.has(change));
+		const guarded = await this.#options.nft.call("guard", {
+			defaultDrop,
+			failsafe,
+			...(egressHook === undefined ? {} : { egressHook }),
+			...(guard === undefined ? {} : { guard }),
+			lostRules,
+		});
+		if (!guarded.ok) this.#options.events.warn(`the guard could not be loaded: ${guarded.error}`);
+		else if (guarded.anew === true) this.#countersAnew = true;
+	}
+
+	/** Returns "" or why the ruleset is not in force. @param changed when somebody else changed the table, or null. */
+	async #reload(changed: number | null): Promise<string> {
+		const { events, policy, settings } = this.#options;
+		if (this.#form === null && this.#config.enableNetworkPolicyEnforcer) await this.#open();
+		if (!(await this.#keepOpen())) await this.#close();
+		const distrust = changed !== null || this.#stale;
+		if (distrust || this.#epoch === 0) this.#epoch += 1;
+		const read = policy.call("reload", {
+			settings: settings(),
+			epoch: `${epochPrefix}${this.#epoch.toString(36)}`,
+			form: this.#form ?? "concatenated",
+		});
+		const reloaded = await read.catch((error: Error) =>
+			error instanceof WorkerGone ? Promise.reject(error) : error,
+		);
+		if (reloaded instanceof Error) {
+			// A bug that one set of policies brings out must not end the daemon again and again.
+			events.warn(`a bug in reading policies: ${reloaded.message}`);
+			const reason = `the policies could not be compiled: ${reloaded.message.split("\n", 1)[0]}`;
+			if (this.#form === null) return reason;
+			this.#failed = true;
+			if (this.#plan === null || distrust) this.#unavailable(reason);
+			events.reloaded("failed", null, reason);
+			return reason;
+		}
+		this.#reloaded = reloaded;
+		events.read(reloaded);
+		if (this.#form === null) {
+			// Where nothing else puts policies in force, this is as far as those for devices get here.
+			if (!this.#config.enableNetworkPolicyEnforcer) {
+				await this.#boot.save(null, reloaded.usbLock);
+				await this.#keep();
+			}
+			return this.#state.reason;
+		}
+		if (await this.#keepOpen()) return "";
+		if (!reloaded.plan) {
+			if (this.#plan === null)
+				this.#unavailable("the set of policies was refused, and none was in force before");
+			events.reloaded("refused", null, "the set of policies was refused; what was in force stays");
+			return "the set of policies was refused";
+		}
+		// What connection tracking forgot meanwhile would meet the rules as new.
+		if (distrust || this.#plan === null) await this.#connections.adopt();
+		return this.#apply(reloaded.plan, distrust, changed);
+	}
+
+	/**
+	 * Packets of connections that connection tracking does not know were dropped: enters those that the policies let
+	 * pass, so that what is sent again gets through.
+	 */
+	async readmit(): Promise<void> {
+		if (this.#state.state !== "active" || this.#stopped) return;
+		if (!(await this.#connections.adopt())) await this.reload();
+	}
+
+	async #open(): Promise<void> {
+		const { table, rulesetForm } = this.#config;
+		const opened = await this.#options.nft.call("open", { table, form: rulesetForm });
+		if (!opened.ok) {
+			this.#unavailable(opened.remedy === "" ? opened.reason : `${opened.reason}; ${opened.remedy}`);
+			return;
+		}
+		await this.#options.drift.opened();
+		const counters = (await this.#options.nft.call("counters", null)) ?? {};
+		this.#options.events.found(counters);
+		await this.#connections.opened(Object.keys(counters));
+		this.#form = opened.form;
+	}
+
+	async #apply(plan: NetworkPlan, distrust: boolean, changed: number | null): Promise<string> {
+		const { events, nft } = this.#options;
+		// Known before the first packet can carry their ids.
+		for (const rule of plan.rules) this.#rules.add(rule, this.#plan?.rules.length ?? 0);
+		const started = performance.now();
+		const result: ApplyResult = await nft.call("apply", { plan, distrust });
+		// It may have come to stand while the plan was loading.
+		if (await this.#keepOpen()) return "";
+		this.#failed = !result.ok;
+		const seconds = (performance.now() - started) / 1000;
+		if (!result.ok) {
+			// A refused plan leaves the one before in force; a foreign table leaves nothing of ours.
+			if (this.#plan === null || result.reason === "foreign" || distrust) this.#unavailable(result.error);
+			events.reloaded("failed", null, result.error);
+			return result.error;
+		}
+		if (result.unadopted !== undefined) events.warn(`open connections may stall: ${result.unadopted}`);
+		// The kernel has the objects now; at 100 000 elements their text is megabytes.
+		this.#plan = { ...plan, objects: [] };
+		const documents = this.#reloaded?.documents ?? [];
+		this.#inForce = new Set(
+			documents.flatMap(({ enforced, kind, name }) =>
+				enforced && kind === "KubeArmorNetworkPolicy" ? [name] : [],
+			),
+		);
+		this.#opened = false;
+		this.#stale = false;
+		this.#state = {
+			state: "active",
+			reason: "",
+			generation: this.#state.generation + 1,
+			elements: plan.elements,
+		};
+		events.reloaded("applied", seconds, `${result.loaded} objects loaded`);
+		// Each on its own thread: neither may wait for the other, whose time grows with the host's connections or rules.
+		await Promise.all([
+			this.#connections.settle(plan, {
+				repairs: changed,
+				endRefused: this.#config.endRefusedAtStart,
+			}),
+			this.#boot.save(this.#form, this.#reloaded?.usbLock ?? null),
+		]);
+		const garbage = await nft.call("collect", null);
+		if (garbage !== "") events.warn(`old objects stay in the table for now: ${garbage}`);
+		await this.#keep();
+		return "";
+	}
+
+	/** Opens the table while panic-open stands, which it returns. */
+	async #keepOpen(): Promise<boolean> {
+		const reason = this.#options.panic();
+		if (reason === null || this.#form === null) return false;
+		this.#opened = true;
+		this.#stale = true;
+		const result = await this.#options.nft.call("openTable", null);
+		if (result.ok) this.#state = { ...this.#state, state: "open", reason };
+		else this.#unavailable(`panic-open stands, but the table could not be opened: ${result.error}`);
+		return true;
+	}
+
+	/** What the table still holds is in force again before the policies are read: they may be broken by now. */
+	async #close(): Promise<void> {
+		if (!this.#opened) return;
+		const result = await this.#options.nft.call("closeTable", null);
+		this.#opened = !result.ok;
+		if (!result.ok)
+			this.#options.events.warn(`the table is open until the policies are read: ${result.error}`);
+		else if (this.#plan) this.#state = { ...this.#state, state: "active", reason: "" };
+		else this.#unavailable("the policies are being read");
+	}
+
+	async #keep(): Promise<void> {
+		const { events, policy } = this.#options;
+		const unsaved = await policy.call("keep", null);
+		this.#saved = unsaved === null;
+		if (unsaved !== null) events.warn(`the last good policies could not be saved: ${unsaved}`);
+	}
+
+	/** Tries again what failed; else gives back the heap of the policy Worker where that costs less than it saves. */
+	#rest(): void {
+		if (this.#state.state === "unavailable" || this.#failed || this.#boot.failed) {
+			this.#idle = setTimeout(() => void this.reload(), retryMs);
+			return;
+		}
+		if (!this.#saved) return;
+		const { ever, present } = this.#reloaded?.parsed ?? { ever: 0, present: 0 };
+		if (ever >= heavyText) this.#options.policy.recycle();
+		else if (present <= lightText) this.#idle = setTimeout(() => this.#options.policy.recycle(), idleMs);
+	}
+
+	/** Begins nothing any more. What is in force is still kept and saved, if that takes no longer than `finishMs`. */
+	async stop(): Promise<void> {
+		this.#stopped = true;
+		if (this.#idle !== null) clearTimeout(this.#idle);
+		await Promise.race([this.#working?.catch(() => {}), Bun.sleep(finishMs)]);
+	}
+
+	#unavailable(reason: string): void {
+		this.#state = { ...this.#state, state: "unavailable", reason };
+	}
+}
+
+/** Names of an earlier process must not be taken for ours: the kernel's objects may have been changed since. */
+const epochPrefix = Date.now().toString(36).slice(-8);

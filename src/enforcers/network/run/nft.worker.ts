@@ -1,0 +1,159 @@
+/** The thread that runs libnftables. Its calls block, so it does nothing else but read counters. */
+
+import { NETLINK_NETFILTER } from "../../../../ffi/constants.ts";
+import { Libc } from "../../../../ffi/libc.ts";
+import { NetlinkSocket } from "../../../../ffi/netlink.ts";
+import { Nftables } from "../../../../ffi/nftables.ts";
+import { serve } from "../../../threads/rpc.ts";
+import { KernelTable } from "../apply/kernel-table.ts";
+import { mutedSets } from "../apply/muted-ports.ts";
+import { type CutFlow, earlierRefusedSets, refusedSets } from "../apply/refused-flows.ts";
+import type { NetworkPlan } from "../compile/plan.ts";
+import { adoptConnections } from "../flows/adopt-connections.ts";
+import { type CounterValue, readCounters } from "../observe/counters.ts";
+import { probeCommands } from "../observe/drift-filter.ts";
+import { listTable } from "../observe/table-listing.ts";
+import { readMutedPorts, readTuples } from "../observe/tuple-set.ts";
+import { BootStore } from "./boot-state.ts";
+import type { NftCalls, NftOpened } from "./calls.ts";
+
+declare const self: Worker;
+
+interface Kernel {
+	readonly nftables: Nftables;
+	readonly table: KernelTable;
+	readonly name: string;
+	/** Kept open for reading counters; null when the kernel gives none. */
+	readonly netlink: NetlinkSocket | null;
+}
+
+let kernel: Kernel | null = null;
+
+/** To be saved for the next boot: the main thread has no use for its many megabytes. */
+let inForce: NetworkPlan | null = null;
+let boot: BootStore | null = null;
+
+const notOpen = { ok: false, reason: "refused", error: "libnftables is not open" } as const;
+
+function open({ table, form }: Parameters<NftCalls["open"]>[0]): NftOpened {
+	kernel?.nftables.close();
+	kernel?.netlink?.close();
+	kernel = null;
+	const opened = Nftables.open();
+	if (!opened.ok) return { ok: false, reason: opened.reason, remedy: opened.remedy };
+	const permitted = opened.nftables.run(`list table inet ${table}_permission`);
+	if (!permitted.ok && /Operation not permitted|Permission denied/.test(permitted.error)) {
+		opened.nftables.close();
+		return {
+			ok: false,
+			reason: "the kernel refuses this process nf_tables (operation not permitted)",
+			remedy: "run portward as root, with CAP_NET_ADMIN",
+		};
+	}
+	const netlink = NetlinkSocket.open({ protocol: NETLINK_NETFILTER, receiveBuffer: 4 * 1024 * 1024 });
+	const kernelTable = new KernelTable(
+		opened.nftables,
+		(name) => {
+			const listed = listTable(name);
+			if (!listed.ok) return listed;
+			const { names, handle } = listed;
+			return { ok: true, listing: names && { ...names, handle } };
+		},
+		table,
+		adoptConnections,
+	);
+	kernel = {
+		nftables: opened.nftables,
+		table: kernelTable,
+		name: table,
+		netlink: netlink.ok ? netlink.socket : null,
+	};
+	const listed = kernelTable.inspect();
+	if (!listed.ok) {
+		return {
+			ok: false,
+			reason: `nf_tables does not answer: ${listed.error}`,
+			remedy: "run a kernel with CONFIG_NF_TABLES and CONFIG_NF_TABLES_INET (modprobe nf_tables)",
+		};
+	}
+	return { ok: true, form: kernelTable.probe(form) };
+}
+
+const calls: NftCalls = {
+	open,
+	probe: ({ table }) => {
+		const result = kernel?.nftables.run(probeCommands(table));
+		return result?.ok ? null : (result?.error ?? notOpen.error);
+	},
+	apply: ({ plan, distrust }) => {
+		if (!kernel) return notOpen;
+		if (distrust) kernel.table.distrust();
+		const result = kernel.table.apply(plan);
+		inForce = result.ok ? plan : null;
+		return result;
+	},
+	saveBoot: (request) => {
+		const plan = inForce;
+		inForce = null;
+		if (request === null) return null;
+		const { stateDirectory, filtered, ...facts } = request;
+		boot ??= new BootStore(stateDirectory);
+		return filtered && plan === null ? null : boot.save(filtered ? plan : null, facts);
+	},
+	collect: () => {
+		const garbage = kernel?.table.collect() ?? "";
+		trim();
+		return garbage;
+	},
+	guard: ({ lostRules, ...plan }) => {
+		if (!kernel) return notOpen;
+		const result = kernel.table.guard(plan, lostRules);
+		return { ...result, anew: kernel.table.anew };
+	},
+	openTable: () => {
+		inForce = null;
+		return kernel?.table.open() ?? notOpen;
+	},
+	closeTable: () => kernel?.table.close() ?? notOpen,
+	cut: ({ flows, muted }) => kernel?.table.cut(flows, muted) ?? notOpen,
+	cuts: () => {
+		if (!kernel?.netlink) return null;
+		const flows: CutFlow[] = [];
+		for (const set of [...earlierRefusedSets, ...refusedSets]) {
+			const read = readTuples(kernel.netlink, kernel.name, set);
+			if (!read.ok) return null;
+			for (const tuple of read.tuples) flows.push(tuple);
+		}
+		const mutedPorts = new Set<number>();
+		for (const set of mutedSets) {
+			const read = readMutedPorts(kernel.netlink, kernel.name, set);
+			if (!read.ok) return null;
+			for (const port of read.ports) mutedPorts.add(port);
+		}
+		const listed = listTable(kernel.name);
+		const names = listed.ok && listed.names !== null ? listed.names.sets : [];
+		// Rules of an earlier version may still name its sets, which would keep them from being collected.
+		const earlier = earlierRefusedSets.some(({ name }) => names.includes(name));
+		if (earlier && flows.length === 0) kernel.table.cut([]);
+		const judged = refusedSets.every(({ name }) => names.includes(name));
+		const present = !listed.ok || listed.names !== null;
+		return { flows, mutedPorts: [...mutedPorts], present, judged };
+	},
+	counters: () => {
+		if (!kernel?.netlink) return null;
+		const read = readCounters(kernel.netlink, kernel.name);
+		if (!read.ok) return null;
+		const counters: Record<string, CounterValue> = Object.create(null);
+		for (const [name, value] of read.counters) counters[name] = value;
+		return counters;
+	},
+};
+
+/** What was freed after a ruleset was loaded goes back to the system: hundreds of megabytes at 100 000 elements. */
+function trim(): void {
+	Bun.gc(true);
+	const libc = Libc.open();
+	if (libc.ok) libc.libc.trimHeap();
+}
+
+serve(self, calls);

@@ -1,0 +1,320 @@
+/** Keeps the machine's USB ports what the device policies say. */
+
+import { postureInForce } from "../../../report/enforcement-notice.ts";
+import type { UsbEnforcerState } from "../../../report/status.ts";
+import { type DeviceDecision, decideDevice } from "../compile/decide.ts";
+import type { SelectedEntry } from "../compile/match.ts";
+import { allowedForATime, asItIs } from "../compile/overlay.ts";
+import { DeviceRuleset } from "../compile/ruleset.ts";
+import type { PresentDevice } from "../observe/devices.ts";
+import type { UsbEvents } from "../observe/observer.ts";
+import type { Backend } from "../observe/uevent-source.ts";
+import type { UsbEnforcerOptions } from "./enforcer-options.ts";
+import { UsbHand } from "./hand.ts";
+import { UsbLockKeeper } from "./lock-keeper.ts";
+import type { UsbMemory } from "./memory.ts";
+import { UsbOwners } from "./owners.ts";
+import { UsbPermissions } from "./permissions.ts";
+import { chooseSource } from "./source.ts";
+import { type Tracked, UsbTracker } from "./tracker.ts";
+
+const verifyMs = 30_000;
+/** Between a change of who refused what and its being saved. */
+const saveMs = 100;
+
+/** What the enforcer says while the lock of policies that are lost holds. */
+export const heldReason = "locked, no usable policies: new devices stay refused";
+
+export class UsbEnforcer {
+	readonly #options: UsbEnforcerOptions;
+	readonly #tracker: UsbTracker;
+	readonly #permissions = new UsbPermissions();
+	readonly #owners: UsbOwners;
+	readonly #lock: UsbLockKeeper;
+	/** What the administrator decides by hand. */
+	readonly hand: UsbHand;
+	#saving: ReturnType<typeof setTimeout> | null = null;
+	#source: UsbEvents | null = null;
+	#backend: Backend | null = null;
+	#down = "starting";
+	#reason = "starting";
+	#ruleset: DeviceRuleset | null = null;
+	/** What an earlier policy refused stays refused, and so does what comes. */
+	#holds = false;
+	#verify: ReturnType<typeof setInterval> | null = null;
+	#queue: Promise<void> = Promise.resolve();
+	#queued = false;
+	#stopped = false;
+
+	constructor(options: UsbEnforcerOptions) {
+		this.#options = options;
+		const { root, lanes, memory, deadline, events } = options;
+		this.#owners = new UsbOwners({ memory, changed: () => this.#rememberSoon() });
+		this.#lock = new UsbLockKeeper({
+			root,
+			lane: lanes.authorize,
+			memory,
+			foundRefused: (instances) => this.#owners.foundRefused(instances),
+			reopened: (buses) => events.reopened(buses),
+			warn: (message) => events.warn(message),
+			remember: (change) => this.#remember({ ...change, ...this.#owners.kept }),
+		});
+		this.#tracker = new UsbTracker({
+			root,
+			lanes,
+			...(deadline === undefined ? {} : { deadline }),
+			decide: (present) => this.#decide(present),
+			control: (present) => ({ writes: this.#writes(present), locked: this.#lock.locked }),
+			owners: this.#owners,
+			events: {
+				pending: (device) => events.pending(device),
+				failed: (device, error) => events.failed(device, error),
+				undone: (device, present) => events.undone(device, present),
+				written: (seconds) => events.written(seconds),
+				removed: (device) => {
+					this.#permissions.revoke(device.name);
+					if (device.present !== null) this.#owners.forget(device.present);
+					events.removed(device);
+				},
+				settled: (device, present, decision) => {
+					if (present.device.level === 0) void this.#lockNew(present.device.port);
+					events.settled(device, present, decision, this.allowedUntil(device));
+				},
+			},
+		});
+		this.hand = new UsbHand({
+			tracker: this.#tracker,
+			permissions: this.#permissions,
+			owners: this.#owners,
+			events,
+			holds: () => this.#holds,
+		});
+	}
+
+	get enabled(): boolean {
+		const { enableKubeArmorHostPolicy, enableUSBDeviceHandler } = this.#options.config();
+		return enableKubeArmorHostPolicy && enableUSBDeviceHandler;
+	}
+
+	get state(): UsbEnforcerState {
+		const config = this.#options.config();
+		const posture = postureInForce(config.hostDefaultDevicePosture, config);
+		const common = {
+			backend: this.#backend,
+			locked: this.#lock.locked,
+			posture,
+			allowlistMode: this.#ruleset?.allowlistMode ?? false,
+		};
+		if (!this.enabled) {
+			const left =
+				this.#options.memory.value.prior === null
+					? ""
+					: "; what is refused stays refused until portward release usb";
+			return {
+				...common,
+				state: "disabled",
+				reason: `enableUSBDeviceHandler or enableKubeArmorHostPolicy is false${left}`,
+			};
+		}
+		return { ...common, state: this.#reason === "" ? "active" : "unavailable", reason: this.#reason };
+	}
+
+	devices(): readonly Tracked[] {
+		return this.#tracker.devices();
+	}
+
+	/** Milliseconds since the epoch until when a device is allowed whatever the policies say; null when it is not. */
+	allowedUntil(device: Tracked): number | null {
+		return device.present && this.#permissions.until(device.name, device.present.instance);
+	}
+
+	/** Listens for events. Nothing is enforced before `enforce`. */
+	async start(): Promise<void> {
+		if (!this.enabled || this.#stopped) return;
+		await this.#listen();
+		this.#verify = setInterval(() => void this.#look(), this.#options.verifyEvery ?? verifyMs);
+		this.#verify.unref();
+	}
+
+	/** What sends no event is found by looking now and then; where events did not arrive, they may by now. */
+	async #look(): Promise<void> {
+		if (this.#source === null) await this.#listen();
+		await this.#again();
+	}
+
+	async #listen(): Promise<void> {
+		const { sources, lanes, root, events } = this.#options;
+		const chosen = await chooseSource(
+			sources,
+			{
+				event: (event) => {
+					this.#tracker.take(event);
+					// usbcore was loaded only now.
+					if (this.#reason !== "" && this.#down === "" && event.action === "add") void this.#again();
+				},
+				lost: () => {
+					events.overflow();
+					void this.#again();
+				},
+				changed: (state) => {
+					this.#down = state.state === "down" ? `no USB events: ${state.reason}` : "";
+					if (this.#down === "") void this.#again();
+					else this.#reason = this.#down;
+				},
+			},
+			() => lanes.authorize.run((worker) => worker.call("testEvent", { root })),
+		);
+		if (!chosen.ok) {
+			this.#down = `no USB events: ${chosen.reason}`;
+			this.#reason = this.#down;
+			return;
+		}
+		if (chosen.fallback !== "") events.warn(`USB events come from ${chosen.backend}: ${chosen.fallback}`);
+		this.#source = chosen.source;
+		this.#backend = chosen.backend;
+		this.#down = "";
+	}
+
+	/**
+	 * Puts policies in force. Resolves when every device is as decided, or hangs. Where the set is not complete,
+	 * as what is on disk is broken and nothing stands in for it, the absence of entries opens nothing.
+	 */
+	async enforce(entries: readonly SelectedEntry[], complete = true): Promise<void> {
+		const { hostDefaultDevicePosture, enforcement } = this.#options.config();
+		this.#ruleset = new DeviceRuleset(entries, hostDefaultDevicePosture, enforcement);
+		this.#holds = !complete && entries.length === 0;
+		await this.#again();
+	}
+
+	/** The connect types that this machine's ports report; none where that could not be asked. */
+	async connectTypes(): Promise<ReadonlySet<string>> {
+		const { lanes, root } = this.#options;
+		try {
+			return new Set(await lanes.authorize.run((worker) => worker.call("connectTypes", { root })));
+		} catch {
+			// The daemon stops, or a Worker ended: warnings can wait for the next policies.
+			return new Set();
+		}
+	}
+
+	/** Leaves everything in the kernel as it is. */
+	async stop(): Promise<void> {
+		this.#stopped = true;
+		if (this.#verify) clearInterval(this.#verify);
+		this.#permissions.clear();
+		if (this.#saving !== null) {
+			clearTimeout(this.#saving);
+			this.#remember(this.#owners.kept);
+		}
+		this.#tracker.stop();
+		await this.#source?.stop();
+		this.#options.lanes.authorize.stop();
+		this.#options.lanes.refuse.stop();
+	}
+
+	/** Makes the machine follow the ruleset; calls that wait for one under way become one. */
+	#again(): Promise<void> {
+		if (!this.#queued) {
+			this.#queued = true;
+			this.#queue = this.#queue.then(async () => {
+				this.#queued = false;
+				if (this.#stopped || !this.enabled) return;
+				try {
+					await this.#apply();
+				} catch (error) {
+					if (!this.#stopped) this.#reason = error instanceof Error ? error.message : String(error);
+				}
+			});
+		}
+		return this.#queue;
+	}
+
+	async #apply(): Promise<void> {
+		const ruleset = this.#ruleset;
+		const { events, memory, lanes, root } = this.#options;
+		if (this.#down !== "" || ruleset === null) return;
+		const listed = await lanes.authorize.run((worker) => worker.call("list", { root }));
+		if (listed === null) {
+			this.#reason = "the kernel shows no USB (/sys/bus/usb is not there)";
+			return;
+		}
+		// Before the lock: what comes between this and the lock counts as new.
+		if (memory.value.present === null) {
+			this.#remember({ present: listed.map(({ instance }) => instance) });
+		}
+		if (ruleset.needsLock) {
+			const refused = await this.#lock.lock();
+			if (refused !== "") {
+				this.#reason = refused;
+				return;
+			}
+		} else if (this.#holds) await this.#lock.hold();
+		else await this.#lock.unlock();
+		this.#reason = this.#holds && this.#lock.locked ? heldReason : "";
+		events.rescan();
+		this.#tracker.rescan(listed.map(({ name }) => name));
+		await this.#tracker.quiet();
+		this.#forgetGone();
+		const done = this.#tracker.devices().every((device) => !device.pending);
+		// Only now nothing is left that an earlier policy refused.
+		if (!this.#lock.locked && !this.#holds && done && memory.value.prior !== null)
+			this.#remember({ prior: null });
+	}
+
+	/** A controller that appeared after the lock: its interfaces still come up open. */
+	async #lockNew(bus: string): Promise<void> {
+		if (!this.#lock.locked || this.#stopped) return;
+		try {
+			await this.#lock.lockNew(bus);
+		} catch (error) {
+			if (!this.#stopped) this.#options.events.warn(`a USB controller could not be locked: ${String(error)}`);
+		}
+	}
+
+	/** Whether anything is written about a device: by policies in force, or because the administrator asked for it. */
+	#writes(present: PresentDevice): boolean {
+		const { instance, device } = present;
+		if (this.#owners.blocked(instance) || this.#permissions.until(device.port, instance) !== null)
+			return true;
+		return !this.#holds && (this.#options.memory.value.prior !== null || this.#owners.owed(present));
+	}
+
+	#decide(present: PresentDevice): DeviceDecision | null {
+		const ruleset = this.#ruleset;
+		if (ruleset === null) return null;
+		const refusedNow = this.#owners.observe(present);
+		const { presentDevices, protectConsoleKeyboard } = this.#options.config();
+		const wasPresent = this.#options.memory.value.present?.includes(present.instance) ?? false;
+		const judged = decideDevice(ruleset, present.device, {
+			mode: wasPresent && presentDevices === "audit" ? "audit" : "apply",
+			consoleKeyboard: wasPresent && protectConsoleKeyboard,
+		});
+		const { port } = present.device;
+		const allowed = this.#permissions.until(port, present.instance) !== null;
+		const own = allowed ? allowedForATime(judged) : judged;
+		const decision = this.#owners.overlay(own, present);
+		if (refusedNow && decision !== own) this.#options.events.foreign(port, present);
+		if (this.#writes(present)) return decision;
+		return asItIs(decision, present, this.#holds ? "no-policies" : "kernel-default");
+	}
+
+	#remember(change: Parameters<UsbMemory["update"]>[0]): void {
+		const problem = this.#options.memory.update(change);
+		if (problem !== null)
+			this.#options.events.warn(`what must outlive a restart could not be saved: ${problem}`);
+	}
+
+	/** Whose refusals are whose is saved a moment later: devices come in crowds. */
+	#rememberSoon(): void {
+		this.#saving ??= setTimeout(() => {
+			this.#saving = null;
+			this.#remember(this.#owners.kept);
+		}, saveMs);
+	}
+
+	/** As soon as every device has been seen, what is known of devices that are gone is of no use. */
+	#forgetGone(): void {
+		const present = this.#tracker.devices().flatMap((device) => device.present ?? []);
+		if (present.length === this.#tracker.devices().length) this.#owners.keepOnly(present);
+	}
+}

@@ -1,0 +1,141 @@
+/** The USB half of the daemon, put together: Workers, event sources, enforcer and desk. */
+
+import type { Config } from "../../../config/model.ts";
+import type { HostIdentity } from "../../../report/alert.ts";
+import type { Logger } from "../../../report/log.ts";
+import type { AlertSink } from "../../../report/sinks/alert-sink.ts";
+import type { UsbEnforcerState } from "../../../report/status.ts";
+import { lintConnectTypes, lintPresentDevices } from "../compile/lint.ts";
+import type { SelectedEntry } from "../compile/match.ts";
+import { DeviceRuleset } from "../compile/ruleset.ts";
+import { UsbObserver } from "../observe/observer.ts";
+import type { UsbCounts } from "../report/device-metrics.ts";
+import type { DeviceStatus } from "../report/device-status.ts";
+import { deviceStatuses, UsbDesk } from "./desk.ts";
+import { heldReason, UsbEnforcer } from "./enforcer.ts";
+import type { HandResult } from "./hand.ts";
+import { laneDefaults, UsbLane } from "./lane.ts";
+import { bootId, UsbMemory } from "./memory.ts";
+
+export interface UsbServiceOptions {
+	readonly config: () => Config;
+	readonly createWorker: (name: "uevent" | "usb") => Worker;
+	readonly sink: AlertSink;
+	readonly identity: HostIdentity;
+	readonly log: Logger;
+}
+
+/** What is answered to whoever asked. */
+interface Said {
+	readonly ok: boolean;
+	readonly message: string;
+}
+
+/** What root may ask for by hand. `port` is the kernel's name of one, such as `1-4.2`. */
+export interface UsbVerbs {
+	"usb-allow"(request: { readonly port: string; readonly seconds: number }): Said;
+	"usb-hand"(request: { readonly what: "end" | "block" | "unblock"; readonly port: string }): Said;
+}
+
+export class UsbService {
+	readonly #desk: UsbDesk;
+	readonly #enforcer: UsbEnforcer;
+	readonly #log: Logger;
+	#reason = "";
+
+	constructor(options: UsbServiceOptions) {
+		const { config, createWorker, sink, identity, log } = options;
+		this.#log = log;
+		this.#desk = new UsbDesk(sink, identity, log);
+		const memory = new UsbMemory(config().stateDir, bootId());
+		if (memory.problem !== null) log.warn("what was kept about USB is lost", { reason: memory.problem });
+		const lane = (keep: () => number) =>
+			new UsbLane({ ...laneDefaults, keep, name: "usb", createWorker: () => createWorker("usb") });
+		const source = (backend: "libudev" | "netlink") =>
+			new UsbObserver(() => createWorker("uevent"), { backend });
+		this.#enforcer = new UsbEnforcer({
+			config,
+			root: "/sys",
+			sources: [source("libudev"), source("netlink")],
+			// While devices come up refused, each has to wait for a Worker; a refusal then has nothing to write.
+			lanes: { authorize: lane(() => (this.#enforcer.state.locked ? 1 : 0)), refuse: lane(() => 0) },
+			memory,
+			events: this.#desk,
+		});
+	}
+
+	get state(): UsbEnforcerState {
+		return this.#enforcer.state;
+	}
+
+	/** Starts to listen; nothing is enforced before `enforce`. */
+	async start(): Promise<void> {
+		if (!this.#enforcer.enabled) return;
+		await this.#enforcer.start();
+	}
+
+	/** Puts the selected device entries in force; see UsbEnforcer.enforce. */
+	async enforce(entries: readonly SelectedEntry[], complete: boolean): Promise<void> {
+		await this.#enforcer.enforce(entries, complete);
+		const { state, reason, locked, backend, allowlistMode } = this.state;
+		if (state === "active") {
+			this.#log.info("USB enforced", { entries: entries.length, locked, backend, allowlistMode });
+			// What it waits for is no part of putting policies in force.
+			void this.#warnOfHost(entries);
+		} else if (state === "unavailable" && reason !== this.#reason) {
+			if (entries.length > 0 || reason === heldReason)
+				this.#log.error("the USB enforcer is unavailable", { reason });
+		}
+		this.#reason = reason;
+	}
+
+	devices(): readonly DeviceStatus[] {
+		return deviceStatuses(this.#enforcer);
+	}
+
+	counts(): UsbCounts {
+		return this.#desk.counts(this.#enforcer);
+	}
+
+	/** Leaves everything in the kernel as it is. */
+	stop(): Promise<void> {
+		return this.#enforcer.stop();
+	}
+
+	/** What the control socket may ask for. */
+	get verbs(): UsbVerbs {
+		const { hand } = this.#enforcer;
+		const said = (result: HandResult, message: string): Said => (result.ok ? { ok: true, message } : result);
+		return {
+			"usb-allow": ({ port, seconds }) => {
+				const allowed = hand.allow(port, seconds * 1000);
+				if (!allowed.ok) return allowed;
+				const until = new Date(allowed.until).toISOString();
+				return said(allowed, `the device on port ${port} is allowed until ${until}`);
+			},
+			"usb-hand": ({ what, port }) => {
+				if (what === "end")
+					return said(hand.end(port), `the device on port ${port} is judged by the policies again`);
+				if (what === "block")
+					return said(
+						hand.block(port),
+						`the device on port ${port} is refused until it is unplugged or allowed`,
+					);
+				return said(hand.unblock(port), `the device on port ${port} is judged by the policies alone`);
+			},
+		};
+	}
+
+	/** Built-in devices are refused like others, which is seldom meant; and not every host knows which they are. */
+	async #warnOfHost(entries: readonly SelectedEntry[]): Promise<void> {
+		const devices = this.#enforcer.devices().flatMap(({ present }) => (present ? [present.device] : []));
+		const ruleset = new DeviceRuleset(entries, this.state.posture);
+		const types = await this.#enforcer.connectTypes();
+		for (const { message, hint, code } of [
+			...lintPresentDevices(ruleset, devices),
+			...lintConnectTypes(ruleset, types),
+		]) {
+			this.#log.warn(message, { code, hint });
+		}
+	}
+}

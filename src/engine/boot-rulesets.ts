@@ -1,0 +1,149 @@
+/** Where the ruleset of an early boot comes from: the best source first, the next only where it cannot be used. */
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Config } from "../config/model.ts";
+import { matchSelector, nodeLabels } from "../document/labels.ts";
+import { compileNetwork } from "../enforcers/network/compile/network.ts";
+import type { NetworkPlan, RulesetForm } from "../enforcers/network/compile/plan.ts";
+import { bootEpoch, readBootState } from "../enforcers/network/run/boot-state.ts";
+import { DeviceRuleset, selectEntries } from "../enforcers/usb/compile/ruleset.ts";
+import { LastGoodStore } from "./last-good.ts";
+import { parsePolicyFile } from "./parse.ts";
+import { compileOptions, PolicyEngine } from "./policy-engine.ts";
+
+export interface BootRuleset {
+	/** Where it comes from, for the log. */
+	readonly origin: string;
+	/** Null where packets are not filtered. */
+	readonly plan: NetworkPlan | null;
+	readonly usbLock: boolean;
+}
+
+export interface BootSources {
+	readonly config: Config;
+	readonly stateDirectory: string;
+	/** False where others than root may have written the state: nothing of it is believed. */
+	readonly trusted: boolean;
+	readonly checkPermissions: boolean;
+	readonly hostname: string;
+	/** What the kernel takes; asked only where something must be compiled. */
+	readonly form: () => RulesetForm;
+	/** Told why a source is passed over. */
+	readonly problem: (message: string) => void;
+}
+
+/** How it ends when the caller could load none of what was offered. */
+export type BootEnd =
+	/** There never was anything to restore. */
+	| "first-start"
+	/** The settings want everything to pass where nothing is known. */
+	| "open"
+	| "unusable";
+
+/** Offers rulesets until the caller has loaded one, and stops asking. */
+export function* bootRulesets(sources: BootSources): Generator<BootRuleset, BootEnd> {
+	const { config, problem, trusted } = sources;
+	let known = !trusted;
+	if (trusted) {
+		for (const version of ["newest", "previous"] as const) {
+			const saved = readBootState(sources.stateDirectory, version);
+			if (saved.ok) {
+				known = true;
+				const origin = version === "newest" ? "the saved ruleset" : "the ruleset that was saved before it";
+				yield { origin, plan: saved.state.plan, usbLock: saved.state.usbLock };
+			} else if (saved.reason === "unusable") {
+				known = true;
+				problem(saved.message);
+			}
+		}
+	}
+	if (config.bootPolicy === "block") {
+		const usbLock = config.enableKubeArmorHostPolicy && config.enableUSBDeviceHandler;
+		yield { origin: "bootPolicy block", plan: blockPlan(config, sources.form()), usbLock };
+		return "unusable";
+	}
+	if (config.bootPolicy === "open") return known ? "open" : "first-start";
+	if (trusted) {
+		const { ruleset, present } = lastGood(sources);
+		known ||= present;
+		if (ruleset !== null) yield ruleset;
+	}
+	if (!known) return "first-start";
+	const onDisk = fromDirectory(sources);
+	if (onDisk !== null) yield onDisk;
+	return "unusable";
+}
+
+/** Everything is dropped but loopback, what is established, what a host needs on its network, and failsafe flows. */
+export function blockPlan(config: Config, form: RulesetForm): NetworkPlan {
+	const file = parsePolicyFile("bootPolicy", blockAll);
+	const policies = file.documents.flatMap(({ policy }) =>
+		policy?.kind === "KubeArmorNetworkPolicy" ? [policy] : [],
+	);
+	const options = { ...compileOptions(config, bootEpoch, form), essentials: true };
+	const compiled = compileNetwork(policies, options);
+	if (!compiled.ok || policies.length !== 1) throw new Error("the policy that blocks everything is broken");
+	return compiled.plan;
+}
+
+const blockAll = `apiVersion: security.kubearmor.com/v1
+kind: KubeArmorNetworkPolicy
+metadata:
+  name: boot-policy-block
+spec:
+  nodeSelector:
+    matchLabels:
+      kubernetes.io/hostname: "*"
+  action: Block
+  message: blocked until portward has loaded its policies
+  ingress:
+  - action: Block
+  egress:
+  - action: Block
+`;
+
+/** The documents that were in force when portward last kept them. */
+function lastGood(sources: BootSources): { ruleset: BootRuleset | null; present: boolean } {
+	const { config, stateDirectory, problem } = sources;
+	const store = new LastGoodStore(stateDirectory);
+	const { documents, problem: damage } = store.read(config.policyDir);
+	if (damage !== null) problem(damage);
+	if (documents.length === 0) return { ruleset: null, present: damage !== null || existsSync(store.file) };
+	const labels = nodeLabels(config.nodeLabels, { hostname: sources.hostname, arch: process.arch });
+	const selected = documents
+		.map(({ document }) => document.policy)
+		.filter((policy) => matchSelector(policy.nodeSelector, labels).selected);
+	const network = selected.filter((policy) => policy.kind === "KubeArmorNetworkPolicy");
+	const devices = selectEntries(selected.filter((policy) => policy.kind === "KubeArmorHostPolicy"));
+	const compiled = compileNetwork(network, compileOptions(config, bootEpoch, sources.form()));
+	if (!compiled.ok) {
+		problem(`the last good policies cannot be compiled: ${compiled.diagnostics[0]?.message ?? ""}`);
+		return { ruleset: null, present: true };
+	}
+	const { needsLock } = new DeviceRuleset(devices, config.hostDefaultDevicePosture, config.enforcement);
+	return {
+		ruleset: { origin: "the last good policies", plan: compiled.plan, usbLock: needsLock },
+		present: true,
+	};
+}
+
+/** Where nobody can put anything, root included (proc(5)). */
+const nowhere = "/proc/portward";
+
+/** What the agent itself would enforce in a moment. What was never confirmed is not among it. */
+function fromDirectory(sources: BootSources): BootRuleset | null {
+	const { config, checkPermissions, hostname, problem } = sources;
+	const stateDirectory = sources.trusted ? sources.stateDirectory : nowhere;
+	const confirmed = join(stateDirectory, "confirmed", "policies");
+	const required = config.confirm === "required";
+	if (required && !sources.trusted) return null;
+	const directory = required ? confirmed : config.policyDir;
+	const engine = new PolicyEngine({ directory, stateDirectory, checkPermissions, hostname, config });
+	const { plan, usbLock, complete, diagnostics } = engine.reload(config, bootEpoch, sources.form());
+	for (const { file, line, column, severity, message } of diagnostics) {
+		if (severity === "error") problem(`${file}:${line}:${column}: ${message}`);
+	}
+	if (plan === null || (!complete && plan.rules.length === 0)) return null;
+	return { origin: `the policies in ${directory}`, plan, usbLock: usbLock ?? false };
+}

@@ -1,0 +1,28 @@
+/** What a policy directory means on this host, for the commands that ask about meaning alone. */
+
+import type { Diagnostic } from "../base/diagnostic.ts";
+import type { Config } from "../config/model.ts";
+import { type CompileResult, compileNetwork } from "../enforcers/network/compile/network.ts";
+import type { NetworkModel } from "../enforcers/network/compile/program.ts";
+import { compileOptions } from "./policy-engine.ts";
+import { type PolicySet, readPolicySet } from "./policy-set.ts";
+
+export interface CompiledSet {
+	readonly set: PolicySet;
+	readonly compiled: CompileResult;
+	/** Of the files and of the set as a whole. */
+	readonly errors: readonly Diagnostic[];
+}
+
+/** Reads a path and compiles its policies that select this host; nothing is rendered for a kernel to keep. */
+export function compileSet(path: string, config: Config): CompiledSet {
+	const set = readPolicySet([path], config);
+	const compiled = compileNetwork(set.selected, compileOptions(config, "0", "concatenated"));
+	const errors = [...set.diagnostics, ...compiled.diagnostics].filter(({ severity }) => severity === "error");
+	return { set, compiled, errors };
+}
+
+/** The model where everything could be read; null where an answer about what is left would be wrong. */
+export function wholeModel({ set, compiled, errors }: CompiledSet): NetworkModel | null {
+	return errors.length > 0 || !compiled.ok || set.unread ? null : compiled.model;
+}

@@ -1,0 +1,146 @@
+/** Which answer a request gets. The server knows connections; this knows what is asked. */
+
+import type { Action } from "../../base/model.ts";
+import type { DeviceStatus } from "../../enforcers/usb/report/device-status.ts";
+import { expositionType } from "../../report/metrics/exposition.ts";
+import { pageReply } from "../../report/page/page.ts";
+import { errorReply, jsonReply, jsonType, type Reply, textReply } from "../../report/reply.ts";
+import { noteSettings } from "../../report/settings-status.ts";
+import type { AlertFilter, AlertRing } from "../../report/sinks/alert-ring.ts";
+import type { AlertSubscriber } from "../../report/sinks/alert-sink.ts";
+import { type DaemonState, type StatusDocument, statusDocument } from "../../report/status.ts";
+import type { Request } from "./request.ts";
+
+/** Where the answers come from. */
+export interface HttpSource {
+	/** Brings the packet counts of `state` up to date, as far as the kernel answers in time. */
+	refresh(): Promise<void>;
+	state(): DaemonState;
+	/** The body of /metrics, with counts up to date. */
+	metrics(): Promise<string> | string;
+	/** Every USB device that was judged, a hub before what hangs on it. */
+	usbDevices(): readonly DeviceStatus[];
+	readonly alerts: AlertRing;
+	/** Adds a live stream; the returned function removes it. */
+	subscribe(subscriber: AlertSubscriber): () => void;
+}
+
+export type Answer =
+	| { readonly kind: "reply"; readonly reply: Reply }
+	| { readonly kind: "stream"; readonly filter: Pick<AlertFilter, "policy" | "action"> };
+
+/** Alerts that /v1/alerts gives when no limit is asked for, and at most. */
+const defaultLimit = 1000;
+const maxLimit = 1_000_000;
+
+/** Alerts on the status page. */
+const pageAlerts = 50;
+
+function reply(value: Reply): Answer {
+	return { kind: "reply", reply: value };
+}
+
+const actions: Readonly<Record<string, Action>> = { allow: "Allow", audit: "Audit", block: "Block" };
+
+/** The filter that a query asks for, or what is wrong with it. A parameter without a value is as good as absent. */
+function parseFilter(query: string, known: readonly string[]): AlertFilter | Reply {
+	const filter = { limit: defaultLimit, policy: null as string | null, action: null as Action | null };
+	const seen = new Set<string>();
+	for (const [name, value] of new URLSearchParams(query)) {
+		if (!known.includes(name)) return errorReply(400, "unknown parameter", `use ${known.join(", ")}`);
+		if (seen.has(name)) return errorReply(400, `${name} is given twice`, "give it once");
+		seen.add(name);
+		if (value === "") continue;
+		if (name === "policy") filter.policy = value;
+		else if (name === "limit") {
+			if (!/^\d{1,7}$/.test(value) || Number(value) < 1 || Number(value) > maxLimit) {
+				return errorReply(400, "limit is not a whole number from 1 to 1000000", "write limit=100");
+			}
+			filter.limit = Number(value);
+		} else {
+			const action = Object.hasOwn(actions, value.toLowerCase()) ? actions[value.toLowerCase()] : undefined;
+			if (action === undefined) {
+				return errorReply(400, "unknown action", "use action=Allow, action=Audit or action=Block");
+			}
+			filter.action = action;
+		}
+	}
+	return filter;
+}
+
+function alerts(query: string, source: HttpSource): Reply {
+	const filter = parseFilter(query, ["limit", "policy", "action"]);
+	if ("status" in filter) return filter;
+	const lines = source.alerts.query(filter).map((line) => line.json);
+	return { status: 200, type: jsonType, body: `{"alerts":[${lines.join(",\n")}]}\n` };
+}
+
+function readiness(source: HttpSource, detail: Detail): Reply {
+	const { readiness, settings } = source.state();
+	const { ready, body } = readiness;
+	// That settings are broken names nothing of this host.
+	const word = noteSettings({ body: ready ? "ready" : "not ready" }, settings).body;
+	return textReply(ready ? 200 : 503, detail === "full" ? body : word);
+}
+
+async function status(source: HttpSource): Promise<StatusDocument> {
+	await source.refresh();
+	return statusDocument(source.state());
+}
+
+async function page(source: HttpSource): Promise<Reply> {
+	const document = await status(source);
+	const newest = source.alerts.query({ limit: pageAlerts, policy: null, action: null });
+	return pageReply(
+		document,
+		source.usbDevices(),
+		newest.map((line) => line.json),
+	);
+}
+
+/** What clients are told: everything, or only what monitoring needs. */
+export type Detail = "full" | "metrics-only";
+
+/** Pages that hold no details, and those that are cut down to hold none. */
+const undetailed: readonly string[] = ["/healthz", "/readyz", "/metrics"];
+
+/** Answers a GET or HEAD of a client that may ask. */
+export async function route(request: Request, source: HttpSource, detail: Detail): Promise<Answer> {
+	if (detail === "metrics-only" && !undetailed.includes(request.path)) {
+		return reply(
+			errorReply(
+				403,
+				"only /healthz, /readyz and /metrics are served here",
+				"on the host, as root, run portward page for a link to the status page, or portward status; status.detail: full lets every client read all",
+			),
+		);
+	}
+	switch (request.path) {
+		case "/healthz":
+			return reply(textReply(200, "ok"));
+		case "/readyz":
+			return reply(readiness(source, detail));
+		case "/metrics":
+			return reply({ status: 200, type: expositionType, body: await source.metrics() });
+		case "/v1/status":
+			return reply(jsonReply(200, await status(source)));
+		case "/v1/usb/devices":
+			return reply(jsonReply(200, { devices: source.usbDevices() }));
+		case "/v1/alerts":
+			return reply(alerts(request.query, source));
+		case "/v1/alerts/stream": {
+			const filter = parseFilter(request.query, ["policy", "action"]);
+			return "status" in filter ? reply(filter) : { kind: "stream", filter };
+		}
+		case "/":
+			return reply(await page(source));
+		default:
+			return reply(
+				errorReply(
+					404,
+					"no such page",
+					"there are /, /healthz, /readyz, /metrics, /v1/status, /v1/usb/devices, /v1/alerts and /v1/alerts/stream",
+				),
+			);
+	}
+}

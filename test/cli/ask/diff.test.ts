@@ -1,0 +1,66 @@
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { block, policy, port } from "../../system/support/case.ts";
+import { Files, portward } from "../support/portward.ts";
+
+const allow = (...ports: readonly number[]) =>
+	policy("web", {
+		action: "Allow",
+		ingress: [{ from: [block("10.0.0.0/8")], ports: ports.map((one) => port("TCP", one)) }],
+	});
+
+/** `portward diff` of two directories with a file each. */
+async function ask(before: string, after: string, ...args: readonly string[]) {
+	using a = new Files({ "a.yaml": before });
+	using b = new Files({ "a.yaml": after });
+	a.config({});
+	return await portward("diff", a.path, b.path, "--config", join(a.path, ".config"), ...args);
+}
+
+test("equal meaning in another text is no difference", async () => {
+	const other = `# the same\n${JSON.stringify(JSON.parse(allow(443, 80)), null, 2)}`;
+	expect(await ask(allow(80, 443), other, "--json")).toMatchObject({
+		code: 0,
+		error: "",
+		out: '{\n  "equal": true,\n  "boxes": []\n}\n',
+	});
+	expect((await ask(allow(80), allow(80))).out).toBe(
+		"The two sets say the same about every new connection.\n",
+	);
+});
+
+test("a port that opens is told in words, as a table and as JSON, with exit code 2", async () => {
+	const words = await ask(allow(80), allow(80, 443));
+	expect(words).toMatchObject({
+		code: 2,
+		out: "Block → Allow: ingress tcp 443 from 10.0.0.0/8\n1 difference\n",
+	});
+	const table = await ask(allow(80), allow(80, 443), "--markdown");
+	expect(table.out).toContain("| ingress | tcp | 443 | 10.0.0.0/8 | any | Block | Allow |");
+	const json = await ask(allow(80), allow(80, 443), "--json");
+	expect(JSON.parse(json.out)).toEqual({
+		equal: false,
+		boxes: [
+			{
+				direction: "ingress",
+				protocol: "tcp",
+				ports: [443, 443],
+				addresses: ["10.0.0.0/8"],
+				interface: null,
+				before: "Block",
+				after: "Allow",
+			},
+		],
+	});
+});
+
+test("a set with an error in it is compared with nothing", async () => {
+	const broken = await ask(allow(80), "kind: [");
+	expect(broken).toMatchObject({ code: 1, out: "" });
+	expect(broken.error).toContain("a.yaml:1:");
+});
+
+test("two sets are needed", async () => {
+	expect((await portward("diff", "/a")).code).toBe(64);
+	expect((await portward("diff", "/a", "/b", "--json", "--markdown")).code).toBe(64);
+});

@@ -1,0 +1,162 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { dispatch } from "../../../src/cli/dispatch.ts";
+import { formatData } from "../../../src/report/alert.ts";
+import { formatListenAddress } from "../../../src/serve/http/address.ts";
+import type { HttpServer } from "../../../src/serve/http/server.ts";
+import { sampleAlert, sampleSource } from "../../report/sample.ts";
+import { serve, until } from "../../serve/http/wire.ts";
+import { CapturedIo, commands, Files, portward } from "../support/portward.ts";
+
+const running: HttpServer[] = [];
+afterEach(() => {
+	for (const server of running.splice(0)) server.stop();
+});
+
+async function daemon(unixPath?: string) {
+	const { source, sink } = sampleSource();
+	let streams = 0;
+	const counted = {
+		...source,
+		subscribe: (subscriber: Parameters<typeof source.subscribe>[0]) => {
+			streams += 1;
+			const leave = source.subscribe(subscriber);
+			return () => {
+				streams -= 1;
+				leave();
+			};
+		},
+	};
+	const { server } = await (unixPath === undefined
+		? serve(counted)
+		: serve(counted, {}, { kind: "unix", path: unixPath }));
+	running.push(server);
+	const at = ["--config", "/dev/null", "--status-address", formatListenAddress(server.address)];
+	return { sink, server, at, streams: () => streams };
+}
+
+const three = [
+	sampleAlert({ PolicyName: "a", UpdatedTime: "1", Message: "" }),
+	sampleAlert({ PolicyName: "b", UpdatedTime: "2", Action: "Block" }),
+	sampleAlert({ PolicyName: "a", UpdatedTime: "3", Action: "Block" }),
+];
+
+describe("alerts", () => {
+	test("oldest first, one line each", async () => {
+		const { sink, at } = await daemon();
+		sink.publish(three);
+		expect(await portward("alerts", ...at)).toEqual({
+			code: 0,
+			error: "",
+			out:
+				"1 Audit INGRESS a SourceIP=192.0.2.7\n" +
+				"2 Block INGRESS b SourceIP=192.0.2.7 (m)\n" +
+				"3 Block INGRESS a SourceIP=192.0.2.7 (m)\n",
+		});
+	});
+
+	test("for a person, with spaces as they are and times to the millisecond", async () => {
+		const { sink, at } = await daemon();
+		const Data = formatData({ Reason: "a test", Since: "now" });
+		sink.publish([sampleAlert({ UpdatedTime: "2026-01-02T03:04:05.678901Z", Data, Message: "" })]);
+		const { out } = await portward("alerts", ...at);
+		expect(out).toMatch(/^2026-01-02T03:04:05\.678Z Audit .* Reason=a test Since=now\n/u);
+	});
+
+	test("limited and filtered by the daemon; the newest ones count", async () => {
+		const { sink, at } = await daemon();
+		sink.publish(three);
+		const times = async (...args: string[]) => {
+			const { out } = await portward("alerts", ...args, ...at);
+			return out
+				.split("\n")
+				.map((line) => line.slice(0, 1))
+				.join("");
+		};
+		expect(await times("--limit", "2")).toBe("23");
+		expect(await times("--policy", "a")).toBe("13");
+		expect(await times("--action", "block")).toBe("23");
+		expect(await times("--action", "Block", "--policy", "a", "--limit=1")).toBe("3");
+		expect(await times("--policy", "none")).toBe("");
+		expect(await times("--policy", "a&limit=1")).toBe("");
+	});
+
+	test("--json is one object a line, whole, without raw controls", async () => {
+		const { sink, at } = await daemon();
+		const hostile = sampleAlert({ Message: "\x1b[2J\u202e\n\u009b" });
+		sink.publish([hostile, sampleAlert()]);
+		const { out } = await portward("alerts", "--json", ...at);
+		expect(out).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]/);
+		expect(
+			out
+				.trimEnd()
+				.split("\n")
+				.map((line) => JSON.parse(line)),
+		).toEqual([hostile, sampleAlert()]);
+		expect((await portward("alerts", ...at)).out).toContain("(\\x1b[2J\\u{202e}\\n\\x9b)\n");
+	});
+
+	test.each([
+		[["--limit", "0"], "--limit is a whole number"],
+		[["--limit", "1e3"], "--limit is a whole number"],
+		[["--limit", "1000001"], "--limit is a whole number"],
+		[["--action", "blok"], "did you mean Block?"],
+		[["--follow", "--limit", "5"], "--follow prints new alerts only"],
+		[["all"], "is not expected here"],
+	])("%p is 64", async (args, text) => {
+		const { code, error } = await portward("alerts", ...args);
+		expect(code).toBe(64);
+		expect(error).toContain(text);
+	});
+});
+
+describe("alerts --follow", () => {
+	async function follow(unixPath?: string, ...args: string[]) {
+		const started = await daemon(unixPath);
+		const io = new CapturedIo();
+		const ended = dispatch(commands, ["alerts", "--follow", ...args, ...started.at], io);
+		await until(() => started.streams() === 1);
+		return { ...started, io, ended };
+	}
+
+	test("prints what comes until the operator interrupts, which is no failure", async () => {
+		const { sink, io, ended } = await follow();
+		sink.publish(three.slice(0, 1));
+		await until(() => io.out_.includes("1 Audit"));
+		sink.publish(three.slice(1));
+		await until(() => io.out_.includes("3 Block"));
+		io.interrupt();
+		expect(await ended).toBe(0);
+		expect(io.out_.split("\n")).toHaveLength(4);
+		expect(io.error_).toBe("");
+	});
+
+	test("--json and filters hold for the stream", async () => {
+		const { sink, io, ended } = await follow(undefined, "--json", "--policy", "a", "--action", "Block");
+		sink.publish(three);
+		await until(() => io.out_.endsWith("\n"));
+		io.interrupt();
+		expect(await ended).toBe(0);
+		expect(JSON.parse(io.out_)).toEqual(three[2] ?? null);
+	});
+
+	test("that the daemon ends is a failure, and said", async () => {
+		const { sink, server, io, ended } = await follow();
+		sink.publish(three);
+		await until(() => io.out_.includes("3 Block"));
+		server.stop();
+		expect(await ended).toBe(1);
+		expect(io.error_).toMatch(/^portward: the (daemon ended the stream|stream broke)/);
+	});
+
+	test("over a Unix socket; characters of several bytes come whole", async () => {
+		using files = new Files();
+		const { sink, io, ended } = await follow(join(files.path, "s.sock"));
+		const message = "größer 漢字 ".repeat(2000);
+		sink.publish([sampleAlert({ Message: message })]);
+		await until(() => io.out_.endsWith("\n"));
+		io.interrupt();
+		expect(await ended).toBe(0);
+		expect(io.out_).toContain(message.trim());
+	});
+});

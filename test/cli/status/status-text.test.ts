@@ -1,0 +1,110 @@
+/** The words of the status; that a daemon's document has them is shown in status.test.ts and in test/system. */
+
+import { describe, expect, test } from "bun:test";
+import * as v from "valibot";
+import type { Diagnostic } from "../../../src/base/diagnostic.ts";
+import { describeStatus, statusShape } from "../../../src/cli/status/status-text.ts";
+import { type DaemonState, type PolicyState, statusDocument } from "../../../src/report/status.ts";
+import { sampleState } from "../../report/sample.ts";
+
+const text = (over: Partial<DaemonState> = {}) =>
+	describeStatus(v.parse(statusShape, JSON.parse(JSON.stringify(statusDocument(sampleState(over))))));
+
+const base = sampleState();
+const [np1] = base.policies;
+if (np1 === undefined) throw new Error("the sample has no policy");
+const named = (name: string, over: Partial<PolicyState> = {}): PolicyState => ({ ...np1, name, ...over });
+const network = (over: Partial<DaemonState["enforcers"]["network"]>) => ({
+	enforcers: { ...base.enforcers, network: { ...base.enforcers.network, ...over } },
+});
+const warning = (message: string): Diagnostic => ({
+	...{ file: "/p", line: 1, column: 1, path: "", severity: "warning", code: "c", message, hint: "" },
+});
+const count = (policy: string, index: number, action: "Allow" | "Block", packets: number) =>
+	({ policy, index, direction: "ingress", action, packets, bytes: packets }) as const;
+
+describe("what becomes of what no rule matches", () => {
+	const rules = [count("np1", 0, "Block", 7), count("DefaultPosture", -1, "Block", 12)];
+
+	test("by direction, with the packets that it met", () => {
+		const out = text({ rules });
+		expect(out).toContain("ingress: allow-list, the rest is dropped (12 packets)\n");
+		expect(out).toContain("egress: what no rule matches passes\n");
+		expect(out).toContain("posture: block; essentials: always accepted\n");
+		expect(out).toContain("np1: enforced, Block, 7 packets");
+	});
+
+	test("by the posture", () => {
+		expect(text({ ...network({ posture: "audit", failsafe: [] }), rules })).toContain(
+			"ingress: allow-list, the rest is let pass and alerted (12 packets)\n",
+		);
+		expect(text(network({ failsafe: [] }))).toContain("failsafe: none\n");
+	});
+
+	test("is nothing where nothing is in force", () => {
+		expect(text({ policies: [] })).toContain("no policies: nothing is blocked\n");
+		const others = [named("far", { selected: false, enforced: false })];
+		expect(text({ policies: others })).toContain("nothing is blocked on the network\n");
+		const gone = text({ policies: [], ...network({ state: "unavailable", reason: "no root" }) });
+		expect(gone).toContain("network: unavailable (no root)\n");
+		expect(gone).not.toContain("nothing is blocked");
+	});
+});
+
+test("a policy of Allow and Block rules tells them apart", () => {
+	const rules = [count("np1", 0, "Allow", 2), count("np1", 1, "Block", 3), count("np1", 2, "Block", 1)];
+	expect(text({ rules })).toContain("np1: enforced, 2 allowed, 4 blocked (");
+});
+
+test("what ends by itself is told: pending changes, and devices that are let in for a time", () => {
+	const out = text({
+		pending: {
+			id: "0123456789abcdef",
+			source: "apply",
+			from: "/new",
+			seconds: 60,
+			secondsLeft: 42,
+			asker: null,
+			waiting: true,
+		},
+		usbAllowed: [{ port: "1-4", until: "2026-01-02T03:04:05.000Z" }],
+	});
+	expect(out).toContain(
+		"change 0123456789abcdef (/new) rolls back in 42 s unless portward confirm comes; a change of the policy directory waits for that\n",
+	);
+	expect(out).toContain(
+		"USB port 1-4 is allowed until 2026-01-02T03:04:05.000Z, whatever the policies say\n",
+	);
+});
+
+describe("warnings that repeat", () => {
+	test("of one policy, and of the daemon, are told once with their number", () => {
+		const out = text({
+			warnings: ["w", "x", "w"],
+			policies: [named("a", { diagnostics: [warning("odd"), warning("odd"), warning("else")] })],
+		});
+		expect(out.match(/odd/gu)).toHaveLength(1);
+		expect(out).toContain("    warning: odd (2 times)\n    warning: else\n");
+		expect(out).toContain("warning: w (2 times)\nwarning: x\n");
+	});
+
+	test("of many policies are told after them; errors stay where they are", () => {
+		const error: Diagnostic = { ...warning("broken"), severity: "error" };
+		const policies = ["a", "b", "c", "d", "e", "f"].map((name) =>
+			named(name, { diagnostics: [warning("no such label"), error] }),
+		);
+		const out = text({ policies });
+		expect(out.match(/no such label/gu)).toHaveLength(1);
+		expect(out).toEndWith("warning: no such label (in 6 policies: a, b, c, d, e …)\n");
+		expect(out.match(/error: broken/gu)).toHaveLength(6);
+	});
+});
+
+test("signed policies that are refused: what is in force is told only where it is known", () => {
+	const said = (standing: "signed" | "unknown" | "none", serial: number | null) =>
+		text({ signature: { ok: false, serial, problem: "why", remedy: "do", standing } });
+	expect(said("signed", 6)).toContain("policies: refused; in force is what was signed before, serial 6\n");
+	expect(said("unknown", null)).toContain("nobody can tell whether that was signed\n");
+	expect(said("none", null)).toContain("policies: refused; nothing of before is known that could stand in");
+	expect(said("none", 6)).not.toContain("serial 6");
+});

@@ -1,0 +1,62 @@
+/** The whole text of small sets, as a reader of `portward render` sees it. UPDATE_GOLDEN=1 rewrites the files. */
+
+import { expect, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { NetworkPolicy } from "../../../../src/base/model.ts";
+import { tableText } from "../../../../src/enforcers/network/apply/table-text.ts";
+import type { Failsafe } from "../../../../src/enforcers/network/compile/failsafe.ts";
+import { compileNetwork } from "../../../../src/enforcers/network/compile/network.ts";
+import { cidr, policy, rule } from "./build.ts";
+import { options } from "./options.ts";
+
+const sets: Record<string, readonly NetworkPolicy[]> = {
+	empty: [],
+	"allow-with-exception": [
+		policy(
+			"office",
+			rule("Allow", { peers: ["10.0.0.0/8 except 10.9.0.0/16"], ports: ["tcp/22", "tcp/8000-8080"] }),
+		),
+		policy("block-lab", rule("Block", { peers: ["10.1.0.0/16", "2001:db8::/32"] })),
+		policy("watch-dns", rule("Audit", { ports: ["udp/53"], interfaces: ["eth0", "wlan*"] })),
+	],
+	"carved-block": [
+		policy("closed", rule("Block", { peers: ["10.0.0.0/8"] })),
+		policy("jump-host", rule("Allow", { peers: ["10.0.1.0/24"], ports: ["tcp/22"] })),
+	],
+};
+
+/** No set of policies, or part of one, can stand before these. */
+const failsafe: Failsafe = {
+	ingress: [
+		{
+			protocol: "tcp",
+			cidr: cidr("192.168.10.0/28"),
+			port: { first: 22, last: 22 },
+			interface: { name: "eth", prefix: true },
+		},
+		{ protocol: null, cidr: cidr("2001:db8::/64"), port: null, interface: null },
+	],
+	egress: [
+		{ protocol: "udp", cidr: cidr("0.0.0.0/0"), port: { first: 6000, last: 6010 }, interface: null },
+		{ protocol: "sctp", cidr: null, port: null, interface: { name: "eth0", prefix: false } },
+	],
+};
+sets.failsafe = [policy("closed", rule("Block"))];
+
+for (const [name, policies] of Object.entries(sets)) {
+	for (const form of ["concatenated", "nested"] as const) {
+		test(`${name} (${form})`, () => {
+			const result = compileNetwork(policies, {
+				...options,
+				form,
+				...(name === "failsafe" ? { failsafe } : {}),
+			});
+			if (!result.ok) throw new Error(result.diagnostics[0]?.message);
+			const text = tableText(result.plan, "kubearmor");
+			const file = join(import.meta.dir, "golden", `${name}.${form}.nft`);
+			if (process.env.UPDATE_GOLDEN === "1") writeFileSync(file, text);
+			expect(text).toBe(readFileSync(file, "utf8"));
+		});
+	}
+}

@@ -1,0 +1,213 @@
+/**
+ * What a set of policies means, by brute force: every atom, every pair. Written
+ * from the product's definition alone; it shares no code with the compiler, so
+ * that the two can be held against each other.
+ */
+
+import type {
+	Action,
+	Cidr,
+	Direction,
+	FailsafeRule,
+	Family,
+	NetworkPolicy,
+	Protocol,
+} from "../../../../src/base/model.ts";
+
+export interface OraclePacket {
+	readonly direction: Direction;
+	readonly family: Family;
+	/** The remote end. */
+	readonly address: bigint;
+	readonly interface: string;
+	/** The VRF of the interface, whose name the packet bears as well. */
+	readonly vrf?: string | undefined;
+	/** Null: some protocol that no policy names. */
+	readonly protocol: Protocol | null;
+	/** Destination port. */
+	readonly port: number;
+	/** Source port, or the type of ICMP and ICMPv6. Null: one that no policy names. */
+	readonly source: number | null;
+}
+
+export interface OracleOptions {
+	readonly posture: "audit" | "block";
+	readonly allowlistScope: "direction" | "host";
+	/** None where it is left out. */
+	readonly failsafe?: Readonly<Record<Direction, readonly FailsafeRule[]>>;
+}
+
+export interface OracleVerdict {
+	readonly action: Action;
+	/** "DefaultPosture" for the posture, "Failsafe" for a failsafe rule, null when nothing matched and there is no allowlist. */
+	readonly policy: string | null;
+	/** Rule index in its direction's list; -1 without a rule. */
+	readonly index: number;
+}
+
+interface OracleAtom {
+	readonly policy: string;
+	readonly index: number;
+	readonly action: Action;
+	readonly interface: { readonly name: string; readonly prefix: boolean } | "any";
+	readonly protocol: Protocol | "any";
+	readonly ports: readonly [number, number] | "any";
+	/** Source ports, or the one type of ICMP. */
+	readonly sources: readonly [number, number] | "any";
+	readonly block: Cidr | "any";
+	readonly holes: readonly Cidr[];
+}
+
+function atomsOf(policies: readonly NetworkPolicy[], direction: Direction): OracleAtom[] {
+	const atoms: OracleAtom[] = [];
+	for (const policy of policies) {
+		for (const rule of policy[direction]) {
+			const interfaces = rule.interfaces.length === 0 ? (["any"] as const) : rule.interfaces;
+			const ports =
+				rule.ports.length === 0
+					? [{ protocol: "any" as const, ports: "any" as const, sources: "any" as const }]
+					: rule.ports.map(({ protocol, range, source, icmpType }) => ({
+							protocol,
+							ports: range === null ? ("any" as const) : ([range.first, range.last] as const),
+							sources:
+								icmpType !== null
+									? ([icmpType, icmpType] as const)
+									: source === null
+										? ("any" as const)
+										: ([source.first, source.last] as const),
+						}));
+			const blocks =
+				rule.peers.length === 0
+					? [{ block: "any" as const, holes: [] }]
+					: rule.peers.map(({ cidr, except }) => ({ block: cidr, holes: except }));
+			for (const name of interfaces) {
+				for (const port of ports) {
+					for (const block of blocks) {
+						atoms.push({
+							policy: policy.name,
+							index: rule.index,
+							action: rule.action,
+							interface: name,
+							...port,
+							...block,
+						});
+					}
+				}
+			}
+		}
+	}
+	return atoms;
+}
+
+function inBlock(block: Cidr, family: Family, address: bigint): boolean {
+	const host = BigInt((family === 4 ? 32 : 128) - block.prefix);
+	return block.family === family && block.base >> host === address >> host;
+}
+
+function bears({ interface: own, vrf }: OraclePacket, match: { name: string; prefix: boolean }): boolean {
+	return [own, ...(vrf === undefined ? [] : [vrf])].some((name) =>
+		match.prefix ? name.startsWith(match.name) : name === match.name,
+	);
+}
+
+function matches(atom: OracleAtom, packet: OraclePacket): boolean {
+	const { interface: match, protocol, ports, sources, block } = atom;
+	if (match !== "any") {
+		if (!bears(packet, match)) return false;
+	}
+	if (protocol !== "any" && protocol !== packet.protocol) return false;
+	if (ports !== "any" && (packet.port < ports[0] || packet.port > ports[1])) return false;
+	const { source } = packet;
+	if (sources !== "any" && (source === null || source < sources[0] || source > sources[1])) return false;
+	if (block !== "any" && !inBlock(block, packet.family, packet.address)) return false;
+	return !atom.holes.some((hole) => inBlock(hole, packet.family, packet.address));
+}
+
+/** -1: `a` is strictly inside `b`; 0: equal; 1: `b` strictly inside `a`; null: neither. One field each. */
+type Relation = -1 | 0 | 1 | null;
+
+function interfaces(a: OracleAtom["interface"], b: OracleAtom["interface"]): Relation {
+	if (a === "any" || b === "any") return a === b ? 0 : a === "any" ? 1 : -1;
+	if (a.prefix === b.prefix && a.name === b.name) return 0;
+	if (a.prefix && b.name.startsWith(a.name)) return 1;
+	if (b.prefix && a.name.startsWith(b.name)) return -1;
+	return null;
+}
+
+function protocols(a: OracleAtom["protocol"], b: OracleAtom["protocol"]): Relation {
+	if (a === b) return 0;
+	if (a === "any") return 1;
+	return b === "any" ? -1 : null;
+}
+
+function portRanges(a: OracleAtom["ports"], b: OracleAtom["ports"]): Relation {
+	if (a === "any" || b === "any") return a === b ? 0 : a === "any" ? 1 : -1;
+	if (a[0] === b[0] && a[1] === b[1]) return 0;
+	if (a[0] <= b[0] && a[1] >= b[1]) return 1;
+	return b[0] <= a[0] && b[1] >= a[1] ? -1 : null;
+}
+
+function blocks(a: OracleAtom["block"], b: OracleAtom["block"]): Relation {
+	if (a === "any" || b === "any") return a === b ? 0 : a === "any" ? 1 : -1;
+	if (a.prefix === b.prefix) return a.base === b.base ? 0 : null;
+	const [wide, narrow] = a.prefix < b.prefix ? [a, b] : [b, a];
+	if (!inBlock(wide, narrow.family, narrow.base)) return null;
+	return wide === a ? 1 : -1;
+}
+
+function strictlyContains(a: OracleAtom, b: OracleAtom): boolean {
+	const relations = [
+		interfaces(a.interface, b.interface),
+		protocols(a.protocol, b.protocol),
+		portRanges(a.ports, b.ports),
+		portRanges(a.sources, b.sources),
+		blocks(a.block, b.block),
+	];
+	return relations.every((r) => r === 0 || r === 1) && relations.includes(1);
+}
+
+function failsafeMatches(rule: FailsafeRule, packet: OraclePacket): boolean {
+	const { interface: match, cidr, protocol, port, icmpType = null } = rule;
+	if (match !== null && !bears(packet, match)) return false;
+	if (cidr !== null && !inBlock(cidr, packet.family, packet.address)) return false;
+	if (protocol !== null && protocol !== packet.protocol) return false;
+	if (icmpType !== null && icmpType !== packet.source) return false;
+	return port === null || (packet.port >= port.first && packet.port <= port.last);
+}
+
+/** In attribution a source port or ICMP type comes first, then a destination port, then neither. */
+function unnamed(atom: OracleAtom): number {
+	if (atom.sources !== "any") return 0;
+	return atom.ports !== "any" ? 1 : 2;
+}
+
+/** The verdict, and the policy and rule that it is attributed to. */
+export function judge(
+	policies: readonly NetworkPolicy[],
+	options: OracleOptions,
+	packet: OraclePacket,
+): OracleVerdict {
+	const failsafe = options.failsafe?.[packet.direction] ?? [];
+	const spared = failsafe.findIndex((rule) => failsafeMatches(rule, packet));
+	if (spared >= 0) return { action: "Allow", policy: "Failsafe", index: spared };
+	const matching = atomsOf(policies, packet.direction).filter((atom) => matches(atom, packet));
+	const left = matching.filter((atom) => !matching.some((other) => strictlyContains(atom, other)));
+	for (const action of ["Block", "Audit", "Allow"] as const) {
+		const named = left
+			.filter((atom) => atom.action === action)
+			.sort(
+				(a, b) =>
+					unnamed(a) - unnamed(b) ||
+					Buffer.compare(Buffer.from(a.policy), Buffer.from(b.policy)) ||
+					a.index - b.index,
+			);
+		const [first] = named;
+		if (first !== undefined) return { action, policy: first.policy, index: first.index };
+	}
+	const allows = (direction: Direction) =>
+		atomsOf(policies, direction).some((atom) => atom.action === "Allow");
+	const allowlist =
+		options.allowlistScope === "host" ? allows("ingress") || allows("egress") : allows(packet.direction);
+	if (!allowlist) return { action: "Allow", policy: null, index: -1 };
+	return { action: options.posture === "block" ? "Block" : "Audit", policy: "DefaultPosture", index: -1 };
+}

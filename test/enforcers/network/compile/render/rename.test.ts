@@ -1,0 +1,28 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import type { NetworkPolicy } from "../../../../../src/base/model.ts";
+import { compileNetwork } from "../../../../../src/enforcers/network/compile/network.ts";
+import type { NetworkPlan, RulesetForm } from "../../../../../src/enforcers/network/compile/plan.ts";
+import { renamePlan } from "../../../../../src/enforcers/network/compile/render/rename.ts";
+import { policySets } from "../generate.ts";
+import { options } from "../options.ts";
+
+function compiled(policies: readonly NetworkPolicy[], epoch: string, form: RulesetForm): NetworkPlan {
+	const result = compileNetwork(policies, { ...options, epoch, form });
+	if (!result.ok) throw new Error(JSON.stringify(result.diagnostics));
+	return result.plan;
+}
+
+test("a renamed plan is what the other epoch would have compiled", () => {
+	fc.assert(
+		fc.property(policySets, fc.constantFrom<RulesetForm>("concatenated", "nested"), (policies, form) => {
+			const first = compiled(policies, "first", form);
+			const second = compiled(policies, "second", form);
+			expect(renamePlan(first, "second")).toEqual(second);
+			expect(renamePlan(second, "second")).toEqual(second);
+			const names = new Set(first.objects.filter(({ kind }) => kind !== "counter").map(({ name }) => name));
+			expect(second.objects.filter(({ name }) => names.has(name))).toEqual([]);
+		}),
+		{ numRuns: 60 },
+	);
+});

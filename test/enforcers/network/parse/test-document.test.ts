@@ -1,0 +1,131 @@
+import { describe, expect, test } from "bun:test";
+import { parsePolicyFile } from "../../../../src/engine/parse.ts";
+
+/** A document with one case, of which some fields are others; undefined leaves one out. */
+function document(changes: object = {}, spec: object = {}): string {
+	const one = {
+		direction: "ingress",
+		protocol: "tcp",
+		address: "10.0.1.5",
+		port: 5432,
+		expect: "Allow",
+		...changes,
+	};
+	return JSON.stringify({
+		apiVersion: "portward.io/v1",
+		kind: "PortwardTest",
+		metadata: { name: "database" },
+		spec: { cases: [one], ...spec },
+	});
+}
+
+function parsed(text: string) {
+	const [only] = parsePolicyFile("t.yaml", text).documents;
+	if (only === undefined) throw new Error("no document");
+	return only;
+}
+
+test("a case is read as it is written, and the document is no policy", () => {
+	const text = `
+apiVersion: portward.io/v1
+kind: PortwardTest
+metadata: { name: database }
+spec:
+  nodeLabels: { role: database }
+  settings: { hostDefaultNetworkPosture: block }
+  cases:
+  - { name: the application reaches it, direction: ingress, protocol: tcp, address: 10.0.1.5, port: 5432, interface: eth0, expect: Allow, policy: database-only }
+  - { direction: EGRESS, protocol: UDP, address: "2001:db8::1", port: dns, sourcePort: 1900, expect: block }
+`;
+	const { policy, kind, diagnostics, test } = parsed(text);
+	expect([policy, kind, diagnostics]).toEqual([null, "PortwardTest", []]);
+	expect(test).toEqual({
+		name: "database",
+		place: { file: "t.yaml", line: 2, column: 1 },
+		nodeLabels: { role: "database" },
+		settings: '{"hostDefaultNetworkPosture":"block"}',
+		cases: [
+			{
+				name: "the application reaches it",
+				place: { file: "t.yaml", line: 9, column: 5 },
+				direction: "ingress",
+				protocol: "tcp",
+				family: 4,
+				address: 0x0a000105n,
+				port: 5432,
+				source: null,
+				interface: "eth0",
+				expect: "Allow",
+				policy: "database-only",
+			},
+			{
+				name: "egress udp 53 2001:db8::1",
+				place: { file: "t.yaml", line: 10, column: 5 },
+				direction: "egress",
+				protocol: "udp",
+				family: 6,
+				address: (0x20010db8n << 96n) + 1n,
+				port: 53,
+				source: 1900,
+				interface: "",
+				expect: "Block",
+				policy: null,
+			},
+		],
+	});
+});
+
+test.each([
+	[
+		{ protocol: "icmp", port: undefined },
+		{ port: 0, source: 8 },
+	],
+	[
+		{ protocol: "icmp", port: undefined, icmpType: "time-exceeded" },
+		{ port: 0, source: 11 },
+	],
+	[
+		{ protocol: 47, port: undefined },
+		{ protocol: 47, port: 0, source: null },
+	],
+	[{ port: "443" }, { port: 443 }],
+])("%j is asked as %j", (changes, asked) => {
+	const { diagnostics, test } = parsed(document(changes));
+	expect(diagnostics).toEqual([]);
+	expect(test?.cases[0]).toMatchObject(asked);
+});
+
+describe("what is wrong is told with its place", () => {
+	test.each([
+		[document({ direction: "in" }), "spec.cases[0].direction", "is no direction"],
+		[document({ expect: "Deny" }), "spec.cases[0].expect", '"Deny" is not an action'],
+		[document({ expect: undefined }), "spec.cases[0]", "expect is missing"],
+		[document({ protocol: "tpc" }), "spec.cases[0].protocol", "is no protocol"],
+		[document({ address: "10.0.0.0/8" }), "spec.cases[0].address", "10.0.0.0/8"],
+		[document({ port: undefined }), "spec.cases[0]", "port is missing"],
+		[document({ port: 70_000 }), "spec.cases[0].port", "70000"],
+		[document({ port: "no-such-service" }), "spec.cases[0].port", "no-such-service"],
+		[document({ icmpType: 8 }), "spec.cases[0].icmpType", "TCP has no types"],
+		[document({ protocol: "gre" }), "spec.cases[0].port", "GRE has no ports"],
+		[
+			document({ protocol: "gre", port: undefined, icmpType: 1 }),
+			"spec.cases[0].icmpType",
+			"GRE has no types",
+		],
+		[document({ protocol: "icmp", port: undefined, icmpType: "pong" }), "spec.cases[0].icmpType", "pong"],
+		[document({ protocol: "icmpv6", port: undefined }), "spec.cases[0]", "in IPv4"],
+		[document({ interface: "eth*" }), "spec.cases[0].interface", "is a pattern"],
+		[document({ adress: "10.0.0.1" }), "spec.cases[0].adress", "unknown field"],
+		[document({}, { cases: [] }), "spec.cases", "there is no case"],
+		[document({}, { cases: undefined }), "spec", "cases is missing"],
+		[document({}, { settings: [] }), "spec.settings", "expected settings"],
+		[document().replace("portward.io/v1", "v1"), "apiVersion", "is not the version of this kind"],
+		[document().replace('"spec"', '"specs"'), "", "spec is missing"],
+	])("%#", (text, path, message) => {
+		const { diagnostics, test } = parsed(text);
+		expect(test).toBeUndefined();
+		expect(diagnostics).toContainEqual(
+			expect.objectContaining({ severity: "error", path, message: expect.stringContaining(message) }),
+		);
+	});
+});

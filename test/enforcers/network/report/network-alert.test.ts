@@ -1,0 +1,174 @@
+import { describe, expect, test } from "bun:test";
+import type { CompiledRule } from "../../../../src/enforcers/network/compile/plan.ts";
+import type { PacketEvent } from "../../../../src/enforcers/network/observe/event.ts";
+import { driftAlert } from "../../../../src/enforcers/network/report/drift-alert.ts";
+import { networkAlert, protocolName } from "../../../../src/enforcers/network/report/network-alert.ts";
+import { formatData, formatTime } from "../../../../src/report/alert.ts";
+import { systemAlert } from "../../../../src/report/system-alert.ts";
+
+const host = { clusterName: "default", hostName: "vm1", nodeId: "n1" };
+const rule: CompiledRule = {
+	id: "r1",
+	policy: "np1",
+	index: 0,
+	direction: "ingress",
+	action: "Audit",
+	severity: 5,
+	tags: ["A", "B"],
+	message: "m",
+	place: { file: "p.yaml", line: 1, column: 1 },
+	counter: "c1",
+	logCounter: "l1",
+};
+const event: PacketEvent = {
+	time: 1771821095104.233,
+	ruleId: "r1",
+	packet: {
+		family: 4,
+		source: "192.0.2.7",
+		destination: "192.0.2.1",
+		protocol: 6,
+		sourcePort: 53262,
+		destinationPort: 22,
+	},
+	interface: "eth0",
+};
+
+test("an audited packet", () => {
+	expect(networkAlert(event, rule, host)).toEqual({
+		Timestamp: 1771821095,
+		UpdatedTime: "2026-02-23T04:31:35.104233Z",
+		ClusterName: "default",
+		HostName: "vm1",
+		NodeID: "n1",
+		PolicyName: "np1",
+		Severity: "5",
+		Tags: "A,B",
+		ATags: ["A", "B"],
+		Message: "m",
+		Type: "MatchedNetworkPolicy",
+		Operation: "NetworkFirewall",
+		Resource: "INGRESS",
+		Data: "SourceIP=192.0.2.7 SourcePort=53262 DestinationIP=192.0.2.1 DestinationPort=22 Protocol=TCP Interface=eth0 RuleIndex=0",
+		EventData: {
+			SourceIP: "192.0.2.7",
+			SourcePort: "53262",
+			DestinationIP: "192.0.2.1",
+			DestinationPort: "22",
+			Protocol: "TCP",
+			Interface: "eth0",
+			RuleIndex: "0",
+		},
+		Enforcer: "NetworkPolicyEnforcer",
+		Action: "Audit",
+		Result: "Passed",
+	});
+});
+
+test("a packet blocked by the posture, of which only the addresses were read", () => {
+	const alert = networkAlert(
+		{
+			...event,
+			packet: { ...event.packet, protocol: 58, sourcePort: null, destinationPort: null },
+			interface: "",
+		},
+		{ ...rule, policy: "DefaultPosture", index: -1, direction: "egress", action: "Block", place: null },
+		host,
+	);
+	expect(alert).toMatchObject({
+		PolicyName: "DefaultPosture",
+		Resource: "EGRESS",
+		Result: "Permission denied",
+		Data: "SourceIP=192.0.2.7 DestinationIP=192.0.2.1 Protocol=ICMPv6",
+	});
+	expect(Object.keys(alert.EventData)).toEqual(["SourceIP", "DestinationIP", "Protocol"]);
+});
+
+test("a packet of which nothing was read still has its rule", () => {
+	const nothing = {
+		family: null,
+		source: null,
+		destination: null,
+		protocol: null,
+		sourcePort: null,
+		destinationPort: null,
+	};
+	expect(networkAlert({ ...event, packet: nothing, interface: "" }, rule, host)).toMatchObject({
+		Data: "RuleIndex=0",
+		EventData: { RuleIndex: "0" },
+	});
+});
+
+test.each([
+	[1, "ICMP"],
+	[6, "TCP"],
+	[17, "UDP"],
+	[58, "ICMPv6"],
+	[132, "SCTP"],
+	[47, "GRE"],
+	[253, "Proto-253"],
+	[0, "Proto-0"],
+])("protocol %d is %s", (number, name) => expect(protocolName(number)).toBe(name));
+
+test("port and protocol 0 are present values, not absent ones", () => {
+	const packet = { ...event.packet, protocol: 0, sourcePort: 0, destinationPort: 0 };
+	expect(networkAlert({ ...event, packet }, rule, host).Data).toContain(
+		"SourcePort=0 DestinationIP=192.0.2.1 DestinationPort=0 Protocol=Proto-0",
+	);
+});
+
+describe("formatTime", () => {
+	test.each([
+		[0, "1970-01-01T00:00:00.000000Z"],
+		[0.001, "1970-01-01T00:00:00.000001Z"],
+		[999.9999, "1970-01-01T00:00:01.000000Z"],
+		[-0.001, "1969-12-31T23:59:59.999999Z"],
+		[Number.NaN, "1970-01-01T00:00:00.000000Z"],
+		[1e300, "1970-01-01T00:00:00.000000Z"],
+	])("%d", (time, text) => expect(formatTime(time)).toBe(text));
+});
+
+test("a value cannot forge another pair of Data", () => {
+	expect(formatData({ Process: "nft Protocol=UDP\n", PID: "1" })).toBe(
+		"Process=nft\\x20Protocol=UDP\\n PID=1",
+	);
+});
+
+test("drift names who did it, as far as the kernel told", () => {
+	const drift = { time: 1000, generation: 7, pid: 42, process: "nft", changes: ["deltable", "newgen"] };
+	expect(driftAlert(drift, "kubearmor", host)).toMatchObject({
+		Type: "SystemEvent",
+		Operation: "System",
+		Resource: "table inet kubearmor",
+		PolicyName: "",
+		Data: "Generation=7 PID=42 Process=nft Changes=deltable,newgen",
+		HostName: "vm1",
+		Timestamp: 1,
+	});
+	expect(driftAlert({ ...drift, pid: 0, process: "" }, "kubearmor", host).Data).toBe(
+		"Generation=7 Changes=deltable,newgen",
+	);
+});
+
+test("a system event that was refused says so", () => {
+	const alert = systemAlert(
+		{
+			time: 0,
+			resource: "r",
+			message: "m",
+			severity: 3,
+			tags: ["X", "Y"],
+			action: "Block",
+			enforcer: "USBDeviceHandler",
+			eventData: {},
+		},
+		host,
+	);
+	expect(alert).toMatchObject({
+		Result: "Permission denied",
+		Tags: "X,Y",
+		Severity: "3",
+		Data: "",
+		Enforcer: "USBDeviceHandler",
+	});
+});

@@ -1,0 +1,203 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { closeSync, constants, mkdtempSync, openSync, renameSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { laneDefaults, UsbLane } from "../../../../src/enforcers/usb/run/lane.ts";
+import { until } from "../../../system/support/isolated.ts";
+import { FakeKernel } from "../support/fake-usb.ts";
+
+/** The Workers of the product, on a sysfs of which some attributes are pipes: writing one waits for a reader. */
+let kernel: FakeKernel;
+let lane: UsbLane;
+beforeEach(() => {
+	kernel = new FakeKernel();
+	lane = new UsbLane({
+		...laneDefaults,
+		name: "usb",
+		createWorker: () =>
+			new Worker(new URL("../../../../src/enforcers/usb/run/usb.worker.ts", import.meta.url)),
+	});
+});
+afterEach(() => {
+	lane.stop();
+	kernel.remove();
+});
+
+const stick = { configurations: [[{ triple: [8, 6, 0x50] as const }]] };
+
+function hang(name: string): string {
+	const path = join(kernel.root, "bus/usb/devices", name, "authorized");
+	rmSync(path);
+	const made = Bun.spawnSync(["mkfifo", path]);
+	if (!made.success) throw new Error(made.stderr.toString());
+	return path;
+}
+
+/** A reader lets the open return; the write is then refused as another device's. */
+async function letGo<T>(pipes: readonly string[], hung: readonly Promise<T>[]): Promise<T[]> {
+	const readers = pipes.map((path) => {
+		renameSync(path, `${path}.old`);
+		return openSync(`${path}.old`, constants.O_RDONLY | constants.O_NONBLOCK);
+	});
+	const results = await Promise.all(hung);
+	for (const reader of readers) closeSync(reader);
+	return results;
+}
+
+/** Refusing begins with opening the attribute, which waits; `instance` is never looked at before. */
+const refuse = (name: string) =>
+	lane.run((worker) => worker.call("refuse", { root: kernel.root, name, instance: "", interfaces: null }));
+const list = () => lane.run((worker) => worker.call("list", { root: kernel.root }));
+
+describe("a lane", () => {
+	test("with eight devices that hang still serves the ninth, and gets its Workers back", async () => {
+		const names = Array.from({ length: 8 }, (_, index) => `1-${index + 1}`);
+		for (const name of names) kernel.plug(name, stick);
+		const pipes = names.map(hang);
+		await list();
+		const hung = names.map(refuse);
+		const started = performance.now();
+		expect(await list()).toHaveLength(9);
+		expect(performance.now() - started).toBeLessThan(1000);
+		await until(() => lane.load.stuck === 8, "all eight are known to hang");
+		for (const { result } of await letGo(pipes, hung))
+			expect(result).toMatchObject({ ok: false, reason: "changed" });
+		await list();
+		expect(lane.load).toMatchObject({ stuck: 0, waiting: 0 });
+		expect(lane.load.workers).toBeLessThanOrEqual(laneDefaults.spare);
+	}, 20_000);
+
+	test("runs a burst with few Workers", async () => {
+		await Promise.all(Array.from({ length: 200 }, list));
+		expect(lane.load.workers).toBeLessThanOrEqual(laneDefaults.spare);
+	}, 20_000);
+
+	test("that is stopped takes no jobs, and does not wait for those that hang", async () => {
+		kernel.plug("1-1", stick);
+		const path = hang("1-1");
+		await list();
+		const hung = refuse("1-1").catch((error: Error) => error.message);
+		while (lane.load.stuck === 0) await Bun.sleep(5);
+		lane.stop();
+		expect(await hung).toBe("stopped");
+		expect(list()).rejects.toThrow("stopped");
+		closeSync(openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
+	}, 20_000);
+
+	test("passes on that a Worker has ended, and goes on with another", async () => {
+		const broken = new UsbLane({
+			...laneDefaults,
+			name: "usb",
+			createWorker: () => new Worker(URL.createObjectURL(new Blob(["throw new Error('broken')"]))),
+		});
+		expect(broken.run((worker) => worker.call("list", { root: "/" }))).rejects.toThrow("usb worker ended");
+		broken.stop();
+	});
+
+	test("does what is urgent before what can wait, which may become urgent", async () => {
+		const single = new UsbLane({
+			...laneDefaults,
+			spare: 1,
+			patience: 10_000,
+			name: "usb",
+			createWorker: () =>
+				new Worker(new URL("../../../../src/enforcers/usb/run/usb.worker.ts", import.meta.url)),
+		});
+		const order: string[] = [];
+		let hurried = false;
+		const run = (name: string, urgent: () => boolean) =>
+			single.run((worker) => worker.call("list", { root: kernel.root }), urgent).then(() => order.push(name));
+		const jobs = [
+			run("first", () => false),
+			run("second", () => false),
+			run("third", () => false),
+			run("hurried", () => hurried),
+			run("urgent", () => true),
+		];
+		hurried = true;
+		await Promise.all(jobs);
+		expect(order).toEqual(["first", "hurried", "urgent", "second", "third"]);
+		single.stop();
+	});
+
+	test("does one thing at a time of what can wait, but for those that hang", async () => {
+		for (const name of ["1-1", "1-2"]) kernel.plug(name, stick);
+		const pipes = ["1-1", "1-2"].map(hang);
+		const scan = (name: string) =>
+			lane.run(
+				(worker) => worker.call("refuse", { root: kernel.root, name, instance: "", interfaces: null }),
+				() => false,
+			);
+		const hung = ["1-1", "1-2"].map(scan);
+		const list = (urgent: boolean) =>
+			lane.run(
+				(worker) => worker.call("list", { root: kernel.root }),
+				() => urgent,
+			);
+		await Promise.all(Array.from({ length: 20 }, () => list(false)));
+		await until(() => lane.load.stuck === 2, "both are known to hang");
+		await Promise.all(Array.from({ length: 20 }, () => list(false)));
+		expect(lane.load).toMatchObject({ stuck: 2, waiting: 0, workers: 3 });
+		await letGo(pipes, hung);
+	}, 20_000);
+
+	test("takes a Worker that is long in starting for slow, not for one that hangs", async () => {
+		const slow = `
+			Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+			self.onmessage = ({ data }) => self.postMessage({ id: data.id, ok: true, result: data.name });`;
+		const started: Worker[] = [];
+		const starting = new UsbLane({
+			...laneDefaults,
+			name: "usb",
+			createWorker: () => {
+				const worker = new Worker(URL.createObjectURL(new Blob([slow])));
+				started.push(worker);
+				return worker;
+			},
+		});
+		await Promise.all(
+			Array.from({ length: 30 }, () => starting.run((worker) => worker.call("list", { root: kernel.root }))),
+		);
+		expect(started).toHaveLength(laneDefaults.spare);
+		starting.stop();
+	});
+
+	test("at rest keeps as many Workers as it is told", async () => {
+		const resting = new UsbLane({
+			...laneDefaults,
+			rest: 20,
+			keep: () => 1,
+			name: "usb",
+			createWorker: () =>
+				new Worker(new URL("../../../../src/enforcers/usb/run/usb.worker.ts", import.meta.url)),
+		});
+		const look = () => resting.run((worker) => worker.call("list", { root: kernel.root }));
+		await Promise.all([look(), look(), look()]);
+		expect(resting.load.workers).toBe(3);
+		await until(() => resting.load.workers < 3, "the lane rests");
+		expect(resting.load.workers).toBe(1);
+		resting.stop();
+	});
+
+	test("at rest ends every Worker, and starts one for the next job", async () => {
+		const resting = new UsbLane({
+			...laneDefaults,
+			rest: 20,
+			name: "usb",
+			createWorker: () =>
+				new Worker(new URL("../../../../src/enforcers/usb/run/usb.worker.ts", import.meta.url)),
+		});
+		const look = () => resting.run((worker) => worker.call("list", { root: kernel.root }));
+		kernel.plug("1-1", stick);
+		const found = await look();
+		await until(() => resting.load.workers === 0, "the lane rests");
+		expect(await look()).toEqual(found);
+		resting.stop();
+	});
+});
+
+test("where there is no USB the list is null", async () => {
+	const root = mkdtempSync(join(tmpdir(), "portward-usb-none."));
+	expect(await lane.run((worker) => worker.call("list", { root }))).toBeNull();
+	rmSync(root, { recursive: true });
+});

@@ -1,0 +1,33 @@
+import { expect, test } from "bun:test";
+import { defaultConfig } from "../../src/config/parse.ts";
+import { makePlan } from "../../src/engine/plan-make.ts";
+import { Files } from "../cli/support/portward.ts";
+import { block, policy } from "../system/support/case.ts";
+
+const blocking = (cidr: string) => policy("p", { action: "Block", ingress: [{ from: [block(cidr)] }] });
+
+/** Neither connections nor devices are looked at. */
+const off = { ...defaultConfig(), enableNetworkPolicyEnforcer: false, enableUSBDeviceHandler: false };
+
+test("two directories are compared, and what was not looked at is said", () => {
+	using before = new Files({ "p.yaml": blocking("192.0.2.0/24") });
+	using after = new Files({ "p.yaml": blocking("198.51.100.0/24") });
+	using state = new Files({});
+	const config = { ...off, policyDir: before.path, stateDir: state.path };
+	const planned = makePlan({ config, directory: after.path });
+	if (!planned.ok) throw new Error(JSON.stringify(planned));
+	expect(planned.plan).toMatchObject({ directory: after.path, against: before.path, pending: false });
+	expect(planned.plan.diff.rules.length).toBeGreaterThan(0);
+	expect(planned.plan.connections).toMatchObject({ checked: false });
+	expect(planned.plan.devices).toMatchObject({ checked: false });
+	const same = makePlan({ config, directory: before.path });
+	expect(same.ok && same.plan.diff.rules).toEqual([]);
+});
+
+test("a broken directory is no plan", () => {
+	using before = new Files({ "p.yaml": blocking("192.0.2.0/24") });
+	using after = new Files({ "p.yaml": "kind: [" });
+	using state = new Files({});
+	const config = { ...off, policyDir: before.path, stateDir: state.path };
+	expect(makePlan({ config, directory: after.path }).ok).toBe(false);
+});

@@ -1,0 +1,54 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { HostWatch } from "../../src/kernel/host-watch.ts";
+import { command, enterIsolatedNetwork, type IsolatedNetwork, until } from "../system/support/isolated.ts";
+
+let network: IsolatedNetwork;
+let told: string[];
+let watch: HostWatch;
+beforeEach(() => {
+	network = enterIsolatedNetwork();
+	told = [];
+	watch = new HostWatch(
+		{
+			renamed: (hostname) => void told.push(`renamed ${hostname}`),
+			network: () => void told.push("network"),
+			modules: () => void told.push("modules"),
+			warn: (message) => void told.push(`warn ${message}`),
+		},
+		10,
+	);
+});
+afterEach(() => {
+	watch.stop();
+	network.leave();
+});
+
+test("links and forwarding are told when they change, and nothing while nothing does", async () => {
+	watch.start();
+	await Bun.sleep(60);
+	expect(told).toEqual([]);
+	command("ip", "link", "add", "d0", "type", "veth", "peer", "name", "d1");
+	await until(() => told.includes("network"), "a new link");
+	await Bun.sleep(30);
+	told.length = 0;
+	command("ip", "link", "add", "br0", "type", "bridge");
+	command("ip", "link", "set", "d0", "master", "br0");
+	await until(() => told.includes("network"), "a new master");
+	await Bun.sleep(30);
+	told.length = 0;
+	command("sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding");
+	await until(() => told.includes("network"), "forwarding of IPv6");
+	await Bun.sleep(30);
+	told.length = 0;
+	command("sh", "-c", "echo 1 > /proc/sys/net/ipv4/conf/br0/forwarding");
+	await until(() => told.includes("network"), "forwarding of one interface");
+	expect(told.filter((what) => what !== "network")).toEqual([]);
+});
+
+test("nothing is told any more once it has stopped", async () => {
+	watch.start();
+	watch.stop();
+	command("ip", "link", "add", "d0", "type", "veth", "peer", "name", "d1");
+	await Bun.sleep(40);
+	expect(told).toEqual([]);
+});

@@ -1,0 +1,382 @@
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { chmodSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import fc from "fast-check";
+import type { HttpServer } from "../../../src/serve/http/server.ts";
+import { startHttpServer } from "../../../src/serve/http/server.ts";
+import { sampleAlert, sampleSource, sampleState } from "../../report/sample.ts";
+import { connect, exchange, get, serve, statusOf, until, url } from "./wire.ts";
+
+// Conditions are waited for with deadlines of their own, which a busy machine may need.
+setDefaultTimeout(40_000);
+
+const running: HttpServer[] = [];
+const directories: string[] = [];
+
+async function start(...args: Parameters<typeof serve>) {
+	const started = await serve(...args);
+	running.push(started.server);
+	return started;
+}
+
+function directory(): string {
+	const path = mkdtempSync(join(tmpdir(), "portward-http-"));
+	directories.push(path);
+	return path;
+}
+
+afterEach(() => {
+	for (const server of running.splice(0)) server.stop();
+	for (const path of directories.splice(0)) rmSync(path, { recursive: true, force: true });
+});
+
+describe("answers", () => {
+	test("every route answers GET with security headers, and HEAD with the same headers alone", async () => {
+		const { server } = await start();
+		for (const path of ["/healthz", "/readyz", "/metrics", "/v1/status", "/v1/alerts", "/", "/nowhere"]) {
+			const whole = await get(server.address, path);
+			const head = await exchange(
+				server.address,
+				`HEAD ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`,
+			);
+			expect(statusOf(whole)).toBe(path === "/nowhere" ? 404 : 200);
+			expect(head).toBe(whole.slice(0, whole.indexOf("\r\n\r\n") + 4));
+			expect(whole).toContain("X-Content-Type-Options: nosniff\r\n");
+			expect(whole).toContain("Content-Security-Policy: default-src 'none'");
+			expect(whole).toContain("frame-ancestors 'none'");
+			expect(whole).toContain("Cache-Control: no-store\r\n");
+		}
+	});
+
+	test("HTTP/1.0 needs no Host, and gets one answer", async () => {
+		const { server } = await start();
+		const answer = await exchange(server.address, "GET /healthz HTTP/1.0\r\n\r\n");
+		expect(statusOf(answer)).toBe(200);
+		expect(answer).toEndWith("\r\n\r\nok\n");
+		const named = "GET /healthz HTTP/1.0\r\nHost: evil.example\r\n\r\n";
+		expect(statusOf(await exchange(server.address, named))).toBe(421);
+	});
+
+	test("readyz is 503 with the reason when not ready", async () => {
+		const state = sampleState({ readiness: { ready: false, body: "nf_tables refused" } });
+		const { server } = await start(sampleSource(() => state).source);
+		const response = await fetch(url(server, "/readyz"));
+		expect(response.status).toBe(503);
+		expect(await response.text()).toBe("nf_tables refused\n");
+		expect((await fetch(url(server, "/healthz"))).status).toBe(200);
+	});
+
+	test("what curl prints moves no cursor", async () => {
+		const hostile = "a\x1b[2J\nb\u202e\u009b";
+		const state = sampleState({ warnings: [hostile], readiness: { ready: false, body: hostile } });
+		const { server } = await start(sampleSource(() => state).source);
+		for (const path of ["/readyz", "/v1/status"]) {
+			const text = await (await fetch(url(server, path))).text();
+			expect(text).toMatch(/^[^\x00-\x1f\x7f-\x9f\u202e]+\n$/);
+		}
+		const status = (await (await fetch(url(server, "/v1/status"))).json()) as { warnings: string[] };
+		expect(status.warnings).toEqual([hostile]);
+	});
+
+	test("alerts come newest first, filtered and limited", async () => {
+		const { source, sink } = sampleSource();
+		sink.publish([
+			sampleAlert({ PolicyName: "a", Action: "Audit", Timestamp: 1 }),
+			sampleAlert({ PolicyName: "b", Action: "Block", Timestamp: 2 }),
+			sampleAlert({ PolicyName: "a", Action: "Block", Timestamp: 3 }),
+		]);
+		const { server } = await start(source);
+		const times = async (query: string) => {
+			const response = await fetch(url(server, `/v1/alerts${query}`));
+			const body = (await response.json()) as { alerts: { Timestamp: number }[] };
+			return body.alerts.map((alert) => alert.Timestamp);
+		};
+		expect(await times("")).toEqual([3, 2, 1]);
+		expect(await times("?limit=2")).toEqual([3, 2]);
+		expect(await times("?policy=a")).toEqual([3, 1]);
+		expect(await times("?action=block&policy=a")).toEqual([3]);
+		expect(await times("?limit=&policy=&action=")).toEqual([3, 2, 1]);
+	});
+
+	test.each([
+		"limit=0",
+		"limit=-1",
+		"limit=x",
+		"limit=1e3",
+		"limit=99999999",
+		"action=drop",
+		"action=__proto__",
+		"polcy=a",
+		"limit=1&limit=2",
+	])("alerts?%s is refused as JSON", async (query) => {
+		const { server } = await start();
+		const response = await fetch(url(server, `/v1/alerts?${query}`));
+		expect(response.status).toBe(400);
+		expect(Object.keys((await response.json()) as object)).toEqual(["error", "hint"]);
+	});
+
+	test("a failing source is a 500 that tells nothing", async () => {
+		const { source } = sampleSource(() => {
+			throw new Error("secret /etc/shadow");
+		});
+		const { server, errors } = await start(source);
+		const response = await fetch(url(server, "/v1/status"));
+		expect(response.status).toBe(500);
+		expect(await response.text()).not.toContain("secret");
+		expect(errors).toHaveLength(1);
+		expect((await fetch(url(server, "/healthz"))).status).toBe(200);
+	});
+});
+
+describe("refusals", () => {
+	test.each([
+		["POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc", 405],
+		["DELETE / HTTP/1.1\r\nHost: localhost\r\n\r\n", 405],
+		["OPTIONS / HTTP/1.1\r\nHost: evil.example\r\n\r\n", 405],
+		["GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc", 413],
+		["GET / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 413],
+		["GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", 421],
+		["GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n", 421],
+		["GET / HTTP/1.1\r\n\r\n", 400],
+		["GET / HTTP/2.0\r\nHost: localhost\r\n\r\n", 505],
+		[`GET / HTTP/1.1\r\nHost: localhost\r\nX: ${"a".repeat(9000)}\r\n\r\n`, 431],
+		[`GET /${"a".repeat(100_000)}`, 431],
+		["\x16\x03\x01\x02\x00\x01\r\n\r\n", 400],
+	])("%j is %d and closes the connection", async (request, status) => {
+		const { server } = await start();
+		const response = await exchange(server.address, request);
+		expect(statusOf(response)).toBe(status);
+		expect(response).toContain("Connection: close\r\n");
+		if (status === 405) expect(response).toContain("Allow: GET, HEAD\r\n");
+	});
+});
+
+describe("bad input", () => {
+	test("a refused client that goes on sending still reads its answer", async () => {
+		const { server } = await start();
+		const body = "x".repeat(3_000_000);
+		const response = await exchange(
+			server.address,
+			`POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+		);
+		expect(statusOf(response)).toBe(405);
+		expect(response).toEndWith("}\n");
+	});
+
+	test("a request that does not get done is answered 408, an idle connection ends without a word", async () => {
+		const { server } = await start(undefined, { headTime: 200 });
+		expect(statusOf(await exchange(server.address, "GET / HTTP/1.1\r\nHost: local"))).toBe(408);
+		expect(await exchange(server.address, "")).toBe("");
+	});
+
+	test("no bytes bring the server down", async () => {
+		const { server, errors } = await start(undefined, { headTime: 200 });
+		const junk = fc.oneof(
+			fc.uint8Array({ maxLength: 20_000 }),
+			fc
+				.string({ maxLength: 200 })
+				.map((text) => Buffer.from(`GET /${text} HTTP/1.1\r\nHost: localhost\r\n\r\n`)),
+		);
+		await Promise.all(fc.sample(junk, 100).map((bytes) => exchange(server.address, bytes)));
+		expect(statusOf(await get(server.address, "/healthz"))).toBe(200);
+		await until(() => server.connections() === 0);
+		expect(errors).toEqual([]);
+	});
+});
+
+describe("connections", () => {
+	test("carry several requests, also pipelined, up to the bound", async () => {
+		const { server } = await start(undefined, { requestsPerConnection: 3 });
+		const one = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+		const response = await exchange(server.address, one.repeat(5));
+		expect(response.split("HTTP/1.1 200 OK")).toHaveLength(4);
+		expect(response.split("Connection: close")).toHaveLength(2);
+	});
+
+	test("a client that half-closes after its request still gets its answer", async () => {
+		const { server } = await start();
+		const socket = connect(server.address);
+		let text = "";
+		socket.on("data", (data) => {
+			text += data.toString();
+		});
+		socket.on("connect", () => socket.end("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+		await until(() => text.includes("portward_drift_total"));
+		await until(() => server.connections() === 0);
+	});
+
+	test("hundreds of clients that send a byte at a time are dropped, and healthz answers meanwhile", async () => {
+		const { server } = await start(undefined, { headTime: 1500 });
+		let closed = 0;
+		const slow = Array.from({ length: 300 }, () => {
+			const socket = connect(server.address);
+			socket.on("connect", () => socket.write("GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: "));
+			const timer = setInterval(() => socket.write("a"), 100);
+			socket.on("close", () => {
+				clearInterval(timer);
+				closed++;
+			});
+			return socket;
+		});
+		await until(() => closed >= 300 - 128);
+		expect(server.connections()).toBeLessThanOrEqual(128);
+		const response = await get(server.address, "/healthz");
+		expect(statusOf(response)).toBe(200);
+		await until(() => closed === 300);
+		expect(server.connections()).toBe(0);
+		for (const socket of slow) socket.destroy();
+	});
+
+	test("clients that ask and never read are bounded in memory and time", async () => {
+		const { source, sink } = sampleSource();
+		sink.publish(Array.from({ length: 100 }, () => sampleAlert({ Message: "x".repeat(50_000) })));
+		const { server } = await start(source, { answerTime: 1500, headTime: 1500, outstandingBytes: 1_000_000 });
+		const clients = Array.from({ length: 40 }, () => {
+			const socket = connect(server.address);
+			socket.pause();
+			socket.on("connect", () => socket.write("GET /v1/alerts HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+			return socket;
+		});
+		await until(() => server.connections() === 40);
+		// Some answers went whole into the kernel; the others wait for their readers.
+		expect(statusOf(await get(server.address, "/v1/alerts"))).toBe(503);
+		expect(statusOf(await get(server.address, "/healthz"))).toBe(200);
+		await until(() => server.connections() === 0);
+		for (const socket of clients) socket.destroy();
+	});
+
+	test("an idle keep-alive connection is closed", async () => {
+		const { server } = await start(undefined, { headTime: 300 });
+		const response = await exchange(server.address, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+		expect(response).toContain("Connection: keep-alive");
+		await until(() => server.connections() === 0);
+	});
+});
+
+describe("the stream", () => {
+	test("sends alerts as they come, filtered, with heartbeats, and forgets who leaves", async () => {
+		const { source, sink } = sampleSource();
+		const { server } = await start(source, { heartbeatTime: 300 });
+		const socket = connect(server.address);
+		let text = "";
+		socket.on("data", (data) => {
+			text += data.toString();
+		});
+		socket.on("connect", () =>
+			socket.write("GET /v1/alerts/stream?action=Block HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+		);
+		await until(() => text.includes(": connected"));
+		expect(text).toContain("Content-Type: text/event-stream");
+		sink.publish([sampleAlert({ Message: "audited" }), sampleAlert({ Message: "blocked", Action: "Block" })]);
+		await until(() => text.includes("blocked"));
+		expect(text).not.toContain("audited");
+		const event = text.split("\n\n").find((part) => part.startsWith("data: ")) ?? "";
+		expect(JSON.parse(event.slice(6)).Action).toBe("Block");
+		await until(() => text.includes(": heartbeat"));
+		socket.destroy();
+		await until(() => server.connections() === 0);
+		sink.publish([sampleAlert({ Action: "Block" })]);
+		expect(sink.dropped().stream).toBe(0);
+	});
+
+	test("a client that stops reading loses alerts, which are counted, and is closed", async () => {
+		const { source, sink } = sampleSource();
+		const { server } = await start(source, { stallTime: 800, streamBytes: 500_000 });
+		const socket = connect(server.address);
+		socket.on("connect", () => {
+			socket.write("GET /v1/alerts/stream HTTP/1.1\r\nHost: localhost\r\n\r\n");
+			socket.pause();
+		});
+		await until(() => server.connections() === 1);
+		// The kernel takes some megabytes before the stream stalls.
+		const batch = Array.from({ length: 100 }, () => sampleAlert({ Message: "y".repeat(1000) }));
+		await until(() => {
+			sink.publish(batch);
+			return server.connections() === 0;
+		});
+		expect(sink.dropped().stream).toBeGreaterThan(0);
+		socket.destroy();
+	});
+
+	test("is bounded in number, and streams do not shut out requests", async () => {
+		const { server } = await start(undefined, { streams: 2, connections: 3 });
+		const streams = Array.from({ length: 2 }, () => {
+			const socket = connect(server.address);
+			socket.resume();
+			socket.on("connect", () => socket.write("GET /v1/alerts/stream HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+			return socket;
+		});
+		await until(() => server.connections() === 2);
+		expect(statusOf(await get(server.address, "/v1/alerts/stream"))).toBe(503);
+		expect(statusOf(await get(server.address, "/healthz"))).toBe(200);
+		for (const socket of streams) socket.destroy();
+	});
+});
+
+describe("listening", () => {
+	test("a unix socket has mode 0600, takes any Host, and goes with the server", async () => {
+		const path = join(directory(), "s.sock");
+		const { server } = await start(undefined, {}, { kind: "unix", path });
+		expect(lstatSync(path).mode & 0o777).toBe(0o600);
+		const response = await exchange(
+			server.address,
+			"GET /healthz HTTP/1.1\r\nHost: anything at all\r\nConnection: close\r\n\r\n",
+		);
+		expect(statusOf(response)).toBe(200);
+		server.stop();
+		expect(readdirSync(dirname(path))).toEqual([]);
+	});
+
+	test("stopping leaves a file alone that took the socket's place", async () => {
+		const path = join(directory(), "s.sock");
+		const { server } = await start(undefined, {}, { kind: "unix", path });
+		rmSync(path);
+		writeFileSync(path, "precious");
+		server.stop();
+		expect(readFileSync(path, "utf8")).toBe("precious");
+	});
+
+	test("a dead process's socket is replaced; a live one, or another file, is refused and left alone", async () => {
+		const path = join(directory(), "s.sock");
+		const dead = Bun.spawn([
+			"python3",
+			"-c",
+			"import socket,sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])",
+			path,
+		]);
+		await dead.exited;
+		const { server } = await start(undefined, {}, { kind: "unix", path });
+		await expect(serve(undefined, {}, { kind: "unix", path })).rejects.toThrow("another process listens");
+		expect(statusOf(await get(server.address, "/healthz"))).toBe(200);
+		const file = join(directory(), "file");
+		writeFileSync(file, "precious");
+		chmodSync(file, 0o600);
+		await expect(serve(undefined, {}, { kind: "unix", path: file })).rejects.toThrow("not a socket");
+		expect(readFileSync(file, "utf8")).toBe("precious");
+	});
+
+	test("a port in use and an address of another host are explained", async () => {
+		const { server } = await start();
+		const options = { hostname: () => "h", source: sampleSource().source, now: () => 0, onError: () => {} };
+		expect(await startHttpServer({ ...options, address: server.address })).toMatchObject({
+			ok: false,
+			message: expect.stringContaining("in use"),
+		});
+		expect(
+			await startHttpServer({ ...options, address: { kind: "tcp", host: "192.0.2.1", port: 0 } }),
+		).toMatchObject({
+			ok: false,
+			message: expect.stringContaining("cannot listen on 192.0.2.1:0"),
+		});
+	});
+
+	test("IPv6", async () => {
+		const { server } = await start(undefined, {}, { kind: "tcp", host: "::1", port: 0 });
+		const response = await exchange(
+			server.address,
+			"GET /healthz HTTP/1.1\r\nHost: [::1]:80\r\nConnection: close\r\n\r\n",
+		);
+		expect(statusOf(response)).toBe(200);
+	});
+});

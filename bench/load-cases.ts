@@ -1,6 +1,7 @@
 /** Sets of policies, large and awkward. */
 
-import type { Action, IpBlock, NetworkPolicy, NetworkRule, PortMatch } from "../src/base/model.ts";
+import type { Action } from "../src/base/model.ts";
+import type { IpBlock, NetworkPolicy, NetworkRule, PortMatch } from "../src/enforcers/network/model.ts";
 
 const place = { file: "bench", line: 1, column: 1 };
 

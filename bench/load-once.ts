@@ -8,12 +8,12 @@
 
 import { writeFileSync } from "node:fs";
 import { Nftables } from "../ffi/nftables.ts";
-import type { NetworkPolicy } from "../src/base/model.ts";
 import { KernelTable } from "../src/enforcers/network/apply/kernel-table.ts";
 import { tableText } from "../src/enforcers/network/apply/table-text.ts";
 import { compileNetwork } from "../src/enforcers/network/compile/network.ts";
 import type { NetworkPlan } from "../src/enforcers/network/compile/plan.ts";
 import { hashFrom } from "../src/enforcers/network/compile/render/hashable.ts";
+import type { NetworkPolicy } from "../src/enforcers/network/model.ts";
 import { listTable } from "../src/enforcers/network/observe/table-listing.ts";
 import { makeCase, warmUpCase } from "./load-cases.ts";
 

@@ -23,29 +23,10 @@ export interface Cidr {
 	readonly prefix: number;
 }
 
-/** One `from`/`to` entry: a block with holes. Every hole lies inside the block. */
-export interface IpBlock {
-	readonly cidr: Cidr;
-	readonly except: readonly Cidr[];
-	readonly place: Place;
-}
-
 /** An inclusive port range, 1..65535. */
 export interface PortRange {
 	readonly first: number;
 	readonly last: number;
-}
-
-/** One `ports` entry: a protocol, and what of it. */
-export interface PortMatch {
-	readonly protocol: Protocol;
-	/** Destination ports. Null: every one; and of a protocol without ports always. */
-	readonly range: PortRange | null;
-	/** Source ports. Null: every one; and of a protocol without ports always. */
-	readonly source: PortRange | null;
-	/** 0..255, of ICMP and ICMPv6 alone. Null: every type. */
-	readonly icmpType: number | null;
-	readonly place: Place;
 }
 
 /** An interface name (at most 15 bytes), or with `prefix` the beginning of one (`eth*` is {name:"eth", prefix:true}). */
@@ -66,38 +47,8 @@ export interface FailsafeRule {
 	readonly interface: InterfaceMatch | null;
 }
 
-/** One element of `ingress` or `egress`, with the policy's defaults already applied. */
-export interface NetworkRule {
-	/** Position in its list, from 0. */
-	readonly index: number;
-	readonly place: Place;
-	readonly action: Action;
-	/** 1..10. */
-	readonly severity: number;
-	readonly tags: readonly string[];
-	readonly message: string;
-	/** Empty: any address of both families. */
-	readonly peers: readonly IpBlock[];
-	/** Empty: any interface. */
-	readonly interfaces: readonly InterfaceMatch[];
-	/** Empty: every protocol and port. */
-	readonly ports: readonly PortMatch[];
-}
-
 /** `nodeSelector.matchLabels`: every pair must match; no pairs select nothing. */
 export interface NodeSelector {
 	readonly matchLabels: Readonly<Record<string, string>>;
 	readonly place: Place;
-}
-
-/** A valid KubeArmorNetworkPolicy document. */
-export interface NetworkPolicy {
-	readonly kind: "KubeArmorNetworkPolicy";
-	readonly name: string;
-	readonly place: Place;
-	readonly nodeSelector: NodeSelector;
-	/** spec.action, Block when absent. */
-	readonly action: Action;
-	readonly ingress: readonly NetworkRule[];
-	readonly egress: readonly NetworkRule[];
 }

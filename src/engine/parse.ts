@@ -6,7 +6,6 @@
 
 import { isMap, isScalar, type Node, type ParsedNode } from "yaml";
 import type { Diagnostic, Place } from "../base/diagnostic.ts";
-import type { NetworkPolicy } from "../base/model.ts";
 import { quote, suggest } from "../base/suggest.ts";
 import { elementsOf, isListKind } from "../document/document-list.ts";
 import { isPolicyName } from "../document/metadata.ts";
@@ -22,6 +21,7 @@ import {
 	syntaxLimits,
 } from "../document/syntax.ts";
 import { explainTemplates, findBareTemplate, unrendered } from "../document/template.ts";
+import type { NetworkPolicy } from "../enforcers/network/model.ts";
 import { lintNetworkPolicy } from "../enforcers/network/parse/lint.ts";
 import { validateNetworkPolicy } from "../enforcers/network/parse/network.ts";
 import { testKind, validatePolicyTest } from "../enforcers/network/parse/test-document.ts";

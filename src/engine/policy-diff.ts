@@ -2,10 +2,11 @@
 
 import { formatCidr } from "../base/cidr.ts";
 import type { Place } from "../base/diagnostic.ts";
-import type { Action, Direction, NetworkPolicy, NetworkRule } from "../base/model.ts";
+import type { Action, Direction } from "../base/model.ts";
 import { interfaceKey, sourceOf } from "../enforcers/network/compile/atom.ts";
 import { portsLabel } from "../enforcers/network/compile/lint/ports-label.ts";
 import type { NetworkModel } from "../enforcers/network/compile/program.ts";
+import type { NetworkPolicy, NetworkRule } from "../enforcers/network/model.ts";
 import { usbClassName } from "../enforcers/usb/class.ts";
 import { DeviceRuleset, selectEntries } from "../enforcers/usb/compile/ruleset.ts";
 import type { DeviceMatch, HostDevicePolicy } from "../enforcers/usb/model.ts";

@@ -5,7 +5,6 @@
 
 import { join } from "node:path";
 import type { Diagnostic } from "../base/diagnostic.ts";
-import type { NetworkPolicy } from "../base/model.ts";
 import type { Config } from "../config/model.ts";
 import { matchSelector, nodeLabels } from "../document/labels.ts";
 import {
@@ -21,6 +20,7 @@ import { Connections, type JudgeFlow } from "../enforcers/network/flows/connecti
 import { flowJudge } from "../enforcers/network/flows/flow-verdict.ts";
 import { mutePorts } from "../enforcers/network/flows/mute-ports.ts";
 import { interfaceUses } from "../enforcers/network/interfaces.ts";
+import type { NetworkPolicy } from "../enforcers/network/model.ts";
 import { testKind } from "../enforcers/network/parse/test-document.ts";
 import type {
 	DocumentReport,

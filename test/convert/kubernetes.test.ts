@@ -2,12 +2,13 @@
 
 import { describe, expect, test } from "bun:test";
 import { parseAddress } from "../../src/base/cidr.ts";
-import type { Direction, NetworkPolicy, Protocol } from "../../src/base/model.ts";
+import type { Direction, Protocol } from "../../src/base/model.ts";
 import { convertKubernetes, isKubernetesPolicy } from "../../src/convert/kubernetes.ts";
 import { policyText } from "../../src/convert/text.ts";
 import { matchSelector } from "../../src/document/labels.ts";
 import { Lines, parseSyntax, splitDocuments } from "../../src/document/syntax.ts";
 import { buildModel, decidePacket, ruleSets } from "../../src/enforcers/network/compile/program.ts";
+import type { NetworkPolicy } from "../../src/enforcers/network/model.ts";
 import { isBroken, parsePolicyFile } from "../../src/engine/parse.ts";
 
 function convert(text: string) {

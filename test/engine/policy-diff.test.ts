@@ -1,7 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
-import type { NetworkPolicy } from "../../src/base/model.ts";
 import { compileNetwork } from "../../src/enforcers/network/compile/network.ts";
+import type { NetworkPolicy } from "../../src/enforcers/network/model.ts";
 import type { HostDevicePolicy } from "../../src/enforcers/usb/model.ts";
 import { parsePolicyFile } from "../../src/engine/parse.ts";
 import {

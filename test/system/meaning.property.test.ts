@@ -6,11 +6,12 @@
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { Family, NetworkPolicy } from "../../src/base/model.ts";
+import type { Family } from "../../src/base/model.ts";
 import type { KernelTable } from "../../src/enforcers/network/apply/kernel-table.ts";
 import { compileNetwork } from "../../src/enforcers/network/compile/network.ts";
 import type { NetworkPlan, RulesetForm } from "../../src/enforcers/network/compile/plan.ts";
 import { hashFrom } from "../../src/enforcers/network/compile/render/hashable.ts";
+import type { NetworkPolicy } from "../../src/enforcers/network/model.ts";
 import { failsafes, packets, policySets } from "../enforcers/network/compile/generate.ts";
 import { judge, type OracleOptions, type OraclePacket } from "../enforcers/network/compile/oracle.ts";
 import { Lab } from "./support/netns.ts";

@@ -1,9 +1,9 @@
 import type { Diagnostic } from "../../base/diagnostic.ts";
 import { hasError } from "../../base/diagnostic.ts";
-import type { NetworkPolicy } from "../../base/model.ts";
 import type { Config } from "../../config/model.ts";
 import { defaultConfig } from "../../config/parse.ts";
 import { compileNetwork } from "../../enforcers/network/compile/network.ts";
+import type { NetworkPolicy } from "../../enforcers/network/model.ts";
 import { lintHost } from "../../enforcers/network/run/host-lint.ts";
 import { lintDeviceSet } from "../../enforcers/usb/compile/lint.ts";
 import { DeviceRuleset, selectEntries } from "../../enforcers/usb/compile/ruleset.ts";

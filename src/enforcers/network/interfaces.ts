@@ -1,7 +1,8 @@
 /** Which of the interface names that policies use can match on this host, and which name to write instead. Pure. */
 
-import type { Direction, InterfaceMatch, NetworkPolicy } from "../../base/model.ts";
+import type { Direction, InterfaceMatch } from "../../base/model.ts";
 import { quote } from "../../base/suggest.ts";
+import type { NetworkPolicy } from "./model.ts";
 
 /** What is asked about a link of the host. */
 export interface HostLink {

@@ -2,7 +2,7 @@
 
 import { expect } from "bun:test";
 import type { Diagnostic } from "../../../src/base/diagnostic.ts";
-import type { NetworkPolicy, NetworkRule } from "../../../src/base/model.ts";
+import type { NetworkPolicy, NetworkRule } from "../../../src/enforcers/network/model.ts";
 import { type ParsedDocument, parsePolicyFile } from "../../../src/engine/parse.ts";
 
 /** A policy whose `spec` (after nodeSelector) is the given lines, indented by two. */

@@ -4,17 +4,10 @@
  * defined between atoms.
  */
 
-import type {
-	Cidr,
-	Family,
-	InterfaceMatch,
-	NetworkRule,
-	PortMatch,
-	PortRange,
-	Protocol,
-} from "../../../base/model.ts";
+import type { Cidr, Family, InterfaceMatch, PortRange, Protocol } from "../../../base/model.ts";
 import { compareStrictness, type Order } from "../../../base/precedence.ts";
 import { protocolFits } from "../../../base/protocol.ts";
+import type { NetworkRule, PortMatch } from "../model.ts";
 import type { CompiledRule } from "./plan.ts";
 
 /** An address as an unsigned integer: a number for IPv4 (fast), a bigint for IPv6. */

@@ -1,7 +1,8 @@
 /** From the selected policies to the objects that enforce them. */
 
 import type { Diagnostic } from "../../../base/diagnostic.ts";
-import type { Enforcement, NetworkPolicy } from "../../../base/model.ts";
+import type { Enforcement } from "../../../base/model.ts";
+import type { NetworkPolicy } from "../model.ts";
 import { portCells } from "./complexity.ts";
 import { withoutBlocking } from "./enforcement.ts";
 import { lintModel } from "./lint/lint.ts";

@@ -3,14 +3,8 @@
  * rules are rendered from.
  */
 
-import type {
-	Action,
-	Direction,
-	Family,
-	InterfaceMatch,
-	NetworkPolicy,
-	Protocol,
-} from "../../../base/model.ts";
+import type { Action, Direction, Family, InterfaceMatch, Protocol } from "../../../base/model.ts";
+import type { NetworkPolicy } from "../model.ts";
 import {
 	type Address,
 	type Atom,

@@ -2,8 +2,9 @@
 
 import type { Diagnostic } from "../../../base/diagnostic.ts";
 import { digest } from "../../../base/digest.ts";
-import type { Action, Cidr, Direction, NetworkPolicy, NetworkRule, PortMatch } from "../../../base/model.ts";
+import type { Action, Cidr, Direction } from "../../../base/model.ts";
 import { isPlainInterface } from "../../../document/iface.ts";
+import type { NetworkPolicy, NetworkRule, PortMatch } from "../model.ts";
 import { type Atom, expandRule, interfaceNameBytes, sourceOf } from "./atom.ts";
 import type { CompiledRule } from "./plan.ts";
 

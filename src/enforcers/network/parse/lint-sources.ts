@@ -2,7 +2,8 @@
 
 import { containsCidr, formatCidr, parseCidr } from "../../../base/cidr.ts";
 import type { Diagnostic } from "../../../base/diagnostic.ts";
-import type { Cidr, Direction, NetworkRule } from "../../../base/model.ts";
+import type { Cidr, Direction } from "../../../base/model.ts";
+import type { NetworkRule } from "../model.ts";
 
 interface Special {
 	readonly cidr: Cidr;

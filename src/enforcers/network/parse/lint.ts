@@ -2,7 +2,8 @@
 
 import { formatCidr } from "../../../base/cidr.ts";
 import type { Diagnostic } from "../../../base/diagnostic.ts";
-import type { Direction, NetworkPolicy, NetworkRule } from "../../../base/model.ts";
+import type { Direction } from "../../../base/model.ts";
+import type { NetworkPolicy, NetworkRule } from "../model.ts";
 import { lintSources } from "./lint-sources.ts";
 
 const promise =

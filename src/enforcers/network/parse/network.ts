@@ -1,11 +1,12 @@
 /** Validates one KubeArmorNetworkPolicy document. */
 
 import type { Node } from "yaml";
-import type { Direction, NetworkPolicy, NetworkRule } from "../../../base/model.ts";
+import type { Direction } from "../../../base/model.ts";
 import { readMetadata } from "../../../document/metadata.ts";
 import type { Fields, NodeReader, Remedies } from "../../../document/nodes.ts";
 import { quotaRemedies, type RuleDefaults, readDefaults } from "../../../document/rule-defaults.ts";
 import { readNodeSelector } from "../../../document/selector.ts";
+import type { NetworkPolicy, NetworkRule } from "../model.ts";
 import { readRule } from "./rule.ts";
 
 /** The reference's default: the lowest severity. */

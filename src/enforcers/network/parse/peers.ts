@@ -2,10 +2,11 @@
 
 import type { Node } from "yaml";
 import { containsCidr, formatCidr } from "../../../base/cidr.ts";
-import type { Cidr, IpBlock } from "../../../base/model.ts";
+import type { Cidr } from "../../../base/model.ts";
 import type { Path } from "../../../base/path.ts";
 import { parseBlock } from "../../../document/block.ts";
 import type { Item, NodeReader, Remedies } from "../../../document/nodes.ts";
+import type { IpBlock } from "../model.ts";
 
 const podPeer = {
 	code: "no-pods",

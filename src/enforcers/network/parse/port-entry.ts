@@ -2,7 +2,7 @@
 
 import { isScalar, isSeq, type Node } from "yaml";
 import { isJudged, parseIcmpType } from "../../../base/icmp-type.ts";
-import type { Action, NetworkRule, PortMatch, PortRange, Protocol } from "../../../base/model.ts";
+import type { Action, PortRange, Protocol } from "../../../base/model.ts";
 import type { Path } from "../../../base/path.ts";
 import {
 	icmp,
@@ -16,6 +16,7 @@ import {
 import { quote } from "../../../base/suggest.ts";
 import { refuseEmptyConditions } from "../../../document/empty.ts";
 import type { Fields, Item, NodeReader } from "../../../document/nodes.ts";
+import type { NetworkRule, PortMatch } from "../model.ts";
 import { portFields, readPorts, scalarText } from "./port.ts";
 import { protocolHint } from "./port-hints.ts";
 import { warnOfAssumedTcp } from "./udp-services.ts";

@@ -1,13 +1,14 @@
 /** One element of `ingress` or `egress`: peers, interfaces, ports and overrides. */
 
 import type { Node } from "yaml";
-import type { Action, Direction, InterfaceMatch, NetworkRule, PortMatch } from "../../../base/model.ts";
+import type { Action, Direction, InterfaceMatch } from "../../../base/model.ts";
 import type { Path } from "../../../base/path.ts";
 import { quote } from "../../../base/suggest.ts";
 import { presentList } from "../../../document/empty.ts";
 import { parseInterface } from "../../../document/iface.ts";
 import { type Item, isEmptyNode, type NodeReader, type Remedies } from "../../../document/nodes.ts";
 import { quotaRemedies, type RuleDefaults, readDefaults } from "../../../document/rule-defaults.ts";
+import type { NetworkRule, PortMatch } from "../model.ts";
 import { readPeers } from "./peers.ts";
 import { readPortEntry, warnOfFamilies } from "./port-entry.ts";
 

@@ -1,15 +1,8 @@
 /** Short ways to write policies in tests. */
 
 import { parseCidr } from "../../../../src/base/cidr.ts";
-import type {
-	Action,
-	Cidr,
-	InterfaceMatch,
-	NetworkPolicy,
-	NetworkRule,
-	PortMatch,
-	Transport,
-} from "../../../../src/base/model.ts";
+import type { Action, Cidr, InterfaceMatch, Transport } from "../../../../src/base/model.ts";
+import type { NetworkPolicy, NetworkRule, PortMatch } from "../../../../src/enforcers/network/model.ts";
 
 const place = { file: "p.yaml", line: 1, column: 1 };
 

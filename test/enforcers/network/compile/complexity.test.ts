@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import type { NetworkPolicy } from "../../../../src/base/model.ts";
 import { portCells } from "../../../../src/enforcers/network/compile/complexity.ts";
 import { compileNetwork } from "../../../../src/enforcers/network/compile/network.ts";
 import { ruleSets } from "../../../../src/enforcers/network/compile/program.ts";
+import type { NetworkPolicy } from "../../../../src/enforcers/network/model.ts";
 import { parsePolicyFile } from "../../../../src/engine/parse.ts";
 import { options } from "./options.ts";
 

@@ -1,10 +1,10 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
-import type { NetworkPolicy } from "../../../../src/base/model.ts";
 import { tableText } from "../../../../src/enforcers/network/apply/table-text.ts";
 import { type CompileOptions, compileNetwork } from "../../../../src/enforcers/network/compile/network.ts";
 import { decidePacket } from "../../../../src/enforcers/network/compile/program.ts";
 import { explain } from "../../../../src/enforcers/network/compile/verdict/explain.ts";
+import type { NetworkPolicy } from "../../../../src/enforcers/network/model.ts";
 import { packets, policySets } from "./generate.ts";
 import { options } from "./options.ts";
 import { parseTable, simulate } from "./simulate.ts";

@@ -8,14 +8,16 @@ import type {
 	FailsafeRule,
 	Family,
 	InterfaceMatch,
-	IpBlock,
-	NetworkPolicy,
-	NetworkRule,
-	PortMatch,
 	PortRange,
 } from "../../../../src/base/model.ts";
 import type { Failsafe } from "../../../../src/enforcers/network/compile/failsafe.ts";
 import type { Vrf } from "../../../../src/enforcers/network/compile/program.ts";
+import type {
+	IpBlock,
+	NetworkPolicy,
+	NetworkRule,
+	PortMatch,
+} from "../../../../src/enforcers/network/model.ts";
 import type { OraclePacket } from "./oracle.ts";
 
 const place = { file: "p.yaml", line: 1, column: 1 };

@@ -3,10 +3,10 @@
 import { expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { NetworkPolicy } from "../../../../src/base/model.ts";
 import { tableText } from "../../../../src/enforcers/network/apply/table-text.ts";
 import type { Failsafe } from "../../../../src/enforcers/network/compile/failsafe.ts";
 import { compileNetwork } from "../../../../src/enforcers/network/compile/network.ts";
+import type { NetworkPolicy } from "../../../../src/enforcers/network/model.ts";
 import { cidr, policy, rule } from "./build.ts";
 import { options } from "./options.ts";
 

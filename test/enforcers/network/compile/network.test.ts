@@ -1,10 +1,10 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
-import type { NetworkPolicy, NetworkRule } from "../../../../src/base/model.ts";
 import { tableText } from "../../../../src/enforcers/network/apply/table-text.ts";
 import { type CompileOptions, compileNetwork } from "../../../../src/enforcers/network/compile/network.ts";
 import { decidePacket } from "../../../../src/enforcers/network/compile/program.ts";
 import { explain } from "../../../../src/enforcers/network/compile/verdict/explain.ts";
+import type { NetworkPolicy, NetworkRule } from "../../../../src/enforcers/network/model.ts";
 import { cidr, policy, rule } from "./build.ts";
 import { failsafes, inVrfs, packets, policySets, vrfSets } from "./generate.ts";
 import { options } from "./options.ts";

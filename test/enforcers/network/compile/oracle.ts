@@ -4,15 +4,8 @@
  * that the two can be held against each other.
  */
 
-import type {
-	Action,
-	Cidr,
-	Direction,
-	FailsafeRule,
-	Family,
-	NetworkPolicy,
-	Protocol,
-} from "../../../../src/base/model.ts";
+import type { Action, Cidr, Direction, FailsafeRule, Family, Protocol } from "../../../../src/base/model.ts";
+import type { NetworkPolicy } from "../../../../src/enforcers/network/model.ts";
 
 export interface OraclePacket {
 	readonly direction: Direction;

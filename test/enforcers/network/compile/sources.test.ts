@@ -1,9 +1,9 @@
 /** What rules that name a source port, an ICMP type or a protocol without ports cost packets, and what size they have. */
 
 import { describe, expect, test } from "bun:test";
-import type { NetworkPolicy } from "../../../../src/base/model.ts";
 import { tableText } from "../../../../src/enforcers/network/apply/table-text.ts";
 import { compileNetwork } from "../../../../src/enforcers/network/compile/network.ts";
+import type { NetworkPolicy } from "../../../../src/enforcers/network/model.ts";
 import { policy, rule } from "./build.ts";
 import { options } from "./options.ts";
 

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import type { NetworkPolicy } from "../../../../src/base/model.ts";
 import { compileNetwork } from "../../../../src/enforcers/network/compile/network.ts";
 import { decideFlow, flowVerdict } from "../../../../src/enforcers/network/flows/flow-verdict.ts";
 import type { JudgedFlow } from "../../../../src/enforcers/network/flows/open-connections.ts";
+import type { NetworkPolicy } from "../../../../src/enforcers/network/model.ts";
 import { cidr, policy, rule } from "../compile/build.ts";
 import { options } from "../compile/options.ts";
 

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import type { NetworkPolicy } from "../../../../src/base/model.ts";
 import { compileNetwork } from "../../../../src/enforcers/network/compile/network.ts";
 import { mutePorts } from "../../../../src/enforcers/network/flows/mute-ports.ts";
+import type { NetworkPolicy } from "../../../../src/enforcers/network/model.ts";
 import { cidr, policy, rule } from "../compile/build.ts";
 import { options } from "../compile/options.ts";
 

@@ -2,7 +2,6 @@
 
 import { expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
-import type { NetworkPolicy } from "../../../../../src/base/model.ts";
 import { compileNetwork } from "../../../../../src/enforcers/network/compile/network.ts";
 import {
 	type GuardBox,
@@ -11,6 +10,7 @@ import {
 	maxGuardBoxes,
 	maxGuardIntervals,
 } from "../../../../../src/enforcers/network/compile/render/guard.ts";
+import type { NetworkPolicy } from "../../../../../src/enforcers/network/model.ts";
 import { cidr, policy, rule } from "../build.ts";
 import { packets, policySets } from "../generate.ts";
 import { options } from "../options.ts";

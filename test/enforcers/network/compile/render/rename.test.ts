@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import type { NetworkPolicy } from "../../../../../src/base/model.ts";
 import { compileNetwork } from "../../../../../src/enforcers/network/compile/network.ts";
 import type { NetworkPlan, RulesetForm } from "../../../../../src/enforcers/network/compile/plan.ts";
 import { renamePlan } from "../../../../../src/enforcers/network/compile/render/rename.ts";
+import type { NetworkPolicy } from "../../../../../src/enforcers/network/model.ts";
 import { policySets } from "../generate.ts";
 import { options } from "../options.ts";
 

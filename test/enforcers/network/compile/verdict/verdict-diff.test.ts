@@ -3,13 +3,13 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { parseCidr } from "../../../../../src/base/cidr.ts";
-import type { NetworkPolicy } from "../../../../../src/base/model.ts";
 import { isTransport, protocolFits, protocolText } from "../../../../../src/base/protocol.ts";
 import { buildModel, ruleSets } from "../../../../../src/enforcers/network/compile/program.ts";
 import {
 	diffVerdicts,
 	type VerdictBox,
 } from "../../../../../src/enforcers/network/compile/verdict/verdict-diff.ts";
+import type { NetworkPolicy } from "../../../../../src/enforcers/network/model.ts";
 import { policy, rule } from "../build.ts";
 import { failsafes, packets, policySets } from "../generate.ts";
 import { judge, type OracleOptions, type OraclePacket } from "../oracle.ts";

@@ -11,7 +11,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # What floods a network or measures how soon something is done: nothing else may run meanwhile.
-alone=(test/system/{alert-budget,busy-daemon,drift-under-load,flood-accounting,flush-window,under-load}.test.ts)
+alone=(test/system/load/*.test.ts)
 suite=${1:-main}
 shift || true
 case $suite in

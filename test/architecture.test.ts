@@ -287,8 +287,8 @@ describe("files", () => {
 		"src/enforcers/usb/run/jobs.ts": "test/enforcers/usb/run/lane.test.ts",
 		"src/enforcers/usb/run/service.ts": "test/vm/usb-enforce.test.ts",
 		"src/enforcers/usb/run/usb.worker.ts": "test/enforcers/usb/run/lane.test.ts",
-		"src/enforcers/network/observe/drift.worker.ts": "test/system/drift.test.ts",
-		"src/enforcers/network/observe/nflog.worker.ts": "test/system/nflog.test.ts",
+		"src/enforcers/network/observe/drift.worker.ts": "test/system/kernel/drift.test.ts",
+		"src/enforcers/network/observe/nflog.worker.ts": "test/system/kernel/nflog.test.ts",
 		"src/enforcers/usb/observe/uevent.worker.ts": "test/enforcers/usb/observe/observer.test.ts",
 	};
 

@@ -13,7 +13,7 @@ import { command, enterIsolatedNetwork, type IsolatedNetwork } from "../system/s
 import { devicePolicy } from "../vm/lab/portward.ts";
 import { CapturedIo, Files, portward } from "./support/portward.ts";
 
-/** What packets meet after restoring is shown in test/system/restore.test.ts. */
+/** What packets meet after restoring is shown in test/system/daemon/restore.test.ts. */
 describe("restore", () => {
 	let network: IsolatedNetwork;
 	beforeAll(() => {

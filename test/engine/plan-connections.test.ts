@@ -1,4 +1,4 @@
-/** What the compiled command makes of it is shown in test/system/plan.test.ts. */
+/** What the compiled command makes of it is shown in test/system/daemon/plan.test.ts. */
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";

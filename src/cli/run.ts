@@ -1,16 +1,17 @@
 import { sendNow } from "../../ffi/stream.ts";
+import type { Config } from "../config/model.ts";
 import { confine } from "../daemon/confinement.ts";
 import { Daemon } from "../daemon/daemon.ts";
 import type { WorkerName } from "../daemon/daemon-options.ts";
 import { ServiceManager } from "../daemon/service-manager.ts";
-import { createLogger } from "../report/log.ts";
+import { createLogger, type Logger } from "../report/log.ts";
 import { LineOutput, openInheritedOutput } from "../report/sinks/line-output.ts";
 import { distrustDirectory } from "../source/held-directory.ts";
 import { type Command, exit, type Io, UsageError } from "./command.ts";
 import { lackOfDescriptors } from "./descriptors.ts";
 import { parseOnlyOptions } from "./options.ts";
 import { runRestore } from "./restore.ts";
-import { readSettings, sourceOf } from "./settings.ts";
+import { readSettings, type Settings, sourceOf } from "./settings.ts";
 import { knownSettings } from "./stand-in-settings.ts";
 import { build } from "./version.ts";
 
@@ -53,21 +54,62 @@ export function runCommand(
 	};
 }
 
+const options = {
+	"policy-dir": { type: "string" },
+	config: { type: "string" },
+	"state-dir": { type: "string" },
+	"status-address": { type: "string" },
+	"log-format": { type: "string" },
+	strict: { type: "boolean" },
+	"insecure-permissions": { type: "boolean" },
+} as const;
+
+type Flags = ReturnType<typeof parseOnlyOptions<typeof options>>;
+
+/** With what the daemon is to start. */
+interface Start {
+	readonly values: Flags;
+	readonly format: "text" | "json";
+	readonly checkPermissions: boolean;
+	readonly settings: Settings;
+	readonly config: Config;
+}
+
 async function run(
 	args: readonly string[],
 	io: Io,
 	createWorker: (name: WorkerName) => Worker,
 	begin: () => void,
 ): Promise<number> {
-	const values = parseOnlyOptions(args, {
-		"policy-dir": { type: "string" },
-		config: { type: "string" },
-		"state-dir": { type: "string" },
-		"status-address": { type: "string" },
-		"log-format": { type: "string" },
-		strict: { type: "boolean" },
-		"insecure-permissions": { type: "boolean" },
+	const start = readStart(args, io);
+	if (start === null) return exit.failure;
+	begin();
+	const lack = lackOfDescriptors();
+	if (lack !== null) {
+		io.error(`portward: ${lack}\n`);
+		// Loading what was saved takes few, and leaves alone what is in force. Alerts alone go to standard output.
+		await runRestore(flagsOf(start.values, ["config", "state-dir"]), { ...io, out: io.error });
+		return exit.failure;
+	}
+	// A full stderr pipe must not hold up the daemon.
+	const stderr = openInheritedOutput(stderrFd, sendNow);
+	const lines = new LineOutput(stderr.write);
+	if (distrustsState(start, io)) return exit.failure;
+	const log = createLogger({
+		format: start.format,
+		colour: io.errorColour,
+		now: Date.now,
+		write: (line) => void lines.write([line]),
 	});
+	const code = await runDaemon(start, io, log, createWorker);
+	lines.close();
+	stderr.close();
+	return code;
+}
+
+/** Null where there is nothing to start with, which was said. */
+function readStart(args: readonly string[], io: Io): Start | null {
+	const values = parseOnlyOptions(args, options);
 	const format = values["log-format"] ?? "text";
 	if (format !== "text" && format !== "json") throw new UsageError("--log-format is text or json");
 	const checkPermissions = values["insecure-permissions"] !== true;
@@ -76,41 +118,37 @@ async function run(
 	const config = knownSettings(settings, values, io);
 	if (config === null) {
 		io.error("portward: no good settings of before are kept that could stand in; correct the file\n");
-		return exit.failure;
+		return null;
 	}
 	const open = checkPermissions ? distrustDirectory(config.policyDir, "the policy directory") : null;
 	if (open !== null) {
 		io.error(`portward: ${config.policyDir}: ${open}\n`);
-		return exit.failure;
+		return null;
 	}
-	begin();
-	const lack = lackOfDescriptors();
-	if (lack !== null) {
-		io.error(`portward: ${lack}\n`);
-		// Loading what was saved takes few, and leaves alone what is in force. Alerts alone go to standard output.
-		await runRestore(flagsOf(values, ["config", "state-dir"]), { ...io, out: io.error });
-		return exit.failure;
-	}
-	// A full stderr pipe must not hold up the daemon.
-	const stderr = openInheritedOutput(stderrFd, sendNow);
-	const lines = new LineOutput(stderr.write);
+	return { values, format, checkPermissions, settings, config };
+}
+
+/** Whether others than root could write the state, which is said. */
+function distrustsState({ config, checkPermissions }: Start, io: Io): boolean {
 	// Who can write the last good policies and the serial needs no signature.
 	const signed = config.policySignature === "required";
 	const state = checkPermissions || signed ? distrustDirectory(config.stateDir, "the state directory") : null;
-	if (state !== null) {
-		io.error(`portward: ${config.stateDir}: ${state}\n`);
-		if (!checkPermissions)
-			io.error(
-				"portward: with policySignature: required, --insecure-permissions does not cover the state directory\n",
-			);
-		return exit.failure;
-	}
-	const log = createLogger({
-		format,
-		colour: io.errorColour,
-		now: Date.now,
-		write: (line) => void lines.write([line]),
-	});
+	if (state === null) return false;
+	io.error(`portward: ${config.stateDir}: ${state}\n`);
+	if (!checkPermissions)
+		io.error(
+			"portward: with policySignature: required, --insecure-permissions does not cover the state directory\n",
+		);
+	return true;
+}
+
+/** From the lock to the last word to the service manager. */
+async function runDaemon(
+	{ values, checkPermissions, settings, config }: Start,
+	io: Io,
+	log: Logger,
+	createWorker: (name: WorkerName) => Worker,
+): Promise<number> {
 	const manager = new ServiceManager({ environment: process.env, warn: (message) => log.warn(message) });
 	// Before anything is read that others may have written, and before the first Worker, which inherits it.
 	const confinement = confine(config);
@@ -145,23 +183,33 @@ async function run(
 	};
 	const hangUp = () => void reload();
 	process.on("SIGHUP", hangUp);
-	const ended = new Promise<void>((resolve) =>
-		io.signal.addEventListener("abort", () => resolve(), { once: true }),
-	);
-	if (io.signal.aborted) return exit.ok;
-	const running = daemon.run();
-	const started = await Promise.race([running.then(() => true), ended.then(() => false)]);
-	const refused = started && values.strict === true && !daemon.enforcing;
-	if (started) manager.ready(vitals.status());
-	if (!refused) await ended;
+	const refused = await untilStopped(daemon, manager, io.signal, values.strict === true);
+	if (refused === null) return exit.ok;
 	manager.stopping();
 	log.info(daemon.enforcing ? "stopping; the rules stay in force" : "stopping; nothing was enforced");
 	process.off("SIGHUP", hangUp);
 	await Promise.race([daemon.stop(), Bun.sleep(stopMs)]);
 	manager.close();
-	lines.close();
-	stderr.close();
 	return refused ? exit.failure : exit.ok;
+}
+
+/** Whether `strict` refused what came about; null where it was to stop before it began. */
+async function untilStopped(
+	daemon: Daemon,
+	manager: ServiceManager,
+	signal: AbortSignal,
+	strict: boolean,
+): Promise<boolean | null> {
+	const ended = new Promise<void>((resolve) =>
+		signal.addEventListener("abort", () => resolve(), { once: true }),
+	);
+	if (signal.aborted) return null;
+	const running = daemon.run();
+	const started = await Promise.race([running.then(() => true), ended.then(() => false)]);
+	const refused = started && strict && !daemon.enforcing;
+	if (started) manager.ready(daemon.vitals.status());
+	if (!refused) await ended;
+	return refused;
 }
 
 /** The flags among `names` that were given, as they were. */

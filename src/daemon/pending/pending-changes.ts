@@ -4,47 +4,47 @@
  * is to become of the change is on disk before anything is done about it.
  */
 
-import { randomBytes } from "node:crypto";
 import type { PeerCredentials } from "../../../ffi/peer.ts";
 import type { PendingState } from "../../report/status.ts";
 import type { ControlReply, RequestOf } from "../../serve/control/control-protocol.ts";
 import { systemError } from "../../state/pending-files.ts";
-import { newChange, type PendingChange, settledPolicies } from "../../state/pending-record.ts";
+import { type PendingChange, settledPolicies } from "../../state/pending-record.ts";
 import type { Confirmed } from "../../state/pending-store.ts";
+import { PendingClock } from "./pending-clock.ts";
 import type { PendingOptions } from "./pending-options.ts";
+import { type AskedChange, prepareChange } from "./pending-prepare.ts";
 import { checkSession, refusal } from "./pending-session.ts";
 import { type PolicySource, stateOf } from "./pending-stager.ts";
 import { PendingTargets } from "./pending-targets.ts";
 import { describePending, wrongChange } from "./pending-text.ts";
 
-/** Milliseconds between two looks at the clock: a timer does not count sleep. */
-const lookMs = 1000;
-
 /** What is said of a change that changes nothing that is enforced. */
 const onlyForm = "nothing is to be confirmed: comments and formatting alone differ";
+
+/** What is said of a policy directory whose change was rolled back. */
+const rolledBack = "what is in the policy directory was rolled back, as nobody confirmed it";
 
 export class PendingChanges {
 	readonly #options: PendingOptions;
 	readonly #targets: PendingTargets;
+	readonly #clock: PendingClock;
 	#change: PendingChange | null = null;
 	/** The policy directory changed while a change was pending. */
 	#waiting = false;
 	/** With `confirm: required`: why what is in the policy directory is not in force, or "". */
 	#complaint = "";
 	#queue: Promise<unknown> = Promise.resolve();
-	#timer: ReturnType<typeof setInterval> | null = null;
 
 	constructor(options: PendingOptions) {
 		this.#options = options;
 		this.#targets = new PendingTargets(options);
+		this.#clock = new PendingClock(() => options.clock());
 	}
 
 	/** Where the policies to enforce are. */
 	get source(): PolicySource {
 		const { store, config } = this.#options;
-		if (this.#change !== null) {
-			return stateOf(store.policies(this.#change.id));
-		}
+		if (this.#change !== null) return stateOf(store.policies(this.#change.id));
 		const { policyDir, stateDir } = config();
 		return this.#targets.required
 			? settledPolicies(stateDir)
@@ -65,7 +65,7 @@ export class PendingChanges {
 		const change = this.#change;
 		if (change === null) return null;
 		const { id, source, from, seconds, asker } = change;
-		const secondsLeft = Math.max(0, Math.ceil(change.deadline - this.#options.clock()));
+		const secondsLeft = this.#clock.secondsLeft(change);
 		return { id, source, from, seconds, secondsLeft, asker, waiting: this.#waiting };
 	}
 
@@ -103,18 +103,17 @@ export class PendingChanges {
 			const change = this.#change;
 			if (change !== null) {
 				// Who asks for a reading anew may have changed the settings alone.
-				if (!anew || (await this.#targets.differs(change))) this.#wait();
+				if (!anew || (await this.#targets.differs(change))) {
+					if (!this.#waiting)
+						this.#options.log.warn("a change of the policy directory waits for the pending one");
+					this.#waiting = true;
+				}
 				if (anew) await this.#options.enforce();
 			} else if (this.#targets.required) {
 				if (anew) await this.#options.enforce();
 				await this.#consider(anew);
 			} else await this.#options.enforce();
 		});
-	}
-
-	#wait(): void {
-		if (!this.#waiting) this.#options.log.warn("a change of the policy directory waits for the pending one");
-		this.#waiting = true;
 	}
 
 	apply(request: RequestOf<"apply">, peer: PeerCredentials): Promise<ControlReply> {
@@ -124,7 +123,8 @@ export class PendingChanges {
 			if (blocked !== null) return this.#refuse(blocked);
 			const seconds = request.seconds ?? config().confirmWithin;
 			const asker = { uid: peer.uid, pid: peer.pid, session: session(peer.pid) ?? request.session };
-			return this.#begin(request, "apply", seconds, asker);
+			const { directory, from } = request;
+			return this.#begin({ directory, from, source: "apply", seconds, asker });
 		});
 	}
 
@@ -135,15 +135,12 @@ export class PendingChanges {
 			if (change === null || wrong !== null) return refusal(wrong ?? "");
 			const blocked = this.#options.obstacle();
 			if (blocked !== null) return refusal(blocked);
-			if (this.#expired(change)) {
+			if (this.#clock.expired(change)) {
 				await this.#rollBack("it was not confirmed in time");
 				return refusal(`change ${change.id} was not confirmed in time, and is rolled back`);
 			}
-			const checked = checkSession(
-				change,
-				[this.#options.session(peer.pid), request.session],
-				request.sameSession,
-			);
+			const sessions = [this.#options.session(peer.pid), request.session] as const;
+			const checked = checkSession(change, sessions, request.sameSession);
 			if (!checked.ok) return refusal(checked.message);
 			return this.#confirm(change, `${checked.message}; by process ${peer.pid} of user ${peer.uid}`);
 		});
@@ -155,16 +152,15 @@ export class PendingChanges {
 			const change = this.#change;
 			if (change === null || wrong !== null) return refusal(wrong ?? "");
 			const problem = await this.#rollBack(`asked for by process ${peer.pid} of user ${peer.uid}`);
-			if (problem !== "") {
-				return refusal(`change ${change.id} is rolled back, but what was in force before is not: ${problem}`);
-			}
-			return { ok: true, message: `change ${change.id} is rolled back` };
+			const message = `change ${change.id} is rolled back`;
+			return problem === ""
+				? { ok: true, message }
+				: refusal(`${message}, but what was in force before is not: ${problem}`);
 		});
 	}
 
 	stop(): void {
-		if (this.#timer !== null) clearInterval(this.#timer);
-		this.#timer = null;
+		this.#clock.stop();
 	}
 
 	/** One thing after the other, whoever asks. */
@@ -176,11 +172,11 @@ export class PendingChanges {
 
 	/** False where a confirmed change is left as it is, for the next start. */
 	async #resume(change: PendingChange): Promise<boolean> {
-		const { store, stager, boot, log, events } = this.#options;
+		const { store, log, events } = this.#options;
 		if (change.confirming !== null) {
 			try {
 				this.#report(await store.finish(change));
-				this.#options.events.settled("confirmed", change, "it had been confirmed when the daemon ended");
+				events.settled("confirmed", change, "it had been confirmed when the daemon ended");
 			} catch (error) {
 				log.error("a change that was confirmed cannot be put in place; the next start tries again", {
 					change: change.id,
@@ -190,48 +186,37 @@ export class PendingChanges {
 			}
 			return true;
 		}
-		let reason = "";
-		if (boot === "" || change.boot !== boot) reason = "the machine was started anew before it was confirmed";
-		else if (this.#expired(change)) reason = "it was not confirmed in time";
-		else if ((await stager.digest(store.policies(change.id))) !== change.digest)
-			reason = "its copy is damaged";
+		const reason = await this.#whyLost(change);
 		if (reason === "") {
 			this.#change = change;
 			this.#watchClock();
 			events.started(change, true);
-			return true;
+		} else {
+			await this.#forget(change);
+			events.settled("rolled_back", change, reason);
 		}
-		await this.#forget(change);
-		this.#options.events.settled("rolled_back", change, reason);
 		return true;
 	}
 
+	/** Why a change that an earlier process began does not go on, or "". */
+	async #whyLost(change: PendingChange): Promise<string> {
+		const { store, stager, boot } = this.#options;
+		if (boot === "" || change.boot !== boot) return "the machine was started anew before it was confirmed";
+		if (this.#clock.expired(change)) return "it was not confirmed in time";
+		const whole = (await stager.digest(store.policies(change.id))) === change.digest;
+		return whole ? "" : "its copy is damaged";
+	}
+
 	/** Copies the directory and puts the copy in force until the deadline. */
-	async #begin(
-		{ directory, from }: { readonly directory: string; readonly from: string },
-		source: PendingChange["source"],
-		seconds: number,
-		asker: PendingChange["asker"],
-	): Promise<ControlReply> {
-		const { store, stager, boot, clock, enforce, config, events } = this.#options;
-		const unfit = source === "apply" ? await this.#targets.unfit() : "";
-		if (unfit !== "") return this.#refuse(`nothing is changed, as it could not be confirmed: ${unfit}`);
-		const id = randomBytes(8).toString("hex");
-		const staged = await stager.stage(directory, from, stateOf(store.policies(id)));
-		if (!staged.ok) {
-			await this.#forget({ id });
-			return this.#refuse(["nothing is changed, as not all of it is right:", ...staged.problems].join("\n"));
-		}
-		const base = await stager.digest(config().policyDir);
-		const inForce = this.#targets.required ? store.snapshot : config().policyDir;
-		if (staged.digest === (this.#targets.required ? await stager.digest(inForce) : base)) {
-			await this.#forget({ id });
+	async #begin(asked: AskedChange): Promise<ControlReply> {
+		const { store, enforce, events } = this.#options;
+		const prepared = await prepareChange(this.#options, this.#targets, asked);
+		if (!prepared.ok) {
+			if (prepared.copy !== null) await this.#forget(prepared.copy);
+			if (prepared.refused !== null) return this.#refuse(prepared.refused);
 			return { ok: true, message: "nothing changes: these policies are the ones in force" };
 		}
-		const change = newChange(
-			{ id, source, from, asker, boot, seconds, base, digest: staged.digest },
-			clock(),
-		);
+		const { change } = prepared;
 		const unwritten = await store.write(change).then(() => "", systemError);
 		if (unwritten !== "") {
 			await this.#forget(change);
@@ -241,7 +226,7 @@ export class PendingChanges {
 		}
 		this.#change = change;
 		this.#complaint = "";
-		if (await stager.sameMeaning(inForce, store.policies(id))) {
+		if (prepared.onlyForm) {
 			const taken = await this.#confirm(change, onlyForm);
 			// What could not be put in place pends like any other change.
 			if (this.#change === null)
@@ -250,14 +235,12 @@ export class PendingChanges {
 		const problem = await enforce();
 		if (problem !== "") {
 			await this.#rollBack(`it could not be enforced: ${problem}`);
-			return refusal(`change ${id} could not be enforced, and is rolled back: ${problem}`);
+			return refusal(`change ${change.id} could not be enforced, and is rolled back: ${problem}`);
 		}
 		await this.#inForce(change);
 		events.started(this.#change ?? change, false);
-		return {
-			ok: true,
-			message: `change ${id} is in force and rolls back in ${seconds} s unless it is confirmed`,
-		};
+		const message = `change ${change.id} is in force and rolls back in ${change.seconds} s unless it is confirmed`;
+		return { ok: true, message };
 	}
 
 	/** Its time counts from now on. */
@@ -272,17 +255,9 @@ export class PendingChanges {
 	}
 
 	#watchClock(): void {
-		this.#timer ??= setInterval(() => {
-			if (this.#change === null || !this.#expired(this.#change)) return;
-			void this.#exclusive(async () => {
-				if (this.#change !== null && this.#expired(this.#change))
-					await this.#rollBack("it was not confirmed in time");
-			});
-		}, lookMs);
-	}
-
-	#expired(change: PendingChange): boolean {
-		return this.#options.clock() >= change.deadline;
+		const late = () => this.#change !== null && this.#clock.expired(this.#change);
+		const rollBack = async () => (late() ? this.#rollBack("it was not confirmed in time") : "");
+		this.#clock.watch(() => late() && void this.#exclusive(rollBack));
 	}
 
 	/** Returns why what was in force before is not in force again, or "". */
@@ -306,7 +281,7 @@ export class PendingChanges {
 		const problem = await store.drop(change?.id ?? null).then(() => "", systemError);
 		if (problem !== "") log.error("a change that is not in force cannot be forgotten", { reason: problem });
 		if (change === null || !("source" in change) || change.source !== "directory") return;
-		this.#complaint = "what is in the policy directory was rolled back, as nobody confirmed it";
+		this.#complaint = rolledBack;
 		await store.reject(change.digest).catch((error: unknown) => {
 			log.warn("that a change was rolled back cannot be written down", { reason: systemError(error) });
 		});
@@ -344,22 +319,24 @@ export class PendingChanges {
 
 	/** With `confirm: required`: makes what is in the policy directory pend where it is not what was confirmed. */
 	async #consider(anew: boolean): Promise<void> {
-		const { config, stager, store, log } = this.#options;
+		const { config, log } = this.#options;
 		const { policyDir, confirmWithin } = config();
 		if (this.#change !== null) return;
-		const digest = await stager.digest(policyDir);
-		if (digest !== null && digest === (await stager.digest(store.snapshot))) {
-			this.#complaint = "";
-			return;
-		}
-		if (digest !== null && digest === store.rejected() && !anew) {
-			this.#complaint = "what is in the policy directory was rolled back, as nobody confirmed it";
+		const standing = await this.#targets.standing();
+		if (standing === "confirmed" || (standing === "rejected" && !anew)) {
+			this.#complaint = standing === "rejected" ? rolledBack : "";
 			return;
 		}
 		const blocked = this.#options.obstacle();
 		const begun =
 			blocked === null
-				? await this.#begin({ directory: policyDir, from: policyDir }, "directory", confirmWithin, null)
+				? await this.#begin({
+						directory: policyDir,
+						from: policyDir,
+						source: "directory",
+						seconds: confirmWithin,
+						asker: null,
+					})
 				: refusal(blocked);
 		if (begun.ok) return;
 		this.#complaint = begun.message.replaceAll("\n", " ");

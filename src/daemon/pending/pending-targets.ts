@@ -43,4 +43,13 @@ export class PendingTargets {
 		const probe = async () => this.#options.store.probe((await this.directories())[0] ?? "");
 		return probe().then(() => "", systemError);
 	}
+
+	/** With `confirm: required`: what is to be said of what the policy directory holds. */
+	async standing(): Promise<"confirmed" | "rejected" | "new"> {
+		const { config, stager, store } = this.#options;
+		const digest = await stager.digest(config().policyDir);
+		if (digest === null) return "new";
+		if (digest === (await stager.digest(store.snapshot))) return "confirmed";
+		return digest === store.rejected() ? "rejected" : "new";
+	}
 }

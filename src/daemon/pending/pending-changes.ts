@@ -209,7 +209,7 @@ export class PendingChanges {
 
 	/** Copies the directory and puts the copy in force until the deadline. */
 	async #begin(asked: AskedChange): Promise<ControlReply> {
-		const { store, enforce, events } = this.#options;
+		const { enforce, events } = this.#options;
 		const prepared = await prepareChange(this.#options, this.#targets, asked);
 		if (!prepared.ok) {
 			if (prepared.copy !== null) await this.#forget(prepared.copy);
@@ -217,13 +217,6 @@ export class PendingChanges {
 			return { ok: true, message: "nothing changes: these policies are the ones in force" };
 		}
 		const { change } = prepared;
-		const unwritten = await store.write(change).then(() => "", systemError);
-		if (unwritten !== "") {
-			await this.#forget(change);
-			return this.#refuse(
-				`nothing is changed, as that a change is pending cannot be written down: ${unwritten}`,
-			);
-		}
 		this.#change = change;
 		this.#complaint = "";
 		if (prepared.onlyForm) {

@@ -1,6 +1,7 @@
 /** What has to be known and copied before a change of policies can pend. */
 
 import { randomBytes } from "node:crypto";
+import { systemError } from "../../state/pending-files.ts";
 import { newChange, type PendingChange } from "../../state/pending-record.ts";
 import type { PendingOptions } from "./pending-options.ts";
 import { stateOf } from "./pending-stager.ts";
@@ -20,9 +21,13 @@ export type Prepared =
 			readonly onlyForm: boolean;
 	  }
 	/** There is nothing to begin; `refused` says why, null where nothing changes. A copy may have to be forgotten. */
-	| { readonly ok: false; readonly refused: string | null; readonly copy: Pick<PendingChange, "id"> | null };
+	| {
+			readonly ok: false;
+			readonly refused: string | null;
+			readonly copy: PendingChange | Pick<PendingChange, "id"> | null;
+	  };
 
-/** Copies the policies and holds them against what is in force. Nothing is put in force, and nothing written down. */
+/** Copies the policies, holds them against what is in force, and writes down that they pend. Nothing is put in force. */
 export async function prepareChange(
 	options: Pick<PendingOptions, "store" | "stager" | "boot" | "clock" | "config">,
 	targets: PendingTargets,
@@ -45,5 +50,10 @@ export async function prepareChange(
 	if (staged.digest === (targets.required ? await stager.digest(inForce) : base))
 		return { ok: false, refused: null, copy: { id } };
 	const change = newChange({ id, source, from, asker, boot, seconds, base, digest: staged.digest }, clock());
+	const unwritten = await store.write(change).then(() => "", systemError);
+	if (unwritten !== "") {
+		const refused = `nothing is changed, as that a change is pending cannot be written down: ${unwritten}`;
+		return { ok: false, refused, copy: change };
+	}
 	return { ok: true, change, onlyForm: await stager.sameMeaning(inForce, store.policies(id)) };
 }

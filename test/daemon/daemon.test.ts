@@ -20,11 +20,11 @@ import { eventually } from "../system/support/netns.ts";
 
 const workers: Readonly<Record<WorkerName, string>> = {
 	policy: "daemon/policy",
-	nft: "daemon/nft",
-	nflog: "observe/nflog",
-	drift: "observe/drift",
-	uevent: "observe/uevent",
-	usb: "daemon/usb",
+	nft: "enforcers/network/run/nft",
+	nflog: "enforcers/network/observe/nflog",
+	drift: "enforcers/network/observe/drift",
+	uevent: "enforcers/usb/observe/uevent",
+	usb: "enforcers/usb/run/usb",
 };
 
 let network: IsolatedNetwork;

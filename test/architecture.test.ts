@@ -45,6 +45,7 @@ const enforcer: readonly string[] = [
 	"src/threads",
 	"src/state",
 	"src/report",
+	"src/enforcers/contract.ts",
 	"ffi",
 ];
 
@@ -78,6 +79,7 @@ const arrows: Readonly<Record<string, Arrows>> = {
 		packages: [],
 		builtins: "any",
 	},
+	"src/enforcers/contract.ts": { areas: ["src/document"], packages: [], builtins: [] },
 	"src/enforcers/network": {
 		areas: [...enforcer, "src/enforcers/usb"],
 		packages: ["valibot", "yaml"],
@@ -93,10 +95,11 @@ const arrows: Readonly<Record<string, Arrows>> = {
 			"src/source",
 			"src/state",
 			"src/report",
+			"src/enforcers/contract.ts",
 			"src/enforcers/network",
 			"src/enforcers/usb",
 		],
-		packages: ["yaml", "valibot"],
+		packages: ["valibot"],
 		builtins: "any",
 	},
 	"src/serve": {

@@ -3,11 +3,12 @@
 import { exchangePaths } from "../../ffi/rename.ts";
 import { syncFileSystem } from "../../ffi/sync.ts";
 import type { PolicyCalls, StagingCalls } from "../enforcers/network/run/calls.ts";
+import { meaningOf } from "../engine/meaning.ts";
 import { PolicyEngine } from "../engine/policy-engine.ts";
 import { fileOperations } from "../state/pending-files.ts";
 import { readTree } from "../state/pending-tree.ts";
 import { serve } from "../threads/rpc.ts";
-import { meaningOf, stagePolicies } from "./pending/pending-stager.ts";
+import { stagePolicies } from "./pending/pending-stager.ts";
 
 declare const self: Worker;
 

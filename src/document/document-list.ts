@@ -4,18 +4,8 @@
  */
 
 import { isMap, isNode, isSeq, type ParsedNode, type YAMLMap } from "yaml";
+import type { Kinds } from "./kind.ts";
 import type { Chunk, Lines } from "./syntax.ts";
-
-const listKinds: ReadonlySet<string> = new Set([
-	"List",
-	"KubeArmorNetworkPolicyList",
-	"KubeArmorHostPolicyList",
-]);
-
-/** Whether documents of this kind hold others. */
-export function isListKind(kind: string | null): boolean {
-	return kind !== null && listKinds.has(kind);
-}
 
 /** One element, and the text that gives the same when it is parsed alone. */
 export interface Element {
@@ -27,9 +17,14 @@ export interface Element {
  * The elements of a document that is a list, or null when it is none. An
  * alias among them stands for nothing, since its anchor is no part of it.
  */
-export function elementsOf(contents: ParsedNode, chunk: Chunk, lines: Lines): readonly Element[] | null {
+export function elementsOf(
+	contents: ParsedNode,
+	chunk: Chunk,
+	lines: Lines,
+	kinds: Kinds,
+): readonly Element[] | null {
 	const list: unknown =
-		isMap(contents) && isListKind(textOfKind(contents)) ? contents.get("items", true) : contents;
+		isMap(contents) && kinds.isList(textOfKind(contents)) ? contents.get("items", true) : contents;
 	// A list of anything else is one document that is no policy.
 	if (!isSeq(list) || !list.items.some(isMap)) return null;
 	return list.items.flatMap((item) =>

@@ -6,8 +6,10 @@ import type { Config } from "../config/model.ts";
 import { matchSelector, nodeLabels } from "../document/labels.ts";
 import { compileNetwork } from "../enforcers/network/compile/network.ts";
 import type { NetworkPlan, RulesetForm } from "../enforcers/network/compile/plan.ts";
+import { networkPart } from "../enforcers/network/model.ts";
 import { bootEpoch, readBootState } from "../enforcers/network/run/boot-state.ts";
 import { DeviceRuleset, selectEntries } from "../enforcers/usb/compile/ruleset.ts";
+import { devicePart } from "../enforcers/usb/model.ts";
 import { LastGoodStore } from "./last-good.ts";
 import { parsePolicyFile } from "./parse.ts";
 import { compileOptions, PolicyEngine } from "./policy-engine.ts";
@@ -78,9 +80,7 @@ export function* bootRulesets(sources: BootSources): Generator<BootRuleset, Boot
 /** Everything is dropped but loopback, what is established, what a host needs on its network, and failsafe flows. */
 export function blockPlan(config: Config, form: RulesetForm): NetworkPlan {
 	const file = parsePolicyFile("bootPolicy", blockAll);
-	const policies = file.documents.flatMap(({ policy }) =>
-		policy?.kind === "KubeArmorNetworkPolicy" ? [policy] : [],
-	);
+	const policies = networkPart.in(file.documents);
 	const options = { ...compileOptions(config, bootEpoch, form), essentials: true };
 	const compiled = compileNetwork(policies, options);
 	if (!compiled.ok || policies.length !== 1) throw new Error("the policy that blocks everything is broken");
@@ -114,9 +114,11 @@ function lastGood(sources: BootSources): { ruleset: BootRuleset | null; present:
 	const selected = documents
 		.map(({ document }) => document.policy)
 		.filter((policy) => matchSelector(policy.nodeSelector, labels).selected);
-	const network = selected.filter((policy) => policy.kind === "KubeArmorNetworkPolicy");
-	const devices = selectEntries(selected.filter((policy) => policy.kind === "KubeArmorHostPolicy"));
-	const compiled = compileNetwork(network, compileOptions(config, bootEpoch, sources.form()));
+	const devices = selectEntries(devicePart.of(selected));
+	const compiled = compileNetwork(
+		networkPart.of(selected),
+		compileOptions(config, bootEpoch, sources.form()),
+	);
 	if (!compiled.ok) {
 		problem(`the last good policies cannot be compiled: ${compiled.diagnostics[0]?.message ?? ""}`);
 		return { ruleset: null, present: true };

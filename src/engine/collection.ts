@@ -30,7 +30,8 @@
  */
 
 import type { Diagnostic, Place } from "../base/diagnostic.ts";
-import { isBroken, type ParsedDocument, type Policy } from "./parse.ts";
+import type { Policy } from "../document/kind.ts";
+import { isBroken, type ParsedDocument } from "../document/parse.ts";
 
 /** A document that is valid and enforceable. */
 export interface GoodDocument extends ParsedDocument {

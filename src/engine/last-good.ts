@@ -2,9 +2,10 @@
 
 import { join } from "node:path";
 import * as v from "valibot";
+import { isBroken, type ParsedDocument } from "../document/parse.ts";
 import { readState, writeState } from "../state/state-file.ts";
 import type { GoodDocument, LastGood } from "./collection.ts";
-import { isBroken, type ParsedDocument, parseSavedDocument } from "./parse.ts";
+import { parseSavedDocument } from "./parse.ts";
 
 const savedSet = v.object({
 	documents: v.array(

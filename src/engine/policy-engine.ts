@@ -6,7 +6,9 @@
 import { join } from "node:path";
 import type { Diagnostic } from "../base/diagnostic.ts";
 import type { Config } from "../config/model.ts";
+import type { Policy } from "../document/kind.ts";
 import { matchSelector, nodeLabels } from "../document/labels.ts";
+import type { ParsedDocument, ParsedFile } from "../document/parse.ts";
 import {
 	type CompileOptions,
 	type CompileResult,
@@ -20,8 +22,7 @@ import { Connections, type JudgeFlow } from "../enforcers/network/flows/connecti
 import { flowJudge } from "../enforcers/network/flows/flow-verdict.ts";
 import { mutePorts } from "../enforcers/network/flows/mute-ports.ts";
 import { interfaceUses } from "../enforcers/network/interfaces.ts";
-import type { NetworkPolicy } from "../enforcers/network/model.ts";
-import { testKind } from "../enforcers/network/parse/test-document.ts";
+import { type NetworkPolicy, networkPart } from "../enforcers/network/model.ts";
 import type {
 	DocumentReport,
 	JudgeRequest,
@@ -33,7 +34,7 @@ import type {
 import { lintHost } from "../enforcers/network/run/host-lint.ts";
 import { lintDeviceSet } from "../enforcers/usb/compile/lint.ts";
 import { DeviceRuleset, selectEntries } from "../enforcers/usb/compile/ruleset.ts";
-import type { HostDevicePolicy } from "../enforcers/usb/model.ts";
+import { devicePart, type HostDevicePolicy } from "../enforcers/usb/model.ts";
 import { vrfsOf } from "../kernel/links.ts";
 import { type PolicyDirectory, PolicyDirectoryReader, type PolicyFile } from "../source/policy-directory.ts";
 import { isPendingState } from "../state/pending-record.ts";
@@ -44,8 +45,9 @@ import {
 	type LastGoodResult,
 	resolveLastGood,
 } from "./collection.ts";
+import { registeredKinds } from "./enforcers.ts";
 import { LastGoodStore } from "./last-good.ts";
-import { type ParsedDocument, type ParsedFile, parsePolicyFile } from "./parse.ts";
+import { parsePolicyFile } from "./parse.ts";
 import { SignedPolicies } from "./signed-policies.ts";
 
 /** Alerts of one rule a second, and at once, before the kernel suppresses the rest. */
@@ -138,7 +140,7 @@ export class PolicyEngine {
 		const candidates = resolved.enforce.map((entry) => select(entry, labels));
 		const options = compileOptions(config, epoch, form);
 		let enforced: readonly Candidate[] = candidates.filter((candidate) => candidate.selected);
-		const compiled = compileNetwork(policiesOf(enforced), options);
+		const compiled = compileNetwork(networkPart.of(policiesOf(enforced)), options);
 		let result: CompileResult = compiled;
 		this.#asRead = compiled.ok && directory.problem === null;
 		if (compiled.ok) this.#pending = resolved.lastGood;
@@ -148,12 +150,15 @@ export class PolicyEngine {
 				.map((saved) => select({ path: saved.path, document: saved.document, origin: "last-good" }, labels))
 				.filter((candidate) => candidate.selected);
 			// Without any, an empty plan would open what an earlier daemon may have left in force.
-			if (lastGood.length > 0) result = compileNetwork(policiesOf(enforced), options);
+			if (lastGood.length > 0) result = compileNetwork(networkPart.of(policiesOf(enforced)), options);
 		}
 		if (result.ok) this.#model = result.model;
 		// A set of packet rules that is refused as a whole takes no device policy down with it.
 		const standing = enforced.length > 0 ? enforced : candidates.filter((candidate) => candidate.selected);
-		this.#standing = { network: policiesOf(enforced), devices: devicePoliciesOf(standing) };
+		this.#standing = {
+			network: networkPart.of(policiesOf(enforced)),
+			devices: devicePart.of(policiesOf(standing)),
+		};
 		const devices = selectEntries(this.#standing.devices);
 		const ruleset = new DeviceRuleset(devices, config.hostDefaultDevicePosture, config.enforcement);
 		const diagnostics = [
@@ -297,23 +302,15 @@ function withStanding(signature: SignatureReport | null, anything: boolean): Sig
 
 /** Test cases lie beside policies and are none: the daemon has no use for them. */
 function policiesIn({ documents }: ParsedFile): readonly ParsedDocument[] {
-	return documents.filter(({ kind }) => kind !== testKind);
+	return documents.filter(({ kind }) => !registeredKinds.isAside(kind));
 }
 
 function select(entry: EnforcedDocument, labels: Readonly<Record<string, string>>): Candidate {
 	return { entry, ...matchSelector(entry.document.policy.nodeSelector, labels) };
 }
 
-function policiesOf(candidates: readonly Candidate[]): NetworkPolicy[] {
-	return candidates
-		.map((candidate) => candidate.entry.document.policy)
-		.filter((policy) => policy.kind === "KubeArmorNetworkPolicy");
-}
-
-function devicePoliciesOf(candidates: readonly Candidate[]): HostDevicePolicy[] {
-	return candidates
-		.map((candidate) => candidate.entry.document.policy)
-		.filter((policy) => policy.kind === "KubeArmorHostPolicy");
+function policiesOf(candidates: readonly Candidate[]): Policy[] {
+	return candidates.map((candidate) => candidate.entry.document.policy);
 }
 
 function unreadable(file: string, problem: { code: string; message: string; hint: string }): ParsedDocument {

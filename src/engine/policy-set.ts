@@ -6,13 +6,15 @@ import { join, resolve } from "node:path";
 import type { Diagnostic } from "../base/diagnostic.ts";
 import type { Config } from "../config/model.ts";
 import { matchSelector, nodeLabels } from "../document/labels.ts";
-import type { NetworkPolicy } from "../enforcers/network/model.ts";
+import { asideOf, isBroken, type ParsedDocument } from "../document/parse.ts";
+import { type NetworkPolicy, networkPart } from "../enforcers/network/model.ts";
+import { policyTestKind } from "../enforcers/network/parse/kinds.ts";
 import type { PolicyTest } from "../enforcers/network/parse/test-model.ts";
-import type { HostDevicePolicy } from "../enforcers/usb/model.ts";
+import { devicePart, type HostDevicePolicy } from "../enforcers/usb/model.ts";
 import { readBounded } from "../source/bounded-file.ts";
 import { maxFileBytes, PolicyDirectoryReader } from "../source/policy-directory.ts";
 import { findDuplicateNames } from "./collection.ts";
-import { isBroken, type ParsedDocument, parsePolicyFile } from "./parse.ts";
+import { parsePolicyFile } from "./parse.ts";
 
 /** Milliseconds that a pipe may be silent. */
 const patienceMs = 10_000;
@@ -56,7 +58,7 @@ export function readPolicySet(paths: readonly string[], config: Config): PolicyS
 	const selectedDevices: HostDevicePolicy[] = [];
 	const tests: PolicyTest[] = [];
 	for (const document of documents) {
-		if (document.test !== undefined) tests.push(document.test);
+		tests.push(...asideOf(policyTestKind, document));
 		diagnostics.push(...document.diagnostics);
 		const duplicate = duplicates.get(document);
 		if (duplicate) diagnostics.push(duplicate);
@@ -65,13 +67,13 @@ export function readPolicySet(paths: readonly string[], config: Config): PolicyS
 		const selection = matchSelector(policy.nodeSelector, labels);
 		diagnostics.push(...selection.diagnostics);
 		if (duplicate) continue;
-		if (policy.kind === "KubeArmorHostPolicy") {
-			devicePolicies.push(policy);
-			if (selection.selected) selectedDevices.push(policy);
-		} else {
-			policies.push(policy);
-			if (selection.selected) selected.push(policy);
-		}
+		const network = networkPart.of([policy]);
+		const devices = devicePart.of([policy]);
+		policies.push(...network);
+		devicePolicies.push(...devices);
+		if (!selection.selected) continue;
+		selected.push(...network);
+		selectedDevices.push(...devices);
 	}
 	return { policies, selected, devicePolicies, selectedDevices, tests, diagnostics, unread };
 }

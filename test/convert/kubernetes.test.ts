@@ -6,10 +6,12 @@ import type { Direction, Protocol } from "../../src/base/model.ts";
 import { convertKubernetes, isKubernetesPolicy } from "../../src/convert/kubernetes.ts";
 import { policyText } from "../../src/convert/text.ts";
 import { matchSelector } from "../../src/document/labels.ts";
+import { isBroken } from "../../src/document/parse.ts";
 import { Lines, parseSyntax, splitDocuments } from "../../src/document/syntax.ts";
 import { buildModel, decidePacket, ruleSets } from "../../src/enforcers/network/compile/program.ts";
 import type { NetworkPolicy } from "../../src/enforcers/network/model.ts";
-import { isBroken, parsePolicyFile } from "../../src/engine/parse.ts";
+import { networkPart } from "../../src/enforcers/network/model.ts";
+import { parsePolicyFile } from "../../src/engine/parse.ts";
 
 function convert(text: string) {
 	const sources = splitDocuments(text).flatMap((chunk) => {
@@ -37,8 +39,8 @@ function host(text: string, labels: Record<string, string> = {}) {
 	const selected = documents.flatMap((document) => {
 		expect(isBroken(document)).toBe(false);
 		const { policy } = document;
-		return policy?.kind === "KubeArmorNetworkPolicy" && matchSelector(policy.nodeSelector, all).selected
-			? [policy]
+		return policy !== null && matchSelector(policy.nodeSelector, all).selected
+			? networkPart.of([policy])
 			: [];
 	});
 	const model = modelOf(selected);

@@ -7,6 +7,7 @@ import { defaultConfig } from "../../src/config/parse.ts";
 import { type HostSocket, hostServices } from "../../src/enforcers/network/compile/lint/host-services.ts";
 import { serviceCuts } from "../../src/enforcers/network/compile/lint/service-cuts.ts";
 import { compileNetwork } from "../../src/enforcers/network/compile/network.ts";
+import { networkPart } from "../../src/enforcers/network/model.ts";
 import { parsePolicyFile } from "../../src/engine/parse.ts";
 import { compileOptions } from "../../src/engine/policy-engine.ts";
 import { documents, policy, port } from "../system/support/case.ts";
@@ -43,9 +44,7 @@ const sshOnly = policy("ssh-only", {
 function cuts(yaml: string, sockets: readonly HostSocket[]): number {
 	const parsed = parsePolicyFile("beside.yaml", yaml).documents;
 	expect(parsed.flatMap(({ diagnostics }) => diagnostics)).toEqual([]);
-	const policies = parsed.flatMap((document) =>
-		document.policy?.kind === "KubeArmorNetworkPolicy" ? [document.policy] : [],
-	);
+	const policies = networkPart.in(parsed);
 	const compiled = compileNetwork(policies, compileOptions(defaultConfig(), "t", "concatenated"));
 	if (!compiled.ok) throw new Error("the policies do not compile");
 	return serviceCuts(compiled.model, hostServices(sockets, ["wireguard"]), ["eth0"]).length;

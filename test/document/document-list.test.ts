@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { isBroken, parsePolicyFile, parseSavedDocument } from "../../src/engine/parse.ts";
+import { isBroken } from "../../src/document/parse.ts";
+import { parsePolicyFile, parseSavedDocument } from "../../src/engine/parse.ts";
 import { policyText } from "../engine/support/policy.ts";
 
 /** A policy as one element of a YAML list, at a depth of indentation. */

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { isBroken } from "../../src/document/parse.ts";
+import { networkPart } from "../../src/enforcers/network/model.ts";
 import {
 	type DiskFile,
 	findDuplicateNames,
@@ -8,7 +10,7 @@ import {
 	type LastGoodResult,
 	resolveLastGood,
 } from "../../src/engine/collection.ts";
-import { isBroken, parsePolicyFile } from "../../src/engine/parse.ts";
+import { parsePolicyFile } from "../../src/engine/parse.ts";
 import { policyText } from "./support/policy.ts";
 
 /** A valid document: its name, and a message that tells versions apart. */
@@ -48,7 +50,7 @@ function step(
 }
 
 function version(document: GoodDocument): string {
-	return `${document.name}@${document.policy.kind === "KubeArmorNetworkPolicy" ? document.policy.ingress[0]?.message : ""}`;
+	return `${document.name}@${networkPart.of([document.policy])[0]?.ingress[0]?.message ?? ""}`;
 }
 
 /** "path:name@version origin" of everything enforced. */

@@ -3,9 +3,10 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
+import { isBroken, type ParsedDocument } from "../../src/document/parse.ts";
 import type { GoodDocument, LastGood } from "../../src/engine/collection.ts";
 import { LastGoodStore } from "../../src/engine/last-good.ts";
-import { isBroken, type ParsedDocument, parsePolicyFile } from "../../src/engine/parse.ts";
+import { parsePolicyFile } from "../../src/engine/parse.ts";
 import { writeState } from "../../src/state/state-file.ts";
 import { documents, policy } from "../system/support/case.ts";
 

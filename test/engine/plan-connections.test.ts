@@ -8,6 +8,7 @@ import {
 	type NetworkModel,
 	ruleSets,
 } from "../../src/enforcers/network/compile/program.ts";
+import { networkPart } from "../../src/enforcers/network/model.ts";
 import { parsePolicyFile } from "../../src/engine/parse.ts";
 import { type Models, planConnections, planSession } from "../../src/engine/plan-connections.ts";
 import { block, policy, port } from "../system/support/case.ts";
@@ -49,9 +50,8 @@ const meaning: Meaning = {
 };
 
 function model(text: string | null, over: Partial<Meaning> = {}): NetworkModel {
-	const found = text === null ? null : parsePolicyFile("new.json", text).documents[0]?.policy;
-	if (found?.kind === "KubeArmorHostPolicy") throw new Error("not a network policy");
-	return buildModel(ruleSets(found ? [found] : []), { ...meaning, ...over });
+	const found = text === null ? [] : networkPart.in(parsePolicyFile("new.json", text).documents);
+	return buildModel(ruleSets(found), { ...meaning, ...over });
 }
 
 const nothing = model(null);

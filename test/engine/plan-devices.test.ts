@@ -5,6 +5,7 @@ import { mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { defaultConfig } from "../../src/config/parse.ts";
 import type { HostDevicePolicy } from "../../src/enforcers/usb/model.ts";
+import { devicePart } from "../../src/enforcers/usb/model.ts";
 import { parsePolicyFile } from "../../src/engine/parse.ts";
 import { planDevices } from "../../src/engine/plan-devices.ts";
 import { FakeKernel } from "../enforcers/usb/support/fake-usb.ts";
@@ -32,11 +33,7 @@ const config = {
 };
 
 function policies(...texts: string[]): HostDevicePolicy[] {
-	return texts.flatMap((text) =>
-		parsePolicyFile("p.yaml", text).documents.flatMap(({ policy }) =>
-			policy?.kind === "KubeArmorHostPolicy" ? [policy] : [],
-		),
-	);
+	return texts.flatMap((text) => devicePart.in(parsePolicyFile("p.yaml", text).documents));
 }
 
 const plan = (text: string) => planDevices(config, [], policies(text), kernel.root, ["eth9"]).session;

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { compileNetwork } from "../../src/enforcers/network/compile/network.ts";
 import type { NetworkPolicy } from "../../src/enforcers/network/model.ts";
 import type { HostDevicePolicy } from "../../src/enforcers/usb/model.ts";
+import { devicePart } from "../../src/enforcers/usb/model.ts";
 import { parsePolicyFile } from "../../src/engine/parse.ts";
 import {
 	type Change,
@@ -31,8 +32,8 @@ function usb(...matchDevice: Readonly<Record<string, unknown>>[]): HostDevicePol
 		metadata: { name: "usb" },
 		spec: { nodeSelector: { matchLabels: { a: "b" } }, device: { matchDevice } },
 	});
-	const found = parsePolicyFile("a.json", text).documents[0]?.policy;
-	if (found?.kind !== "KubeArmorHostPolicy") throw new Error("the sample does not parse");
+	const [found] = devicePart.in(parsePolicyFile("a.json", text).documents);
+	if (found === undefined) throw new Error("the sample does not parse");
 	return found;
 }
 

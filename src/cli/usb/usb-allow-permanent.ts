@@ -7,6 +7,7 @@ import type { Config } from "../../config/model.ts";
 import { decideDevice } from "../../enforcers/usb/compile/decide.ts";
 import { decisionReason } from "../../enforcers/usb/compile/reason.ts";
 import { DeviceRuleset, selectEntries } from "../../enforcers/usb/compile/ruleset.ts";
+import { devicePart } from "../../enforcers/usb/model.ts";
 import { presentDevices } from "../../enforcers/usb/observe/present.ts";
 import type { UsbDevice } from "../../enforcers/usb/subject.ts";
 import { parsePolicyFile } from "../../engine/parse.ts";
@@ -60,9 +61,7 @@ function foresee(
 	others: readonly UsbDevice[],
 ): string | null {
 	const { selectedDevices, devicePolicies } = readPolicySet([config.policyDir], config);
-	const own = parsePolicyFile(file, text).documents.flatMap((document) =>
-		document.policy?.kind === "KubeArmorHostPolicy" ? [document.policy] : [],
-	);
+	const own = devicePart.in(parsePolicyFile(file, text).documents);
 	if (own.length === 0) return "this device has no function that an entry could allow";
 	const { hostDefaultDevicePosture: posture, enforcement } = config;
 	const ruleset = (policies: typeof selectedDevices) =>

@@ -1,6 +1,5 @@
 /** Copies a set of policies for a pending change and reads the copy as the enforcers would: on a thread of its own. */
 
-import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import type { Diagnostic } from "../../base/diagnostic.ts";
 import type { Config } from "../../config/model.ts";
@@ -10,10 +9,7 @@ import type {
 	StagedPolicies,
 	StagingCalls,
 } from "../../enforcers/network/run/calls.ts";
-import { meaningText } from "../../engine/meaning.ts";
-import { isBroken, type Policy, parsePolicyFile } from "../../engine/parse.ts";
 import { PolicyEngine } from "../../engine/policy-engine.ts";
-import { isPolicyFile } from "../../source/policy-walk.ts";
 import type { FileOperations } from "../../state/pending-files.ts";
 import { readTree, writeTree } from "../../state/pending-tree.ts";
 import { WorkerGone, type WorkerLike } from "../../threads/rpc.ts";
@@ -42,20 +38,6 @@ export async function stagePolicies(
 	const reloaded = new PolicyEngine(settings).reload(settings.config, "check", "concatenated");
 	const problems = brokenParts(reloaded);
 	return problems.length > 0 ? renamed(problems, settings.directory) : { ok: true, digest: read.digest };
-}
-
-/** See StagingCalls. */
-export function meaningOf({ directory, ...options }: Parameters<StagingCalls["meaning"]>[0]): string | null {
-	const read = readTree(directory, options);
-	if (!read.ok) return null;
-	const policies: Policy[] = [];
-	for (const { path, bytes } of read.files) {
-		if (!isPolicyFile(path)) continue;
-		const { documents, syntaxBroken } = parsePolicyFile(path, new TextDecoder().decode(bytes), options);
-		if (syntaxBroken || documents.some(isBroken)) return null;
-		policies.push(...documents.flatMap(({ policy }) => policy ?? []));
-	}
-	return createHash("sha256").update(meaningText(policies)).digest("hex");
 }
 
 /** Why a set is not to be enforced as it is: a change is taken whole or not at all. */

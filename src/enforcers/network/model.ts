@@ -2,6 +2,7 @@
 
 import type { Place } from "../../base/diagnostic.ts";
 import type { Action, Cidr, InterfaceMatch, NodeSelector, PortRange, Protocol } from "../../base/model.ts";
+import { PartType } from "../../document/kind.ts";
 
 /** One `from`/`to` entry: a block with holes. Every hole lies inside the block. */
 export interface IpBlock {
@@ -51,3 +52,6 @@ export interface NetworkPolicy {
 	readonly ingress: readonly NetworkRule[];
 	readonly egress: readonly NetworkRule[];
 }
+
+/** What a policy says about packets. */
+export const networkPart = new PartType<NetworkPolicy>("network");

@@ -5,6 +5,7 @@
 
 import type { Place } from "../../base/diagnostic.ts";
 import type { Action, NodeSelector } from "../../base/model.ts";
+import { PartType } from "../../document/kind.ts";
 
 /** As the kernel reports it for a port (Documentation/ABI/testing/sysfs-bus-usb, connect_type). */
 export type ConnectType = "hotplug" | "hardwired" | "not used" | "unknown";
@@ -62,3 +63,6 @@ export interface HostDevicePolicy {
 	readonly action: Action;
 	readonly entries: readonly DeviceEntry[];
 }
+
+/** What a policy says about devices. */
+export const devicePart = new PartType<HostDevicePolicy>("usb");

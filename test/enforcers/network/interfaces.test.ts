@@ -4,6 +4,7 @@ import {
 	interfaceFindings,
 	interfaceUses,
 } from "../../../src/enforcers/network/interfaces.ts";
+import { networkPart } from "../../../src/enforcers/network/model.ts";
 import { parsePolicyFile } from "../../../src/engine/parse.ts";
 import { policy } from "../../system/support/case.ts";
 
@@ -74,9 +75,7 @@ test("every name is told once, with the first rules that use it", () => {
 		ingress: [0, 1, 2, 3].map(() => ({ iface: ["eth0"] })),
 		egress: [{ iface: ["wg*"] }],
 	});
-	const policies = parsePolicyFile("p.yaml", text).documents.flatMap((document) =>
-		document.policy?.kind === "KubeArmorNetworkPolicy" ? [document.policy] : [],
-	);
+	const policies = networkPart.in(parsePolicyFile("p.yaml", text).documents);
 	const failsafe = {
 		ingress: [{ interface: { name: "mgmt", prefix: false } }],
 		egress: [{ interface: null }],

@@ -2,8 +2,9 @@
 
 import { expect } from "bun:test";
 import type { Diagnostic } from "../../../src/base/diagnostic.ts";
-import type { NetworkPolicy, NetworkRule } from "../../../src/enforcers/network/model.ts";
-import { type ParsedDocument, parsePolicyFile } from "../../../src/engine/parse.ts";
+import type { ParsedDocument } from "../../../src/document/parse.ts";
+import { type NetworkPolicy, type NetworkRule, networkPart } from "../../../src/enforcers/network/model.ts";
+import { parsePolicyFile } from "../../../src/engine/parse.ts";
 
 /** A policy whose `spec` (after nodeSelector) is the given lines, indented by two. */
 export function policyText(spec: string, name = "p"): string {
@@ -31,8 +32,9 @@ export function only(text: string): ParsedDocument {
 
 /** The policy of a text that must be valid. */
 export function valid(text: string): NetworkPolicy {
-	const { policy, diagnostics } = only(text);
-	if (policy?.kind !== "KubeArmorNetworkPolicy") throw new Error(`refused: ${brief(diagnostics).join("; ")}`);
+	const { policy: read, diagnostics } = only(text);
+	const [policy] = networkPart.in([{ policy: read }]);
+	if (policy === undefined) throw new Error(`refused: ${brief(diagnostics).join("; ")}`);
 	return policy;
 }
 

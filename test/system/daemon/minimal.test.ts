@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { tableText } from "../../../src/enforcers/network/apply/table-text.ts";
 import { probeConcatenation } from "../../../src/enforcers/network/apply/transaction.ts";
 import { compileNetwork } from "../../../src/enforcers/network/compile/network.ts";
+import { networkPart } from "../../../src/enforcers/network/model.ts";
 import { parsePolicyFile } from "../../../src/engine/parse.ts";
 import { options } from "../../enforcers/network/compile/options.ts";
 
@@ -39,8 +40,8 @@ function loadWithoutNames(commands: string): string {
 }
 
 test.each(["concatenated", "nested"] as const)("the %s form needs no table of protocol names", (form) => {
-	const parsed = parsePolicyFile("a.yaml", policy).documents[0]?.policy;
-	if (parsed?.kind !== "KubeArmorNetworkPolicy") throw new Error("the sample does not parse");
+	const [parsed] = networkPart.in(parsePolicyFile("a.yaml", policy).documents);
+	if (parsed === undefined) throw new Error("the sample does not parse");
 	const compiled = compileNetwork([parsed], { ...options, form });
 	if (!compiled.ok) throw new Error("the sample does not compile");
 	expect(loadWithoutNames(tableText(compiled.plan, "t"))).toBe("");

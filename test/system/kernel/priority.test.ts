@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { tableText } from "../../../src/enforcers/network/apply/table-text.ts";
 import { compileNetwork } from "../../../src/enforcers/network/compile/network.ts";
 import { hashFrom } from "../../../src/enforcers/network/compile/render/hashable.ts";
+import { networkPart } from "../../../src/enforcers/network/model.ts";
 import { parsePolicyFile } from "../../../src/engine/parse.ts";
 import { block, policy, port } from "../support/case.ts";
 import { Daemon } from "../support/daemon.ts";
@@ -72,9 +73,7 @@ const standing = policy("in", {
 
 /** The table as a version before this one left it in the kernel. */
 function earlier(): string {
-	const policies = parsePolicyFile("p", standing).documents.flatMap(({ policy: parsed }) =>
-		parsed?.kind === "KubeArmorNetworkPolicy" ? [parsed] : [],
-	);
+	const policies = networkPart.in(parsePolicyFile("p", standing).documents);
 	const compiled = compileNetwork(policies, {
 		epoch: "0",
 		form: "concatenated",

@@ -5,9 +5,11 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseConfig } from "../../../src/config/parse.ts";
 import { compileNetwork } from "../../../src/enforcers/network/compile/network.ts";
+import { networkPart } from "../../../src/enforcers/network/model.ts";
 import { decideDevice } from "../../../src/enforcers/usb/compile/decide.ts";
 import { lintDeviceSet } from "../../../src/enforcers/usb/compile/lint.ts";
 import { DeviceRuleset, selectEntries } from "../../../src/enforcers/usb/compile/ruleset.ts";
+import { devicePart } from "../../../src/enforcers/usb/model.ts";
 import { parsePolicyFile } from "../../../src/engine/parse.ts";
 import { options } from "../../enforcers/network/compile/options.ts";
 import { device } from "../../enforcers/usb/compile/sample.ts";
@@ -99,15 +101,15 @@ test.each(Object.entries(packets))("%s", async (title, expectation) => {
 	expect(
 		policies.map(({ selected, enforced, diagnostics }) => ({ selected, enforced, diagnostics })),
 	).toEqual([{ selected: true, enforced: true, diagnostics: [] }]);
-	const policy = parsePolicyFile("recipe.yaml", recipe).documents[0]?.policy;
-	if (policy?.kind !== "KubeArmorNetworkPolicy") throw new Error("no network policy");
+	const [policy] = networkPart.in(parsePolicyFile("recipe.yaml", recipe).documents);
+	if (policy === undefined) throw new Error("no network policy");
 	expect(compileNetwork([policy], options).diagnostics).toEqual([]);
 });
 
 test("One stick", () => {
 	const [document] = parsePolicyFile("recipe.yaml", recipes.get("One stick") ?? "").documents;
-	const policy = document?.policy;
-	if (policy?.kind !== "KubeArmorHostPolicy") throw new Error("no device policy");
+	const [policy] = devicePart.in(document ? [document] : []);
+	if (policy === undefined) throw new Error("no device policy");
 	expect(document?.diagnostics).toEqual([]);
 	const ruleset = new DeviceRuleset(selectEntries([policy]), "audit");
 	expect(lintDeviceSet(ruleset)).toEqual([]);

@@ -3,6 +3,7 @@ import { portCells } from "../../../../src/enforcers/network/compile/complexity.
 import { compileNetwork } from "../../../../src/enforcers/network/compile/network.ts";
 import { ruleSets } from "../../../../src/enforcers/network/compile/program.ts";
 import type { NetworkPolicy } from "../../../../src/enforcers/network/model.ts";
+import { networkPart } from "../../../../src/enforcers/network/model.ts";
 import { parsePolicyFile } from "../../../../src/engine/parse.ts";
 import { options } from "./options.ts";
 
@@ -18,8 +19,8 @@ function overlapping(n: number): NetworkPolicy {
 		metadata: { name: "overlapping" },
 		spec: { nodeSelector: { matchLabels: { a: "b" } }, ingress: rules },
 	});
-	const policy = parsePolicyFile("a.json", text).documents[0]?.policy;
-	if (policy?.kind !== "KubeArmorNetworkPolicy") throw new Error("the sample does not parse");
+	const [policy] = networkPart.in(parsePolicyFile("a.json", text).documents);
+	if (policy === undefined) throw new Error("the sample does not parse");
 	return policy;
 }
 

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { asideOf } from "../../../../src/document/parse.ts";
+import { policyTestKind } from "../../../../src/enforcers/network/parse/kinds.ts";
 import { parsePolicyFile } from "../../../../src/engine/parse.ts";
 
 /** A document with one case, of which some fields are others; undefined leaves one out. */
@@ -22,7 +24,7 @@ function document(changes: object = {}, spec: object = {}): string {
 function parsed(text: string) {
 	const [only] = parsePolicyFile("t.yaml", text).documents;
 	if (only === undefined) throw new Error("no document");
-	return only;
+	return { ...only, test: asideOf(policyTestKind, only)[0] };
 }
 
 test("a case is read as it is written, and the document is no policy", () => {

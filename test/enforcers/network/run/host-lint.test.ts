@@ -3,6 +3,7 @@ import { AF_INET, SOCK_CLOEXEC, SOCK_RAW } from "../../../../ffi/constants.ts";
 import { Libc } from "../../../../ffi/libc.ts";
 import { defaultConfig } from "../../../../src/config/parse.ts";
 import { compileNetwork } from "../../../../src/enforcers/network/compile/network.ts";
+import { networkPart } from "../../../../src/enforcers/network/model.ts";
 import { lintHost } from "../../../../src/enforcers/network/run/host-lint.ts";
 import { parsePolicyFile } from "../../../../src/engine/parse.ts";
 import { compileOptions } from "../../../../src/engine/policy-engine.ts";
@@ -18,9 +19,7 @@ beforeEach(() => {
 afterEach(() => network.leave());
 
 function lint(text: string, which: "notable" | "all") {
-	const policies = parsePolicyFile("/p.yaml", text).documents.flatMap((document) =>
-		document.policy?.kind === "KubeArmorNetworkPolicy" ? [document.policy] : [],
-	);
+	const policies = networkPart.in(parsePolicyFile("/p.yaml", text).documents);
 	const compiled = compileNetwork(policies, compileOptions(defaultConfig(), "t", "concatenated"));
 	if (!compiled.ok) throw new Error("the policies do not compile");
 	return lintHost(compiled.model, "/set", which).map(({ message }) => message);

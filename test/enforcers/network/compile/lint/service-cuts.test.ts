@@ -11,14 +11,13 @@ import {
 	serviceWarnings,
 } from "../../../../../src/enforcers/network/compile/lint/service-cuts.ts";
 import { compileNetwork } from "../../../../../src/enforcers/network/compile/network.ts";
+import { networkPart } from "../../../../../src/enforcers/network/model.ts";
 import { parsePolicyFile } from "../../../../../src/engine/parse.ts";
 import { compileOptions } from "../../../../../src/engine/policy-engine.ts";
 import { documents, policy, port } from "../../../../system/support/case.ts";
 
 function cuts(text: string, sockets: readonly HostSocket[], kinds: readonly string[] = [], links = ["eth0"]) {
-	const policies = parsePolicyFile("/p.yaml", text).documents.flatMap((document) =>
-		document.policy?.kind === "KubeArmorNetworkPolicy" ? [document.policy] : [],
-	);
+	const policies = networkPart.in(parsePolicyFile("/p.yaml", text).documents);
 	const compiled = compileNetwork(policies, compileOptions(defaultConfig(), "t", "concatenated"));
 	if (!compiled.ok) throw new Error("the policies do not compile");
 	return serviceCuts(compiled.model, hostServices(sockets, kinds), links);

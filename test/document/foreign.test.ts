@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { parsePolicyFile } from "../../src/engine/parse.ts";
-import { policyText } from "./support/policy.ts";
+import { policyText } from "../engine/support/policy.ts";
 
 const count = (text: string, ignoreUnknownKinds: boolean) =>
 	parsePolicyFile("f.yaml", text, { ignoreUnknownKinds }).documents.length;

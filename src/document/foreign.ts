@@ -2,9 +2,11 @@
 
 import { isMap, type Node } from "yaml";
 import { quote } from "../base/suggest.ts";
+import type { Kinds } from "./kind.ts";
 
 const ourGroup = /^(security\.kubearmor\.com|portward\.io)(\/|$)/;
-const ourKind = /^(KubeArmor|PortwardTest$)/;
+/** Ours whether or not it is registered: a host that has no use for a kind says so. */
+const ourKind = /^KubeArmor/;
 
 /** What is similar enough to be taken for a policy. */
 const otherPolicies: readonly { readonly group: RegExp; readonly whose: string }[] = [
@@ -22,11 +24,11 @@ function textAt(root: Node, key: string): string | null {
  * Whether a document is plainly no policy of ours: it has another apiVersion
  * and no kind of ours, or is a mapping with neither and without a spec.
  */
-export function isForeign(root: Node): boolean {
+export function isForeign(root: Node, kinds: Kinds): boolean {
 	if (!isMap(root)) return false;
 	const version = textAt(root, "apiVersion");
 	const kind = textAt(root, "kind");
-	if (kind !== null && ourKind.test(kind)) return false;
+	if (kind !== null && (ourKind.test(kind) || kinds.get(kind) !== undefined)) return false;
 	if (version !== null) return !ourGroup.test(version);
 	return !root.has("apiVersion") && !root.has("kind") && !root.has("spec");
 }

@@ -1,13 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { isBroken, type ParsedDocument } from "../../src/document/parse.ts";
 import { syntaxLimits } from "../../src/document/syntax.ts";
-import {
-	isBroken,
-	type ParsedDocument,
-	parsePolicyFile,
-	parseSavedDocument,
-} from "../../src/engine/parse.ts";
-import { brief, only, policyText } from "./support/policy.ts";
+import { parsePolicyFile, parseSavedDocument } from "../../src/engine/parse.ts";
+import { brief, only, policyText } from "../engine/support/policy.ts";
 
 const good = policyText("ingress: [{}]");
 

@@ -23,7 +23,7 @@ const kernelVersion = readFileSync(join(cacheDir, "kernel/version"), "utf8").tri
 const kernelModules = join(cacheDir, "kernel/tree/lib/modules", kernelVersion);
 const rootfs = join(cacheDir, "rootfs");
 
-// What the "fast" guest can load: USB from both sides, storage, input, sound and serial behind it, netfilter.
+// What the "fast" guest can load: USB from both sides, storage, input, sound and serial behind it, links and netfilter.
 const fastModules = [
 	/^kernel\/drivers\/virtio\/virtio_(pci|balloon)/,
 	/^kernel\/drivers\/block\/(virtio_blk|loop)\.ko/,
@@ -34,7 +34,8 @@ const fastModules = [
 	/^kernel\/drivers\/usb\/(core|host|storage|gadget|class|usbip)\//,
 	/^kernel\/drivers\/usb\/serial\/(usbserial|ftdi_sio|pl2303|cp210x)\.ko/,
 	/^kernel\/drivers\/net\/usb\/(usbnet|cdc_.*|rndis_host)\.ko/,
-	/^kernel\/drivers\/net\/(dummy|veth|tun)\.ko/,
+	/^kernel\/drivers\/net\/(dummy|macvlan|tun|veth|vrf)\.ko/,
+	/^kernel\/drivers\/net\/(bonding|wireguard)\//,
 	/^kernel\/drivers\/hid\/(usbhid\/|hid-generic|uhid|hid\.ko)/,
 	/^kernel\/drivers\/input\/(evdev|mousedev|misc\/uinput)/,
 	/^kernel\/drivers\/scsi\/(sd_mod|sr_mod|sg)\.ko/,
@@ -65,6 +66,7 @@ const fastPrograms = [
 	"/usr/bin/kmod",
 	"/usr/bin/ip",
 	"/usr/bin/curl",
+	"/usr/bin/wg",
 	"/usr/sbin/usbguard-daemon",
 	"/usr/bin/usbguard",
 ];

@@ -172,6 +172,33 @@ test("a reload is one to the service manager as well", async () => {
 	expect(await show("portward", "NRestarts")).toEqual({ NRestarts: "0" });
 });
 
+const settingsFile = "/etc/portward/config.yaml";
+
+test.each([
+	["settings", settingsFile, "enforcement_mode: x\n", `${settingsFile}:1:1`],
+	[
+		"policy",
+		`${policyDirectory}/broken.yaml`,
+		policy("broken", { action: "Refuse" }),
+		`${policyDirectory}/broken.yaml:1:`,
+	],
+] as const)("systemctl and the journal tell of a reload that fails: %s", async (_, file, text, place) => {
+	const before = await show("portward", "MainPID", "NRestarts");
+	await vm.put(file, text, 0o644);
+	const said = await journal("portward");
+	const failed = await vm.run("systemctl reload portward");
+	expect(failed.code).toBe(1);
+	expect(failed.stderr).toContain("portward.service");
+	const told = (await journal("portward")).slice(said.length);
+	expect(told).toContain(place);
+	expect(told).toContain("Reload failed for portward.service");
+	// The agent and what it enforced go on.
+	expect(await show("portward", "MainPID", "NRestarts")).toEqual(before);
+	expect(await show("portward", "ActiveState")).toEqual({ ActiveState: "active" });
+	expect(await table()).toMatch(/comment "ports ingress\[0\] Block"/);
+	await vm.sh(`rm ${file}; systemctl reload portward`);
+});
+
 test("a change is confirmed: the policy directory can be exchanged within the unit's limits", async () => {
 	await vm.sh(`cp -r ${policyDirectory} /root/next; rm /root/next/more.yaml; chmod -R go-w /root/next`);
 	await vm.sh("portward apply --policy-dir /root/next --confirm-within 60s");

@@ -123,7 +123,7 @@ function parsePort(text: string, transport: Transport): number {
 }
 
 /** "" stands for an interface that no policy names. */
-function parseInterfaceName(text: string): string {
+export function parseInterfaceName(text: string): string {
 	if (text === "") return text;
 	const parsed = parseInterface(text);
 	if (!parsed.ok) throw new UsageError(`--iface ${quote(text)}: ${parsed.message}; ${parsed.hint}`);

@@ -1,22 +1,27 @@
+import { type Address, parseAddress } from "../../base/cidr.ts";
+import { quote } from "../../base/suggest.ts";
 import { escapeForTerminal } from "../../base/terminal.ts";
-import type { CompiledRule } from "../../enforcers/network/compile/plan.ts";
-import {
-	allowBehind,
-	type Explanation,
-	explain as explainPacket,
-} from "../../enforcers/network/compile/verdict/explain.ts";
-import { compileSet } from "../../engine/policy-model.ts";
-import { type Command, exit } from "../command.ts";
+import type { Packet } from "../../enforcers/network/compile/program.ts";
+import { allowBehind, explain as explainPacket } from "../../enforcers/network/compile/verdict/explain.ts";
+import { type CompiledSet, compileSet } from "../../engine/policy-model.ts";
+import { type Command, exit, type Io, UsageError } from "../command.ts";
 import { printDiagnostics } from "../diagnostics.ts";
 import { prettyJson } from "../json.ts";
 import { parseOptions, policyOptions } from "../options.ts";
 import { readSettings } from "../settings.ts";
+import { readStandardInput } from "../standard-input.ts";
+import { type AlertedPacket, alertedPacket } from "./alert-packet.ts";
+import { explainAlert } from "./explain-alert.ts";
+import { explainAll } from "./explain-all.ts";
 import { describeOthers, othersJson, othersOf } from "./explain-others.ts";
-import { parsePacket } from "./explain-packet.ts";
+import { parseInterfaceName, parsePacket } from "./explain-packet.ts";
+import { describeExplanation, explanationJson } from "./explain-text.ts";
 
 const help = `Usage: portward explain [--policy-dir DIR] [--config FILE] [--json]
                         ingress|egress PROTOCOL ADDRESS [PORT] [--iface NAME]
                         [--source-port PORT] [--icmp-type TYPE]
+       portward explain --all ADDRESS [--iface NAME] ...
+       portward explain --from-alert LINE|- ...
 
 What happens to a new connection, and why: ADDRESS is the remote end. PROTOCOL
 is tcp, udp or sctp, with PORT, the destination port or a service name such as
@@ -32,19 +37,24 @@ which translate their port.
   --source-port PORT  the port that the packet comes from; without it, one that
                       no policy names
   --icmp-type TYPE    a number or a name; without it what ping sends
+  --all ADDRESS       what becomes of every port of this remote address, both
+                      ways, in ranges with the rule that decides
+  --from-alert LINE   an alert's JSON, or - for the first line that comes through
+                      standard input: why, and the smallest policy that would
+                      let just this pass, held against the whole set
   --json              print {action, policy, rule, file, line, overridden}
-                      and, where there are any, {others, translations}
+                      and, where there are any, {others, translations}; with
+                      --all {address, verdicts}, with --from-alert {packet,
+                      alert, change} as well
 
 Examples: portward explain --policy-dir policies ingress tcp 192.0.2.7 ssh
           portward explain egress icmp 192.0.2.7
+          portward explain --all 192.0.2.7
+          portward alerts --json --limit 1 | portward explain --from-alert -
 `;
 
-const reasons: Readonly<Record<Explanation["overridden"][number]["reason"], string>> = {
-	carved: "a more specific rule makes an exception",
-	stricter: "the rules overlap, and the stricter one wins",
-	same: "both have the same action, and the other is named first",
-	failsafe: "a failsafe rule of the settings comes before every policy",
-};
+/** An alert has less than this, and a whole log has not to be read. */
+const maxInputBytes = 16 * 1024 * 1024;
 
 export const explain: Command = {
 	name: "explain",
@@ -57,77 +67,81 @@ export const explain: Command = {
 			iface: { type: "string" },
 			"icmp-type": { type: "string" },
 			"source-port": { type: "string" },
+			all: { type: "string" },
+			"from-alert": { type: "string" },
 		});
-		const packet = parsePacket(positionals, values);
+		const question = await questionOf(values, positionals, io);
+		if (typeof question === "string") {
+			io.error(`portward: ${escapeForTerminal(question)}\n`);
+			return exit.failure;
+		}
 		const settings = readSettings(values, false);
 		if (!settings.config) {
 			printDiagnostics(settings.diagnostics, io);
 			return exit.failure;
 		}
-		const { set, compiled, errors } = compileSet(settings.config.policyDir, settings.config);
-		printDiagnostics(errors, io);
+		const { config } = settings;
+		const json = values.json === true;
+		const read = compileSet(config.policyDir, config);
+		printDiagnostics(read.errors, io);
+		const { compiled, set } = read;
 		if (!compiled.ok || set.unread) return exit.failure;
-		const elsewhere = set.policies.length - set.selected.length;
-		if (elsewhere > 0 && !values.json) {
-			const all = set.policies.length;
-			io.error(`portward: ${elsewhere} of ${all} policies do not select this host and are left out\n`);
+		const { model } = compiled;
+		if (!json) noteOthers(read, io);
+		if ("all" in question) io.out(explainAll(model, question.all, question.interface, json));
+		else if (question.alert !== undefined) io.out(explainAlert(question, model, set, config, json));
+		else {
+			const explanation = explainPacket(model, question.packet);
+			const others = othersOf(question.packet, config.table);
+			io.out(
+				json
+					? prettyJson({ ...explanationJson(explanation), ...othersJson(others) })
+					: describeExplanation(explanation, allowBehind(model, explanation.rule)) +
+							describeOthers(others, explanation.action),
+			);
 		}
-		const explanation = explainPacket(compiled.model, packet);
-		const others = othersOf(packet, settings.config.table);
-		io.out(
-			values.json
-				? prettyJson({ ...toJson(explanation), ...othersJson(others) })
-				: describe(explanation, allowBehind(compiled.model, explanation.rule)) +
-						describeOthers(others, explanation.action),
-		);
-		return errors.length > 0 ? exit.failure : exit.ok;
+		return read.errors.length > 0 ? exit.failure : exit.ok;
 	},
 };
 
-/** The fields that name a rule, in JSON. */
-function ruleJson(rule: CompiledRule) {
-	return {
-		policy: rule.policy,
-		rule: rule.index,
-		action: rule.action,
-		file: rule.place?.file ?? null,
-		line: rule.place?.line ?? null,
-	};
+interface Asked {
+	readonly all?: string | undefined;
+	readonly "from-alert"?: string | undefined;
+	readonly iface?: string | undefined;
+	readonly "icmp-type"?: string | undefined;
+	readonly "source-port"?: string | undefined;
 }
 
-function toJson({ action, rule, overridden }: Explanation) {
-	return {
-		action,
-		...(rule?.wouldBe === undefined ? {} : { wouldBe: rule.wouldBe }),
-		policy: rule?.policy ?? null,
-		rule: rule === null || rule.index < 0 ? null : rule.index,
-		file: rule?.place?.file ?? null,
-		line: rule?.place?.line ?? null,
-		overridden: overridden.map((item) => ({
-			...ruleJson(item.rule),
-			reason: item.reason,
-			by: ruleJson(item.by),
-		})),
-	};
-}
+type Question =
+	| { readonly packet: Packet; readonly alert?: never }
+	| AlertedPacket
+	| { readonly all: Address; readonly interface: string | null };
 
-function name(rule: CompiledRule): string {
-	if (rule.place === null)
-		return rule.index < 0 ? rule.policy : `${rule.policy} ${rule.direction}[${rule.index}]`;
-	return `${rule.policy} ${rule.direction}[${rule.index}] (${rule.place.file}:${rule.place.line})`;
-}
-
-function describe({ action, rule, overridden }: Explanation, allow: CompiledRule | null): string {
-	const by = rule === null ? "no rule matches, and no Allow makes this direction an allow-list" : name(rule);
-	const lines = [`${action}: ${by}`];
-	const direction = rule?.direction ?? "this direction";
-	if (allow !== null)
-		lines.push(`  no rule matches, and Allow ${name(allow)} makes ${direction} an allow-list`);
-	if (rule?.wouldBe !== undefined)
-		lines.push(`  ${rule.wouldBe} once it is enforced; the settings say enforcement: audit`);
-	for (const item of overridden) {
-		lines.push(`  over ${item.rule.action} ${name(item.rule)}: ${reasons[item.reason]}`);
-		if (item.by !== rule) lines.push(`    in favour of ${item.by.action} ${name(item.by)}`);
+/** What is asked about; a text says why nothing can be. */
+async function questionOf(values: Asked, positionals: readonly string[], io: Io): Promise<Question | string> {
+	const { all, "from-alert": alert } = values;
+	if (all === undefined && alert === undefined) return { packet: parsePacket(positionals, values) };
+	const option = all === undefined ? "--from-alert" : "--all";
+	const more = all !== undefined && alert !== undefined ? "--from-alert" : positionals[0];
+	if (more !== undefined) throw new UsageError(`${quote(more)} is not expected with ${option}`);
+	for (const name of ["icmp-type", "source-port", "iface"] as const) {
+		if (values[name] !== undefined && (alert !== undefined || name !== "iface"))
+			throw new UsageError(`--${name} is not expected with ${option}`);
 	}
-	return `${lines.map(escapeForTerminal).join("\n")}\n`;
+	if (all !== undefined) {
+		const remote = parseAddress(all);
+		if ("message" in remote) throw new UsageError(`--all ${quote(all)}: ${remote.message}; ${remote.hint}`);
+		return { all: remote, interface: values.iface === undefined ? null : parseInterfaceName(values.iface) };
+	}
+	const text = alert === "-" ? await readStandardInput(maxInputBytes, io.signal) : (alert ?? "");
+	if (text === null) return "standard input is too long for an alert";
+	const line = text.split("\n").find((one) => one.trim() !== "");
+	return line === undefined ? "nothing came through standard input" : alertedPacket(line);
+}
+
+function noteOthers({ set }: CompiledSet, io: Io): void {
+	const elsewhere = set.policies.length - set.selected.length;
+	const all = set.policies.length;
+	if (elsewhere > 0)
+		io.error(`portward: ${elsewhere} of ${all} policies do not select this host and are left out\n`);
 }

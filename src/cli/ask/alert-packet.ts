@@ -1,0 +1,67 @@
+/** The packet that an alert is about, from the alert's JSON. */
+
+import * as v from "valibot";
+import { quote } from "../../base/suggest.ts";
+import type { Packet } from "../../enforcers/network/compile/program.ts";
+import { UsageError } from "../command.ts";
+import { parsePacket } from "./explain-packet.ts";
+
+/** What an alert says, as far as it matters here; KubeArmor's own names. */
+const alertShape = v.looseObject({
+	UpdatedTime: v.optional(v.string(), ""),
+	PolicyName: v.string(),
+	Action: v.string(),
+	Operation: v.string(),
+	Resource: v.string(),
+	EventData: v.record(v.string(), v.string()),
+});
+
+export interface AlertedPacket {
+	readonly packet: Packet;
+	/** What was said when it came; the policies may say other by now. */
+	readonly alert: {
+		readonly time: string;
+		readonly action: string;
+		readonly policy: string;
+		readonly rule: number | null;
+	};
+}
+
+/** A text says why the line tells of no connection. */
+export function alertedPacket(line: string): AlertedPacket | string {
+	let value: unknown;
+	try {
+		value = JSON.parse(line);
+	} catch {
+		return `${quote(line)} is no JSON; give an alert's whole line, such as portward alerts --json prints it`;
+	}
+	const parsed = v.safeParse(alertShape, value);
+	if (!parsed.success)
+		return "this is no alert: PolicyName, Action, Operation, Resource or EventData is missing";
+	const { UpdatedTime, PolicyName, Action, Operation, Resource, EventData } = parsed.output;
+	if (Operation === "Device") {
+		const port = EventData.Port ?? "PORT";
+		return `the alert is about a USB device; ask portward usb explain ${port}`;
+	}
+	if (Operation !== "NetworkFirewall") return "the alert is about Portward itself, and about no connection";
+	const remote = Resource === "INGRESS" ? EventData.SourceIP : EventData.DestinationIP;
+	const protocol = EventData.Protocol?.replace(/^Proto-/u, "");
+	if (remote === undefined || protocol === undefined)
+		return "the alert tells no address or no protocol, as the packet was cut off";
+	try {
+		const packet = parsePacket([Resource, protocol, remote, ...optional(EventData.DestinationPort)], {
+			iface: EventData.Interface,
+			"source-port": EventData.SourcePort,
+		});
+		const index = Number(EventData.RuleIndex ?? Number.NaN);
+		const rule = Number.isInteger(index) ? index : null;
+		return { packet, alert: { time: UpdatedTime, action: Action, policy: PolicyName, rule } };
+	} catch (error) {
+		if (!(error instanceof UsageError)) throw error;
+		return `the alert tells of no packet: ${error.message}`;
+	}
+}
+
+function optional(text: string | undefined): string[] {
+	return text === undefined ? [] : [text];
+}

@@ -1,0 +1,89 @@
+/** `portward explain --from-alert`: why, and the smallest change that would let the connection pass. */
+
+import { formatAddress } from "../../base/cidr.ts";
+import { isIcmp, isTransport, protocolText } from "../../base/protocol.ts";
+import { escapeForTerminal } from "../../base/terminal.ts";
+import type { Config } from "../../config/model.ts";
+import type { NetworkModel, Packet } from "../../enforcers/network/compile/program.ts";
+import { allowBehind, type Explanation, explain } from "../../enforcers/network/compile/verdict/explain.ts";
+import type { PolicySet } from "../../engine/policy-set.ts";
+import { type SmallestChange, smallestChange } from "../../engine/smallest-change.ts";
+import { prettyJson } from "../json.ts";
+import type { AlertedPacket } from "./alert-packet.ts";
+import { describeExplanation, explanationJson, ruleName } from "./explain-text.ts";
+
+/** The whole answer, as text or as JSON. */
+export function explainAlert(
+	{ packet, alert }: AlertedPacket,
+	model: NetworkModel,
+	set: PolicySet,
+	config: Config,
+	json: boolean,
+): string {
+	const explanation = explain(model, packet);
+	const change = smallestChange(set, config, packet);
+	const agrees = sameRule(explanation, alert);
+	if (json) {
+		return prettyJson({
+			packet: packetJson(packet),
+			alert: { ...alert, agrees },
+			...explanationJson(explanation),
+			change: changeJson(change),
+		});
+	}
+	const then = alert.rule === null ? alert.policy : `${alert.policy} rule ${alert.rule}`;
+	const lines = [`${packetText(packet)}: ${alert.action} by ${then} when it was alerted`];
+	if (!agrees) lines.push("The policies say other now:");
+	const head = `${lines.map(escapeForTerminal).join("\n")}\n`;
+	return (
+		head + describeExplanation(explanation, allowBehind(model, explanation.rule)) + describeChange(change)
+	);
+}
+
+function sameRule({ action, rule }: Explanation, alert: AlertedPacket["alert"]): boolean {
+	const index = rule === null || rule.index < 0 ? null : rule.index;
+	return action === alert.action && rule?.policy === alert.policy && index === alert.rule;
+}
+
+function packetJson({ direction, family, address, protocol, port, source, interface: name }: Packet) {
+	return {
+		direction,
+		protocol: protocol === null ? null : protocolText(protocol),
+		address: formatAddress(family, address),
+		port: isTransport(protocol) ? port : null,
+		...(source === null ? {} : isIcmp(protocol) ? { icmpType: source } : { sourcePort: source }),
+		interface: name === "" ? null : name,
+	};
+}
+
+function packetText(packet: Packet): string {
+	const { direction, protocol, address, port, interface: name } = packetJson(packet);
+	const way = direction === "ingress" ? "from" : "to";
+	const traffic = port === null ? protocol : `${protocol} ${port}`;
+	return `${direction} ${traffic} ${way} ${address}${name === null ? "" : ` on ${name}`}`;
+}
+
+function changeJson(change: SmallestChange) {
+	if (change.kind === "none") return null;
+	if (change.kind === "add") {
+		/** Empty, or nothing would be offered. */
+		const others: readonly never[] = [];
+		const { action, yaml, boxes } = change;
+		return { action, yaml, changes: boxes, others };
+	}
+	const { policy, index, place } = change.rule;
+	return { edit: { policy, rule: index, file: place?.file ?? null, line: place?.line ?? null } };
+}
+
+function describeChange(change: SmallestChange): string {
+	if (change.kind === "none") return "";
+	if (change.kind === "edit")
+		return `${escapeForTerminal(`No rule that is added comes before ${ruleName(change.rule)}; change that one`)}\n`;
+	const { action, yaml } = change;
+	const why =
+		action === "Audit" ? "An Allow would change more, so this is an Audit: it lets pass, and alerts.\n" : "";
+	return `\nThis policy would let it pass. Compared over all packets, nothing else would change.\n${why}\n${yaml
+		.split("\n")
+		.map(escapeForTerminal)
+		.join("\n")}`;
+}

@@ -19,7 +19,7 @@ import {
 } from "../enforcers/network/compile/program.ts";
 import { allowBehind } from "../enforcers/network/compile/verdict/explain.ts";
 import { diffVerdicts, type VerdictBox } from "../enforcers/network/compile/verdict/verdict-diff.ts";
-import type { NetworkPolicy } from "../enforcers/network/model.ts";
+import { type NetworkPolicy, networkPart } from "../enforcers/network/model.ts";
 import { parsePolicyFile } from "./parse.ts";
 import { compileOptions } from "./policy-engine.ts";
 import type { PolicySet } from "./policy-set.ts";
@@ -68,9 +68,9 @@ export function smallestChange(
 		for (const narrowing of narrowings) {
 			if (!tellsMore(packet, narrowing)) continue;
 			const yaml = policyText(name, packet, action, narrowing, selector);
-			const added = parsePolicyFile("change.yaml", yaml).documents[0]?.policy;
-			if (added?.kind !== "KubeArmorNetworkPolicy") continue;
-			const changed = buildModel(ruleSets([...policies, added]), options);
+			const added = networkPart.in(parsePolicyFile("change.yaml", yaml).documents);
+			if (added.length === 0) continue;
+			const changed = buildModel(ruleSets([...policies, ...added]), options);
 			if (opensAllowlist(model, changed) || decidePacket(changed, packet).action !== action) continue;
 			const boxes = diffVerdicts(model, changed).filter((box) => box.before !== box.after);
 			if (boxes.every((box) => isOfFlow(box, packet, action))) return { kind: "add", action, yaml, boxes };

@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { isTransport, protocolFits } from "../../src/base/protocol.ts";
 import { defaultConfig } from "../../src/config/parse.ts";
+import { networkPart } from "../../src/enforcers/network/model.ts";
 import { parsePolicyFile } from "../../src/engine/parse.ts";
 import { smallestChange } from "../../src/engine/smallest-change.ts";
 import { packets, policySets } from "../enforcers/network/compile/generate.ts";
@@ -28,9 +29,9 @@ test("random policies and blocked packets", () => {
 				expect(before.action).toBe("Block");
 				if (change.kind === "edit") return;
 				offered++;
-				const added = parsePolicyFile("a.yaml", change.yaml).documents[0]?.policy;
-				if (added?.kind !== "KubeArmorNetworkPolicy") throw new Error(change.yaml);
-				const after = [...policies, added];
+				const added = networkPart.in(parsePolicyFile("a.yaml", change.yaml).documents);
+				expect(added).toHaveLength(1);
+				const after = [...policies, ...added];
 				expect(judge(after, meaning, packet).action).toBe(change.action);
 				for (const one of [...sample, ...sample.map((other) => ({ ...packet, port: other.port }))]) {
 					if (!protocolFits(one.protocol, one.family)) continue;

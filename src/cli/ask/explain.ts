@@ -39,7 +39,7 @@ which translate their port.
   --icmp-type TYPE    a number or a name; without it what ping sends
   --all ADDRESS       what becomes of every port of this remote address, both
                       ways, in ranges with the rule that decides
-  --from-alert LINE   an alert's JSON, or - for the first line that comes through
+  --from-alert LINE   an alert's JSON, or - for the first line of what comes on
                       standard input: why, and the smallest policy that would
                       let just this pass, held against the whole set
   --json              print {action, policy, rule, file, line, overridden}
@@ -50,7 +50,8 @@ which translate their port.
 Examples: portward explain --policy-dir policies ingress tcp 192.0.2.7 ssh
           portward explain egress icmp 192.0.2.7
           portward explain --all 192.0.2.7
-          portward alerts --json --limit 1 | portward explain --from-alert -
+          portward alerts --json --limit 1 |
+              portward explain --from-alert -
 `;
 
 /** An alert has less than this, and a whole log has not to be read. */

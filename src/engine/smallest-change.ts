@@ -3,12 +3,12 @@
  * proves that it lets pass that flow and changes nothing else. What cannot be proved is not offered.
  */
 
-import { stringify } from "yaml";
 import { addressBits, formatAddress, formatCidr } from "../base/cidr.ts";
 import type { NodeSelector } from "../base/model.ts";
 import { isIcmp, isTransport, protocolLabel, protocolNumber, protocolText } from "../base/protocol.ts";
 import type { Config } from "../config/model.ts";
 import { apiVersion, isPolicyName } from "../document/metadata.ts";
+import { yamlText } from "../document/yaml-text.ts";
 import type { CompiledRule } from "../enforcers/network/compile/plan.ts";
 import {
 	buildModel,
@@ -148,7 +148,7 @@ function policyText(
 		metadata: { name },
 		spec: { nodeSelector: { matchLabels }, [direction]: [rule] },
 	};
-	return stringify(document, { lineWidth: 0 });
+	return yamlText(document);
 }
 
 /** A name that policies can write, or a number. */

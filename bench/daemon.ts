@@ -22,7 +22,7 @@ function smallPolicy(index: number, destination: number): string {
 }
 
 /** Kilobytes of a field of /proc/PID/status, as megabytes. */
-function memory(pid: number, field: "VmRSS" | "VmHWM"): number {
+export function memory(pid: number, field: "VmRSS" | "VmHWM"): number {
 	const found = new RegExp(`^${field}:\\s+(\\d+) kB`, "mu").exec(readFileSync(`/proc/${pid}/status`, "utf8"));
 	return Number(found?.[1] ?? Number.NaN) / 1024;
 }
@@ -111,7 +111,7 @@ async function memoryAfterReloads(): Promise<Figure> {
 }
 
 /** Waits until memory has stopped shrinking: the same to a megabyte for five seconds. */
-async function settle(pid: number): Promise<void> {
+export async function settle(pid: number): Promise<void> {
 	let since = performance.now();
 	let last = memory(pid, "VmRSS");
 	await eventually(

@@ -9,6 +9,7 @@ import { blockedFlood } from "./alerts.ts";
 import { daemonFigures } from "./daemon.ts";
 import { tcpConnects, udpFlows } from "./flows.ts";
 import { loadFigures } from "./load.ts";
+import { manyFigures } from "./many.ts";
 import { openFlowFigures } from "./open-flows.ts";
 import { type Figure, print } from "./report.ts";
 import { usbDecisionFigures } from "./usb-decision.ts";
@@ -20,6 +21,7 @@ const sections: Readonly<Record<string, { title: string; run: () => Promise<Figu
 	open: { title: "Open connections that a new Block ends", run: openFlowFigures },
 	load: { title: "From the parsed policies to the kernel", run: loadFigures },
 	daemon: { title: "The daemon", run: daemonFigures },
+	many: { title: "Many policies, and what a change of one costs", run: manyFigures },
 	usb: {
 		title: "USB devices",
 		run: async () => [...(await usbDecisionFigures()), ...(await usbVmFigures())],

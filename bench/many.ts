@@ -1,6 +1,6 @@
 /** What a change costs among ten thousand policy files, and in a file of 100 000 addresses. */
 
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { executable } from "../test/system/support/built.ts";
 import { Daemon, Home } from "../test/system/support/daemon.ts";

@@ -74,11 +74,7 @@ const arrows: Readonly<Record<string, Arrows>> = {
 	"src/threads": { areas: ["ffi"], packages: [], builtins: "any" },
 	"src/source": { areas: ["src/base"], packages: ["valibot"], builtins: "any" },
 	"src/state": { areas: ["src/source"], packages: [], builtins: "any" },
-	"src/report": {
-		areas: ["src/base", "src/config", "src/enforcers/network", "src/enforcers/usb"],
-		packages: [],
-		builtins: "any",
-	},
+	"src/report": { areas: ["src/base", "src/config"], packages: [], builtins: "any" },
 	"src/enforcers/contract.ts": { areas: ["src/document"], packages: [], builtins: [] },
 	"src/enforcers/network": {
 		areas: [...enforcer, "src/enforcers/usb"],
@@ -103,16 +99,7 @@ const arrows: Readonly<Record<string, Arrows>> = {
 		builtins: "any",
 	},
 	"src/serve": {
-		areas: [
-			"src/base",
-			"src/config",
-			"src/kernel",
-			"src/source",
-			"src/state",
-			"src/report",
-			"src/enforcers/usb",
-			"ffi",
-		],
+		areas: ["src/base", "src/config", "src/kernel", "src/source", "src/state", "src/report", "ffi"],
 		packages: ["ipaddr.js", "valibot"],
 		builtins: "any",
 	},

@@ -7,6 +7,8 @@
 import type { Place } from "./diagnostic.ts";
 
 export type Action = "Allow" | "Audit" | "Block";
+/** Whose rules those are that decide what no policy does. */
+export const postureName = "DefaultPosture";
 /** `enforce`: rules do what they say. `audit`: nothing is refused. */
 export type Enforcement = "enforce" | "audit";
 export type Direction = "ingress" | "egress";

@@ -1,21 +1,25 @@
 /** The daemon's snapshot, put together from what each part knows of itself. */
 
 import type { Config } from "../config/model.ts";
+import { networkReport } from "../enforcers/network/report/network-report.ts";
 import type { AccountReader } from "../enforcers/network/run/account-reader.ts";
+import type { AlertDesk } from "../enforcers/network/run/alert-desk.ts";
 import type { DriftDesk } from "../enforcers/network/run/drift-desk.ts";
 import type { FlowDesk } from "../enforcers/network/run/flow-desk.ts";
 import type { NetworkEnforcer } from "../enforcers/network/run/network-enforcer.ts";
 import type { NetworkObservers } from "../enforcers/network/run/network-observers.ts";
-import { networkState, policyStates, readiness } from "../enforcers/network/run/network-state.ts";
+import { networkSnapshot } from "../enforcers/network/run/network-state.ts";
 import type { UsbService } from "../enforcers/usb/run/service.ts";
 import type { Confinement } from "../report/confinement.ts";
+import type { EnforcerReport } from "../report/contribution.ts";
 import { noteEnforcement, settingsWarnings } from "../report/enforcement-notice.ts";
 import { noteSettings } from "../report/settings-status.ts";
-import type { DaemonState, Readiness } from "../report/status.ts";
+import { type DaemonState, policyStates, type Readiness } from "../report/status.ts";
 import type { StatusServer } from "../serve/status-server.ts";
 import type { HostDesk } from "./host-desk.ts";
 import { type PanicWatch, panicReadiness } from "./panic-watch.ts";
 import type { PendingService } from "./pending/pending-service.ts";
+import { readiness } from "./readiness.ts";
 import type { ReloadDesk } from "./reload-desk.ts";
 import type { SettingsDesk } from "./settings-desk.ts";
 import type { SignatureDesk } from "./signature-desk.ts";
@@ -27,9 +31,10 @@ export interface StateParts {
 	readonly confinement: Confinement;
 	readonly accounts: Pick<AccountReader, "latest">;
 	readonly attempts: Pick<ReloadDesk, "failure">;
+	readonly desk: Pick<AlertDesk, "recordsLost">;
 	readonly drift: Pick<DriftDesk, "count">;
 	readonly enforcer: Pick<NetworkEnforcer, "state" | "plan" | "inForce" | "reloaded">;
-	readonly flows: Pick<FlowDesk, "warnings">;
+	readonly flows: Pick<FlowDesk, "counts" | "warnings">;
 	readonly host: Pick<HostDesk, "hostname" | "warnings" | "interfaces" | "otherChains">;
 	readonly observers: Pick<NetworkObservers, "warnings">;
 	readonly panic: Pick<PanicWatch, "state">;
@@ -37,12 +42,13 @@ export interface StateParts {
 	readonly settings: Pick<SettingsDesk, "state" | "warnings">;
 	readonly signature: Pick<SignatureDesk, "state" | "warnings">;
 	readonly status: Pick<StatusServer, "warnings">;
-	readonly usb: Pick<UsbService, "state" | "devices">;
+	readonly usb: Pick<UsbService, "report">;
 }
 
 export function daemonState(parts: StateParts): DaemonState {
-	const { config, enforcer, host, panic, pending, settings, signature, status, usb } = parts;
+	const { config, enforcer, host, panic, pending, settings, signature, status } = parts;
 	const { reloaded } = enforcer;
+	const enforcers = [networkReport(networkSnapshot(parts)), parts.usb.report(reloaded?.devices.length ?? 0)];
 	return {
 		version: parts.version,
 		hostname: host.hostname,
@@ -51,17 +57,8 @@ export function daemonState(parts: StateParts): DaemonState {
 		settings: settings.state,
 		signature: signature.state,
 		nodeLabels: reloaded?.nodeLabels ?? config.nodeLabels,
-		enforcers: {
-			network: networkState(enforcer, config, parts.accounts.latest, host.otherChains(config.table)),
-			usb: usb.state,
-		},
-		policies: policyStates(reloaded, enforcer, usb.state),
-		usbAllowed: usb
-			.devices()
-			.flatMap(({ port, allowedUntil }) => (allowedUntil === null ? [] : [{ port, until: allowedUntil }])),
-		interfaces: host.interfaces,
-		rules: parts.accounts.latest.rules,
-		drift: parts.drift.count,
+		enforcers,
+		policies: policyStates(reloaded?.documents ?? [], enforcers),
 		confinement: parts.confinement,
 		warnings: [
 			...settings.warnings,
@@ -72,13 +69,16 @@ export function daemonState(parts: StateParts): DaemonState {
 			...parts.flows.warnings,
 			...settingsWarnings(config),
 		],
-		readiness: noteSettings(readinessOf(parts), settings.state),
+		readiness: noteSettings(readinessOf(parts, enforcers), settings.state),
 	};
 }
 
-function readinessOf({ attempts, config, enforcer, panic, pending, usb }: StateParts): Readiness {
+function readinessOf(
+	{ attempts, config, enforcer, panic, pending }: StateParts,
+	enforcers: readonly EnforcerReport[],
+): Readiness {
 	const open = panicReadiness(panic.state);
 	if (open !== null) return open;
 	const trouble = { failure: attempts.failure, complaint: pending.changes.complaint };
-	return noteEnforcement(readiness(enforcer.reloaded, enforcer, usb.state, trouble), config);
+	return noteEnforcement(readiness(enforcer.reloaded, enforcers, trouble), config);
 }

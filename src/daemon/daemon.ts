@@ -116,7 +116,6 @@ export class Daemon {
 				state: () => this.#state(),
 				metrics: () => this.#metrics(),
 				refresh: () => this.#accounts.refresh(),
-				usbDevices: () => this.#usb.devices(),
 				alerts: outlets.ring,
 				subscribe: (subscriber) => outlets.sink.subscribe(subscriber),
 			},
@@ -349,6 +348,7 @@ export class Daemon {
 			confinement: this.#options.confinement,
 			accounts: this.#accounts,
 			attempts: this.#attempts,
+			desk: this.#desk,
 			drift: this.#drift,
 			enforcer: this.#enforcer,
 			flows: this.#flows,
@@ -369,12 +369,8 @@ export class Daemon {
 			state: this.#state(),
 			commit: this.#options.build.commit,
 			sink: this.#outlets.sink,
-			desk: this.#desk,
-			accounts: this.#accounts.latest,
 			attempts: this.#attempts,
-			usb: this.#usb,
 			pending: this.#pending,
-			flows: this.#flows,
 		});
 	}
 }

@@ -3,7 +3,7 @@
 import type { NetworkEnforcer } from "../enforcers/network/run/network-enforcer.ts";
 import type { Logger } from "../report/log.ts";
 import { Histogram, type HistogramValue } from "../report/metrics/exposition.ts";
-import { applyDurationBounds, type ReloadResult } from "../report/metrics/metrics.ts";
+import { applyDurationBounds, type ReloadResult } from "../report/metrics/reload-metrics.ts";
 import type { DiagnosticLog } from "./diagnostic-log.ts";
 
 export class ReloadDesk {

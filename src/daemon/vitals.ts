@@ -27,5 +27,6 @@ export function daemonVitals(workers: Readonly<Record<string, Busy>>, state: () 
 /** What `systemctl status` shows: "network active, USB active, 12 policies; ready: …". */
 export function statusLine({ enforcers, policies, readiness }: DaemonState): string {
 	const enforced = policies.filter((policy) => policy.enforced).length;
-	return `network ${enforcers.network.state}, USB ${enforcers.usb.state}, ${enforced} policies enforced; ${readiness.body}`;
+	const states = enforcers.map(({ label, state }) => `${label} ${state.state}, `).join("");
+	return `${states}${enforced} policies enforced; ${readiness.body}`;
 }

@@ -1,7 +1,6 @@
-/** What status, metrics and alerts say about the settings file. Pure. */
+/** What status and alerts say about the settings file. Pure. */
 
 import type { Alert, HostIdentity } from "./alert.ts";
-import type { Family } from "./metrics/exposition.ts";
 import { systemAlert } from "./system-alert.ts";
 
 export interface SettingsState {
@@ -9,17 +8,6 @@ export interface SettingsState {
 	readonly problem: string;
 	/** What a start would do now with the broken ones: take the last good ones, or fail. */
 	readonly restart: "last-good" | "fails";
-}
-
-export function settingsFamilies({ problem }: SettingsState): Family[] {
-	return [
-		{
-			name: "portward_settings_ok",
-			type: "gauge",
-			help: "Whether the settings on disk could be read; 0 while older ones are in force.",
-			samples: [{ labels: {}, value: Number(problem === "") }],
-		},
-	];
 }
 
 /** "", or a sentence about the broken settings. */

@@ -1,7 +1,6 @@
-/** What status, metrics and alerts say about the signature of the policy directory. Pure. */
+/** What status and alerts say about the signature of the policy directory. Pure. */
 
 import type { Alert, HostIdentity } from "./alert.ts";
-import type { Family } from "./metrics/exposition.ts";
 import { systemAlert } from "./system-alert.ts";
 
 export interface SignatureState {
@@ -40,25 +39,6 @@ export function serialResetAlert(directory: string, by: string, time: number, ho
 		},
 		host,
 	);
-}
-
-/** No samples where no signature is required. */
-export function signatureFamilies(signature: SignatureState | null): Family[] {
-	const serial = signature?.serial ?? null;
-	return [
-		{
-			name: "portward_policy_signature_ok",
-			type: "gauge",
-			help: "Whether the policy directory is signed with a trusted key and no older than what was in force.",
-			samples: signature === null ? [] : [{ labels: {}, value: Number(signature.ok) }],
-		},
-		{
-			name: "portward_policy_serial",
-			type: "gauge",
-			help: "Serial number of the signed policies that are taken.",
-			samples: serial === null ? [] : [{ labels: {}, value: serial }],
-		},
-	];
 }
 
 /** The alert for a directory that is refused. `time` is in milliseconds since the epoch. */

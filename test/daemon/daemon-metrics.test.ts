@@ -1,13 +1,23 @@
 import { expect, test } from "bun:test";
 import { daemonMetrics } from "../../src/daemon/daemon-metrics.ts";
-import { noAccounts } from "../../src/enforcers/network/run/alert-desk.ts";
 import { Histogram } from "../../src/report/metrics/exposition.ts";
-import { sampleState } from "../report/sample.ts";
+import { sampleNetwork, sampleState, sampleUsb } from "../report/sample.ts";
 
 test("every part of the daemon is asked", () => {
 	const asked: string[] = [];
 	const text = daemonMetrics({
-		state: sampleState(),
+		state: sampleState(
+			{},
+			{
+				network: {
+					state: { ...sampleNetwork.state, invalidPackets: { ingress: 5, egress: 6 } },
+					recordsLost: 4,
+					midstreamPackets: 12,
+					flows: { blocked: 13, loss: 14, start: 15, refused: 16, overflow: 17 },
+				},
+				usb: { counts: { ...sampleUsb.counts, rescans: 10 } },
+			},
+		),
 		commit: "abc",
 		sink: {
 			counts: () => [{ policy: "np1", action: "Block", count: 3 }],
@@ -15,28 +25,11 @@ test("every part of the daemon is asked", () => {
 			retire: (policies) => void asked.push(...policies),
 			retired: 12,
 		},
-		desk: { recordsLost: 4 },
-		accounts: {
-			...noAccounts,
-			invalidPackets: { ingress: 5, egress: 6 },
-			counters: { midstream_egress: { packets: 12, bytes: 0 } },
-		},
 		attempts: {
 			results: { success: 7, partial: 8, failure: 9 },
 			duration: () => new Histogram([1]).value(),
 		},
-		usb: {
-			counts: () => ({
-				devices: { authorized: 1, partial: 0, refused: 0, pending: 0 },
-				decisions: { Allow: 0, Audit: 0, Block: 0 },
-				decisionSeconds: new Histogram([1]).value(),
-				rescans: 10,
-				overflows: 0,
-				pendingWrites: 0,
-			}),
-		},
 		pending: { counts: { confirmed: 11, rolled_back: 0, refused: 0 } },
-		flows: { counts: { blocked: 13, loss: 14, start: 15, refused: 16, overflow: 17 } },
 	});
 	for (const line of [
 		'portward_alerts_total{policy="np1",action="Block"} 3',

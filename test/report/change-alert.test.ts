@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test";
 import { changeAlert } from "../../src/report/change-alert.ts";
-import { changeFamilies } from "../../src/report/metrics/change-metrics.ts";
+import { changeMetrics } from "../../src/report/metrics/change-metrics.ts";
+import { familiesOf } from "../../src/report/metrics/group.ts";
+import { sampleState } from "./sample.ts";
 
 const host = { clusterName: "default", hostName: "h", nodeId: "n" };
 const change = {
@@ -39,9 +41,12 @@ test("an alert tells which change, who asked and why it ended", () => {
 test("metrics say what is pending and how changes ended", () => {
 	const counts = { confirmed: 1, rolled_back: 2, refused: 3 };
 	const values = (secondsLeft: number | null) =>
-		changeFamilies(secondsLeft === null ? null : { ...change, secondsLeft, waiting: false }, counts).flatMap(
-			(family) => (family.type === "histogram" ? [] : family.samples.map(({ value }) => value)),
-		);
+		familiesOf([changeMetrics], {
+			state: sampleState({
+				pending: secondsLeft === null ? null : { ...change, secondsLeft, waiting: false },
+			}),
+			changes: counts,
+		}).flatMap((family) => (family.type === "histogram" ? [] : family.samples.map(({ value }) => value)));
 	expect(values(12)).toEqual([1, 12, 1, 2, 3]);
 	expect(values(null)).toEqual([0, 0, 1, 2, 3]);
 });

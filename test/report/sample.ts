@@ -1,7 +1,11 @@
 /** Data that the tests of this folder share. */
 
+import { type NetworkSnapshot, networkReport } from "../../src/enforcers/network/report/network-report.ts";
 import type { DeviceStatus } from "../../src/enforcers/usb/report/device-status.ts";
+import { usbDecisionBounds } from "../../src/enforcers/usb/report/metrics/device-metrics.ts";
+import { type UsbSnapshot, usbReport } from "../../src/enforcers/usb/report/usb-report.ts";
 import type { Alert } from "../../src/report/alert.ts";
+import { Histogram } from "../../src/report/metrics/exposition.ts";
 import { AlertRing } from "../../src/report/sinks/alert-ring.ts";
 import { AlertSink } from "../../src/report/sinks/alert-sink.ts";
 import type { DaemonState } from "../../src/report/status.ts";
@@ -83,7 +87,79 @@ export const sampleDevice: DeviceStatus = {
 	],
 };
 
-export function sampleState(overrides: Partial<DaemonState> = {}): DaemonState {
+export const sampleNetwork: NetworkSnapshot = {
+	state: {
+		state: "active",
+		reason: "",
+		generation: 3,
+		elements: 42,
+		allowlistMode: { ingress: true, egress: false },
+		posture: "block",
+		essentials: true,
+		invalidPackets: { ingress: 6, egress: 0 },
+		otherChains: [
+			{
+				family: "inet",
+				table: "firewalld",
+				chain: "filter_INPUT",
+				type: "filter",
+				hook: "input",
+				priority: 10,
+				policy: "accept",
+				tools: ["firewalld"],
+				legacy: false,
+			},
+		],
+		failsafe: [
+			{
+				direction: "ingress",
+				index: 0,
+				protocol: "tcp",
+				icmpType: null,
+				cidr: "192.0.2.0/24",
+				port: "22",
+				interface: null,
+				packets: 9,
+				bytes: 540,
+			},
+		],
+	},
+	inForce: new Set(["np1"]),
+	rules: [{ policy: "np1", index: 0, direction: "ingress", action: "Block", packets: 7, bytes: 420 }],
+	ruleLogs: [],
+	interfaces: [],
+	drift: 0,
+	flows: { blocked: 0, loss: 0, start: 0, refused: 0, overflow: 0 },
+	midstreamPackets: 0,
+	recordsLost: 0,
+};
+
+export const sampleUsb: UsbSnapshot = {
+	state: {
+		state: "active",
+		reason: "",
+		backend: "libudev",
+		locked: true,
+		posture: "block",
+		allowlistMode: false,
+	},
+	devices: [],
+	counts: {
+		devices: { authorized: 0, partial: 0, refused: 0, pending: 0 },
+		decisions: { Allow: 0, Audit: 0, Block: 0 },
+		decisionSeconds: new Histogram(usbDecisionBounds).value(),
+		rescans: 0,
+		overflows: 0,
+		pendingWrites: 0,
+	},
+	entries: 0,
+};
+
+/** @param parts where what the enforcers say is not as in the samples */
+export function sampleState(
+	overrides: Partial<DaemonState> = {},
+	{ network, usb }: { network?: Partial<NetworkSnapshot>; usb?: Partial<UsbSnapshot> } = {},
+): DaemonState {
 	return {
 		version: "0.1.0",
 		hostname: "vm1",
@@ -92,52 +168,7 @@ export function sampleState(overrides: Partial<DaemonState> = {}): DaemonState {
 		settings: { problem: "", restart: "last-good" },
 		signature: null,
 		nodeLabels: { "kubernetes.io/hostname": "vm1" },
-		enforcers: {
-			network: {
-				state: "active",
-				reason: "",
-				generation: 3,
-				elements: 42,
-				allowlistMode: { ingress: true, egress: false },
-				posture: "block",
-				essentials: true,
-				invalidPackets: { ingress: 6, egress: 0 },
-				otherChains: [
-					{
-						family: "inet",
-						table: "firewalld",
-						chain: "filter_INPUT",
-						type: "filter",
-						hook: "input",
-						priority: 10,
-						policy: "accept",
-						tools: ["firewalld"],
-						legacy: false,
-					},
-				],
-				failsafe: [
-					{
-						direction: "ingress",
-						index: 0,
-						protocol: "tcp",
-						icmpType: null,
-						cidr: "192.0.2.0/24",
-						port: "22",
-						interface: null,
-						packets: 9,
-						bytes: 540,
-					},
-				],
-			},
-			usb: {
-				state: "active",
-				reason: "",
-				backend: "libudev",
-				locked: true,
-				posture: "block",
-				allowlistMode: false,
-			},
-		},
+		enforcers: [networkReport({ ...sampleNetwork, ...network }), usbReport({ ...sampleUsb, ...usb })],
 		policies: [
 			{
 				name: "np1",
@@ -150,10 +181,6 @@ export function sampleState(overrides: Partial<DaemonState> = {}): DaemonState {
 				diagnostics: [],
 			},
 		],
-		rules: [{ policy: "np1", index: 0, direction: "ingress", action: "Block", packets: 7, bytes: 420 }],
-		usbAllowed: [],
-		interfaces: [],
-		drift: 0,
 		confinement: {
 			systemCalls: { active: true, detail: "" },
 			files: { active: true, detail: "" },
@@ -166,7 +193,9 @@ export function sampleState(overrides: Partial<DaemonState> = {}): DaemonState {
 }
 
 /** A real sink and ring behind a source whose state is given. */
-export function sampleSource(state: () => DaemonState = sampleState): {
+export function sampleSource(
+	state: () => DaemonState = () => sampleState({}, { usb: { devices: [sampleDevice] } }),
+): {
 	source: HttpSource;
 	sink: AlertSink;
 } {
@@ -176,7 +205,6 @@ export function sampleSource(state: () => DaemonState = sampleState): {
 		refresh: async () => {},
 		state,
 		metrics: () => "portward_drift_total 0\n",
-		usbDevices: () => [sampleDevice],
 		alerts: ring,
 		subscribe: (subscriber) => sink.subscribe(subscriber),
 	};

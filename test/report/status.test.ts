@@ -4,9 +4,11 @@ import {
 	type PolicyCondition,
 	type PolicyState,
 	policyCondition,
+	policyStates,
 	statusDocument,
+	trafficOf,
 } from "../../src/report/status.ts";
-import { sampleState } from "./sample.ts";
+import { sampleNetwork, sampleState, sampleUsb } from "./sample.ts";
 
 const policy: PolicyState = {
 	name: "np1",
@@ -32,20 +34,24 @@ const diagnostic = (severity: Diagnostic["severity"]): Diagnostic => ({
 test("the document has the documented fields, sums of a policy's rules, and no others", () => {
 	const rule = { policy: "np1", index: 0, direction: "ingress", action: "Block" } as const;
 	const document = statusDocument(
-		sampleState({
-			rules: [
-				{ ...rule, packets: 2, bytes: 100 },
-				{ ...rule, index: 1, direction: "egress", packets: 3, bytes: 50 },
-				{ ...rule, policy: "DefaultPosture", index: -1, packets: 9, bytes: 9 },
-			],
-			interfaces: [
-				{ interface: "eth0", reason: "member", bears: "br0", users: ["u"], message: "m", hint: "h" },
-			],
-			drift: 4,
-			warnings: ["w"],
-		}),
+		sampleState(
+			{ warnings: ["w"] },
+			{
+				network: {
+					rules: [
+						{ ...rule, packets: 2, bytes: 100 },
+						{ ...rule, index: 1, direction: "egress", packets: 3, bytes: 50 },
+						{ ...rule, policy: "DefaultPosture", index: -1, packets: 9, bytes: 9 },
+					],
+					interfaces: [
+						{ interface: "eth0", reason: "member", bears: "br0", users: ["u"], message: "m", hint: "h" },
+					],
+					drift: 4,
+				},
+			},
+		),
 	);
-	expect(document).toEqual({
+	const expected = {
 		version: "0.1.0",
 		hostname: "vm1",
 		panic: null,
@@ -77,7 +83,7 @@ test("the document has the documented fields, sums of a policy's rules, and no o
 						legacy: false,
 					},
 				],
-				failsafe: sampleState().enforcers.network.failsafe,
+				failsafe: sampleNetwork.state.failsafe,
 			},
 			usb: {
 				state: "active",
@@ -115,7 +121,8 @@ test("the document has the documented fields, sums of a policy's rules, and no o
 			writable: ["/etc/portward", "/var/lib/portward"],
 		},
 		warnings: ["w"],
-	});
+	};
+	expect(Object.entries(document)).toEqual(Object.entries(expected));
 });
 
 test("of two documents with one name, the one that is not in force has counted nothing", () => {
@@ -133,6 +140,38 @@ test("a host policy shows no packets of a network policy with its name", () => {
 		[7, false],
 		[0, true],
 	]);
+});
+
+/** Whether status shows a document as in force, with the enforcers so. */
+function shownInForce(document: PolicyState, parts: Parameters<typeof sampleState>[1]): boolean | undefined {
+	return policyStates([document], sampleState({}, parts).enforcers)[0]?.enforced;
+}
+
+test("nothing is shown as enforced while its enforcer is not active, or before the kernel has it", () => {
+	const device = { ...policy, kind: "KubeArmorHostPolicy" };
+	const unavailable = { state: "unavailable", reason: "r" } as const;
+	const network = { state: { ...sampleNetwork.state, ...unavailable } };
+	const usb = { state: { ...sampleUsb.state, ...unavailable } };
+	expect([shownInForce(policy, {}), shownInForce(device, {})]).toEqual([true, true]);
+	expect([shownInForce(policy, { network }), shownInForce(device, { network })]).toEqual([false, true]);
+	expect([shownInForce(policy, { usb }), shownInForce(device, { usb })]).toEqual([true, false]);
+	expect(shownInForce(policy, { network: { inForce: new Set() } })).toBe(false);
+});
+
+test("a kind that no enforcer reads is in force nowhere, and nobody counts for it", () => {
+	const other = { ...policy, kind: "SomeOtherPolicy" };
+	const { enforcers } = sampleState();
+	expect(shownInForce(other, {})).toBe(false);
+	expect(trafficOf(other, enforcers)).toBe(null);
+	expect(trafficOf(policy, enforcers)).toMatchObject({ packets: 7 });
+	expect(trafficOf({ ...policy, kind: "KubeArmorHostPolicy" }, enforcers)).toBe(null);
+});
+
+test("what two enforcers count for one policy is added up", () => {
+	const [network] = sampleState().enforcers;
+	if (network === undefined) throw new Error("the sample has an enforcer");
+	const both = [network, { ...network, name: "other" }];
+	expect(trafficOf(policy, both)).toEqual({ packets: 14, bytes: 840, decisions: { Block: 14 } });
 });
 
 const conditions: [Partial<PolicyState>, PolicyCondition][] = [

@@ -34,7 +34,6 @@ const source: HttpSource = {
 			settings: { problem, restart: "last-good" },
 		}),
 	metrics: () => "portward_drift_total 0\n",
-	usbDevices: () => [],
 	alerts: new AlertRing(1),
 	subscribe: () => () => {},
 };

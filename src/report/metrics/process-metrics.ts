@@ -1,7 +1,7 @@
 /** The process_* metrics that Prometheus client libraries agree on, from /proc/self (proc(5)). */
 
 import { readdirSync, readFileSync } from "node:fs";
-import type { Family } from "./exposition.ts";
+import { type Metric, type MetricGroup, one } from "./group.ts";
 
 export interface ProcessSample {
 	readonly cpuSeconds: number;
@@ -68,29 +68,31 @@ export function readProcess(): ProcessSample | null {
 	}
 }
 
-export function processFamilies(sample: ProcessSample): Family[] {
-	const single = (name: string, help: string, type: "counter" | "gauge", value: number): Family => ({
-		name,
-		help,
-		type,
-		samples: [{ labels: {}, value }],
-	});
-	return [
-		single(
-			"process_cpu_seconds_total",
-			"Total user and system CPU time spent in seconds.",
-			"counter",
-			sample.cpuSeconds,
-		),
-		single("process_resident_memory_bytes", "Resident memory size in bytes.", "gauge", sample.residentBytes),
-		single("process_virtual_memory_bytes", "Virtual memory size in bytes.", "gauge", sample.virtualBytes),
-		single("process_open_fds", "Number of open file descriptors.", "gauge", sample.openFds),
-		single("process_max_fds", "Maximum number of open file descriptors.", "gauge", sample.maxFds),
-		single(
-			"process_start_time_seconds",
-			"Start time of the process since unix epoch in seconds.",
-			"gauge",
-			sample.startTime,
-		),
-	];
+/** Without samples where /proc is not readable. */
+export const processMetrics: MetricGroup<{ readonly process: ProcessSample | null }> = [
+	field(
+		"process_cpu_seconds_total",
+		"counter",
+		"Total user and system CPU time spent in seconds.",
+		"cpuSeconds",
+	),
+	field("process_resident_memory_bytes", "gauge", "Resident memory size in bytes.", "residentBytes"),
+	field("process_virtual_memory_bytes", "gauge", "Virtual memory size in bytes.", "virtualBytes"),
+	field("process_open_fds", "gauge", "Number of open file descriptors.", "openFds"),
+	field("process_max_fds", "gauge", "Maximum number of open file descriptors.", "maxFds"),
+	field(
+		"process_start_time_seconds",
+		"gauge",
+		"Start time of the process since unix epoch in seconds.",
+		"startTime",
+	),
+];
+
+function field(
+	name: string,
+	type: "counter" | "gauge",
+	help: string,
+	key: keyof ProcessSample,
+): Metric<{ readonly process: ProcessSample | null }> {
+	return { name, type, help, samples: ({ process }) => (process === null ? [] : one(process[key])) };
 }

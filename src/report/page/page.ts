@@ -1,51 +1,25 @@
 /** The status page: the facts of /v1/status and the newest alerts, readable without scripts. */
 
 import type { Diagnostic } from "../../base/diagnostic.ts";
-import type { Direction } from "../../base/model.ts";
-import { escapeForTerminal } from "../../base/terminal.ts";
-import { describeFailsafe } from "../../enforcers/network/compile/failsafe.ts";
-import {
-	decidingChains,
-	describeChain,
-	type ForeignChain,
-} from "../../enforcers/network/observe/foreign-chains.ts";
-import { usbSection } from "../../enforcers/usb/report/device-page.ts";
-import type { DeviceStatus } from "../../enforcers/usb/report/device-status.ts";
 import { readableData } from "../alert.ts";
-import { describeConfinement } from "../confinement.ts";
 import type { Reply } from "../reply.ts";
 import {
-	type EnforcerState,
+	type DaemonState,
 	type PolicyCondition,
 	type PolicyStatus,
 	policyCondition,
 	type StatusDocument,
+	statusDocument,
+	trafficOf,
 } from "../status.ts";
 import { type Html, html, trusted } from "./html.ts";
 import { contentSecurityPolicy, script, style } from "./page-assets.ts";
+import { badge, formatBytes, numbers, shown, type Tone } from "./parts.ts";
 
 /** Policies listed; a host with more reads /v1/status. */
 const maxPolicies = 500;
 /** Diagnostics shown for one policy. */
 const maxDiagnostics = 5;
-
-type Tone = "good" | "warn" | "bad" | "idle";
-
-function badge(tone: Tone, text: string): Html {
-	return html`<span class="badge ${tone}">${text}</span>`;
-}
-
-/** Bidi and control characters written out, so that a name cannot pass for another. */
-function shown(text: string): string {
-	return escapeForTerminal(text);
-}
-
-const enforcerTones: Readonly<Record<EnforcerState["state"], Tone>> = {
-	active: "good",
-	disabled: "idle",
-	unavailable: "bad",
-	open: "bad",
-};
 
 const conditions: Readonly<Record<PolicyCondition, readonly [Tone, string]>> = {
 	enforced: ["good", "enforced"],
@@ -61,59 +35,9 @@ function actionBadge(action: string): Html {
 	return badge(Object.hasOwn(actionTones, action) ? (actionTones[action] ?? "idle") : "idle", shown(action));
 }
 
-const numbers = new Intl.NumberFormat("en-US");
-const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
-
-function formatBytes(bytes: number): string {
-	let value = bytes;
-	let unit = 0;
-	while (value >= 1024 && unit < units.length - 1) {
-		value /= 1024;
-		unit++;
-	}
-	return `${unit === 0 ? numbers.format(value) : value.toFixed(1)} ${units[unit]}`;
-}
-
-function facts(pairs: readonly (readonly [string, string])[]): Html {
-	return html`<dl>${pairs.map(([term, text]) => html`<dt>${term}</dt><dd>${text}</dd>`)}</dl>`;
-}
-
-function enforcerCard(title: string, enforcer: EnforcerState, details: readonly Html[]): Html {
-	const reason = enforcer.reason === "" ? [] : [html`<p>${shown(enforcer.reason)}</p>`];
-	return html`<section><h2>${title} ${badge(enforcerTones[enforcer.state], enforcer.state)}</h2>${reason}${details}</section>`;
-}
-
-function directionMode(allowlist: boolean, posture: string): string {
-	return allowlist
-		? `allowlist: unmatched is ${posture === "block" ? "blocked" : "audited"}`
-		: "unmatched is accepted";
-}
-
-function cards(status: StatusDocument): Html {
-	const { network, usb } = status.enforcers;
-	const mode = facts([
-		["Ingress", directionMode(network.allowlistMode.ingress, network.posture)],
-		["Egress", directionMode(network.allowlistMode.egress, network.posture)],
-		["Default of allow-lists", network.posture === "block" ? "is blocked" : "is let pass and reported"],
-		["Packets that belong to no flow", describeInvalid(network.invalidPackets)],
-		["Essentials (DHCP, ICMP errors …)", network.essentials ? "always accepted" : "left to the policies"],
-		["Failsafe: never refused", network.failsafe.map(describeFailsafe).join("; ") || "none"],
-		["Others that decide on ingress", describeOthers(network.otherChains, "ingress")],
-		["Others that decide on egress", describeOthers(network.otherChains, "egress")],
-	]);
-	const ruleset = facts([
-		["Put in force", `${numbers.format(network.generation)} times since the start`],
-		["Size", `${numbers.format(network.elements)} entries in the kernel`],
-		["Changes by others, undone", numbers.format(status.drift)],
-		["The daemon", shown(describeConfinement(status.confinement))],
-		["Policies", numbers.format(status.policies.length)],
-	]);
-	const lock = facts([
-		["New devices", usb.locked ? "refused until judged" : "authorized by the kernel"],
-		["Mode", directionMode(usb.allowlistMode, usb.posture)],
-		["Events", usb.backend ?? "none"],
-	]);
-	return html`<div class="cards">${enforcerCard("Network", network, [mode])}<section><h2>Ruleset</h2>${ruleset}</section>${enforcerCard("USB", usb, usb.state === "active" ? [lock] : [])}</div>`;
+function cards({ confinement, enforcers, policies }: DaemonState): Html {
+	const host = { confinement, policies: policies.length };
+	return html`<div class="cards">${enforcers.flatMap((enforcer) => enforcer.cards(host))}</div>`;
 }
 
 function panic({ panic }: StatusDocument): Html {
@@ -138,15 +62,13 @@ function diagnosticItem(diagnostic: Diagnostic): Html {
 	return html`<li>${badge(severity === "error" ? "bad" : "warn", severity)} ${shown(message)}${hint === "" ? "" : `: ${shown(hint)}`} <code class="place">line ${line} ${shown(diagnostic.path)}</code></li>`;
 }
 
-function policyRow(policy: PolicyStatus): Html {
+function policyRow(policy: PolicyStatus, counted: boolean): Html {
 	const [tone, text] = conditions[policyCondition(policy)];
 	const { diagnostics } = policy;
 	const more = diagnostics.length - maxDiagnostics;
 	const items = diagnostics.slice(0, maxDiagnostics).map(diagnosticItem);
 	if (more > 0) items.push(html`<li>and ${more} more</li>`);
 	const list = items.length === 0 ? [] : [html`<ul>${items}</ul>`];
-	// Device policies meet no packets.
-	const counted = policy.kind !== "KubeArmorHostPolicy";
 	return html`<tr>
 <td class="name" data-label="Policy"><strong>${shown(policy.name)}</strong><code class="place">${shown(policy.file)}:${policy.line}</code>${list}</td>
 <td data-label="State">${badge(tone, text)}</td>
@@ -157,8 +79,10 @@ function policyRow(policy: PolicyStatus): Html {
 `;
 }
 
-function policies(status: StatusDocument): Html {
-	const rows = status.policies.slice(0, maxPolicies).map(policyRow);
+function policies(status: StatusDocument, { enforcers }: DaemonState): Html {
+	const rows = status.policies
+		.slice(0, maxPolicies)
+		.map((policy) => policyRow(policy, trafficOf(policy, enforcers) !== null));
 	const rest = status.policies.length - rows.length;
 	const body =
 		rows.length === 0
@@ -196,13 +120,14 @@ function readyText({ ready, body }: StatusDocument["ready"]): Html {
 	return html`${badge(ready ? "good" : "bad", word)} ${shown(rest)}`;
 }
 
-/** The page for `status`, the USB devices, and the newest alerts, each as its JSON line, newest first. */
-export function renderPage(
-	status: StatusDocument,
-	devices: readonly DeviceStatus[],
-	alerts: readonly string[],
-): string {
+/** The page for `state`, and the newest alerts, each as its JSON line, newest first. */
+export function renderPage(state: DaemonState, alerts: readonly string[]): string {
+	const status = statusDocument(state);
 	const { ready, hostname, version } = status;
+	const sections = state.enforcers.flatMap((enforcer) => enforcer.sections());
+	const own = state.enforcers.flatMap(({ routes }) => routes.map(({ path }) => path));
+	const links = ["/v1/status", ...own, "/v1/alerts", "/metrics"];
+	const list = links.map((path, index) => html`${index === 0 ? "" : ", "}<a href="${path}">${path}</a>`);
 	return html`<!doctype html>
 <html lang="en">
 <head>
@@ -217,36 +142,24 @@ export function renderPage(
 <main>
 ${panic(status)}
 ${pending(status)}
-${cards(status)}
+${cards(state)}
 ${warnings(status)}
-${policies(status)}
-${usbSection(devices)}
+${policies(status, state)}
+${sections}
 ${alertTable(alerts)}
 </main>
-<footer>The same facts for programs: <a href="/v1/status">/v1/status</a>, <a href="/v1/usb/devices">/v1/usb/devices</a>, <a href="/v1/alerts">/v1/alerts</a>, <a href="/metrics">/metrics</a></footer>
+<footer>The same facts for programs: ${list}</footer>
 <script>${trusted(script)}</script>
 </body>
 </html>
 `.text;
 }
 
-export function pageReply(
-	status: StatusDocument,
-	devices: readonly DeviceStatus[],
-	alerts: readonly string[],
-): Reply {
+export function pageReply(state: DaemonState, alerts: readonly string[]): Reply {
 	return {
 		status: 200,
 		type: "text/html; charset=utf-8",
-		body: renderPage(status, devices, alerts),
+		body: renderPage(state, alerts),
 		headers: { "Content-Security-Policy": contentSecurityPolicy },
 	};
-}
-
-function describeInvalid({ ingress, egress }: Readonly<Record<Direction, number>>): string {
-	return `${numbers.format(ingress)} ingress, ${numbers.format(egress)} egress`;
-}
-
-function describeOthers(chains: readonly ForeignChain[], direction: Direction): string {
-	return escapeForTerminal(decidingChains(chains, direction).map(describeChain).join("; ")) || "no others";
 }

@@ -3,8 +3,8 @@
  * outlet can hold up another or the daemon; what one could not take is counted.
  */
 
+import { postureName } from "../../base/model.ts";
 import { escapeJson } from "../../base/terminal.ts";
-import { postureName } from "../../enforcers/network/compile/rules.ts";
 import type { Alert } from "../alert.ts";
 import type { AlertLine, AlertRing } from "./alert-ring.ts";
 import type { FileWriteResult } from "./rotating-file.ts";

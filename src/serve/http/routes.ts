@@ -1,14 +1,14 @@
 /** Which answer a request gets. The server knows connections; this knows what is asked. */
 
 import type { Action } from "../../base/model.ts";
-import type { DeviceStatus } from "../../enforcers/usb/report/device-status.ts";
+import type { ReportRoute } from "../../report/contribution.ts";
 import { expositionType } from "../../report/metrics/exposition.ts";
 import { pageReply } from "../../report/page/page.ts";
 import { errorReply, jsonReply, jsonType, type Reply, textReply } from "../../report/reply.ts";
 import { noteSettings } from "../../report/settings-status.ts";
 import type { AlertFilter, AlertRing } from "../../report/sinks/alert-ring.ts";
 import type { AlertSubscriber } from "../../report/sinks/alert-sink.ts";
-import { type DaemonState, type StatusDocument, statusDocument } from "../../report/status.ts";
+import { type DaemonState, statusDocument } from "../../report/status.ts";
 import type { Request } from "./request.ts";
 
 /** Where the answers come from. */
@@ -18,8 +18,6 @@ export interface HttpSource {
 	state(): DaemonState;
 	/** The body of /metrics, with counts up to date. */
 	metrics(): Promise<string> | string;
-	/** Every USB device that was judged, a hub before what hangs on it. */
-	usbDevices(): readonly DeviceStatus[];
 	readonly alerts: AlertRing;
 	/** Adds a live stream; the returned function removes it. */
 	subscribe(subscriber: AlertSubscriber): () => void;
@@ -83,19 +81,27 @@ function readiness(source: HttpSource, detail: Detail): Reply {
 	return textReply(ready ? 200 : 503, detail === "full" ? body : word);
 }
 
-async function status(source: HttpSource): Promise<StatusDocument> {
+async function fresh(source: HttpSource): Promise<DaemonState> {
 	await source.refresh();
-	return statusDocument(source.state());
+	return source.state();
 }
 
 async function page(source: HttpSource): Promise<Reply> {
-	const document = await status(source);
+	const state = await fresh(source);
 	const newest = source.alerts.query({ limit: pageAlerts, policy: null, action: null });
 	return pageReply(
-		document,
-		source.usbDevices(),
+		state,
 		newest.map((line) => line.json),
 	);
+}
+
+/** What an enforcer has at this path, or that nobody has anything. */
+function ownPage({ path, query }: Request, source: HttpSource): Reply {
+	const routes = source.state().enforcers.flatMap((enforcer): readonly ReportRoute[] => enforcer.routes);
+	const own = routes.find((route) => route.path === path);
+	if (own !== undefined) return own.reply(query);
+	const paths = ["/", ...undetailed, "/v1/status", ...routes.map((route) => route.path), "/v1/alerts"];
+	return errorReply(404, "no such page", `there are ${paths.join(", ")} and /v1/alerts/stream`);
 }
 
 /** What clients are told: everything, or only what monitoring needs. */
@@ -123,9 +129,7 @@ export async function route(request: Request, source: HttpSource, detail: Detail
 		case "/metrics":
 			return reply({ status: 200, type: expositionType, body: await source.metrics() });
 		case "/v1/status":
-			return reply(jsonReply(200, await status(source)));
-		case "/v1/usb/devices":
-			return reply(jsonReply(200, { devices: source.usbDevices() }));
+			return reply(jsonReply(200, statusDocument(await fresh(source))));
 		case "/v1/alerts":
 			return reply(alerts(request.query, source));
 		case "/v1/alerts/stream": {
@@ -135,12 +139,6 @@ export async function route(request: Request, source: HttpSource, detail: Detail
 		case "/":
 			return reply(await page(source));
 		default:
-			return reply(
-				errorReply(
-					404,
-					"no such page",
-					"there are /, /healthz, /readyz, /metrics, /v1/status, /v1/usb/devices, /v1/alerts and /v1/alerts/stream",
-				),
-			);
+			return reply(ownPage(request, source));
 	}
 }

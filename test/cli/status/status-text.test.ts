@@ -4,19 +4,18 @@ import { describe, expect, test } from "bun:test";
 import * as v from "valibot";
 import type { Diagnostic } from "../../../src/base/diagnostic.ts";
 import { describeStatus, statusShape } from "../../../src/cli/status/status-text.ts";
+import type { NetworkEnforcerState } from "../../../src/enforcers/network/report/network-status.ts";
 import { type DaemonState, type PolicyState, statusDocument } from "../../../src/report/status.ts";
-import { sampleState } from "../../report/sample.ts";
+import { sampleDevice, sampleNetwork, sampleState } from "../../report/sample.ts";
 
-const text = (over: Partial<DaemonState> = {}) =>
-	describeStatus(v.parse(statusShape, JSON.parse(JSON.stringify(statusDocument(sampleState(over))))));
+const text = (over: Partial<DaemonState> = {}, parts: Parameters<typeof sampleState>[1] = {}) =>
+	describeStatus(v.parse(statusShape, JSON.parse(JSON.stringify(statusDocument(sampleState(over, parts))))));
 
 const base = sampleState();
 const [np1] = base.policies;
 if (np1 === undefined) throw new Error("the sample has no policy");
 const named = (name: string, over: Partial<PolicyState> = {}): PolicyState => ({ ...np1, name, ...over });
-const network = (over: Partial<DaemonState["enforcers"]["network"]>) => ({
-	enforcers: { ...base.enforcers, network: { ...base.enforcers.network, ...over } },
-});
+const network = (over: Partial<NetworkEnforcerState>) => ({ state: { ...sampleNetwork.state, ...over } });
 const warning = (message: string): Diagnostic => ({
 	...{ file: "/p", line: 1, column: 1, path: "", severity: "warning", code: "c", message, hint: "" },
 });
@@ -27,7 +26,7 @@ describe("what becomes of what no rule matches", () => {
 	const rules = [count("np1", 0, "Block", 7), count("DefaultPosture", -1, "Block", 12)];
 
 	test("by direction, with the packets that it met", () => {
-		const out = text({ rules });
+		const out = text({}, { network: { rules } });
 		expect(out).toContain("ingress: allow-list, the rest is dropped (12 packets)\n");
 		expect(out).toContain("egress: what no rule matches passes\n");
 		expect(out).toContain("posture: block; essentials: always accepted\n");
@@ -35,17 +34,17 @@ describe("what becomes of what no rule matches", () => {
 	});
 
 	test("by the posture", () => {
-		expect(text({ ...network({ posture: "audit", failsafe: [] }), rules })).toContain(
+		expect(text({}, { network: { ...network({ posture: "audit", failsafe: [] }), rules } })).toContain(
 			"ingress: allow-list, the rest is let pass and alerted (12 packets)\n",
 		);
-		expect(text(network({ failsafe: [] }))).toContain("failsafe: none\n");
+		expect(text({}, { network: network({ failsafe: [] }) })).toContain("failsafe: none\n");
 	});
 
 	test("is nothing where nothing is in force", () => {
 		expect(text({ policies: [] })).toContain("no policies: nothing is blocked\n");
 		const others = [named("far", { selected: false, enforced: false })];
 		expect(text({ policies: others })).toContain("nothing is blocked on the network\n");
-		const gone = text({ policies: [], ...network({ state: "unavailable", reason: "no root" }) });
+		const gone = text({ policies: [] }, { network: network({ state: "unavailable", reason: "no root" }) });
 		expect(gone).toContain("network: unavailable (no root)\n");
 		expect(gone).not.toContain("nothing is blocked");
 	});
@@ -53,22 +52,25 @@ describe("what becomes of what no rule matches", () => {
 
 test("a policy of Allow and Block rules tells them apart", () => {
 	const rules = [count("np1", 0, "Allow", 2), count("np1", 1, "Block", 3), count("np1", 2, "Block", 1)];
-	expect(text({ rules })).toContain("np1: enforced, 2 allowed, 4 blocked (");
+	expect(text({}, { network: { rules } })).toContain("np1: enforced, 2 allowed, 4 blocked (");
 });
 
 test("what ends by itself is told: pending changes, and devices that are let in for a time", () => {
-	const out = text({
-		pending: {
-			id: "0123456789abcdef",
-			source: "apply",
-			from: "/new",
-			seconds: 60,
-			secondsLeft: 42,
-			asker: null,
-			waiting: true,
+	const allowed = { ...sampleDevice, port: "1-4", allowedUntil: "2026-01-02T03:04:05.000Z" };
+	const out = text(
+		{
+			pending: {
+				id: "0123456789abcdef",
+				source: "apply",
+				from: "/new",
+				seconds: 60,
+				secondsLeft: 42,
+				asker: null,
+				waiting: true,
+			},
 		},
-		usbAllowed: [{ port: "1-4", until: "2026-01-02T03:04:05.000Z" }],
-	});
+		{ usb: { devices: [allowed] } },
+	);
 	expect(out).toContain(
 		"change 0123456789abcdef (/new) rolls back in 42 s unless portward confirm comes; a change of the policy directory waits for that\n",
 	);

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { get } from "../../../src/cli/status/client.ts";
+import type { DaemonState } from "../../../src/report/status.ts";
 import { formatListenAddress } from "../../../src/serve/http/address.ts";
 import type { HttpServer } from "../../../src/serve/http/server.ts";
 import { sampleSource, sampleState } from "../../report/sample.ts";
@@ -78,8 +79,7 @@ describe("status", () => {
 		const place = { file: "/p/a.yaml", line: 1, column: 1, path: "" };
 		const finding = { ...place, severity: "warning", code: "c", message: "odd\x1b[2J\n", hint: "" } as const;
 		const common = { kind: "KubeArmorNetworkPolicy", file: "/p/a.yaml", line: 1, action: null } as const;
-		const state = sampleState({
-			drift: 2,
+		const over: Partial<DaemonState> = {
 			warnings: ["forwarded\u202e"],
 			policies: [
 				{ ...common, name: "", selected: true, enforced: false, diagnostics: [finding] },
@@ -93,7 +93,8 @@ describe("status", () => {
 					diagnostics: [],
 				},
 			],
-		});
+		};
+		const state = sampleState(over, { network: { drift: 2 } });
 		const server = await daemon(sampleSource(() => state).source);
 		const address = formatListenAddress(server.address);
 		const { out } = await portward("status", ...noSettings, "--status-address", address);

@@ -1,16 +1,16 @@
 import { expect, test } from "bun:test";
-import { usbDecisionBounds } from "../../../src/enforcers/usb/report/device-metrics.ts";
-import { Histogram } from "../../../src/report/metrics/exposition.ts";
+import type { NetworkSnapshot } from "../../../src/enforcers/network/report/network-report.ts";
 import {
-	applyDurationBounds,
-	type MetricsInput,
-	renderMetrics,
-} from "../../../src/report/metrics/metrics.ts";
-import { sampleState } from "../sample.ts";
+	type UsbCounts,
+	usbDecisionBounds,
+} from "../../../src/enforcers/usb/report/metrics/device-metrics.ts";
+import { Histogram } from "../../../src/report/metrics/exposition.ts";
+import { type MetricsInput, renderMetrics } from "../../../src/report/metrics/metrics.ts";
+import { applyDurationBounds } from "../../../src/report/metrics/reload-metrics.ts";
+import { sampleNetwork, sampleState } from "../sample.ts";
 
 function input(): MetricsInput {
-	const state = sampleState();
-	const [rule] = state.rules;
+	const [rule] = sampleNetwork.rules;
 	if (rule === undefined) throw new Error("the sample has a rule");
 	const hostile = { ...rule, policy: 'a"b\\c\nd', index: 1, direction: "egress", action: "Allow" } as const;
 	const posture = { ...rule, policy: "DefaultPosture", index: -1, packets: 3, bytes: 180 };
@@ -18,18 +18,33 @@ function input(): MetricsInput {
 	applyDuration.observe(0.02);
 	const usbSeconds = new Histogram(usbDecisionBounds);
 	usbSeconds.observe(0.004);
-	return {
-		state: { ...state, rules: [rule, hostile, posture], drift: 2 },
-		commit: "abc123",
-		bunVersion: "1.4.5",
-		alerts: [{ policy: "np1", action: "Block", count: 5 }],
-		alertsRetired: 4,
-		alertsDropped: { stdout: 1, file: 0, stream: 2 },
-		recordsLost: 4,
+	const network: Partial<NetworkSnapshot> = {
+		rules: [rule, hostile, posture],
 		ruleLogs: [{ rule, outcomes: { alerted: 4, aggregated: 1, suppressed: 1, lost: 1, earlier: 0 } }],
-		reloads: { success: 3, partial: 0, failure: 1 },
-		applyDuration: applyDuration.value(),
-		invalidPackets: { ingress: 6, egress: 0 },
+		drift: 2,
+		flows: { blocked: 1, loss: 2, start: 3, refused: 4, overflow: 5 },
+		midstreamPackets: 6,
+		recordsLost: 4,
+	};
+	const counts: UsbCounts = {
+		devices: { authorized: 4, partial: 1, refused: 2, pending: 0 },
+		decisions: { Allow: 1, Audit: 6, Block: 3 },
+		decisionSeconds: usbSeconds.value(),
+		rescans: 9,
+		overflows: 1,
+		pendingWrites: 0,
+	};
+	const state = sampleState({}, { network, usb: { counts } });
+	return {
+		state,
+		build: { version: state.version, commit: "abc123", bunVersion: "1.4.5" },
+		alerts: {
+			raised: [{ policy: "np1", action: "Block", count: 5 }],
+			retired: 4,
+			dropped: { stdout: 1, file: 0, stream: 2 },
+		},
+		reloads: { results: { success: 3, partial: 0, failure: 1 }, duration: applyDuration.value() },
+		changes: { confirmed: 2, rolled_back: 1, refused: 0 },
 		process: {
 			cpuSeconds: 1.5,
 			residentBytes: 1000,
@@ -38,17 +53,6 @@ function input(): MetricsInput {
 			maxFds: 1024,
 			startTime: 1.7e9,
 		},
-		usb: {
-			devices: { authorized: 4, partial: 1, refused: 2, pending: 0 },
-			decisions: { Allow: 1, Audit: 6, Block: 3 },
-			decisionSeconds: usbSeconds.value(),
-			rescans: 9,
-			overflows: 1,
-			pendingWrites: 0,
-		},
-		changes: { confirmed: 2, rolled_back: 1, refused: 0 },
-		flows: { blocked: 1, loss: 2, start: 3, refused: 4, overflow: 5 },
-		midstreamPackets: 6,
 	};
 }
 
@@ -75,11 +79,12 @@ test("every policy state has a series, so that an alert on it has something to c
 });
 
 test("no name has more than ten thousand series, and how many are left out is said", () => {
-	const alerts = Array.from({ length: 12_000 }, (_, index) => ({
+	const raised = Array.from({ length: 12_000 }, (_, index) => ({
 		policy: `p${index}`,
 		action: "Block" as const,
 		count: 1,
 	}));
+	const alerts = { ...input().alerts, raised };
 	const lines = renderMetrics({ ...input(), alerts }).split("\n");
 	expect(lines.filter((line) => line.startsWith("portward_alerts_total{"))).toHaveLength(10_000);
 	expect(lines).toContain('portward_series_left_out{name="portward_alerts_total"} 2000');

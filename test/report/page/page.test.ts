@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { escapeHtml, html } from "../../../src/report/page/html.ts";
 import { pageReply, renderPage } from "../../../src/report/page/page.ts";
-import { statusDocument } from "../../../src/report/status.ts";
+import type { DaemonState } from "../../../src/report/status.ts";
 import { sampleAlert, sampleDevice, sampleState } from "../sample.ts";
 
 const hostile = `"><script>alert(1)</script><img src=x onerror=alert(1)>'&\u202e\x1b[31m`;
@@ -31,7 +31,15 @@ describe("escaping", () => {
 });
 
 function hostilePage(): string {
-	const state = sampleState({
+	const alert = JSON.stringify(sampleAlert({ PolicyName: hostile, Message: hostile, Data: hostile }));
+	const device = {
+		...sampleDevice,
+		product: hostile,
+		manufacturer: hostile,
+		serial: hostile,
+		malformed: hostile,
+	};
+	const over: Partial<DaemonState> = {
 		hostname: hostile,
 		panic: { since: hostile, reason: hostile },
 		pending: {
@@ -68,22 +76,13 @@ function hostilePage(): string {
 				],
 			},
 		],
-	});
-	const alert = JSON.stringify(sampleAlert({ PolicyName: hostile, Message: hostile, Data: hostile }));
-	const device = {
-		...sampleDevice,
-		product: hostile,
-		manufacturer: hostile,
-		serial: hostile,
-		malformed: hostile,
 	};
-	return renderPage(statusDocument(state), [device], [alert]);
+	return renderPage(sampleState(over, { usb: { devices: [device] } }), [alert]);
 }
 
 describe("the page", () => {
 	test("says first that panic-open stands, and nothing of it while it does not", () => {
-		const page = (panic: { since: string; reason: string } | null) =>
-			renderPage(statusDocument(sampleState({ panic })), [], []);
+		const page = (panic: { since: string; reason: string } | null) => renderPage(sampleState({ panic }), []);
 		const text = page({ since: "2026-01-02T03:04:05.000Z", reason: "drill" });
 		expect(text.indexOf("2026-01-02T03:04:05.000Z: drill")).toBeLessThan(text.indexOf("<h2>Network"));
 		expect(page(null)).not.toContain("panic-open");
@@ -91,8 +90,7 @@ describe("the page", () => {
 
 	test("says that policies are not confirmed and when they roll back, and nothing of it while none are", () => {
 		const change = { id: "0123", source: "apply", from: "/new", seconds: 60, asker: null } as const;
-		const page = (pending: Parameters<typeof statusDocument>[0]["pending"]) =>
-			renderPage(statusDocument(sampleState({ pending })), [], []);
+		const page = (pending: DaemonState["pending"]) => renderPage(sampleState({ pending }), []);
 		expect(page({ ...change, secondsLeft: 12, waiting: false })).toMatch(/0123 \(\/new\)[^<]* 12 s/);
 		expect(page({ ...change, secondsLeft: 12, waiting: true })).toContain("waits");
 		expect(page(null)).not.toContain("confirmed");
@@ -103,8 +101,7 @@ describe("the page", () => {
 		const scripts = [...text.matchAll(/<script>([\s\S]*?)<\/script>/g)].map((match) => match[1] ?? "");
 		const styles = [...text.matchAll(/<style>([\s\S]*?)<\/style>/g)].map((match) => match[1] ?? "");
 		expect([scripts.length, styles.length]).toEqual([1, 1]);
-		const policy =
-			pageReply(statusDocument(sampleState()), [], []).headers?.["Content-Security-Policy"] ?? "";
+		const policy = pageReply(sampleState(), []).headers?.["Content-Security-Policy"] ?? "";
 		for (const inline of [...scripts, ...styles]) {
 			expect(policy).toContain(`'sha256-${createHash("sha256").update(inline).digest("base64")}'`);
 		}
@@ -117,19 +114,10 @@ describe("the page", () => {
 	});
 
 	test("says what /v1/status says", () => {
-		const text = renderPage(
-			statusDocument(
-				sampleState({
-					warnings: ["forwarded traffic is not covered"],
-					drift: 17,
-					rules: [
-						{ policy: "np1", index: 0, direction: "ingress", action: "Block", packets: 1234567, bytes: 2048 },
-					],
-				}),
-			),
-			[sampleDevice],
-			[],
-		);
+		const rule = { policy: "np1", index: 0, direction: "ingress", action: "Block" } as const;
+		const network = { drift: 17, rules: [{ ...rule, packets: 1234567, bytes: 2048 }] };
+		const warnings = ["forwarded traffic is not covered"];
+		const text = renderPage(sampleState({ warnings }, { network, usb: { devices: [sampleDevice] } }), []);
 		for (const fact of [
 			"np1",
 			"1,234,567",
@@ -164,11 +152,9 @@ describe("the page", () => {
 			hint: "h",
 		} as const;
 		const many = { ...policy, diagnostics: Array.from({ length: 1000 }, () => diagnostic) };
-		const text = renderPage(
-			statusDocument(sampleState({ policies: Array.from({ length: 5000 }, () => many) })),
-			Array.from({ length: 5000 }, () => sampleDevice),
-			[],
-		);
+		const policies = Array.from({ length: 5000 }, () => many);
+		const devices = Array.from({ length: 5000 }, () => sampleDevice);
+		const text = renderPage(sampleState({ policies }, { usb: { devices } }), []);
 		expect(text.length).toBeLessThan(2_000_000);
 		expect(text).toContain("4,500 more in /v1/status");
 		expect(text).toContain("and 995 more");

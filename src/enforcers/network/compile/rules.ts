@@ -2,13 +2,11 @@
 
 import type { Diagnostic } from "../../../base/diagnostic.ts";
 import { digest } from "../../../base/digest.ts";
-import type { Action, Cidr, Direction } from "../../../base/model.ts";
+import { type Action, type Cidr, type Direction, postureName } from "../../../base/model.ts";
 import { isPlainInterface } from "../../../document/iface.ts";
 import type { NetworkPolicy, NetworkRule, PortMatch } from "../model.ts";
 import { type Atom, expandRule, interfaceNameBytes, sourceOf } from "./atom.ts";
 import type { CompiledRule } from "./plan.ts";
-
-export const postureName = "DefaultPosture";
 
 /** Severity of the posture's alerts: no policy says one. */
 const postureSeverity = 1;

@@ -1,7 +1,6 @@
-/** Alerts and metrics about open connections that were ended. Pure. */
+/** Alerts about open connections that were ended. Pure. */
 
 import type { Alert, HostIdentity } from "../../../report/alert.ts";
-import type { Family } from "../../../report/metrics/exposition.ts";
 import { systemAlert } from "../../../report/system-alert.ts";
 
 /** Why connections that no Block means were ended. `loss`: they began while the table was not whole. */
@@ -66,37 +65,4 @@ export function countersAnewAlert(time: number, table: string, host: HostIdentit
 		},
 		host,
 	);
-}
-
-export function flowFamilies(counts: FlowCounts, midstream: number): Family[] {
-	const { blocked, loss, start, refused, overflow } = counts;
-	const gauge = (name: string, help: string, value: number): Family => ({
-		name,
-		type: "gauge",
-		help,
-		samples: [{ labels: {}, value }],
-	});
-	return [
-		{
-			name: "portward_open_connections_ended_total",
-			type: "counter",
-			help: "Open connections that were ended: by a Block, because they slipped in while the table was gone (loss), or at the first start.",
-			samples: Object.entries({ block: blocked, loss, start }).map(([reason, value]) => ({
-				labels: { reason },
-				value,
-			})),
-		},
-		gauge("portward_refused_flows", "Ended connections whose packets are refused.", refused),
-		gauge(
-			"portward_refused_flows_overflow",
-			"Ended connections whose packets should be refused, but there are too many.",
-			overflow,
-		),
-		{
-			name: "portward_midstream_packets_total",
-			type: "counter",
-			help: "Packets that this host sent in the midst of TCP connections that nobody tracks; they were dropped.",
-			samples: [{ labels: {}, value: midstream }],
-		},
-	];
 }

@@ -2,14 +2,13 @@
 
 import type { Direction } from "../../../base/model.ts";
 import type { HostIdentity } from "../../../report/alert.ts";
-import type { RuleLog } from "../../../report/metrics/metrics.ts";
 import type { AlertSink } from "../../../report/sinks/alert-sink.ts";
-import type { RuleCount } from "../../../report/status.ts";
 import type { CompiledRule } from "../compile/plan.ts";
 import type { CounterValue } from "../observe/counters.ts";
 import type { PacketBatch, PacketEvent } from "../observe/event.ts";
 import { LogAccounting, type LoggedRule, type Reading } from "../report/log-accounting.ts";
 import { networkAlert } from "../report/network-alert.ts";
+import type { RuleCount, RuleLog } from "../report/network-status.ts";
 import { summaryAlerts, Withheld } from "../report/summary-alert.ts";
 
 const none: CounterValue = { packets: 0, bytes: 0 };

@@ -1,21 +1,50 @@
-/** The part of the daemon's snapshot that the network enforcer and the policies fill. Pure. */
+/** What the report is told of the network enforcer, put together from what its parts know. Pure. */
 
-import type { Diagnostic } from "../../../base/diagnostic.ts";
 import type { Config } from "../../../config/model.ts";
 import type { Forwarding } from "../../../kernel/host.ts";
 import { postureInForce } from "../../../report/enforcement-notice.ts";
-import type {
-	NetworkEnforcerState,
-	PolicyState,
-	Readiness,
-	UsbEnforcerState,
-} from "../../../report/status.ts";
+import { midstreamCounter } from "../compile/render/render.ts";
+import type { InterfaceFinding } from "../interfaces.ts";
 import type { ForeignChain } from "../observe/foreign-chains.ts";
-import type { Accounts } from "./alert-desk.ts";
-import type { DocumentReport, Reloaded } from "./calls.ts";
+import type { NetworkSnapshot } from "../report/network-report.ts";
+import type { NetworkEnforcerState } from "../report/network-status.ts";
+import type { AccountReader } from "./account-reader.ts";
+import type { Accounts, AlertDesk } from "./alert-desk.ts";
+import type { DriftDesk } from "./drift-desk.ts";
+import type { FlowDesk } from "./flow-desk.ts";
 import type { NetworkEnforcer } from "./network-enforcer.ts";
 
 type Enforcer = Pick<NetworkEnforcer, "state" | "plan" | "inForce">;
+
+export interface NetworkParts {
+	readonly enforcer: Enforcer;
+	/** Those in force. */
+	readonly config: Config;
+	readonly accounts: Pick<AccountReader, "latest">;
+	readonly desk: Pick<AlertDesk, "recordsLost">;
+	readonly drift: Pick<DriftDesk, "count">;
+	readonly flows: Pick<FlowDesk, "counts">;
+	readonly host: {
+		otherChains(table: string): readonly ForeignChain[];
+		readonly interfaces: readonly InterfaceFinding[];
+	};
+}
+
+export function networkSnapshot(parts: NetworkParts): NetworkSnapshot {
+	const { enforcer, config, desk, drift, flows, host } = parts;
+	const accounts = parts.accounts.latest;
+	return {
+		state: networkState(enforcer, config, accounts, host.otherChains(config.table)),
+		inForce: enforcer.inForce,
+		rules: accounts.rules,
+		ruleLogs: accounts.logs,
+		interfaces: host.interfaces,
+		drift: drift.count,
+		flows: flows.counts,
+		midstreamPackets: accounts.counters[midstreamCounter]?.packets ?? 0,
+		recordsLost: desk.recordsLost,
+	};
+}
 
 export function networkState(
 	enforcer: Enforcer,
@@ -41,75 +70,6 @@ export function networkState(
 			},
 		),
 	};
-}
-
-/** The documents as status shows them; nothing is in force while the enforcer is not active. */
-export function policyStates(
-	reloaded: Reloaded | null,
-	enforcer: Enforcer,
-	usb: Pick<UsbEnforcerState, "state">,
-): PolicyState[] {
-	const active = ({ kind, name }: DocumentReport) =>
-		kind === "KubeArmorHostPolicy"
-			? usb.state === "active"
-			: enforcer.state.state === "active" && enforcer.inForce.has(name);
-	return (reloaded?.documents ?? []).map((document) => ({
-		name: document.name,
-		kind: document.kind,
-		file: document.file,
-		line: document.line,
-		selected: document.selected,
-		enforced: active(document) && document.enforced,
-		action: document.action,
-		diagnostics: document.diagnostics,
-	}));
-}
-
-export interface ReadinessTrouble {
-	/** Why the last attempt to enforce failed, or "". */
-	readonly failure: string;
-	/** Why what is in the policy directory is not what was to be enforced, or "": nobody confirmed it. */
-	readonly complaint: string;
-}
-
-/** Ready is: what is in force is what is on disk, or its last good version. No USB is no matter without device policies. */
-export function readiness(
-	reloaded: Reloaded | null,
-	enforcer: Enforcer,
-	usb: Pick<UsbEnforcerState, "state" | "reason">,
-	{ failure, complaint }: ReadinessTrouble,
-): Readiness {
-	const { state, reason } = enforcer.state;
-	if (state === "unavailable")
-		return { ready: false, body: `not ready: the network enforcer is unavailable: ${reason}` };
-	if (reloaded === null) return { ready: false, body: "not ready: the policies are being read" };
-	if (usb.state === "unavailable" && reloaded.devices.length > 0)
-		return { ready: false, body: `not ready: the USB enforcer is unavailable: ${usb.reason}` };
-	if (failure !== "") return { ready: false, body: `not ready: the last reload failed: ${failure}` };
-	if (complaint !== "") return { ready: false, body: `not ready: ${complaint}` };
-	if (!reloaded.complete) {
-		const broken = reloaded.documents.filter(
-			(document) => document.origin === "none" && hasError(document.diagnostics),
-		);
-		const files = [...new Set(broken.map((document) => `${document.file}:${document.line}`))];
-		// Where a set is refused before any was in force, its last good version is no rule at all.
-		const something =
-			(reloaded.plan?.rules.length ?? 0) > 0 || !reloaded.documents.some((document) => document.selected);
-		const covered = reloaded.plan !== null && files.length === 0 && reloaded.lastGood && something;
-		if (!covered)
-			return {
-				ready: false,
-				body: `not ready: not enforced: ${files.slice(0, 10).join(", ") || "the set of policies"}`,
-			};
-	}
-	if (reloaded.lastGood)
-		return { ready: true, body: "ready: the last good version of what is broken on disk is enforced" };
-	if (state === "disabled") return { ready: true, body: "ready: the network enforcer is disabled" };
-	return { ready: true, body: "ready: what is on disk is enforced" };
-}
-
-function hasError(diagnostics: readonly Diagnostic[]): boolean {
-	return diagnostics.some((diagnostic) => diagnostic.severity === "error");
 }
 
 /** What the operator should know though nothing is broken. */

@@ -2,8 +2,9 @@
 
 import { escapeForTerminal } from "../../../base/terminal.ts";
 import { type Html, html, trusted } from "../../../report/page/html.ts";
+import { directionMode, enforcerCard, facts } from "../../../report/page/parts.ts";
 import { functionPlace } from "../compile/reason.ts";
-import type { DeviceCondition, DeviceStatus, FunctionStatus } from "./device-status.ts";
+import type { DeviceCondition, DeviceStatus, FunctionStatus, UsbEnforcerState } from "./device-status.ts";
 
 /** Devices listed; a host with more reads /v1/usb/devices. */
 const mostDevices = 200;
@@ -18,6 +19,15 @@ const tones: Readonly<Record<DeviceCondition, string>> = {
 	refused: "bad",
 	pending: "warn",
 };
+
+export function usbCards(usb: UsbEnforcerState): Html[] {
+	const lock = facts([
+		["New devices", usb.locked ? "refused until judged" : "authorized by the kernel"],
+		["Mode", directionMode(usb.allowlistMode, usb.posture)],
+		["Events", usb.backend ?? "none"],
+	]);
+	return [enforcerCard("USB", usb, usb.state === "active" ? [lock] : [])];
+}
 
 /** Devices that are plugged in; root hubs are part of the machine. */
 export function usbSection(devices: readonly DeviceStatus[]): Html {

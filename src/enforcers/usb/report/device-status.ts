@@ -1,10 +1,22 @@
 /** What /v1/status, /v1/usb/devices and the metrics say about USB. Plain data. */
 
 import type { Action } from "../../../base/model.ts";
+import type { Posture } from "../../../config/model.ts";
+import type { EnforcerState } from "../../../report/contribution.ts";
 import type { UsbTriple } from "../subject.ts";
 
 export const deviceConditions = ["authorized", "partial", "refused", "pending"] as const;
 export type DeviceCondition = (typeof deviceConditions)[number];
+
+/** What /v1/status says under `enforcers.usb`. */
+export interface UsbEnforcerState extends EnforcerState {
+	/** Where events come from; null while none do. */
+	readonly backend: "libudev" | "netlink" | null;
+	/** Whether what appears comes up refused. */
+	readonly locked: boolean;
+	readonly posture: Posture;
+	readonly allowlistMode: boolean;
+}
 
 export interface FunctionStatus {
 	/** bInterfaceNumber; null for the device triple. */

@@ -1,7 +1,6 @@
 /** Keeps the machine's USB ports what the device policies say. */
 
 import { postureInForce } from "../../../report/enforcement-notice.ts";
-import type { UsbEnforcerState } from "../../../report/status.ts";
 import { type DeviceDecision, decideDevice } from "../compile/decide.ts";
 import type { SelectedEntry } from "../compile/match.ts";
 import { allowedForATime, asItIs } from "../compile/overlay.ts";
@@ -9,6 +8,7 @@ import { DeviceRuleset } from "../compile/ruleset.ts";
 import type { PresentDevice } from "../observe/devices.ts";
 import type { UsbEvents } from "../observe/observer.ts";
 import type { Backend } from "../observe/uevent-source.ts";
+import type { UsbEnforcerState } from "../report/device-status.ts";
 import type { UsbEnforcerOptions } from "./enforcer-options.ts";
 import { UsbHand } from "./hand.ts";
 import { UsbLockKeeper } from "./lock-keeper.ts";

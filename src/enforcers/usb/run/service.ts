@@ -2,15 +2,15 @@
 
 import type { Config } from "../../../config/model.ts";
 import type { HostIdentity } from "../../../report/alert.ts";
+import type { EnforcerReport } from "../../../report/contribution.ts";
 import type { Logger } from "../../../report/log.ts";
 import type { AlertSink } from "../../../report/sinks/alert-sink.ts";
-import type { UsbEnforcerState } from "../../../report/status.ts";
 import { lintConnectTypes, lintPresentDevices } from "../compile/lint.ts";
 import type { SelectedEntry } from "../compile/match.ts";
 import { DeviceRuleset } from "../compile/ruleset.ts";
 import { UsbObserver } from "../observe/observer.ts";
-import type { UsbCounts } from "../report/device-metrics.ts";
-import type { DeviceStatus } from "../report/device-status.ts";
+import type { UsbEnforcerState } from "../report/device-status.ts";
+import { usbReport } from "../report/usb-report.ts";
 import { deviceStatuses, UsbDesk } from "./desk.ts";
 import { heldReason, UsbEnforcer } from "./enforcer.ts";
 import type { HandResult } from "./hand.ts";
@@ -89,12 +89,11 @@ export class UsbService {
 		this.#reason = reason;
 	}
 
-	devices(): readonly DeviceStatus[] {
-		return deviceStatuses(this.#enforcer);
-	}
-
-	counts(): UsbCounts {
-		return this.#desk.counts(this.#enforcer);
+	/** @param entries of policies that are to be enforced, be they or not */
+	report(entries: number): EnforcerReport {
+		const { state } = this;
+		const counts = this.#desk.counts(this.#enforcer);
+		return usbReport({ state, devices: deviceStatuses(this.#enforcer), counts, entries });
 	}
 
 	/** Leaves everything in the kernel as it is. */

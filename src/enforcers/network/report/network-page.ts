@@ -1,0 +1,44 @@
+/** The network part of the status page. Pure. */
+
+import type { Direction } from "../../../base/model.ts";
+import { describeConfinement } from "../../../report/confinement.ts";
+import type { HostFacts } from "../../../report/contribution.ts";
+import { type Html, html } from "../../../report/page/html.ts";
+import { directionMode, enforcerCard, facts, numbers, shown } from "../../../report/page/parts.ts";
+import { describeFailsafe } from "../compile/failsafe.ts";
+import { decidingChains, describeChain, type ForeignChain } from "../observe/foreign-chains.ts";
+import type { NetworkEnforcerState } from "./network-status.ts";
+
+/** The enforcer, then its ruleset in the kernel. @param drift changes by others that were undone */
+export function networkCards(
+	network: NetworkEnforcerState,
+	drift: number,
+	{ confinement, policies }: HostFacts,
+): Html[] {
+	const mode = facts([
+		["Ingress", directionMode(network.allowlistMode.ingress, network.posture)],
+		["Egress", directionMode(network.allowlistMode.egress, network.posture)],
+		["Default of allow-lists", network.posture === "block" ? "is blocked" : "is let pass and reported"],
+		["Packets that belong to no flow", describeInvalid(network.invalidPackets)],
+		["Essentials (DHCP, ICMP errors …)", network.essentials ? "always accepted" : "left to the policies"],
+		["Failsafe: never refused", network.failsafe.map(describeFailsafe).join("; ") || "none"],
+		["Others that decide on ingress", describeOthers(network.otherChains, "ingress")],
+		["Others that decide on egress", describeOthers(network.otherChains, "egress")],
+	]);
+	const ruleset = facts([
+		["Put in force", `${numbers.format(network.generation)} times since the start`],
+		["Size", `${numbers.format(network.elements)} entries in the kernel`],
+		["Changes by others, undone", numbers.format(drift)],
+		["The daemon", shown(describeConfinement(confinement))],
+		["Policies", numbers.format(policies)],
+	]);
+	return [enforcerCard("Network", network, [mode]), html`<section><h2>Ruleset</h2>${ruleset}</section>`];
+}
+
+function describeInvalid({ ingress, egress }: Readonly<Record<Direction, number>>): string {
+	return `${numbers.format(ingress)} ingress, ${numbers.format(egress)} egress`;
+}
+
+function describeOthers(chains: readonly ForeignChain[], direction: Direction): string {
+	return shown(decidingChains(chains, direction).map(describeChain).join("; ")) || "no others";
+}

@@ -1,0 +1,63 @@
+/** What the network enforcer gives to the report. Pure. */
+
+import type { EnforcerReport } from "../../../report/contribution.ts";
+import { familiesOf, type MetricGroup } from "../../../report/metrics/group.ts";
+import { failsafeMetrics } from "./metrics/failsafe-metrics.ts";
+import { type FlowFacts, flowMetrics } from "./metrics/flow-metrics.ts";
+import { type RuleFacts, ruleMetrics } from "./metrics/rule-metrics.ts";
+import { type RulesetFacts, rulesetMetrics } from "./metrics/ruleset-metrics.ts";
+import { networkCards } from "./network-page.ts";
+import { type NetworkEnforcerState, trafficByPolicy, unmatched } from "./network-status.ts";
+
+export interface NetworkSnapshot extends RulesetFacts, RuleFacts, FlowFacts {
+	readonly state: NetworkEnforcerState;
+	/** Names of the policies that the kernel has. */
+	readonly inForce: ReadonlySet<string>;
+	/** Log records that the kernel dropped before they were read, over all rules. */
+	readonly recordsLost: number;
+}
+
+/** The list: a group that is not in it is in no scrape. */
+export const networkGroups: readonly MetricGroup<NetworkSnapshot>[] = [
+	rulesetMetrics,
+	ruleMetrics,
+	failsafeMetrics,
+	flowMetrics,
+];
+
+export function networkReport(snapshot: NetworkSnapshot): EnforcerReport {
+	const { state, inForce, rules, interfaces, drift, recordsLost } = snapshot;
+	let traffic: ReturnType<typeof trafficByPolicy> | null = null;
+	return {
+		name: "network",
+		label: "network",
+		state,
+		sums: { unmatched: { ingress: unmatched(rules, "ingress"), egress: unmatched(rules, "egress") } },
+		findings: {
+			interfaces: interfaces.map(({ interface: name, reason, bears, users, message, hint }) => ({
+				interface: name,
+				reason,
+				bears,
+				users,
+				message,
+				hint,
+			})),
+			drift,
+		},
+		obstacle: state.state === "unavailable" ? `the network enforcer is unavailable: ${state.reason}` : "",
+		remark: state.state === "disabled" ? "the network enforcer is disabled" : "",
+		recordsLost,
+		policy: ({ name, kind }) => {
+			if (kind !== "KubeArmorNetworkPolicy") return null;
+			traffic ??= trafficByPolicy(rules);
+			return {
+				active: state.state === "active" && inForce.has(name),
+				traffic: traffic.get(name) ?? { packets: 0, bytes: 0, decisions: {} },
+			};
+		},
+		families: () => familiesOf(networkGroups, snapshot),
+		cards: (host) => networkCards(state, drift, host),
+		sections: () => [],
+		routes: [],
+	};
+}

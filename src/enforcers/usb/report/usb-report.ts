@@ -1,0 +1,45 @@
+/** What the USB enforcer gives to the report. Pure. */
+
+import type { EnforcerReport } from "../../../report/contribution.ts";
+import { familiesOf, type MetricGroup } from "../../../report/metrics/group.ts";
+import { jsonReply } from "../../../report/reply.ts";
+import { usbCards, usbSection } from "./device-page.ts";
+import type { DeviceStatus, UsbEnforcerState } from "./device-status.ts";
+import { deviceMetrics, type UsbCounts } from "./metrics/device-metrics.ts";
+
+export interface UsbSnapshot {
+	readonly state: UsbEnforcerState;
+	/** Every device that was judged, a hub before what hangs on it. */
+	readonly devices: readonly DeviceStatus[];
+	readonly counts: UsbCounts;
+	/** Entries of policies that are to be enforced. */
+	readonly entries: number;
+}
+
+/** The list: a group that is not in it is in no scrape. */
+export const usbGroups: readonly MetricGroup<UsbCounts>[] = [deviceMetrics];
+
+export function usbReport({ state, devices, counts, entries }: UsbSnapshot): EnforcerReport {
+	return {
+		name: "usb",
+		label: "USB",
+		state,
+		sums: {
+			usbAllowed: devices.flatMap(({ port, allowedUntil }) =>
+				allowedUntil === null ? [] : [{ port, until: allowedUntil }],
+			),
+		},
+		findings: {},
+		// No USB is no matter without device policies.
+		obstacle:
+			state.state === "unavailable" && entries > 0 ? `the USB enforcer is unavailable: ${state.reason}` : "",
+		remark: "",
+		recordsLost: 0,
+		policy: ({ kind }) =>
+			kind === "KubeArmorHostPolicy" ? { active: state.state === "active", traffic: null } : null,
+		families: () => familiesOf(usbGroups, counts),
+		cards: () => usbCards(state),
+		sections: () => [usbSection(devices)],
+		routes: [{ path: "/v1/usb/devices", reply: () => jsonReply(200, { devices }) }],
+	};
+}

@@ -1,0 +1,38 @@
+/** Metrics about alerts and what became of them. Pure. */
+
+import type { AlertCount, DropReason } from "../sinks/alert-sink.ts";
+import type { DaemonState } from "../status.ts";
+import { byKey, type MetricGroup, one } from "./group.ts";
+
+export interface AlertFacts {
+	readonly raised: readonly AlertCount[];
+	/** Counts of alerts that were let go of, as their policies are gone. */
+	readonly retired: number;
+	/** Alerts that an outlet could not take. */
+	readonly dropped: Readonly<Record<DropReason, number>>;
+}
+
+export const alertMetrics: MetricGroup<{ readonly state: DaemonState; readonly alerts: AlertFacts }> = [
+	{
+		name: "portward_alerts_total",
+		type: "counter",
+		help: "Alerts raised.",
+		samples: ({ alerts }) =>
+			alerts.raised.map(({ policy, action, count }) => ({ labels: { policy, action }, value: count })),
+	},
+	{
+		name: "portward_alerts_retired_total",
+		type: "counter",
+		help: "Series of portward_alerts_total that ended, as their policies had been gone for an hour or others needed the room.",
+		samples: ({ alerts }) => one(alerts.retired),
+	},
+	{
+		name: "portward_alerts_dropped_total",
+		type: "counter",
+		help: "Alerts that an outlet (stdout, file, stream) could not take, and log records the kernel dropped unread (kernel).",
+		samples: ({ state, alerts }) => {
+			const kernel = state.enforcers.reduce((sum, { recordsLost }) => sum + recordsLost, 0);
+			return byKey("reason", { ...alerts.dropped, kernel });
+		},
+	},
+];

@@ -1,0 +1,42 @@
+/** Groups of metrics: what belongs together stands in one file, and is registered in one list. Pure. */
+
+import type { Family, HistogramValue, Sample } from "./exposition.ts";
+
+/** One metric, and how it is read off what its group is given. Its name stands nowhere else. */
+export type Metric<Input> =
+	| {
+			readonly name: string;
+			readonly type: "counter" | "gauge";
+			readonly help: string;
+			readonly samples: (input: Input) => readonly Sample[];
+	  }
+	| {
+			readonly name: string;
+			readonly type: "histogram";
+			readonly help: string;
+			readonly value: (input: Input) => HistogramValue;
+	  };
+
+export type MetricGroup<Input> = readonly Metric<Input>[];
+
+/** The families of `groups`, in their order. */
+export function familiesOf<Input>(groups: readonly MetricGroup<Input>[], input: Input): Family[] {
+	return groups.flatMap((group) =>
+		group.map((metric): Family => {
+			const { name, help } = metric;
+			return metric.type === "histogram"
+				? { name, help, type: metric.type, value: metric.value(input) }
+				: { name, help, type: metric.type, samples: metric.samples(input) };
+		}),
+	);
+}
+
+/** The only sample of a metric without labels. */
+export function one(value: number): Sample[] {
+	return [{ labels: {}, value }];
+}
+
+/** One sample for each key of `values`, under `label`. */
+export function byKey(label: string, values: Readonly<Record<string, number>>): Sample[] {
+	return Object.entries(values).map(([key, value]) => ({ labels: { [label]: key }, value }));
+}

@@ -1,0 +1,31 @@
+/** Metrics about reading the policies and putting them in force. Pure. */
+
+import type { HistogramValue } from "./exposition.ts";
+import { byKey, type MetricGroup } from "./group.ts";
+
+/** `success`, or why a reload changed nothing or not everything. */
+export const reloadResults = ["success", "partial", "failure"] as const;
+export type ReloadResult = (typeof reloadResults)[number];
+
+/** Upper bounds in seconds for portward_apply_duration_seconds. */
+export const applyDurationBounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const;
+
+export interface ReloadFacts {
+	readonly results: Readonly<Record<ReloadResult, number>>;
+	readonly duration: HistogramValue;
+}
+
+export const reloadMetrics: MetricGroup<{ readonly reloads: ReloadFacts }> = [
+	{
+		name: "portward_reloads_total",
+		type: "counter",
+		help: "Times that the policies were read and applied.",
+		samples: ({ reloads }) => byKey("result", reloads.results),
+	},
+	{
+		name: "portward_apply_duration_seconds",
+		type: "histogram",
+		help: "Time from the parsed policies to the ruleset in force.",
+		value: ({ reloads }) => reloads.duration,
+	},
+];

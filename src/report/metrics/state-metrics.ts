@@ -1,0 +1,36 @@
+/** Metrics about what is in force. Pure. */
+
+import { type DaemonState, policyCondition, policyConditions } from "../status.ts";
+import { byKey, type MetricGroup, one } from "./group.ts";
+
+export const stateMetrics: MetricGroup<{ readonly state: DaemonState }> = [
+	{
+		name: "portward_enforcer_up",
+		type: "gauge",
+		help: "Whether an enforcer is active.",
+		samples: ({ state }) =>
+			state.enforcers.map(({ name, state }) => ({
+				labels: { enforcer: name },
+				value: Number(state.state === "active"),
+			})),
+	},
+	{
+		name: "portward_policies",
+		type: "gauge",
+		help: "Policy documents by state.",
+		samples: ({ state }) => {
+			const conditions = Object.fromEntries(policyConditions.map((condition) => [condition, 0]));
+			for (const policy of state.policies) {
+				const condition = policyCondition(policy);
+				conditions[condition] = (conditions[condition] ?? 0) + 1;
+			}
+			return byKey("state", conditions);
+		},
+	},
+	{
+		name: "portward_panic_open",
+		type: "gauge",
+		help: "Whether panic-open stands: 1 while the network table lets everything pass.",
+		samples: ({ state }) => one(Number(state.panic !== null)),
+	},
+];

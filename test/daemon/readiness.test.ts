@@ -1,0 +1,142 @@
+import { describe, expect, test } from "bun:test";
+import { readiness } from "../../src/daemon/readiness.ts";
+import type { CompiledRule, NetworkPlan } from "../../src/enforcers/network/compile/plan.ts";
+import { networkReport } from "../../src/enforcers/network/report/network-report.ts";
+import type { DocumentReport, Reloaded } from "../../src/enforcers/network/run/calls.ts";
+import { usbReport } from "../../src/enforcers/usb/report/usb-report.ts";
+import type { EnforcerState } from "../../src/report/contribution.ts";
+import { sampleNetwork, sampleUsb } from "../report/sample.ts";
+
+const network = (state: EnforcerState["state"], reason = "") =>
+	networkReport({ ...sampleNetwork, state: { ...sampleNetwork.state, state, reason } });
+/** @param entries of device policies */
+const usb = (state: EnforcerState["state"], entries: number) =>
+	usbReport({ ...sampleUsb, entries, state: { ...sampleUsb.state, state, reason: "no sysfs" } });
+const enforcers = (state: EnforcerState["state"], reason = "") => [network(state, reason), usb("active", 0)];
+const fine = { failure: "", complaint: "" };
+const document = (over: Partial<DocumentReport> = {}): DocumentReport => ({
+	name: "a",
+	kind: "KubeArmorNetworkPolicy",
+	file: "/p/a.yaml",
+	line: 3,
+	selected: true,
+	enforced: true,
+	origin: "current",
+	action: "Block",
+	diagnostics: [],
+	...over,
+});
+const error = {
+	file: "/p/a.yaml",
+	line: 4,
+	column: 1,
+	path: "spec",
+	severity: "error",
+	code: "bad-cidr",
+	message: "m",
+	hint: "",
+} as const;
+const nothing: NetworkPlan = {
+	objects: [],
+	roots: { ingress: "", egress: "" },
+	rules: [],
+	elements: 0,
+	allowlistMode: { ingress: false, egress: false },
+	defaultDrop: { ingress: false, egress: false },
+	failsafe: [],
+};
+const reloaded = (over: Partial<Reloaded> = {}): Reloaded => ({
+	documents: [document()],
+	diagnostics: [],
+	complete: true,
+	lastGood: false,
+	signature: null,
+	plan: null,
+	devices: [],
+	usbLock: false,
+	nodeLabels: {},
+	interfaces: [],
+	parsed: { ever: 0, present: 0 },
+	...over,
+});
+
+describe("readiness", () => {
+	test("what is enforced is what is on disk", () => {
+		expect(readiness(reloaded(), enforcers("active"), fine)).toEqual({
+			ready: true,
+			body: "ready: what is on disk is enforced",
+		});
+	});
+
+	test("a last good version that stands in is ready, and said", () => {
+		const state = readiness(
+			reloaded({ lastGood: true, documents: [document({ origin: "last-good", diagnostics: [error] })] }),
+			enforcers("active"),
+			fine,
+		);
+		expect(state).toEqual({
+			ready: true,
+			body: "ready: the last good version of what is broken on disk is enforced",
+		});
+	});
+
+	test("a broken document that nothing stands in for is not ready, and named", () => {
+		const documents = [document({ origin: "none", enforced: false, diagnostics: [error] })];
+		const state = readiness(reloaded({ complete: false, documents }), enforcers("active"), fine);
+		expect(state).toEqual({ ready: false, body: "not ready: not enforced: /p/a.yaml:3" });
+	});
+
+	test("a refused set is ready while an earlier one stands in, and not ready where there is none", () => {
+		const refused = (rules: NetworkPlan["rules"]) =>
+			reloaded({
+				complete: false,
+				lastGood: true,
+				documents: [document({ enforced: false, diagnostics: [error] })],
+				plan: { ...nothing, rules },
+			});
+		const rule: CompiledRule = {
+			id: "1",
+			counter: "c_1",
+			logCounter: null,
+			policy: "a",
+			direction: "ingress",
+			index: 0,
+			action: "Block",
+			severity: 1,
+			tags: [],
+			message: "",
+			place: null,
+		};
+		expect(readiness(refused([rule]), enforcers("active"), fine)).toMatchObject({ ready: true });
+		expect(readiness(refused([]), enforcers("active"), fine)).toEqual({
+			ready: false,
+			body: "not ready: not enforced: the set of policies",
+		});
+	});
+
+	test("an unavailable enforcer, a failed reload and the time before the first reading are not ready", () => {
+		expect(readiness(reloaded(), enforcers("unavailable", "no root"), fine).body).toContain("no root");
+		expect(readiness(reloaded(), enforcers("active"), { failure: "kernel said no", complaint: "" })).toEqual({
+			ready: false,
+			body: "not ready: the last reload failed: kernel said no",
+		});
+		// A reload that was applied did not fail, though what nobody confirmed is not in force.
+		expect(
+			readiness(reloaded(), enforcers("active"), { failure: "", complaint: "nobody confirmed it" }),
+		).toEqual({ ready: false, body: "not ready: nobody confirmed it" });
+		expect(readiness(null, enforcers("active"), fine)).toMatchObject({ ready: false });
+	});
+
+	test("a disabled enforcer is ready: nobody asked it to enforce", () => {
+		expect(readiness(reloaded(), enforcers("disabled"), fine)).toMatchObject({ ready: true });
+	});
+
+	test("an unavailable USB enforcer matters where there are device policies", () => {
+		const beside = (entries: number) => [network("active"), usb("unavailable", entries)];
+		expect(readiness(reloaded(), beside(0), fine)).toMatchObject({ ready: true });
+		expect(readiness(reloaded(), beside(1), fine)).toEqual({
+			ready: false,
+			body: "not ready: the USB enforcer is unavailable: no sysfs",
+		});
+	});
+});

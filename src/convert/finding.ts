@@ -32,6 +32,7 @@ export interface PolicyData {
 export interface RuleData {
 	readonly from?: readonly PeerData[];
 	readonly to?: readonly PeerData[];
+	readonly iface?: readonly string[];
 	readonly ports?: readonly PortData[];
 	readonly action?: "Allow" | "Block";
 }
@@ -44,6 +45,9 @@ export interface PortData {
 	readonly protocol: string;
 	readonly port?: number;
 	readonly endPort?: number;
+	readonly sourcePort?: number;
+	readonly sourceEndPort?: number;
+	readonly icmpType?: number;
 }
 
 export interface Conversion {

@@ -1,48 +1,58 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { escapeForTerminal } from "../../base/terminal.ts";
-import { convertKubernetes, isKubernetesPolicy, type Source } from "../../convert/kubernetes.ts";
+import type { Finding } from "../../convert/finding.ts";
+import { convertAll, type Format, formatOf, formats } from "../../convert/formats.ts";
+import type { SourceText } from "../../convert/reading.ts";
 import { policyText } from "../../convert/text.ts";
-import { Lines, parseSyntax, splitDocuments } from "../../document/syntax.ts";
 import { readBounded } from "../../source/bounded-file.ts";
 import { maxFileBytes } from "../../source/policy-directory.ts";
 import { type Command, exit, type Io, UsageError } from "../command.ts";
 import { prettyJson } from "../json.ts";
 import { parseOptions } from "../options.ts";
+import { describeProof, type Proof, proveOrder } from "./convert-proof.ts";
 
-const help = `Usage: portward convert FILE... [--out DIR] [--json]
+const help = `Usage: portward convert FILE... [--from FORMAT] [--out DIR] [--json]
 
-Writes policies for hosts that mean what other policies say: Kubernetes'
-NetworkPolicy (networking.k8s.io/v1) with ipBlock, ports and policyTypes. What
-has no counterpart is a comment in the policy and a line on standard error.
-Files that are given together are taken together. Changes nothing on the host.
+Writes policies that mean what the rules of another product say. What has no
+counterpart is a comment in the policy and a line on standard error. Files that
+are given together are taken together. Where the order of the source's rules
+matters, the policies are held against it, and the packets told for which they
+differ, if any. Changes nothing on the host.
 
-  --out DIR  write one file for each policy; without it they are printed
-  --json     print {policies, report}
+FORMAT is found out from the content:
+  iptables    iptables-save, ip6tables-save, ufw's user.rules, user6.rules
+  kubernetes  NetworkPolicy of networking.k8s.io
 
-Exit codes: 0 everything was converted, 2 something has no counterpart,
-1 failure.
+  --from FORMAT  do not guess
+  --out DIR      write one file for each policy; without it they are printed
+  --json         print {policies, report, proof}
+
+Exit codes: 0 everything was converted, 2 something has no counterpart or
+differs, 1 failure.
 `;
 
 const patienceMs = 10_000;
 
 export const convert: Command = {
 	name: "convert",
-	summary: "turn Kubernetes' network policies into policies of hosts",
+	summary: "turn other products' rules into policies of hosts",
 	help,
 	async run(args, io) {
 		const { values, positionals } = parseOptions(args, {
+			from: { type: "string" },
 			out: { type: "string" },
 			json: { type: "boolean" },
 		});
 		if (positionals.length === 0) throw new UsageError("name a file to convert");
-		const sources = readSources(positionals, io);
-		if (sources === null) return exit.failure;
-		const { policies, findings } = convertKubernetes(sources);
-		const files = policies.map((policy) => ({
-			name: `${policy.document.metadata.name}.yaml`,
-			text: policyText(policy),
-		}));
+		const names = formats.map(({ name }) => name);
+		const from = formats.find(({ name }) => name === values.from) ?? null;
+		if (values.from !== undefined && from === null)
+			throw new UsageError(`--from is one of ${names.join(", ")}`);
+		const groups = readGroups(positionals, from, io);
+		const result = groups === null ? null : convertGroups(groups, io);
+		if (result === null) return exit.failure;
+		const { files, findings, proof } = result;
 		if (values.out !== undefined) {
 			const problem = writeAll(values.out, files);
 			if (problem !== null) {
@@ -51,50 +61,70 @@ export const convert: Command = {
 			}
 		}
 		if (values.json) {
-			io.out(prettyJson({ policies: policies.map(({ document }) => document), report: findings }));
+			io.out(prettyJson({ policies: files.map(({ document }) => document), report: findings, proof }));
 		} else {
 			if (values.out === undefined) io.out(files.map(({ text }) => text).join("---\n"));
 			for (const { file, line, column, kind, message } of findings) {
 				const what = kind === "lost" ? "no counterpart" : "note";
 				io.error(`${escapeForTerminal(`${file}:${line}:${column}: ${what}: ${message}`)}\n`);
 			}
+			for (const line of describeProof(proof)) io.error(`portward: ${escapeForTerminal(line)}\n`);
 		}
-		return findings.some(({ kind }) => kind === "lost") ? exit.changes : exit.ok;
+		const differs = proof !== null && !proof.equal;
+		return differs || findings.some(({ kind }) => kind === "lost") ? exit.changes : exit.ok;
 	},
 };
 
-/** Every document of the files, or null where one cannot be read or is no policy that can be converted. */
-function readSources(paths: readonly string[], io: Io): Source[] | null {
-	const sources: Source[] = [];
+interface Group {
+	readonly format: Format;
+	readonly sources: SourceText[];
+}
+
+/** The files by their formats, or null where one cannot be read or told. */
+function readGroups(paths: readonly string[], from: Format | null, io: Io): readonly Group[] | null {
+	const groups = new Map<string, Group>();
 	let failed = false;
-	const fail = (text: string) => {
-		failed = true;
-		io.error(`${escapeForTerminal(text)}\n`);
-	};
 	for (const path of paths) {
 		const text = readFile(path);
-		if (text instanceof Error) {
-			fail(`portward: ${path}: ${text.message}`);
+		const format = text instanceof Error ? null : (from ?? formatOf(text));
+		if (text instanceof Error || format === null) {
+			failed = true;
+			const message =
+				text instanceof Error
+					? text.message
+					: "this is nothing that can be converted; --from names what it is";
+			io.error(`${escapeForTerminal(`portward: ${path}: ${message}`)}\n`);
 			continue;
 		}
-		for (const chunk of splitDocuments(text)) {
-			const { contents, problems } = parseSyntax(chunk.source);
-			const lines = new Lines(chunk);
-			for (const { offset, message } of problems) {
-				const { line, column } = lines.locate(offset);
-				fail(`${path}:${line}:${column}: error: ${message}`);
-			}
-			if (contents === null || problems.length > 0) continue;
-			const place: Source["place"] = (node) => ({ file: path, ...lines.locate(node?.range?.[0] ?? 0) });
-			const source = { root: contents, place };
-			if (isKubernetesPolicy(source)) sources.push(source);
-			else
-				fail(
-					`${path}:${place(contents).line}:1: error: this is no NetworkPolicy of networking.k8s.io, which is all that can be converted so far`,
-				);
-		}
+		const group = groups.get(format.name) ?? { format, sources: [] };
+		groups.set(format.name, group);
+		group.sources.push({ file: path, text });
 	}
-	return failed ? null : sources;
+	return failed ? null : [...groups.values()];
+}
+
+interface Result {
+	readonly files: readonly { readonly name: string; readonly text: string; readonly document: object }[];
+	readonly findings: readonly Finding[];
+	/** Null where no source has an order. */
+	readonly proof: Proof | null;
+}
+
+function convertGroups(groups: readonly Group[], io: Io): Result | null {
+	const converted = groups.map(({ format, sources }) => convertAll(format, sources));
+	const problems = converted.flatMap((one) => (one.ok ? [] : one.problems));
+	for (const { file, line, column, message } of problems)
+		io.error(`${escapeForTerminal(`${file}:${line}:${column}: error: ${message}`)}\n`);
+	if (problems.length > 0) return null;
+	const conversions = converted.flatMap((one) => (one.ok ? one.conversions : []));
+	const files = conversions.flatMap(({ policies }) =>
+		policies.map((policy) => ({
+			name: `${policy.document.metadata.name}.yaml`,
+			text: policyText(policy),
+			document: policy.document,
+		})),
+	);
+	return { files, findings: conversions.flatMap(({ findings }) => findings), proof: proveOrder(conversions) };
 }
 
 function readFile(path: string): string | Error {

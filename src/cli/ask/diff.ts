@@ -44,7 +44,7 @@ export const diff: Command = {
 		if (before === null || after === null) return exit.failure;
 		const boxes = diffVerdicts(before, after);
 		if (values.json) io.out(prettyJson({ equal: boxes.length === 0, boxes }));
-		else io.out(values.markdown ? markdown(boxes) : text(boxes));
+		else io.out(values.markdown ? markdown(boxes) : boxesText(boxes));
 		return boxes.length === 0 ? exit.ok : exit.changes;
 	},
 };
@@ -54,7 +54,7 @@ const mostAddresses = 8;
 
 const nothing = "The two sets say the same about every new connection.\n";
 
-function text(boxes: readonly VerdictBox[]): string {
+export function boxesText(boxes: readonly VerdictBox[]): string {
 	if (boxes.length === 0) return nothing;
 	const lines = boxes.map((box) => {
 		const { protocol, traffic, addresses } = describe(box);

@@ -51,3 +51,21 @@ test("what cannot be read or is something else is an error, and nothing is print
 	}
 	expect((await portward("convert")).code).toBe(64);
 });
+
+const filter = (...rules: readonly string[]) =>
+	`*filter\n:INPUT DROP [0:0]\n${rules.map((rule) => `-A INPUT ${rule}\n`).join("")}COMMIT\n`;
+
+test("rules with an order are held against it, and the files that say nothing of themselves need --from", async () => {
+	using files = new Files({ "rules.v4": filter("-s 10.0.0.0/8 -j DROP", "-p tcp --dport 22 -j ACCEPT") });
+	const source = join(files.path, "rules.v4");
+	const { code, out, error } = await portward("convert", source);
+	expect([code, out]).toEqual([0, expect.stringContaining("name: iptables")]);
+	expect(error).toContain("proved: for every packet");
+	const json = JSON.parse((await portward("convert", source, "--from", "iptables", "--json")).out);
+	expect(json).toMatchObject({
+		policies: [{ metadata: { name: "iptables" } }],
+		proof: { equal: true, boxes: [] },
+	});
+	expect((await portward("convert", source, "--from", "pf")).code).toBe(64);
+	expect((await portward("convert", source, "--from", "kubernetes")).code).toBe(1);
+});

@@ -1,0 +1,78 @@
+/** What can be converted, and how a file tells which of it it is. */
+
+import { assemble, type OrderedConversion } from "./assemble.ts";
+import { readDocuments } from "./documents.ts";
+import type { Conversion, Finding } from "./finding.ts";
+import { isIptables, readIptables } from "./iptables.ts";
+import { convertKubernetes, isKubernetesPolicy, type Source } from "./kubernetes.ts";
+import { TooInvolved } from "./ordered.ts";
+import type { SourceText } from "./reading.ts";
+
+/** Why nothing can be converted. */
+export type Problem = Omit<Finding, "kind">;
+
+export type Converted =
+	| { readonly ok: true; readonly conversions: readonly (Conversion | OrderedConversion)[] }
+	| { readonly ok: false; readonly problems: readonly Problem[] };
+
+export interface Format {
+	readonly name: string;
+	/** Whether a text looks like it. */
+	readonly is: (text: string) => boolean;
+	/** Converts files that are taken together. */
+	readonly convert: (sources: readonly SourceText[]) => Converted;
+}
+
+const done = (...conversions: readonly Conversion[]): Converted => ({ ok: true, conversions });
+
+const iptables: Format = {
+	name: "iptables",
+	is: isIptables,
+	convert: (sources) => done(assemble("iptables", readIptables(sources))),
+};
+
+const kubernetes: Format = {
+	name: "kubernetes",
+	is: (text) => /networking\.k8s\.io\//u.test(text),
+	convert: (sources) =>
+		documentsOf(sources, isKubernetesPolicy, "NetworkPolicy of networking.k8s.io", (all) =>
+			done(convertKubernetes(all)),
+		),
+};
+
+/** In the order in which they are tried. */
+export const formats: readonly Format[] = [iptables, kubernetes];
+
+/** The format of a text, or null. */
+export function formatOf(text: string): Format | null {
+	return formats.find((format) => format.is(text)) ?? null;
+}
+
+/** Never throws, whatever the texts. */
+export function convertAll(format: Format, sources: readonly SourceText[]): Converted {
+	try {
+		return format.convert(sources);
+	} catch (error) {
+		if (!(error instanceof TooInvolved)) throw error;
+		const [first] = sources;
+		return { ok: false, problems: [{ file: first?.file ?? "", line: 1, column: 1, message: error.message }] };
+	}
+}
+
+/** Every document has to be one that the format knows. */
+function documentsOf(
+	sources: readonly SourceText[],
+	isOne: (source: Source) => boolean,
+	what: string,
+	convert: (documents: readonly Source[]) => Converted,
+): Converted {
+	const read = sources.map(readDocuments);
+	const documents = read.flatMap((one) => one.sources);
+	const others = documents.filter((document) => !isOne(document));
+	const message = `this is no ${what}`;
+	const problems = [
+		...read.flatMap((one) => one.problems),
+		...others.map(({ root, place }) => ({ ...place(root), message })),
+	];
+	return problems.length > 0 ? { ok: false, problems } : convert(documents);
+}

@@ -6,6 +6,7 @@ import { policyText } from "../../convert/text.ts";
 import { buildModel, ruleSets } from "../../enforcers/network/compile/program.ts";
 import { firstMatchModel } from "../../enforcers/network/compile/verdict/first-match.ts";
 import { diffVerdicts, type VerdictBox } from "../../enforcers/network/compile/verdict/verdict-diff.ts";
+import { networkPart } from "../../enforcers/network/model.ts";
 import { parsePolicyFile } from "../../engine/parse.ts";
 import { boxesText } from "./diff.ts";
 
@@ -40,7 +41,7 @@ export function compareWithSource({ policies, ordered }: OrderedConversion): Pro
 	const read = policies.flatMap((policy) => parsePolicyFile("converted", policyText(policy)).documents);
 	const problem = read.flatMap(({ diagnostics }) => diagnostics).find(({ severity }) => severity === "error");
 	if (problem !== undefined) return failed(`the policies are not valid: ${problem.path}: ${problem.message}`);
-	const own = read.flatMap(({ policy }) => (policy?.kind === "KubeArmorNetworkPolicy" ? [policy] : []));
+	const own = networkPart.in(read);
 	const list = (direction: "ingress" | "egress") =>
 		ordered[direction].map(({ packets, accepts }) => ({ ...packets, accepts }));
 	const source = firstMatchModel({ ingress: list("ingress"), egress: list("egress") });

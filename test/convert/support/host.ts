@@ -8,8 +8,10 @@ import type { Conversion, Finding } from "../../../src/convert/finding.ts";
 import { convertAll, type Format, formatOf } from "../../../src/convert/formats.ts";
 import { policyText } from "../../../src/convert/text.ts";
 import { matchSelector } from "../../../src/document/labels.ts";
+import { isBroken } from "../../../src/document/parse.ts";
 import { buildModel, decidePacket, ruleSets } from "../../../src/enforcers/network/compile/program.ts";
-import { isBroken, parsePolicyFile } from "../../../src/engine/parse.ts";
+import { networkPart } from "../../../src/enforcers/network/model.ts";
+import { parsePolicyFile } from "../../../src/engine/parse.ts";
 
 export interface Asked {
 	readonly direction?: Direction;
@@ -53,8 +55,8 @@ export function convertAs(
 		expect(document.diagnostics.filter(({ severity }) => severity === "error")).toEqual([]);
 		expect(isBroken(document)).toBe(false);
 		const { policy } = document;
-		return policy?.kind === "KubeArmorNetworkPolicy" && matchSelector(policy.nodeSelector, all).selected
-			? [policy]
+		return policy !== null && matchSelector(policy.nodeSelector, all).selected
+			? networkPart.of([policy])
 			: [];
 	});
 	const model = buildModel(ruleSets(selected), {

@@ -4,7 +4,8 @@
  * time for it. What is not strictly JSON is left to the YAML parser.
  */
 
-import { Pair, type ParsedNode, Scalar, YAMLMap, YAMLSeq } from "yaml";
+import { type ParsedNode, Scalar, type YAMLMap, type YAMLSeq } from "yaml";
+import { asParsed, LightMap, LightPair, LightScalar, LightSeq } from "./light-nodes.ts";
 
 /** Collections, keys and values in one document: room for 200 000 address blocks. */
 export const maxJsonNodes = 1_100_000;
@@ -58,8 +59,7 @@ class JsonReader {
 		const contents = this.#value(this.depth);
 		this.#skip();
 		if (this.#at < this.source.length) throw new NotJson();
-		// It has what a parsed node has: a range, and parsed nodes below.
-		return contents as ParsedNode;
+		return asParsed(contents);
 	}
 
 	#value(depth: number): JsonNode {
@@ -75,19 +75,19 @@ class JsonReader {
 	}
 
 	#map(depth: number): YAMLMap {
-		const map = new YAMLMap();
+		const map = new LightMap(true, this.#at);
 		return this.#collect(map, "}", () => {
 			this.#skip();
 			this.#nodes += 1;
 			const key = this.#text();
 			this.#skip();
 			this.#expect(":");
-			map.items.push(new Pair(key, this.#value(depth)));
+			map.items.push(new LightPair(key, this.#value(depth)));
 		});
 	}
 
 	#list(depth: number): YAMLSeq {
-		const list = new YAMLSeq();
+		const list = new LightSeq(true, this.#at);
 		return this.#collect(list, "]", () => list.items.push(this.#value(depth)));
 	}
 
@@ -99,7 +99,6 @@ class JsonReader {
 			for (member(); this.#next(","); ) member();
 		}
 		this.#expect(end);
-		collection.flow = true;
 		collection.range = [start, this.#at, this.#at];
 		return collection;
 	}
@@ -118,11 +117,7 @@ class JsonReader {
 	}
 
 	#scalar(value: unknown, source: string, start: number, type: Scalar.Type): Scalar {
-		const scalar = new Scalar(value);
-		scalar.source = source;
-		scalar.type = type;
-		scalar.range = [start, this.#at, this.#at];
-		return scalar;
+		return new LightScalar(value, source, type, start, this.#at);
 	}
 
 	#match(pattern: RegExp): [start: number, text: string] {

@@ -9,6 +9,7 @@ import { Lexer, type ParsedNode, Parser } from "yaml";
 import { printable } from "../base/suggest.ts";
 import { BoundedComposer, type FoundProblem, TooManyProblems } from "./bounded-composer.ts";
 import { parseJson } from "./json-nodes.ts";
+import { parsePlainYaml } from "./plain-yaml.ts";
 
 /** Bounds that keep one file from exhausting a root process. */
 export const syntaxLimits = {
@@ -141,6 +142,16 @@ export function parseSyntax(source: string, budget: SyntaxBudget = syntaxBudget(
 	const json = parseJson(source, syntaxLimits.depth);
 	if (json?.kind === "nodes") return { contents: json.contents, problems: [] };
 	if (json !== null) return { contents: null, problems: [tooLarge(json.offset)] };
+	const plain = parsePlainYaml(source);
+	if (plain !== null && plain.lexemes <= budget.lexemes) {
+		budget.lexemes -= plain.lexemes;
+		return { contents: plain.contents, problems: [] };
+	}
+	return parseWithLibrary(source, budget);
+}
+
+/** The same by the YAML library alone. Never throws. */
+export function parseWithLibrary(source: string, budget: SyntaxBudget): Syntax {
 	try {
 		return compose(source, budget);
 	} catch (error) {

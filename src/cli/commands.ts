@@ -5,6 +5,7 @@ import { convert } from "./ask/convert.ts";
 import { diff } from "./ask/diff.ts";
 import { explain } from "./ask/explain.ts";
 import { render } from "./ask/render.ts";
+import { schema } from "./ask/schema.ts";
 import { search } from "./ask/search.ts";
 import { test } from "./ask/test.ts";
 import { validate } from "./ask/validate.ts";
@@ -43,6 +44,7 @@ export function allCommands(
 		search,
 		test,
 		convert,
+		schema,
 		plan,
 		apply,
 		confirm,

@@ -9,6 +9,9 @@ import { describeTemplate } from "./template.ts";
 
 const actions: Record<string, Action> = { allow: "Allow", audit: "Audit", block: "Block" };
 
+/** Every action, as policies write it. */
+export const actionNames: readonly Action[] = Object.values(actions);
+
 /** What other firewalls call them. */
 const otherWords: Record<Action, readonly string[]> = {
 	Allow: ["accept", "accepted", "permit", "permitted", "pass", "grant", "open", "enable", "yes", "whitelist"],

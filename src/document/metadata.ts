@@ -7,11 +7,11 @@ import type { Fields, NodeReader } from "./nodes.ts";
 export const apiVersion = "security.kubearmor.com/v1";
 
 /** RFC 1123 subdomain as Kubernetes checks it, at most 253 bytes. */
-const nameForm = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
-const longestName = 253;
+export const nameForm = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+export const longestName = 253;
 
 /** ObjectMeta's fields other than the name; nothing here changes what a policy means. */
-const otherFields = [
+export const otherMetadataFields = [
 	"namespace",
 	"labels",
 	"annotations",
@@ -53,7 +53,7 @@ export function readMetadata(
 		reader.error(root, null, "missing-field", "metadata is missing", "write metadata: {name: NAME}");
 		return null;
 	}
-	const entries = reader.fields(metadata.node, metadata.path, ["name", ...otherFields]);
+	const entries = reader.fields(metadata.node, metadata.path, ["name", ...otherMetadataFields]);
 	if (entries === null) return null;
 	const namespace = entries.get("namespace");
 	if (namespace !== undefined) {

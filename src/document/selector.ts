@@ -14,6 +14,8 @@ export const hostnamePatternLabels: readonly string[] = [
 	"kubernetes.io/hostnamereg",
 ];
 
+export const selectorFields = ["matchLabels"] as const;
+
 const remedies: Remedies = {
 	matchExpressions: {
 		code: "unsupported-field",
@@ -49,7 +51,7 @@ export function readNodeSelector(
 	const selector = reader.present(spec, "nodeSelector");
 	const place = reader.place(selector?.node ?? specNode);
 	const fields =
-		selector && reader.fields(selector.node, selector.path, ["matchLabels"], labelRemedies(selector.node));
+		selector && reader.fields(selector.node, selector.path, selectorFields, labelRemedies(selector.node));
 	const labels = fields && reader.present(fields, "matchLabels");
 	const entries = labels && reader.entries(labels.node, labels.path);
 	for (const [name, field] of entries ?? []) {

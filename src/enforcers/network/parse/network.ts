@@ -12,8 +12,16 @@ import { readRule } from "./rule.ts";
 /** The reference's default: the lowest severity. */
 const defaults: RuleDefaults = { action: "Block", severity: 1, tags: [], message: "" };
 
-const documentFields = ["apiVersion", "kind", "metadata", "spec", "status"];
-const specFields = ["nodeSelector", "severity", "tags", "message", "action", "ingress", "egress"];
+export const documentFields = ["apiVersion", "kind", "metadata", "spec", "status"] as const;
+export const specFields = [
+	"nodeSelector",
+	"severity",
+	"tags",
+	"message",
+	"action",
+	"ingress",
+	"egress",
+] as const;
 
 const hostPolicyField = {
 	code: "wrong-kind",

@@ -14,6 +14,9 @@ const podPeer = {
 	hint: "write an address block: - ipBlock: {cidr: 10.0.1.0/24}",
 };
 
+export const peerFields = ["ipBlock"] as const;
+export const blockFields = ["cidr", "except"] as const;
+
 const peerRemedies: Remedies = {
 	podSelector: podPeer,
 	namespaceSelector: podPeer,
@@ -40,7 +43,7 @@ export function readPeers(reader: NodeReader, node: Node, path: Path): IpBlock[]
 }
 
 function readPeer(reader: NodeReader, { node, path }: Item): IpBlock | null {
-	const fields = reader.fields(node, path, ["ipBlock"], peerRemedies);
+	const fields = reader.fields(node, path, peerFields, peerRemedies);
 	if (fields === null) return null;
 	const block = reader.present(fields, "ipBlock");
 	if (block === null) {
@@ -50,15 +53,15 @@ function readPeer(reader: NodeReader, { node, path }: Item): IpBlock | null {
 		}
 		return null;
 	}
-	const blockFields = reader.fields(block.node, block.path, ["cidr", "except"]);
-	if (blockFields === null) return null;
-	const cidrField = reader.present(blockFields, "cidr");
+	const parts = reader.fields(block.node, block.path, blockFields);
+	if (parts === null) return null;
+	const cidrField = reader.present(parts, "cidr");
 	if (cidrField === null) {
 		reader.error(block.node, block.path, "missing-field", "cidr is missing", "write cidr: 10.0.1.0/24");
 		return null;
 	}
 	const cidr = readCidr(reader, cidrField.node, cidrField.path);
-	const exceptField = reader.present(blockFields, "except");
+	const exceptField = reader.present(parts, "except");
 	const except = exceptField ? readExcept(reader, exceptField.node, exceptField.path, cidr) : [];
 	return cidr && { cidr, except, place: reader.place(cidrField.node) };
 }

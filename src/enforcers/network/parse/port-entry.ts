@@ -21,7 +21,14 @@ import { portFields, readPorts, scalarText } from "./port.ts";
 import { protocolHint } from "./port-hints.ts";
 import { warnOfAssumedTcp } from "./udp-services.ts";
 
-const entryFields = ["protocol", "port", "endPort", "sourcePort", "sourceEndPort", "icmpType"] as const;
+export const portEntryFields = [
+	"protocol",
+	"port",
+	"endPort",
+	"sourcePort",
+	"sourceEndPort",
+	"icmpType",
+] as const;
 
 /** The fields that only protocols with ports have. */
 const withPorts = ["port", "endPort", "sourcePort", "sourceEndPort"] as const;
@@ -32,7 +39,7 @@ const conditions = ["port", "sourcePort", "icmpType"];
 /** Null: something was reported. */
 export function readPortEntry(reader: NodeReader, item: Item, action: Action): PortMatch | null {
 	const { node, path } = item;
-	const fields = reader.fields(node, path, entryFields);
+	const fields = reader.fields(node, path, portEntryFields);
 	if (fields === null) return null;
 	refuseEmptyConditions(reader, fields, conditions, action);
 	const written = reader.present(fields, "protocol");

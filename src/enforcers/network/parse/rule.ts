@@ -12,10 +12,10 @@ import type { NetworkRule, PortMatch } from "../model.ts";
 import { readPeers } from "./peers.ts";
 import { readPortEntry, warnOfFamilies } from "./port-entry.ts";
 
-const ruleFields: Record<Direction, readonly string[]> = {
+export const ruleFields = {
 	ingress: ["from", "iface", "ports", "action", "severity", "tags", "message"],
 	egress: ["to", "iface", "ports", "action", "severity", "tags", "message"],
-};
+} as const;
 
 const directionRemedies: Record<Direction, Remedies> = {
 	ingress: {

@@ -25,18 +25,28 @@ import type { PolicyTest, PolicyTestCase } from "./test-model.ts";
 export const testKind = "PortwardTest";
 export const testVersion = "portward.io/v1";
 
-const documentFields = ["apiVersion", "kind", "metadata", "spec"];
-const specFields = ["nodeLabels", "settings", "cases"];
-const caseFields = [
-	...["name", "direction", "protocol", "address", "port", "sourcePort", "icmpType", "interface"],
-	...["expect", "policy"],
-];
+export const testFields = ["apiVersion", "kind", "metadata", "spec"] as const;
+export const testSpecFields = ["nodeLabels", "settings", "cases"] as const;
+export const caseFields = [
+	"name",
+	"direction",
+	"protocol",
+	"address",
+	"port",
+	"sourcePort",
+	"icmpType",
+	"interface",
+	"expect",
+	"policy",
+] as const;
+/** Those that every case has. */
+export const neededCaseFields = ["direction", "protocol", "address", "expect"] as const;
 
-const directions: readonly Direction[] = ["ingress", "egress"];
+export const directions: readonly Direction[] = ["ingress", "egress"];
 
 /** Reads the whole document; null when anything in it is an error, all of which is reported. */
 export function validatePolicyTest(reader: NodeReader, root: Node): PolicyTest | null {
-	const fields = reader.fields(root, null, documentFields);
+	const fields = reader.fields(root, null, testFields);
 	if (fields === null) return null;
 	const name = readMetadata(reader, root, fields, testVersion);
 	const spec = reader.present(fields, "spec");
@@ -44,7 +54,7 @@ export function validatePolicyTest(reader: NodeReader, root: Node): PolicyTest |
 		reader.error(root, null, "missing-field", "spec is missing", "write spec: with cases");
 		return null;
 	}
-	const parts = reader.fields(spec.node, spec.path, specFields);
+	const parts = reader.fields(spec.node, spec.path, testSpecFields);
 	if (parts === null) return null;
 	const list = reader.present(parts, "cases");
 	const example = "- {direction: ingress, protocol: tcp, address: 10.0.1.5, port: 5432, expect: Allow}";
@@ -88,7 +98,7 @@ function readSettings(reader: NodeReader, parts: Fields): string {
 function readCase(reader: NodeReader, item: Item): PolicyTestCase | null {
 	const fields = reader.fields(item.node, item.path, caseFields);
 	if (fields === null) return null;
-	const missing = ["direction", "protocol", "address", "expect"].find((field) => !fields.has(field));
+	const missing = neededCaseFields.find((field) => !fields.has(field));
 	if (missing !== undefined) {
 		reader.error(
 			item.node,

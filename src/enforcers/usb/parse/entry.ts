@@ -38,9 +38,9 @@ const conditions = [
 	"connectType",
 	"descriptorsHash",
 	"unlessAlso",
-];
+] as const;
 
-const entryFields = ["class", ...conditions, "action", "severity", "tags", "message"];
+export const entryFields = ["class", ...conditions, "action", "severity", "tags", "message"] as const;
 
 const remedies: Remedies = {
 	vendor: { code: "unknown-field", message: 'unknown field "vendor"', hint: 'write vendorId: "046d"' },
@@ -177,7 +177,7 @@ function readPortGlob(reader: NodeReader, fields: Fields): string | null {
 	return null;
 }
 
-const connectTypes: readonly ConnectType[] = ["hotplug", "hardwired", "not used", "unknown"];
+export const connectTypes: readonly ConnectType[] = ["hotplug", "hardwired", "not used", "unknown"];
 
 function readConnectType(reader: NodeReader, fields: Fields): ConnectType | null {
 	const field = reader.present(fields, "connectType");

@@ -12,12 +12,13 @@ import { readDeviceEntry } from "./entry.ts";
 /** The reference's defaults. */
 const defaults: RuleDefaults = { action: "Block", severity: 1, tags: [], message: "" };
 
-const documentFields = ["apiVersion", "kind", "metadata", "spec", "status"];
-const deviceFields = ["matchDevice", "action", "severity", "tags", "message"];
+export const documentFields = ["apiVersion", "kind", "metadata", "spec", "status"] as const;
+export const deviceFields = ["matchDevice", "action", "severity", "tags", "message"] as const;
 
 /** Blocks of a host policy that are for other enforcers. */
-const otherBlocks = ["process", "file", "network", "capabilities", "syscalls", "apparmor"];
-const specFields = ["nodeSelector", "severity", "tags", "message", "action", "device", ...otherBlocks];
+export const otherBlocks = ["process", "file", "network", "capabilities", "syscalls", "apparmor"] as const;
+const ownFields = ["nodeSelector", "severity", "tags", "message", "action", "device"] as const;
+export const specFields = [...ownFields, ...otherBlocks] as const;
 
 const networkField = {
 	code: "wrong-kind",
@@ -68,7 +69,7 @@ export function validateHostPolicy(reader: NodeReader, root: Node): HostDevicePo
 
 /** A sample that was published without indentation puts the fields of metadata and spec at the margin. */
 function reportIndentation(reader: NodeReader, entries: ReadonlyMap<string, Field>): boolean {
-	const outside = [...entries].filter(([key]) => key === "name" || specFields.includes(key));
+	const outside = [...entries].filter(([key]) => key === "name" || isIn(specFields, key));
 	const [first] = outside;
 	if (first === undefined) return false;
 	const names = outside.map(([key]) => key);
@@ -83,7 +84,7 @@ function reportIndentation(reader: NodeReader, entries: ReadonlyMap<string, Fiel
 }
 
 function reportOtherBlocks(reader: NodeReader, spec: Fields): readonly string[] {
-	const present = [...spec].filter(([key]) => otherBlocks.includes(key));
+	const present = [...spec].filter(([key]) => isIn(otherBlocks, key));
 	for (const [key, field] of present) {
 		const message = `${key} is not enforced by portward`;
 		const hint = "portward enforces the device block; leave the rest to an enforcer that has it";
@@ -109,4 +110,8 @@ function readDevice(
 		if (entry !== null) entries.push(entry);
 	}
 	return { action: inherited.action, entries };
+}
+
+function isIn(names: readonly string[], name: string): boolean {
+	return names.includes(name);
 }

@@ -1,0 +1,108 @@
+/** JSON Schema of the documents that the network enforcer reads, made of the tables that it reads them by. */
+
+import { protocolNames } from "../../../base/protocol.ts";
+import { actionNames } from "../../../document/action.ts";
+import {
+	anything,
+	head,
+	type JsonSchema,
+	labels,
+	list,
+	mapping,
+	matching,
+	neededFields,
+	nodeSelector,
+	ruleDefaults,
+	text,
+	whole,
+	words,
+} from "../../../document/json-schema.ts";
+import { documentFields, specFields } from "./network.ts";
+import { blockFields, peerFields } from "./peers.ts";
+import { portEntryFields } from "./port-entry.ts";
+import { ruleFields } from "./rule.ts";
+import {
+	caseFields,
+	directions,
+	neededCaseFields,
+	testFields,
+	testKind,
+	testSpecFields,
+	testVersion,
+} from "./test-document.ts";
+
+/** Whether there is such a service is for the validator to say. */
+const service = matching("^[A-Za-z_][\\w.+-]{0,63}$");
+const port: JsonSchema = { anyOf: [whole(1, 65_535), matching("^[1-9]\\d{0,4}$"), service] };
+const lastPort: JsonSchema = { anyOf: [whole(1, 65_535), matching("^[1-9]\\d{0,4}$")] };
+const protocol: JsonSchema = {
+	anyOf: [words(protocolNames), whole(0, 255), matching("^(?:0|[1-9]\\d{0,2})$")],
+};
+const icmpType: JsonSchema = { anyOf: [whole(0, 255), matching("^(?:\\d{1,3}|[A-Za-z][A-Za-z-]*)$")] };
+const block = matching("^[0-9A-Fa-f.:]{2,45}(?:/\\d{1,3})?$");
+const networkInterface = matching("^(?:\\*|[A-Za-z0-9_.@+-]{1,15}\\*?)$");
+
+const peer = mapping(
+	peerFields,
+	{ ipBlock: mapping(blockFields, { cidr: block, except: list(block) }, ["cidr"]) },
+	["ipBlock"],
+);
+
+const portEntry = mapping(portEntryFields, {
+	protocol,
+	port,
+	endPort: lastPort,
+	sourcePort: port,
+	sourceEndPort: lastPort,
+	icmpType,
+});
+
+const conditions = { iface: list(networkInterface), ports: list(portEntry), ...ruleDefaults } as const;
+
+export const networkPolicySchema: JsonSchema = mapping(
+	documentFields,
+	{
+		...head("KubeArmorNetworkPolicy"),
+		spec: mapping(specFields, {
+			nodeSelector,
+			...ruleDefaults,
+			ingress: list(mapping(ruleFields.ingress, { from: list(peer), ...conditions })),
+			egress: list(mapping(ruleFields.egress, { to: list(peer), ...conditions })),
+		}),
+		status: anything,
+	},
+	neededFields,
+);
+
+const testPort: JsonSchema = { anyOf: [whole(0, 65_535), matching("^\\d{1,5}$"), service] };
+
+/** A case without a value for a field that it needs is passed over, with a warning. */
+const testCase: JsonSchema = {
+	...mapping(caseFields, {
+		name: text,
+		direction: words(directions),
+		protocol,
+		address: matching("^[0-9A-Fa-f.:]{2,45}$"),
+		port: testPort,
+		sourcePort: testPort,
+		icmpType,
+		interface: networkInterface,
+		expect: words(actionNames),
+		policy: text,
+	}),
+	required: neededCaseFields,
+};
+
+/** The settings of a test are judged when it runs, over those of the host. */
+export const policyTestSchema: JsonSchema = mapping(
+	testFields,
+	{
+		...head(testKind, testVersion),
+		spec: mapping(
+			testSpecFields,
+			{ nodeLabels: labels, settings: { type: "object" }, cases: list(testCase, 1) },
+			["cases"],
+		),
+	},
+	neededFields,
+);

@@ -45,7 +45,7 @@ const enforcer: readonly string[] = [
 	"src/threads",
 	"src/state",
 	"src/report",
-	"src/enforcers/contract.ts",
+	"src/enforcers/contract",
 	"ffi",
 ];
 
@@ -75,9 +75,13 @@ const arrows: Readonly<Record<string, Arrows>> = {
 	"src/source": { areas: ["src/base"], packages: ["valibot"], builtins: "any" },
 	"src/state": { areas: ["src/source"], packages: [], builtins: "any" },
 	"src/report": { areas: ["src/base", "src/config"], packages: [], builtins: "any" },
-	"src/enforcers/contract.ts": { areas: ["src/document"], packages: [], builtins: [] },
+	"src/enforcers/contract": {
+		areas: ["src/base", "src/document", "src/config"],
+		packages: [],
+		builtins: [],
+	},
 	"src/enforcers/network": {
-		areas: [...enforcer, "src/enforcers/usb"],
+		areas: enforcer,
 		packages: ["valibot", "yaml"],
 		builtins: "any",
 	},
@@ -91,7 +95,7 @@ const arrows: Readonly<Record<string, Arrows>> = {
 			"src/source",
 			"src/state",
 			"src/report",
-			"src/enforcers/contract.ts",
+			"src/enforcers/contract",
 			"src/enforcers/network",
 			"src/enforcers/usb",
 		],
@@ -103,7 +107,11 @@ const arrows: Readonly<Record<string, Arrows>> = {
 		packages: ["ipaddr.js", "valibot"],
 		builtins: "any",
 	},
-	"src/daemon": { areas: [...daemon, "src/threads"], packages: [], builtins: "any" },
+	"src/daemon": {
+		areas: [...daemon, "src/threads", "src/enforcers/contract"],
+		packages: [],
+		builtins: "any",
+	},
 	"src/cli": {
 		areas: [...daemon, "src/document", "src/convert", "src/daemon"],
 		packages: ["valibot"],

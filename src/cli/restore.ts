@@ -199,7 +199,7 @@ function restoreUsb(
 	problem: (message: string) => void,
 ): number {
 	const enabled = config.enableKubeArmorHostPolicy && config.enableUSBDeviceHandler;
-	if (!enabled || !ruleset.usbLock) return exit.ok;
+	if (!enabled || ruleset.kept.usbLock !== true) return exit.ok;
 	const locked = restoreUsbLock(config.stateDir, sysfs, bootId());
 	if (!locked.ok) {
 		for (const error of locked.errors) problem(`USB: ${error}`);

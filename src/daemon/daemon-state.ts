@@ -1,6 +1,8 @@
 /** The daemon's snapshot, put together from what each part knows of itself. */
 
 import type { Config } from "../config/model.ts";
+import { sentTo } from "../enforcers/contract/enforcer.ts";
+import { networkEnforcer } from "../enforcers/network/enforcer.ts";
 import { networkReport } from "../enforcers/network/report/network-report.ts";
 import type { AccountReader } from "../enforcers/network/run/account-reader.ts";
 import type { AlertDesk } from "../enforcers/network/run/alert-desk.ts";
@@ -9,7 +11,9 @@ import type { FlowDesk } from "../enforcers/network/run/flow-desk.ts";
 import type { NetworkEnforcer } from "../enforcers/network/run/network-enforcer.ts";
 import type { NetworkObservers } from "../enforcers/network/run/network-observers.ts";
 import { networkSnapshot } from "../enforcers/network/run/network-state.ts";
+import { usbEnforcer } from "../enforcers/usb/enforcer.ts";
 import type { UsbService } from "../enforcers/usb/run/service.ts";
+import type { Reloaded } from "../engine/reading.ts";
 import type { Confinement } from "../report/confinement.ts";
 import type { EnforcerReport } from "../report/contribution.ts";
 import { noteEnforcement, settingsWarnings } from "../report/enforcement-notice.ts";
@@ -33,7 +37,9 @@ export interface StateParts {
 	readonly attempts: Pick<ReloadDesk, "failure">;
 	readonly desk: Pick<AlertDesk, "recordsLost">;
 	readonly drift: Pick<DriftDesk, "count">;
-	readonly enforcer: Pick<NetworkEnforcer, "state" | "plan" | "inForce" | "reloaded">;
+	readonly enforcer: Pick<NetworkEnforcer, "state" | "plan" | "inForce">;
+	/** Null before the first. */
+	readonly reloaded: Reloaded | null;
 	readonly flows: Pick<FlowDesk, "counts" | "warnings">;
 	readonly host: Pick<HostDesk, "hostname" | "warnings" | "interfaces" | "otherChains">;
 	readonly observers: Pick<NetworkObservers, "warnings">;
@@ -46,9 +52,10 @@ export interface StateParts {
 }
 
 export function daemonState(parts: StateParts): DaemonState {
-	const { config, enforcer, host, panic, pending, settings, signature, status } = parts;
-	const { reloaded } = enforcer;
-	const enforcers = [networkReport(networkSnapshot(parts)), parts.usb.report(reloaded?.devices.length ?? 0)];
+	const { config, host, panic, pending, settings, signature, status } = parts;
+	const { reloaded } = parts;
+	const entries = sentTo(usbEnforcer, reloaded?.sent ?? {})?.entries ?? [];
+	const enforcers = [networkReport(networkSnapshot(parts)), parts.usb.report(entries.length)];
 	return {
 		version: parts.version,
 		hostname: host.hostname,
@@ -74,11 +81,12 @@ export function daemonState(parts: StateParts): DaemonState {
 }
 
 function readinessOf(
-	{ attempts, config, enforcer, panic, pending }: StateParts,
+	{ attempts, config, panic, pending, reloaded }: StateParts,
 	enforcers: readonly EnforcerReport[],
 ): Readiness {
 	const open = panicReadiness(panic.state);
 	if (open !== null) return open;
 	const trouble = { failure: attempts.failure, complaint: pending.changes.complaint };
-	return noteEnforcement(readiness(enforcer.reloaded, enforcers, trouble), config);
+	const rules = sentTo(networkEnforcer, reloaded?.sent ?? {})?.plan?.rules.length ?? 0;
+	return noteEnforcement(readiness(reloaded && { ...reloaded, rules }, enforcers, trouble), config);
 }

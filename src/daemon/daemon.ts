@@ -1,25 +1,28 @@
 /** `portward run`: wires Workers, enforcer, alerts and HTTP together, for as long as the process lives. */
 
 import { InstanceLock } from "../../ffi/lock.ts";
+import { sentTo } from "../enforcers/contract/enforcer.ts";
+import { networkEnforcer } from "../enforcers/network/enforcer.ts";
 import { DriftFilter } from "../enforcers/network/observe/drift-filter.ts";
 import { AccountReader } from "../enforcers/network/run/account-reader.ts";
 import { AlertDesk } from "../enforcers/network/run/alert-desk.ts";
 import { AlertSummaries } from "../enforcers/network/run/alert-summaries.ts";
-import type { NftCalls, PolicyCalls, PolicySettings, Reloaded } from "../enforcers/network/run/calls.ts";
+import type { NftCalls } from "../enforcers/network/run/calls.ts";
 import { DriftDesk } from "../enforcers/network/run/drift-desk.ts";
 import { DriftProbe } from "../enforcers/network/run/drift-probe.ts";
 import { FlowDesk } from "../enforcers/network/run/flow-desk.ts";
 import { InvalidWatch } from "../enforcers/network/run/invalid-watch.ts";
 import { NetworkEnforcer } from "../enforcers/network/run/network-enforcer.ts";
 import { NetworkObservers } from "../enforcers/network/run/network-observers.ts";
+import { usbEnforcer } from "../enforcers/usb/enforcer.ts";
 import { UsbService } from "../enforcers/usb/run/service.ts";
+import type { PolicySettings, Reloaded } from "../engine/reading.ts";
 import type { DaemonState } from "../report/status.ts";
 import type { ControlReply } from "../serve/control/control-protocol.ts";
 import { ControlService } from "../serve/control/control-service.ts";
 import { StatusServer } from "../serve/status-server.ts";
 import { DirectoryWatcher } from "../source/watch.ts";
 import { WorkerClient } from "../threads/rpc.ts";
-import { WorkerSlot } from "../threads/worker-slot.ts";
 import { type AlertOutlets, openAlertOutlets } from "./alert-outlets.ts";
 import { daemonMetrics } from "./daemon-metrics.ts";
 import type { DaemonOptions } from "./daemon-options.ts";
@@ -30,6 +33,7 @@ import { hotReload } from "./hot-reload.ts";
 import { panicVerbs } from "./panic-verbs.ts";
 import { PanicWatch } from "./panic-watch.ts";
 import { PendingService } from "./pending/pending-service.ts";
+import { PolicyReader } from "./policy-reader.ts";
 import { ReloadDesk } from "./reload-desk.ts";
 import { reloadOutcome } from "./reload-outcome.ts";
 import { Rest } from "./rest.ts";
@@ -49,7 +53,7 @@ export class Daemon {
 	readonly #identity: LiveIdentity;
 	readonly #host: HostDesk;
 	#settings: PolicySettings;
-	readonly #policy: WorkerSlot<PolicyCalls>;
+	readonly #policies: PolicyReader;
 	readonly #nft: WorkerClient<NftCalls>;
 	readonly #enforcer: NetworkEnforcer;
 	readonly #observers: NetworkObservers;
@@ -70,7 +74,7 @@ export class Daemon {
 	readonly #accounts: AccountReader;
 	readonly #summaries: AlertSummaries;
 	/** Where devices wait for decisions, the Workers that make them shall not wait for their code. */
-	readonly #rest = new Rest(() => (this.#enforcer.reloaded?.devices ?? []).length > 0);
+	readonly #rest = new Rest(() => this.#waitsForDevices());
 	readonly #invalid: InvalidWatch;
 	readonly #driftProbe: DriftProbe;
 	readonly #findings: DiagnosticLog;
@@ -103,7 +107,7 @@ export class Daemon {
 			identity: this.#identity,
 			sink: outlets.sink,
 			log,
-			uses: () => this.#enforcer.reloaded?.interfaces ?? [],
+			uses: () => sentTo(networkEnforcer, this.#policies.latest?.sent ?? {})?.interfaces ?? [],
 			reselect: () => this.#reselect(),
 			retry: () => this.#retry(),
 		});
@@ -128,7 +132,12 @@ export class Daemon {
 			process.exitCode = 1;
 			void this.stop().then(() => process.exit(1));
 		};
-		this.#policy = new WorkerSlot<PolicyCalls>("policy", () => createWorker("policy"), gone("policy"));
+		this.#policies = new PolicyReader({
+			settings: () => this.#pending.settings,
+			createWorker: () => createWorker("policy"),
+			gone: gone("policy"),
+			read: (reloaded) => this.#onRead(reloaded),
+		});
 		this.#nft = new WorkerClient<NftCalls>("nft", createWorker("nft"), gone("nft"));
 		this.#findings = new DiagnosticLog(log);
 		this.#desk = new AlertDesk(outlets.sink, this.#identity);
@@ -160,15 +169,15 @@ export class Daemon {
 		});
 		this.#enforcer = new NetworkEnforcer({
 			panic: () => this.#panic.reason(),
-			settings: () => this.#pending.settings,
+			config: () => this.#pending.settings.config,
 			confirmed: () => this.#pending.changes.confirmed,
-			policy: this.#policy,
+			policies: this.#policies,
+			judge: this.#policies.worker,
 			nft: this.#nft,
 			drift: this.#driftProbe,
 			events: {
-				read: (reloaded) => this.#onRead(reloaded),
 				reloaded: (result, seconds, detail) => {
-					this.#attempts.ended(result, seconds, detail, this.#enforcer);
+					this.#attempts.ended(result, seconds, detail, this.#policies.latest, this.#enforcer.state);
 					this.#rest.worked();
 				},
 				found: (counters) => this.#desk.found(counters),
@@ -255,14 +264,13 @@ export class Daemon {
 
 	/** Whether the first attempt put the policies in force, or was not asked to. */
 	get enforcing(): boolean {
-		const devices = this.#enforcer.reloaded?.devices ?? [];
-		const usb = devices.length === 0 || this.#usb.state.state !== "unavailable";
+		const usb = !this.#waitsForDevices() || this.#usb.state.state !== "unavailable";
 		return usb && this.#enforcer.state.state !== "unavailable";
 	}
 
 	/** For the service manager. */
 	get vitals(): Vitals {
-		return daemonVitals({ nft: this.#nft, policy: this.#policy }, () => this.#state());
+		return daemonVitals({ nft: this.#nft, policy: this.#policies.worker }, () => this.#state());
 	}
 
 	/** Takes over the settings that can change while the daemon runs, and reads the policies again. Never rejects. */
@@ -295,7 +303,7 @@ export class Daemon {
 		await Promise.all([this.#observers.stop(), this.#usb.stop()]);
 		await this.#enforcer.stop();
 		this.#driftProbe.stop();
-		this.#policy.recycle();
+		this.#policies.stop();
 		this.#nft.stop();
 		this.#outlets.close();
 		this.#lock?.release();
@@ -336,9 +344,15 @@ export class Daemon {
 	/** Devices do not wait for the firewall's ruleset, which may take seconds to load. */
 	#onRead(reloaded: Reloaded): void {
 		this.#signature.read(reloaded.signature, this.#options.config.policyDir);
-		this.#findings.log(this.#enforcer.reloaded?.diagnostics ?? []);
+		this.#findings.log(reloaded.diagnostics);
 		this.#host.policiesRead();
-		this.#usbEnforced = this.#usbStarted.then(() => this.#usb.enforce(reloaded.devices, reloaded.complete));
+		const devices = sentTo(usbEnforcer, reloaded.sent);
+		if (devices !== undefined)
+			this.#usbEnforced = this.#usbStarted.then(() => this.#usb.enforce(devices.entries, devices.complete));
+	}
+
+	#waitsForDevices(): boolean {
+		return (sentTo(usbEnforcer, this.#policies.latest?.sent ?? {})?.entries ?? []).length > 0;
 	}
 
 	#state(): DaemonState {
@@ -351,6 +365,7 @@ export class Daemon {
 			desk: this.#desk,
 			drift: this.#drift,
 			enforcer: this.#enforcer,
+			reloaded: this.#policies.latest,
 			flows: this.#flows,
 			host: this.#host,
 			observers: this.#observers,

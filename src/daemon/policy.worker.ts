@@ -2,13 +2,15 @@
 
 import { exchangePaths } from "../../ffi/rename.ts";
 import { syncFileSystem } from "../../ffi/sync.ts";
-import type { PolicyCalls, StagingCalls } from "../enforcers/network/run/calls.ts";
+import type { EnforcerCalls } from "../enforcers/contract/enforcer.ts";
+import { enforcers } from "../engine/enforcers.ts";
 import { meaningOf } from "../engine/meaning.ts";
 import { PolicyEngine } from "../engine/policy-engine.ts";
 import { fileOperations } from "../state/pending-files.ts";
 import { readTree } from "../state/pending-tree.ts";
 import { serve } from "../threads/rpc.ts";
 import { stagePolicies } from "./pending/pending-stager.ts";
+import type { PolicyCalls, StagingCalls } from "./policy-calls.ts";
 
 declare const self: Worker;
 
@@ -20,23 +22,12 @@ const sync: StagingCalls["sync"] = ({ directory }) => {
 };
 
 const calls: PolicyCalls & StagingCalls = {
-	reload: ({ settings, epoch, form }) => {
+	reload: ({ settings, wishes }) => {
 		// Another directory is another set, with last good versions of its own.
 		if (!engine?.reads(settings)) engine = new PolicyEngine(settings);
-		return engine.reload(settings.config, epoch, form, settings.hostname);
+		return engine.reload(settings.config, wishes, settings.hostname);
 	},
 	keep: () => engine?.keep() ?? null,
-	judgeConnections: (request) =>
-		engine?.judgeConnections(request) ?? {
-			...request,
-			blocked: 0,
-			strayed: 0,
-			overflow: 0,
-			muted: [],
-			error: "",
-		},
-	adoptConnections: () => engine?.adoptConnections() ?? null,
-	endConnections: () => engine?.endConnections() ?? { ended: 0, error: "" },
 	stage: (request) =>
 		stagePolicies(
 			request,
@@ -53,4 +44,9 @@ const calls: PolicyCalls & StagingCalls = {
 	},
 };
 
-serve(self, calls);
+/** What enforcers want answered about what was compiled last. */
+const theirs = enforcers.map(
+	(enforcer): EnforcerCalls => enforcer.calls(() => engine?.standing(enforcer).kept ?? null),
+);
+
+serve(self, Object.assign({}, ...theirs, calls));

@@ -1,7 +1,7 @@
 /** Whether what is enforced is what is on disk: the answer of /readyz. Pure. */
 
 import type { Diagnostic } from "../base/diagnostic.ts";
-import type { Reloaded } from "../enforcers/network/run/calls.ts";
+import type { Reading } from "../enforcers/contract/reading.ts";
 import type { EnforcerReport } from "../report/contribution.ts";
 import type { Readiness } from "../report/status.ts";
 
@@ -12,9 +12,12 @@ export interface ReadinessTrouble {
 	readonly complaint: string;
 }
 
-/** Ready is: what is in force is what is on disk, or its last good version. */
+/**
+ * Ready is: what is in force is what is on disk, or its last good version.
+ * @param reloaded `rules`: how many a set has that can be refused as a whole
+ */
 export function readiness(
-	reloaded: Reloaded | null,
+	reloaded: (Reading & { readonly rules: number }) | null,
 	enforcers: readonly Pick<EnforcerReport, "obstacle" | "remark">[],
 	{ failure, complaint }: ReadinessTrouble,
 ): Readiness {
@@ -29,9 +32,8 @@ export function readiness(
 		);
 		const files = [...new Set(broken.map((document) => `${document.file}:${document.line}`))];
 		// Where a set is refused before any was in force, its last good version is no rule at all.
-		const something =
-			(reloaded.plan?.rules.length ?? 0) > 0 || !reloaded.documents.some((document) => document.selected);
-		const covered = reloaded.plan !== null && files.length === 0 && reloaded.lastGood && something;
+		const something = reloaded.rules > 0 || !reloaded.documents.some((document) => document.selected);
+		const covered = !reloaded.withheld && files.length === 0 && reloaded.lastGood && something;
 		if (!covered)
 			return {
 				ready: false,

@@ -1,5 +1,6 @@
 /** What became of each attempt to enforce: logged, counted, and kept for status and for whoever asked for it. */
 
+import type { Reading } from "../enforcers/contract/reading.ts";
 import type { NetworkEnforcer } from "../enforcers/network/run/network-enforcer.ts";
 import type { Logger } from "../report/log.ts";
 import { Histogram, type HistogramValue } from "../report/metrics/exposition.ts";
@@ -47,7 +48,8 @@ export class ReloadDesk {
 		result: "applied" | "refused" | "failed",
 		seconds: number | null,
 		detail: string,
-		{ reloaded, state }: Pick<NetworkEnforcer, "reloaded" | "state">,
+		reloaded: Pick<Reading, "complete" | "diagnostics" | "documents"> | null,
+		state: NetworkEnforcer["state"],
 	): void {
 		this.#failure = result === "failed" ? detail : "";
 		this.#refusal = result === "applied" ? "" : detail;

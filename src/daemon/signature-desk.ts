@@ -1,6 +1,6 @@
 /** What became of the signature of the policy directory: told once for each reason, and shown. */
 
-import type { SignatureReport } from "../enforcers/network/run/calls.ts";
+import type { SignatureReport } from "../engine/reading.ts";
 import type { HostIdentity } from "../report/alert.ts";
 import type { Logger } from "../report/log.ts";
 import { type SignatureState, serialResetAlert, signatureAlert } from "../report/signature-status.ts";

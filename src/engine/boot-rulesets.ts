@@ -4,22 +4,27 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../config/model.ts";
 import { matchSelector, nodeLabels } from "../document/labels.ts";
+import { type SentParts, sentTo } from "../enforcers/contract/enforcer.ts";
 import { compileNetwork } from "../enforcers/network/compile/network.ts";
 import type { NetworkPlan, RulesetForm } from "../enforcers/network/compile/plan.ts";
+import { type NetworkWish, networkEnforcer } from "../enforcers/network/enforcer.ts";
 import { networkPart } from "../enforcers/network/model.ts";
 import { bootEpoch, readBootState } from "../enforcers/network/run/boot-state.ts";
-import { DeviceRuleset, selectEntries } from "../enforcers/usb/compile/ruleset.ts";
-import { devicePart } from "../enforcers/usb/model.ts";
+import { compileOptions } from "../enforcers/network/run/compile-options.ts";
+import { compileParts } from "./compile-set.ts";
+import { bootFacts, enforcers } from "./enforcers.ts";
 import { LastGoodStore } from "./last-good.ts";
 import { parsePolicyFile } from "./parse.ts";
-import { compileOptions, PolicyEngine } from "./policy-engine.ts";
+import { PolicyEngine } from "./policy-engine.ts";
+import type { Wishes } from "./reading.ts";
 
 export interface BootRuleset {
 	/** Where it comes from, for the log. */
 	readonly origin: string;
 	/** Null where packets are not filtered. */
 	readonly plan: NetworkPlan | null;
-	readonly usbLock: boolean;
+	/** What enforcers kept beside it: see Enforcer.boot. */
+	readonly kept: Readonly<Record<string, boolean>>;
 }
 
 export interface BootSources {
@@ -53,7 +58,7 @@ export function* bootRulesets(sources: BootSources): Generator<BootRuleset, Boot
 			if (saved.ok) {
 				known = true;
 				const origin = version === "newest" ? "the saved ruleset" : "the ruleset that was saved before it";
-				yield { origin, plan: saved.state.plan, usbLock: saved.state.usbLock };
+				yield { origin, plan: saved.state.plan, kept: saved.state.kept };
 			} else if (saved.reason === "unusable") {
 				known = true;
 				problem(saved.message);
@@ -61,8 +66,9 @@ export function* bootRulesets(sources: BootSources): Generator<BootRuleset, Boot
 		}
 	}
 	if (config.bootPolicy === "block") {
-		const usbLock = config.enableKubeArmorHostPolicy && config.enableUSBDeviceHandler;
-		yield { origin: "bootPolicy block", plan: blockPlan(config, sources.form()), usbLock };
+		const kept: Record<string, boolean> = {};
+		for (const enforcer of enforcers) Object.assign(kept, enforcer.closed(config));
+		yield { origin: "bootPolicy block", plan: blockPlan(config, sources.form()), kept };
 		return "unusable";
 	}
 	if (config.bootPolicy === "open") return known ? "open" : "first-start";
@@ -114,20 +120,33 @@ function lastGood(sources: BootSources): { ruleset: BootRuleset | null; present:
 	const selected = documents
 		.map(({ document }) => document.policy)
 		.filter((policy) => matchSelector(policy.nodeSelector, labels).selected);
-	const devices = selectEntries(devicePart.of(selected));
-	const compiled = compileNetwork(
-		networkPart.of(selected),
-		compileOptions(config, bootEpoch, sources.form()),
-	);
-	if (!compiled.ok) {
-		problem(`the last good policies cannot be compiled: ${compiled.diagnostics[0]?.message ?? ""}`);
-		return { ruleset: null, present: true };
+	const wishes = bootWishes(sources.form());
+	const sent: Record<string, unknown> = {};
+	for (const { enforcer, parts, result } of compileParts(selected, enforcers, ({ name }) => ({
+		config,
+		purpose: "enforce",
+		wish: wishes[name] ?? null,
+	}))) {
+		if (!result.ok) {
+			problem(`the last good policies cannot be compiled: ${result.diagnostics[0]?.message ?? ""}`);
+			return { ruleset: null, present: true };
+		}
+		sent[enforcer.name] = enforcer.send(result.plan, parts, { config, complete: true });
 	}
-	const { needsLock } = new DeviceRuleset(devices, config.hostDefaultDevicePosture, config.enforcement);
-	return {
-		ruleset: { origin: "the last good policies", plan: compiled.plan, usbLock: needsLock },
-		present: true,
-	};
+	const plan = sentTo(networkEnforcer, sent)?.plan ?? null;
+	return { ruleset: { origin: "the last good policies", plan, kept: keptFacts(sent) }, present: true };
+}
+
+/** Names that no running daemon gives. */
+function bootWishes(form: RulesetForm): Wishes {
+	const wish: NetworkWish = { epoch: bootEpoch, form };
+	return { [networkEnforcer.name]: wish };
+}
+
+/** What is not known now is not in force. */
+function keptFacts(sent: SentParts): Readonly<Record<string, boolean>> {
+	const facts = Object.entries(bootFacts(sent));
+	return Object.fromEntries(facts.map(([name, value]) => [name, value ?? false]));
 }
 
 /** Where nobody can put anything, root included (proc(5)). */
@@ -142,10 +161,11 @@ function fromDirectory(sources: BootSources): BootRuleset | null {
 	if (required && !sources.trusted) return null;
 	const directory = required ? confirmed : config.policyDir;
 	const engine = new PolicyEngine({ directory, stateDirectory, checkPermissions, hostname, config });
-	const { plan, usbLock, complete, diagnostics } = engine.reload(config, bootEpoch, sources.form());
+	const { sent, complete, diagnostics } = engine.reload(config, bootWishes(sources.form()));
+	const plan = sentTo(networkEnforcer, sent)?.plan ?? null;
 	for (const { file, line, column, severity, message } of diagnostics) {
 		if (severity === "error") problem(`${file}:${line}:${column}: ${message}`);
 	}
 	if (plan === null || (!complete && plan.rules.length === 0)) return null;
-	return { origin: `the policies in ${directory}`, plan, usbLock: usbLock ?? false };
+	return { origin: `the policies in ${directory}`, plan, kept: keptFacts(sent) };
 }

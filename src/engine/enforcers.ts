@@ -2,7 +2,7 @@
 
 import { Kinds } from "../document/kind.ts";
 import { podKinds } from "../document/pod-kinds.ts";
-import type { Enforcer } from "../enforcers/contract.ts";
+import type { BootFacts, Enforcer, SentParts } from "../enforcers/contract/enforcer.ts";
 import { networkEnforcer } from "../enforcers/network/enforcer.ts";
 import { usbEnforcer } from "../enforcers/usb/enforcer.ts";
 
@@ -18,3 +18,13 @@ export function kindsOf(registered: readonly Enforcer[]): Kinds {
 }
 
 export const registeredKinds = kindsOf(enforcers);
+
+/** What the next boot is to know of what was sent. */
+export function bootFacts(sent: SentParts, registered: readonly Enforcer[] = enforcers): BootFacts {
+	const facts: Record<string, boolean | null> = {};
+	for (const enforcer of registered) {
+		const own = sent[enforcer.name];
+		if (own !== undefined) Object.assign(facts, enforcer.boot(own));
+	}
+	return facts;
+}

@@ -2,10 +2,11 @@
 
 import { join } from "node:path";
 import * as v from "valibot";
-import { isBroken, type ParsedDocument } from "../document/parse.ts";
+import type { Kinds } from "../document/kind.ts";
+import { isBroken, type ParsedDocument, parseOneDocument } from "../document/parse.ts";
 import { readState, writeState } from "../state/state-file.ts";
 import type { GoodDocument, LastGood } from "./collection.ts";
-import { parseSavedDocument } from "./parse.ts";
+import { registeredKinds } from "./enforcers.ts";
 
 const savedSet = v.object({
 	documents: v.array(
@@ -20,9 +21,11 @@ const savedSet = v.object({
 
 export class LastGoodStore {
 	readonly file: string;
+	readonly #kinds: Kinds;
 	#written = "";
 
-	constructor(stateDirectory: string) {
+	constructor(stateDirectory: string, kinds: Kinds = registeredKinds) {
+		this.#kinds = kinds;
 		this.file = join(stateDirectory, "last-good.json");
 	}
 
@@ -45,7 +48,7 @@ export class LastGoodStore {
 			const document =
 				same?.index === index && same.firstLine === firstLine
 					? same
-					: parseSavedDocument(join(policyDirectory, path), source, firstLine, index);
+					: parseOneDocument(join(policyDirectory, path), source, firstLine, index, this.#kinds);
 			if (document?.policy && !isBroken(document)) {
 				documents.push({ path, index, document: document as GoodDocument });
 			}

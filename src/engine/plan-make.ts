@@ -6,12 +6,12 @@ import type { Diagnostic } from "../base/diagnostic.ts";
 import { hasError } from "../base/diagnostic.ts";
 import type { Config } from "../config/model.ts";
 import { planFailsafe } from "../enforcers/network/compile/failsafe.ts";
-import { compileNetwork } from "../enforcers/network/compile/network.ts";
+import { networkEnforcer } from "../enforcers/network/enforcer.ts";
 import { interfaceFindings, interfaceUses } from "../enforcers/network/interfaces.ts";
-import type { NetworkPolicy } from "../enforcers/network/model.ts";
+import { type NetworkPolicy, networkPart } from "../enforcers/network/model.ts";
 import { lintHost } from "../enforcers/network/run/host-lint.ts";
-import { lintDeviceSet } from "../enforcers/usb/compile/lint.ts";
-import { DeviceRuleset, selectEntries } from "../enforcers/usb/compile/ruleset.ts";
+import { usbEnforcer } from "../enforcers/usb/enforcer.ts";
+import { devicePart } from "../enforcers/usb/model.ts";
 import { sysfsRoot } from "../enforcers/usb/observe/present.ts";
 import { readLinks } from "../kernel/links.ts";
 import { postureInForce } from "../report/enforcement-notice.ts";
@@ -21,7 +21,7 @@ import { planConnections, planSession } from "./plan-connections.ts";
 import { planDevices } from "./plan-devices.ts";
 import type { ChangePlan, PlanResult } from "./plan-model.ts";
 import { diffPolicies, isEmptyDiff, type SelectedSet } from "./policy-diff.ts";
-import { compileOptions, PolicyEngine } from "./policy-engine.ts";
+import { PolicyEngine } from "./policy-engine.ts";
 import { readPolicySet, selectionNote } from "./policy-set.ts";
 import { SignedPolicies } from "./signed-policies.ts";
 
@@ -99,11 +99,14 @@ function readNew(directory: string, config: Config): New {
 		return { ok: false, diagnostics: [problem(directory, "not-a-directory", "this is no directory", hint)] };
 	}
 	const read = readPolicySet([directory], config);
-	const compiled = compileNetwork(read.selected, compileOptions(config, "plan", "concatenated"));
-	const devices = new DeviceRuleset(selectEntries(read.selectedDevices), config.hostDefaultDevicePosture);
-	const diagnostics = [...read.diagnostics, ...compiled.diagnostics, ...lintDeviceSet(devices)];
+	const request = { config, purpose: "question", wish: null } as const;
+	const network = networkPart.of(read.selected);
+	const devices = devicePart.of(read.selected);
+	const compiled = networkEnforcer.compile(network, request);
+	const findings = usbEnforcer.compile(devices, request).diagnostics;
+	const diagnostics = [...read.diagnostics, ...compiled.diagnostics, ...findings];
 	if (!compiled.ok || hasError(diagnostics)) return { ok: false, diagnostics };
-	const set = { network: read.selected, devices: read.selectedDevices, model: compiled.model };
+	const set = { network, devices, model: compiled.kept };
 	const warnings = [
 		...signatureWarnings(directory, config),
 		...interfaceWarnings(directory, set.network, config),
@@ -167,15 +170,16 @@ function readPresent(config: Config): Present | (Read & { readonly ok: false }) 
 		hostname: hostname(),
 		config,
 	});
-	const reloaded = engine.reload(config, "plan", "concatenated");
+	const reloaded = engine.reload(config);
 	const found = reloaded.diagnostics.filter(({ severity }) => severity === "error");
 	const unknown = found.filter(({ code }) => code === "unreadable-directory");
 	// Without the right to read them nothing can be said; for root they are as the daemon finds them.
 	if (unknown.length > 0 && process.geteuid?.() !== 0) return { ok: false, diagnostics: unknown };
-	const { network, devices, model } = engine.standing;
-	const nothing = compileNetwork([], compileOptions(config, "plan", "concatenated"));
+	const { parts: network, kept: model } = engine.standing(networkEnforcer);
+	const { parts: devices } = engine.standing(usbEnforcer);
+	const nothing = networkEnforcer.compile([], { config, purpose: "question", wish: null });
 	if (!nothing.ok) throw new Error("no policies do not compile");
-	const set = model === null ? { network: [], devices, model: nothing.model } : { network, devices, model };
+	const set = model === null ? { network: [], devices, model: nothing.kept } : { network, devices, model };
 	const diagnostics = found.map(
 		(item): Diagnostic => ({
 			...item,

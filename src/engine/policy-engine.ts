@@ -6,36 +6,11 @@
 import { join } from "node:path";
 import type { Diagnostic } from "../base/diagnostic.ts";
 import type { Config } from "../config/model.ts";
-import type { Policy } from "../document/kind.ts";
+import type { Kinds, PartType } from "../document/kind.ts";
 import { matchSelector, nodeLabels } from "../document/labels.ts";
-import type { ParsedDocument, ParsedFile } from "../document/parse.ts";
-import {
-	type CompileOptions,
-	type CompileResult,
-	compileNetwork,
-} from "../enforcers/network/compile/network.ts";
-import type { RulesetForm } from "../enforcers/network/compile/plan.ts";
-import type { NetworkModel } from "../enforcers/network/compile/program.ts";
-import { hashFrom } from "../enforcers/network/compile/render/hashable.ts";
-import { adoptAllowed } from "../enforcers/network/flows/adopt-connections.ts";
-import { Connections, type JudgeFlow } from "../enforcers/network/flows/connections.ts";
-import { flowJudge } from "../enforcers/network/flows/flow-verdict.ts";
-import { mutePorts } from "../enforcers/network/flows/mute-ports.ts";
-import { interfaceUses } from "../enforcers/network/interfaces.ts";
-import { type NetworkPolicy, networkPart } from "../enforcers/network/model.ts";
-import type {
-	DocumentReport,
-	JudgeRequest,
-	OpenConnections,
-	PolicySettings,
-	Reloaded,
-	SignatureReport,
-} from "../enforcers/network/run/calls.ts";
-import { lintHost } from "../enforcers/network/run/host-lint.ts";
-import { lintDeviceSet } from "../enforcers/usb/compile/lint.ts";
-import { DeviceRuleset, selectEntries } from "../enforcers/usb/compile/ruleset.ts";
-import { devicePart, type HostDevicePolicy } from "../enforcers/usb/model.ts";
-import { vrfsOf } from "../kernel/links.ts";
+import { type ParsedDocument, type ParsedFile, parseDocuments } from "../document/parse.ts";
+import type { Enforcer } from "../enforcers/contract/enforcer.ts";
+import type { DocumentReport } from "../enforcers/contract/reading.ts";
 import { type PolicyDirectory, PolicyDirectoryReader, type PolicyFile } from "../source/policy-directory.ts";
 import { isPendingState } from "../state/pending-record.ts";
 import {
@@ -45,54 +20,32 @@ import {
 	type LastGoodResult,
 	resolveLastGood,
 } from "./collection.ts";
-import { registeredKinds } from "./enforcers.ts";
+import { type Candidate, compileOrKeep, findingsOf } from "./compile-set.ts";
+import { enforcers, kindsOf } from "./enforcers.ts";
 import { LastGoodStore } from "./last-good.ts";
-import { parsePolicyFile } from "./parse.ts";
+import type { PolicySettings, Reloaded, SignatureReport, Wishes } from "./reading.ts";
 import { SignedPolicies } from "./signed-policies.ts";
 
-/** Alerts of one rule a second, and at once, before the kernel suppresses the rest. */
-const logLimit = { rate: 500, burst: 1000 };
-
-/** The compiler's options that follow from the settings, and from the VRFs that this host has now. */
-export function compileOptions(config: Config, epoch: string, form: RulesetForm): CompileOptions {
-	return {
-		epoch,
-		form,
-		hashFrom,
-		posture: config.hostDefaultNetworkPosture,
-		enforcement: config.enforcement,
-		allowlistScope: config.allowlistScope,
-		essentials: config.essentials,
-		related: config.related,
-		vrfs: vrfsOf(),
-		invalidPackets: config.enforcement === "audit" ? "accept" : config.invalidPackets,
-		failsafe: config.failsafe,
-		nflogGroup: config.nflogGroup,
-		maxElements: config.maxElements,
-		logLimit,
-	};
-}
-
-/** One policy with what selecting it for this host said. */
-interface Candidate {
-	readonly entry: EnforcedDocument;
-	readonly selected: boolean;
-	readonly diagnostics: readonly Diagnostic[];
-}
-
-/** Policies that are meant for this host. */
-export interface StandingPolicies {
-	readonly network: readonly NetworkPolicy[];
-	readonly devices: readonly HostDevicePolicy[];
+/** What an enforcer has of the policies that are meant for this host. */
+export interface Standing<Part, Kept> {
+	readonly parts: readonly Part[];
 	/** Null where no set could be compiled. */
-	readonly model: NetworkModel | null;
+	readonly kept: Kept | null;
+}
+
+/** What tells the types of an enforcer's parts. */
+interface Known<Part, Kept> {
+	readonly name: string;
+	readonly part: PartType<Part>;
+	lintHost(kept: Kept, ...more: never[]): unknown;
 }
 
 export class PolicyEngine {
 	readonly #settings: PolicySettings;
+	readonly #enforcers: readonly Enforcer[];
+	readonly #kinds: Kinds;
 	readonly #signed: SignedPolicies;
 	readonly #store: LastGoodStore;
-	readonly #connections = new Connections();
 	#parsed = new Map<string, { text: string; ignores: boolean; file: ParsedFile }>();
 	/** In force, or read from the state directory by the first reload. */
 	#lastGood: readonly LastGood[] | null = null;
@@ -100,22 +53,27 @@ export class PolicyEngine {
 	#pending: readonly LastGood[] = [];
 	/** What was read is what the plan was made of, not its last good version. */
 	#asRead = false;
-	#model: NetworkModel | null = null;
-	#standing: Omit<StandingPolicies, "model"> = { network: [], devices: [] };
+	/** By the enforcer's name: what its last set that could be compiled left to be asked, and the parts that stand. */
+	readonly #kept = new Map<string, unknown>();
+	#standing = new Map<string, readonly unknown[]>();
 	#stateProblem: Diagnostic | null = null;
 	/** Characters parsed in this Worker's life. */
 	#parsedLength = 0;
 
-	constructor(settings: PolicySettings) {
+	constructor(settings: PolicySettings, registered: readonly Enforcer[] = enforcers) {
 		this.#settings = settings;
+		this.#enforcers = registered;
+		this.#kinds = kindsOf(registered);
 		const raises = !isPendingState(settings.stateDirectory, settings.config);
 		this.#signed = new SignedPolicies(new PolicyDirectoryReader(settings.directory, settings), raises);
-		this.#store = new LastGoodStore(settings.stateDirectory);
+		this.#store = new LastGoodStore(settings.stateDirectory, this.#kinds);
 	}
 
-	/** The policies that the last reload found to be enforced, last good versions included. */
-	get standing(): StandingPolicies {
-		return { ...this.#standing, model: this.#model };
+	/** What an enforcer has of the policies that the last reload found to be enforced, last good versions included. */
+	standing<Part, Kept>({ name }: Known<Part, Kept>): Standing<Part, Kept> {
+		// What is under its name came out of its own reader and compiler.
+		const parts = (this.#standing.get(name) ?? []) as readonly Part[];
+		return { parts, kept: (this.#kept.get(name) ?? null) as Kept | null };
 	}
 
 	/** Whether it is made for these directories. */
@@ -124,12 +82,7 @@ export class PolicyEngine {
 	}
 
 	/** Reads what is on disk and compiles it; `config` and the host's name may have changed since the last time. */
-	reload(
-		config: Config,
-		epoch: string,
-		form: RulesetForm,
-		hostname: string = this.#settings.hostname,
-	): Reloaded {
+	reload(config: Config, wishes: Wishes = {}, hostname: string = this.#settings.hostname): Reloaded {
 		const { directory, signature: found, warning } = this.#signed.read(config);
 		const files = directory.files.map((file) => this.#parse(file, config));
 		const lastGood = this.#lastGood ?? this.#readLastGood(files);
@@ -138,60 +91,48 @@ export class PolicyEngine {
 		const resolved = resolveLastGood({ files, directoryVanished: directory.problem !== null, lastGood });
 		const labels = nodeLabels(config.nodeLabels, { hostname, arch: process.arch });
 		const candidates = resolved.enforce.map((entry) => select(entry, labels));
-		const options = compileOptions(config, epoch, form);
-		let enforced: readonly Candidate[] = candidates.filter((candidate) => candidate.selected);
-		const compiled = compileNetwork(networkPart.of(policiesOf(enforced)), options);
-		let result: CompileResult = compiled;
-		this.#asRead = compiled.ok && directory.problem === null;
-		if (compiled.ok) this.#pending = resolved.lastGood;
-		else {
-			this.#pending = lastGood;
-			enforced = lastGood
-				.map((saved) => select({ path: saved.path, document: saved.document, origin: "last-good" }, labels))
-				.filter((candidate) => candidate.selected);
-			// Without any, an empty plan would open what an earlier daemon may have left in force.
-			if (lastGood.length > 0) result = compileNetwork(networkPart.of(policiesOf(enforced)), options);
-		}
-		if (result.ok) this.#model = result.model;
-		// A set of packet rules that is refused as a whole takes no device policy down with it.
-		const standing = enforced.length > 0 ? enforced : candidates.filter((candidate) => candidate.selected);
-		this.#standing = {
-			network: networkPart.of(policiesOf(enforced)),
-			devices: devicePart.of(policiesOf(standing)),
-		};
-		const devices = selectEntries(this.#standing.devices);
-		const ruleset = new DeviceRuleset(devices, config.hostDefaultDevicePosture, config.enforcement);
+		const before = lastGood.map((saved) =>
+			select({ path: saved.path, document: saved.document, origin: "last-good" }, labels),
+		);
+		const compiled = compileOrKeep(
+			candidates.filter(({ selected }) => selected),
+			lastGood.length === 0 ? null : before.filter(({ selected }) => selected),
+			this.#enforcers,
+			({ name }) => ({ config, purpose: "enforce", wish: wishes[name] ?? null }),
+		);
+		this.#asRead = !compiled.refused && directory.problem === null;
+		this.#pending = compiled.refused ? lastGood : resolved.lastGood;
 		const diagnostics = [
-			...lintDeviceSet(ruleset),
 			...this.#general(directory),
 			...(warning === null
 				? []
 				: [{ ...this.#problem(warning.code, warning.message, warning.hint), severity: "warning" as const }]),
-			...compiled.diagnostics,
-			...(result.ok && config.enableNetworkPolicyEnforcer
-				? lintHost(result.model, this.#settings.directory, "notable")
-				: []),
-			...(result === compiled ? [] : result.diagnostics),
+			...compiled.parts.flatMap((part) => findingsOf(part, config, this.#settings.directory)),
 		];
-		const { documents, rest } = report(resolved, candidates, enforced, diagnostics);
+		const { documents, rest } = report(resolved, candidates, compiled.enforced, diagnostics);
 		const complete =
-			compiled.ok &&
+			!compiled.refused &&
 			directory.problem === null &&
 			resolved.statuses.every((status) => status.state !== "rejected");
-		const usb = config.enableKubeArmorHostPolicy && config.enableUSBDeviceHandler;
+		// Unsigned policies must not empty what an earlier daemon may have left in force.
+		const mayEnforce = signature?.ok !== false || lastGood.length > 0;
+		const sent: Record<string, unknown> = {};
+		for (const { enforcer, parts, result } of compiled.parts) {
+			this.#standing.set(enforcer.name, parts);
+			if (result.ok) this.#kept.set(enforcer.name, result.kept);
+			const plan = result.ok && mayEnforce ? result.plan : null;
+			sent[enforcer.name] = enforcer.send(plan, parts, { config, complete });
+		}
 		return {
 			documents,
 			diagnostics: [...rest, ...documents.flatMap((document) => document.diagnostics)],
 			complete,
-			lastGood: !compiled.ok || resolved.statuses.some((status) => status.state === "last-good"),
-			// Unsigned policies must not empty what an earlier daemon may have left in force.
-			plan: result.ok && (signature?.ok !== false || lastGood.length > 0) ? result.plan : null,
+			lastGood: compiled.refused || resolved.statuses.some((status) => status.state === "last-good"),
+			withheld: !mayEnforce || compiled.parts.some(({ result }) => !result.ok),
 			signature,
-			devices,
-			usbLock: !complete && usb && devices.length === 0 ? null : usb && ruleset.needsLock,
 			nodeLabels: { ...labels },
-			interfaces: interfaceUses(this.#standing.network, config.failsafe),
 			parsed: { ever: this.#parsedLength, present: this.#presentLength() },
+			sent,
 		};
 	}
 
@@ -200,37 +141,6 @@ export class PolicyEngine {
 		this.#lastGood = this.#pending;
 		const unsaved = this.#store.write(this.#pending);
 		return unsaved ?? (this.#asRead ? this.#signed.inForce() : null);
-	}
-
-	judgeConnections(request: JudgeRequest): OpenConnections {
-		const model = this.#model;
-		const before = new Set(request.before);
-		const verdict = this.#flowJudge(before);
-		if (verdict === null || model === null)
-			return { ...request, blocked: 0, strayed: 0, overflow: 0, muted: [], error: "" };
-		return this.#connections.judge(verdict, request, (network) =>
-			mutePorts(model, {
-				ports: network.servedPorts,
-				interfaces: network.everywhere,
-				before,
-				muted: new Set(request.mutedPorts),
-			}),
-		);
-	}
-
-	/** See PolicyCalls. */
-	adoptConnections(): string | null {
-		const verdict = this.#flowJudge();
-		return verdict === null ? null : adoptAllowed(verdict);
-	}
-
-	#flowJudge(before?: ReadonlySet<string>): JudgeFlow | null {
-		const model = this.#model;
-		return model && flowJudge(model, before);
-	}
-
-	endConnections(): { ended: number; error: string } {
-		return this.#connections.end();
 	}
 
 	#parse(file: PolicyFile, config: Config): DiskFile {
@@ -248,9 +158,13 @@ export class PolicyEngine {
 		const known = this.#parsed.get(path);
 		const same = known?.text === text && known.ignores === ignores;
 		if (!same) this.#parsedLength += text.length;
-		const parsed = same ? known.file : parsePolicyFile(name, text, config);
+		const parsed = same ? known.file : parseDocuments(name, text, this.#kinds, config);
 		this.#parsed.set(path, { text, ignores, file: parsed });
-		return { path: file.path, state: parsed.syntaxBroken ? "broken" : "ok", documents: policiesIn(parsed) };
+		return {
+			path: file.path,
+			state: parsed.syntaxBroken ? "broken" : "ok",
+			documents: policiesIn(parsed, this.#kinds),
+		};
 	}
 
 	#readLastGood(files: readonly DiskFile[]): readonly LastGood[] {
@@ -301,16 +215,12 @@ function withStanding(signature: SignatureReport | null, anything: boolean): Sig
 }
 
 /** Test cases lie beside policies and are none: the daemon has no use for them. */
-function policiesIn({ documents }: ParsedFile): readonly ParsedDocument[] {
-	return documents.filter(({ kind }) => !registeredKinds.isAside(kind));
+function policiesIn({ documents }: ParsedFile, kinds: Kinds): readonly ParsedDocument[] {
+	return documents.filter(({ kind }) => !kinds.isAside(kind));
 }
 
 function select(entry: EnforcedDocument, labels: Readonly<Record<string, string>>): Candidate {
 	return { entry, ...matchSelector(entry.document.policy.nodeSelector, labels) };
-}
-
-function policiesOf(candidates: readonly Candidate[]): Policy[] {
-	return candidates.map((candidate) => candidate.entry.document.policy);
 }
 
 function unreadable(file: string, problem: { code: string; message: string; hint: string }): ParsedDocument {

@@ -2,14 +2,16 @@
 
 import type { Diagnostic } from "../base/diagnostic.ts";
 import type { Config } from "../config/model.ts";
-import { type CompileResult, compileNetwork } from "../enforcers/network/compile/network.ts";
+import type { Compiled } from "../enforcers/contract/enforcer.ts";
+import type { NetworkPlan } from "../enforcers/network/compile/plan.ts";
 import type { NetworkModel } from "../enforcers/network/compile/program.ts";
-import { compileOptions } from "./policy-engine.ts";
+import { networkEnforcer } from "../enforcers/network/enforcer.ts";
+import { networkPart } from "../enforcers/network/model.ts";
 import { type PolicySet, readPolicySet } from "./policy-set.ts";
 
 export interface CompiledSet {
 	readonly set: PolicySet;
-	readonly compiled: CompileResult;
+	readonly compiled: Compiled<NetworkModel, NetworkPlan>;
 	/** Of the files and of the set as a whole. */
 	readonly errors: readonly Diagnostic[];
 }
@@ -17,12 +19,13 @@ export interface CompiledSet {
 /** Reads a path and compiles its policies that select this host; nothing is rendered for a kernel to keep. */
 export function compileSet(path: string, config: Config): CompiledSet {
 	const set = readPolicySet([path], config);
-	const compiled = compileNetwork(set.selected, compileOptions(config, "0", "concatenated"));
+	const request = { config, purpose: "question", wish: null } as const;
+	const compiled = networkEnforcer.compile(networkPart.of(set.selected), request);
 	const errors = [...set.diagnostics, ...compiled.diagnostics].filter(({ severity }) => severity === "error");
 	return { set, compiled, errors };
 }
 
 /** The model where everything could be read; null where an answer about what is left would be wrong. */
 export function wholeModel({ set, compiled, errors }: CompiledSet): NetworkModel | null {
-	return errors.length > 0 || !compiled.ok || set.unread ? null : compiled.model;
+	return errors.length > 0 || !compiled.ok || set.unread ? null : compiled.kept;
 }

@@ -5,37 +5,35 @@ import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import type { Diagnostic } from "../base/diagnostic.ts";
 import type { Config } from "../config/model.ts";
+import type { Kinds, Policy } from "../document/kind.ts";
 import { matchSelector, nodeLabels } from "../document/labels.ts";
-import { asideOf, isBroken, type ParsedDocument } from "../document/parse.ts";
-import { type NetworkPolicy, networkPart } from "../enforcers/network/model.ts";
-import { policyTestKind } from "../enforcers/network/parse/kinds.ts";
-import type { PolicyTest } from "../enforcers/network/parse/test-model.ts";
-import { devicePart, type HostDevicePolicy } from "../enforcers/usb/model.ts";
+import { isBroken, type ParsedDocument, parseDocuments } from "../document/parse.ts";
 import { readBounded } from "../source/bounded-file.ts";
 import { maxFileBytes, PolicyDirectoryReader } from "../source/policy-directory.ts";
 import { findDuplicateNames } from "./collection.ts";
-import { parsePolicyFile } from "./parse.ts";
+import { registeredKinds } from "./enforcers.ts";
 
 /** Milliseconds that a pipe may be silent. */
 const patienceMs = 10_000;
 
 export interface PolicySet {
 	/** Every valid policy, selected or not. */
-	readonly policies: readonly NetworkPolicy[];
+	readonly policies: readonly Policy[];
 	/** Those that this host's labels select. */
-	readonly selected: readonly NetworkPolicy[];
-	/** The same of device policies. */
-	readonly devicePolicies: readonly HostDevicePolicy[];
-	readonly selectedDevices: readonly HostDevicePolicy[];
-	/** Test cases for policies. */
-	readonly tests: readonly PolicyTest[];
+	readonly selected: readonly Policy[];
+	/** What lies beside policies, such as test cases: see asideOf. */
+	readonly asides: readonly ParsedDocument[];
 	readonly diagnostics: readonly Diagnostic[];
 	/** A path as a whole could not be read, so that nothing is known of its policies. */
 	readonly unread: boolean;
 }
 
 /** Reads files and directories; permissions are not checked, since nothing is enforced. */
-export function readPolicySet(paths: readonly string[], config: Config): PolicySet {
+export function readPolicySet(
+	paths: readonly string[],
+	config: Config,
+	kinds: Kinds = registeredKinds,
+): PolicySet {
 	const diagnostics: Diagnostic[] = [];
 	const documents: ParsedDocument[] = [];
 	const seen = new Set<string>();
@@ -47,18 +45,14 @@ export function readPolicySet(paths: readonly string[], config: Config): PolicyS
 			seen.add(resolve(file));
 			if (problem && file === path) unread = true;
 			if (problem) diagnostics.push({ file, line: 1, column: 1, path: "", severity: "error", ...problem });
-			else documents.push(...parsePolicyFile(file, text, config).documents);
+			else documents.push(...parseDocuments(file, text, kinds, config).documents);
 		}
 	}
 	const duplicates = findDuplicateNames(documents);
 	const labels = nodeLabels(config.nodeLabels, { hostname: hostname(), arch: process.arch });
-	const policies: NetworkPolicy[] = [];
-	const selected: NetworkPolicy[] = [];
-	const devicePolicies: HostDevicePolicy[] = [];
-	const selectedDevices: HostDevicePolicy[] = [];
-	const tests: PolicyTest[] = [];
+	const policies: Policy[] = [];
+	const selected: Policy[] = [];
 	for (const document of documents) {
-		tests.push(...asideOf(policyTestKind, document));
 		diagnostics.push(...document.diagnostics);
 		const duplicate = duplicates.get(document);
 		if (duplicate) diagnostics.push(duplicate);
@@ -67,30 +61,20 @@ export function readPolicySet(paths: readonly string[], config: Config): PolicyS
 		const selection = matchSelector(policy.nodeSelector, labels);
 		diagnostics.push(...selection.diagnostics);
 		if (duplicate) continue;
-		const network = networkPart.of([policy]);
-		const devices = devicePart.of([policy]);
-		policies.push(...network);
-		devicePolicies.push(...devices);
-		if (!selection.selected) continue;
-		selected.push(...network);
-		selectedDevices.push(...devices);
+		policies.push(policy);
+		if (selection.selected) selected.push(policy);
 	}
-	return { policies, selected, devicePolicies, selectedDevices, tests, diagnostics, unread };
+	return { policies, selected, asides: documents.filter(({ aside }) => aside), diagnostics, unread };
 }
 
 /** "2 of 5 policies do not select this host", or null when all do. */
 export function selectionNote({
 	policies,
 	selected,
-	devicePolicies,
-	selectedDevices,
-}: Selected): string | null {
-	const all = policies.length + devicePolicies.length;
-	const others = all - selected.length - selectedDevices.length;
-	return others === 0 ? null : `${others} of ${all} policies do not select this host`;
+}: Pick<PolicySet, "policies" | "selected">): string | null {
+	const others = policies.length - selected.length;
+	return others === 0 ? null : `${others} of ${policies.length} policies do not select this host`;
 }
-
-type Selected = Pick<PolicySet, "policies" | "selected" | "devicePolicies" | "selectedDevices">;
 
 type ReadFile =
 	| { file: string; text: string; problem: null }

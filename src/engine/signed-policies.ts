@@ -1,10 +1,10 @@
 /** Reads the policy directory as the settings ask: signed sets whole or not at all, and never an older one again. */
 
 import type { Config } from "../config/model.ts";
-import type { SignatureReport } from "../enforcers/network/run/calls.ts";
 import type { PolicyDirectory, PolicyDirectoryReader } from "../source/policy-directory.ts";
 import type { Problem, SignedSet } from "../source/policy-signature.ts";
 import { checkSerial, raiseSerial, readSerial } from "../state/policy-serial.ts";
+import type { SignatureReport } from "./reading.ts";
 
 type SignatureSettings = Pick<Config, "policySignature" | "trustedKeys" | "stateDir">;
 

@@ -20,8 +20,8 @@ import {
 import { allowBehind } from "../enforcers/network/compile/verdict/explain.ts";
 import { diffVerdicts, type VerdictBox } from "../enforcers/network/compile/verdict/verdict-diff.ts";
 import { type NetworkPolicy, networkPart } from "../enforcers/network/model.ts";
+import { compileOptions } from "../enforcers/network/run/compile-options.ts";
 import { parsePolicyFile } from "./parse.ts";
-import { compileOptions } from "./policy-engine.ts";
 import type { PolicySet } from "./policy-set.ts";
 
 export type SmallestChange =
@@ -53,16 +53,17 @@ const narrowings: readonly Narrowing[] = [
 
 /** What the policies that select this host mean while they are enforced is asked, whatever `enforcement` says. */
 export function smallestChange(
-	{ policies: all, selected: policies }: Pick<PolicySet, "policies" | "selected">,
+	set: Pick<PolicySet, "policies" | "selected">,
 	config: Config,
 	packet: Packet,
 ): SmallestChange {
+	const policies = networkPart.of(set.selected);
 	const options = compileOptions({ ...config, enforcement: "enforce" }, "0", "concatenated");
 	const model = buildModel(ruleSets(policies), options);
 	const { action: before, rule } = decidePacket(model, packet);
 	if (before !== "Block" || rule === null) return { kind: "none" };
 	const selector = selectorFor(policies, model, rule);
-	const name = nameFor(all, packet);
+	const name = nameFor(networkPart.of(set.policies), packet);
 	// An Audit makes no allow-list of a direction that is none, so it is what is left where an Allow would.
 	for (const action of ["Allow", "Audit"] as const) {
 		for (const narrowing of narrowings) {

@@ -8,6 +8,7 @@ import { BootStore } from "../../src/enforcers/network/run/boot-state.ts";
 import { PolicyEngine } from "../../src/engine/policy-engine.ts";
 import { clearPanic, writePanic } from "../../src/state/panic.ts";
 import { FakeKernel } from "../enforcers/usb/support/fake-usb.ts";
+import { told } from "../engine/support/told.ts";
 import { policy, port } from "../system/support/case.ts";
 import { command, enterIsolatedNetwork, type IsolatedNetwork } from "../system/support/isolated.ts";
 import { devicePolicy } from "../vm/lab/portward.ts";
@@ -98,9 +99,9 @@ describe("restore", () => {
 			hostname: "h",
 			config,
 		};
-		const { plan, usbLock } = new PolicyEngine(settings).reload(config, "e", "concatenated");
-		const facts = { table, form: "concatenated" as const, nflogGroup: config.nflogGroup, usbLock };
-		expect(new BootStore(config.stateDir).save(plan, facts)).toBeNull();
+		const { plan, usbLock } = told(new PolicyEngine(settings).reload(config));
+		const facts = { table, form: "concatenated" as const, nflogGroup: config.nflogGroup };
+		expect(new BootStore(config.stateDir).save(plan, facts, { usbLock })).toBeNull();
 	}
 
 	const blocking = policy("a", { action: "Block", ingress: [{ ports: [port("TCP", 81)] }] });
@@ -193,8 +194,8 @@ describe("restore", () => {
 	test("where all policies have gone there is nothing to filter, and it says so", async () => {
 		using files = new Files();
 		const { config, stateDir } = place(files);
-		const facts = { table: "mine", form: "concatenated" as const, nflogGroup: 4242, usbLock: false };
-		expect(new BootStore(stateDir).save(null, facts)).toBeNull();
+		const facts = { table: "mine", form: "concatenated" as const, nflogGroup: 4242 };
+		expect(new BootStore(stateDir).save(null, facts, { usbLock: false })).toBeNull();
 		expect(await portward("restore", "--config", config)).toMatchObject({
 			code: 0,
 			out: expect.stringContaining("filters no packets"),

@@ -1,8 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readiness } from "../../src/daemon/readiness.ts";
-import type { CompiledRule, NetworkPlan } from "../../src/enforcers/network/compile/plan.ts";
+import type { DocumentReport, Reading } from "../../src/enforcers/contract/reading.ts";
 import { networkReport } from "../../src/enforcers/network/report/network-report.ts";
-import type { DocumentReport, Reloaded } from "../../src/enforcers/network/run/calls.ts";
 import { usbReport } from "../../src/enforcers/usb/report/usb-report.ts";
 import type { EnforcerState } from "../../src/report/contribution.ts";
 import { sampleNetwork, sampleUsb } from "../report/sample.ts";
@@ -36,27 +35,13 @@ const error = {
 	message: "m",
 	hint: "",
 } as const;
-const nothing: NetworkPlan = {
-	objects: [],
-	roots: { ingress: "", egress: "" },
-	rules: [],
-	elements: 0,
-	allowlistMode: { ingress: false, egress: false },
-	defaultDrop: { ingress: false, egress: false },
-	failsafe: [],
-};
-const reloaded = (over: Partial<Reloaded> = {}): Reloaded => ({
+const reloaded = (over: Partial<Reading & { rules: number }> = {}): Reading & { rules: number } => ({
 	documents: [document()],
 	diagnostics: [],
 	complete: true,
 	lastGood: false,
-	signature: null,
-	plan: null,
-	devices: [],
-	usbLock: false,
-	nodeLabels: {},
-	interfaces: [],
-	parsed: { ever: 0, present: 0 },
+	withheld: true,
+	rules: 0,
 	...over,
 });
 
@@ -87,28 +72,16 @@ describe("readiness", () => {
 	});
 
 	test("a refused set is ready while an earlier one stands in, and not ready where there is none", () => {
-		const refused = (rules: NetworkPlan["rules"]) =>
+		const refused = (rules: number) =>
 			reloaded({
 				complete: false,
 				lastGood: true,
 				documents: [document({ enforced: false, diagnostics: [error] })],
-				plan: { ...nothing, rules },
+				withheld: false,
+				rules,
 			});
-		const rule: CompiledRule = {
-			id: "1",
-			counter: "c_1",
-			logCounter: null,
-			policy: "a",
-			direction: "ingress",
-			index: 0,
-			action: "Block",
-			severity: 1,
-			tags: [],
-			message: "",
-			place: null,
-		};
-		expect(readiness(refused([rule]), enforcers("active"), fine)).toMatchObject({ ready: true });
-		expect(readiness(refused([]), enforcers("active"), fine)).toEqual({
+		expect(readiness(refused(1), enforcers("active"), fine)).toMatchObject({ ready: true });
+		expect(readiness(refused(0), enforcers("active"), fine)).toEqual({
 			ready: false,
 			body: "not ready: not enforced: the set of policies",
 		});

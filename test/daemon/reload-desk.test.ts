@@ -1,23 +1,10 @@
 import { expect, test } from "bun:test";
 import { DiagnosticLog } from "../../src/daemon/diagnostic-log.ts";
 import { ReloadDesk } from "../../src/daemon/reload-desk.ts";
-import type { Reloaded } from "../../src/enforcers/network/run/calls.ts";
 import { createLogger } from "../../src/report/log.ts";
 
-function reloaded(complete: boolean): Reloaded {
-	return {
-		documents: [],
-		diagnostics: [],
-		complete,
-		lastGood: false,
-		plan: null,
-		devices: [],
-		nodeLabels: {},
-		interfaces: [],
-		parsed: { ever: 0, present: 0 },
-		signature: null,
-		usbLock: false,
-	};
+function reloaded(complete: boolean) {
+	return { documents: [], diagnostics: [], complete };
 }
 
 const active = { state: "active", reason: "", generation: 1, elements: 3 } as const;
@@ -36,29 +23,29 @@ function desk() {
 
 test("attempts are counted by what became of them", () => {
 	const { desk: ours } = desk();
-	ours.ended("applied", 0.25, "", { reloaded: reloaded(true), state: active });
-	ours.ended("applied", 0.5, "", { reloaded: reloaded(false), state: active });
-	ours.ended("refused", null, "too many", { reloaded: reloaded(false), state: active });
-	ours.ended("failed", null, "no memory", { reloaded: reloaded(true), state: active });
+	ours.ended("applied", 0.25, "", reloaded(true), active);
+	ours.ended("applied", 0.5, "", reloaded(false), active);
+	ours.ended("refused", null, "too many", reloaded(false), active);
+	ours.ended("failed", null, "no memory", reloaded(true), active);
 	expect(ours.results).toEqual({ success: 1, partial: 1, failure: 2 });
 	expect(ours.duration()).toMatchObject({ count: 2, sum: 0.75 });
 });
 
 test("a refusal is no failure, and both last until the next attempt", () => {
 	const { desk: ours } = desk();
-	ours.ended("refused", null, "too many", { reloaded: reloaded(false), state: active });
+	ours.ended("refused", null, "too many", reloaded(false), active);
 	expect([ours.refusal, ours.failure]).toEqual(["too many", ""]);
-	ours.ended("failed", null, "no memory", { reloaded: reloaded(true), state: active });
+	ours.ended("failed", null, "no memory", reloaded(true), active);
 	expect([ours.refusal, ours.failure]).toEqual(["no memory", "no memory"]);
 	ours.begin();
 	expect([ours.refusal, ours.failure]).toEqual(["", "no memory"]);
-	ours.ended("applied", 1, "", { reloaded: reloaded(true), state: active });
+	ours.ended("applied", 1, "", reloaded(true), active);
 	expect([ours.refusal, ours.failure]).toEqual(["", ""]);
 });
 
 test("why nothing can be enforced is logged once, not as a failure of the policies", () => {
 	const { desk: ours, lines } = desk();
 	for (let round = 0; round < 2; round++)
-		ours.ended("failed", null, "no nf_tables", { reloaded: reloaded(true), state: unavailable });
+		ours.ended("failed", null, "no nf_tables", reloaded(true), unavailable);
 	expect(lines.map((line) => JSON.parse(line).level)).toEqual(["error"]);
 });

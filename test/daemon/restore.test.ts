@@ -70,7 +70,7 @@ test("a kernel without USB has nothing to lock", () => {
 
 const ruleset = (origin: string, usbLock = false): BootRuleset => ({
 	origin,
-	usbLock,
+	kept: { usbLock },
 	plan: { roots: { ingress: origin, egress: origin } } as BootRuleset["plan"],
 });
 

@@ -8,8 +8,8 @@ import { type HostSocket, hostServices } from "../../src/enforcers/network/compi
 import { serviceCuts } from "../../src/enforcers/network/compile/lint/service-cuts.ts";
 import { compileNetwork } from "../../src/enforcers/network/compile/network.ts";
 import { networkPart } from "../../src/enforcers/network/model.ts";
+import { compileOptions } from "../../src/enforcers/network/run/compile-options.ts";
 import { parsePolicyFile } from "../../src/engine/parse.ts";
-import { compileOptions } from "../../src/engine/policy-engine.ts";
 import { documents, policy, port } from "../system/support/case.ts";
 
 const text = readFileSync(join(import.meta.dir, "../../docs/beside.md"), "utf8");

@@ -10,6 +10,7 @@ import { type BootEnd, type BootSources, blockPlan, bootRulesets } from "../../s
 import { PolicyEngine } from "../../src/engine/policy-engine.ts";
 import { policy, port } from "../system/support/case.ts";
 import { devicePolicy } from "../vm/lab/portward.ts";
+import { told } from "./support/told.ts";
 
 let directory: string;
 let config: Config;
@@ -32,9 +33,13 @@ function enforce({ saved = true } = {}) {
 		hostname: "h",
 		config,
 	});
-	const { plan, usbLock } = engine.reload(config, "e", "concatenated");
+	const { plan, usbLock } = told(engine.reload(config));
 	if (saved)
-		new BootStore(config.stateDir).save(plan, { table: "t", form: "concatenated", nflogGroup: 1, usbLock });
+		new BootStore(config.stateDir).save(
+			plan,
+			{ table: "t", form: "concatenated", nflogGroup: 1 },
+			{ usbLock },
+		);
 	engine.keep();
 	return plan;
 }
@@ -92,9 +97,9 @@ test("the saved ruleset comes first, then the one before it, the last good polic
 test("device policies that need the lock say so, from every source", () => {
 	put("policies/u.yaml", devicePolicy("u", "Block", "class: MASS-STORAGE"));
 	enforce();
-	expect(offered().offers.map(({ usbLock }) => usbLock)).toEqual([true, true, true]);
+	expect(offered().offers.map(({ kept }) => kept.usbLock)).toEqual([true, true, true]);
 	config = { ...config, enableUSBDeviceHandler: false };
-	expect(offered().offers.at(-1)?.usbLock).toBe(false);
+	expect(offered().offers.at(-1)?.kept.usbLock).toBe(false);
 });
 
 describe("nothing is known", () => {
@@ -153,7 +158,7 @@ test("policies that nothing can be made of are no ruleset that lets everything p
 test("bootPolicy block closes both directions, keeps failsafe flows, and locks USB", () => {
 	config = { ...config, bootPolicy: "block" };
 	const [block] = offered().offers;
-	expect(block?.usbLock).toBe(true);
+	expect(block?.kept.usbLock).toBe(true);
 	for (const form of ["concatenated", "nested"] as const) {
 		const plan = blockPlan({ ...config, essentials: false }, form);
 		expect(plan.rules.map(({ direction, action }) => `${direction} ${action}`)).toContain("egress Block");

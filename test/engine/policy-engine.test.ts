@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Config } from "../../src/config/model.ts";
 import { defaultConfig } from "../../src/config/parse.ts";
-import type { Reloaded } from "../../src/enforcers/network/run/calls.ts";
 import { PolicyEngine } from "../../src/engine/policy-engine.ts";
 import { block, documents, policy, port } from "../system/support/case.ts";
+import { type Told, told } from "./support/told.ts";
 
 let home: string;
 let directory: string;
@@ -34,24 +34,24 @@ const engine = (checkPermissions = false) =>
 	});
 
 /** One start of the daemon: what the first reload says, kept as in force. */
-function start(config: Partial<Config> = {}): { engine: PolicyEngine; reloaded: Reloaded } {
+function start(config: Partial<Config> = {}): { engine: PolicyEngine; reloaded: Told } {
 	const started = engine();
 	return { engine: started, reloaded: reload(started, config) };
 }
 
-function reload(running: PolicyEngine, config: Partial<Config> = {}): Reloaded {
-	const reloaded = running.reload({ ...defaultConfig(), ...config }, "e", "concatenated");
+function reload(running: PolicyEngine, config: Partial<Config> = {}): Told {
+	const reloaded = told(running.reload({ ...defaultConfig(), ...config }));
 	if (reloaded.plan) expect(running.keep()).toBeNull();
 	return reloaded;
 }
 
 /** Names of the policies that the plan enforces. */
-const inForce = ({ plan }: Reloaded) => [...new Set(plan?.rules.map((rule) => rule.policy))].sort();
-const origins = ({ documents: all }: Reloaded) =>
+const inForce = ({ plan }: Told) => [...new Set(plan?.rules.map((rule) => rule.policy))].sort();
+const origins = ({ documents: all }: Told) =>
 	all.map(({ name, origin, enforced }) => [name, origin, enforced]);
 /** Which versions of `blocking` are in force, by their port. */
-const ports = ({ plan }: Reloaded) => plan?.rules.map(({ message }) => message).sort();
-const codes = ({ diagnostics }: Reloaded) => diagnostics.map(({ code }) => code);
+const ports = ({ plan }: Told) => plan?.rules.map(({ message }) => message).sort();
+const codes = ({ diagnostics }: Told) => diagnostics.map(({ code }) => code);
 
 describe("what is on disk", () => {
 	test("is read, selected and compiled", () => {
@@ -125,11 +125,11 @@ describe("what is on disk", () => {
 		chmodSync(directory, 0o755);
 		chmodSync(join(directory, "a.yaml"), 0o666);
 		chmodSync(join(directory, "b.yaml"), 0o644);
-		const checked = engine(true).reload(defaultConfig(), "e", "concatenated");
+		const checked = told(engine(true).reload(defaultConfig()));
 		expect(inForce(checked)).toEqual(process.getuid?.() === 0 ? ["b"] : []);
 		expect(codes(checked)).toContain("insecure-permissions");
 		expect(checked.complete).toBe(false);
-		expect(inForce(engine().reload(defaultConfig(), "e", "concatenated"))).toEqual(["a", "b"]);
+		expect(inForce(told(engine().reload(defaultConfig())))).toEqual(["a", "b"]);
 	});
 });
 
@@ -229,7 +229,7 @@ describe("the last good version", () => {
 		put("a.yaml", blocking("a"));
 		const running = start().engine;
 		put("a.yaml", blocking("a", 81));
-		running.reload(defaultConfig(), "e", "concatenated");
+		told(running.reload(defaultConfig()));
 		put("a.yaml", "{");
 		const broken = reload(running);
 		expect(ports(broken)).toEqual(["80"]);
@@ -272,10 +272,10 @@ describe("the last good version", () => {
 		put("a.yaml", blocking("a"));
 		writeFileSync(state, "a file where the directory should be");
 		const running = engine();
-		running.reload(defaultConfig(), "e", "concatenated");
+		told(running.reload(defaultConfig()));
 		expect(running.keep()).toContain("state");
 		put("a.yaml", "{");
-		expect(inForce(running.reload(defaultConfig(), "e", "concatenated"))).toEqual(["a"]);
+		expect(inForce(told(running.reload(defaultConfig())))).toEqual(["a"]);
 	});
 });
 

@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Config } from "../../src/config/model.ts";
 import { defaultConfig } from "../../src/config/parse.ts";
-import type { Reloaded } from "../../src/enforcers/network/run/calls.ts";
 import { PolicyEngine } from "../../src/engine/policy-engine.ts";
 import { manifestFile } from "../../src/source/manifest.ts";
 import { publicText } from "../../src/source/signing-key.ts";
@@ -12,6 +11,7 @@ import { readSerial, serialPath } from "../../src/state/policy-serial.ts";
 import { previousPath } from "../../src/state/state-file.ts";
 import { newKey, signDirectory } from "../state/support/signing.ts";
 import { policy, port } from "../system/support/case.ts";
+import { type Told, told } from "./support/told.ts";
 
 const key = newKey();
 let home: string;
@@ -44,14 +44,14 @@ function engine(stateDirectory = state): PolicyEngine {
 }
 
 /** A reload that the kernel takes, unless there is nothing to take. */
-function enforce(running: PolicyEngine, config: Partial<Config> = {}): Reloaded {
-	const reloaded = running.reload({ ...required(), ...config }, "e", "concatenated");
+function enforce(running: PolicyEngine, config: Partial<Config> = {}): Told {
+	const reloaded = told(running.reload({ ...required(), ...config }));
 	if (reloaded.plan) expect(running.keep()).toBeNull();
 	return reloaded;
 }
 
-const inForce = ({ plan }: Reloaded) => plan && [...new Set(plan.rules.map((rule) => rule.policy))].sort();
-const codes = ({ diagnostics }: Reloaded) => diagnostics.map(({ code }) => code);
+const inForce = ({ plan }: Told) => plan && [...new Set(plan.rules.map((rule) => rule.policy))].sort();
+const codes = ({ diagnostics }: Told) => diagnostics.map(({ code }) => code);
 const serial = () => {
 	const read = readSerial(state);
 	return read.ok ? (read.set?.serial ?? null) : read.message;
@@ -62,7 +62,7 @@ describe("where signatures are required", () => {
 		put("a.yaml", blocking("a"));
 		sign(7);
 		const running = engine();
-		const reloaded = running.reload(required(), "e", "concatenated");
+		const reloaded = told(running.reload(required()));
 		expect(reloaded).toMatchObject({ complete: true, lastGood: false });
 		expect(reloaded.signature).toEqual({
 			ok: true,
@@ -169,7 +169,7 @@ describe("where signatures are required", () => {
 		}
 		writeFileSync(serialPath(state), "garbage");
 		sign(3);
-		const warned = running.reload(required(), "e", "concatenated");
+		const warned = told(running.reload(required()));
 		expect(warned.signature?.ok).toBe(true);
 		expect(warned.diagnostics).toContainEqual(
 			expect.objectContaining({ code: "damaged-state", severity: "warning" }),

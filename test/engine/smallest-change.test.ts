@@ -23,7 +23,8 @@ test("random policies and blocked packets", () => {
 			(policies, packet, sample) => {
 				const config = { ...defaultConfig(), hostDefaultNetworkPosture: "block" as const };
 				const meaning = { posture: "block", allowlistScope: config.allowlistScope } as const;
-				const change = smallestChange({ policies, selected: policies }, config, packet);
+				const set = policies.map((policy) => networkPart.policy(policy, policy));
+				const change = smallestChange({ policies: set, selected: set }, config, packet);
 				const before = judge(policies, meaning, packet);
 				if (change.kind === "none") return expect(before.action).not.toBe("Block");
 				expect(before.action).toBe("Block");

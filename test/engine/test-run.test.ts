@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
 import { defaultConfig } from "../../src/config/parse.ts";
+import { asideOf } from "../../src/document/parse.ts";
+import { policyTestKind } from "../../src/enforcers/network/parse/kinds.ts";
 import { readPolicySet } from "../../src/engine/policy-set.ts";
 import { runTests } from "../../src/engine/test-run.ts";
 import { Files } from "../cli/support/portward.ts";
@@ -22,7 +24,9 @@ function run(settings: string) {
 		"t.yaml": cases(settings),
 	});
 	const config = defaultConfig();
-	return runTests(readPolicySet([files.path], config).tests, files.path, config);
+	const { asides } = readPolicySet([files.path], config);
+	const tests = asides.flatMap((document) => asideOf(policyTestKind, document));
+	return runTests(tests, files.path, config);
 }
 
 test("each case is held against the model, and rules that decided are covered", () => {

@@ -3,6 +3,7 @@ import { quote } from "../../base/suggest.ts";
 import { escapeForTerminal } from "../../base/terminal.ts";
 import type { Packet } from "../../enforcers/network/compile/program.ts";
 import { allowBehind, explain as explainPacket } from "../../enforcers/network/compile/verdict/explain.ts";
+import { networkPart } from "../../enforcers/network/model.ts";
 import { type CompiledSet, compileSet } from "../../engine/policy-model.ts";
 import { type Command, exit, type Io, UsageError } from "../command.ts";
 import { printDiagnostics } from "../diagnostics.ts";
@@ -87,7 +88,7 @@ export const explain: Command = {
 		printDiagnostics(read.errors, io);
 		const { compiled, set } = read;
 		if (!compiled.ok || set.unread) return exit.failure;
-		const { model } = compiled;
+		const { kept: model } = compiled;
 		if (!json) noteOthers(read, io);
 		if ("all" in question) io.out(explainAll(model, question.all, question.interface, json));
 		else if (question.alert !== undefined) io.out(explainAlert(question, model, set, config, json));
@@ -141,8 +142,8 @@ async function questionOf(values: Asked, positionals: readonly string[], io: Io)
 }
 
 function noteOthers({ set }: CompiledSet, io: Io): void {
-	const elsewhere = set.policies.length - set.selected.length;
-	const all = set.policies.length;
+	const all = networkPart.of(set.policies).length;
+	const elsewhere = all - networkPart.of(set.selected).length;
 	if (elsewhere > 0)
 		io.error(`portward: ${elsewhere} of ${all} policies do not select this host and are left out\n`);
 }

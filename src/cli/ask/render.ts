@@ -1,7 +1,8 @@
 import { hasError } from "../../base/diagnostic.ts";
 import { tableText } from "../../enforcers/network/apply/table-text.ts";
 import { compileNetwork } from "../../enforcers/network/compile/network.ts";
-import { compileOptions } from "../../engine/policy-engine.ts";
+import { networkPart } from "../../enforcers/network/model.ts";
+import { compileOptions } from "../../enforcers/network/run/compile-options.ts";
 import { readPolicySet } from "../../engine/policy-set.ts";
 import { type Command, exit } from "../command.ts";
 import { printDiagnostics } from "../diagnostics.ts";
@@ -31,7 +32,7 @@ export const render: Command = {
 		const { config } = settings;
 		const set = readPolicySet([config.policyDir], config);
 		const form = config.rulesetForm === "nested" ? "nested" : "concatenated";
-		const compiled = compileNetwork(set.selected, compileOptions(config, "0", form));
+		const compiled = compileNetwork(networkPart.of(set.selected), compileOptions(config, "0", form));
 		const diagnostics = [...set.diagnostics, ...compiled.diagnostics];
 		printDiagnostics(diagnostics, io);
 		if (!compiled.ok) return exit.failure;

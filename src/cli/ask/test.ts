@@ -1,5 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { escapeForTerminal } from "../../base/terminal.ts";
+import { asideOf } from "../../document/parse.ts";
+import { policyTestKind } from "../../enforcers/network/parse/kinds.ts";
 import { readPolicySet } from "../../engine/policy-set.ts";
 import { type CaseResult, runTests, type TestRun } from "../../engine/test-run.ts";
 import { type Command, exit, UsageError } from "../command.ts";
@@ -48,9 +50,10 @@ export const test: Command = {
 			printDiagnostics(errors, io);
 			return exit.failure;
 		}
-		if (set.tests.length === 0)
+		const tests = set.asides.flatMap((document) => asideOf(policyTestKind, document));
+		if (tests.length === 0)
 			throw new UsageError("there is no document of kind: PortwardTest; name a file that has one");
-		const run = runTests(set.tests, config.policyDir, config);
+		const run = runTests(tests, config.policyDir, config);
 		printDiagnostics(run.diagnostics, io);
 		const failed = run.results.filter(({ ok }) => !ok).length;
 		const passed = run.results.length - failed;

@@ -1,14 +1,8 @@
 import type { Diagnostic } from "../../base/diagnostic.ts";
 import { hasError } from "../../base/diagnostic.ts";
-import type { Config } from "../../config/model.ts";
 import { defaultConfig } from "../../config/parse.ts";
-import { compileNetwork } from "../../enforcers/network/compile/network.ts";
-import type { NetworkPolicy } from "../../enforcers/network/model.ts";
-import { lintHost } from "../../enforcers/network/run/host-lint.ts";
-import { lintDeviceSet } from "../../enforcers/usb/compile/lint.ts";
-import { DeviceRuleset, selectEntries } from "../../enforcers/usb/compile/ruleset.ts";
-import { compileOptions } from "../../engine/policy-engine.ts";
-import { type PolicySet, readPolicySet, selectionNote } from "../../engine/policy-set.ts";
+import { lintSet } from "../../engine/lint-set.ts";
+import { readPolicySet, selectionNote } from "../../engine/policy-set.ts";
 import { type Command, exit, UsageError } from "../command.ts";
 import { plural, printDiagnostics, sorted } from "../diagnostics.ts";
 import { prettyJson } from "../json.ts";
@@ -42,7 +36,7 @@ export const validate: Command = {
 		// Broken settings are no reason to keep back what is wrong with the policies.
 		const config = settings.config ?? defaultConfig();
 		const set = readPolicySet(positionals, config);
-		const diagnostics = unique([...settings.diagnostics, ...set.diagnostics, ...lint(set, config)]);
+		const diagnostics = unique([...settings.diagnostics, ...set.diagnostics, ...lintSet(set, config)]);
 		const ok = !hasError(diagnostics);
 		if (values.json) {
 			io.out(prettyJson({ ok, diagnostics: sorted(diagnostics).map(toJson) }));
@@ -52,9 +46,7 @@ export const validate: Command = {
 			if (note !== null) io.error(`portward: ${note}\n`);
 			const warnings = diagnostics.filter((diagnostic) => diagnostic.severity === "warning").length;
 			const errors = diagnostics.length - warnings;
-			io.out(
-				`${set.policies.length + set.devicePolicies.length} valid, ${plural(errors, "error")}, ${plural(warnings, "warning")}\n`,
-			);
+			io.out(`${set.policies.length} valid, ${plural(errors, "error")}, ${plural(warnings, "warning")}\n`);
 		}
 		return ok ? exit.ok : exit.failure;
 	},
@@ -62,24 +54,6 @@ export const validate: Command = {
 
 function toJson({ file, line, column, path, severity, code, message, hint }: Diagnostic): Diagnostic {
 	return { file, line, column, path, severity, code, message, hint };
-}
-
-/** What the policies of this host mean together, and what each of the others means alone. */
-function lint(set: PolicySet, config: Config): readonly Diagnostic[] {
-	const options = compileOptions(config, "lint", "concatenated");
-	const others = set.policies.filter((policy) => !set.selected.includes(policy));
-	const sets: (readonly NetworkPolicy[])[] = [set.selected, ...others.map((policy) => [policy])];
-	const foreign = set.devicePolicies.filter((policy) => !set.selectedDevices.includes(policy));
-	const deviceSets = [set.selectedDevices, ...foreign.map((policy) => [policy])];
-	const posture = config.hostDefaultDevicePosture;
-	const compiled = sets.map((policies) => compileNetwork(policies, options));
-	const [own] = compiled;
-	const place = set.selected[0]?.place.file ?? "";
-	return [
-		...compiled.flatMap(({ diagnostics }) => diagnostics),
-		...(own?.ok === true ? lintHost(own.model, place, "notable") : []),
-		...deviceSets.flatMap((policies) => lintDeviceSet(new DeviceRuleset(selectEntries(policies), posture))),
-	];
 }
 
 function unique(diagnostics: readonly Diagnostic[]): Diagnostic[] {

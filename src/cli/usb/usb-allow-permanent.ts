@@ -60,7 +60,8 @@ function foresee(
 	device: UsbDevice,
 	others: readonly UsbDevice[],
 ): string | null {
-	const { selectedDevices, devicePolicies } = readPolicySet([config.policyDir], config);
+	const { selected, policies: all } = readPolicySet([config.policyDir], config);
+	const selectedDevices = devicePart.of(selected);
 	const own = devicePart.in(parsePolicyFile(file, text).documents);
 	if (own.length === 0) return "this device has no function that an entry could allow";
 	const { hostDefaultDevicePosture: posture, enforcement } = config;
@@ -68,7 +69,7 @@ function foresee(
 		new DeviceRuleset(selectEntries(policies), posture, enforcement);
 	const before = ruleset(selectedDevices);
 	const [first] = own;
-	const taken = devicePolicies.find(({ name, place }) => name === first?.name && place.file !== file);
+	const taken = devicePart.of(all).find(({ name, place }) => name === first?.name && place.file !== file);
 	if (taken !== undefined) return `${taken.place.file} has a policy of this name already, ${taken.name}`;
 	const rest = selectedDevices.filter(({ name }) => name !== first?.name);
 	const after = ruleset([...rest, ...own]);

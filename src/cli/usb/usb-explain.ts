@@ -20,6 +20,7 @@ import type { SelectedEntry } from "../../enforcers/usb/compile/match.ts";
 import { allowedForATime } from "../../enforcers/usb/compile/overlay.ts";
 import { decisionReason, functionPlace, withheldReason } from "../../enforcers/usb/compile/reason.ts";
 import { DeviceRuleset, selectEntries } from "../../enforcers/usb/compile/ruleset.ts";
+import { devicePart } from "../../enforcers/usb/model.ts";
 import { parseUsbPort } from "../../enforcers/usb/observe/port.ts";
 import { presentDevices, sysfsRoot } from "../../enforcers/usb/observe/present.ts";
 import { readPolicySet } from "../../engine/policy-set.ts";
@@ -79,7 +80,7 @@ export async function usbExplain(args: readonly string[], io: Io, root = sysfsRo
 	const set = readPolicySet([policyDir], settings.config);
 	const errors = set.diagnostics.filter(({ severity }) => severity === "error");
 	printDiagnostics(errors, io);
-	const ruleset = new DeviceRuleset(selectEntries(set.selectedDevices), posture, enforcement);
+	const ruleset = new DeviceRuleset(selectEntries(devicePart.of(set.selected)), posture, enforcement);
 	const code = errors.length > 0 ? exit.failure : exit.ok;
 	if (query !== null) {
 		const explanation = explainDevice(ruleset, query);

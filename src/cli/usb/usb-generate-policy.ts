@@ -3,6 +3,7 @@
 import type { Config } from "../../config/model.ts";
 import { generatePolicy } from "../../enforcers/usb/compile/generate.ts";
 import { DeviceRuleset, selectEntries } from "../../enforcers/usb/compile/ruleset.ts";
+import { devicePart } from "../../enforcers/usb/model.ts";
 import type { PresentDevice } from "../../enforcers/usb/observe/devices.ts";
 import { presentDevices, sysfsRoot } from "../../enforcers/usb/observe/present.ts";
 import type { UsbDevice } from "../../enforcers/usb/subject.ts";
@@ -70,9 +71,13 @@ export function policyName(device: UsbDevice): string {
 
 /** What the kernel refuses now; of configurations that are not in force, what the policies would. */
 function refusedNow(config: Config, present: readonly PresentDevice[]) {
-	const { selectedDevices } = readPolicySet([config.policyDir], config);
+	const { selected } = readPolicySet([config.policyDir], config);
 	const { hostDefaultDevicePosture, enforcement } = config;
-	const ruleset = new DeviceRuleset(selectEntries(selectedDevices), hostDefaultDevicePosture, enforcement);
+	const ruleset = new DeviceRuleset(
+		selectEntries(devicePart.of(selected)),
+		hostDefaultDevicePosture,
+		enforcement,
+	);
 	const judge = new PresentJudge(config);
 	const byPort = new Map(
 		present.map((item) => [item.device.port, { item, decision: judge.decide(ruleset, item) }]),

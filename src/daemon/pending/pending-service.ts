@@ -2,8 +2,8 @@
 
 import { bootTime } from "../../../ffi/clock.ts";
 import { exchangePaths } from "../../../ffi/rename.ts";
-import type { PolicySettings } from "../../enforcers/network/run/calls.ts";
 import { bootId } from "../../enforcers/usb/run/memory.ts";
+import type { PolicySettings } from "../../engine/reading.ts";
 import { checkedSshSession } from "../../kernel/ssh-proof.ts";
 import type { HostIdentity } from "../../report/alert.ts";
 import { type ChangeFacts, type ChangeStep, changeAlert } from "../../report/change-alert.ts";

@@ -3,17 +3,13 @@
 import { dirname } from "node:path";
 import type { Diagnostic } from "../../base/diagnostic.ts";
 import type { Config } from "../../config/model.ts";
-import type {
-	PolicySettings,
-	Reloaded,
-	StagedPolicies,
-	StagingCalls,
-} from "../../enforcers/network/run/calls.ts";
 import { PolicyEngine } from "../../engine/policy-engine.ts";
+import type { PolicySettings, Reloaded } from "../../engine/reading.ts";
 import type { FileOperations } from "../../state/pending-files.ts";
 import { readTree, writeTree } from "../../state/pending-tree.ts";
 import { WorkerGone, type WorkerLike } from "../../threads/rpc.ts";
 import { WorkerSlot } from "../../threads/worker-slot.ts";
+import type { StagedPolicies, StagingCalls } from "../policy-calls.ts";
 
 /** Problems that are told; there is little use in more. */
 const mostProblems = 20;
@@ -35,7 +31,7 @@ export async function stagePolicies(
 		const reason = error instanceof Error ? error.message : String(error);
 		return { ok: false, problems: [`the policies cannot be copied: ${reason}`] };
 	}
-	const reloaded = new PolicyEngine(settings).reload(settings.config, "check", "concatenated");
+	const reloaded = new PolicyEngine(settings).reload(settings.config);
 	const problems = brokenParts(reloaded);
 	return problems.length > 0 ? renamed(problems, settings.directory) : { ok: true, digest: read.digest };
 }
@@ -44,7 +40,7 @@ export async function stagePolicies(
 export function brokenParts(reloaded: Reloaded): string[] {
 	const errors = reloaded.diagnostics.filter(({ severity }) => severity === "error").map(sentence);
 	if (errors.length > 0) return errors;
-	return reloaded.complete && !reloaded.lastGood && reloaded.plan !== null
+	return reloaded.complete && !reloaded.lastGood && !reloaded.withheld
 		? []
 		: ["the set of policies is refused as a whole"];
 }

@@ -1,12 +1,57 @@
 /** The network enforcer, as the registry knows it. */
 
-import type { Enforcer } from "../contract.ts";
+import type { Enforcer } from "../contract/enforcer.ts";
+import { compileNetwork } from "./compile/network.ts";
+import type { NetworkPlan, RulesetForm } from "./compile/plan.ts";
+import type { NetworkModel } from "./compile/program.ts";
+import { type InterfaceUse, interfaceUses } from "./interfaces.ts";
 import { type NetworkPolicy, networkPart } from "./model.ts";
 import { networkPolicyKind, policyTestKind } from "./parse/kinds.ts";
+import { compileOptions } from "./run/compile-options.ts";
+import { lintHost } from "./run/host-lint.ts";
+import { judgeCalls } from "./run/judge.ts";
 
-export const networkEnforcer: Enforcer<NetworkPolicy> = {
+/** What the running half asks the compiler for. */
+export interface NetworkWish {
+	/** Goes into the names of objects, so that those of another time are not taken for ours. */
+	readonly epoch: string;
+	readonly form: RulesetForm;
+}
+
+/** What the running half is given. */
+export interface NetworkSent {
+	/** Null when no set could be compiled; what was in force stays. */
+	readonly plan: NetworkPlan | null;
+	/** Names of the policies that it is made of. */
+	readonly policies: readonly string[];
+	/** The interfaces that policies in force and failsafe rules name. */
+	readonly interfaces: readonly InterfaceUse[];
+}
+
+/** Names do not matter where nothing is loaded. */
+const anyWish: NetworkWish = { epoch: "0", form: "concatenated" };
+
+export const networkEnforcer: Enforcer<NetworkPolicy, NetworkModel, NetworkPlan, NetworkSent, NetworkWish> = {
 	name: networkPart.enforcer,
 	part: networkPart,
 	kinds: [networkPolicyKind],
 	asides: [policyTestKind],
+	enabled: ({ enableNetworkPolicyEnforcer }) => enableNetworkPolicyEnforcer,
+	compile(policies, { config, wish }) {
+		const { epoch, form } = wish ?? anyWish;
+		const compiled = compileNetwork(policies, compileOptions(config, epoch, form));
+		if (!compiled.ok) return compiled;
+		const { plan, model, diagnostics } = compiled;
+		return { ok: true, kept: model, plan, diagnostics };
+	},
+	send: (plan, policies, { config: { failsafe } }) => ({
+		plan,
+		policies: policies.map(({ name }) => name),
+		interfaces: interfaceUses(policies, failsafe),
+	}),
+	lintHost: (model, file, scope) => lintHost(model, file, scope),
+	// The thread that loaded the plan keeps it itself: see boot-state.ts.
+	boot: () => ({}),
+	closed: () => ({}),
+	calls: judgeCalls,
 };

@@ -1,12 +1,43 @@
 /** The USB enforcer, as the registry knows it. */
 
-import type { Enforcer } from "../contract.ts";
+import type { Enforcer } from "../contract/enforcer.ts";
+import { lintDeviceSet } from "./compile/lint.ts";
+import type { SelectedEntry } from "./compile/match.ts";
+import { DeviceRuleset, selectEntries } from "./compile/ruleset.ts";
 import { devicePart, type HostDevicePolicy } from "./model.ts";
 import { hostPolicyKind } from "./parse/kinds.ts";
 
-export const usbEnforcer: Enforcer<HostDevicePolicy> = {
+/** What the running half is given. */
+export interface UsbSent {
+	/** The entries of the device policies that are meant for this host. */
+	readonly entries: readonly SelectedEntry[];
+	/** Whether the entries need the USB lock; null where broken policies leave that open. */
+	readonly lock: boolean | null;
+	/** See Outcome. */
+	readonly complete: boolean;
+}
+
+export const usbEnforcer: Enforcer<HostDevicePolicy, DeviceRuleset, DeviceRuleset, UsbSent, null> = {
 	name: devicePart.enforcer,
 	part: devicePart,
 	kinds: [hostPolicyKind],
 	asides: [],
+	enabled: (config) => config.enableKubeArmorHostPolicy && config.enableUSBDeviceHandler,
+	compile(policies, { config, purpose }) {
+		const { hostDefaultDevicePosture: posture, enforcement } = config;
+		const entries = selectEntries(policies);
+		// A question is about what is written.
+		const ruleset = new DeviceRuleset(entries, posture, purpose === "enforce" ? enforcement : "enforce");
+		return { ok: true, kept: ruleset, plan: ruleset, diagnostics: lintDeviceSet(ruleset) };
+	},
+	send(ruleset, policies, { config, complete }) {
+		const entries = selectEntries(policies);
+		const usb = usbEnforcer.enabled(config);
+		const known = complete || !usb || entries.length > 0;
+		return { entries, lock: known ? usb && ruleset?.needsLock === true : null, complete };
+	},
+	lintHost: () => [],
+	boot: ({ lock }) => ({ usbLock: lock }),
+	closed: (config) => ({ usbLock: usbEnforcer.enabled(config) }),
+	calls: () => ({}),
 };

@@ -197,7 +197,7 @@ test("egress asks about the destination, and what enforcement: audit would refus
 	const config = files.config({ ...settings, enforcement: "audit" });
 	const { config: typed } = parseConfigFile(config);
 	const { compiled } = compileSet(files.path, { ...typed, policyDir: files.path });
-	const posture = compiled.ok ? compiled.model.egress.posture : null;
+	const posture = compiled.ok ? compiled.kept.egress.posture : null;
 	if (posture === null) throw new Error("there is no posture");
 	const packet = {
 		family: 6,

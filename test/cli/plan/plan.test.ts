@@ -144,7 +144,7 @@ test("a broken policy is held against its last good version", async () => {
 		hostname: "here",
 		config: defaultConfig(),
 	});
-	daemon.reload(defaultConfig(), "e", "concatenated");
+	daemon.reload(defaultConfig());
 	expect(daemon.keep()).toBeNull();
 	files.put("now/a.yaml", "kind: [");
 	files.put("new/a.yaml", web);

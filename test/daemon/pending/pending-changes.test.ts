@@ -18,7 +18,7 @@ import type { Config } from "../../../src/config/model.ts";
 import { defaultConfig } from "../../../src/config/parse.ts";
 import { PendingChanges } from "../../../src/daemon/pending/pending-changes.ts";
 import { PendingStager, stagePolicies } from "../../../src/daemon/pending/pending-stager.ts";
-import type { StagingCalls } from "../../../src/enforcers/network/run/calls.ts";
+import type { StagingCalls } from "../../../src/daemon/policy-calls.ts";
 import { meaningOf } from "../../../src/engine/meaning.ts";
 import type { SshSession } from "../../../src/kernel/ssh-session.ts";
 import { PolicyDirectoryReader } from "../../../src/source/policy-directory.ts";

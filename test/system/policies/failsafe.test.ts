@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { parseConfig } from "../../../src/config/parse.ts";
 import { compileNetwork } from "../../../src/enforcers/network/compile/network.ts";
-import { compileOptions } from "../../../src/engine/policy-engine.ts";
+import { compileOptions } from "../../../src/enforcers/network/run/compile-options.ts";
 import { policy as compiledPolicy, rule } from "../../enforcers/network/compile/build.ts";
 import { block, cross, expand, policy } from "../support/case.ts";
 import { Daemon } from "../support/daemon.ts";

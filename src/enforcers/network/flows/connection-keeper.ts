@@ -5,9 +5,8 @@
  */
 
 import type { WorkerClient } from "../../../threads/rpc.ts";
-import type { WorkerSlot } from "../../../threads/worker-slot.ts";
 import type { NetworkPlan } from "../compile/plan.ts";
-import type { NftCalls, OpenConnections, PolicyCalls } from "../run/calls.ts";
+import type { JudgeCalls, NftCalls, OpenConnections } from "../run/calls.ts";
 import { type JudgedFlow, possibleFlows } from "./open-connections.ts";
 
 /** Why connections end that no Block means. `loss`: the table was not whole. `start`: as `endRefusedAtStart` says. */
@@ -31,7 +30,7 @@ export interface Occasion {
 }
 
 export interface ConnectionKeeperOptions {
-	readonly policy: Pick<WorkerSlot<PolicyCalls>, "call">;
+	readonly judge: Pick<WorkerClient<JudgeCalls>, "call">;
 	readonly nft: Pick<WorkerClient<NftCalls>, "call">;
 	ended(report: ConnectionsReport): void;
 	warn(message: string): void;
@@ -67,7 +66,7 @@ export class ConnectionKeeper {
 
 	/** Enters what the policies read last let pass into connection tracking. False: no policies are read. */
 	async adopt(): Promise<boolean> {
-		const error = await this.#options.policy.call("adoptConnections", null);
+		const error = await this.#options.judge.call("adoptConnections", null);
 		if (error !== null && error !== "") this.#options.warn(`open connections may stall: ${error}`);
 		return error !== null;
 	}
@@ -76,8 +75,8 @@ export class ConnectionKeeper {
 	async settle(plan: NetworkPlan, occasion: Occasion): Promise<void> {
 		const { rules } = plan;
 		const strictness = this.#strictness(plan, occasion);
-		const { nft, policy, warn, ended } = this.#options;
-		const judged = await policy.call("judgeConnections", {
+		const { nft, judge, warn, ended } = this.#options;
+		const judged = await judge.call("judgeConnections", {
 			refused: this.#refused,
 			spared: this.#spared,
 			before: this.#before,
@@ -94,7 +93,7 @@ export class ConnectionKeeper {
 		this.#refused = refused;
 		this.#mutedPorts = [...new Set(muted.map(({ port }) => port))];
 		this.#spared = judged.spared;
-		const result = await policy.call("endConnections", null);
+		const result = await judge.call("endConnections", null);
 		if (result.error !== "") warn(`connections could not be ended: ${result.error}`);
 		const { blocked, strayed, overflow } = judged;
 		ended({ blocked, strayed, overflow, strictness, since: occasion.repairs, refused: refused.length });

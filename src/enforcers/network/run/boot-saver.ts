@@ -2,6 +2,7 @@
 
 import type { Config } from "../../../config/model.ts";
 import type { WorkerClient } from "../../../threads/rpc.ts";
+import type { BootFacts } from "../../contract/enforcer.ts";
 import type { RulesetForm } from "../compile/plan.ts";
 import type { NftCalls } from "./calls.ts";
 
@@ -29,12 +30,12 @@ export class BootSaver {
 	/**
 	 * To be called after every success. What is not confirmed is not saved, and the thread that holds it lets it go.
 	 * @param form null where packets are not filtered.
-	 * @param usbLock see Reloaded.
+	 * @param kept what other enforcers keep.
 	 */
-	async save(form: RulesetForm | null, usbLock: boolean | null): Promise<void> {
+	async save(form: RulesetForm | null, kept: BootFacts): Promise<void> {
 		const { config, nft, confirmed, warn } = this.#options;
 		const { table, nflogGroup, stateDir } = config();
-		const facts = { stateDirectory: stateDir, table, nflogGroup, form: form ?? "concatenated", usbLock };
+		const facts = { stateDirectory: stateDir, table, nflogGroup, form: form ?? "concatenated", kept };
 		const request = confirmed() ? { ...facts, filtered: form !== null } : null;
 		const problem = (await nft.call("saveBoot", request)) ?? "";
 		// Told when it begins or changes, not at every attempt.

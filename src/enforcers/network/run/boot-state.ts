@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { previousPath, readVersion, writeState } from "../../../state/state-file.ts";
+import type { BootFacts } from "../../contract/enforcer.ts";
 import type { NetworkPlan, RulesetForm } from "../compile/plan.ts";
 import { renamePlan } from "../compile/render/rename.ts";
 
@@ -13,16 +14,16 @@ const format = 1;
 /** Saved names must not be those that a running daemon gives; it uses times. */
 export const bootEpoch = "boot";
 
-export interface BootFacts {
+export interface RulesetFacts {
 	/** The nftables table that the ruleset is for. */
 	readonly table: string;
 	readonly form: RulesetForm;
 	readonly nflogGroup: number;
-	/** Whether the device policies need the USB lock. */
-	readonly usbLock: boolean;
 }
 
-export interface BootState extends BootFacts {
+export interface BootState extends RulesetFacts {
+	/** What enforcers keep beside the ruleset, in their own names: see Enforcer.boot. */
+	readonly kept: Readonly<Record<string, boolean>>;
 	/** Null where packets are not filtered. */
 	readonly plan: NetworkPlan | null;
 }
@@ -64,32 +65,36 @@ const failsafe = v.object({
 	text: v.string(),
 });
 
-const saved = v.object({
-	format: v.literal(format),
-	table: v.pipe(v.string(), v.regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/)),
-	form: v.picklist(["concatenated", "nested-members", "nested"]),
-	nflogGroup: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65535)),
-	usbLock: v.boolean(),
-	plan: v.nullable(
-		v.object({
-			objects: v.array(
-				v.object({
-					kind: v.picklist(["counter", "set", "map", "chain"]),
-					name,
-					text: v.string(),
-					elements: number,
-				}),
-			),
-			roots: both(name),
-			egressHook: v.optional(v.picklist(["output", "postrouting"])),
-			rules: v.array(rule),
-			elements: number,
-			allowlistMode: both(v.boolean()),
-			defaultDrop: both(v.boolean()),
-			failsafe: v.array(failsafe),
-		}),
-	),
-});
+/** What other enforcers keep stands beside the ruleset's own fields; of them this format has had one from its beginning. */
+const saved = v.objectWithRest(
+	{
+		format: v.literal(format),
+		table: v.pipe(v.string(), v.regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/)),
+		form: v.picklist(["concatenated", "nested-members", "nested"]),
+		nflogGroup: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65535)),
+		usbLock: v.boolean(),
+		plan: v.nullable(
+			v.object({
+				objects: v.array(
+					v.object({
+						kind: v.picklist(["counter", "set", "map", "chain"]),
+						name,
+						text: v.string(),
+						elements: number,
+					}),
+				),
+				roots: both(name),
+				egressHook: v.optional(v.picklist(["output", "postrouting"])),
+				rules: v.array(rule),
+				elements: number,
+				allowlistMode: both(v.boolean()),
+				defaultDrop: both(v.boolean()),
+				failsafe: v.array(failsafe),
+			}),
+		),
+	},
+	v.boolean(),
+);
 
 export function bootPath(stateDirectory: string): string {
 	return join(stateDirectory, "boot.json");
@@ -114,7 +119,8 @@ export function readBootState(stateDirectory: string, version: "newest" | "previ
 		};
 	}
 	// The checksum says that it is what portward wrote, and the directory that nobody else did.
-	return { ok: true, state: parsed.output };
+	const { format: _, table, form, nflogGroup, plan, ...kept } = parsed.output;
+	return { ok: true, state: { table, form, nflogGroup, plan, kept } };
 }
 
 /** What the saving thread remembers, so that what is saved already is not written again. */
@@ -127,29 +133,29 @@ export class BootStore {
 	}
 
 	/**
-	 * Saves the ruleset that is in force. `usbLock` null: what the device policies need is not known now, so what was
-	 * saved about it stays. Returns the system's error text, or null; after an error the earlier state is whole.
+	 * Saves the ruleset that is in force. What is null in `kept` is not known now, so what was saved about it stays.
+	 * Returns the system's error text, or null; after an error the earlier state is whole.
 	 */
-	save(
-		plan: NetworkPlan | null,
-		{ usbLock, ...facts }: Omit<BootFacts, "usbLock"> & { usbLock: boolean | null },
-	): string | null {
+	save(plan: NetworkPlan | null, facts: RulesetFacts, kept: BootFacts): string | null {
 		// Names are digests of content: the same roots are the same ruleset.
-		const key = JSON.stringify([facts, usbLock, plan?.roots]);
+		const key = JSON.stringify([facts, kept, plan?.roots]);
 		if (key === this.#saved && existsSync(bootPath(this.#directory))) return null;
-		const state: BootState = {
+		const problem = writeState(bootPath(this.#directory), {
+			format,
 			...facts,
-			usbLock: usbLock ?? this.#savedLock(),
+			...this.#known(kept),
 			plan: plan && renamePlan(plan, bootEpoch),
-		};
-		const problem = writeState(bootPath(this.#directory), { format, ...state });
+		});
 		this.#saved = problem === null ? key : "";
 		return problem;
 	}
 
-	#savedLock(): boolean {
+	#known(kept: BootFacts): Readonly<Record<string, boolean>> {
+		const entries = Object.entries(kept);
+		if (entries.every(([, value]) => value !== null)) return kept as Readonly<Record<string, boolean>>;
 		const newest = readBootState(this.#directory, "newest");
 		const read = newest.ok ? newest : readBootState(this.#directory, "previous");
-		return read.ok && read.state.usbLock;
+		const before = read.ok ? read.state.kept : {};
+		return Object.fromEntries(entries.map(([name, value]) => [name, value ?? before[name] ?? false]));
 	}
 }

@@ -1,19 +1,16 @@
 /** What the Workers of the daemon answer. All arguments and results are plain data. */
 
-import type { Diagnostic } from "../../../base/diagnostic.ts";
-import type { Action } from "../../../base/model.ts";
 import type { Config } from "../../../config/model.ts";
 import type { Calls } from "../../../threads/rpc.ts";
-import type { SelectedEntry } from "../../usb/compile/match.ts";
+import type { BootFacts } from "../../contract/enforcer.ts";
 import type { ApplyResult, CloseResult, OpenResult } from "../apply/kernel-table.ts";
 import type { MutedPort } from "../apply/muted-ports.ts";
 import type { CutFlow } from "../apply/refused-flows.ts";
 import type { GuardedPlan } from "../apply/transaction.ts";
 import type { NetworkPlan, RulesetForm } from "../compile/plan.ts";
 import type { JudgedFlow } from "../flows/open-connections.ts";
-import type { InterfaceUse } from "../interfaces.ts";
 import type { CounterValue } from "../observe/counters.ts";
-import type { BootFacts } from "./boot-state.ts";
+import type { RulesetFacts } from "./boot-state.ts";
 
 export type NftOpened =
 	| { readonly ok: true; readonly form: RulesetForm }
@@ -30,10 +27,10 @@ export interface EarlierCuts {
 	readonly judged: boolean;
 }
 
-export interface BootRequest extends Omit<BootFacts, "usbLock"> {
+export interface BootRequest extends RulesetFacts {
 	readonly stateDirectory: string;
-	/** Null: what the device policies need is not known now. */
-	readonly usbLock: boolean | null;
+	/** What other enforcers keep. */
+	readonly kept: BootFacts;
 	/** False where packets are not filtered, so that there is no plan. */
 	readonly filtered: boolean;
 }
@@ -68,70 +65,6 @@ export interface NftCalls extends Calls {
 	counters(argument: null): Readonly<Record<string, CounterValue>> | null;
 }
 
-/** One document of the policy directory, for status and metrics. */
-export interface DocumentReport {
-	readonly name: string;
-	readonly kind: string;
-	readonly file: string;
-	readonly line: number;
-	readonly selected: boolean;
-	readonly enforced: boolean;
-	/** `last-good`: the version on disk is broken, an earlier one is in force. */
-	readonly origin: "current" | "last-good" | "none";
-	readonly action: Action | null;
-	readonly diagnostics: readonly Diagnostic[];
-}
-
-export interface PolicySettings {
-	readonly directory: string;
-	readonly stateDirectory: string;
-	readonly checkPermissions: boolean;
-	readonly hostname: string;
-	readonly config: Config;
-}
-
-/** `signed`: what was signed before. `unknown`: what was in force before, and nobody can tell whether it was signed. */
-export type SignatureStanding = "signed" | "unknown" | "none";
-
-/** What became of a policy directory that has to be signed. */
-export interface SignatureReport {
-	/** Whether the directory is what a trusted key signed, and no older than what was in force before. */
-	readonly ok: boolean;
-	/** Its serial, where the signature is good; null where it is not. */
-	readonly offered: number | null;
-	/** The highest serial that was in force before; null when there was none, or nobody can tell. */
-	readonly accepted: number | null;
-	/** Why the directory is refused; null when it is not. */
-	readonly problem: string | null;
-	/** What to do about it; "" where nothing is wrong. */
-	readonly remedy: string;
-	/** What stands in for a directory that is refused; null where it is not. */
-	readonly standing: SignatureStanding | null;
-}
-
-export interface Reloaded {
-	readonly documents: readonly DocumentReport[];
-	/** Everything found, files without documents and the directory itself included. */
-	readonly diagnostics: readonly Diagnostic[];
-	/** False when something on disk is neither enforced nor stood in for by its last good version. */
-	readonly complete: boolean;
-	/** True when a last good version stands in for something. */
-	readonly lastGood: boolean;
-	/** Null when no set could be compiled; what was in force stays. */
-	readonly plan: NetworkPlan | null;
-	/** Null where no signature is required. */
-	readonly signature: SignatureReport | null;
-	/** The entries of the device policies that are meant for this host. */
-	readonly devices: readonly SelectedEntry[];
-	/** Whether the entries need the USB lock; null where broken policies leave that open. */
-	readonly usbLock: boolean | null;
-	readonly nodeLabels: Readonly<Record<string, string>>;
-	/** The interfaces that policies in force and failsafe rules name. */
-	readonly interfaces: readonly InterfaceUse[];
-	/** Characters that this Worker has parsed in its life, and that a new one would have to parse. */
-	readonly parsed: { readonly ever: number; readonly present: number };
-}
-
 /** What judging the open connections needs to know of the last time. */
 export interface JudgeRequest {
 	/** Flows that are refused. */
@@ -163,15 +96,8 @@ export interface OpenConnections {
 	readonly error: string;
 }
 
-/** src/daemon/policy.worker.ts: reading, parsing and compiling. */
-export interface PolicyCalls extends Calls {
-	reload(argument: {
-		readonly settings: PolicySettings;
-		readonly epoch: string;
-		readonly form: RulesetForm;
-	}): Reloaded;
-	/** The last reload is in force: keep its documents as the last good ones. Returns an error text, or null. */
-	keep(argument: null): string | null;
+/** What the thread that compiled the policies answers: see judge.ts. */
+export interface JudgeCalls extends Calls {
 	/**
 	 * Finds the open connections that the rules in force block, and judges the flows refused before anew;
 	 * `endConnections` then deletes the entries and ends the sockets.
@@ -183,32 +109,4 @@ export interface PolicyCalls extends Calls {
 	 */
 	adoptConnections(argument: null): string | null;
 	endConnections(argument: null): { readonly ended: number; readonly error: string };
-}
-
-/** A copy of a set of policies, or every reason why it is not one to enforce. */
-export type StagedPolicies =
-	| { readonly ok: true; readonly digest: string }
-	| { readonly ok: false; readonly problems: readonly string[] };
-
-/** src/daemon/policy.worker.ts, on a thread of its own: sets of policies that are not in force yet. */
-export interface StagingCalls extends Calls {
-	/**
-	 * Copies the policies in `from` to the directory of the settings, on the disk, and reads them there.
-	 * `name` is what problems call the directory.
-	 */
-	stage(argument: {
-		readonly from: string;
-		readonly name: string;
-		readonly settings: PolicySettings;
-	}): StagedPolicies | Promise<StagedPolicies>;
-	/** What a set means, however it is written; null where part of it cannot be read. */
-	meaning(argument: {
-		readonly directory: string;
-		readonly checkPermissions: boolean;
-		readonly ignoreUnknownKinds: boolean;
-	}): string | null;
-	/** Puts the file system of a directory on its disk, which may take a while. Returns an error text, or null. */
-	sync(argument: { readonly directory: string }): string | null;
-	/** See treeDigest; null where the directory cannot be read whole. */
-	digest(argument: { readonly directory: string; readonly checkPermissions: boolean }): string | null;
 }

@@ -5,14 +5,15 @@
 
 import type { Config } from "../../../config/model.ts";
 import { type WorkerClient, WorkerGone } from "../../../threads/rpc.ts";
-import type { WorkerSlot } from "../../../threads/worker-slot.ts";
+import type { BootFacts } from "../../contract/enforcer.ts";
 import type { ApplyResult } from "../apply/kernel-table.ts";
 import type { CompiledRule, NetworkPlan, RulesetForm } from "../compile/plan.ts";
+import type { NetworkSent, NetworkWish } from "../enforcer.ts";
 import { ConnectionKeeper, type ConnectionsReport } from "../flows/connection-keeper.ts";
 import type { CounterValue } from "../observe/counters.ts";
 import type { DriftEvent } from "../observe/event.ts";
 import { BootSaver } from "./boot-saver.ts";
-import type { NftCalls, PolicyCalls, PolicySettings, Reloaded } from "./calls.ts";
+import type { JudgeCalls, NftCalls } from "./calls.ts";
 import type { DriftProbe } from "./drift-probe.ts";
 import { RuleMemory } from "./rule-memory.ts";
 
@@ -26,8 +27,6 @@ export interface EnforcerState {
 }
 
 export interface EnforcerEvents {
-	/** The policies were read, before anything is applied. */
-	read(reloaded: Reloaded): void;
 	/** After every attempt; `seconds` from the compiled model to enforced, null when nothing was applied. */
 	reloaded(result: "applied" | "refused" | "failed", seconds: number | null, detail: string): void;
 	/** The kernel's counters before the first ruleset of this daemon. */
@@ -39,9 +38,23 @@ export interface EnforcerEvents {
 	warn(message: string): void;
 }
 
+/** Who reads the policies for this enforcer and all others. */
+export interface PolicySource {
+	/** Reads and compiles them anew. Rejects where that brings out a bug, or the thread ended. */
+	read(wish: NetworkWish): Promise<NetworkSent>;
+	/** What was read last is in force. Returns why it could not be kept, or null. */
+	keep(): Promise<string | null>;
+	/** What was read last is kept, and there is nothing to do. */
+	rest(): void;
+	/** What is to be kept for the next boot beside the ruleset. */
+	bootFacts(): BootFacts;
+}
+
 export interface EnforcerOptions {
-	readonly settings: () => PolicySettings;
-	readonly policy: WorkerSlot<PolicyCalls>;
+	readonly config: () => Config;
+	readonly policies: PolicySource;
+	/** The thread that compiled what was read last. */
+	readonly judge: Pick<WorkerClient<JudgeCalls>, "call">;
 	readonly nft: WorkerClient<NftCalls>;
 	/** Told which transactions are ours. */
 	readonly drift: Pick<DriftProbe, "opened">;
@@ -51,12 +64,6 @@ export interface EnforcerOptions {
 	readonly confirmed?: () => boolean;
 	readonly events: EnforcerEvents;
 }
-
-/** Parsing this many characters leaves some 100 MB of heap behind, which the system gets back only with the thread. */
-const heavyText = 1024 * 1024;
-/** So few are parsed anew in the time that it takes to start a thread. */
-const lightText = 64 * 1024;
-const idleMs = 3000;
 
 /** A kernel module may be loaded, a foreign table removed, memory freed: no event tells. */
 const retryMs = 30_000;
@@ -81,7 +88,7 @@ export class NetworkEnforcer {
 	#form: RulesetForm | null = null;
 	#epoch = 0;
 	#plan: NetworkPlan | null = null;
-	#reloaded: Reloaded | null = null;
+	#sent: NetworkSent | null = null;
 	#inForce: ReadonlySet<string> = new Set();
 	/** The last plan could not be put in force. */
 	#failed = false;
@@ -108,9 +115,9 @@ export class NetworkEnforcer {
 			confirmed: options.confirmed ?? (() => true),
 			warn: (message) => options.events.warn(message),
 		});
-		const { policy, nft, events } = options;
+		const { judge, nft, events } = options;
 		this.#connections = new ConnectionKeeper({
-			policy,
+			judge,
 			nft,
 			ended: (report) => events.ended(report),
 			warn: (message) => events.warn(message),
@@ -128,9 +135,9 @@ export class NetworkEnforcer {
 		return this.#state;
 	}
 
-	/** What the last reload found; null before the first. */
-	get reloaded(): Reloaded | null {
-		return this.#reloaded;
+	/** What the last reading gave; null before the first. */
+	get sent(): NetworkSent | null {
+		return this.#sent;
 	}
 
 	/** Names of the network policies that the kernel has; those just read get there a moment later. */
@@ -177,7 +184,7 @@ export class NetworkEnforcer {
 	}
 
 	get #config(): Config {
-		return this.#options.settings().config;
+		return this.#options.config();
 	}
 
 	#work(): Promise<void> {
@@ -226,41 +233,39 @@ export class NetworkEnforcer {
 
 	/** Returns "" or why the ruleset is not in force. @param changed when somebody else changed the table, or null. */
 	async #reload(changed: number | null): Promise<string> {
-		const { events, policy, settings } = this.#options;
+		const { events, policies } = this.#options;
 		if (this.#form === null && this.#config.enableNetworkPolicyEnforcer) await this.#open();
 		if (!(await this.#keepOpen())) await this.#close();
 		const distrust = changed !== null || this.#stale;
 		if (distrust || this.#epoch === 0) this.#epoch += 1;
-		const read = policy.call("reload", {
-			settings: settings(),
+		const read = policies.read({
 			epoch: `${epochPrefix}${this.#epoch.toString(36)}`,
 			form: this.#form ?? "concatenated",
 		});
-		const reloaded = await read.catch((error: Error) =>
+		const sent = await read.catch((error: Error) =>
 			error instanceof WorkerGone ? Promise.reject(error) : error,
 		);
-		if (reloaded instanceof Error) {
+		if (sent instanceof Error) {
 			// A bug that one set of policies brings out must not end the daemon again and again.
-			events.warn(`a bug in reading policies: ${reloaded.message}`);
-			const reason = `the policies could not be compiled: ${reloaded.message.split("\n", 1)[0]}`;
+			events.warn(`a bug in reading policies: ${sent.message}`);
+			const reason = `the policies could not be compiled: ${sent.message.split("\n", 1)[0]}`;
 			if (this.#form === null) return reason;
 			this.#failed = true;
 			if (this.#plan === null || distrust) this.#unavailable(reason);
 			events.reloaded("failed", null, reason);
 			return reason;
 		}
-		this.#reloaded = reloaded;
-		events.read(reloaded);
+		this.#sent = sent;
 		if (this.#form === null) {
 			// Where nothing else puts policies in force, this is as far as those for devices get here.
 			if (!this.#config.enableNetworkPolicyEnforcer) {
-				await this.#boot.save(null, reloaded.usbLock);
+				await this.#boot.save(null, policies.bootFacts());
 				await this.#keep();
 			}
 			return this.#state.reason;
 		}
 		if (await this.#keepOpen()) return "";
-		if (!reloaded.plan) {
+		if (!sent.plan) {
 			if (this.#plan === null)
 				this.#unavailable("the set of policies was refused, and none was in force before");
 			events.reloaded("refused", null, "the set of policies was refused; what was in force stays");
@@ -268,7 +273,7 @@ export class NetworkEnforcer {
 		}
 		// What connection tracking forgot meanwhile would meet the rules as new.
 		if (distrust || this.#plan === null) await this.#connections.adopt();
-		return this.#apply(reloaded.plan, distrust, changed);
+		return this.#apply(sent.plan, distrust, changed);
 	}
 
 	/**
@@ -313,12 +318,7 @@ export class NetworkEnforcer {
 		if (result.unadopted !== undefined) events.warn(`open connections may stall: ${result.unadopted}`);
 		// The kernel has the objects now; at 100 000 elements their text is megabytes.
 		this.#plan = { ...plan, objects: [] };
-		const documents = this.#reloaded?.documents ?? [];
-		this.#inForce = new Set(
-			documents.flatMap(({ enforced, kind, name }) =>
-				enforced && kind === "KubeArmorNetworkPolicy" ? [name] : [],
-			),
-		);
+		this.#inForce = new Set(this.#sent?.policies);
 		this.#opened = false;
 		this.#stale = false;
 		this.#state = {
@@ -334,7 +334,7 @@ export class NetworkEnforcer {
 				repairs: changed,
 				endRefused: this.#config.endRefusedAtStart,
 			}),
-			this.#boot.save(this.#form, this.#reloaded?.usbLock ?? null),
+			this.#boot.save(this.#form, this.#options.policies.bootFacts()),
 		]);
 		const garbage = await nft.call("collect", null);
 		if (garbage !== "") events.warn(`old objects stay in the table for now: ${garbage}`);
@@ -366,22 +366,19 @@ export class NetworkEnforcer {
 	}
 
 	async #keep(): Promise<void> {
-		const { events, policy } = this.#options;
-		const unsaved = await policy.call("keep", null);
+		const { events, policies } = this.#options;
+		const unsaved = await policies.keep();
 		this.#saved = unsaved === null;
 		if (unsaved !== null) events.warn(`the last good policies could not be saved: ${unsaved}`);
 	}
 
-	/** Tries again what failed; else gives back the heap of the policy Worker where that costs less than it saves. */
+	/** Tries again what failed; else the policies may rest. */
 	#rest(): void {
 		if (this.#state.state === "unavailable" || this.#failed || this.#boot.failed) {
 			this.#idle = setTimeout(() => void this.reload(), retryMs);
 			return;
 		}
-		if (!this.#saved) return;
-		const { ever, present } = this.#reloaded?.parsed ?? { ever: 0, present: 0 };
-		if (ever >= heavyText) this.#options.policy.recycle();
-		else if (present <= lightText) this.#idle = setTimeout(() => this.#options.policy.recycle(), idleMs);
+		if (this.#saved) this.#options.policies.rest();
 	}
 
 	/** Begins nothing any more. What is in force is still kept and saved, if that takes no longer than `finishMs`. */

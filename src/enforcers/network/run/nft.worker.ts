@@ -96,9 +96,9 @@ const calls: NftCalls = {
 		const plan = inForce;
 		inForce = null;
 		if (request === null) return null;
-		const { stateDirectory, filtered, ...facts } = request;
+		const { stateDirectory, filtered, kept, ...facts } = request;
 		boot ??= new BootStore(stateDirectory);
-		return filtered && plan === null ? null : boot.save(filtered ? plan : null, facts);
+		return filtered && plan === null ? null : boot.save(filtered ? plan : null, facts, kept);
 	},
 	collect: () => {
 		const garbage = kernel?.table.collect() ?? "";

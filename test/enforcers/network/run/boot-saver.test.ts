@@ -22,20 +22,20 @@ test("asks for what is in force to be saved once it is confirmed, and tells each
 		confirmed: () => confirmed,
 		warn: (message) => warnings.push(message),
 	});
-	await saver.save("nested", true);
+	await saver.save("nested", { usbLock: true });
 	confirmed = true;
-	await saver.save("nested", true);
-	await saver.save(null, null);
+	await saver.save("nested", { usbLock: true });
+	await saver.save(null, { usbLock: null });
 	const facts = { stateDirectory: "/state", table: "t", nflogGroup: 9755 };
 	expect(asked).toEqual([
 		null,
-		{ ...facts, form: "nested", usbLock: true, filtered: true },
-		{ ...facts, form: "concatenated", usbLock: null, filtered: false },
+		{ ...facts, form: "nested", kept: { usbLock: true }, filtered: true },
+		{ ...facts, form: "concatenated", kept: { usbLock: null }, filtered: false },
 	]);
 	expect(saver.failed).toBe(false);
 	for (const next of ["ENOSPC", "ENOSPC", "EROFS", null, "ENOSPC"]) {
 		problem = next;
-		await saver.save("nested", true);
+		await saver.save("nested", { usbLock: true });
 		expect(saver.failed).toBe(next !== null);
 	}
 	expect(warnings.map((warning) => warning.match(/E[A-Z]+$/)?.[0])).toEqual(["ENOSPC", "EROFS", "ENOSPC"]);

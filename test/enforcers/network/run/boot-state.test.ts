@@ -21,7 +21,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
-const facts = { table: "kubearmor", form: "concatenated", nflogGroup: 9755, usbLock: true } as const;
+const facts = { table: "kubearmor", form: "concatenated", nflogGroup: 9755 } as const;
+const lock = { usbLock: true };
 
 function plan(port: number, epoch = "e1"): NetworkPlan {
 	const blocks = policy("a", rule("Block", { peers: ["10.0.0.0/8"], ports: [`tcp/${port}`] }));
@@ -35,60 +36,62 @@ const newest = () => readBootState(directory, "newest");
 test("what is saved is read back, under names of its own; the one before it as well", () => {
 	const store = new BootStore(directory);
 	expect(newest()).toMatchObject({ ok: false, reason: "absent" });
-	expect(store.save(plan(80), facts)).toBeNull();
-	expect(store.save(plan(81), { ...facts, usbLock: false })).toBeNull();
+	expect(store.save(plan(80), facts, lock)).toBeNull();
+	expect(store.save(plan(81), facts, { usbLock: false })).toBeNull();
 	// A guard stands in while a daemon repairs; nobody does before one runs.
-	const { guard: _, ...kept } = renamePlan(plan(81), bootEpoch);
+	const { guard: _, ...renamed } = renamePlan(plan(81), bootEpoch);
 	expect(newest()).toEqual({
 		ok: true,
-		state: { ...facts, format: 1, usbLock: false, plan: kept },
+		state: { ...facts, kept: { usbLock: false }, plan: renamed },
 	} as never);
 	expect(readBootState(directory, "previous")).toMatchObject({
 		ok: true,
-		state: { usbLock: true, plan: { roots: renamePlan(plan(80), bootEpoch).roots } },
+		state: { kept: lock, plan: { roots: renamePlan(plan(80), bootEpoch).roots } },
 	});
 });
 
 test("what has not changed is not written, also by the next process, whose names are others", () => {
-	new BootStore(directory).save(plan(80), facts);
+	new BootStore(directory).save(plan(80), facts, lock);
 	const { ino } = statSync(bootPath(directory));
 	const store = new BootStore(directory);
-	for (const epoch of ["e1", "e2", "e2"]) expect(store.save(plan(80, epoch), facts)).toBeNull();
+	for (const epoch of ["e1", "e2", "e2"]) expect(store.save(plan(80, epoch), facts, lock)).toBeNull();
 	expect(statSync(bootPath(directory)).ino).toBe(ino);
 	expect(readBootState(directory, "previous")).toMatchObject({ reason: "absent" });
-	for (const change of [{ usbLock: false }, { table: "other" }, { nflogGroup: 5 }]) {
-		store.save(plan(80), { ...facts, ...change });
+	store.save(plan(80), facts, { usbLock: false });
+	expect(newest()).toMatchObject({ state: { kept: { usbLock: false } } });
+	for (const change of [{ table: "other" }, { nflogGroup: 5 }]) {
+		store.save(plan(80), { ...facts, ...change }, { usbLock: false });
 		expect(newest()).toMatchObject({ state: change });
 	}
 	rmSync(bootPath(directory));
-	store.save(plan(80), { ...facts, nflogGroup: 5 });
+	store.save(plan(80), { ...facts, nflogGroup: 5 }, { usbLock: false });
 	expect(newest().ok).toBe(true);
 });
 
 test("where nothing is known about devices, what was saved about the lock stays", () => {
 	const store = new BootStore(directory);
-	store.save(plan(80), { ...facts, usbLock: null });
-	expect(newest()).toMatchObject({ state: { usbLock: false } });
-	store.save(plan(80), facts);
-	new BootStore(directory).save(plan(81), { ...facts, usbLock: null });
-	expect(newest()).toMatchObject({ state: { usbLock: true } });
-	store.save(null, { ...facts, usbLock: null });
-	expect(newest()).toMatchObject({ state: { usbLock: true, plan: null } });
+	store.save(plan(80), facts, { usbLock: null });
+	expect(newest()).toMatchObject({ state: { kept: { usbLock: false } } });
+	store.save(plan(80), facts, lock);
+	new BootStore(directory).save(plan(81), facts, { usbLock: null });
+	expect(newest()).toMatchObject({ state: { kept: lock } });
+	store.save(null, facts, { usbLock: null });
+	expect(newest()).toMatchObject({ state: { kept: lock, plan: null } });
 });
 
 test("an error leaves the state that was there, and the next attempt writes", () => {
 	const store = new BootStore(join(directory, "state"));
 	writeFileSync(join(directory, "state"), "");
-	expect(store.save(plan(80), facts)).toContain("EEXIST");
+	expect(store.save(plan(80), facts, lock)).toContain("EEXIST");
 	rmSync(join(directory, "state"));
-	expect(store.save(plan(80), facts)).toBeNull();
+	expect(store.save(plan(80), facts, lock)).toBeNull();
 });
 
 describe("what cannot be used says so for each version apart", () => {
 	test("damage", () => {
 		const store = new BootStore(directory);
-		store.save(plan(80), facts);
-		store.save(plan(81), facts);
+		store.save(plan(80), facts, lock);
+		store.save(plan(81), facts, lock);
 		writeFileSync(bootPath(directory), readFileSync(bootPath(directory)).subarray(0, 100));
 		expect(newest()).toMatchObject({
 			ok: false,
@@ -100,7 +103,7 @@ describe("what cannot be used says so for each version apart", () => {
 		expect(readBootState(directory, "previous")).toMatchObject({ ok: false, reason: "unusable" });
 	});
 
-	const whole = () => ({ format: 1, ...facts, plan: plan(80) });
+	const whole = () => ({ format: 1, ...facts, ...lock, plan: plan(80) });
 	test.each([
 		["null", () => null],
 		["another format", () => ({ ...whole(), format: 2 })],

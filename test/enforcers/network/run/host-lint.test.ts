@@ -4,9 +4,9 @@ import { Libc } from "../../../../ffi/libc.ts";
 import { defaultConfig } from "../../../../src/config/parse.ts";
 import { compileNetwork } from "../../../../src/enforcers/network/compile/network.ts";
 import { networkPart } from "../../../../src/enforcers/network/model.ts";
+import { compileOptions } from "../../../../src/enforcers/network/run/compile-options.ts";
 import { lintHost } from "../../../../src/enforcers/network/run/host-lint.ts";
 import { parsePolicyFile } from "../../../../src/engine/parse.ts";
-import { compileOptions } from "../../../../src/engine/policy-engine.ts";
 import { policy, port } from "../../../system/support/case.ts";
 import { command, enterIsolatedNetwork, type IsolatedNetwork } from "../../../system/support/isolated.ts";
 

@@ -1,19 +1,16 @@
 import { afterEach, describe, expect, jest, test } from "bun:test";
 import type { Config } from "../../../../src/config/model.ts";
 import { defaultConfig } from "../../../../src/config/parse.ts";
+import type { PolicyCalls } from "../../../../src/daemon/policy-calls.ts";
+import { PolicyReader } from "../../../../src/daemon/policy-reader.ts";
 import type { ApplyResult, OpenResult } from "../../../../src/enforcers/network/apply/kernel-table.ts";
 import type { CompiledRule, NetworkPlan } from "../../../../src/enforcers/network/compile/plan.ts";
 import type { JudgedFlow } from "../../../../src/enforcers/network/flows/open-connections.ts";
 import type { DriftEvent } from "../../../../src/enforcers/network/observe/event.ts";
-import type {
-	NftCalls,
-	NftOpened,
-	PolicyCalls,
-	Reloaded,
-} from "../../../../src/enforcers/network/run/calls.ts";
+import type { JudgeCalls, NftCalls, NftOpened } from "../../../../src/enforcers/network/run/calls.ts";
 import { NetworkEnforcer } from "../../../../src/enforcers/network/run/network-enforcer.ts";
+import type { Reloaded } from "../../../../src/engine/reading.ts";
 import { WorkerClient } from "../../../../src/threads/rpc.ts";
-import { WorkerSlot } from "../../../../src/threads/worker-slot.ts";
 import { LocalWorker } from "../../../daemon/support/worker.ts";
 
 const rule = (id: string): CompiledRule => ({
@@ -122,7 +119,9 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 			return applied;
 		},
 		saveBoot: (request) => {
-			log.push(request === null ? "forget" : `save ${request.form} ${request.filtered} ${request.usbLock}`);
+			log.push(
+				request === null ? "forget" : `save ${request.form} ${request.filtered} ${request.kept.usbLock}`,
+			);
 			return request === null ? null : state.unsavedBoot;
 		},
 		cut: ({ flows }) => {
@@ -131,22 +130,23 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 		},
 	};
 	const policy = {
-		reload: ({ epoch }: { epoch: string }): Reloaded => {
+		reload: ({ wishes }: Parameters<PolicyCalls["reload"]>[0]): Reloaded => {
 			log.push("read");
-			epochs.push(epoch);
+			epochs.push((wishes.network as { epoch: string }).epoch);
 			if (state.bug !== null) throw new TypeError(state.bug);
 			return {
 				documents: [],
 				diagnostics: [],
 				complete: true,
 				lastGood: false,
+				withheld: state.plan === null,
 				signature: null,
-				plan: state.plan,
 				nodeLabels: {},
-				interfaces: [],
 				parsed: state.parsed,
-				devices: [],
-				usbLock: false,
+				sent: {
+					network: { plan: state.plan, policies: [], interfaces: [] },
+					usb: { entries: [], lock: false, complete: true },
+				},
 			};
 		},
 		keep: () => {
@@ -172,17 +172,8 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 		},
 	};
 	const policyWorkers: LocalWorker[] = [];
-	const slot = new WorkerSlot<PolicyCalls>(
-		"policy",
-		() => {
-			const worker = LocalWorker.serving<PolicyCalls>(policy);
-			policyWorkers.push(worker);
-			return worker;
-		},
-		() => {},
-	);
 	const settings = { ...defaultConfig(), ...config };
-	const enforcer = new NetworkEnforcer({
+	const reader = new PolicyReader({
 		settings: () => ({
 			directory: "/p",
 			stateDirectory: "/s",
@@ -190,13 +181,23 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 			hostname: "h",
 			config: settings,
 		}),
-		policy: slot,
+		createWorker: () => {
+			const worker = LocalWorker.serving<PolicyCalls & JudgeCalls>(policy);
+			policyWorkers.push(worker);
+			return worker;
+		},
+		gone: () => {},
+		read: () => {},
+	});
+	const enforcer = new NetworkEnforcer({
+		config: () => settings,
+		policies: reader,
+		judge: reader.worker,
 		nft: new WorkerClient<NftCalls>("nft", LocalWorker.serving(nft), () => {}),
 		drift: { opened: async () => void log.push("probe") },
 		panic: () => state.panic,
 		confirmed: () => state.confirmed,
 		events: {
-			read: () => {},
 			reloaded: (result, _seconds, detail) => log.push(`${result}: ${detail}`),
 			found: (counters) => log.push(`found ${Object.keys(counters).join()}`),
 			repaired: (_event, error) => log.push(`repaired: ${error}`),
@@ -396,7 +397,7 @@ describe("what is refused", () => {
 		await enforcer.reload();
 		expect(take()).toEqual(["open", "read"]);
 		expect(enforcer.state.reason).toBe("libnftables is missing; apt install libnftables1");
-		expect(enforcer.reloaded?.complete).toBe(true);
+		expect(enforcer.sent?.plan).not.toBeNull();
 		world.opened = { ok: true, form: "nested" };
 		await enforcer.reload();
 		expect(take()).toContain("apply first");

@@ -12,8 +12,8 @@ import {
 } from "../../../../../src/enforcers/network/compile/lint/service-cuts.ts";
 import { compileNetwork } from "../../../../../src/enforcers/network/compile/network.ts";
 import { networkPart } from "../../../../../src/enforcers/network/model.ts";
+import { compileOptions } from "../../../../../src/enforcers/network/run/compile-options.ts";
 import { parsePolicyFile } from "../../../../../src/engine/parse.ts";
-import { compileOptions } from "../../../../../src/engine/policy-engine.ts";
 import { documents, policy, port } from "../../../../system/support/case.ts";
 
 function cuts(text: string, sockets: readonly HostSocket[], kinds: readonly string[] = [], links = ["eth0"]) {

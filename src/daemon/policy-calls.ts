@@ -1,0 +1,39 @@
+/** What the thread that reads policies answers (src/daemon/policy.worker.ts), beside what enforcers ask it. Plain data. */
+
+import type { PolicySettings, Reloaded, Wishes } from "../engine/reading.ts";
+import type { Calls } from "../threads/rpc.ts";
+
+export interface PolicyCalls extends Calls {
+	/** Reads, parses and compiles. */
+	reload(argument: { readonly settings: PolicySettings; readonly wishes: Wishes }): Reloaded;
+	/** The last reload is in force: keep its documents as the last good ones. Returns an error text, or null. */
+	keep(argument: null): string | null;
+}
+
+/** A copy of a set of policies, or every reason why it is not one to enforce. */
+export type StagedPolicies =
+	| { readonly ok: true; readonly digest: string }
+	| { readonly ok: false; readonly problems: readonly string[] };
+
+/** src/daemon/policy.worker.ts, on a thread of its own: sets of policies that are not in force yet. */
+export interface StagingCalls extends Calls {
+	/**
+	 * Copies the policies in `from` to the directory of the settings, on the disk, and reads them there.
+	 * `name` is what problems call the directory.
+	 */
+	stage(argument: {
+		readonly from: string;
+		readonly name: string;
+		readonly settings: PolicySettings;
+	}): StagedPolicies | Promise<StagedPolicies>;
+	/** What a set means, however it is written; null where part of it cannot be read. */
+	meaning(argument: {
+		readonly directory: string;
+		readonly checkPermissions: boolean;
+		readonly ignoreUnknownKinds: boolean;
+	}): string | null;
+	/** Puts the file system of a directory on its disk, which may take a while. Returns an error text, or null. */
+	sync(argument: { readonly directory: string }): string | null;
+	/** See treeDigest; null where the directory cannot be read whole. */
+	digest(argument: { readonly directory: string; readonly checkPermissions: boolean }): string | null;
+}

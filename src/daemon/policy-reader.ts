@@ -1,0 +1,81 @@
+/** Has the policies read and compiled for all enforcers, on a thread that ends where that costs less than it saves. */
+
+import { sentTo } from "../enforcers/contract/enforcer.ts";
+import { type NetworkSent, type NetworkWish, networkEnforcer } from "../enforcers/network/enforcer.ts";
+import type { JudgeCalls } from "../enforcers/network/run/calls.ts";
+import type { PolicySource } from "../enforcers/network/run/network-enforcer.ts";
+import { bootFacts } from "../engine/enforcers.ts";
+import type { PolicySettings, Reloaded } from "../engine/reading.ts";
+import type { WorkerLike } from "../threads/rpc.ts";
+import { WorkerSlot } from "../threads/worker-slot.ts";
+import type { PolicyCalls } from "./policy-calls.ts";
+
+export interface PolicyReaderOptions {
+	readonly settings: () => PolicySettings;
+	readonly createWorker: () => WorkerLike;
+	/** The Worker ended by itself. */
+	readonly gone: (reason: string) => void;
+	/** The policies were read, before anything is applied. */
+	readonly read: (reloaded: Reloaded) => void;
+}
+
+/** Parsing this many characters leaves some 100 MB of heap behind, which the system gets back only with the thread. */
+const heavyText = 1024 * 1024;
+/** So few are parsed anew in the time that it takes to start a thread. */
+const lightText = 64 * 1024;
+const idleMs = 3000;
+
+export class PolicyReader implements PolicySource {
+	readonly #options: PolicyReaderOptions;
+	/** Answers what enforcers ask about what was read last, too. */
+	readonly worker: WorkerSlot<PolicyCalls & JudgeCalls>;
+	#latest: Reloaded | null = null;
+	#idle: ReturnType<typeof setTimeout> | null = null;
+
+	constructor(options: PolicyReaderOptions) {
+		this.#options = options;
+		this.worker = new WorkerSlot("policy", options.createWorker, options.gone);
+	}
+
+	/** What the last reading found; null before the first. */
+	get latest(): Reloaded | null {
+		return this.#latest;
+	}
+
+	async read(network: NetworkWish): Promise<NetworkSent> {
+		this.#stay();
+		const settings = this.#options.settings();
+		const wishes = { [networkEnforcer.name]: network };
+		const reloaded = await this.worker.call("reload", { settings, wishes });
+		this.#latest = reloaded;
+		this.#options.read(reloaded);
+		return sentTo(networkEnforcer, reloaded.sent) ?? nothing;
+	}
+
+	keep(): Promise<string | null> {
+		return this.worker.call("keep", null);
+	}
+
+	bootFacts() {
+		return bootFacts(this.#latest?.sent ?? {});
+	}
+
+	rest(): void {
+		this.#stay();
+		const { ever, present } = this.#latest?.parsed ?? { ever: 0, present: 0 };
+		if (ever >= heavyText) this.worker.recycle();
+		else if (present <= lightText) this.#idle = setTimeout(() => this.worker.recycle(), idleMs);
+	}
+
+	stop(): void {
+		this.#stay();
+		this.worker.recycle();
+	}
+
+	#stay(): void {
+		if (this.#idle !== null) clearTimeout(this.#idle);
+		this.#idle = null;
+	}
+}
+
+const nothing: NetworkSent = { plan: null, policies: [], interfaces: [] };

@@ -1,0 +1,29 @@
+/** The compiler's options that follow from the settings, and from the VRFs that this host has now. */
+
+import type { Config } from "../../../config/model.ts";
+import { vrfsOf } from "../../../kernel/links.ts";
+import type { CompileOptions } from "../compile/network.ts";
+import type { RulesetForm } from "../compile/plan.ts";
+import { hashFrom } from "../compile/render/hashable.ts";
+
+/** Alerts of one rule a second, and at once, before the kernel suppresses the rest. */
+const logLimit = { rate: 500, burst: 1000 };
+
+export function compileOptions(config: Config, epoch: string, form: RulesetForm): CompileOptions {
+	return {
+		epoch,
+		form,
+		hashFrom,
+		posture: config.hostDefaultNetworkPosture,
+		enforcement: config.enforcement,
+		allowlistScope: config.allowlistScope,
+		essentials: config.essentials,
+		related: config.related,
+		vrfs: vrfsOf(),
+		invalidPackets: config.enforcement === "audit" ? "accept" : config.invalidPackets,
+		failsafe: config.failsafe,
+		nflogGroup: config.nflogGroup,
+		maxElements: config.maxElements,
+		logLimit,
+	};
+}

@@ -1,0 +1,33 @@
+/** What the thread that compiled the policies is asked about open connections. */
+
+import type { NetworkModel } from "../compile/program.ts";
+import { adoptAllowed } from "../flows/adopt-connections.ts";
+import { Connections } from "../flows/connections.ts";
+import { flowJudge } from "../flows/flow-verdict.ts";
+import { mutePorts } from "../flows/mute-ports.ts";
+import type { JudgeCalls } from "./calls.ts";
+
+/** @param compiled the model of the policies read last; null where none were */
+export function judgeCalls(compiled: () => NetworkModel | null): JudgeCalls {
+	const connections = new Connections();
+	return {
+		judgeConnections(request) {
+			const model = compiled();
+			if (model === null) return { ...request, blocked: 0, strayed: 0, overflow: 0, muted: [], error: "" };
+			const before = new Set(request.before);
+			return connections.judge(flowJudge(model, before), request, (network) =>
+				mutePorts(model, {
+					ports: network.servedPorts,
+					interfaces: network.everywhere,
+					before,
+					muted: new Set(request.mutedPorts),
+				}),
+			);
+		},
+		adoptConnections() {
+			const model = compiled();
+			return model && adoptAllowed(flowJudge(model));
+		},
+		endConnections: () => connections.end(),
+	};
+}

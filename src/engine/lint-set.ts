@@ -1,0 +1,33 @@
+/** What can be said about a set of policies that nobody enforces: for validate. */
+
+import type { Diagnostic } from "../base/diagnostic.ts";
+import type { Config } from "../config/model.ts";
+import type { Enforcer } from "../enforcers/contract/enforcer.ts";
+import { enforcers } from "./enforcers.ts";
+import type { PolicySet } from "./policy-set.ts";
+
+type Policies = Pick<PolicySet, "policies" | "selected">;
+
+/** What the policies of this host mean together, and what each of the others means alone. */
+export function lintSet(
+	set: Policies,
+	config: Config,
+	registered: readonly Enforcer[] = enforcers,
+): readonly Diagnostic[] {
+	const selected = new Set(set.selected);
+	const others = set.policies.filter((policy) => !selected.has(policy));
+	return registered.flatMap((enforcer) => {
+		const { part, name } = enforcer;
+		const request = { config, purpose: "question", wish: null } as const;
+		const own = enforcer.compile(part.of(set.selected), request);
+		const first = set.selected.find(({ parts }) => parts.some((one) => one.enforcer === name));
+		return [
+			...own.diagnostics,
+			...others
+				.map((policy) => part.of([policy]))
+				.filter((parts) => parts.length > 0)
+				.flatMap((parts) => enforcer.compile(parts, request).diagnostics),
+			...(own.ok ? enforcer.lintHost(own.kept, first?.place.file ?? "", "notable") : []),
+		];
+	});
+}

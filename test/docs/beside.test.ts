@@ -33,6 +33,10 @@ const services: Readonly<Record<string, readonly HostSocket[]>> = {
 	"dhcp-server": [socket("udp", 67), socket("udp", 547, 6)],
 	nfs: [socket("tcp", 2049), socket("tcp", 2049, 6)],
 	tftp: [socket("udp", 69)],
+	"kubernetes-node": [
+		...[6443, 10_250, 2379, 2380].map((number) => socket("tcp", number)),
+		socket("udp", 8472),
+	],
 };
 
 const sshOnly = policy("ssh-only", {

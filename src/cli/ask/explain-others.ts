@@ -54,5 +54,5 @@ function describeTranslation({ family, table, chain, tools, port, named }: Trans
 	const what = named
 		? "redirects or translates this port"
 		: "may redirect or translate this port, as a rule of it names none";
-	return `  ${where} ${what}: policies judge the packet behind that; ${leads}`;
+	return `  ${where} ${what}: policies judge the packet behind that, and none that it sends on, as to a container; ${leads}`;
 }

@@ -63,6 +63,10 @@ export interface Config {
 	readonly policySignature: "off" | "required";
 	/** "ed25519:" and 32 bytes in base64. */
 	readonly trustedKeys: readonly string[];
+	readonly metrics: {
+		/** Rules up to which each has series of its own, 0..10 000; beyond it policies have, beyond that actions. */
+		readonly maxRuleSeries: number;
+	};
 	readonly alerts: {
 		readonly stdout: boolean;
 		/** Absolute path, or null for no file. */

@@ -141,6 +141,11 @@ export const settings: readonly Setting[] = [
 		"",
 		"root's own file with one token of at least 32 characters, which every request over TCP must carry",
 	),
+	setting(
+		"metrics.maxRuleSeries",
+		"2000",
+		"rules up to which each has metrics of its own; with more, each policy has, and with more of these, each action; 0 to 10000",
+	),
 	setting("alerts.stdout", "true", "alerts on standard output"),
 	setting("alerts.file", "", "alerts to a file as well"),
 	setting("alerts.fileMaxBytes", "104857600", "when the file is rotated"),

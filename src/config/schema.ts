@@ -140,6 +140,10 @@ export const configSchema = v.object({
 		),
 		[],
 	),
+	metrics: v.optional(
+		v.object({ maxRuleSeries: v.optional(whole(0, 10_000), 2000) }, "write metrics: {maxRuleSeries: NUMBER}"),
+		{},
+	),
 	alerts: v.optional(
 		v.object(
 			{

@@ -2,7 +2,7 @@
 
 import type { Config } from "../config/model.ts";
 
-/** Settings that only say what policies mean: the next reload of the policies applies them. */
+/** Settings that say what policies mean, and what is told of them: the next reload of the policies applies them. */
 export const hotSettings = [
 	"enforcement",
 	"hostDefaultNetworkPosture",
@@ -20,6 +20,7 @@ export const hotSettings = [
 	"confirmWithin",
 	"policySignature",
 	"trustedKeys",
+	"metrics",
 ] as const satisfies readonly (keyof Config)[];
 
 export interface HotReload {

@@ -46,6 +46,7 @@ describe("defaults", () => {
 			failsafe: { ingress: [], egress: [] },
 			policySignature: "off",
 			trustedKeys: [],
+			metrics: { maxRuleSeries: 2000 },
 			alerts: {
 				stdout: true,
 				file: null,
@@ -104,6 +105,7 @@ failsafe:
   egress: [{protocol: UDP, port: 6000-6010}]
 policySignature: required
 trustedKeys: ["ed25519:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA="]
+metrics: {maxRuleSeries: 0}
 alerts: {stdout: false, file: /var/log/a.json, fileMaxBytes: 4096, fileKeep: 0, perSecond: 10, buffer: 1}
 `;
 	expect(settings(text)).toEqual({
@@ -168,6 +170,7 @@ alerts: {stdout: false, file: /var/log/a.json, fileMaxBytes: 4096, fileKeep: 0, 
 		},
 		policySignature: "required",
 		trustedKeys: ["ed25519:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA="],
+		metrics: { maxRuleSeries: 0 },
 		alerts: {
 			stdout: false,
 			file: "/var/log/a.json",
@@ -209,6 +212,7 @@ describe("what is refused, with its place", () => {
 		["maxElements: .inf", "1:14 bad-setting maxElements", "1 to 100000000"],
 		["rulesetForm: Auto", "1:14 bad-setting rulesetForm", "auto"],
 		["status: 127.0.0.1:80", "1:9 bad-setting status", "address"],
+		["metrics: {maxRuleSeries: 10001}", "1:26 bad-setting metrics.maxRuleSeries", "0 to 10000"],
 		["alerts: {buffer: 0}", "1:18 bad-setting alerts.buffer", "1 to"],
 		["alerts: {file: alerts.json}", "1:16 bad-setting alerts.file", "absolute"],
 		["status:\n  tls: {cert: /a}", "2:8 bad-setting status.tls.key", ""],

@@ -127,6 +127,8 @@ export const sampleNetwork: NetworkSnapshot = {
 	inForce: new Set(["np1"]),
 	rules: [{ policy: "np1", index: 0, direction: "ingress", action: "Block", packets: 7, bytes: 420 }],
 	ruleLogs: [],
+	totals: { policies: [], actions: [] },
+	maxRuleSeries: 2000,
 	interfaces: [],
 	drift: 0,
 	flows: { blocked: 0, loss: 0, start: 0, refused: 0, overflow: 0 },

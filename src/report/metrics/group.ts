@@ -19,6 +19,9 @@ export type Metric<Input> =
 
 export type MetricGroup<Input> = readonly Metric<Input>[];
 
+/** Series of one name, at most; what a scrape costs grows with them. */
+export const mostSeries = 10_000;
+
 /** The families of `groups`, in their order. */
 export function familiesOf<Input>(groups: readonly MetricGroup<Input>[], input: Input): Family[] {
 	return groups.flatMap((group) =>

@@ -5,7 +5,7 @@ import { type AlertFacts, alertMetrics } from "./alert-metrics.ts";
 import { type BuildFacts, buildMetrics } from "./build-metrics.ts";
 import { type ChangeCounts, changeMetrics } from "./change-metrics.ts";
 import { type Family, formatFamilies } from "./exposition.ts";
-import { byKey, familiesOf, type MetricGroup } from "./group.ts";
+import { byKey, familiesOf, type MetricGroup, mostSeries } from "./group.ts";
 import { type ProcessSample, processMetrics } from "./process-metrics.ts";
 import { type ReloadFacts, reloadMetrics } from "./reload-metrics.ts";
 import { settingsMetrics } from "./settings-metrics.ts";
@@ -39,9 +39,6 @@ export function renderMetrics(input: MetricsInput): string {
 	const ofEnforcers = input.state.enforcers.flatMap((enforcer) => enforcer.families());
 	return formatFamilies(bounded([...familiesOf(groups, input), ...ofEnforcers]));
 }
-
-/** Series of one name; what a scrape costs grows with them. */
-const mostSeries = 10_000;
 
 /** The families with no more series of a name than that, and how many were left out. */
 function bounded(families: readonly Family[]): Family[] {

@@ -7,8 +7,10 @@ import type { CompiledRule } from "../compile/plan.ts";
 import type { CounterValue } from "../observe/counters.ts";
 import type { PacketBatch, PacketEvent } from "../observe/event.ts";
 import { LogAccounting, type LoggedRule, type Reading } from "../report/log-accounting.ts";
+import type { RuleFacts } from "../report/metrics/rule-metrics.ts";
 import { networkAlert } from "../report/network-alert.ts";
 import type { RuleCount, RuleLog } from "../report/network-status.ts";
+import { type RuleReading, RuleTotals } from "../report/rule-totals.ts";
 import { summaryAlerts, Withheld } from "../report/summary-alert.ts";
 
 const none: CounterValue = { packets: 0, bytes: 0 };
@@ -23,6 +25,8 @@ const maxEarly = 10_000;
 export interface Accounts {
 	readonly rules: readonly RuleCount[];
 	readonly logs: readonly RuleLog[];
+	/** What rules counted since the daemon started, for each policy and for each action. */
+	readonly totals: RuleFacts["totals"];
 	readonly invalidPackets: Readonly<Record<Direction, number>>;
 	/** As they were read, by name. */
 	readonly counters: Readonly<Record<string, CounterValue>>;
@@ -32,6 +36,7 @@ export interface Accounts {
 export const noAccounts: Accounts = {
 	rules: [],
 	logs: [],
+	totals: { policies: [], actions: [] },
 	invalidPackets: { ingress: 0, egress: 0 },
 	counters: {},
 };
@@ -41,6 +46,7 @@ export class AlertDesk {
 	readonly #identity: HostIdentity;
 	readonly #accounting = new LogAccounting();
 	readonly #withheld = new Withheld();
+	readonly #totals = new RuleTotals();
 	#news = false;
 	#lastRecord = 0;
 	#lastLogged = -1;
@@ -131,12 +137,20 @@ export class AlertDesk {
 		this.#adoptFound(rules);
 		this.#accounting.finishReading(reading, logged, this.#quiet(logged));
 		const counts = new Map(rules.map((rule) => [rule.id, count(rule, counters)]));
+		const outcomes = new Map(logged.map(({ id }) => [id, this.#accounting.outcomes(id)]));
+		this.#totals.take(
+			rules.flatMap((rule): RuleReading[] => {
+				const count = counters[rule.counter];
+				if (rule.index < 0 || count === undefined) return [];
+				return [{ rule, count, outcomes: outcomes.get(rule.id) ?? null }];
+			}),
+		);
 		return {
 			rules: [...counts.values()],
-			logs: logged.flatMap(({ id }): RuleLog[] => {
+			totals: { policies: this.#totals.policies, actions: this.#totals.actions },
+			logs: [...outcomes].flatMap(([id, known]): RuleLog[] => {
 				const rule = counts.get(id);
-				const outcomes = this.#accounting.outcomes(id);
-				return rule && outcomes ? [{ rule, outcomes }] : [];
+				return rule && known ? [{ rule, outcomes: known }] : [];
 			}),
 			invalidPackets: {
 				ingress: (counters.invalid_ingress ?? none).packets,
@@ -161,11 +175,14 @@ export class AlertDesk {
 		const reading = this.#foundReading;
 		if (reading === null) return;
 		this.#foundReading = null;
-		for (const { id, counter, logCounter } of rules) {
-			const packets = this.#found[counter]?.packets;
-			if (packets === undefined || logCounter === null) continue;
+		for (const rule of rules) {
+			const { id, counter, logCounter } = rule;
+			const found = this.#found[counter];
+			if (found === undefined) continue;
+			if (rule.index >= 0) this.#totals.adopt(rule, found);
+			if (logCounter === null) continue;
 			const logged = (this.#found[logCounter] ?? none).packets;
-			this.#accounting.adopt({ id, packets, logged }, reading);
+			this.#accounting.adopt({ id, packets: found.packets, logged }, reading);
 		}
 		this.#found = {};
 	}

@@ -38,6 +38,8 @@ export function networkSnapshot(parts: NetworkParts): NetworkSnapshot {
 		inForce: enforcer.inForce,
 		rules: accounts.rules,
 		ruleLogs: accounts.logs,
+		totals: accounts.totals,
+		maxRuleSeries: config.metrics.maxRuleSeries,
 		interfaces: host.interfaces,
 		drift: drift.count,
 		flows: flows.counts,

@@ -5,6 +5,7 @@ import { readDocuments } from "./documents.ts";
 import type { Conversion, Finding } from "./finding.ts";
 import { isIptables, readIptables } from "./iptables.ts";
 import { convertKubernetes, isKubernetesPolicy, type Source } from "./kubernetes.ts";
+import { isNft, readNft } from "./nft.ts";
 import { TooInvolved } from "./ordered.ts";
 import type { SourceText } from "./reading.ts";
 
@@ -31,6 +32,15 @@ const iptables: Format = {
 	convert: (sources) => done(assemble("iptables", readIptables(sources))),
 };
 
+const nft: Format = {
+	name: "nft",
+	is: isNft,
+	convert(sources) {
+		const read = readNft(sources);
+		return "problems" in read ? { ok: false, problems: read.problems } : done(assemble("nftables", read));
+	},
+};
+
 const kubernetes: Format = {
 	name: "kubernetes",
 	is: (text) => /networking\.k8s\.io\//u.test(text),
@@ -41,7 +51,7 @@ const kubernetes: Format = {
 };
 
 /** In the order in which they are tried. */
-export const formats: readonly Format[] = [iptables, kubernetes];
+export const formats: readonly Format[] = [iptables, nft, kubernetes];
 
 /** The format of a text, or null. */
 export function formatOf(text: string): Format | null {

@@ -22,6 +22,7 @@ differ, if any. Changes nothing on the host.
 
 FORMAT is found out from the content:
   iptables    iptables-save, ip6tables-save, ufw's user.rules, user6.rules
+  nft         nft -j list ruleset
   kubernetes  NetworkPolicy of networking.k8s.io
 
   --from FORMAT  do not guess

@@ -1,0 +1,121 @@
+/** The expressions of rules: what is matched, what is done, and the words for it. */
+
+import type { Family } from "../../base/model.ts";
+import { checkedLine, quoted } from "./check.ts";
+import type { Rule } from "./objects.ts";
+
+/** IFNAMSIZ of linux/if.h: a name with its NUL; here the sign for a prefix may stand in the NUL's place. */
+const longestInterface = 16;
+
+/** What a packet's interface is told by. `meta sdifname`: the member of a VRF that it came by. */
+export type InterfaceKey = "iifname" | "oifname" | "meta sdifname";
+
+/** Joins texts and rules to one rule. */
+export function joined(...pieces: readonly Rule[]): Rule {
+	const parts = [""];
+	for (const piece of pieces) {
+		const [text = "", ...rest] = typeof piece === "string" ? [piece] : piece;
+		// Texts stand at even places: one that follows a text goes on with it.
+		if (parts.length % 2 === 1) parts[parts.length - 1] += text;
+		else parts.push(text);
+		parts.push(...rest);
+	}
+	return parts.length === 1 ? (parts[0] ?? "") : parts;
+}
+
+export function goto(chain: string): Rule {
+	return ["goto ", chain];
+}
+
+export function jump(chain: string): Rule {
+	return ["jump ", chain];
+}
+
+/** Goes where a verdict map says. */
+export function vmap(key: string, map: string): Rule {
+	return [`${key} vmap @`, map];
+}
+
+/** Does `then` where a set has the key. */
+export function inSet(key: string, set: string, then: string): Rule {
+	return [`${key} @`, set, ` ${then}`];
+}
+
+/** Puts the key into a set. */
+export function noted(condition: string, set: string, key: string): Rule {
+	return [`${condition} update @`, set, ` { ${key} }`];
+}
+
+/** Counts by the counter that a map has for the key, where it has one, and accepts. */
+export function countedBy(key: string, map: string): Rule {
+	return [`counter name ${key} map @`, map, " accept"];
+}
+
+/** Counts by a named counter. */
+export function counted(counter: string): string {
+	return `counter name ${quoted(counter)}`;
+}
+
+export function commented(verdict: string, comment: string): string {
+	return `${verdict} comment ${quoted(comment)}`;
+}
+
+/** Matches up to so many packets. */
+export function limited({ rate, burst }: { readonly rate: number; readonly burst: number }): string {
+	return `limit rate ${rate}/second burst ${burst} packets`;
+}
+
+export interface LogTarget {
+	readonly prefix: string;
+	readonly group: number;
+	/** Bytes of a packet that are copied. */
+	readonly snapLength: number;
+	/** Packets that the kernel gathers before it sends them. */
+	readonly queueThreshold: number;
+}
+
+/** Hands the packet to NFLOG. */
+export function logged({ prefix, group, snapLength, queueThreshold }: LogTarget): string {
+	return `log prefix ${quoted(prefix)} group ${group} snaplen ${snapLength} queue-threshold ${queueThreshold}`;
+}
+
+/** Matches an interface; a name that ends in * is a prefix. */
+export function byInterface(key: InterfaceKey, name: string): string {
+	return `${key} ${quotedInterface(name)}`;
+}
+
+export function quotedInterface(name: string): string {
+	return quoted(name, longestInterface);
+}
+
+/** One value, or any of several. */
+export function oneOf(values: readonly string[]): string {
+	return values.length === 1 ? (values[0] ?? "") : `{ ${values.join(", ")} }`;
+}
+
+/** A key, or the type of one, of several parts; empty ones are left out. */
+export function concatenation(...parts: readonly string[]): string {
+	return checkedLine(parts.filter((part) => part !== "").join(" . "));
+}
+
+/** The IP protocol. Compared with numbers: nft looks names up in /etc/protocols, which a minimal system does not have. */
+export const protocolKey = "meta l4proto";
+export const sourcePort = "th sport";
+export const destinationPort = "th dport";
+
+export const protocolType = "inet_proto";
+export const portType = "inet_service";
+export const interfaceType = "ifname";
+
+export function addressKey(family: Family, side: "saddr" | "daddr"): string {
+	return `${family === 4 ? "ip" : "ip6"} ${side}`;
+}
+
+export function addressType(family: Family): string {
+	return family === 4 ? "ipv4_addr" : "ipv6_addr";
+}
+
+/** Matches every packet of a family. */
+export function ofFamily(family: Family): string {
+	return `meta nfproto ipv${family}`;
+}

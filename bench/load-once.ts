@@ -9,12 +9,12 @@
 import { writeFileSync } from "node:fs";
 import { Nftables } from "../ffi/nftables.ts";
 import { KernelTable } from "../src/enforcers/network/apply/kernel-table.ts";
-import { tableText } from "../src/enforcers/network/apply/table-text.ts";
+import { planText } from "../src/enforcers/network/apply/table-objects.ts";
 import { compileNetwork } from "../src/enforcers/network/compile/network.ts";
 import type { NetworkPlan } from "../src/enforcers/network/compile/plan.ts";
 import { hashFrom } from "../src/enforcers/network/compile/render/hashable.ts";
 import type { NetworkPolicy } from "../src/enforcers/network/model.ts";
-import { listTable } from "../src/enforcers/network/observe/table-listing.ts";
+import { nftKernel } from "../src/kernel/nftables/kernel.ts";
 import { makeCase, warmUpCase } from "./load-cases.ts";
 
 const [name = "", file = ""] = process.argv.slice(2);
@@ -22,14 +22,7 @@ const table = "kubearmor";
 const policies = makeCase(name);
 const opened = Nftables.open();
 if (!opened.ok) throw new Error(opened.reason);
-const kernel = new KernelTable(
-	opened.nftables,
-	(wanted) => {
-		const listed = listTable(wanted);
-		return listed.ok ? { ok: true, listing: listed.names } : listed;
-	},
-	table,
-);
+const kernel = new KernelTable(nftKernel(opened.nftables), table);
 const form = kernel.probe();
 
 function enforce(set: readonly NetworkPolicy[]): NetworkPlan {
@@ -60,5 +53,5 @@ const milliseconds = performance.now() - start;
 const atoms = policies
 	.flatMap((policy) => [...policy.ingress, ...policy.egress])
 	.reduce((sum, rule) => sum + Math.max(1, rule.peers.length) * Math.max(1, rule.ports.length), 0);
-writeFileSync(file, tableText(plan, table));
+writeFileSync(file, planText(plan, table));
 console.log(JSON.stringify({ milliseconds, atoms, elements: plan.elements }));

@@ -6,12 +6,13 @@ import type { Family, Protocol, Transport } from "./model.ts";
 const transportNumbers: Readonly<Record<Transport, number>> = { tcp: 6, udp: 17, sctp: 132 };
 
 export const icmp = 1;
+export const igmp = 2;
 export const icmpv6 = 58;
 
 /** Protocols without ports that have a name here; every other one is written as its number. */
 const namedNumbers: Readonly<Record<string, number>> = {
 	ICMP: icmp,
-	IGMP: 2,
+	IGMP: igmp,
 	IPIP: 4,
 	GRE: 47,
 	ESP: 50,

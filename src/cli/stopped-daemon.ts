@@ -13,10 +13,11 @@ export function stoppedDaemon(config: Pick<Config, "table">): string {
 /** What the kernel holds without a daemon. Only root may see it. */
 function rulesLeft(table: string): string {
 	if (process.getuid?.() !== 0) return "Rules that it loaded stay in the kernel.";
-	const looked = withKernelTable(table, (_, nftables) => {
-		const there = baseNames(undefined).some((name) => nftables.run(`list chain inet ${table} ${name}`).ok);
-		if (!there) return "none";
-		return isOpen(nftables, table) ? "open" : "kept";
+	const looked = withKernelTable(table, (_, kernel) => {
+		const listed = kernel.list(table);
+		const chains = listed.ok ? (listed.listing?.chains ?? []) : [];
+		if (!baseNames(undefined).some((name) => chains.includes(name))) return "none";
+		return isOpen(kernel, table) ? "open" : "kept";
 	});
 	if (!looked.ok) return "Rules that it loaded stay in the kernel.";
 	if (looked.value === "kept") return "Its rules are still in the kernel.";

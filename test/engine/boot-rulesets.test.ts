@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Config } from "../../src/config/model.ts";
 import { defaultConfig } from "../../src/config/parse.ts";
-import { renamePlan } from "../../src/enforcers/network/compile/render/rename.ts";
+import { inEpoch } from "../../src/enforcers/network/compile/render/objects.ts";
 import { BootStore, bootEpoch } from "../../src/enforcers/network/run/boot-state.ts";
 import { type BootEnd, type BootSources, blockPlan, bootRulesets } from "../../src/engine/boot-rulesets.ts";
 import { PolicyEngine } from "../../src/engine/policy-engine.ts";
@@ -89,7 +89,7 @@ test("the saved ruleset comes first, then the one before it, the last good polic
 	]);
 	// What guards a table while a daemon repairs it is not saved.
 	if (!plan) throw new Error("no plan");
-	const { guard: _, ...kept } = renamePlan(plan, bootEpoch);
+	const { guard: _, ...kept } = inEpoch(plan, bootEpoch);
 	expect(offers[1]?.plan).toEqual(kept);
 	expect([end, problems]).toEqual(["unusable", []]);
 });

@@ -1,5 +1,5 @@
 import { hasError } from "../../base/diagnostic.ts";
-import { tableText } from "../../enforcers/network/apply/table-text.ts";
+import { planText } from "../../enforcers/network/apply/table-objects.ts";
 import { compileNetwork } from "../../enforcers/network/compile/network.ts";
 import { networkPart } from "../../enforcers/network/model.ts";
 import { compileOptions } from "../../enforcers/network/run/compile-options.ts";
@@ -36,7 +36,7 @@ export const render: Command = {
 		const diagnostics = [...set.diagnostics, ...compiled.diagnostics];
 		printDiagnostics(diagnostics, io);
 		if (!compiled.ok) return exit.failure;
-		io.out(tableText(compiled.plan, config.table));
+		io.out(planText(compiled.plan, config.table));
 		return hasError(diagnostics) ? exit.failure : exit.ok;
 	},
 };

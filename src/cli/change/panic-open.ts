@@ -84,9 +84,9 @@ async function open(settings: PanicSettings, io: Io): Promise<number> {
 
 /** Whether there is a table of ours that does not let everything pass. */
 function isShut(table: string): boolean {
-	const looked = withKernelTable(table, (kernel, nftables) => {
-		const inspected = kernel.inspect();
-		return inspected.ok && inspected.state === "ours" && !isOpen(nftables, table);
+	const looked = withKernelTable(table, (ours, kernel) => {
+		const inspected = ours.inspect();
+		return inspected.ok && inspected.state === "ours" && !isOpen(kernel, table);
 	});
 	return looked.ok && looked.value;
 }

@@ -55,7 +55,7 @@ export const resume: Command = {
 };
 
 function stillOpen(table: string): boolean {
-	const looked = withKernelTable(table, (_, nftables) => isOpen(nftables, table));
+	const looked = withKernelTable(table, (_, kernel) => isOpen(kernel, table));
 	return looked.ok && looked.value;
 }
 

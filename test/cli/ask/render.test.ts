@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { assertBaseChains, baseNames } from "../../../src/enforcers/network/apply/base-chains.ts";
-import { tableText } from "../../../src/enforcers/network/apply/table-text.ts";
+import { planText } from "../../../src/enforcers/network/apply/table-objects.ts";
 import { load, skeleton, swap } from "../../../src/enforcers/network/apply/transaction.ts";
 import type { NetworkPlan } from "../../../src/enforcers/network/compile/plan.ts";
+import { script } from "../../../src/kernel/nftables/writer.ts";
 import { block, policy, port } from "../../system/support/case.ts";
 
 import { Files, portward } from "../support/portward.ts";
@@ -58,9 +59,9 @@ describe("render", () => {
 	test("what it prints is what the daemon's three steps leave in the kernel", () => {
 		const plan: NetworkPlan = {
 			objects: [
-				{ kind: "counter", name: "c", text: "counter c {\n}\n", elements: 0 },
-				{ kind: "chain", name: "x_1", text: 'chain x_1 {\n\tcounter name "c" drop\n}\n', elements: 0 },
-				{ kind: "chain", name: "x_2", text: "chain x_2 {\n\taccept\n}\n", elements: 0 },
+				{ kind: "counter", name: "c" },
+				{ kind: "chain", name: "x_1", rules: ['counter name "c" drop'] },
+				{ kind: "chain", name: "x_2", rules: ["accept"] },
 			],
 			roots: { ingress: "x_1", egress: "x_2" },
 			rules: [],
@@ -69,12 +70,13 @@ describe("render", () => {
 			defaultDrop: { ingress: false, egress: false },
 			failsafe: [],
 		};
-		const steps =
-			skeleton("t") +
-			load("t", plan.objects) +
-			swap("t", plan) +
-			assertBaseChains("t", baseNames(plan.egressHook));
-		expect(blocks(kernelListing(tableText(plan, "t")))).toEqual(blocks(kernelListing(steps)));
+		const steps = script("t", [
+			skeleton,
+			load(plan.objects),
+			...swap(plan),
+			...assertBaseChains(baseNames(plan.egressHook)),
+		]);
+		expect(blocks(kernelListing(planText(plan, "t")))).toEqual(blocks(kernelListing(steps)));
 	});
 
 	test("only policies for this host are in it", async () => {

@@ -2,11 +2,12 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { tableText } from "../../../src/enforcers/network/apply/table-text.ts";
+import { planText } from "../../../src/enforcers/network/apply/table-objects.ts";
 import { probeConcatenation } from "../../../src/enforcers/network/apply/transaction.ts";
 import { compileNetwork } from "../../../src/enforcers/network/compile/network.ts";
 import { networkPart } from "../../../src/enforcers/network/model.ts";
 import { parsePolicyFile } from "../../../src/engine/parse.ts";
+import { script } from "../../../src/kernel/nftables/writer.ts";
 import { options } from "../../enforcers/network/compile/options.ts";
 
 let directory: string;
@@ -44,11 +45,11 @@ test.each(["concatenated", "nested"] as const)("the %s form needs no table of pr
 	if (parsed === undefined) throw new Error("the sample does not parse");
 	const compiled = compileNetwork([parsed], { ...options, form });
 	if (!compiled.ok) throw new Error("the sample does not compile");
-	expect(loadWithoutNames(tableText(compiled.plan, "t"))).toBe("");
+	expect(loadWithoutNames(planText(compiled.plan, "t"))).toBe("");
 });
 
 test("the probe needs none either, and a name would not do", () => {
-	expect(loadWithoutNames(probeConcatenation("scratch"))).toBe("");
+	expect(loadWithoutNames(script("scratch", probeConcatenation))).toBe("");
 	expect(
 		loadWithoutNames(
 			"add table inet t\nadd chain inet t c\nadd rule inet t c meta l4proto ipv6-icmp accept\n",

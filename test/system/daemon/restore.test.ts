@@ -198,7 +198,7 @@ describe("damage", () => {
 			`import { readState, writeState } from ${JSON.stringify(join(import.meta.dir, "../../../src/state/state-file.ts"))};
 			const path = ${JSON.stringify(state("boot.json"))};
 			const { value } = readState(path);
-			value.plan.objects.push({ kind: "chain", name: "x_bad", text: "chain x_bad {\\n\\tno such rule\\n}\\n", elements: 0 });
+			value.plan.objects.push({ kind: "chain", name: "x_bad", rules: ["no such rule"] });
 			const before = await Bun.file(${JSON.stringify(state("boot.previous.json"))}).bytes();
 			console.log(writeState(path, value));
 			await Bun.write(${JSON.stringify(state("boot.previous.json"))}, before);`,

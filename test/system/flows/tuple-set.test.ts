@@ -4,6 +4,8 @@ import { NetlinkSocket } from "../../../ffi/netlink.ts";
 import { refusedSets, replaceRefused } from "../../../src/enforcers/network/apply/refused-flows.ts";
 import { skeleton } from "../../../src/enforcers/network/apply/transaction.ts";
 import { readTuples } from "../../../src/enforcers/network/observe/tuple-set.ts";
+import type { Command } from "../../../src/kernel/nftables/commands.ts";
+import { script } from "../../../src/kernel/nftables/writer.ts";
 import { enterIsolatedNetwork, type IsolatedNetwork } from "../support/isolated.ts";
 
 const table = "kubearmor";
@@ -22,9 +24,9 @@ afterAll(() => {
 	network.leave();
 });
 
-function nft(script: string): void {
+function nft(commands: readonly Command[]): void {
 	const { success, stderr } = Bun.spawnSync(["nft", "-f", "-"], {
-		stdin: Buffer.from(script),
+		stdin: Buffer.from(script(table, commands)),
 		stderr: "pipe",
 	});
 	if (!success) throw new Error(stderr.toString());
@@ -46,7 +48,7 @@ test("a set that is not there has no flows", () => {
 });
 
 test("what was written is read back, in both families", () => {
-	nft(skeleton(table));
+	nft([skeleton]);
 	expect(read(4)).toEqual([]);
 	const flows = [
 		{ family: 4, remote: "198.51.100.7", protocol: 6, remotePort: 40_000, localPort: 22 },
@@ -70,7 +72,7 @@ test("what was written is read back, in both families", () => {
 		},
 		{ family: 6, remote: "fe80::ffff:1", protocol: 132, remotePort: 0, localPort: 40_000 },
 	] as const;
-	nft(replaceRefused(table, flows));
+	nft(replaceRefused(flows));
 	for (const family of [4, 6] as const)
 		expect(read(family)).toEqual(
 			flows.filter((flow) => flow.family === family).toSorted((a, b) => a.localPort - b.localPort),
@@ -85,6 +87,6 @@ test("more flows than one message holds are read whole", () => {
 		remotePort: 443,
 		localPort: index + 1,
 	}));
-	nft(replaceRefused(table, flows));
+	nft(replaceRefused(flows));
 	expect(read(6)).toEqual(flows);
 });

@@ -7,6 +7,7 @@ import {
 } from "../../../src/enforcers/network/observe/drift-filter.ts";
 import type { DriftEvent } from "../../../src/enforcers/network/observe/event.ts";
 import type { DriftReport } from "../../../src/enforcers/network/observe/observer-protocol.ts";
+import { script } from "../../../src/kernel/nftables/writer.ts";
 import { command, enterIsolatedNetwork, type IsolatedNetwork, until } from "../support/isolated.ts";
 import { type Observing, observeDrift } from "../support/observing.ts";
 
@@ -57,7 +58,7 @@ describe("drift in a network namespace", () => {
 	async function probe(): Promise<void> {
 		const table = `${PROBE_PREFIX}${process.pid}_${++probes}`;
 		filter.expectProbe(table);
-		run(probeCommands(table));
+		run(script(table, probeCommands));
 		await until(() => filter.ready, "the probe is seen");
 		expect(command("nft", "list", "tables")).not.toContain(PROBE_PREFIX);
 	}
@@ -127,7 +128,7 @@ describe("drift in a network namespace", () => {
 		filter.expectProbe(table);
 		run(`add rule inet ${TABLE} c accept`);
 		command("nft", "add", "rule", "inet", TABLE, "c", "drop");
-		run(probeCommands(table));
+		run(script(table, probeCommands));
 		await until(() => foreign.length === 1, "the foreign rule");
 		expect(foreign[0]?.process).toBe("nft");
 		expect(await marker()).toHaveLength(1);

@@ -1,10 +1,13 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { Nftables } from "../../../ffi/nftables.ts";
 import { KernelTable } from "../../../src/enforcers/network/apply/kernel-table.ts";
-import { ownershipMarker } from "../../../src/enforcers/network/apply/transaction.ts";
 import { compileNetwork } from "../../../src/enforcers/network/compile/network.ts";
-import type { NetworkPlan, NftObject } from "../../../src/enforcers/network/compile/plan.ts";
-import { listTable } from "../../../src/enforcers/network/observe/table-listing.ts";
+import type { NetworkPlan, PlanObject } from "../../../src/enforcers/network/compile/plan.ts";
+import { ownershipMarker } from "../../../src/enforcers/network/names.ts";
+import { goto, vmap } from "../../../src/kernel/nftables/expressions.ts";
+import { nftKernel } from "../../../src/kernel/nftables/kernel.ts";
+import { listTable } from "../../../src/kernel/nftables/listing.ts";
+import type { Rule } from "../../../src/kernel/nftables/objects.ts";
 import { policy, rule } from "../../enforcers/network/compile/build.ts";
 import { options } from "../../enforcers/network/compile/options.ts";
 import { command, enterIsolatedNetwork, type IsolatedNetwork } from "../support/isolated.ts";
@@ -24,16 +27,7 @@ afterAll(() => {
 	network.leave();
 });
 
-const newTable = (adopt?: () => string) =>
-	new KernelTable(
-		nftables,
-		(table) => {
-			const listed = listTable(table);
-			return listed.ok ? { ok: true, listing: listed.names } : listed;
-		},
-		"kubearmor",
-		adopt,
-	);
+const newTable = (adopt?: () => string) => new KernelTable(nftKernel(nftables), "kubearmor", adopt);
 beforeEach(() => {
 	kernel = newTable();
 });
@@ -41,23 +35,17 @@ afterEach(() => {
 	command("nft", "flush", "ruleset");
 });
 
-const chain = (name: string, ...rules: string[]): NftObject => ({
-	kind: "chain",
-	name,
-	text: `\tchain ${name} {\n${rules.map((rule) => `\t\t${rule}\n`).join("")}\t}\n`,
-	elements: 0,
-});
-const counter = (name: string): NftObject => ({
-	kind: "counter",
-	name,
-	text: `\tcounter ${name} {\n\t}\n`,
-	elements: 0,
-});
-const map = (name: string, element: string): NftObject => ({
+const chain = (name: string, ...rules: Rule[]): PlanObject => ({ kind: "chain", name, rules });
+const counter = (name: string): PlanObject => ({ kind: "counter", name });
+const map = (name: string, keys: string, target: string): PlanObject => ({
 	kind: "map",
 	name,
-	text: `\tmap ${name} {\n\t\ttype ipv4_addr : verdict\n\t\tflags interval\n\t\telements = { ${element} }\n\t}\n`,
-	elements: 1,
+	type: "ipv4_addr",
+	to: "verdict",
+	flags: ["interval"],
+	keys,
+	values: [{ verdict: "goto", chain: target }],
+	leads: [0],
 });
 
 /** A generation whose objects but the counter bear `g` in their names. */
@@ -65,8 +53,8 @@ function plan(g: string, defaultDrop = false): NetworkPlan {
 	const objects = [
 		counter("c_rule"),
 		chain(`r_${g}`, "counter name c_rule drop"),
-		map(`m_${g}`, `192.0.2.0/24 : goto r_${g}`),
-		chain(`in_${g}`, `ip saddr vmap @m_${g}`, "accept"),
+		map(`m_${g}`, "192.0.2.0/24", `r_${g}`),
+		chain(`in_${g}`, vmap("ip saddr", `m_${g}`), "accept"),
 		chain(`out_${g}`, "accept"),
 	];
 	return {
@@ -83,7 +71,7 @@ function plan(g: string, defaultDrop = false): NetworkPlan {
 const names = () => {
 	const listed = listTable("kubearmor");
 	if (!listed.ok) throw new Error(listed.error);
-	return listed.names;
+	return listed.listing;
 };
 const text = () => command("nft", "list", "table", "inet", "kubearmor");
 
@@ -108,7 +96,8 @@ describe("our table in the kernel", () => {
 				"ended_ingress",
 				"ended_egress",
 			]),
-			priorities: { ingress: 20, egress: 120 },
+			handle: expect.any(Number),
+			hooks: { ingress: { hook: "input", priority: 20 }, egress: { hook: "output", priority: 120 } },
 			sets: ["refused4", "refused6", "refused_if4", "refused_if6"],
 			maps: ["m_g2"],
 			counters: expect.arrayContaining(["cut_ingress", "cut_egress", "c_rule"]),
@@ -166,7 +155,7 @@ describe("our table in the kernel", () => {
 		kernel.apply(plan("g1"));
 		const before = text();
 		const bad = plan("g2");
-		const broken = { ...bad, objects: [...bad.objects, chain("oops", "goto nowhere")] };
+		const broken = { ...bad, objects: [...bad.objects, chain("oops", goto("nowhere"))] };
 		expect(kernel.apply(broken)).toMatchObject({ ok: false, reason: "refused" });
 		expect(text()).toBe(before);
 		expect(kernel.apply(plan("g3"))).toMatchObject({ ok: true });

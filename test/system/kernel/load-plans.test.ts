@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { tableText } from "../../../src/enforcers/network/apply/table-text.ts";
+import { planText } from "../../../src/enforcers/network/apply/table-objects.ts";
 import { compileNetwork } from "../../../src/enforcers/network/compile/network.ts";
 import type { NetworkPlan, RulesetForm } from "../../../src/enforcers/network/compile/plan.ts";
 import { policySets } from "../../enforcers/network/compile/generate.ts";
@@ -35,7 +35,7 @@ const none: NetworkPlan = {
 /** What a table has beside its plan's objects. */
 const stable = new Map(
 	["counter", "set", "chain"].map((kind) => {
-		const lines = tableText(none, "t").match(new RegExp(`^\\t${kind} `, "gm")) ?? [];
+		const lines = planText(none, "t").match(new RegExp(`^\\t${kind} `, "gm")) ?? [];
 		return [kind, lines.length] as const;
 	}),
 );
@@ -46,7 +46,7 @@ for (const form of ["concatenated", "nested"] satisfies RulesetForm[]) {
 			const result = compileNetwork(policies, { ...options, form });
 			if (!result.ok) throw new Error(result.diagnostics[0]?.message);
 			const { plan } = result;
-			const { nftables } = load(tableText(plan, "t"));
+			const { nftables } = load(planText(plan, "t"));
 			const count = (kind: string) => nftables.filter((item) => kind in item).length;
 			const planned = (kind: string) => plan.objects.filter((object) => object.kind === kind).length;
 			const kinds = ["counter", "set", "map", "chain"];

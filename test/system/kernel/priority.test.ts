@@ -4,7 +4,7 @@
  */
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { tableText } from "../../../src/enforcers/network/apply/table-text.ts";
+import { planText } from "../../../src/enforcers/network/apply/table-objects.ts";
 import { compileNetwork } from "../../../src/enforcers/network/compile/network.ts";
 import { hashFrom } from "../../../src/enforcers/network/compile/render/hashable.ts";
 import { networkPart } from "../../../src/enforcers/network/model.ts";
@@ -87,7 +87,7 @@ function earlier(): string {
 		logLimit: { rate: 500, burst: 1000 },
 	});
 	if (!compiled.ok) throw new Error("the policy does not compile");
-	return tableText(compiled.plan, "kubearmor")
+	return planText(compiled.plan, "kubearmor")
 		.replace(/priority \d+;/g, "priority 10;")
 		.replace(/^\tchain root_leaving \{\n\t\}\n/m, "")
 		.replace("ct status dnat fib daddr type local accept", "")

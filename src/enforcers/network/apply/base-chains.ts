@@ -1,25 +1,19 @@
 /**
- * The chains that the kernel calls for packets, as pure text: the one source of what the daemon loads, what `render`
+ * The chains that the kernel calls for packets: the one source of what the daemon loads, what `render`
  * prints and what tests pin. Their rules never change; plans are swapped in below them.
  */
 
-import type { Direction } from "../../../base/model.ts";
+import { add, addRules, type Command, flush, remove } from "../../../kernel/nftables/commands.ts";
+import { joined, jump } from "../../../kernel/nftables/expressions.ts";
+import type { Chain, Hook, Rule } from "../../../kernel/nftables/objects.ts";
 import type { EgressHook } from "../compile/plan.ts";
-
-/** Judges what leaves where policies name its interface: only behind all of `output` is it final. */
-export const leavingChain = "leaving";
-
-/** The base chains, by name. */
-export type BaseName = Direction | typeof leavingChain;
+import { type BaseName, leavingChain, movingChain, rootOf } from "../names.ts";
 
 const allNames: readonly BaseName[] = ["ingress", "egress", leavingChain];
 
-export interface BaseChain {
+export interface BaseChain extends Chain {
 	readonly name: BaseName;
-	/** `input`, `output` or `postrouting`. */
-	readonly hook: string;
-	readonly priority: number;
-	readonly rules: readonly string[];
+	readonly hook: Hook;
 }
 
 /**
@@ -38,28 +32,28 @@ const established = "ct state established accept";
 
 const bases: Readonly<Record<BaseName, BaseChain>> = {
 	ingress: {
+		kind: "chain",
 		name: "ingress",
-		hook: "input",
-		priority: filterPriority,
-		rules: ["iif lo accept", established, "jump root_ingress"],
+		hook: { hook: "input", priority: filterPriority },
+		rules: ["iif lo accept", established, jump(rootOf("ingress"))],
 	},
 	egress: {
+		kind: "chain",
 		name: "egress",
-		hook: "output",
-		priority: outputPriority,
-		rules: [established, loopbackOut, "ct status dnat fib daddr type local accept", "jump root_egress"],
+		hook: { hook: "output", priority: outputPriority },
+		rules: [established, loopbackOut, "ct status dnat fib daddr type local accept", jump(rootOf("egress"))],
 	},
 	leaving: {
+		kind: "chain",
 		name: leavingChain,
-		hook: "postrouting",
-		priority: filterPriority,
+		hook: { hook: "postrouting", priority: filterPriority },
 		// Forwarded and bridged packets come by here too. They have neither a process nor an address of this host.
 		rules: [
 			established,
 			loopbackOut,
-			"meta skuid != 4294967295 jump root_leaving",
-			"fib saddr type local jump root_leaving",
-			"fib saddr . oif type local jump root_leaving",
+			...["meta skuid != 4294967295", "fib saddr type local", "fib saddr . oif type local"].map((own) =>
+				joined(`${own} `, jump(rootOf(leavingChain))),
+			),
 		],
 	},
 };
@@ -73,74 +67,57 @@ export function baseNames(egressHook: EgressHook): readonly BaseName[] {
 	return egressHook === "postrouting" ? allNames : ["ingress", "egress"];
 }
 
-/** Where the chain hooks in, as it stands inside its braces. */
-export function hookText({ hook, priority }: Pick<BaseChain, "hook" | "priority">): string {
-	return `type filter hook ${hook} priority ${priority}; policy accept;`;
-}
-
-/** The chain between a base chain and a plan's. */
-export function rootOf(name: BaseName): string {
-	return `root_${name}`;
-}
-
 /** Makes or keeps the base chain, emptied and with these rules. Atomic for packets, as long as no set is made with it. */
-export function refill(table: string, name: BaseName, rules: readonly string[]): string {
-	return (
-		`add chain inet ${table} ${name} { ${hookText(baseChain(name))} }\n` +
-		`flush chain inet ${table} ${name}\n` +
-		rules.map((rule) => `add rule inet ${table} ${name} ${rule}\n`).join("")
-	);
+export function refill(name: BaseName, rules: readonly Rule[]): readonly Command[] {
+	return standIn(name, name, rules);
+}
+
+function standIn(chain: string, base: BaseName, rules: readonly Rule[]): readonly Command[] {
+	return [add({ ...baseChain(base), name: chain, rules }), flush("chain", chain), addRules(chain, rules)];
 }
 
 /** Makes these base chains what they must be, whether they are there or not. */
-export function assertBaseChains(table: string, names: readonly BaseName[]): string {
-	return names.map((name) => refill(table, name, baseChain(name).rules)).join("");
+export function assertBaseChains(names: readonly BaseName[]): readonly Command[] {
+	return names.flatMap((name) => refill(name, baseChain(name).rules));
 }
 
 /** What of a listing tells where base chains hook in. */
 interface Listed {
 	/** Of the base chains. */
-	readonly priorities?: Readonly<Record<string, number>>;
+	readonly hooks: Readonly<Record<string, Hook>>;
 }
 
 /** Base chains that are there with the priority of another version, or of somebody else. */
-export function misplaced({ priorities }: Listed): BaseName[] {
+export function misplaced({ hooks }: Listed): BaseName[] {
 	return allNames.filter((name) => {
-		const found = priorities?.[name];
-		return found !== undefined && found !== baseChain(name).priority;
+		const found = hooks[name];
+		return found !== undefined && found.priority !== baseChain(name).hook.priority;
 	});
 }
 
 /** Base chains of ours that are there. */
-export function presentBases({ priorities }: Listed): BaseName[] {
-	return allNames.filter((name) => priorities?.[name] !== undefined);
+export function presentBases({ hooks }: Listed): BaseName[] {
+	return allNames.filter((name) => hooks[name] !== undefined);
 }
 
 /** Deletes base chains, to be made anew in the same transaction. */
-export function dropBases(table: string, names: readonly BaseName[]): string {
-	return names
-		.map((name) => `flush chain inet ${table} ${name}\ndelete chain inet ${table} ${name}\n`)
-		.join("");
+export function dropBases(names: readonly BaseName[]): readonly Command[] {
+	return names.flatMap(dropChain);
+}
+
+function dropChain(name: string): readonly Command[] {
+	return [flush("chain", name), remove("chain", name)];
 }
 
 /**
  * Moves base chains to the priority that they must have, in transactions one after the other. A hook cannot be moved, and
  * a packet on its way may know only the hooks of before. So another chain judges as well while the old one is exchanged.
  */
-export function moveBases(table: string, names: readonly BaseName[]): string[] {
+export function moveBases(names: readonly BaseName[]): readonly (readonly Command[])[] {
 	if (names.length === 0) return [];
-	const stand = (name: BaseName) => `moving_${name}`;
-	const each = (commands: (name: BaseName) => string) => names.map(commands).join("");
 	return [
-		each(
-			(name) =>
-				`add chain inet ${table} ${stand(name)} { ${hookText(baseChain(name))} }\n` +
-				`flush chain inet ${table} ${stand(name)}\n` +
-				baseChain(name)
-					.rules.map((rule) => `add rule inet ${table} ${stand(name)} ${rule}\n`)
-					.join(""),
-		),
-		dropBases(table, names) + assertBaseChains(table, names),
-		each((name) => `flush chain inet ${table} ${stand(name)}\ndelete chain inet ${table} ${stand(name)}\n`),
+		names.flatMap((name) => standIn(movingChain(name), name, baseChain(name).rules)),
+		[...dropBases(names), ...assertBaseChains(names)],
+		names.flatMap((name) => dropChain(movingChain(name))),
 	];
 }

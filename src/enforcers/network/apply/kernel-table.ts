@@ -1,21 +1,15 @@
 /**
  * Our table in the kernel: which objects it holds, and the three steps from
- * one plan to the next. It owns no thread and no library; both are given.
+ * one plan to the next. It owns no thread and no library; the kernel is given.
  */
 
+import { type Command, deleteTable } from "../../../kernel/nftables/commands.ts";
+import type { NftKernel, Outcome } from "../../../kernel/nftables/kernel.ts";
+import type { TableListing } from "../../../kernel/nftables/listing.ts";
 import type { NetworkPlan, RulesetForm } from "../compile/plan.ts";
-import {
-	assertBaseChains,
-	type BaseName,
-	baseChain,
-	baseNames,
-	dropBases,
-	leavingChain,
-	misplaced,
-	moveBases,
-	presentBases,
-	rootOf,
-} from "./base-chains.ts";
+import { type BaseName, ownershipMarker } from "../names.ts";
+import { assertBaseChains, baseNames, dropBases, misplaced, moveBases, presentBases } from "./base-chains.ts";
+import { isComplete } from "./completeness.ts";
 import { type MutedPort, replaceMuted } from "./muted-ports.ts";
 import { openBaseChains } from "./open-table.ts";
 import { type CutFlow, replaceRefused } from "./refused-flows.ts";
@@ -28,23 +22,11 @@ import {
 	ifAbsent,
 	ifOurs,
 	load,
-	ownershipMarker,
 	probeConcatenation,
 	probeMembers,
 	skeleton,
 	swap,
-	type TableListing,
 } from "./transaction.ts";
-
-/** One libnftables context: a call is one transaction, whole or not at all. */
-export interface CommandRunner {
-	run(commands: string): { ok: true; output: string } | { ok: false; error: string };
-}
-
-/** Reads the names in a table; null when there is no such table. */
-export type ListTable = (
-	table: string,
-) => { ok: true; listing: TableListing | null } | { ok: false; error: string };
 
 /** Tells connection tracking of the connections that are open; returns "", or why it could not. */
 export type AdoptConnections = () => string;
@@ -86,8 +68,7 @@ export type OpenResult = { readonly ok: true; readonly opened: boolean } | Failu
 export type CloseResult = { readonly ok: true; readonly closed: boolean } | Failure;
 
 export class KernelTable {
-	readonly #runner: CommandRunner;
-	readonly #list: ListTable;
+	readonly #kernel: NftKernel;
 	readonly #table: string;
 	readonly #adopt: AdoptConnections;
 	#anew = false;
@@ -98,9 +79,8 @@ export class KernelTable {
 	#inForce: Pick<NetworkPlan, "roots" | "egressHook"> | null = null;
 
 	/** @param adopt called before a packet meets the first ruleset of a host that had none. */
-	constructor(runner: CommandRunner, list: ListTable, table: string, adopt: AdoptConnections = () => "") {
-		this.#runner = runner;
-		this.#list = list;
+	constructor(kernel: NftKernel, table: string, adopt: AdoptConnections = () => "") {
+		this.#kernel = kernel;
 		this.#table = table;
 		this.#adopt = adopt;
 	}
@@ -114,8 +94,8 @@ export class KernelTable {
 	probe(wanted: "auto" | "concatenated" | "nested" = "auto"): RulesetForm {
 		if (wanted === "concatenated") return wanted;
 		const scratch = `${this.#table}_probe`;
-		if (wanted === "auto" && this.#runner.run(probeConcatenation(scratch)).ok) return "concatenated";
-		return this.#runner.run(probeMembers(scratch)).ok ? "nested-members" : "nested";
+		if (wanted === "auto" && this.#kernel.run(scratch, probeConcatenation).ok) return "concatenated";
+		return this.#kernel.run(scratch, probeMembers).ok ? "nested-members" : "nested";
 	}
 
 	/**
@@ -128,7 +108,7 @@ export class KernelTable {
 	}
 
 	#look(): Looked {
-		const listed = this.#list(this.#table);
+		const listed = this.#kernel.list(this.#table);
 		if (!listed.ok) return listed;
 		const { listing } = listed;
 		if (listing === null) return { ok: true, state: "absent", misplaced: [], bases: [] };
@@ -138,7 +118,7 @@ export class KernelTable {
 			const same = handle !== null && handle === this.#handle;
 			const replaced = this.#inForce !== null && isEmpty(listing);
 			if (!same && !replaced && !hasOurChains(listing)) return { ok: true, state: "foreign", ...places };
-			const marked = this.#runner.run(addMarker(this.#table));
+			const marked = this.#kernel.run(this.#table, [addMarker]);
 			if (!marked.ok) return { ok: false, error: marked.error };
 		}
 		this.#handle = handle;
@@ -162,19 +142,19 @@ export class KernelTable {
 		const inspected = this.#look();
 		if (!inspected.ok) return { ok: false, reason: "refused", error: inspected.error };
 		if (inspected.state === "foreign") return this.#foreign();
-		const only = this.#only(inspected.state) + dropBases(this.#table, inspected.misplaced);
+		const only = [this.#only(inspected.state), ...dropBases(inspected.misplaced)];
 		const inForce = inspected.state === "ours" && !lostRules ? this.#inForce : null;
 		this.#anew = inspected.state === "absent";
 		if (inForce !== null) {
-			const led = swap(this.#table, inForce) + assertBaseChains(this.#table, baseNames(inForce.egressHook));
-			if (this.#runner.run(only + led).ok) return { ok: true, loaded: 0 };
+			const led = [...swap(inForce), ...assertBaseChains(baseNames(inForce.egressHook))];
+			if (this.#run(...only, ...led).ok) return { ok: true, loaded: 0 };
 		}
-		const result = this.#runner.run(only + guard(this.#table, plan));
+		const guarded = guard(plan);
+		const result = this.#run(...only, ...guarded);
 		if (result.ok) return { ok: true, loaded: 0 };
 		if (inspected.state === "absent") return this.#refused(result.error);
 		// Something of ours was replaced by another thing of its name, which only goes with the table.
-		const anew = `delete table inet ${this.#table}\n${ifAbsent(this.#table)}${guard(this.#table, plan)}`;
-		const remade = this.#runner.run(ifOurs(this.#table) + anew);
+		const remade = this.#run(ifOurs, deleteTable, ifAbsent, ...guarded);
 		this.#anew = remade.ok;
 		return remade.ok ? { ok: true, loaded: 0 } : this.#refused(result.error);
 	}
@@ -189,8 +169,8 @@ export class KernelTable {
 			return { ok: true, loaded: 0 };
 		}
 		const rehooked = before?.egressHook === plan.egressHook ? [] : baseNames(plan.egressHook);
-		const activate = swap(this.#table, plan) + assertBaseChains(this.#table, rehooked);
-		const result = this.#step(plan, known, ifOurs(this.#table), activate);
+		const activate = [...swap(plan), ...assertBaseChains(rehooked)];
+		const result = this.#step(plan, known, [ifOurs], activate);
 		if (result.ok || result.reason === "foreign") return result;
 		// The kernel no longer holds what we think it does, or it refuses the plan: only a whole load tells which.
 		this.#known = null;
@@ -207,10 +187,7 @@ export class KernelTable {
 		if (!inspected.ok) return this.#refused(inspected.error);
 		if (inspected.state === "absent") return { ok: true, opened: false };
 		if (inspected.state === "foreign") return this.#foreign();
-		const moved = dropBases(this.#table, inspected.misplaced);
-		const result = this.#runner.run(
-			ifOurs(this.#table) + moved + openBaseChains(this.#table, inspected.bases),
-		);
+		const result = this.#run(ifOurs, ...dropBases(inspected.misplaced), ...openBaseChains(inspected.bases));
 		return result.ok ? { ok: true, opened: true } : this.#refused(result.error);
 	}
 
@@ -221,22 +198,13 @@ export class KernelTable {
 		if (inspected.state === "absent") return { ok: true, closed: false };
 		if (inspected.state === "foreign") return this.#foreign();
 		const names = new Set<BaseName>([...baseNames(undefined), ...inspected.bases]);
-		const moved = dropBases(this.#table, inspected.misplaced);
-		const result = this.#runner.run(ifOurs(this.#table) + moved + assertBaseChains(this.#table, [...names]));
+		const result = this.#run(ifOurs, ...dropBases(inspected.misplaced), ...assertBaseChains([...names]));
 		return result.ok ? { ok: true, closed: true } : this.#refused(result.error);
 	}
 
-	/** Whether packets meet a ruleset in the table: base chains that lead to roots that lead to a plan's chains. */
+	/** Whether packets meet a ruleset in the table. */
 	isComplete(): boolean {
-		return this.#judges("ingress") && (this.#judges("egress") || this.#judges(leavingChain));
-	}
-
-	#judges(name: BaseName): boolean {
-		const base = this.#runner.run(`list chain inet ${this.#table} ${name}`);
-		const root = this.#runner.run(`list chain inet ${this.#table} ${rootOf(name)}`);
-		const { hook, rules } = baseChain(name);
-		const hooked = base.ok && base.output.includes(`type filter hook ${hook} `);
-		return hooked && base.output.includes(rules.at(-1) ?? "") && root.ok && /\bgoto x_/.test(root.output);
+		return isComplete(this.#kernel, this.#table);
 	}
 
 	/**
@@ -247,13 +215,13 @@ export class KernelTable {
 		const { objects, failsafe, egressHook } = plan;
 		const closed = this.guard({ defaultDrop: { ingress: true, egress: true }, failsafe, egressHook }, true);
 		if (!closed.ok) return closed;
-		const listed = this.#list(this.#table);
+		const listed = this.#kernel.list(this.#table);
 		if (!listed.ok) return this.#refused(listed.error);
 		const counters = objects.filter((object) => object.kind === "counter").map((object) => object.name);
 		const commands =
-			listed.listing && collectGarbage(this.#table, listed.listing, new Set(counters), egressHook);
-		if (commands !== null && commands !== "") {
-			const emptied = this.#runner.run(ifOurs(this.#table) + commands);
+			listed.listing === null ? [] : collectGarbage(listed.listing, new Set(counters), egressHook);
+		if (commands.length > 0) {
+			const emptied = this.#run(ifOurs, ...commands);
 			if (!emptied.ok) return this.#refused(emptied.error);
 		}
 		return this.apply(plan);
@@ -267,10 +235,10 @@ export class KernelTable {
 		flows: readonly CutFlow[],
 		muted: readonly MutedPort[] = [],
 	): { ok: true } | { ok: false; error: string } {
-		const refuse = ifOurs(this.#table) + replaceRefused(this.#table, flows);
-		const whole = this.#runner.run(refuse + replaceMuted(this.#table, muted));
+		const refuse = [ifOurs, ...replaceRefused(flows)];
+		const whole = this.#run(...refuse, ...replaceMuted(muted));
 		if (whole.ok) return { ok: true };
-		const result = this.#runner.run(refuse);
+		const result = this.#run(...refuse);
 		if (!result.ok) return { ok: false, error: result.error };
 		return muted.length === 0 ? { ok: true } : { ok: false, error: whole.error };
 	}
@@ -281,7 +249,7 @@ export class KernelTable {
 		if (!inspected.ok) return { ok: false, reason: "refused", error: inspected.error };
 		if (inspected.state === "absent") return { ok: true, removed: false };
 		if (inspected.state === "foreign") return this.#foreign();
-		const result = this.#runner.run(`${ifOurs(this.#table)}delete table inet ${this.#table}\n`);
+		const result = this.#run(ifOurs, deleteTable);
 		return result.ok ? { ok: true, removed: true } : this.#refused(result.error);
 	}
 
@@ -289,39 +257,43 @@ export class KernelTable {
 		const inspected = this.#look();
 		if (!inspected.ok) return this.#refused(inspected.error);
 		if (inspected.state === "foreign") return this.#foreign();
-		for (const commands of moveBases(this.#table, inspected.misplaced)) {
-			const moved = this.#runner.run(ifOurs(this.#table) + skeleton(this.#table) + commands);
+		for (const commands of moveBases(inspected.misplaced)) {
+			const moved = this.#run(ifOurs, skeleton, ...commands);
 			if (!moved.ok) return this.#refused(moved.error);
 		}
-		const activate = swap(this.#table, plan) + assertBaseChains(this.#table, baseNames(plan.egressHook));
+		const activate = [...swap(plan), ...assertBaseChains(baseNames(plan.egressHook))];
 		const first = inspected.state === "absent" && this.#inForce === null;
 		if (inspected.state === "absent" && !first) {
 			// It was taken away just now, and loading what a plan has may take seconds.
 			const guarded = this.guard(plan, true);
 			if (!guarded.ok) return guarded;
 		}
-		const prepare = this.#only(first ? "absent" : "ours") + skeleton(this.#table);
+		const prepare = [this.#only(first ? "absent" : "ours"), skeleton];
 		return this.#step(plan, new Set(), prepare, activate, first);
 	}
 
 	/** What begins a transaction that is right only while the table is as it was found. */
-	#only(state: "absent" | "ours"): string {
-		return state === "absent" ? ifAbsent(this.#table) : ifOurs(this.#table);
+	#only(state: "absent" | "ours"): Command {
+		return state === "absent" ? ifAbsent : ifOurs;
+	}
+
+	#run(...commands: readonly Command[]): Outcome {
+		return this.#kernel.run(this.#table, commands);
 	}
 
 	#step(
 		plan: NetworkPlan,
 		present: ReadonlySet<string>,
-		prepare: string,
-		activate: string,
+		prepare: readonly Command[],
+		activate: readonly Command[],
 		first = false,
 	): ApplyResult {
 		const missing = plan.objects.filter((object) => !present.has(object.name));
-		const loaded = this.#runner.run(prepare + load(this.#table, missing));
+		const loaded = this.#run(...prepare, load(missing));
 		if (!loaded.ok) return this.#refused(loaded.error);
 		// The loaded rules have switched connection tracking on, so no connection comes up unseen from here.
 		const unadopted = first ? this.#adopt() : "";
-		const activated = this.#runner.run(ifOurs(this.#table) + activate);
+		const activated = this.#run(ifOurs, ...activate);
 		if (!activated.ok) return this.#refused(activated.error);
 		const names = new Set(plan.objects.map((object) => object.name));
 		this.#known = names;
@@ -340,12 +312,12 @@ export class KernelTable {
 	collect(): string {
 		const keep = this.#known;
 		if (keep === null || this.#inForce === null) return "";
-		const listed = this.#list(this.#table);
+		const listed = this.#kernel.list(this.#table);
 		if (!listed.ok) return listed.error;
 		if (listed.listing === null) return "the table has gone";
-		const commands = collectGarbage(this.#table, listed.listing, keep, this.#inForce.egressHook);
-		if (commands === "") return "";
-		const result = this.#runner.run(ifOurs(this.#table) + commands);
+		const commands = collectGarbage(listed.listing, keep, this.#inForce.egressHook);
+		if (commands.length === 0) return "";
+		const result = this.#run(ifOurs, ...commands);
 		return result.ok ? "" : result.error;
 	}
 

@@ -2,13 +2,32 @@
  * UDP servers that must not speak first to whom a new Block shuts out. What
  * passed between them may be forgotten by connection tracking, and a socket
  * without a peer tells nothing of it; so the server's next datagram would open
- * a flow of its own, and let in the answers. Pure text.
+ * a flow of its own, and let in the answers. Pure.
  */
 
 import type { Family } from "../../../base/model.ts";
+import { rangeText } from "../../../base/port-range.ts";
 import { isPlainInterface } from "../../../document/iface.ts";
-import { endedChain } from "../compile/render/render.ts";
-import { refusedCounter } from "./refused-flows.ts";
+import {
+	add,
+	addElements,
+	addRules,
+	type Command,
+	flush,
+	remove,
+} from "../../../kernel/nftables/commands.ts";
+import {
+	addressKey,
+	addressType,
+	concatenation,
+	counted,
+	inSet,
+	interfaceType,
+	portType,
+	quotedInterface,
+} from "../../../kernel/nftables/expressions.ts";
+import type { NftSet } from "../../../kernel/nftables/objects.ts";
+import { endedChain, refusedCounter } from "../names.ts";
 
 /** A local port that sends nothing new to these addresses. */
 export interface MutedPort {
@@ -42,32 +61,35 @@ const lastPort = 65_535;
  * Replaces the muted ports, in the same transaction as and behind what replaces the refused flows. Kernels without
  * concatenated intervals refuse it.
  */
-export function replaceMuted(table: string, muted: readonly MutedPort[]): string {
-	return mutedSets
-		.map((set) => {
-			const { name, family, kind } = set;
-			const elements = muted.flatMap((one) => elementsOf(set, one));
-			const type = `${kind === "interface" ? "ifname . " : ""}${family === 4 ? "ipv4_addr" : "ipv6_addr"}`;
-			const made = `add set inet ${table} ${name} { type ${type} . inet_service . inet_service; flags interval; }\n`;
-			// An empty set costs nothing, but what is in it would be believed by the next daemon.
-			if (elements.length === 0) return `${made}delete set inet ${table} ${name}\n`;
-			const key = `${kind === "interface" ? "oifname . " : ""}${family === 4 ? "ip" : "ip6"} daddr . udp sport . udp dport`;
-			return (
-				`${made}flush set inet ${table} ${name}\n` +
-				`add element inet ${table} ${name} { ${elements.join(", ")} }\n` +
-				`add rule inet ${table} ${endedChain("egress")} ${key} @${name} counter name "${refusedCounter("egress")}" drop\n`
-			);
-		})
-		.join("");
+export function replaceMuted(muted: readonly MutedPort[]): readonly Command[] {
+	return mutedSets.flatMap((set) => {
+		const { name, family, kind } = set;
+		const elements = muted.flatMap((one) => elementsOf(set, one));
+		const made = add(emptySet(set));
+		// An empty set costs nothing, but what is in it would be believed by the next daemon.
+		if (elements.length === 0) return [made, remove("set", name)];
+		const link = kind === "interface" ? "oifname" : "";
+		const key = concatenation(link, addressKey(family, "daddr"), "udp sport", "udp dport");
+		const rule = inSet(key, name, `${counted(refusedCounter("egress"))} drop`);
+		return [made, flush("set", name), addElements(name, elements), addRules(endedChain("egress"), [rule])];
+	});
+}
+
+function emptySet({ name, family, kind }: MutedSet): NftSet {
+	const link = kind === "interface" ? interfaceType : "";
+	const type = concatenation(link, addressType(family), portType, portType);
+	return { kind: "set", name, type, flags: ["interval"], keys: "" };
 }
 
 /** The same port at both ends (NTP, IKE) is a peer's, not a client's. */
 function elementsOf(set: MutedSet, { family, interface: name, port, first, last }: MutedPort): string[] {
 	if (family !== set.family || (name !== null) !== (set.kind === "interface")) return [];
 	if (name !== null && !isPlainInterface(name)) return [];
-	const key = `${name === null ? "" : `"${name}" . `}${first === last ? first : `${first}-${last}`} . ${port}`;
-	return [
-		[firstClientPort, port - 1],
-		[Math.max(firstClientPort, port + 1), lastPort],
-	].flatMap(([from = 0, to = 0]) => (from > to ? [] : [`${key} . ${from === to ? from : `${from}-${to}`}`]));
+	const link = name === null ? "" : quotedInterface(name);
+	const addresses = first === last ? first : `${first}-${last}`;
+	const others = [
+		{ first: firstClientPort, last: port - 1 },
+		{ first: Math.max(firstClientPort, port + 1), last: lastPort },
+	].filter((range) => range.first <= range.last);
+	return others.map((range) => concatenation(link, addresses, String(port), rangeText(range)));
 }

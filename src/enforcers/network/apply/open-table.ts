@@ -1,11 +1,10 @@
-/** What opens our table in an emergency, as nft commands. */
+/** What opens our table in an emergency, and tells that it is open. */
 
-import { type BaseName, baseNames, leavingChain, refill } from "./base-chains.ts";
-
-/** One libnftables context. */
-interface Runner {
-	run(commands: string): { ok: true; output: string } | { ok: false; error: string };
-}
+import type { Command } from "../../../kernel/nftables/commands.ts";
+import { commented } from "../../../kernel/nftables/expressions.ts";
+import type { NftKernel } from "../../../kernel/nftables/kernel.ts";
+import { type BaseName, leavingChain } from "../names.ts";
+import { baseNames, refill } from "./base-chains.ts";
 
 /** How whoever lists the table sees why it blocks nothing. */
 const comment = "opened by portward panic-open";
@@ -17,20 +16,21 @@ const comment = "opened by portward panic-open";
  * that accepts does no harm, and a transaction that fails would open nothing.
  * `present`: those that are there.
  */
-export function openBaseChains(table: string, present: readonly BaseName[]): string {
+export function openBaseChains(present: readonly BaseName[]): readonly Command[] {
 	const names = new Set<BaseName>([...baseNames(undefined), ...present]);
-	return [...names].map((name) => refill(table, name, [`accept comment "${comment}"`])).join("");
+	return [...names].flatMap((name) => refill(name, [commented("accept", comment)]));
 }
 
 /** Whether our base chains accept every packet. */
-export function isOpen(runner: Runner, table: string): boolean {
-	const listed = (name: BaseName) => runner.run(`list chain inet ${table} ${name}`);
-	const leaving = listed(leavingChain);
-	return (
-		baseNames(undefined).every((name) => {
-			const chain = listed(name);
-			return chain.ok && chain.output.includes(comment);
-		}) &&
-		(!leaving.ok || leaving.output.includes(comment))
-	);
+export function isOpen(kernel: Pick<NftKernel, "list" | "rules">, table: string): boolean {
+	const listed = kernel.list(table);
+	if (!listed.ok || listed.listing === null) return false;
+	const { chains } = listed.listing;
+	const names = chains.includes(leavingChain)
+		? [...baseNames(undefined), leavingChain]
+		: baseNames(undefined);
+	return names.every((name) => {
+		const read = kernel.rules(table, name);
+		return read.ok && read.rules.some((rule) => rule.comment === comment);
+	});
 }

@@ -1,8 +1,24 @@
-/** The flows that a Block has ended, as the sets in our table that refuse their packets. Pure text. */
+/** The flows that a Block has ended, as the sets in our table that refuse their packets. Pure. */
 
 import type { Direction, Family } from "../../../base/model.ts";
 import { isPlainInterface } from "../../../document/iface.ts";
-import { endedChain } from "../compile/render/render.ts";
+import { addElements, addRules, type Command, flush } from "../../../kernel/nftables/commands.ts";
+import {
+	addressKey,
+	addressType,
+	concatenation,
+	counted,
+	destinationPort,
+	inSet,
+	interfaceType,
+	portType,
+	protocolKey,
+	protocolType,
+	quotedInterface,
+	sourcePort,
+} from "../../../kernel/nftables/expressions.ts";
+import type { NftObject, Rule } from "../../../kernel/nftables/objects.ts";
+import { endedChain, refusedCounter } from "../names.ts";
 
 /** One flow that is refused. `remote` is a canonical address of its family. */
 export interface CutFlow {
@@ -43,57 +59,61 @@ export const refusedSetSize = 65_536;
 
 const directions: readonly Direction[] = ["ingress", "egress"];
 
-/** The sets, empty, and their counters, as they stand inside the table. */
-export function refusedObjects(): string {
-	const sets = refusedSets.map(({ name, family, kind }) => {
-		const type = `${kind === "interface" ? "ifname . " : ""}${family === 4 ? "ipv4_addr" : "ipv6_addr"}`;
-		return (
-			`\tset ${name} {\n\t\ttype ${type} . inet_proto . inet_service . inet_service\n` +
-			`\t\tsize ${refusedSetSize}\n\t}\n`
-		);
+/** The sets, empty, and their counters. */
+export function refusedObjects(): readonly NftObject[] {
+	const sets = refusedSets.map(({ name, family, kind }): NftObject => {
+		const link = kind === "interface" ? interfaceType : "";
+		const type = concatenation(link, addressType(family), protocolType, portType, portType);
+		return { kind: "set", name, type, size: refusedSetSize, keys: "" };
 	});
-	const counters = directions.map((direction) => `\tcounter ${refusedCounter(direction)} {\n\t}\n`);
-	return [...sets, ...counters].join("");
-}
-
-export function refusedCounter(direction: Direction): string {
-	return `cut_${direction}`;
+	const counters = directions.map(
+		(direction): NftObject => ({ kind: "counter", name: refusedCounter(direction) }),
+	);
+	return [...sets, ...counters];
 }
 
 /**
  * Replaces the refused tuples by `flows`. Packets are held against them only where there are some: every new flow
  * would pay for looking into an empty set.
  */
-export function replaceRefused(table: string, flows: readonly CutFlow[]): string {
+export function replaceRefused(flows: readonly CutFlow[]): readonly Command[] {
 	const filled = refusedSets.map((set) => ({ set, elements: elementsOf(set, flows) }));
-	const sets = filled.map(({ set: { name }, elements }) => {
-		const flush = `flush set inet ${table} ${name}\n`;
-		if (elements.length === 0) return flush;
-		return `${flush}add element inet ${table} ${name} { ${elements.join(", ")} }\n`;
-	});
+	const sets = filled.flatMap(({ set: { name }, elements }) =>
+		elements.length === 0 ? [flush("set", name)] : [flush("set", name), addElements(name, elements)],
+	);
 	const used = filled.filter(({ elements }) => elements.length > 0);
-	const chains = directions.map((direction) => {
-		const chain = `inet ${table} ${endedChain(direction)}`;
-		const rules = used.map(({ set }) => `add rule ${chain} ${refusingRule(direction, set)}\n`);
-		return `flush chain ${chain}\n${rules.join("")}`;
+	const chains = directions.flatMap((direction) => {
+		const chain = endedChain(direction);
+		return [
+			flush("chain", chain),
+			addRules(
+				chain,
+				used.map(({ set }) => refusingRule(direction, set)),
+			),
+		];
 	});
-	return [...sets, ...chains].join("");
+	return [...sets, ...chains];
 }
 
 function elementsOf({ family, kind }: RefusedSet, flows: readonly CutFlow[]): string[] {
 	return flows.flatMap((flow) => {
 		if (flow.family !== family || (flow.interfaces !== undefined) !== (kind === "interface")) return [];
-		const tuple = `${flow.remote} . ${flow.protocol} . ${flow.remotePort} . ${flow.localPort}`;
+		const numbers = [flow.protocol, flow.remotePort, flow.localPort].map(String);
+		const tuple = concatenation(flow.remote, ...numbers);
 		if (flow.interfaces === undefined) return [tuple];
 		// No rule can name another interface, so no flow is refused on one.
-		return flow.interfaces.filter(isPlainInterface).map((name) => `"${name}" . ${tuple}`);
+		return flow.interfaces
+			.filter(isPlainInterface)
+			.map((name) => concatenation(quotedInterface(name), tuple));
 	});
 }
 
-function refusingRule(direction: Direction, { name, family, kind }: RefusedSet): string {
+function refusingRule(direction: Direction, { name, family, kind }: RefusedSet): Rule {
 	const [side, remote, local, link] =
-		direction === "ingress" ? ["saddr", "sport", "dport", "iifname"] : ["daddr", "dport", "sport", "oifname"];
-	const address = `${family === 4 ? "ip" : "ip6"} ${side}`;
-	const key = `${kind === "interface" ? `${link} . ` : ""}${address} . meta l4proto . th ${remote} . th ${local}`;
-	return `${key} @${name} counter name "${refusedCounter(direction)}" drop`;
+		direction === "ingress"
+			? (["saddr", sourcePort, destinationPort, "iifname"] as const)
+			: (["daddr", destinationPort, sourcePort, "oifname"] as const);
+	const address = addressKey(family, side);
+	const key = concatenation(kind === "interface" ? link : "", address, protocolKey, remote, local);
+	return inSet(key, name, `${counted(refusedCounter(direction))} drop`);
 }

@@ -1,5 +1,5 @@
 /**
- * The commands that bring a plan into the kernel, as pure text.
+ * The commands that bring a plan into the kernel. Pure.
  *
  * A transaction that creates a set together with a rule that uses it is not
  * atomic for packets: measured on Linux 6.18, about 50 packets a swap were
@@ -10,17 +10,46 @@
  */
 
 import type { Direction } from "../../../base/model.ts";
-import type { EgressHook, NetworkPlan, NftObject } from "../compile/plan.ts";
-import { endedChain } from "../compile/render/render.ts";
-import { assertBaseChains, baseNames, dropBases, leavingChain, rootOf } from "./base-chains.ts";
+import {
+	add,
+	addRules,
+	addTable,
+	type Command,
+	createTable,
+	declare,
+	deleteTable,
+	flush,
+	remove,
+} from "../../../kernel/nftables/commands.ts";
+import {
+	addressType,
+	byInterface,
+	concatenation,
+	countedBy,
+	destinationPort,
+	goto,
+	portType,
+	protocolKey,
+	protocolType,
+} from "../../../kernel/nftables/expressions.ts";
+import type { TableListing } from "../../../kernel/nftables/listing.ts";
+import type { Chain, NftMap, NftObject, Rule } from "../../../kernel/nftables/objects.ts";
+import type { EgressHook, NetworkPlan, PlanObject } from "../compile/plan.ts";
+import { discovery } from "../compile/render/essentials.ts";
+import { endedChain, leavingChain, ownershipMarker, refusedCounter, rootOf } from "../names.ts";
+import { assertBaseChains, baseNames, dropBases } from "./base-chains.ts";
 import { mutedSets } from "./muted-ports.ts";
-import { earlierRefusedSets, refusedCounter, refusedObjects, refusedSets } from "./refused-flows.ts";
+import { earlierRefusedSets, refusedObjects, refusedSets } from "./refused-flows.ts";
+
+function chainOf(name: string, rules: readonly Rule[] = []): Chain {
+	return { kind: "chain", name, rules };
+}
 
 /** What leads to a plan's chains; the last one is empty unless the plan judges what leaves there. */
-const roots = ["root_ingress", "root_egress", rootOf(leavingChain)] as const;
+const roots = [rootOf("ingress"), rootOf("egress"), rootOf(leavingChain)] as const;
 
-/** An empty chain that says whose table it is; older nft has no comments on tables. */
-export const ownershipMarker = "owned_by_portward";
+/** The roots, empty. */
+export const rootChains: readonly Chain[] = roots.map((name) => chainOf(name));
 
 /** Chains that exist as long as the table does; collecting garbage spares them. */
 export const skeletonChains: readonly string[] = [
@@ -34,17 +63,14 @@ export const skeletonChains: readonly string[] = [
 
 const directions: readonly Direction[] = ["ingress", "egress"];
 
-/** The marker, and what refuses ended flows, as they stand inside the table. */
-export function stableObjects(): string {
-	const chain = (name: string) => `\tchain ${name} {\n\t}\n`;
-	const ended = directions.map((direction) => chain(endedChain(direction))).join("");
-	return chain(ownershipMarker) + refusedObjects() + ended;
+/** The marker, and what refuses ended flows. */
+export function stableObjects(): readonly NftObject[] {
+	const ended = directions.map((direction) => chainOf(endedChain(direction)));
+	return [chainOf(ownershipMarker), ...refusedObjects(), ...ended];
 }
 
 /** Puts the marker into a table of ours that lost it. */
-export function addMarker(table: string): string {
-	return `add chain inet ${table} ${ownershipMarker}\n`;
-}
+export const addMarker: Command = add(chainOf(ownershipMarker));
 
 /** So many of the names that nobody else gives say that a table is ours, though its marker is gone. */
 const tellingNames = 3;
@@ -61,42 +87,34 @@ export function hasOurChains({ chains, sets }: Pick<TableListing, "chains" | "se
  * Begins a transaction that changes our table: it fails as a whole where a table without our marker took its
  * place since we looked.
  */
-export function ifOurs(table: string): string {
-	return `flush chain inet ${table} ${ownershipMarker}\n`;
-}
+export const ifOurs: Command = flush("chain", ownershipMarker);
 
 /** Begins a transaction that makes our table: it fails as a whole where somebody made one of that name since we looked. */
-export function ifAbsent(table: string): string {
-	return `create table inet ${table}\n`;
-}
+export const ifAbsent: Command = createTable;
 
 /** Everything of the table but the base chains: nothing here is reached by a packet yet. */
-export function skeleton(table: string): string {
-	return `table inet ${table} {\n${stableObjects()}${roots.map((name) => `\tchain ${name} {\n\t}\n`).join("")}}\n`;
-}
+export const skeleton: Command = declare([...stableObjects(), ...rootChains]);
 
 /** Loads objects beside what is there; naming a counter that exists keeps its values. */
-export function load(table: string, objects: readonly NftObject[]): string {
-	return `table inet ${table} {\n${objects.map((object) => object.text).join("")}}\n`;
+export function load(objects: readonly PlanObject[]): Command {
+	return declare(objects);
 }
 
 /**
  * Points the stable roots at a plan's chains. What an earlier plan judged in the chain for leaving packets it judges
  * there until garbage is collected: a packet that is between the two hooks now meets one of them.
  */
-export function swap(table: string, plan: Pick<NetworkPlan, "roots" | "egressHook">): string {
-	return rootRules(plan)
-		.map(([root, rule]) => `flush chain inet ${table} ${root}\nadd rule inet ${table} ${root} ${rule}\n`)
-		.join("");
+export function swap(plan: Pick<NetworkPlan, "roots" | "egressHook">): readonly Command[] {
+	return rootRules(plan).flatMap(([root, rule]) => [flush("chain", root), addRules(root, [rule])]);
 }
 
 /** What the roots hold while a plan is in force. */
 export function rootRules({
 	roots,
 	egressHook,
-}: Pick<NetworkPlan, "roots" | "egressHook">): readonly (readonly [root: string, rule: string])[] {
-	const ingress = [rootOf("ingress"), `goto ${roots.ingress}`] as const;
-	const egress = `goto ${roots.egress}`;
+}: Pick<NetworkPlan, "roots" | "egressHook">): readonly (readonly [root: string, rule: Rule])[] {
+	const ingress = [rootOf("ingress"), goto(roots.ingress)] as const;
+	const egress = goto(roots.egress);
 	if (egressHook !== "postrouting") return [ingress, [rootOf("egress"), egress]];
 	return [ingress, [rootOf("egress"), "accept"], [rootOf(leavingChain), egress]];
 }
@@ -111,54 +129,39 @@ export type GuardedPlan = Pick<NetworkPlan, "defaultDrop" | "failsafe" | "egress
  * policies are back. Established connections, IPv6 neighbour discovery and
  * failsafe flows go on, or the host would be off its link and out of reach.
  */
-export function guard(table: string, plan: GuardedPlan): string {
+export function guard(plan: GuardedPlan): readonly Command[] {
 	const { defaultDrop, failsafe, egressHook } = plan;
-	const counters = failsafe.map(({ counter }) => `add counter inet ${table} ${counter}\n`).join("");
-	const closed = directions
-		.map((direction) => {
-			const drops = defaultDrop[direction] ? ["drop"] : (plan.guard?.[direction] ?? []);
-			const rules = drops.length === 0 ? [] : [...guardExemptions(direction, failsafe), ...drops];
-			const root = rootOf(direction === "egress" && egressHook === "postrouting" ? leavingChain : direction);
-			return rules.map((rule) => `add rule inet ${table} ${root} ${rule}\n`).join("");
-		})
-		.join("");
-	const emptied = roots.map((root) => `flush chain inet ${table} ${root}\n`).join("");
-	return skeleton(table) + counters + emptied + closed + assertBaseChains(table, baseNames(egressHook));
+	const counters = failsafe.map(({ counter }) => add({ kind: "counter", name: counter }));
+	const closed = directions.flatMap((direction) => {
+		const drops = defaultDrop[direction] ? ["drop"] : (plan.guard?.[direction] ?? []);
+		if (drops.length === 0) return [];
+		const root = rootOf(direction === "egress" && egressHook === "postrouting" ? leavingChain : direction);
+		return addRules(root, [...guardExemptions(direction, failsafe), ...drops]);
+	});
+	const emptied = roots.map((root) => flush("chain", root));
+	return [skeleton, ...counters, ...emptied, ...closed, ...assertBaseChains(baseNames(egressHook))];
 }
 
 /** What a root holds before it drops: failsafe flows and neighbour discovery pass. */
 function guardExemptions(direction: Direction, failsafe: NetworkPlan["failsafe"]): string[] {
 	const accepted = failsafe.filter((rule) => rule.direction === direction).map(({ text }) => text);
 	return [
-		"icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept",
+		discovery,
 		// A packet that belongs to no flow is no new one.
 		...(accepted.length === 0 ? [] : ["ct state invalid drop", ...accepted]),
 	];
 }
 
-/** What the kernel holds in our table, by name. */
-export interface TableListing {
-	/** The kernel's number of the table; absent where nobody asked for it. */
-	readonly handle?: number;
-	readonly chains: readonly string[];
-	/** Of the base chains. */
-	readonly priorities?: Readonly<Record<string, number>>;
-	readonly sets: readonly string[];
-	readonly maps: readonly string[];
-	readonly counters: readonly string[];
-}
-
 /**
  * Deletes everything that is neither the skeleton's nor among `keep`. Garbage
  * chains are emptied first, which undoes every reference, so the order of the
- * rest does not matter. "" when there is nothing to delete.
+ * rest does not matter. Empty when there is nothing to delete.
  */
 export function collectGarbage(
-	table: string,
 	present: TableListing,
 	keep: ReadonlySet<string>,
 	egressHook: EgressHook,
-): string {
+): readonly Command[] {
 	const spared = new Set<string>([
 		leavingChain,
 		...skeletonChains,
@@ -167,40 +170,52 @@ export function collectGarbage(
 	]);
 	const garbage = (names: readonly string[]) => names.filter((name) => !keep.has(name) && !spared.has(name));
 	const chains = garbage(present.chains);
-	const line = (verb: string) => (name: string) => `${verb} inet ${table} ${name}\n`;
 	const unused = egressHook !== "postrouting" && present.chains.includes(leavingChain);
 	return [
-		...(unused
-			? [`flush chain inet ${table} ${rootOf(leavingChain)}\n`, dropBases(table, [leavingChain])]
-			: []),
-		...chains.map(line("flush chain")),
-		...garbage(present.maps).map(line("delete map")),
-		...garbage(present.sets).map(line("delete set")),
-		...chains.map(line("delete chain")),
-		...garbage(present.counters).map(line("delete counter")),
-	].join("");
+		...(unused ? [flush("chain", rootOf(leavingChain)), ...dropBases([leavingChain])] : []),
+		...chains.map((name) => flush("chain", name)),
+		...garbage(present.maps).map((name) => remove("map", name)),
+		...garbage(present.sets).map((name) => remove("set", name)),
+		...chains.map((name) => remove("chain", name)),
+		...garbage(present.counters).map((name) => remove("counter", name)),
+	];
 }
+
+const memberRule = `${byInterface("meta sdifname", "x")} accept`;
 
 /** Whether the names of a VRF's members load; made and deleted in one transaction. */
-export function probeMembers(scratch: string): string {
-	return (
-		`add table inet ${scratch}\n` +
-		`add chain inet ${scratch} c\n` +
-		`add rule inet ${scratch} c meta sdifname "x" accept\n` +
-		`delete table inet ${scratch}\n`
-	);
-}
+export const probeMembers: readonly Command[] = [
+	addTable,
+	declare([chainOf("c", [memberRule])]),
+	deleteTable,
+];
 
 /** Whether concatenated interval maps, maps of counters by keys under a netmask, and the names of a VRF's members load; made and deleted in one transaction, so that nobody ever sees it. */
-export function probeConcatenation(scratch: string): string {
-	return (
-		`add table inet ${scratch}\n` +
-		`add map inet ${scratch} m { type ipv4_addr . inet_proto . inet_service : verdict; flags interval; }\n` +
-		`add element inet ${scratch} m { 192.0.2.0/24 . 6 . 1-2 : drop }\n` +
-		`add map inet ${scratch} h { type ipv4_addr . inet_proto . inet_service : counter; size 1; }\n` +
-		`add chain inet ${scratch} c\n` +
-		`add rule inet ${scratch} c counter name ip saddr & 255.255.255.0 . meta l4proto . th dport map @h accept\n` +
-		`add rule inet ${scratch} c meta sdifname "x" accept\n` +
-		`delete table inet ${scratch}\n`
-	);
+export const probeConcatenation: readonly Command[] = probeOfConcatenation();
+
+function probeOfConcatenation(): readonly Command[] {
+	const type = concatenation(addressType(4), protocolType, portType);
+	const ranges: NftMap = {
+		kind: "map",
+		name: "m",
+		type,
+		to: "verdict",
+		flags: ["interval"],
+		keys: concatenation("192.0.2.0/24", "6", "1-2"),
+		values: [{ verdict: "goto", chain: "c" }],
+		leads: [0],
+	};
+	const counters: NftMap = {
+		kind: "map",
+		name: "h",
+		type,
+		to: "counter",
+		size: 1,
+		keys: "",
+		values: [],
+		leads: [],
+	};
+	const masked = countedBy(concatenation("ip saddr & 255.255.255.0", protocolKey, destinationPort), "h");
+	const chains = [chainOf("c"), chainOf("d", [masked, memberRule])];
+	return [addTable, declare([...chains, ranges, counters]), deleteTable];
 }

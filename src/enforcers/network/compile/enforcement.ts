@@ -6,6 +6,7 @@
 
 import { digest } from "../../../base/digest.ts";
 import type { Direction } from "../../../base/model.ts";
+import { ruleCounter, ruleLogCounter } from "../names.ts";
 import type { CompiledRule } from "./plan.ts";
 import type { DirectionProgram, NetworkModel } from "./program.ts";
 
@@ -23,5 +24,12 @@ export function withoutBlocking(model: NetworkModel): NetworkModel {
 function audited(rule: CompiledRule): CompiledRule {
 	if (rule.action !== "Block") return rule;
 	const id = digest("audited", rule.id);
-	return { ...rule, id, action: "Audit", wouldBe: "Block", counter: `c_${id}`, logCounter: `l_${id}` };
+	return {
+		...rule,
+		id,
+		action: "Audit",
+		wouldBe: "Block",
+		counter: ruleCounter(id),
+		logCounter: ruleLogCounter(id),
+	};
 }

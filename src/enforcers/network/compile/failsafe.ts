@@ -8,9 +8,18 @@
 import { formatCidr } from "../../../base/cidr.ts";
 import { digest } from "../../../base/digest.ts";
 import { icmpTypeLabel } from "../../../base/icmp-type.ts";
-import type { Cidr, Direction, FailsafeRule } from "../../../base/model.ts";
+import type { Cidr, Direction, FailsafeRule, InterfaceMatch } from "../../../base/model.ts";
+import { rangeText } from "../../../base/port-range.ts";
 import { icmp, parseProtocol, protocolLabel, protocolNumber, protocolText } from "../../../base/protocol.ts";
 import { isPlainInterface } from "../../../document/iface.ts";
+import {
+	addressKey,
+	byInterface,
+	counted,
+	type InterfaceKey,
+	ofFamily,
+	protocolKey,
+} from "../../../kernel/nftables/expressions.ts";
 import { type Address, type Atom, canonicalInterface, interfaceContains, interfaceKey } from "./atom.ts";
 import type { CompiledRule, PlannedFailsafe } from "./plan.ts";
 
@@ -44,10 +53,10 @@ export function failsafePrograms(failsafe: Failsafe, direction: Direction): Fail
 			protocol: match.protocol === null ? null : protocolText(match.protocol),
 			icmpType: icmpTypeText(match),
 			cidr: match.cidr === null ? null : formatCidr(match.cidr),
-			port: match.port === null ? null : portText(match.port),
+			port: match.port === null ? null : rangeText(match.port),
 			interface: match.interface === null ? null : interfaceKey(match.interface),
 			counter,
-			text: [...conditions, `counter name "${counter}" accept`].join(" "),
+			text: acceptText(conditions, counter),
 		};
 		const rule: CompiledRule = {
 			id: counter,
@@ -99,32 +108,39 @@ function icmpTypeText({ protocol, icmpType = null }: FailsafeRule): string | nul
 	return protocol === null || icmpType === null ? null : icmpTypeLabel(protocol, icmpType);
 }
 
-function portText({ first, last }: { readonly first: number; readonly last: number }): string {
-	return first === last ? String(first) : `${first}-${last}`;
+/** The rule for packets whose interface something else tells: a member of a VRF. */
+export function memberText({ match, planned }: FailsafeProgram, key: InterfaceKey, name: string): string {
+	return acceptText(conditionsOf(match, planned.direction, byInterface(key, name)), planned.counter);
 }
 
-/** What is matched, as nftables expressions. */
-function conditionsOf(match: FailsafeRule, direction: Direction): string[] {
-	const parts: string[] = [];
-	if (match.interface !== null) {
-		if (!isPlainInterface(match.interface.name)) throw new Error("an interface name that cannot be rendered");
-		const key = direction === "ingress" ? "iifname" : "oifname";
-		parts.push(`${key} "${interfaceKey(match.interface)}"`);
-	}
+function acceptText(conditions: readonly string[], counter: string): string {
+	return [...conditions, counted(counter), "accept"].join(" ");
+}
+
+/** What is matched, as nftables expressions. `by`: the interface, where the rule names one. */
+function conditionsOf(
+	match: FailsafeRule,
+	direction: Direction,
+	by: string | null = match.interface && ownInterface(match.interface, direction),
+): string[] {
+	const parts = by === null ? [] : [by];
 	if (match.cidr !== null) parts.push(addressText(match.cidr, direction));
 	const { protocol, port, icmpType = null } = match;
 	if (protocol === null) return parts;
-	if (port !== null) parts.push(`${protocol} dport ${portText(port)}`);
+	if (port !== null) parts.push(`${protocol} dport ${rangeText(port)}`);
 	else if (icmpType !== null) parts.push(`${protocol === icmp ? "icmp" : "icmpv6"} type ${icmpType}`);
-	// A number, because nft looks names up in /etc/protocols, which a minimal system does not have.
-	else parts.push(`meta l4proto ${protocolNumber(protocol)}`);
+	else parts.push(`${protocolKey} ${protocolNumber(protocol)}`);
 	return parts;
 }
 
+function ownInterface(match: InterfaceMatch, direction: Direction): string {
+	if (!isPlainInterface(match.name)) throw new Error("an interface name that cannot be rendered");
+	return byInterface(direction === "ingress" ? "iifname" : "oifname", interfaceKey(match));
+}
+
 function addressText(cidr: Cidr, direction: Direction): string {
-	if (cidr.prefix === 0) return `meta nfproto ${cidr.family === 4 ? "ipv4" : "ipv6"}`;
-	const side = direction === "ingress" ? "saddr" : "daddr";
-	return `${cidr.family === 4 ? "ip" : "ip6"} ${side} ${formatCidr(cidr)}`;
+	if (cidr.prefix === 0) return ofFamily(cidr.family);
+	return `${addressKey(cidr.family, direction === "ingress" ? "saddr" : "daddr")} ${formatCidr(cidr)}`;
 }
 
 /** Whether the failsafe rule accepts all that the atom matches. */

@@ -9,7 +9,8 @@ import { lintModel } from "./lint/lint.ts";
 import { lintRelated } from "./lint/lint-related.ts";
 import type { NetworkPlan } from "./plan.ts";
 import { buildModel, type Meaning, type NetworkModel, type RuleSets, ruleSets } from "./program.ts";
-import { type RenderOptions, renderModel } from "./render/render.ts";
+import type { RenderOptions } from "./render/options.ts";
+import { renderModel } from "./render/render.ts";
 import { checkRules } from "./rules.ts";
 
 export interface CompileOptions extends Meaning, RenderOptions {

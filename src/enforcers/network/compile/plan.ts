@@ -6,6 +6,7 @@
 
 import type { Place } from "../../../base/diagnostic.ts";
 import type { Action, Direction } from "../../../base/model.ts";
+import type { Chain, Counter, NftMap, NftSet } from "../../../kernel/nftables/objects.ts";
 
 /**
  * `concatenated`: interval sets over concatenations (kernel 5.6+). `nested`: plain interval maps only.
@@ -25,15 +26,8 @@ export function namesMembers(form: RulesetForm): boolean {
  */
 export type EgressHook = "output" | "postrouting" | undefined;
 
-export interface NftObject {
-	readonly kind: "counter" | "set" | "map" | "chain";
-	/** Unique in the table, [a-z0-9_]+. */
-	readonly name: string;
-	/** The declaration as it stands inside `table inet NAME { … }`, ending in a newline. */
-	readonly text: string;
-	/** Kernel elements that it costs (0 for chains and counters). */
-	readonly elements: number;
-}
+/** Named uniquely in the table, [a-z0-9_]+. */
+export type PlanObject = Chain | Counter | NftMap | NftSet;
 
 /** Where packets that a rule (or the default posture) decided are counted and attributed. */
 export interface CompiledRule {
@@ -82,7 +76,7 @@ export interface PlannedFailsafe {
 
 export interface NetworkPlan {
 	/** Ordered so that an object names only earlier ones: create forwards, delete backwards. */
-	readonly objects: readonly NftObject[];
+	readonly objects: readonly PlanObject[];
 	/** The chains that the stable base chains jump to. Each ends in a terminal verdict of its own. */
 	readonly roots: Readonly<Record<Direction, string>>;
 	readonly egressHook?: EgressHook;

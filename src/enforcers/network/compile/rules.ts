@@ -5,6 +5,7 @@ import { digest } from "../../../base/digest.ts";
 import { type Action, type Cidr, type Direction, postureName } from "../../../base/model.ts";
 import { isPlainInterface } from "../../../document/iface.ts";
 import type { NetworkPolicy, NetworkRule, PortMatch } from "../model.ts";
+import { ruleCounter, ruleLogCounter } from "../names.ts";
 import { type Atom, expandRule, interfaceNameBytes, sourceOf } from "./atom.ts";
 import type { CompiledRule } from "./plan.ts";
 
@@ -26,7 +27,12 @@ function identified(
 	meaning: string,
 ): CompiledRule {
 	const id = digest("rule", rule.policy, rule.direction, String(rule.index), rule.action, meaning);
-	return { id, ...rule, counter: `c_${id}`, logCounter: rule.action === "Allow" ? null : `l_${id}` };
+	return {
+		id,
+		...rule,
+		counter: ruleCounter(id),
+		logCounter: rule.action === "Allow" ? null : ruleLogCounter(id),
+	};
 }
 
 function blockKey({ family, base, prefix }: Cidr): string {

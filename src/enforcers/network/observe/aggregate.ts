@@ -5,11 +5,9 @@
  */
 
 import type { LogRecord } from "../../../kernel/nflog-message.ts";
+import { logPrefix } from "../names.ts";
 import type { PacketBatch, PacketEvent, RuleTally } from "./event.ts";
 import { emptyLayout, locate, type PacketLayout, summarize } from "./packet.ts";
-
-/** What our log prefixes start with; the rule's id follows. */
-export const PREFIX = "pw:";
 
 export interface AggregateLimits {
 	/** Milliseconds for which later packets of a flow are folded into its event. */
@@ -209,8 +207,8 @@ export class Aggregator {
 	#rule(prefix: string): RuleState | null {
 		const known = this.#rules.get(prefix);
 		if (known !== undefined) return known;
-		const id = prefix.slice(PREFIX.length);
-		if (!prefix.startsWith(PREFIX) || !ruleIdForm.test(id)) return null;
+		const id = prefix.slice(logPrefix.length);
+		if (!prefix.startsWith(logPrefix) || !ruleIdForm.test(id)) return null;
 		if (this.#rules.size >= this.#limits.rules) return null;
 		const rule: RuleState = {
 			id,

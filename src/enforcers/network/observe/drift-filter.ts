@@ -8,6 +8,7 @@
  * name and number stand in one transaction. Until then reports are held back.
  */
 
+import { addTable, type Command, deleteTable } from "../../../kernel/nftables/commands.ts";
 import type { DriftEvent, TransactionReport } from "./event.ts";
 
 /** Names of probe tables start with this, here and in `DriftSettings.probePrefix`. */
@@ -16,10 +17,8 @@ export const PROBE_PREFIX = "portward_probe_";
 /** Reports held while the own number is not known. */
 const MAX_HELD = 256;
 
-/** The probe as nft commands: one transaction that leaves nothing behind. @param table starts with PROBE_PREFIX. */
-export function probeCommands(table: string): string {
-	return `add table inet ${table}\ndelete table inet ${table}\n`;
-}
+/** The probe, on a table whose name starts with PROBE_PREFIX: one transaction that leaves nothing behind. */
+export const probeCommands: readonly Command[] = [addTable, deleteTable];
 
 export class DriftFilter {
 	#expected: string | null = null;

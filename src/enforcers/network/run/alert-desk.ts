@@ -4,6 +4,7 @@ import type { Direction } from "../../../base/model.ts";
 import type { HostIdentity } from "../../../report/alert.ts";
 import type { AlertSink } from "../../../report/sinks/alert-sink.ts";
 import type { CompiledRule } from "../compile/plan.ts";
+import { invalidCounter } from "../names.ts";
 import type { CounterValue } from "../observe/counters.ts";
 import type { PacketBatch, PacketEvent } from "../observe/event.ts";
 import { LogAccounting, type LoggedRule, type Reading } from "../report/log-accounting.ts";
@@ -153,8 +154,8 @@ export class AlertDesk {
 				return rule && known ? [{ rule, outcomes: known }] : [];
 			}),
 			invalidPackets: {
-				ingress: (counters.invalid_ingress ?? none).packets,
-				egress: (counters.invalid_egress ?? none).packets,
+				ingress: (counters[invalidCounter("ingress")] ?? none).packets,
+				egress: (counters[invalidCounter("egress")] ?? none).packets,
 			},
 			counters,
 		};

@@ -6,10 +6,10 @@ import * as v from "valibot";
 import { previousPath, readVersion, writeState } from "../../../state/state-file.ts";
 import type { BootFacts } from "../../contract/enforcer.ts";
 import type { NetworkPlan, RulesetForm } from "../compile/plan.ts";
-import { renamePlan } from "../compile/render/rename.ts";
+import { inEpoch } from "../compile/render/objects.ts";
 
-/** Counts changes of the file's meaning; another version's file is not loaded. */
-const format = 1;
+/** Counts changes of the file's meaning; another version's file is not loaded. 1 had objects as text. */
+const format = 2;
 
 /** Saved names must not be those that a running daemon gives; it uses times. */
 export const bootEpoch = "boot";
@@ -65,6 +65,37 @@ const failsafe = v.object({
 	text: v.string(),
 });
 
+const keyed = {
+	name,
+	type: v.string(),
+	flags: v.exactOptional(v.array(v.picklist(["interval", "dynamic", "timeout"]))),
+	timeout: v.exactOptional(number),
+	size: v.exactOptional(number),
+	keys: v.string(),
+};
+
+const object = v.variant("kind", [
+	v.object({ kind: v.literal("counter"), name }),
+	v.object({
+		kind: v.literal("chain"),
+		name,
+		rules: v.array(v.union([v.string(), v.array(v.string())])),
+	}),
+	v.object({ kind: v.literal("set"), ...keyed }),
+	v.object({
+		kind: v.literal("map"),
+		...keyed,
+		to: v.picklist(["verdict", "counter"]),
+		values: v.array(
+			v.union([
+				v.object({ verdict: v.picklist(["goto", "jump"]), chain: name }),
+				v.object({ counter: name, comment: v.string() }),
+			]),
+		),
+		leads: v.array(number),
+	}),
+]);
+
 /** What other enforcers keep stands beside the ruleset's own fields; of them this format has had one from its beginning. */
 const saved = v.objectWithRest(
 	{
@@ -75,14 +106,7 @@ const saved = v.objectWithRest(
 		usbLock: v.boolean(),
 		plan: v.nullable(
 			v.object({
-				objects: v.array(
-					v.object({
-						kind: v.picklist(["counter", "set", "map", "chain"]),
-						name,
-						text: v.string(),
-						elements: number,
-					}),
-				),
+				objects: v.array(object),
 				roots: both(name),
 				egressHook: v.optional(v.picklist(["output", "postrouting"])),
 				rules: v.array(rule),
@@ -144,7 +168,7 @@ export class BootStore {
 			format,
 			...facts,
 			...this.#known(kept),
-			plan: plan && renamePlan(plan, bootEpoch),
+			plan: plan && inEpoch(plan, bootEpoch),
 		});
 		this.#saved = problem === null ? key : "";
 		return problem;

@@ -3,8 +3,8 @@
 import type { HostIdentity } from "../../../report/alert.ts";
 import type { Logger } from "../../../report/log.ts";
 import type { AlertSink } from "../../../report/sinks/alert-sink.ts";
-import { midstreamId } from "../compile/render/render.ts";
 import type { ConnectionsReport } from "../flows/connection-keeper.ts";
+import { midstreamId } from "../names.ts";
 import type { PacketBatch } from "../observe/event.ts";
 import { type FlowCounts, strayAlert } from "../report/flow-alert.ts";
 

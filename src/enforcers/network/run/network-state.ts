@@ -3,8 +3,8 @@
 import type { Config } from "../../../config/model.ts";
 import type { Forwarding } from "../../../kernel/host.ts";
 import { postureInForce } from "../../../report/enforcement-notice.ts";
-import { midstreamCounter } from "../compile/render/render.ts";
 import type { InterfaceFinding } from "../interfaces.ts";
+import { midstreamCounter } from "../names.ts";
 import type { ForeignChain } from "../observe/foreign-chains.ts";
 import type { NetworkSnapshot } from "../report/network-report.ts";
 import type { NetworkEnforcerState } from "../report/network-status.ts";

@@ -4,6 +4,8 @@ import { NETLINK_NETFILTER } from "../../../../ffi/constants.ts";
 import { Libc } from "../../../../ffi/libc.ts";
 import { NetlinkSocket } from "../../../../ffi/netlink.ts";
 import { Nftables } from "../../../../ffi/nftables.ts";
+import { type NftKernel, nftKernel } from "../../../kernel/nftables/kernel.ts";
+import { listTable } from "../../../kernel/nftables/listing.ts";
 import { serve } from "../../../threads/rpc.ts";
 import { KernelTable } from "../apply/kernel-table.ts";
 import { mutedSets } from "../apply/muted-ports.ts";
@@ -12,7 +14,6 @@ import type { NetworkPlan } from "../compile/plan.ts";
 import { adoptConnections } from "../flows/adopt-connections.ts";
 import { type CounterValue, readCounters } from "../observe/counters.ts";
 import { probeCommands } from "../observe/drift-filter.ts";
-import { listTable } from "../observe/table-listing.ts";
 import { readMutedPorts, readTuples } from "../observe/tuple-set.ts";
 import { BootStore } from "./boot-state.ts";
 import type { NftCalls, NftOpened } from "./calls.ts";
@@ -21,6 +22,7 @@ declare const self: Worker;
 
 interface Kernel {
 	readonly nftables: Nftables;
+	readonly nf: NftKernel;
 	readonly table: KernelTable;
 	readonly name: string;
 	/** Kept open for reading counters; null when the kernel gives none. */
@@ -41,35 +43,25 @@ function open({ table, form }: Parameters<NftCalls["open"]>[0]): NftOpened {
 	kernel = null;
 	const opened = Nftables.open();
 	if (!opened.ok) return { ok: false, reason: opened.reason, remedy: opened.remedy };
-	const permitted = opened.nftables.run(`list table inet ${table}_permission`);
-	if (!permitted.ok && /Operation not permitted|Permission denied/.test(permitted.error)) {
-		opened.nftables.close();
-		return {
-			ok: false,
-			reason: "the kernel refuses this process nf_tables (operation not permitted)",
-			remedy: "run portward as root, with CAP_NET_ADMIN",
-		};
-	}
+	const nf = nftKernel(opened.nftables);
 	const netlink = NetlinkSocket.open({ protocol: NETLINK_NETFILTER, receiveBuffer: 4 * 1024 * 1024 });
-	const kernelTable = new KernelTable(
-		opened.nftables,
-		(name) => {
-			const listed = listTable(name);
-			if (!listed.ok) return listed;
-			const { names, handle } = listed;
-			return { ok: true, listing: names && { ...names, handle } };
-		},
-		table,
-		adoptConnections,
-	);
+	const kernelTable = new KernelTable(nf, table, adoptConnections);
 	kernel = {
 		nftables: opened.nftables,
+		nf,
 		table: kernelTable,
 		name: table,
 		netlink: netlink.ok ? netlink.socket : null,
 	};
 	const listed = kernelTable.inspect();
 	if (!listed.ok) {
+		if (/EPERM|EACCES/.test(listed.error)) {
+			return {
+				ok: false,
+				reason: "the kernel refuses this process nf_tables (operation not permitted)",
+				remedy: "run portward as root, with CAP_NET_ADMIN",
+			};
+		}
 		return {
 			ok: false,
 			reason: `nf_tables does not answer: ${listed.error}`,
@@ -82,8 +74,8 @@ function open({ table, form }: Parameters<NftCalls["open"]>[0]): NftOpened {
 const calls: NftCalls = {
 	open,
 	probe: ({ table }) => {
-		const result = kernel?.nftables.run(probeCommands(table));
-		return result?.ok ? null : (result?.error ?? notOpen.error);
+		const result = kernel?.nf.run(table, probeCommands) ?? notOpen;
+		return result.ok ? null : result.error;
 	},
 	apply: ({ plan, distrust }) => {
 		if (!kernel) return notOpen;
@@ -131,12 +123,12 @@ const calls: NftCalls = {
 			for (const port of read.ports) mutedPorts.add(port);
 		}
 		const listed = listTable(kernel.name);
-		const names = listed.ok && listed.names !== null ? listed.names.sets : [];
+		const names = listed.ok && listed.listing !== null ? listed.listing.sets : [];
 		// Rules of an earlier version may still name its sets, which would keep them from being collected.
 		const earlier = earlierRefusedSets.some(({ name }) => names.includes(name));
 		if (earlier && flows.length === 0) kernel.table.cut([]);
 		const judged = refusedSets.every(({ name }) => names.includes(name));
-		const present = !listed.ok || listed.names !== null;
+		const present = !listed.ok || listed.listing !== null;
 		return { flows, mutedPorts: [...mutedPorts], present, judged };
 	},
 	counters: () => {

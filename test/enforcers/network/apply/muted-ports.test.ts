@@ -1,10 +1,12 @@
 import { expect, test } from "bun:test";
-import { replaceMuted } from "../../../../src/enforcers/network/apply/muted-ports.ts";
+import { type MutedPort, replaceMuted } from "../../../../src/enforcers/network/apply/muted-ports.ts";
+import { script } from "../../../../src/kernel/nftables/writer.ts";
 
+const replaced = (muted: readonly MutedPort[]) => script("k", replaceMuted(muted));
 const lines = (text: string, word: string) => text.split("\n").filter((line) => line.includes(word));
 
 test("a port is muted towards ports of clients, and never towards its own at the other end", () => {
-	const text = replaceMuted("k", [
+	const text = replaced([
 		{ family: 4, interface: null, port: 7000, first: "192.0.2.0", last: "192.0.2.255" },
 		{ family: 4, interface: null, port: 53, first: "198.51.100.7", last: "198.51.100.7" },
 		{ family: 6, interface: "eth0", port: 65_535, first: "2001:db8::", last: "2001:db8::ff" },
@@ -22,6 +24,6 @@ test("a port is muted towards ports of clients, and never towards its own at the
 });
 
 test("an interface whose name nftables could misread is left out", () => {
-	const text = replaceMuted("k", [{ family: 4, interface: 'e"0', port: 7000, first: "::", last: "::" }]);
+	const text = replaced([{ family: 4, interface: 'e"0', port: 7000, first: "::", last: "::" }]);
 	expect(text).not.toContain('e"0');
 });

@@ -1,6 +1,6 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
-import { tableText } from "../../../../src/enforcers/network/apply/table-text.ts";
+import { planText } from "../../../../src/enforcers/network/apply/table-objects.ts";
 import { type CompileOptions, compileNetwork } from "../../../../src/enforcers/network/compile/network.ts";
 import { decidePacket } from "../../../../src/enforcers/network/compile/program.ts";
 import { explain } from "../../../../src/enforcers/network/compile/verdict/explain.ts";
@@ -23,7 +23,7 @@ test("with enforcement audit the same rule decides, and where it would block, it
 		fc.property(policySets, fc.array(packets, { minLength: 20, maxLength: 40 }), (policies, sample) => {
 			const enforced = compiled(policies, {});
 			const audited = compiled(policies, { enforcement: "audit" });
-			const table = parseTable(tableText(audited.plan, "t"));
+			const table = parseTable(planText(audited.plan, "t"));
 			for (const packet of sample) {
 				const { action, rule } = decidePacket(enforced.model, packet);
 				const found = decidePacket(audited.model, packet);

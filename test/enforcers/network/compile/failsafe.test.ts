@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { FailsafeRule } from "../../../../src/base/model.ts";
 import { describeFailsafe, planFailsafe } from "../../../../src/enforcers/network/compile/failsafe.ts";
 import { compileNetwork } from "../../../../src/enforcers/network/compile/network.ts";
+import { objectText } from "../../../../src/kernel/nftables/writer.ts";
 import { cidr, policy, rule } from "./build.ts";
 import { options } from "./options.ts";
 
@@ -76,7 +77,7 @@ test("without failsafe rules no text changes", () => {
 			...options,
 			...more,
 		});
-		return compiled.ok ? compiled.plan.objects.map((object) => object.text).join("") : "";
+		return compiled.ok ? compiled.plan.objects.map((object) => objectText(object)).join("") : "";
 	};
 	expect(text({})).not.toContain("failsafe");
 });

@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { tableText } from "../../../../src/enforcers/network/apply/table-text.ts";
+import { planText } from "../../../../src/enforcers/network/apply/table-objects.ts";
 import type { Failsafe } from "../../../../src/enforcers/network/compile/failsafe.ts";
 import { compileNetwork } from "../../../../src/enforcers/network/compile/network.ts";
 import type { NetworkPolicy } from "../../../../src/enforcers/network/model.ts";
@@ -53,7 +53,7 @@ for (const [name, policies] of Object.entries(sets)) {
 				...(name === "failsafe" ? { failsafe } : {}),
 			});
 			if (!result.ok) throw new Error(result.diagnostics[0]?.message);
-			const text = tableText(result.plan, "kubearmor");
+			const text = planText(result.plan, "kubearmor");
 			const file = join(import.meta.dir, "golden", `${name}.${form}.nft`);
 			if (process.env.UPDATE_GOLDEN === "1") writeFileSync(file, text);
 			expect(text).toBe(readFileSync(file, "utf8"));

@@ -1,6 +1,6 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
-import { tableText } from "../../../../src/enforcers/network/apply/table-text.ts";
+import { planText } from "../../../../src/enforcers/network/apply/table-objects.ts";
 import { type CompileOptions, compileNetwork } from "../../../../src/enforcers/network/compile/network.ts";
 import { decidePacket } from "../../../../src/enforcers/network/compile/program.ts";
 import { explain } from "../../../../src/enforcers/network/compile/verdict/explain.ts";
@@ -63,7 +63,7 @@ describe("random policies", () => {
 						const sample = drawn.map((packet) => inVrfs(packet, vrfs));
 						const result = compileNetwork(policies, { ...options, form, hashFrom, failsafe, vrfs });
 						if (!result.ok) throw new Error(result.diagnostics[0]?.message);
-						const table = parseTable(tableText(result.plan, "t"));
+						const table = parseTable(planText(result.plan, "t"));
 						for (const packet of sample) {
 							const { action, rule } = decidePacket(result.model, packet);
 							const found = simulate(table, packet);
@@ -223,12 +223,12 @@ describe("hostile strings", () => {
 		const blocks = ({ chains, elements, counters }: ParsedTable) =>
 			chains.size + elements.size + counters.size;
 		const empty = compiled([]).plan;
-		const stable = blocks(parseTable(tableText(empty, "t"))) - empty.objects.length;
+		const stable = blocks(parseTable(planText(empty, "t"))) - empty.objects.length;
 		fc.assert(
 			fc.property(nasty, nasty, nasty, (name, message, tag) => {
 				const base = rule("Block", { ports: ["tcp/22"] });
 				const { plan } = compiled([policy(name, { ...base, message, tags: [tag] }, rule("Allow"))]);
-				const table = parseTable(tableText(plan, "t"));
+				const table = parseTable(planText(plan, "t"));
 				expect(blocks(table) - plan.objects.length).toBe(stable);
 				for (const root of Object.values(plan.roots)) expect(table.chains.has(root)).toBe(true);
 				const packet = {

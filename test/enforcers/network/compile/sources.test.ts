@@ -1,7 +1,7 @@
 /** What rules that name a source port, an ICMP type or a protocol without ports cost packets, and what size they have. */
 
 import { describe, expect, test } from "bun:test";
-import { tableText } from "../../../../src/enforcers/network/apply/table-text.ts";
+import { planText } from "../../../../src/enforcers/network/apply/table-objects.ts";
 import { compileNetwork } from "../../../../src/enforcers/network/compile/network.ts";
 import type { NetworkPolicy } from "../../../../src/enforcers/network/model.ts";
 import { policy, rule } from "./build.ts";
@@ -16,7 +16,7 @@ function compiled(policies: readonly NetworkPolicy[], form: "concatenated" | "ne
 /** The lookups of the ruleset, those that essentials make aside. */
 function lookups(policies: readonly NetworkPolicy[]): string[] {
 	const { plan } = compiled(policies);
-	return tableText(plan, "t")
+	return planText(plan, "t")
 		.split("\n")
 		.map((line) => line.trim().replace(/ @[ms]_\w+/, ""))
 		.filter((line) => / vmap$| return$/.test(line) && !line.startsWith("ct "));

@@ -5,6 +5,7 @@ import {
 	probeCommands,
 } from "../../../../src/enforcers/network/observe/drift-filter.ts";
 import type { DriftEvent, TransactionReport } from "../../../../src/enforcers/network/observe/event.ts";
+import { script } from "../../../../src/kernel/nftables/writer.ts";
 
 const PROBE = `${PROBE_PREFIX}1`;
 
@@ -22,7 +23,7 @@ function make(): { filter: DriftFilter; foreign: DriftEvent[] } {
 }
 
 test("a probe creates its table and leaves nothing", () => {
-	expect(probeCommands(PROBE)).toBe(`add table inet ${PROBE}\ndelete table inet ${PROBE}\n`);
+	expect(script(PROBE, probeCommands)).toBe(`add table inet ${PROBE}\ndelete table inet ${PROBE}\n`);
 });
 
 test("only transactions of other threads are foreign once the probe was seen", () => {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compileNetwork } from "../../../../src/enforcers/network/compile/network.ts";
 import type { NetworkPlan } from "../../../../src/enforcers/network/compile/plan.ts";
-import { renamePlan } from "../../../../src/enforcers/network/compile/render/rename.ts";
+import { inEpoch } from "../../../../src/enforcers/network/compile/render/objects.ts";
 import {
 	BootStore,
 	bootEpoch,
@@ -39,14 +39,14 @@ test("what is saved is read back, under names of its own; the one before it as w
 	expect(store.save(plan(80), facts, lock)).toBeNull();
 	expect(store.save(plan(81), facts, { usbLock: false })).toBeNull();
 	// A guard stands in while a daemon repairs; nobody does before one runs.
-	const { guard: _, ...renamed } = renamePlan(plan(81), bootEpoch);
+	const { guard: _, ...renamed } = inEpoch(plan(81), bootEpoch);
 	expect(newest()).toEqual({
 		ok: true,
 		state: { ...facts, kept: { usbLock: false }, plan: renamed },
 	} as never);
 	expect(readBootState(directory, "previous")).toMatchObject({
 		ok: true,
-		state: { kept: lock, plan: { roots: renamePlan(plan(80), bootEpoch).roots } },
+		state: { kept: lock, plan: { roots: inEpoch(plan(80), bootEpoch).roots } },
 	});
 });
 
@@ -103,10 +103,10 @@ describe("what cannot be used says so for each version apart", () => {
 		expect(readBootState(directory, "previous")).toMatchObject({ ok: false, reason: "unusable" });
 	});
 
-	const whole = () => ({ format: 1, ...facts, ...lock, plan: plan(80) });
+	const whole = () => ({ format: 2, ...facts, ...lock, plan: plan(80) });
 	test.each([
 		["null", () => null],
-		["another format", () => ({ ...whole(), format: 2 })],
+		["another format", () => ({ ...whole(), format: 1 })],
 		["a table's name that is none", () => ({ ...whole(), table: "a; flush ruleset" })],
 		[
 			"a root's name that is none",

@@ -28,7 +28,7 @@ const rule = (id: string): CompiledRule => ({
 });
 
 const plan = (name: string, rules: readonly string[] = [name]): NetworkPlan => ({
-	objects: [{ kind: "chain", name, text: `chain ${name} {\n}\n`, elements: 2 }],
+	objects: [{ kind: "chain", name, rules: [] }],
 	roots: { ingress: name, egress: name },
 	rules: rules.map(rule),
 	elements: 2,

@@ -35,7 +35,3 @@ export function intervalText(first: Address, last: Address): string {
 	const length = blockLength(first, last);
 	return length === null ? `${addressText(first)}-${addressText(last)}` : `${addressText(first)}/${length}`;
 }
-
-export function portsText(first: number, last: number): string {
-	return first === last ? String(first) : `${first}-${last}`;
-}

@@ -7,10 +7,13 @@
  */
 
 import type { Direction, Family } from "../../../../base/model.ts";
+import { icmp, icmpv6, igmp } from "../../../../base/protocol.ts";
+import { joined, jump, protocolKey } from "../../../../kernel/nftables/expressions.ts";
+import type { Rule } from "../../../../kernel/nftables/objects.ts";
 import type { ObjectStore } from "./objects.ts";
 
 /** Neighbour and router discovery never crosses a router, which hop limit 255 proves (RFC 4861 section 7.1). */
-const discovery =
+export const discovery =
 	"icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept";
 
 /** RFC 2710 section 3 and RFC 3810 section 5: link-local source and hop limit 1; reports also before an address is confirmed. */
@@ -30,8 +33,8 @@ const errors: Readonly<Record<Family, string>> = {
  * as older nft has no word for it.
  */
 const membership: Readonly<Record<Direction, string>> = {
-	ingress: "meta l4proto 2 ip ttl 1 ip daddr 224.0.0.0/4 @th,0,8 0x11 accept",
-	egress: "meta l4proto 2 ip ttl 1 ip daddr 224.0.0.0/4 @th,0,8 { 0x12, 0x16, 0x17, 0x22 } accept",
+	ingress: `${protocolKey} ${igmp} ip ttl 1 ip daddr 224.0.0.0/4 @th,0,8 0x11 accept`,
+	egress: `${protocolKey} ${igmp} ip ttl 1 ip daddr 224.0.0.0/4 @th,0,8 { 0x12, 0x16, 0x17, 0x22 } accept`,
 };
 
 /**
@@ -53,13 +56,12 @@ const configuration: Readonly<Record<Direction, Readonly<Record<Family, string>>
  * Adds the chain and returns the rules that every new flow of a family meets: plain comparisons, as a map lookup
  * with a jump costs a UDP packet several times as much.
  */
-export function addEssentials(store: ObjectStore, direction: Direction, family: Family): readonly string[] {
+export function addEssentials(store: ObjectStore, direction: Direction, family: Family): readonly Rule[] {
 	const rules = family === 4 ? [errors[4], membership[direction]] : [discovery, ...listeners, errors[6]];
-	const chain = store.add("chain", rules);
-	// As numbers: nft looks names up in /etc/protocols, which a minimal system does not have. ICMP is 1 and IGMP 2: one
-	// comparison finds both, and option headers (0), which the chain knows nothing of.
-	const protocol = family === 4 ? "< 3" : "58";
-	return [`meta l4proto ${protocol} jump ${chain}`, configuration[direction][family]];
+	const chain = store.chain(rules);
+	// ICMP is 1 and IGMP 2: one comparison finds both, and option headers (0), which the chain knows nothing of.
+	const protocol = family === 4 ? `< ${igmp + 1}` : String(icmpv6);
+	return [joined(`${protocolKey} ${protocol} `, jump(chain)), configuration[direction][family]];
 }
 
 /**
@@ -67,5 +69,5 @@ export function addEssentials(store: ObjectStore, direction: Direction, family: 
  * helpers expect, and ICMP errors, but never redirects, which are no errors.
  */
 export function acceptRelated(family: Family): readonly string[] {
-	return [`meta l4proto != ${family === 4 ? 1 : 58} ct state related accept`, errors[family]];
+	return [`${protocolKey} != ${family === 4 ? icmp : icmpv6} ct state related accept`, errors[family]];
 }

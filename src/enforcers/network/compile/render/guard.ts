@@ -6,11 +6,19 @@
  */
 
 import type { Direction, Family, InterfaceMatch, PortRange, Protocol } from "../../../../base/model.ts";
+import { rangeText } from "../../../../base/port-range.ts";
 import { isTransport, protocolFits, protocolNumber } from "../../../../base/protocol.ts";
+import {
+	addressKey,
+	byInterface,
+	ofFamily,
+	oneOf,
+	protocolKey,
+} from "../../../../kernel/nftables/expressions.ts";
 import { type Address, type AddressRange, type Atom, interfaceKey, withoutHoles } from "../atom.ts";
 import { inOrder } from "../interval.ts";
 import type { DirectionProgram } from "../program.ts";
-import { intervalText, portsText } from "./address-text.ts";
+import { intervalText } from "./address-text.ts";
 import { sourceKey } from "./lookups.ts";
 
 /** Drops what matches all of it. */
@@ -51,7 +59,7 @@ const groupings: readonly ((alike: Atom) => string)[] = [
 ];
 
 function rangeKey(range: PortRange | null): string {
-	return range === null ? "any" : portsText(range.first, range.last);
+	return range === null ? "any" : rangeText(range);
 }
 
 /** What the Blocks of a direction may match. Holes are left open; what other rules allow inside a Block is not. */
@@ -174,10 +182,11 @@ function gap(last: Address, first: Address): number {
 
 /** The boxes as nftables rules that stand in a root of their direction. */
 export function guardRules(boxes: readonly GuardBox[], direction: Direction): string[] {
-	const [iface, side] = direction === "ingress" ? ["iifname", "saddr"] : ["oifname", "daddr"];
+	const [key, side] =
+		direction === "ingress" ? (["iifname", "saddr"] as const) : (["oifname", "daddr"] as const);
 	return boxes.map((item) => {
 		const matches = [
-			item.interface === null ? "" : `${iface} "${interfaceKey(item.interface)}"`,
+			item.interface === null ? "" : byInterface(key, interfaceKey(item.interface)),
 			protocolMatch(item),
 			addressMatch(item, side),
 			"drop",
@@ -190,19 +199,15 @@ function protocolMatch({ protocol, ports, source }: GuardBox): string {
 	if (protocol === null) return "";
 	const matches = [];
 	if (ports !== null && isTransport(protocol))
-		matches.push(`${protocol} dport ${oneOf(ports.map(({ first, last }) => portsText(first, last)))}`);
-	if (source !== null) matches.push(`${sourceKey(protocol).read} ${portsText(source.first, source.last)}`);
-	return matches.length === 0 ? `meta l4proto ${protocolNumber(protocol)}` : matches.join(" ");
+		matches.push(`${protocol} dport ${oneOf(ports.map(rangeText))}`);
+	if (source !== null) matches.push(`${sourceKey(protocol).read} ${rangeText(source)}`);
+	return matches.length === 0 ? `${protocolKey} ${protocolNumber(protocol)}` : matches.join(" ");
 }
 
-function addressMatch({ family, addresses }: GuardBox, side: string): string {
+function addressMatch({ family, addresses }: GuardBox, side: "saddr" | "daddr"): string {
 	const [only] = addresses;
 	const whole = addresses.length === 1 && only !== undefined && BigInt(only.first) === 0n;
-	if (whole && BigInt(only.last) === BigInt(full[family])) return `meta nfproto ipv${family}`;
+	if (whole && BigInt(only.last) === BigInt(full[family])) return ofFamily(family);
 	const texts = addresses.map(({ first, last }) => intervalText(first, last));
-	return `${family === 4 ? "ip" : "ip6"} ${side} ${oneOf(texts)}`;
-}
-
-function oneOf(values: readonly string[]): string {
-	return values.length === 1 ? (values[0] ?? "") : `{ ${values.join(", ")} }`;
+	return `${addressKey(family, side)} ${oneOf(texts)}`;
 }

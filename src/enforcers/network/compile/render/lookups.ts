@@ -2,11 +2,27 @@
 
 import { addressBits } from "../../../../base/cidr.ts";
 import type { Direction, Family, PortRange, Protocol } from "../../../../base/model.ts";
+import { rangeText } from "../../../../base/port-range.ts";
 import { icmp, isIcmp, isTransport, protocolNumber } from "../../../../base/protocol.ts";
+import {
+	addressType,
+	concatenation,
+	countedBy,
+	destinationPort,
+	addressKey as familyAddress,
+	inSet,
+	joined,
+	jump,
+	portType,
+	protocolKey,
+	protocolType,
+	vmap,
+} from "../../../../kernel/nftables/expressions.ts";
+import type { MapValue, Rule } from "../../../../kernel/nftables/objects.ts";
 import type { IntervalList } from "../interval.ts";
 import type { RulesetForm } from "../plan.ts";
 import type { Segment, Step, Table } from "../table.ts";
-import { addressText, intervalText, maskText, portsText } from "./address-text.ts";
+import { addressText, intervalText, maskText } from "./address-text.ts";
 import { boxesOf } from "./boxes.ts";
 import { type Cell, hashable } from "./hashable.ts";
 import type { ObjectStore } from "./objects.ts";
@@ -28,88 +44,109 @@ export interface LookupContext {
 }
 
 function addressKey({ family, direction }: LookupContext): string {
-	return `${family === 4 ? "ip" : "ip6"} ${direction === "ingress" ? "saddr" : "daddr"}`;
-}
-
-function addressType(context: LookupContext): string {
-	return context.family === 4 ? "ipv4_addr" : "ipv6_addr";
+	return familyAddress(family, direction === "ingress" ? "saddr" : "daddr");
 }
 
 type Use = "vmap" | "return";
 
-function expression(key: string, name: string, use: Use): string {
-	return use === "vmap" ? `${key} vmap @${name}` : `${key} @${name} return`;
+function expression(key: string, name: string, use: Use): Rule {
+	return use === "vmap" ? vmap(key, name) : inSet(key, name, "return");
 }
 
-/** A map, or a set where no element leads anywhere; `property` is the line below its type. */
+/** What of a set tells the kernel how to keep it. */
+interface Shape {
+	readonly flags?: readonly "interval"[];
+	readonly size?: number;
+}
+
+const intervals: Shape = { flags: ["interval"] };
+
+/** A map, or a set where no cell leads anywhere. */
 function declare(
 	context: LookupContext,
 	type: string,
-	property: string,
-	elements: readonly (readonly [string, number])[],
+	shape: Shape,
+	cells: readonly Cell[],
+	address: (cell: Cell) => string,
 ): string {
-	const verdicts = elements.some(([, rank]) => rank >= 0);
-	const lines = [`type ${type}${verdicts ? " : verdict" : ""}`, property, "elements = {"];
-	for (const [text, rank] of elements) {
-		context.count(rank);
-		lines.push(rank < 0 ? `\t${text},` : `\t${text} : goto ${context.leaf(rank)},`);
-	}
-	const last = lines.pop();
-	if (last !== undefined) lines.push(last.replace(/,$/, ""));
-	lines.push("}");
-	return context.store.add(verdicts ? "map" : "set", lines, elements.length);
+	const keys = keysText(cells, address);
+	for (const { rank } of cells) context.count(rank);
+	if (!cells.some(({ rank }) => rank >= 0)) return context.store.set({ type, ...shape, keys });
+	const leads = byRank(cells, (rank) => ({ verdict: "goto", chain: context.leaf(rank) }));
+	return context.store.map({ type, to: "verdict", ...shape, keys, ...leads });
 }
 
-/** The parts of a key behind the address: its types, and how they are read from the packet. */
-interface Tail {
+function keysText(cells: readonly Cell[], address: (cell: Cell) => string): string {
+	return cells.map((cell) => address(cell) + cell.tail).join("\n");
+}
+
+/** One value a rank, and for each cell which. */
+function byRank(cells: readonly Cell[], value: (rank: number) => MapValue) {
+	const values: MapValue[] = [];
+	const places = new Map<number, number>();
+	const leads = cells.map(({ rank }) => {
+		const place = places.get(rank) ?? values.push(value(rank)) - 1;
+		places.set(rank, place);
+		return place;
+	});
+	return { values, leads };
+}
+
+/** A part of a key: its type, and how it is read from the packet. */
+interface Field {
 	readonly type: string;
 	readonly read: string;
 }
 
-const addressAlone: Tail = { type: "", read: "" };
-const andProtocol: Tail = { type: " . inet_proto", read: " . meta l4proto" };
-const andPort: Tail = { type: " . inet_proto . inet_service", read: " . meta l4proto . th dport" };
+/** The parts of a key behind the address. */
+type Tail = readonly Field[];
+
+const protocolField: Field = { type: protocolType, read: protocolKey };
+const portField: Field = { type: portType, read: destinationPort };
+
+const addressAlone: Tail = [];
+const andProtocol: Tail = [protocolField];
+const andPort: Tail = [protocolField, portField];
 
 /** The rules that look these cells up. The cells are disjoint, so the order of the lookups means nothing. */
-function lookUp(context: LookupContext, tail: Tail, cells: readonly Cell[], use: Use): string[] {
-	const type = addressType(context) + tail.type;
+function lookUp(context: LookupContext, tail: Tail, cells: readonly Cell[], use: Use): Rule[] {
+	const type = concatenation(addressType(context.family), ...tail.map((field) => field.type));
+	const reads = tail.map(({ read }) => read);
 	// A set of addresses alone is a tree: its lookups grow with the logarithm, and it loads as fast as it can.
 	const { blocks, rest } =
-		tail === addressAlone
+		tail.length === 0
 			? { blocks: [], rest: cells }
 			: hashable(cells, context.hashFrom, (rank) => context.silent(rank) !== null);
 	const rules = blocks.map((block) => {
 		const mask =
 			block.length === addressBits(context.family) ? "" : ` & ${maskText(context.family, block.length)}`;
-		const key = `${addressKey(context)}${mask}${tail.read}`;
+		const key = concatenation(addressKey(context) + mask, ...reads);
 		// A set of a given size that never grows gets the kernel's cheapest hash table.
-		const size = `size ${block.cells.length}`;
-		if (block.silent)
-			return `counter name ${key} map @${counterMap(context, type, size, block.cells)} accept`;
-		const elements = block.cells.map((cell) => [addressText(cell.first) + cell.tail, cell.rank] as const);
-		return expression(key, declare(context, type, size, elements), use);
+		const shape = { size: block.cells.length };
+		if (block.silent) return countedBy(key, counterMap(context, type, shape, block.cells));
+		return expression(key, declare(context, type, shape, block.cells, firstAddress), use);
 	});
 	if (rest.length === 0) return rules;
-	const elements = rest.map((cell) => [intervalText(cell.first, cell.last) + cell.tail, cell.rank] as const);
-	const name = declare(context, type, "flags interval", elements);
-	return [...rules, expression(addressKey(context) + tail.read, name, use)];
+	const name = declare(context, type, intervals, rest, ({ first, last }) => intervalText(first, last));
+	return [...rules, expression(concatenation(addressKey(context), ...reads), name, use)];
+}
+
+function firstAddress({ first }: Cell): string {
+	return addressText(first);
 }
 
 /**
  * Silently accepted cells with their counters: one lookup counts and accepts, where a verdict map would send every
  * packet through a chain of its rule's own, whose memory is seldom in the cache when there are thousands.
  */
-function counterMap(context: LookupContext, type: string, size: string, cells: readonly Cell[]): string {
-	const elements = cells.map((cell) => {
-		context.count(cell.rank);
-		const leaf = context.silent(cell.rank);
-		if (leaf === null) throw new RangeError("a rule that is not silent");
-		return `\t${addressText(cell.first)}${cell.tail} comment "${leaf.comment}" : "${leaf.counter}"`;
+function counterMap(context: LookupContext, type: string, shape: Shape, cells: readonly Cell[]): string {
+	for (const { rank } of cells) context.count(rank);
+	const leads = byRank(cells, (rank) => {
+		const value = context.silent(rank);
+		if (value === null) throw new RangeError("a rule that is not silent");
+		return value;
 	});
-	const lines = [`type ${type} : counter`, size, "elements = {", ...elements.map((text) => `${text},`), "}"];
-	const last = lines.length - 2;
-	lines[last] = (lines[last] ?? "").replace(/,$/, "");
-	return context.store.add("map", lines, elements.length);
+	return context.store.map({ type, to: "counter", ...shape, keys: keysText(cells, firstAddress), ...leads });
 }
 
 function listCells(list: IntervalList, tail: string): Cell[] {
@@ -122,7 +159,7 @@ function listCells(list: IntervalList, tail: string): Cell[] {
 }
 
 /** Lookups of the address alone. */
-function plain(context: LookupContext, list: IntervalList, use: Use): string[] {
+function plain(context: LookupContext, list: IntervalList, use: Use): Rule[] {
 	return lookUp(context, addressAlone, listCells(list, ""), use);
 }
 
@@ -132,12 +169,11 @@ function plain(context: LookupContext, list: IntervalList, use: Use): string[] {
  */
 const mostCompared = 4;
 
-function plainOf(context: LookupContext, protocol: Protocol, list: IntervalList, use: Use): string[] {
-	// A number, because nft looks some names up in /etc/protocols, which a minimal system does not have.
-	return plain(context, list, use).map((rule) => `meta l4proto ${protocolNumber(protocol)} ${rule}`);
+function plainOf(context: LookupContext, protocol: Protocol, list: IntervalList, use: Use): Rule[] {
+	return plain(context, list, use).map((rule) => joined(`${protocolKey} ${protocolNumber(protocol)} `, rule));
 }
 
-function protocolLookups(context: LookupContext, table: Table & { readonly layer: "T" }, use: Use): string[] {
+function protocolLookups(context: LookupContext, table: Table & { readonly layer: "T" }, use: Use): Rule[] {
 	const portless = [...table.lists].filter(([protocol]) => !isTransport(protocol));
 	const compared = portless.length <= mostCompared ? portless : [];
 	const joined = [...table.lists].filter(([protocol]) => !compared.some(([other]) => other === protocol));
@@ -149,8 +185,8 @@ function protocolLookups(context: LookupContext, table: Table & { readonly layer
 }
 
 /** How nftables calls what the transport header begins with. */
-export function sourceKey(protocol: Protocol): Tail {
-	if (isTransport(protocol)) return { type: "inet_service", read: `${protocol} sport` };
+export function sourceKey(protocol: Protocol): Field {
+	if (isTransport(protocol)) return { type: portType, read: `${protocol} sport` };
 	if (!isIcmp(protocol)) throw new RangeError("a protocol without ports and types");
 	const name = protocol === icmp ? "icmp" : "icmpv6";
 	return { type: `${name}_type`, read: `${name} type` };
@@ -161,18 +197,19 @@ function isWhole({ first, last }: PortRange): boolean {
 }
 
 /** Per protocol, so that packets of others are spared the lookup; and one of the ports only where they matter. */
-function sourceLookups(context: LookupContext, table: Table & { readonly layer: "S" }, use: Use): string[] {
+function sourceLookups(context: LookupContext, table: Table & { readonly layer: "S" }, use: Use): Rule[] {
 	return [...table.sources].flatMap(([protocol, sources]) => {
 		const key = sourceKey(protocol);
 		const any: Cell[] = [];
 		const limited: Cell[] = [];
 		for (const source of sources) {
 			for (const { first, last, rank, firstPort, lastPort } of boxesOf(source.ports)) {
-				const tail = ` . ${portsText(source.first, source.last)}`;
+				const tail = ` . ${rangeText(source)}`;
 				const exact = source.first === source.last;
-				if (isWhole({ first: firstPort, last: lastPort })) any.push({ first, last, rank, tail, exact });
+				const range = { first: firstPort, last: lastPort };
+				if (isWhole(range)) any.push({ first, last, rank, tail, exact });
 				else {
-					const ports = portsText(firstPort, lastPort);
+					const ports = rangeText(range);
 					limited.push({
 						first,
 						last,
@@ -183,17 +220,16 @@ function sourceLookups(context: LookupContext, table: Table & { readonly layer: 
 				}
 			}
 		}
-		const short = { type: ` . ${key.type}`, read: ` . ${key.read}` };
-		const long = { type: `${short.type} . inet_service`, read: `${short.read} . ${protocol} dport` };
+		const port = { type: portType, read: `${protocol} dport` };
 		return [
-			...(any.length === 0 ? [] : lookUp(context, short, any, use)),
-			...(limited.length === 0 ? [] : lookUp(context, long, limited, use)),
+			...(any.length === 0 ? [] : lookUp(context, [key], any, use)),
+			...(limited.length === 0 ? [] : lookUp(context, [key, port], limited, use)),
 		];
 	});
 }
 
 /** The rules that look a table up in maps whose keys are concatenations. */
-function concatenated(context: LookupContext, table: Table, use: Use): string[] {
+function concatenated(context: LookupContext, table: Table, use: Use): Rule[] {
 	if (table.layer === "W") return plain(context, table.list, use);
 	if (table.layer === "T") return protocolLookups(context, table, use);
 	if (table.layer === "S") return sourceLookups(context, table, use);
@@ -202,7 +238,7 @@ function concatenated(context: LookupContext, table: Table, use: Use): string[] 
 			first,
 			last,
 			rank,
-			tail: ` . ${protocolNumber(protocol)} . ${portsText(firstPort, lastPort)}`,
+			tail: ` . ${protocolNumber(protocol)} . ${rangeText({ first: firstPort, last: lastPort })}`,
 			exact: firstPort === lastPort,
 		})),
 	);
@@ -210,24 +246,25 @@ function concatenated(context: LookupContext, table: Table, use: Use): string[] 
 }
 
 /** Rules of a chain for the addresses of one protocol, and of one range of ports. */
-type Body = (protocol: Protocol, list: IntervalList) => string[];
+type Body = (protocol: Protocol, list: IntervalList) => Rule[];
 
 /** A map of ranges to chains: for kernels without interval sets of concatenations. */
 function dispatch(
 	context: LookupContext,
-	key: Tail,
+	key: Field,
 	verdict: "jump" | "goto",
-	ranges: readonly { readonly first: number; readonly last: number; readonly rules: readonly string[] }[],
-): string {
-	const lines = [`type ${key.type} : verdict`, "flags interval", "elements = {"];
-	for (const [i, { first, last, rules }] of ranges.entries()) {
-		const chain = context.store.add("chain", rules);
-		const comma = i + 1 < ranges.length ? "," : "";
+	ranges: readonly { readonly first: number; readonly last: number; readonly rules: readonly Rule[] }[],
+): Rule {
+	const values = ranges.map(({ rules }) => {
 		context.count(-1);
-		lines.push(`\t${portsText(first, last)} : ${verdict} ${chain}${comma}`);
-	}
-	lines.push("}");
-	return `${key.read} vmap @${context.store.add("map", lines, ranges.length)}`;
+		return { verdict, chain: context.store.chain(rules) };
+	});
+	const keys = ranges.map(rangeText).join("\n");
+	const leads = ranges.map((_, i) => i);
+	return vmap(
+		key.read,
+		context.store.map({ type: key.type, to: "verdict", ...intervals, keys, values, leads }),
+	);
 }
 
 function portDispatch(
@@ -236,9 +273,9 @@ function portDispatch(
 	segments: readonly Segment[],
 	verdict: "jump" | "goto",
 	body: Body,
-): string {
+): Rule {
 	const ranges = segments.map(({ first, last, list }) => ({ first, last, rules: body(protocol, list) }));
-	return dispatch(context, { type: "inet_service", read: `${protocol} dport` }, verdict, ranges);
+	return dispatch(context, { type: portType, read: `${protocol} dport` }, verdict, ranges);
 }
 
 /** The rules that go to the chain of a packet's ports. `missed`: what the chain of a source goes on with for other ports. */
@@ -247,8 +284,8 @@ function dispatches(
 	table: Table & { readonly layer: "P" | "S" },
 	verdict: "jump" | "goto",
 	body: Body,
-	missed: (protocol: Protocol) => readonly string[],
-): string[] {
+	missed: (protocol: Protocol) => readonly Rule[],
+): Rule[] {
 	if (table.layer === "P") {
 		return [...table.segments].map(([protocol, segments]) =>
 			portDispatch(context, protocol, segments, verdict, body),
@@ -267,7 +304,7 @@ function dispatches(
 	});
 }
 
-function nested(context: LookupContext, table: Table, use: Use): string[] {
+function nested(context: LookupContext, table: Table, use: Use): Rule[] {
 	if (table.layer === "W") return plain(context, table.list, use);
 	if (table.layer === "T") {
 		return [...table.lists].flatMap(([protocol, list]) => plainOf(context, protocol, list, use));
@@ -282,13 +319,13 @@ function nested(context: LookupContext, table: Table, use: Use): string[] {
 }
 
 /** The rules of one step of a sequence. They decide the packet or let it go on. */
-export function stepRules(context: LookupContext, { exempt, table }: Step): string[] {
+export function stepRules(context: LookupContext, { exempt, table }: Step): Rule[] {
 	const rules = tableRules(context, table);
 	if (exempt.length === 0) return rules;
-	return [`jump ${context.store.add("chain", exemptRules(context, exempt, table, rules))}`];
+	return [jump(context.store.chain(exemptRules(context, exempt, table, rules)))];
 }
 
-function tableRules(context: LookupContext, table: Table, use: Use = "vmap"): string[] {
+function tableRules(context: LookupContext, table: Table, use: Use = "vmap"): Rule[] {
 	return context.form === "concatenated" ? concatenated(context, table, use) : nested(context, table, use);
 }
 
@@ -297,8 +334,8 @@ function exemptRules(
 	context: LookupContext,
 	exempt: readonly Table[],
 	table: Table,
-	rules: readonly string[] = tableRules(context, table),
-): readonly string[] {
+	rules: readonly Rule[] = tableRules(context, table),
+): readonly Rule[] {
 	const [first, ...others] = exempt;
 	if (first === undefined) return rules;
 	if (context.form === "concatenated" || first.layer === "W" || first.layer === "T")

@@ -1,17 +1,33 @@
 /** Collects a plan's objects: equal content is one object, and an object names only earlier ones. */
 
 import { digest } from "../../../../base/digest.ts";
-import type { NftObject } from "../plan.ts";
+import {
+	type Chain,
+	elementCount,
+	type NftMap,
+	type NftSet,
+	type Rule,
+	withReferences,
+} from "../../../../kernel/nftables/objects.ts";
+import { bodyText } from "../../../../kernel/nftables/writer.ts";
+import { type ContentKind, planName } from "../../names.ts";
+import type { NetworkPlan, PlanObject } from "../plan.ts";
 
-const prefixes: Record<"set" | "map" | "chain", string> = { set: "s", map: "m", chain: "x" };
+/** The name that an object's content has in an epoch. `body`: its text. */
+function contentName(epoch: string, kind: ContentKind, body: string): string {
+	return planName(kind, digest(epoch, kind, body));
+}
 
-/** The name of an object with this body in this epoch. */
-export function objectName(epoch: string, kind: "set" | "map" | "chain", body: string): string {
-	return `${prefixes[kind]}_${digest(epoch, kind, body)}`;
+/** Whether two objects are the same but for their names: as values, which is quick where they are large, or as text. */
+function isSame(a: PlanObject, b: PlanObject): boolean {
+	if (a.kind !== b.kind) return false;
+	const keys = (object: PlanObject) => ("keys" in object ? object.keys : "");
+	const others = (object: PlanObject) => JSON.stringify({ ...object, name: "", keys: "" });
+	return (keys(a) === keys(b) && others(a) === others(b)) || bodyText(a) === bodyText(b);
 }
 
 export class ObjectStore {
-	readonly #byName = new Map<string, NftObject>();
+	readonly #byName = new Map<string, PlanObject>();
 	readonly #epoch: string;
 
 	/** @param epoch Part of every name but those of counters. */
@@ -19,28 +35,57 @@ export class ObjectStore {
 		this.#epoch = epoch;
 	}
 
-	/** Adds an object named by its content, and returns the name. `lines` are the declaration's body, without indentation. */
-	add(kind: "set" | "map" | "chain", lines: readonly string[], elements = 0): string {
-		const body = lines.map((line) => `\t${line}\n`).join("");
-		const name = objectName(this.#epoch, kind, body);
-		this.#insert({ kind, name, text: `${kind} ${name} {\n${body}}\n`, elements });
-		return name;
+	/** These add an object named by its content, and return the name. */
+	chain(rules: readonly Rule[]): string {
+		return this.#add({ kind: "chain", name: "", rules } satisfies Chain);
+	}
+
+	set(content: Omit<NftSet, "kind" | "name">): string {
+		return this.#add({ ...content, kind: "set", name: "" } satisfies NftSet);
+	}
+
+	map(content: Omit<NftMap, "kind" | "name">): string {
+		return this.#add({ ...content, kind: "map", name: "" } satisfies NftMap);
 	}
 
 	/** Adds a named counter; its name outlives epochs. */
 	counter(name: string): void {
-		this.#insert({ kind: "counter", name, text: `counter ${name} {\n}\n`, elements: 0 });
+		this.#byName.set(name, { kind: "counter", name });
 	}
 
-	#insert(object: NftObject): void {
-		const known = this.#byName.get(object.name);
-		if (known !== undefined && known.text !== object.text) {
-			throw new Error(`two objects share the name ${object.name}`);
-		}
-		if (known === undefined) this.#byName.set(object.name, object);
+	#add(object: Chain | NftSet | NftMap): string {
+		const name = contentName(this.#epoch, object.kind, bodyText(object));
+		const known = this.#byName.get(name);
+		if (known === undefined) this.#byName.set(name, { ...object, name });
+		else if (!isSame(known, object)) throw new Error(`two objects share the name ${name}`);
+		return name;
 	}
 
-	get objects(): readonly NftObject[] {
+	get objects(): readonly PlanObject[] {
 		return [...this.#byName.values()];
 	}
+
+	/** Kernel elements of all objects. */
+	get elements(): number {
+		return this.objects.reduce((sum, object) => sum + elementCount(object), 0);
+	}
+}
+
+/**
+ * The same ruleset under names of `epoch`, [a-z0-9]{1,16}: two plans that mean the same become equal, whatever their
+ * epochs were.
+ */
+export function inEpoch(plan: NetworkPlan, epoch: string): NetworkPlan {
+	const names = new Map<string, string>();
+	const renamed = (name: string) => names.get(name) ?? name;
+	// An object names only earlier ones, so those have their new names already.
+	const objects = plan.objects.map((object) => {
+		if (object.kind === "counter") return object;
+		const next = withReferences(object, renamed);
+		const name = contentName(epoch, next.kind, bodyText(next));
+		names.set(object.name, name);
+		return { ...next, name };
+	});
+	const roots = { ingress: renamed(plan.roots.ingress), egress: renamed(plan.roots.egress) };
+	return { ...plan, objects, roots };
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { ObjectStore } from "../../../../../src/enforcers/network/compile/render/objects.ts";
 import { withinVrfs } from "../../../../../src/enforcers/network/compile/render/vrf.ts";
+import { objectText } from "../../../../../src/kernel/nftables/writer.ts";
 
 test("a host without VRFs has no rule for them", () => {
 	const store = new ObjectStore("e");
@@ -20,11 +21,12 @@ test.each(["concatenated", "nested-members", "nested"] as const)(
 	"the rules load with their sets: %s",
 	(form) => {
 		const store = new ObjectStore("e");
-		const chain = (direction: "ingress" | "egress", hook: string) =>
-			`chain ${direction} {\ntype filter hook ${hook} priority 0\n` +
-			`${withinVrfs(store, direction, { form, vrfs: [{ name: "blue" }, { name: "red" }] }).join("\n")}\n}\n`;
+		const chain = (direction: "ingress" | "egress", hook: string) => {
+			const rules = withinVrfs(store, direction, { form, vrfs: [{ name: "blue" }, { name: "red" }] });
+			return objectText({ kind: "chain", name: direction, hook: { hook, priority: 0 }, rules });
+		};
 		const chains = chain("ingress", "input") + chain("egress", "output");
-		const objects = store.objects.map(({ text }) => text).join("");
+		const objects = store.objects.map((object) => objectText(object)).join("");
 		const nft = Bun.spawnSync(["unshare", "-n", "nft", "-f", "-"], {
 			stdin: Buffer.from(`table inet t {\n${objects}${chains}}\n`),
 		});

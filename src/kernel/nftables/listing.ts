@@ -4,17 +4,18 @@
  * 190 MB at 100 000 elements.
  */
 
-import { NETLINK_NETFILTER } from "../../../../ffi/constants.ts";
-import { NetlinkSocket } from "../../../../ffi/netlink.ts";
+import { NETLINK_NETFILTER } from "../../../ffi/constants.ts";
+import { NetlinkSocket } from "../../../ffi/netlink.ts";
 import {
 	AttributeTable,
 	FAMILY_HEADER_BYTES,
 	MessageWriter,
 	NLM_F_DUMP,
 	NLM_F_REQUEST,
-} from "../../../kernel/netlink-message.ts";
-import { ask } from "../../../kernel/netlink-request.ts";
-import { NFNL_SUBSYS_NFTABLES, NFPROTO_INET } from "../../../kernel/nftables-message.ts";
+} from "../netlink-message.ts";
+import { ask } from "../netlink-request.ts";
+import { NFNL_SUBSYS_NFTABLES, NFPROTO_INET } from "../nftables-message.ts";
+import type { Hook } from "./objects.ts";
 
 /** linux/netfilter/nf_tables.h */
 const NFT_MSG_GETTABLE = 1;
@@ -26,6 +27,7 @@ const NFTA_TABLE = 1;
 const NFTA_TABLE_HANDLE = 4;
 const NFTA_CHAIN_NAME = 3;
 const NFTA_CHAIN_HOOK = 4;
+const NFTA_HOOK_HOOKNUM = 1;
 const NFTA_HOOK_PRIORITY = 2;
 const NFTA_SET_NAME = 2;
 const NFTA_SET_FLAGS = 3;
@@ -35,20 +37,26 @@ const NFT_SET_ANONYMOUS = 1;
 const NFT_SET_MAP = 8;
 const NFT_OBJECT_COUNTER = 1;
 
-export interface TableNames {
+/** What the kernel holds in a table, by name. */
+export interface TableListing {
+	/** The kernel's number of the table, which no other table gets; absent where nobody asked for it. */
+	readonly handle?: number;
 	readonly chains: readonly string[];
-	/** Of the base chains, by name. */
-	readonly priorities: Readonly<Record<string, number>>;
+	/** Where the base chains hook in, by name. */
+	readonly hooks: Readonly<Record<string, Hook>>;
 	/** Named sets only. */
 	readonly sets: readonly string[];
 	readonly maps: readonly string[];
 	readonly counters: readonly string[];
 }
 
-/** `names` is null when there is no such table. `handle`: the kernel's number of it, which no other table gets. */
+/** `listing` is null when there is no such table. */
 export type TableRead =
-	| { readonly ok: true; readonly names: TableNames | null; readonly handle: number }
+	| { readonly ok: true; readonly listing: TableListing | null }
 	| { readonly ok: false; readonly error: string };
+
+/** NF_INET_PRE_ROUTING and those after it, in linux/netfilter.h. */
+const hookNames: readonly string[] = ["prerouting", "input", "forward", "output", "postrouting", "ingress"];
 
 /** Reads the names in a table of family inet. */
 export function listTable(table: string): TableRead {
@@ -56,7 +64,7 @@ export function listTable(table: string): TableRead {
 	if (!opened.ok) return opened;
 	const names = {
 		chains: [] as string[],
-		priorities: Object.create(null) as Record<string, number>,
+		hooks: Object.create(null) as Record<string, Hook>,
 		sets: [] as string[],
 		maps: [] as string[],
 		counters: [] as string[],
@@ -71,9 +79,10 @@ export function listTable(table: string): TableRead {
 			dump(opened.socket, 2, NFT_MSG_GETCHAIN, table, (attributes) => {
 				const name = attributes.text(NFTA_CHAIN_NAME) ?? "";
 				names.chains.push(name);
-				const priority = hook.readNested(attributes, NFTA_CHAIN_HOOK).u32(NFTA_HOOK_PRIORITY);
+				const number = hook.readNested(attributes, NFTA_CHAIN_HOOK).u32(NFTA_HOOK_HOOKNUM);
 				// Signed, in network order.
-				if (priority !== null) names.priorities[name] = priority | 0;
+				const priority = (hook.u32(NFTA_HOOK_PRIORITY) ?? 0) | 0;
+				if (number !== null) names.hooks[name] = { hook: hookNames[number] ?? String(number), priority };
 			}) ??
 			dump(opened.socket, 3, NFT_MSG_GETSET, table, (attributes) => {
 				const flags = attributes.u32(NFTA_SET_FLAGS) ?? 0;
@@ -86,7 +95,7 @@ export function listTable(table: string): TableRead {
 				names.counters.push(attributes.text(NFTA_OBJ_NAME) ?? "");
 			});
 		if (error !== null) return { ok: false, error };
-		return handle === null ? { ok: true, names: null, handle: 0 } : { ok: true, names, handle };
+		return { ok: true, listing: handle === null ? null : { ...names, handle } };
 	} finally {
 		opened.socket.close();
 	}

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { compileNetwork } from "../../../../../src/enforcers/network/compile/network.ts";
 import type { NetworkPlan, RulesetForm } from "../../../../../src/enforcers/network/compile/plan.ts";
-import { renamePlan } from "../../../../../src/enforcers/network/compile/render/rename.ts";
+import { inEpoch } from "../../../../../src/enforcers/network/compile/render/objects.ts";
 import type { NetworkPolicy } from "../../../../../src/enforcers/network/model.ts";
 import { policySets } from "../generate.ts";
 import { options } from "../options.ts";
@@ -18,8 +18,8 @@ test("a renamed plan is what the other epoch would have compiled", () => {
 		fc.property(policySets, fc.constantFrom<RulesetForm>("concatenated", "nested"), (policies, form) => {
 			const first = compiled(policies, "first", form);
 			const second = compiled(policies, "second", form);
-			expect(renamePlan(first, "second")).toEqual(second);
-			expect(renamePlan(second, "second")).toEqual(second);
+			expect(inEpoch(first, "second")).toEqual(second);
+			expect(inEpoch(second, "second")).toEqual(second);
 			const names = new Set(first.objects.filter(({ kind }) => kind !== "counter").map(({ name }) => name));
 			expect(second.objects.filter(({ name }) => names.has(name))).toEqual([]);
 		}),

@@ -1,0 +1,206 @@
+/** One direction of a model: its root, with everything that is reached from there. */
+
+import type { Direction, Family } from "../../../../base/model.ts";
+import { isPlainInterface } from "../../../../document/iface.ts";
+import {
+	byInterface,
+	counted,
+	goto,
+	type InterfaceKey,
+	joined,
+	jump,
+	ofFamily,
+	quotedInterface,
+} from "../../../../kernel/nftables/expressions.ts";
+import type { Rule } from "../../../../kernel/nftables/objects.ts";
+import { endedChain, invalidCounter } from "../../names.ts";
+import { interfaceMatches } from "../atom.ts";
+import { type FailsafeProgram, memberText } from "../failsafe.ts";
+import { type CompiledRule, namesMembers, type RulesetForm } from "../plan.ts";
+import type { DirectionProgram, Sequences } from "../program.ts";
+import type { Step } from "../table.ts";
+import { acceptRelated, addEssentials } from "./essentials.ts";
+import { addLeaf, addMidstream, ruleComment } from "./leaf.ts";
+import { type LookupContext, stepRules } from "./lookups.ts";
+import type { ObjectStore } from "./objects.ts";
+import type { RenderOptions } from "./options.ts";
+import { withinVrfs } from "./vrf.ts";
+
+export interface DirectionOptions extends RenderOptions {
+	/** Some packet is blocked, of whatever direction. */
+	readonly blocks: boolean;
+}
+
+/**
+ * What a packet's interface is looked up by, the first that a rule names. In a VRF a packet comes in by the VRF, as the
+ * kernel has it, and by the member that it really came by, which older kernels do not tell.
+ */
+function interfaceKeys(direction: Direction, form: RulesetForm): readonly InterfaceKey[] {
+	if (direction === "egress") return ["oifname"];
+	return namesMembers(form) ? ["meta sdifname", "iifname"] : ["iifname"];
+}
+
+/** Whether any rule of a direction looks at the interface. */
+export function namesInterfaces(program: DirectionProgram): boolean {
+	const { literals, prefixes, failsafe } = program;
+	return literals.length + prefixes.length > 0 || failsafe.some(({ match }) => match.interface !== null);
+}
+
+/** Made for one rendering. */
+export class DirectionRenderer {
+	readonly #store: ObjectStore;
+	readonly #program: DirectionProgram;
+	readonly #direction: Direction;
+	readonly #options: DirectionOptions;
+	/** Map elements that lead to each rule, by rule id. */
+	readonly #cost: Map<string, number>;
+	/** The chain of each rule that has one, by rank. */
+	readonly #leaves = new Map<number, string>();
+	/** What decides the packets of each sequence. */
+	readonly #sequences = new Map<readonly Step[], Rule>();
+	/** What becomes of packets that no rule matches. */
+	#end: Rule = "accept";
+	/** The chain for packets in the midst of connections; null where there is none. */
+	#midstream: string | null = null;
+
+	constructor(
+		store: ObjectStore,
+		program: DirectionProgram,
+		direction: Direction,
+		options: DirectionOptions,
+		cost: Map<string, number>,
+	) {
+		this.#store = store;
+		this.#program = program;
+		this.#direction = direction;
+		this.#options = options;
+		this.#cost = cost;
+	}
+
+	/** Adds everything to the store, and returns the name of the root. */
+	render(): string {
+		const { posture } = this.#program;
+		this.#addCounters();
+		if (posture !== null) this.#end = goto(addLeaf(this.#store, posture, this.#options));
+		if (this.#direction === "egress" && this.#options.blocks)
+			this.#midstream = addMidstream(this.#store, this.#options);
+		// The family is asked first: every comparison that a flow is spared counts.
+		const families = [joined(`${ofFamily(4)} `, goto(this.#root(4))), goto(this.#root(6))];
+		return this.#store.chain([...withinVrfs(this.#store, this.#direction, this.#options), ...families]);
+	}
+
+	#addCounters(): void {
+		const { rules, posture, failsafe } = this.#program;
+		this.#store.counter(invalidCounter(this.#direction));
+		for (const { planned } of failsafe) this.#store.counter(planned.counter);
+		for (const rule of posture === null ? rules : [...rules, posture]) {
+			this.#store.counter(rule.counter);
+			if (rule.logCounter !== null) this.#store.counter(rule.logCounter);
+		}
+	}
+
+	/** The chain that new flows of a family go through. */
+	#root(family: Family): string {
+		const { essentials, related } = this.#options;
+		const rules: Rule[] = essentials ? [...addEssentials(this.#store, this.#direction, family)] : [];
+		if (related === "accept") rules.push(...acceptRelated(family));
+		rules.push(...this.#invalid());
+		for (const program of this.#program.failsafe) {
+			if ((program.match.cidr?.family ?? family) === family) rules.push(...this.#failsafe(program));
+		}
+		rules.push(jump(endedChain(this.#direction)));
+		// What is invalid or untracked opens no flow.
+		if (this.#midstream !== null)
+			rules.push(joined("tcp flags & syn == 0 ct state new ", goto(this.#midstream)));
+		rules.push(...this.#byInterface(family), this.#sequence(this.#program.others, family));
+		return this.#store.chain(rules);
+	}
+
+	/** Without any rule nothing is dropped: hosts on asymmetric paths see half of their flows. */
+	#invalid(): readonly Rule[] {
+		const { rules, posture } = this.#program;
+		if (rules.length === 0 && posture === null) return [];
+		const verdict = this.#options.invalidPackets === "accept" ? "" : " drop";
+		return [`ct state invalid ${counted(invalidCounter(this.#direction))}${verdict}`];
+	}
+
+	#failsafe(program: FailsafeProgram): readonly Rule[] {
+		const { match, planned } = program;
+		const { interface: named } = match;
+		if (named === null) return [planned.text];
+		if (this.#direction === "ingress") {
+			if (!namesMembers(this.#options.form)) return [planned.text];
+			return [planned.text, memberText(program, "meta sdifname", planned.interface ?? "")];
+		}
+		// What a VRF's rule means leaves by a member.
+		const members = [...this.#program.vrfOf].filter(
+			([member, vrf]) => interfaceMatches(named, [vrf]) && isPlainInterface(member),
+		);
+		return [planned.text, ...members.map(([member]) => memberText(program, "oifname", member))];
+	}
+
+	/** Leads packets of interfaces that rules name to their sequences. */
+	#byInterface(family: Family): readonly Rule[] {
+		const { literals, prefixes, members } = this.#program;
+		const plain = members.filter(({ name }) => isPlainInterface(name));
+		const inVrf = new Map([...literals, ...plain].map((group) => [group.name, group]));
+		return interfaceKeys(this.#direction, this.#options.form).flatMap((key) => {
+			// A packet comes in by the member beside its VRF, and goes out by the member alone.
+			const groups = [...(key === "iifname" ? literals : inVrf.values())];
+			const cases = groups.map(({ name, sequences }, i) =>
+				joined(i === 0 ? "" : ", ", `${quotedInterface(name)} : `, this.#sequence(sequences, family)),
+			);
+			const exact = cases.length === 0 ? [] : [joined(`${key} vmap { `, ...cases, " }")];
+			const beginnings = prefixes.map(({ name, sequences }) =>
+				joined(`${byInterface(key, `${name}*`)} `, this.#sequence(sequences, family)),
+			);
+			return [...exact, ...beginnings];
+		});
+	}
+
+	#sequence(sequences: Sequences, family: Family): Rule {
+		const steps = sequences[family];
+		if (steps.length === 0) return this.#end;
+		const known = this.#sequences.get(steps);
+		if (known !== undefined) return known;
+		const context = this.#context(family);
+		const rules = steps.flatMap((step) => stepRules(context, step));
+		const verdict = goto(this.#store.chain([...rules, this.#end]));
+		this.#sequences.set(steps, verdict);
+		return verdict;
+	}
+
+	#context(family: Family): LookupContext {
+		const { form, hashFrom } = this.#options;
+		return {
+			store: this.#store,
+			form,
+			family,
+			direction: this.#direction,
+			hashFrom,
+			leaf: (rank) => this.#leaf(rank),
+			silent: (rank) => {
+				const rule = this.#program.rules[rank];
+				if (rule === undefined || rule.logCounter !== null) return null;
+				return { counter: rule.counter, comment: ruleComment(rule) };
+			},
+			count: (rank) => {
+				const id = this.#program.rules[rank]?.id ?? "";
+				this.#cost.set(id, (this.#cost.get(id) ?? 0) + 1);
+			},
+		};
+	}
+
+	/** A rule whose packets are all accepted by a counter map has no chain. */
+	#leaf(rank: number): string {
+		const chain = this.#leaves.get(rank) ?? addLeaf(this.#store, this.#ruleOf(rank), this.#options);
+		this.#leaves.set(rank, chain);
+		return chain;
+	}
+
+	#ruleOf(rank: number): CompiledRule {
+		const rule = this.#program.rules[rank];
+		if (rule === undefined) throw new RangeError("no rule of this rank");
+		return rule;
+	}
+}

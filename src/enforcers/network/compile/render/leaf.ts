@@ -1,0 +1,50 @@
+/** The chains that decide packets, count them and tell of them. */
+
+import { commented, counted, limited, logged } from "../../../../kernel/nftables/expressions.ts";
+import { logPrefix, midstreamCounter, midstreamId } from "../../names.ts";
+import type { CompiledRule } from "../plan.ts";
+import type { ObjectStore } from "./objects.ts";
+import type { RenderOptions } from "./options.ts";
+
+/** Of IPv6 with extension headers and the transport header. */
+const ruleLog = { snapLength: 160, queueThreshold: 64 };
+
+/** They are few, and wait for an answer. */
+const midstreamLog = { snapLength: 64, queueThreshold: 1 };
+const midstreamLimit = { rate: 5, burst: 5 };
+
+/** The rest of a comment is fixed and short. */
+const commentNameBytes = 80;
+
+/** A policy's name with everything but plain name characters replaced, cut to fit a comment. */
+function commentName(name: string): string {
+	return name.replace(/[^A-Za-z0-9._-]/g, "_").slice(0, commentNameBytes);
+}
+
+export function ruleComment(rule: CompiledRule): string {
+	const index = rule.index < 0 ? "" : `[${rule.index}]`;
+	return `${commentName(rule.policy)} ${rule.direction}${index} ${rule.action}`;
+}
+
+/** The chain that counts, logs and decides packets of one rule. */
+export function addLeaf(store: ObjectStore, rule: CompiledRule, options: RenderOptions): string {
+	const count = [counted(rule.counter)];
+	if (rule.logCounter !== null) {
+		const target = { prefix: logPrefix + rule.id, group: options.nflogGroup, ...ruleLog };
+		count.push(limited(options.logLimit), counted(rule.logCounter), logged(target));
+	}
+	const verdict = rule.action === "Block" ? "drop" : "accept";
+	return store.chain([count.join(" "), commented(verdict, ruleComment(rule))]);
+}
+
+/**
+ * A packet that this host sends in the midst of a TCP connection that nobody tracks opens no flow: it would be taken
+ * for this host's own connection, and whatever the other end sends after that for its answers. Such packets are
+ * dropped and told to the daemon, which enters the connection into connection tracking if the policies let it pass;
+ * what was dropped is sent again.
+ */
+export function addMidstream(store: ObjectStore, { nflogGroup }: RenderOptions): string {
+	store.counter(midstreamCounter);
+	const target = { prefix: logPrefix + midstreamId, group: nflogGroup, ...midstreamLog };
+	return store.chain([`${limited(midstreamLimit)} ${logged(target)}`, `${counted(midstreamCounter)} drop`]);
+}

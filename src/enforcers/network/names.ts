@@ -1,0 +1,72 @@
+/**
+ * Names that two sides know: who makes an object in our table, or a log record, and who finds it again by its name. A
+ * table outlives the daemon, so another name for a thing is another thing to the next version.
+ */
+
+import type { Direction } from "../../base/model.ts";
+
+/** What our log prefixes begin with; the id of a rule follows. */
+export const logPrefix = "pw:";
+
+/** Named counter of every packet that a rule decided. */
+export function ruleCounter(id: string): string {
+	return `c_${id}`;
+}
+
+/** Named counter of the packets of a rule that were handed to NFLOG. */
+export function ruleLogCounter(id: string): string {
+	return `l_${id}`;
+}
+
+/** What stands for a rule's id in the log of packets in the midst of untracked connections; no rule has it. */
+export const midstreamId = "midstream";
+export const midstreamCounter = "midstream_egress";
+
+/** Counts packets that belong to no flow. */
+export function invalidCounter(direction: Direction): string {
+	return `invalid_${direction}`;
+}
+
+/** Counts packets of flows that a Block has ended. */
+export function refusedCounter(direction: Direction): string {
+	return `cut_${direction}`;
+}
+
+/** An empty chain that says whose table it is; older nft has no comments on tables. */
+export const ownershipMarker = "owned_by_portward";
+
+/** Judges what leaves where policies name its interface: only behind all of `output` is it final. */
+export const leavingChain = "leaving";
+
+/** The base chains, by name. */
+export type BaseName = Direction | typeof leavingChain;
+
+/** The chain between a base chain and a plan's. */
+export function rootOf(name: BaseName): string {
+	return `root_${name}`;
+}
+
+/** What judges beside a base chain while that is exchanged. */
+export function movingChain(name: BaseName): string {
+	return `moving_${name}`;
+}
+
+/** The chain of the table's stable part that drops what belongs to ended connections; empty while there are none. */
+export function endedChain(direction: Direction): string {
+	return `ended_${direction}`;
+}
+
+const planPrefixes = { set: "s", map: "m", chain: "x" } as const;
+
+/** The kinds of objects that a plan names by their content. */
+export type ContentKind = keyof typeof planPrefixes;
+
+/** @param content [0-9a-f]{16} */
+export function planName(kind: ContentKind, content: string): string {
+	return `${planPrefixes[kind]}_${content}`;
+}
+
+/** Whether a chain is a plan's. */
+export function isPlanChain(name: string): boolean {
+	return name.startsWith(`${planPrefixes.chain}_`);
+}

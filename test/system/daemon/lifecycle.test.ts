@@ -1,45 +1,23 @@
 /** Start, reload, stop and release, and that there is one daemon a network namespace. */
 
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { existsSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { executable } from "../support/built.ts";
-import { block, policy, port } from "../support/case.ts";
-import { Daemon, Home } from "../support/daemon.ts";
-import { eventually, Lab, Namespace } from "../support/netns.ts";
-import { Prober } from "../support/probe.ts";
+import { block, policy } from "../support/case.ts";
+import { Daemon } from "../support/daemon.ts";
+import { eventually, Namespace } from "../support/netns.ts";
+import { blocks, eachOnRig } from "../support/rig.ts";
 
-let lab: Lab;
-let home: Home;
-let prober: Prober;
-
-beforeEach(async () => {
-	lab = await Lab.create();
-	home = new Home();
-	prober = new Prober(lab);
-});
-afterEach(() => {
-	prober[Symbol.dispose]();
-	home[Symbol.dispose]();
-	lab[Symbol.dispose]();
-});
-
-const blocks = (name: string, destination: number) =>
-	policy(name, { action: "Block", ingress: [{ ports: [port("TCP", destination)] }] });
-
-/** The ports among these that are blocked now. */
-async function blockedPorts(...ports: readonly number[]): Promise<number[]> {
-	const passed = await prober.send(
-		ports.map((one) => ({ direction: "ingress", protocol: "tcp", remote: "10.1.0.10", port: one })),
-	);
-	return ports.filter((_, index) => !passed[index]);
-}
-
-const portward = (namespace: Namespace, ...argv: readonly string[]) => namespace.try([executable(), ...argv]);
+const rig = eachOnRig();
+const { blockedPorts, portward } = rig;
 
 test("a second daemon of the namespace is refused, one of another namespace is not", async () => {
-	await using _daemon = await Daemon.start(lab.guarded, { policies: { "a.yaml": blocks("a", 80) } }, home);
-	await using second = Daemon.spawn(lab.guarded);
+	await using _daemon = await Daemon.start(
+		rig.lab.guarded,
+		{ policies: { "a.yaml": blocks("a", 80) } },
+		rig.home,
+	);
+	await using second = Daemon.spawn(rig.lab.guarded);
 	expect(await second.exited()).toBe(1);
 	expect(second.log).toContain("another portward guards table kubearmor");
 	using elsewhere = await Namespace.create();
@@ -49,20 +27,20 @@ test("a second daemon of the namespace is refused, one of another namespace is n
 });
 
 test("release refuses while a daemon runs, and removes what it left behind", async () => {
-	lab.guarded.nft("table inet other {\n\tchain c {\n\t}\n}\n");
-	const daemon = await Daemon.start(lab.guarded, { policies: { "a.yaml": blocks("a", 80) } }, home);
-	const refused = portward(lab.guarded, "release", "--config", home.config);
+	rig.lab.guarded.nft("table inet other {\n\tchain c {\n\t}\n}\n");
+	const daemon = await Daemon.start(rig.lab.guarded, { policies: { "a.yaml": blocks("a", 80) } }, rig.home);
+	const refused = portward("release");
 	expect(refused).toMatchObject({ code: 1, out: "" });
 	expect(refused.error).toContain("stop it first");
 	expect(await blockedPorts(80)).toEqual([80]);
 	expect(await daemon.stop()).toBe(0);
 	// A firewall does not open because its agent stopped.
 	expect(await blockedPorts(80)).toEqual([80]);
-	const released = portward(lab.guarded, "release", "--config", home.config);
+	const released = portward("release");
 	expect(released).toMatchObject({ code: 0, error: "" });
 	expect(await blockedPorts(80)).toEqual([]);
-	expect(lab.guarded.run(["nft", "list", "tables"])).toBe("table inet other\n");
-	expect(portward(lab.guarded, "release", "--config", home.config)).toMatchObject({
+	expect(rig.lab.guarded.run(["nft", "list", "tables"])).toBe("table inet other\n");
+	expect(portward("release")).toMatchObject({
 		code: 0,
 		out: "there was nothing to release\n",
 	});
@@ -70,24 +48,28 @@ test("release refuses while a daemon runs, and removes what it left behind", asy
 
 test("no table but the configured one is touched", async () => {
 	const others = "table ip kubearmor {\n\tchain c {\n\t}\n}\ntable inet kubearmor2 {\n\tchain c {\n\t}\n}\n";
-	lab.guarded.nft(others);
+	rig.lab.guarded.nft(others);
 	const config = { table: "mine" };
-	const daemon = await Daemon.start(lab.guarded, { config, policies: { "a.yaml": blocks("a", 80) } }, home);
+	const daemon = await Daemon.start(
+		rig.lab.guarded,
+		{ config, policies: { "a.yaml": blocks("a", 80) } },
+		rig.home,
+	);
 	expect(await blockedPorts(80)).toEqual([80]);
-	lab.guarded.nft("delete table inet mine");
+	rig.lab.guarded.nft("delete table inet mine");
 	await eventually("the repair", async () => (await blockedPorts(80)).length === 1);
 	expect(await daemon.stop()).toBe(0);
-	expect(portward(lab.guarded, "release", "--config", home.config).code).toBe(0);
-	expect(lab.guarded.run(["nft", "list", "ruleset"])).toBe(others);
+	expect(portward("release").code).toBe(0);
+	expect(rig.lab.guarded.run(["nft", "list", "ruleset"])).toBe(others);
 });
 
 test("counters of rules that stay survive a reload, SIGKILL and a restart", async () => {
 	const packets = async (daemon: Daemon, name: string) =>
 		(await daemon.status()).policies.find((found) => found.name === name)?.packets;
-	const first = await Daemon.start(lab.guarded, { policies: { "a.yaml": blocks("a", 80) } }, home);
+	const first = await Daemon.start(rig.lab.guarded, { policies: { "a.yaml": blocks("a", 80) } }, rig.home);
 	await blockedPorts(80, 80, 80);
 	await eventually("the count", async () => (await packets(first, "a")) === 3);
-	await first.after(() => home.put("b.yaml", blocks("b", 81)));
+	await first.after(() => rig.home.put("b.yaml", blocks("b", 81)));
 	await blockedPorts(80, 81);
 	await eventually(
 		"the counts",
@@ -95,7 +77,7 @@ test("counters of rules that stay survive a reload, SIGKILL and a restart", asyn
 	);
 	await first.stop("SIGKILL");
 	await blockedPorts(80);
-	await using second = await Daemon.start(lab.guarded, {}, home);
+	await using second = await Daemon.start(rig.lab.guarded, {}, rig.home);
 	await eventually(
 		"the counts",
 		async () => (await packets(second, "a")) === 5 && (await packets(second, "b")) === 1,
@@ -106,41 +88,45 @@ test("SIGHUP reads policies and settings again; a broken config file changes no 
 	const policies = {
 		"a.yaml": policy("a", { action: "Allow", ingress: [{ from: [block("10.1.0.0/16")] }] }),
 	};
-	await using daemon = await Daemon.start(lab.guarded, { policies }, home);
+	await using daemon = await Daemon.start(rig.lab.guarded, { policies }, rig.home);
 	const outsider = { direction: "ingress", protocol: "tcp", remote: "203.0.113.9", port: 80 } as const;
-	expect(await prober.send([outsider])).toEqual([false]);
+	expect(await rig.prober.send([outsider])).toEqual([false]);
 	const settings = {
-		policyDir: home.policies,
-		stateDir: home.state,
-		status: { address: `unix:${home.socket}` },
+		policyDir: rig.home.policies,
+		stateDir: rig.home.state,
+		status: { address: `unix:${rig.home.socket}` },
 	};
 	const hangUp = (config: unknown) =>
 		daemon.after(() => {
-			writeFileSync(home.config, JSON.stringify(config));
+			writeFileSync(rig.home.config, JSON.stringify(config));
 			daemon.signal("SIGHUP");
 		});
 	await hangUp({ ...settings, hostDefaultNetworkPosture: "audit" });
-	expect(await prober.send([outsider])).toEqual([true]);
+	expect(await rig.prober.send([outsider])).toEqual([true]);
 	expect((await daemon.status()).enforcers.network.posture).toBe("audit");
 	await hangUp({ ...settings, hostDefaultNetworkPosture: "deny" });
-	expect(await prober.send([outsider])).toEqual([true]);
+	expect(await rig.prober.send([outsider])).toEqual([true]);
 	expect(daemon.log).toContain("hostDefaultNetworkPosture");
 	await hangUp({ ...settings, table: "other" });
-	expect(await prober.send([outsider])).toEqual([false]);
+	expect(await rig.prober.send([outsider])).toEqual([false]);
 	expect(daemon.log).toContain("at the next start");
-	expect(lab.guarded.run(["nft", "list", "tables"])).toBe("table inet kubearmor\n");
+	expect(rig.lab.guarded.run(["nft", "list", "tables"])).toBe("table inet kubearmor\n");
 });
 
 test("--status-address names a TCP address or a socket that only root may open", async () => {
 	const flags = ["--status-address", "127.0.0.1:9799"];
-	await using daemon = Daemon.spawn(lab.guarded, { flags }, home);
+	await using daemon = Daemon.spawn(rig.lab.guarded, { flags }, rig.home);
 	const script = 'process.stdout.write(await (await fetch("http://127.0.0.1:9799/readyz")).text())';
-	const ask = () => lab.guarded.try([process.execPath, "-e", script]);
+	const ask = () => rig.lab.guarded.try([process.execPath, "-e", script]);
 	await eventually("an answer", () => ask().out.startsWith("ready"));
-	expect(existsSync(home.socket)).toBe(false);
+	expect(existsSync(rig.home.socket)).toBe(false);
 	expect(await daemon.stop()).toBe(0);
-	const path = join(home.path, "other.sock");
-	await using local = Daemon.spawn(lab.guarded, { flags: ["--status-address", `unix:${path}`] }, home);
+	const path = join(rig.home.path, "other.sock");
+	await using local = Daemon.spawn(
+		rig.lab.guarded,
+		{ flags: ["--status-address", `unix:${path}`] },
+		rig.home,
+	);
 	await eventually("an answer", async () => {
 		const response = await fetch("http://localhost/readyz", { unix: path }).catch(() => null);
 		return response?.status === 200;
@@ -148,7 +134,11 @@ test("--status-address names a TCP address or a socket that only root may open",
 	expect(statSync(path).mode & 0o077).toBe(0);
 	// A socket that a killed daemon left behind is in nobody's way.
 	await local.stop("SIGKILL");
-	await using again = Daemon.spawn(lab.guarded, { flags: ["--status-address", `unix:${path}`] }, home);
+	await using again = Daemon.spawn(
+		rig.lab.guarded,
+		{ flags: ["--status-address", `unix:${path}`] },
+		rig.home,
+	);
 	await eventually("an answer", async () => {
 		const response = await fetch("http://localhost/readyz", { unix: path }).catch(() => null);
 		return response?.status === 200;
@@ -161,14 +151,14 @@ test.each([
 	[{ "ipv4/ip_forward": "1" }, "IPv4"],
 	[{ "ipv6/conf/all/forwarding": "1" }, "IPv6"],
 ])("a host that forwards packets says that these are not covered: %j", async (settings, family) => {
-	lab.guarded.sysctl(settings);
-	await using daemon = await Daemon.start(lab.guarded, {}, home);
+	rig.lab.guarded.sysctl(settings);
+	await using daemon = await Daemon.start(rig.lab.guarded, {}, rig.home);
 	expect(JSON.stringify((await daemon.status()).warnings)).toContain(`forwards ${family}`);
 	expect(daemon.log).toContain("is not covered by policies");
 });
 
 test("a host that forwards nothing has no such warning", async () => {
-	await using daemon = await Daemon.start(lab.guarded, {}, home);
+	await using daemon = await Daemon.start(rig.lab.guarded, {}, rig.home);
 	expect((await daemon.status()).warnings).toEqual([]);
 	expect(daemon.log).not.toContain("not covered");
 });

@@ -1,30 +1,17 @@
 /** panic-open and resume with real packets: with a daemon that runs, hangs or is gone, and over its restart. */
 
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { clearPanic, panicPath, readPanic, writePanic } from "../../../src/state/panic.ts";
-import { executable } from "../support/built.ts";
 import { block, policy, port } from "../support/case.ts";
 import { Daemon, Home } from "../support/daemon.ts";
-import { eventually, Lab } from "../support/netns.ts";
-import { Prober } from "../support/probe.ts";
+import { eventually } from "../support/netns.ts";
+import { eachOnRig } from "../support/rig.ts";
 import { Conversation } from "../support/traffic.ts";
 
-let lab: Lab;
-let home: Home;
-let prober: Prober;
-
-beforeEach(async () => {
-	lab = await Lab.create();
-	home = new Home();
-	prober = new Prober(lab);
-});
-afterEach(() => {
-	prober[Symbol.dispose]();
-	home[Symbol.dispose]();
-	lab[Symbol.dispose]();
-});
+const rig = eachOnRig();
+const { portward } = rig;
 
 /** Port 80 is blocked by a rule, 443 is allowed, everything else meets the posture. */
 const policies = {
@@ -46,9 +33,7 @@ const probes = [
 const enforced = [false, false, false, false, true];
 const open = [true, true, true, true, true];
 
-const passes = () => prober.send(probes);
-const portward = (...argv: readonly string[]) =>
-	lab.guarded.try([executable(), ...argv, "--config", home.config]);
+const passes = () => rig.prober.send(probes);
 const panicOpen = () => portward("panic-open", "--reason", "drill");
 
 async function blocked(daemon: Daemon): Promise<number> {
@@ -59,7 +44,7 @@ async function blocked(daemon: Daemon): Promise<number> {
 }
 
 test("with a daemon: everything passes, it is told everywhere, and resume enforces again with the counters as they were", async () => {
-	await using daemon = await Daemon.start(lab.guarded, { policies }, home);
+	await using daemon = await Daemon.start(rig.lab.guarded, { policies }, rig.home);
 	expect(await passes()).toEqual(enforced);
 	await eventually("the count", async () => (await blocked(daemon)) === 2);
 	const opening = panicOpen();
@@ -96,16 +81,16 @@ test("with a daemon: everything passes, it is told everywhere, and resume enforc
 });
 
 test("reloads, changes by others and a lost table close nothing while it stands", async () => {
-	await using daemon = await Daemon.start(lab.guarded, { policies }, home);
+	await using daemon = await Daemon.start(rig.lab.guarded, { policies }, rig.home);
 	expect(panicOpen().code).toBe(0);
-	home.put("b.yaml", policy("b", { action: "Block", ingress: [{ ports: [port("TCP", 443)] }] }));
+	rig.home.put("b.yaml", policy("b", { action: "Block", ingress: [{ ports: [port("TCP", 443)] }] }));
 	await eventually("the new policy", async () => (await daemon.status()).policies.length === 2);
 	daemon.signal("SIGHUP");
 	await eventually("a reload", () => daemon.log.includes("reloading"));
 	expect(await passes()).toEqual(open);
-	lab.guarded.nft("flush chain inet kubearmor ingress\nadd rule inet kubearmor ingress drop\n");
+	rig.lab.guarded.nft("flush chain inet kubearmor ingress\nadd rule inet kubearmor ingress drop\n");
 	await eventually("the repair", async () => (await passes()).every((passed) => passed));
-	lab.guarded.nft("delete table inet kubearmor\n");
+	rig.lab.guarded.nft("delete table inet kubearmor\n");
 	await Bun.sleep(300);
 	expect(await passes()).toEqual(open);
 	expect(portward("resume").code).toBe(0);
@@ -113,7 +98,7 @@ test("reloads, changes by others and a lost table close nothing while it stands"
 });
 
 test("with a daemon that hangs: it is opened without it, and stays open when the daemon goes on", async () => {
-	await using daemon = await Daemon.start(lab.guarded, { policies }, home);
+	await using daemon = await Daemon.start(rig.lab.guarded, { policies }, rig.home);
 	daemon.signal("SIGSTOP");
 	const opening = panicOpen();
 	expect(opening.code).toBe(0);
@@ -130,11 +115,11 @@ test("with a daemon that hangs: it is opened without it, and stays open when the
 });
 
 test("a daemon that is killed and started again leaves it open, and alerts of it", async () => {
-	const first = await Daemon.start(lab.guarded, { policies }, home);
+	const first = await Daemon.start(rig.lab.guarded, { policies }, rig.home);
 	expect(panicOpen().code).toBe(0);
 	await first.stop("SIGKILL");
 	expect(await passes()).toEqual(open);
-	await using second = Daemon.spawn(lab.guarded, { flags: ["--strict"] }, home);
+	await using second = Daemon.spawn(rig.lab.guarded, { flags: ["--strict"] }, rig.home);
 	await second.alert("the opening", ({ Tags }) => Tags === "PANIC");
 	await eventually("the policies", async () => {
 		const status = await second.status().catch(() => null);
@@ -148,7 +133,7 @@ test("a daemon that is killed and started again leaves it open, and alerts of it
 });
 
 test("without a daemon: the rules that the last one left are opened and closed; one that starts between leaves it open", async () => {
-	const first = await Daemon.start(lab.guarded, { policies }, home);
+	const first = await Daemon.start(rig.lab.guarded, { policies }, rig.home);
 	await passes();
 	await first.stop();
 	expect(await passes()).toEqual(enforced);
@@ -156,31 +141,31 @@ test("without a daemon: the rules that the last one left are opened and closed; 
 	expect(await passes()).toEqual(open);
 	expect(portward("resume").out).toContain("are in force again");
 	expect(await passes()).toEqual(enforced);
-	await using second = await Daemon.start(lab.guarded, {}, home);
+	await using second = await Daemon.start(rig.lab.guarded, {}, rig.home);
 	await eventually("the counts of all three", async () => (await blocked(second)) === 6);
 });
 
 test("a machine that starts anew with the record blocks nothing until resume", async () => {
-	writePanic(home.state, "drill", Date.now());
-	await using daemon = Daemon.spawn(lab.guarded, { policies }, home);
+	writePanic(rig.home.state, "drill", Date.now());
+	await using daemon = Daemon.spawn(rig.lab.guarded, { policies }, rig.home);
 	await daemon.alert("the opening", ({ Tags }) => Tags === "PANIC");
 	await eventually("the policies", async () => {
 		const status = await daemon.status().catch(() => null);
 		return status?.policies.length === 1;
 	});
 	expect(await passes()).toEqual(open);
-	expect(lab.guarded.run(["nft", "list", "tables"])).toBe("");
+	expect(rig.lab.guarded.run(["nft", "list", "tables"])).toBe("");
 	expect(portward("resume").code).toBe(0);
 	expect(await passes()).toEqual(enforced);
 });
 
 test("without a daemon and after a reboot, resume puts back the ruleset that was saved", async () => {
-	const first = await Daemon.start(lab.guarded, { policies }, home);
-	await eventually("the saved ruleset", () => existsSync(join(home.state, "boot.json")));
+	const first = await Daemon.start(rig.lab.guarded, { policies }, rig.home);
+	await eventually("the saved ruleset", () => existsSync(join(rig.home.state, "boot.json")));
 	expect(panicOpen().code).toBe(0);
 	await first.stop();
 	// What a kernel was told is forgotten when it ends.
-	lab.guarded.nft("delete table inet kubearmor\n");
+	rig.lab.guarded.nft("delete table inet kubearmor\n");
 	expect(portward("restore").out).toContain("until portward resume");
 	expect(await passes()).toEqual(open);
 	expect(portward("resume")).toMatchObject({ code: 0, error: "" });
@@ -188,34 +173,34 @@ test("without a daemon and after a reboot, resume puts back the ruleset that was
 });
 
 test("a record that gets damaged closes nothing, is told, and is ended by resume", async () => {
-	await using daemon = await Daemon.start(lab.guarded, { policies }, home);
+	await using daemon = await Daemon.start(rig.lab.guarded, { policies }, rig.home);
 	expect(panicOpen().code).toBe(0);
-	writeFileSync(panicPath(home.state), "garbage");
+	writeFileSync(panicPath(rig.home.state), "garbage");
 	await eventually("the word of it", () => daemon.log.includes("the record of panic-open is damaged"));
 	daemon.signal("SIGHUP");
 	await eventually("a reload", () => daemon.log.includes("reloading"));
 	expect(await passes()).toEqual(open);
 	expect(portward("resume").code).toBe(0);
 	expect(await passes()).toEqual(enforced);
-	expect(readPanic(home.state)).toEqual({ open: false, problem: null });
+	expect(readPanic(rig.home.state)).toEqual({ open: false, problem: null });
 });
 
 test("a record that nobody told the daemon of counts within seconds, and so does its end", async () => {
-	await using daemon = await Daemon.start(lab.guarded, { policies }, home);
-	writePanic(home.state, "drill", Date.now());
+	await using daemon = await Daemon.start(rig.lab.guarded, { policies }, rig.home);
+	writePanic(rig.home.state, "drill", Date.now());
 	await eventually("the opening", async () => (await passes()).every((passed) => passed));
-	clearPanic(home.state);
+	clearPanic(rig.home.state);
 	await eventually("the end", async () => !(await passes()).slice(0, 4).some((passed) => passed));
 	await daemon.ready();
 });
 
 test("connections that came up while it was open and that a policy blocks end at resume; others go on", async () => {
-	await using daemon = await Daemon.start(lab.guarded, { policies }, home);
-	const [link] = lab.links;
-	if (link === undefined) throw new Error("a lab without links");
+	await using daemon = await Daemon.start(rig.lab.guarded, { policies }, rig.home);
+	const [link] = rig.lab.links;
+	if (link === undefined) throw new Error("a rig.lab without links");
 	expect(panicOpen().code).toBe(0);
-	using banned = await Conversation.open(lab.peer, lab.guarded, "tcp", link.local4, 80);
-	using welcome = await Conversation.open(lab.peer, lab.guarded, "tcp", link.local4, 443);
+	using banned = await Conversation.open(rig.lab.peer, rig.lab.guarded, "tcp", link.local4, 80);
+	using welcome = await Conversation.open(rig.lab.peer, rig.lab.guarded, "tcp", link.local4, 443);
 	for (const conversation of [banned, welcome]) expect(await conversation.say(2000)).toBe("echo");
 	expect(portward("resume").code).toBe(0);
 	expect(await banned.say(300)).not.toBe("echo");
@@ -224,12 +209,12 @@ test("connections that came up while it was open and that a policy blocks end at
 });
 
 test("rules that an earlier daemon left are opened also where the running one enforces none", async () => {
-	const first = await Daemon.start(lab.guarded, { policies }, home);
+	const first = await Daemon.start(rig.lab.guarded, { policies }, rig.home);
 	await first.stop();
 	await using _second = await Daemon.start(
-		lab.guarded,
+		rig.lab.guarded,
 		{ config: { enableNetworkPolicyEnforcer: false } },
-		home,
+		rig.home,
 	);
 	expect(await passes()).toEqual(enforced);
 	expect(panicOpen()).toMatchObject({ code: 0, error: "" });
@@ -240,7 +225,7 @@ test("rules that an earlier daemon left are opened also where the running one en
 
 test("a daemon with another state directory is found out", async () => {
 	using other = new Home();
-	await using _daemon = await Daemon.start(lab.guarded, { policies }, home);
+	await using _daemon = await Daemon.start(rig.lab.guarded, { policies }, rig.home);
 	const { code, error } = portward("panic-open", "--reason", "drill", "--state-dir", other.state);
 	expect(code).toBe(1);
 	expect(error).toContain("--state-dir");
@@ -248,7 +233,7 @@ test("a daemon with another state directory is found out", async () => {
 });
 
 test("while 30 000 addresses load, it opens within seconds, stays open when they are there, and resume enforces them", async () => {
-	await using daemon = await Daemon.start(lab.guarded, { policies }, home);
+	await using daemon = await Daemon.start(rig.lab.guarded, { policies }, rig.home);
 	const large = policy("large", {
 		action: "Block",
 		ingress: [
@@ -260,7 +245,7 @@ test("while 30 000 addresses load, it opens within seconds, stays open when they
 		],
 	});
 	const before = await daemon.reloads();
-	home.put("large.json", large);
+	rig.home.put("large.json", large);
 	const started = performance.now();
 	await Bun.sleep(700);
 	expect(panicOpen().code).toBe(0);
@@ -276,8 +261,8 @@ test("while 30 000 addresses load, it opens within seconds, stays open when they
 	expect(portward("resume").code).toBe(0);
 	await eventually("the policies", async () => (await passes()).join() === enforced.join(), 60_000);
 	await daemon.ready(60_000);
-	expect(await prober.send([{ direction: "ingress", protocol: "udp", remote: "11.0.0.2", port: 9 }])).toEqual(
-		[false],
-	);
+	expect(
+		await rig.prober.send([{ direction: "ingress", protocol: "udp", remote: "11.0.0.2", port: 9 }]),
+	).toEqual([false]);
 	expect(await daemon.reloads()).toBeGreaterThan(before);
 }, 120_000);

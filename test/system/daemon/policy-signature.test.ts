@@ -1,56 +1,38 @@
 /** policySignature: required with a real daemon and real packets. */
 
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { beforeEach, expect, test } from "bun:test";
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { manifestFile, signatureFile } from "../../../src/source/manifest.ts";
 import { readSerial } from "../../../src/state/policy-serial.ts";
 import { executable } from "../support/built.ts";
-import { policy, port } from "../support/case.ts";
-import { Daemon, Home } from "../support/daemon.ts";
-import { eventually, Lab } from "../support/netns.ts";
-import { Prober } from "../support/probe.ts";
+import { Daemon } from "../support/daemon.ts";
+import { eventually } from "../support/netns.ts";
+import { blocks, eachOnRig } from "../support/rig.ts";
 
-let lab: Lab;
-let home: Home;
-let prober: Prober;
+const rig = eachOnRig();
+
 let key: string;
 let config: Readonly<Record<string, unknown>>;
 
-beforeEach(async () => {
-	lab = await Lab.create();
-	home = new Home();
-	prober = new Prober(lab);
-	key = join(home.path, "key.pem");
+beforeEach(() => {
+	key = join(rig.home.path, "key.pem");
 	const { out } = portward("policy", "keygen", "--out", key);
 	config = { policySignature: "required", trustedKeys: [out.trim()] };
-});
-afterEach(() => {
-	prober[Symbol.dispose]();
-	home[Symbol.dispose]();
-	lab[Symbol.dispose]();
 });
 
 /** Milliseconds for steps that are put on the disk, which others may keep busy. */
 const slow = 40_000;
 
-const portward = (...argv: readonly string[]) => lab.guarded.try([executable(), ...argv]);
-const blocks = (name: string, destination: number) =>
-	policy(name, { action: "Block", ingress: [{ ports: [port("TCP", destination)] }] });
+const portward = (...argv: readonly string[]) => rig.lab.guarded.try([executable(), ...argv]);
 
 /** Signs a directory as an operator does. */
-function sign(directory = home.policies, ...more: readonly string[]): void {
+function sign(directory = rig.home.policies, ...more: readonly string[]): void {
 	const { code, error } = portward("policy", "sign", directory, "--key", key, ...more);
 	if (code !== 0) throw new Error(error);
 }
 
-async function blocked(): Promise<number[]> {
-	const ports = [80, 81, 82];
-	const passed = await prober.send(
-		ports.map((one) => ({ direction: "ingress", protocol: "tcp", remote: "10.1.0.10", port: one })),
-	);
-	return ports.filter((_, index) => !passed[index]);
-}
+const blocked = () => rig.blockedPorts(80, 81, 82);
 
 const signature = async (daemon: Daemon): Promise<unknown> => {
 	const document: { signature: unknown } = JSON.parse(await (await daemon.get("/v1/status")).text());
@@ -58,12 +40,12 @@ const signature = async (daemon: Daemon): Promise<unknown> => {
 };
 
 test("what is signed is enforced; what was changed after that is refused as a whole, told once, also over a restart", async () => {
-	home.put("a.yaml", blocks("a", 80));
+	rig.home.put("a.yaml", blocks("a", 80));
 	sign();
-	await using daemon = await Daemon.start(lab.guarded, { config }, home);
+	await using daemon = await Daemon.start(rig.lab.guarded, { config }, rig.home);
 	expect(await blocked()).toEqual([80]);
 	expect(await signature(daemon)).toEqual({ ok: true, serial: 1, problem: null, remedy: "", standing: null });
-	await daemon.after(() => home.put("b.yaml", blocks("b", 81)));
+	await daemon.after(() => rig.home.put("b.yaml", blocks("b", 81)));
 	expect(await blocked()).toEqual([80]);
 	expect(await signature(daemon)).toMatchObject({
 		ok: false,
@@ -75,18 +57,18 @@ test("what is signed is enforced; what was changed after that is refused as a wh
 		0, 1,
 	]);
 	expect(daemon.log).toContain("unlisted-policies");
-	expect(portward("status", "--config", home.config).out).toContain(
+	expect(portward("status", "--config", rig.home.config).out).toContain(
 		"warning: the policy directory is refused",
 	);
 	await daemon.alert(
 		"the refusal",
 		({ Tags, Message }) => Tags === "SIGNATURE" && Message.includes("b.yaml"),
 	);
-	await daemon.after(() => home.put("a.yaml", blocks("a", 82)));
-	await daemon.after(() => home.put("a.yaml", blocks("a", 80)));
+	await daemon.after(() => rig.home.put("a.yaml", blocks("a", 82)));
+	await daemon.after(() => rig.home.put("a.yaml", blocks("a", 80)));
 	expect(daemon.alerts.filter(({ Tags }) => Tags === "SIGNATURE")).toHaveLength(1);
 	await daemon.stop("SIGKILL");
-	await using second = Daemon.spawn(lab.guarded, { config }, home);
+	await using second = Daemon.spawn(rig.lab.guarded, { config }, rig.home);
 	await second.active();
 	expect(await blocked()).toEqual([80]);
 	sign();
@@ -96,37 +78,37 @@ test("what is signed is enforced; what was changed after that is refused as a wh
 });
 
 test("an older signed set that is put back is refused, also after a restart; a newer one with its policies is not", async () => {
-	home.put("a.yaml", blocks("a", 80));
+	rig.home.put("a.yaml", blocks("a", 80));
 	sign();
-	const old = join(home.path, "old");
-	cpSync(home.policies, old, { recursive: true });
-	const first = await Daemon.start(lab.guarded, { config }, home);
-	home.put("a.yaml", blocks("a", 81));
+	const old = join(rig.home.path, "old");
+	cpSync(rig.home.policies, old, { recursive: true });
+	const first = await Daemon.start(rig.lab.guarded, { config }, rig.home);
+	rig.home.put("a.yaml", blocks("a", 81));
 	sign();
 	await eventually("the new set", async () => (await blocked()).join() === "81");
 	await eventually("its serial", () => {
-		const read = readSerial(home.state);
+		const read = readSerial(rig.home.state);
 		return read.ok && read.set?.serial === 2;
 	});
-	await first.after(() => cpSync(old, home.policies, { recursive: true }));
+	await first.after(() => cpSync(old, rig.home.policies, { recursive: true }));
 	await eventually("the refusal", () => first.log.includes("old-serial"));
 	expect(await blocked()).toEqual([81]);
 	await first.stop();
-	await using second = Daemon.spawn(lab.guarded, { config }, home);
+	await using second = Daemon.spawn(rig.lab.guarded, { config }, rig.home);
 	await second.active();
 	expect(await blocked()).toEqual([81]);
 	expect(second.log).toContain("old-serial");
-	sign(home.policies, "--serial", "3");
+	sign(rig.home.policies, "--serial", "3");
 	await eventually("the old policies with a new serial", async () => (await blocked()).join() === "80");
 });
 
 test("a first start with unsigned policies enforces none of them, and opens nothing that an earlier daemon blocks", async () => {
-	const first = await Daemon.start(lab.guarded, { policies: { "a.yaml": blocks("a", 80) } }, home);
+	const first = await Daemon.start(rig.lab.guarded, { policies: { "a.yaml": blocks("a", 80) } }, rig.home);
 	await first.stop();
-	rmSync(home.state, { recursive: true });
-	mkdirSync(home.state);
-	home.put("b.yaml", blocks("b", 81));
-	await using second = Daemon.spawn(lab.guarded, { config }, home);
+	rmSync(rig.home.state, { recursive: true });
+	mkdirSync(rig.home.state);
+	rig.home.put("b.yaml", blocks("b", 81));
+	await using second = Daemon.spawn(rig.lab.guarded, { config }, rig.home);
 	await second.alert("the refusal", ({ Tags }) => Tags === "SIGNATURE");
 	await eventually("an answer", async () => (await second.get("/readyz").catch(() => null))?.status === 503);
 	expect(await blocked()).toEqual([80]);
@@ -136,33 +118,33 @@ test("a first start with unsigned policies enforces none of them, and opens noth
 });
 
 test("all state overwritten: the way out is named, works with and without a daemon, and is alerted", async () => {
-	home.put("a.yaml", blocks("a", 80));
+	rig.home.put("a.yaml", blocks("a", 80));
 	sign();
 	const spoil = () => {
-		for (const name of readdirSync(home.state)) {
-			if (name.endsWith(".json")) writeFileSync(join(home.state, name), "overwritten");
+		for (const name of readdirSync(rig.home.state)) {
+			if (name.endsWith(".json")) writeFileSync(join(rig.home.state, name), "overwritten");
 		}
 	};
 	{
-		await using first = await Daemon.start(lab.guarded, { config }, home);
-		await eventually("the serial", () => existsSync(join(home.state, "serial.json")));
+		await using first = await Daemon.start(rig.lab.guarded, { config }, rig.home);
+		await eventually("the serial", () => existsSync(join(rig.home.state, "serial.json")));
 		await first.stop();
 	}
 	spoil();
 	{
-		await using second = Daemon.spawn(lab.guarded, { config }, home);
+		await using second = Daemon.spawn(rig.lab.guarded, { config }, rig.home);
 		await second.alert("the refusal", ({ Tags }) => Tags === "SIGNATURE");
 		await eventually(
 			"an answer",
 			async () => (await second.get("/readyz").catch(() => null))?.status === 503,
 		);
-		const { out } = portward("status", "--config", home.config);
+		const { out } = portward("status", "--config", rig.home.config);
 		expect(out).toContain("policies: refused; nothing of before is known that could stand in");
 		expect(out).not.toContain("signed before");
 		expect(out).toContain("portward policy reset-serial");
 		// What an earlier daemon left in the kernel stays.
 		expect(await blocked()).toEqual([80]);
-		const reset = portward("policy", "reset-serial", "--config", home.config);
+		const reset = portward("policy", "reset-serial", "--config", rig.home.config);
 		expect(reset.error).toContain("also an old one");
 		expect([reset.code, reset.out]).toEqual([0, expect.stringContaining("the serial is reset")]);
 		await second.ready();
@@ -171,16 +153,16 @@ test("all state overwritten: the way out is named, works with and without a daem
 		await second.stop();
 	}
 	spoil();
-	const reset = portward("policy", "reset-serial", "--config", home.config);
+	const reset = portward("policy", "reset-serial", "--config", rig.home.config);
 	expect([reset.code, reset.out]).toEqual([0, expect.stringContaining("alerts it at its next start")]);
-	await using third = await Daemon.start(lab.guarded, { config }, home);
+	await using third = await Daemon.start(rig.lab.guarded, { config }, rig.home);
 	await third.alert("the reset", ({ Message }) => Message.includes("was reset"));
 	expect(await blocked()).toEqual([80]);
 });
 
 test("a directory that is swapped for another signed one is never mixed with it", async () => {
 	const directories = [81, 82].map((number, index) => {
-		const directory = join(home.path, `set${number}`);
+		const directory = join(rig.home.path, `set${number}`);
 		mkdirSync(directory);
 		// Two files that only make sense together.
 		writeFileSync(join(directory, "a.yaml"), blocks(`a${number}`, 80));
@@ -188,13 +170,13 @@ test("a directory that is swapped for another signed one is never mixed with it"
 		sign(directory, "--serial", String(index + 1));
 		return directory;
 	});
-	rmSync(home.policies, { recursive: true });
-	cpSync(directories[0] ?? "", home.policies, { recursive: true });
-	await using daemon = await Daemon.start(lab.guarded, { config }, home);
+	rmSync(rig.home.policies, { recursive: true });
+	cpSync(directories[0] ?? "", rig.home.policies, { recursive: true });
+	await using daemon = await Daemon.start(rig.lab.guarded, { config }, rig.home);
 	expect(await blocked()).toEqual([80, 81]);
 	// File by file, the manifest in the middle: whatever instant the daemon reads at, it is all or nothing.
 	for (const name of ["b.yaml", manifestFile, "a.yaml", signatureFile]) {
-		cpSync(join(directories[1] ?? "", name), join(home.policies, name));
+		cpSync(join(directories[1] ?? "", name), join(rig.home.policies, name));
 		expect([
 			[80, 81],
 			[80, 82],
@@ -206,54 +188,54 @@ test("a directory that is swapped for another signed one is never mixed with it"
 });
 
 test("a change that waits for its confirmation must be signed, and counts its serial only once it is confirmed", async () => {
-	home.put("a.yaml", blocks("a", 80));
+	rig.home.put("a.yaml", blocks("a", 80));
 	sign();
-	await using daemon = await Daemon.start(lab.guarded, { config }, home);
-	const fresh = join(home.path, "new");
+	await using daemon = await Daemon.start(rig.lab.guarded, { config }, rig.home);
+	const fresh = join(rig.home.path, "new");
 	mkdirSync(fresh);
 	writeFileSync(join(fresh, "a.yaml"), blocks("a", 81));
 	const apply = () =>
-		portward("apply", "--policy-dir", fresh, "--confirm-within", "60s", "--config", home.config);
+		portward("apply", "--policy-dir", fresh, "--confirm-within", "60s", "--config", rig.home.config);
 	const unsigned = apply();
 	expect(unsigned.code).toBe(1);
 	expect(unsigned.error).toContain("not signed");
 	expect(await blocked()).toEqual([80]);
 	const serial = () => {
-		const read = readSerial(home.state);
+		const read = readSerial(rig.home.state);
 		return read.ok ? read.set?.serial : read.message;
 	};
 	sign(fresh, "--serial", "9");
 	expect(apply()).toMatchObject({ code: 0 });
 	await eventually("the pending set", async () => (await blocked()).join() === "81", slow);
 	expect(serial()).toBe(1);
-	expect(portward("rollback", "--config", home.config).code).toBe(0);
+	expect(portward("rollback", "--config", rig.home.config).code).toBe(0);
 	await eventually("the rollback", async () => (await blocked()).join() === "80", slow);
 	expect(await signature(daemon)).toEqual({ ok: true, serial: 1, problem: null, remedy: "", standing: null });
 	expect(apply()).toMatchObject({ code: 0 });
 	await eventually("the pending set", async () => (await blocked()).join() === "81", slow);
-	expect(portward("confirm", "--config", home.config)).toMatchObject({ code: 0 });
+	expect(portward("confirm", "--config", rig.home.config)).toMatchObject({ code: 0 });
 	await eventually("the serial", () => serial() === 9, slow);
-	expect(existsSync(join(home.policies, manifestFile))).toBe(true);
+	expect(existsSync(join(rig.home.policies, manifestFile))).toBe(true);
 	expect(await blocked()).toEqual([81]);
 	expect(await signature(daemon)).toEqual({ ok: true, serial: 9, problem: null, remedy: "", standing: null });
 }, 120_000);
 
 test("where every change must be confirmed, a serial counts from its confirmation on, and older sets do not even become pending", async () => {
-	home.put("a.yaml", blocks("a", 80));
+	rig.home.put("a.yaml", blocks("a", 80));
 	sign();
-	const old = join(home.path, "old");
-	cpSync(home.policies, old, { recursive: true });
-	const first = await Daemon.start(lab.guarded, { config }, home);
-	await eventually("the state", () => existsSync(join(home.state, "last-good.json")));
+	const old = join(rig.home.path, "old");
+	cpSync(rig.home.policies, old, { recursive: true });
+	const first = await Daemon.start(rig.lab.guarded, { config }, rig.home);
+	await eventually("the state", () => existsSync(join(rig.home.state, "last-good.json")));
 	await first.stop();
 	const every = { ...config, confirm: "required", confirmWithin: 60 };
-	await using second = await Daemon.start(lab.guarded, { config: every }, home);
+	await using second = await Daemon.start(rig.lab.guarded, { config: every }, rig.home);
 	expect(await blocked()).toEqual([80]);
 	const serial = () => {
-		const read = readSerial(home.state);
+		const read = readSerial(rig.home.state);
 		return read.ok ? read.set?.serial : read.message;
 	};
-	home.put("a.yaml", blocks("a", 81));
+	rig.home.put("a.yaml", blocks("a", 81));
 	await eventually(
 		"the refusal of what is not signed",
 		() => second.log.includes("not as they were signed"),
@@ -263,9 +245,9 @@ test("where every change must be confirmed, a serial counts from its confirmatio
 	sign();
 	await eventually("the pending set", async () => (await blocked()).join() === "81", slow);
 	expect(serial()).toBe(1);
-	expect(portward("confirm", "--config", home.config)).toMatchObject({ code: 0 });
+	expect(portward("confirm", "--config", rig.home.config)).toMatchObject({ code: 0 });
 	await eventually("the serial", () => serial() === 2, slow);
-	cpSync(old, home.policies, { recursive: true });
+	cpSync(old, rig.home.policies, { recursive: true });
 	await eventually("the refusal of what is old", () => second.log.includes("serial 1; 2 was in force"), slow);
 	expect(await blocked()).toEqual([81]);
 }, 120_000);

@@ -1,45 +1,24 @@
 /** What `portward restore` puts in force at boot, with real packets: after a daemon that ran, and after damage. */
 
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { executable } from "../support/built.ts";
 import { policy, port } from "../support/case.ts";
-import { Daemon, Home } from "../support/daemon.ts";
-import { eventually, Lab } from "../support/netns.ts";
-import { Prober } from "../support/probe.ts";
+import { Daemon } from "../support/daemon.ts";
+import { eventually } from "../support/netns.ts";
+import { blocks, eachOnRig } from "../support/rig.ts";
 import { flood, type Target } from "../support/traffic.ts";
 
-let lab: Lab;
-let home: Home;
-let prober: Prober;
-
-beforeEach(async () => {
-	lab = await Lab.create();
-	home = new Home();
-	prober = new Prober(lab);
-});
-afterEach(() => {
-	prober[Symbol.dispose]();
-	home[Symbol.dispose]();
-	lab[Symbol.dispose]();
-});
+const rig = eachOnRig();
+const { blockedPorts } = rig;
 
 const table = "kubearmor";
-const blocks = (name: string, destination: number) =>
-	policy(name, { action: "Block", ingress: [{ ports: [port("TCP", destination)] }] });
 
-/** The ports among these that are blocked now. */
-async function blockedPorts(...ports: readonly number[]): Promise<number[]> {
-	const passed = await prober.send(
-		ports.map((one) => ({ direction: "ingress", protocol: "tcp", remote: "10.1.0.10", port: one })),
-	);
-	return ports.filter((_, index) => !passed[index]);
-}
-
-const run = (...argv: readonly string[]) => lab.guarded.try([executable(), ...argv, "--config", home.config]);
+const run = (...argv: readonly string[]) =>
+	rig.lab.guarded.try([executable(), ...argv, "--config", rig.home.config]);
 const restore = () => run("restore");
-const state = (name: string) => join(home.state, name);
+const state = (name: string) => join(rig.home.state, name);
 const damage = (name: string) => writeFileSync(state(name), "portward-state-1 torn");
 
 /** Lets a daemon confirm policies, then takes from the kernel what a reboot takes. */
@@ -47,12 +26,13 @@ async function rebooted(
 	config: Readonly<Record<string, unknown>> = {},
 	...versions: readonly Readonly<Record<string, string | null>>[]
 ): Promise<void> {
-	const daemon = await Daemon.start(lab.guarded, { config }, home);
+	const daemon = await Daemon.start(rig.lab.guarded, { config }, rig.home);
 	for (const files of versions) {
-		for (const [name, content] of Object.entries(files)) await daemon.after(() => home.put(name, content));
+		for (const [name, content] of Object.entries(files))
+			await daemon.after(() => rig.home.put(name, content));
 	}
 	expect(await daemon.stop()).toBe(0);
-	lab.guarded.nft(`delete table inet ${table}`);
+	rig.lab.guarded.nft(`delete table inet ${table}`);
 	expect(await blockedPorts(80, 81)).toEqual([]);
 }
 
@@ -62,10 +42,10 @@ test.each(["concatenated", "nested"])(
 		await rebooted({ rulesetForm }, { "a.yaml": blocks("a", 80) });
 		expect(restore()).toMatchObject({ code: 0, error: "", out: expect.stringContaining("saved ruleset") });
 		expect(await blockedPorts(80, 81)).toEqual([80]);
-		const listing = lab.guarded.run(["nft", "list", "table", "inet", table]);
+		const listing = rig.lab.guarded.run(["nft", "list", "table", "inet", table]);
 		expect(restore()).toMatchObject({ code: 0, error: "", out: expect.stringContaining("already") });
-		expect(lab.guarded.run(["nft", "list", "table", "inet", table])).toBe(listing);
-		await using daemon = await Daemon.start(lab.guarded, { config: { rulesetForm } }, home);
+		expect(rig.lab.guarded.run(["nft", "list", "table", "inet", table])).toBe(listing);
+		await using daemon = await Daemon.start(rig.lab.guarded, { config: { rulesetForm } }, rig.home);
 		// Counted under the restored ruleset, and still counted.
 		await eventually(
 			"the count",
@@ -77,24 +57,24 @@ test.each(["concatenated", "nested"])(
 );
 
 test("a change that waits for its confirmation does not outlive the boot; once confirmed it does", async () => {
-	const fresh = join(home.path, "fresh");
+	const fresh = join(rig.home.path, "fresh");
 	mkdirSync(fresh);
 	writeFileSync(join(fresh, "b.yaml"), blocks("b", 81));
 	const reboot = async (daemon: Daemon) => {
 		await daemon.stop("SIGKILL");
-		lab.guarded.nft(`delete table inet ${table}`);
+		rig.lab.guarded.nft(`delete table inet ${table}`);
 		expect(restore().code).toBe(0);
 	};
 	const apply = () =>
 		expect(run("apply", "--policy-dir", fresh, "--confirm-within", "120s")).toMatchObject({ code: 0 });
-	const first = await Daemon.start(lab.guarded, { policies: { "a.yaml": blocks("a", 80) } }, home);
+	const first = await Daemon.start(rig.lab.guarded, { policies: { "a.yaml": blocks("a", 80) } }, rig.home);
 	apply();
 	expect(await blockedPorts(80, 81)).toEqual([81]);
 	await reboot(first);
 	expect(await blockedPorts(80, 81)).toEqual([80]);
-	rmSync(join(home.state, "pending.json"), { force: true });
-	rmSync(join(home.state, "pending.previous.json"), { force: true });
-	const second = await Daemon.start(lab.guarded, {}, home);
+	rmSync(join(rig.home.state, "pending.json"), { force: true });
+	rmSync(join(rig.home.state, "pending.previous.json"), { force: true });
+	const second = await Daemon.start(rig.lab.guarded, {}, rig.home);
 	expect(await blockedPorts(80, 81)).toEqual([80]);
 	apply();
 	expect(run("confirm")).toMatchObject({ code: 0 });
@@ -114,9 +94,9 @@ test("no packet that is blocked passes while the daemon takes the restored table
 	await rebooted({}, { "a.yaml": both });
 	expect(restore().code).toBe(0);
 	const rate = 30_000;
-	const flooding = flood(lab, { interface: "eth0", targets, packets: rate * 3, rate });
+	const flooding = flood(rig.lab, { interface: "eth0", targets, packets: rate * 3, rate });
 	await Bun.sleep(200);
-	await using _daemon = await Daemon.start(lab.guarded, {}, home);
+	await using _daemon = await Daemon.start(rig.lab.guarded, {}, rig.home);
 	expect(await flooding).toMatchObject({ wronglyDropped: 0, wronglyPassed: 0, uncounted: 0 });
 });
 
@@ -135,18 +115,18 @@ describe("a table of ours that is not whole", () => {
 		await rebooted({}, { "a.yaml": blocks("a", 80) });
 		restore();
 		expect(await blockedPorts(80, 81)).toEqual([80]);
-		lab.guarded.nft(commands.replaceAll("; ", "\n"));
+		rig.lab.guarded.nft(commands.replaceAll("; ", "\n"));
 		expect(await blockedPorts(80, 81)).toEqual([]);
 		expect(restore()).toMatchObject({ code: 0, error: "", out: expect.stringContaining("again") });
 		expect(await blockedPorts(80, 81)).toEqual([80]);
-		expect(lab.guarded.run(["nft", "list", "table", "inet", table])).toContain("packets 2");
+		expect(rig.lab.guarded.run(["nft", "list", "table", "inet", table])).toContain("packets 2");
 	});
 
 	test("is left alone where it is somebody else's", async () => {
 		await rebooted({}, { "a.yaml": blocks("a", 80) });
-		lab.guarded.nft(`table inet ${table} {\n\tchain theirs {\n\t}\n}\n`);
+		rig.lab.guarded.nft(`table inet ${table} {\n\tchain theirs {\n\t}\n}\n`);
 		expect(restore()).toMatchObject({ code: 1, error: expect.stringContaining("not made by portward") });
-		expect(lab.guarded.run(["nft", "list", "ruleset"])).toBe(
+		expect(rig.lab.guarded.run(["nft", "list", "ruleset"])).toBe(
 			`table inet ${table} {\n\tchain theirs {\n\t}\n}\n`,
 		);
 	});
@@ -166,7 +146,7 @@ describe("damage", () => {
 		await rebooted({}, ...twoVersions);
 		damage("boot.json");
 		damage("boot.previous.json");
-		home.put("a.yaml", null);
+		rig.home.put("a.yaml", null);
 		expect(restore()).toMatchObject({ code: 0, out: expect.stringContaining("last good") });
 		expect(await blockedPorts(80, 81)).toEqual([80, 81]);
 	});
@@ -177,8 +157,8 @@ describe("damage", () => {
 			damage(`${name}.json`);
 			damage(`${name}.previous.json`);
 		}
-		home.put("a.yaml", null);
-		expect(restore()).toMatchObject({ code: 0, out: expect.stringContaining(home.policies) });
+		rig.home.put("a.yaml", null);
+		expect(restore()).toMatchObject({ code: 0, out: expect.stringContaining(rig.home.policies) });
 		expect(await blockedPorts(80, 81)).toEqual([81]);
 	});
 
@@ -186,7 +166,7 @@ describe("damage", () => {
 		await rebooted({}, { "a.yaml": blocks("a", 80) });
 		for (const name of ["boot.json", "boot.previous.json", "last-good.json", "last-good.previous.json"])
 			damage(name);
-		home.put("a.yaml", "{");
+		rig.home.put("a.yaml", "{");
 		expect(restore()).toMatchObject({ code: 1, error: expect.stringContaining("NOTHING IS BLOCKED") });
 	});
 
@@ -210,16 +190,16 @@ describe("damage", () => {
 
 	test("of a state directory that others may write: nothing of it is believed", async () => {
 		await rebooted({}, { "a.yaml": blocks("a", 80) });
-		home.put("a.yaml", blocks("a", 81));
-		chmodSync(home.state, 0o777);
+		rig.home.put("a.yaml", blocks("a", 81));
+		chmodSync(rig.home.state, 0o777);
 		expect(restore()).toMatchObject({ code: 0, error: expect.stringContaining("not believed") });
 		expect(await blockedPorts(80, 81)).toEqual([81]);
 	});
 
 	test("of the config file: what was saved is loaded all the same", async () => {
 		await rebooted({}, { "a.yaml": blocks("a", 80) });
-		writeFileSync(home.config, "bootPolicy: [");
-		expect(run("restore", "--state-dir", home.state)).toMatchObject({
+		writeFileSync(rig.home.config, "bootPolicy: [");
+		expect(run("restore", "--state-dir", rig.home.state)).toMatchObject({
 			code: 0,
 			error: expect.stringContaining("config.yaml"),
 		});
@@ -229,8 +209,11 @@ describe("damage", () => {
 
 describe("without a usable state", () => {
 	const start = (config: Readonly<Record<string, unknown>>, files: Readonly<Record<string, string>> = {}) => {
-		for (const [name, content] of Object.entries(files)) home.put(name, content);
-		writeFileSync(home.config, JSON.stringify({ policyDir: home.policies, stateDir: home.state, ...config }));
+		for (const [name, content] of Object.entries(files)) rig.home.put(name, content);
+		writeFileSync(
+			rig.home.config,
+			JSON.stringify({ policyDir: rig.home.policies, stateDir: rig.home.state, ...config }),
+		);
 		return restore();
 	};
 
@@ -240,8 +223,8 @@ describe("without a usable state", () => {
 			error: "",
 			out: expect.stringContaining("nothing is known"),
 		});
-		expect(lab.guarded.run(["nft", "list", "tables"])).toBe("");
-		rmSync(home.state, { recursive: true });
+		expect(rig.lab.guarded.run(["nft", "list", "tables"])).toBe("");
+		rmSync(rig.home.state, { recursive: true });
 		expect(restore()).toMatchObject({ code: 0, error: "" });
 	});
 
@@ -251,7 +234,7 @@ describe("without a usable state", () => {
 			code: 0,
 			error: expect.stringContaining("bootPolicy is open"),
 		});
-		expect(lab.guarded.run(["nft", "list", "tables"])).toBe("");
+		expect(rig.lab.guarded.run(["nft", "list", "tables"])).toBe("");
 	});
 
 	test("bootPolicy block lets failsafe flows alone come up, until the agent has loaded its own", async () => {
@@ -260,14 +243,14 @@ describe("without a usable state", () => {
 		expect(start(config)).toMatchObject({ code: 0, out: expect.stringContaining("bootPolicy block") });
 		expect(await blockedPorts(22, 80, 81)).toEqual([80, 81]);
 		const egress = { direction: "egress", protocol: "tcp", remote: "10.1.0.10", port: 443 } as const;
-		expect(await prober.send([egress])).toEqual([false]);
+		expect(await rig.prober.send([egress])).toEqual([false]);
 		await using _daemon = await Daemon.start(
-			lab.guarded,
+			rig.lab.guarded,
 			{ config, policies: { "a.yaml": blocks("a", 80) } },
-			home,
+			rig.home,
 		);
 		expect(await blockedPorts(22, 80, 81)).toEqual([80]);
-		expect(await prober.send([egress])).toEqual([true]);
+		expect(await rig.prober.send([egress])).toEqual([true]);
 	});
 });
 
@@ -283,8 +266,11 @@ test("after panic-open packets stay unfiltered, until resume", async () => {
 
 test("where packets are not to be filtered, none are", async () => {
 	await rebooted({}, { "a.yaml": blocks("a", 80) });
-	const config: unknown = JSON.parse(readFileSync(home.config, "utf8"));
-	writeFileSync(home.config, JSON.stringify({ ...(config as object), enableNetworkPolicyEnforcer: false }));
+	const config: unknown = JSON.parse(readFileSync(rig.home.config, "utf8"));
+	writeFileSync(
+		rig.home.config,
+		JSON.stringify({ ...(config as object), enableNetworkPolicyEnforcer: false }),
+	);
 	expect(restore()).toMatchObject({ code: 0, error: "" });
 	expect(await blockedPorts(80)).toEqual([]);
 });

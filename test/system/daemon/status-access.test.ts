@@ -5,45 +5,28 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Certificates } from "../../support/certificates.ts";
 import { executable } from "../support/built.ts";
-import { policy, port } from "../support/case.ts";
-import { Daemon, Home } from "../support/daemon.ts";
-import { eventually, Lab, spawnBound } from "../support/netns.ts";
-import { Prober } from "../support/probe.ts";
+import { Daemon } from "../support/daemon.ts";
+import { eventually, spawnBound } from "../support/netns.ts";
+import { blocks, eachOnRig } from "../support/rig.ts";
 
-let lab: Lab;
-let prober: Prober;
-let home: Home;
+const rig = eachOnRig();
+const { blockedPorts, portward } = rig;
+
 let files: Certificates;
 let local: string;
 
-beforeEach(async () => {
-	lab = await Lab.create();
-	prober = new Prober(lab);
-	home = new Home();
+beforeEach(() => {
 	files = new Certificates();
-	local = lab.links[0]?.local4 ?? "";
+	local = rig.lab.links[0]?.local4 ?? "";
 });
 afterEach(() => {
 	files[Symbol.dispose]();
-	prober[Symbol.dispose]();
-	lab[Symbol.dispose]();
-	home[Symbol.dispose]();
 });
-
-const blocks = (name: string, destination: number) =>
-	policy(name, { action: "Block", ingress: [{ ports: [port("TCP", destination)] }] });
-
-async function blockedPorts(...ports: readonly number[]): Promise<number[]> {
-	const passed = await prober.send(
-		ports.map((one) => ({ direction: "ingress", protocol: "tcp", remote: "10.1.0.10", port: one })),
-	);
-	return ports.filter((_, index) => !passed[index]);
-}
 
 /** A daemon whose status is anywhere; it enforces when this returns. */
 async function start(status: Readonly<Record<string, unknown>>): Promise<Daemon> {
-	home.put("a.yaml", blocks("a", 81));
-	const daemon = Daemon.spawn(lab.guarded, { config: { status } }, home);
+	rig.home.put("a.yaml", blocks("a", 81));
+	const daemon = Daemon.spawn(rig.lab.guarded, { config: { status } }, rig.home);
 	await enforced(daemon, 1);
 	return daemon;
 }
@@ -56,7 +39,7 @@ const enforced = (daemon: Daemon, times: number) =>
 
 /** curl from another host. */
 const curl = (...argv: string[]) =>
-	lab.peer.try([
+	rig.lab.peer.try([
 		"curl",
 		"--silent",
 		"--show-error",
@@ -66,8 +49,6 @@ const curl = (...argv: string[]) =>
 		join(files.path, "ca.pem"),
 		...argv,
 	]);
-
-const portward = (...argv: string[]) => lab.guarded.try([executable(), ...argv, "--config", home.config]);
 
 test("an address for others without TLS or token: nobody reads there, all is enforced, root reads on", async () => {
 	await using daemon = await start({ address: `${local}:9755` });
@@ -133,14 +114,14 @@ test("metrics-only by certificate and token: a scraper gets the metrics and no n
 	await enforced(daemon, 2);
 	expect(curl(`${url}/metrics`, ...shown, ...bearer).out).toContain("a bearer token is needed");
 	expect(await daemon.stop()).toBe(0);
-	expect(existsSync(join(home.state, "status.sock"))).toBe(false);
+	expect(existsSync(join(rig.home.state, "status.sock"))).toBe(false);
 });
 
 test("a link of portward page opens the page, here and over a forwarded port; nobody else reads over TCP", async () => {
 	await using daemon = await start({ address: "127.0.0.1:9755" });
-	const ask = (...argv: string[]) => lab.guarded.try(["curl", "--silent", "--max-time", "5", ...argv]);
+	const ask = (...argv: string[]) => rig.lab.guarded.try(["curl", "--silent", "--max-time", "5", ...argv]);
 	const user = (...argv: string[]) =>
-		lab.guarded.try(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", ...argv]);
+		rig.lab.guarded.try(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", ...argv]);
 	const base = "http://127.0.0.1:9755";
 	for (const path of ["/", "/v1/status", "/v1/alerts", "/v1/usb/devices"]) {
 		const told = user("curl", "--silent", "--write-out", "%{http_code}", `${base}${path}`).out;
@@ -148,7 +129,7 @@ test("a link of portward page opens the page, here and over a forwarded port; no
 		expect(told).toEndWith("403");
 	}
 	expect(user("curl", "--silent", `${base}/metrics`).out).toContain("portward_enforcer_up");
-	expect(user(executable(), "page", "--config", home.config).code).toBe(1);
+	expect(user(executable(), "page", "--config", rig.home.config).code).toBe(1);
 	const made = portward("page");
 	expect(made.code).toBe(0);
 	const link = made.out.trim();
@@ -179,7 +160,7 @@ test("a local user's floods of connections and of streams shut out neither root 
 		for (let index = 0; index < 300; index++) open("GET / HT");
 	`;
 	const flooding = spawnBound(
-		lab.guarded.inside([
+		rig.lab.guarded.inside([
 			...["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"],
 			...[process.execPath, "-e", script],
 		]),
@@ -187,13 +168,14 @@ test("a local user's floods of connections and of streams shut out neither root 
 	try {
 		await eventually(
 			"streams and connections",
-			() => lab.guarded.run(["ss", "-Htn", "state", "established", "sport = 9755"]).split("\n").length > 100,
+			() =>
+				rig.lab.guarded.run(["ss", "-Htn", "state", "established", "sport = 9755"]).split("\n").length > 100,
 		);
 		for (let round = 0; round < 5; round++) {
 			const began = performance.now();
 			expect(portward("status").out).toContain("a: enforced");
 			expect(performance.now() - began).toBeLessThan(10_000);
-			const scrape = lab.guarded.try([
+			const scrape = rig.lab.guarded.try([
 				"curl",
 				"--silent",
 				"--max-time",
@@ -203,7 +185,7 @@ test("a local user's floods of connections and of streams shut out neither root 
 			expect(scrape.out).toContain("portward_enforcer_up");
 		}
 		// Another user's stream takes the place of one of the flood's.
-		const stream = lab.guarded.try([
+		const stream = rig.lab.guarded.try([
 			...["setpriv", "--reuid=65533", "--regid=65533", "--clear-groups"],
 			...["curl", "--silent", "--max-time", "1", "http://127.0.0.1:9755/v1/alerts/stream"],
 		]);
@@ -238,23 +220,24 @@ test("hundreds of clients that dawdle, some under TLS, hold up neither answers n
 		for (let index = 0; index < 400; index++) void dawdle();
 		console.log("dawdling");
 	`;
-	const dawdlers = spawnBound(lab.peer.inside([process.execPath, "-e", script]));
+	const dawdlers = spawnBound(rig.lab.peer.inside([process.execPath, "-e", script]));
 	try {
 		// One client may begin twenty handshakes at once, and ten more each second.
 		await eventually(
 			"connections",
-			() => lab.guarded.run(["ss", "-Htn", "sport = 9755"]).split("\n").length > 25,
+			() => rig.lab.guarded.run(["ss", "-Htn", "sport = 9755"]).split("\n").length > 25,
 		);
 		// Root's own socket is another server.
 		expect(portward("status").out).toContain("a: enforced");
-		home.put("b.yaml", blocks("b", 82));
+		rig.home.put("b.yaml", blocks("b", 82));
 		await enforced(daemon, 2);
 		expect(await blockedPorts(81, 82)).toEqual([81, 82]);
 		await daemon.alert("the packet", (alert) => alert.PolicyName === "b");
 		// Those that wait to be accepted are connections to the kernel, for a moment.
 		await eventually(
 			"few connections",
-			() => lab.guarded.run(["ss", "-Htn", "state", "established", "sport = 9755"]).split("\n").length < 160,
+			() =>
+				rig.lab.guarded.run(["ss", "-Htn", "state", "established", "sport = 9755"]).split("\n").length < 160,
 		);
 	} finally {
 		dawdlers.kill("SIGKILL");

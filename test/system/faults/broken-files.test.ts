@@ -1,50 +1,26 @@
 /** What becomes of policies whose files break, vanish and come back, while the daemon runs and across its restarts. */
 
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { mkdirSync, renameSync, symlinkSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { documents, expand, policy, port } from "../support/case.ts";
-import { Daemon, Home } from "../support/daemon.ts";
-import { eventually, Lab } from "../support/netns.ts";
-import { Prober } from "../support/probe.ts";
+import { documents } from "../support/case.ts";
+import { Daemon } from "../support/daemon.ts";
+import { eventually } from "../support/netns.ts";
+import { blocks, eachOnRig } from "../support/rig.ts";
 
-let lab: Lab;
-let prober: Prober;
-let home: Home;
+const rig = eachOnRig();
+const { blockedPorts } = rig;
 
-beforeEach(async () => {
-	lab = await Lab.create();
-	prober = new Prober(lab);
-	home = new Home();
-});
-afterEach(() => {
-	prober[Symbol.dispose]();
-	lab[Symbol.dispose]();
-	home[Symbol.dispose]();
-});
-
-/** A policy that blocks one TCP port. */
-const blocks = (name: string, destination: number) =>
-	policy(name, { action: "Block", ingress: [{ ports: [port("TCP", destination)] }] });
-
-/** The ports among these that are blocked now. */
-async function blockedPorts(...ports: readonly number[]): Promise<number[]> {
-	const passed = await prober.send(
-		expand({ pass: ports.map((one) => `ingress tcp 10.1.0.10 ${one}`) }).probes,
-	);
-	return ports.filter((_, index) => !passed[index]);
-}
-
-const start = () => Daemon.start(lab.guarded, {}, home);
+const start = () => Daemon.start(rig.lab.guarded, {}, rig.home);
 
 test("a file that breaks keeps its last good version, also across a restart, and says so", async () => {
-	home.put("a.yaml", blocks("a", 81));
-	home.put("b.yaml", blocks("b", 82));
+	rig.home.put("a.yaml", blocks("a", 81));
+	rig.home.put("b.yaml", blocks("b", 82));
 	{
 		await using daemon = await start();
 		expect(await blockedPorts(81, 82)).toEqual([81, 82]);
-		await daemon.after(() => home.put("a.yaml", blocks("a", 81).replace("Block", "Blok")));
-		await daemon.after(() => home.put("b.yaml", blocks("b", 83)));
+		await daemon.after(() => rig.home.put("a.yaml", blocks("a", 81).replace("Block", "Blok")));
+		await daemon.after(() => rig.home.put("b.yaml", blocks("b", 83)));
 		expect(await blockedPorts(81, 82, 83)).toEqual([81, 83]);
 		const broken = (await daemon.status()).policies.find((found) => found.name === "a");
 		expect(broken?.enforced).toBe(true);
@@ -54,14 +30,17 @@ test("a file that breaks keeps its last good version, also across a restart, and
 	}
 	await using again = await start();
 	expect(await blockedPorts(81, 82, 83)).toEqual([81, 83]);
-	await again.after(() => home.put("a.yaml", blocks("a", 84)));
+	await again.after(() => rig.home.put("a.yaml", blocks("a", 84)));
 	expect(await blockedPorts(81, 83, 84)).toEqual([83, 84]);
 });
 
 test("one bad document takes neither its neighbours in the file nor other files down", async () => {
-	home.put("many.yaml", documents(blocks("a", 81), "kind: KubeArmorNetworkPolicy\nspec: [", blocks("c", 83)));
-	home.put("other.yaml", blocks("d", 84));
-	await using daemon = Daemon.spawn(lab.guarded, {}, home);
+	rig.home.put(
+		"many.yaml",
+		documents(blocks("a", 81), "kind: KubeArmorNetworkPolicy\nspec: [", blocks("c", 83)),
+	);
+	rig.home.put("other.yaml", blocks("d", 84));
+	await using daemon = Daemon.spawn(rig.lab.guarded, {}, rig.home);
 	await daemon.active();
 	const blocked = await blockedPorts(81, 83, 84);
 	expect(blocked).toContain(84);
@@ -69,96 +48,96 @@ test("one bad document takes neither its neighbours in the file nor other files 
 });
 
 test("a wrong document in the middle leaves the others in force", async () => {
-	home.put("many.yaml", documents(blocks("a", 81), blocks("b", 70_000), blocks("c", 83)));
-	await using daemon = Daemon.spawn(lab.guarded, {}, home);
+	rig.home.put("many.yaml", documents(blocks("a", 81), blocks("b", 70_000), blocks("c", 83)));
+	await using daemon = Daemon.spawn(rig.lab.guarded, {}, rig.home);
 	await daemon.active();
 	expect(await blockedPorts(81, 83)).toEqual([81, 83]);
 });
 
 test("a file that is cut to nothing is broken, a file that is removed is deleted", async () => {
-	home.put("a.yaml", blocks("a", 81));
-	home.put("b.yaml", blocks("b", 82));
+	rig.home.put("a.yaml", blocks("a", 81));
+	rig.home.put("b.yaml", blocks("b", 82));
 	await using daemon = await start();
-	await daemon.after(() => truncateSync(join(home.policies, "a.yaml")));
+	await daemon.after(() => truncateSync(join(rig.home.policies, "a.yaml")));
 	expect(await blockedPorts(81, 82)).toEqual([81, 82]);
-	await daemon.after(() => unlinkSync(join(home.policies, "b.yaml")));
+	await daemon.after(() => unlinkSync(join(rig.home.policies, "b.yaml")));
 	expect(await blockedPorts(81, 82)).toEqual([81]);
 });
 
 test("a half-written file keeps what was, until it is whole", async () => {
-	home.put("a.yaml", blocks("a", 81));
+	rig.home.put("a.yaml", blocks("a", 81));
 	await using daemon = await start();
 	const next = documents(blocks("a", 85), blocks("b", 86));
-	await daemon.after(() => writeFileSync(join(home.policies, "a.yaml"), next.slice(0, 40)));
+	await daemon.after(() => writeFileSync(join(rig.home.policies, "a.yaml"), next.slice(0, 40)));
 	expect(await blockedPorts(81, 85, 86)).toEqual([81]);
-	await daemon.after(() => writeFileSync(join(home.policies, "a.yaml"), next));
+	await daemon.after(() => writeFileSync(join(rig.home.policies, "a.yaml"), next));
 	expect(await blockedPorts(81, 85, 86)).toEqual([85, 86]);
 });
 
 test("a directory that vanishes is broken, also across a restart, and counts again when it is back", async () => {
-	home.put("a.yaml", blocks("a", 81));
-	const hidden = `${home.policies}.hidden`;
+	rig.home.put("a.yaml", blocks("a", 81));
+	const hidden = `${rig.home.policies}.hidden`;
 	{
 		await using daemon = await start();
-		await daemon.after(() => renameSync(home.policies, hidden));
+		await daemon.after(() => renameSync(rig.home.policies, hidden));
 		expect(await blockedPorts(81)).toEqual([81]);
 		await daemon.stop();
 	}
-	const again = Daemon.spawn(lab.guarded, {}, home);
+	const again = Daemon.spawn(rig.lab.guarded, {}, rig.home);
 	await using _ = again;
 	await again.active();
 	expect(await blockedPorts(81)).toEqual([81]);
 	await again.after(() => {
 		writeFileSync(join(hidden, "b.yaml"), blocks("b", 82));
-		renameSync(hidden, home.policies);
+		renameSync(hidden, rig.home.policies);
 	});
 	await eventually("both policies", async () => (await blockedPorts(81, 82)).length === 2);
 });
 
 test("of two policies with one name none is newly enforced, and the last good stays", async () => {
-	home.put("a.yaml", blocks("twin", 81));
+	rig.home.put("a.yaml", blocks("twin", 81));
 	await using daemon = await start();
-	await daemon.after(() => home.put("b.yaml", blocks("twin", 82)));
+	await daemon.after(() => rig.home.put("b.yaml", blocks("twin", 82)));
 	expect(await blockedPorts(81, 82)).toEqual([81]);
-	await daemon.after(() => home.put("b.yaml", null));
+	await daemon.after(() => rig.home.put("b.yaml", null));
 	expect(await blockedPorts(81, 82)).toEqual([81]);
 });
 
 test("files appear, change and go in ways that editors and orchestrators have", async () => {
 	await using daemon = await start();
 	await daemon.after(() => {
-		mkdirSync(join(home.policies, "deep/er"), { recursive: true });
-		home.put("deep/er/a.yaml", blocks("a", 81));
+		mkdirSync(join(rig.home.policies, "deep/er"), { recursive: true });
+		rig.home.put("deep/er/a.yaml", blocks("a", 81));
 	});
 	await eventually("a nested file", async () => (await blockedPorts(81)).length === 1);
 	// The swap of a directory behind a link, as Kubernetes mounts its config maps.
-	mkdirSync(join(home.policies, "..v1"));
-	writeFileSync(join(home.policies, "..v1/b.yaml"), blocks("b", 82));
-	symlinkSync("..v1", join(home.policies, "..data"));
-	await daemon.after(() => symlinkSync("..data/b.yaml", join(home.policies, "b.yaml")));
+	mkdirSync(join(rig.home.policies, "..v1"));
+	writeFileSync(join(rig.home.policies, "..v1/b.yaml"), blocks("b", 82));
+	symlinkSync("..v1", join(rig.home.policies, "..data"));
+	await daemon.after(() => symlinkSync("..data/b.yaml", join(rig.home.policies, "b.yaml")));
 	expect(await blockedPorts(81, 82)).toEqual([81, 82]);
-	mkdirSync(join(home.policies, "..v2"));
-	writeFileSync(join(home.policies, "..v2/b.yaml"), blocks("b", 83));
+	mkdirSync(join(rig.home.policies, "..v2"));
+	writeFileSync(join(rig.home.policies, "..v2/b.yaml"), blocks("b", 83));
 	await daemon.after(() => {
-		symlinkSync("..v2", join(home.policies, "..next"));
-		renameSync(join(home.policies, "..next"), join(home.policies, "..data"));
+		symlinkSync("..v2", join(rig.home.policies, "..next"));
+		renameSync(join(rig.home.policies, "..next"), join(rig.home.policies, "..data"));
 	});
 	expect(await blockedPorts(81, 82, 83)).toEqual([81, 83]);
 	// Backup files and others that editors leave are no policies.
-	home.put(".a.yaml.swp", "rubbish");
-	await daemon.after(() => home.put("c.yaml", blocks("c", 84)));
+	rig.home.put(".a.yaml.swp", "rubbish");
+	await daemon.after(() => rig.home.put("c.yaml", blocks("c", 84)));
 	expect(await blockedPorts(81, 83, 84)).toEqual([81, 83, 84]);
 });
 
 test("the policy directory may itself be a link, and be swapped", async () => {
-	const versions = ["one", "two"].map((name) => join(home.path, name));
+	const versions = ["one", "two"].map((name) => join(rig.home.path, name));
 	for (const [index, path] of versions.entries()) {
 		mkdirSync(path);
 		writeFileSync(join(path, "a.yaml"), blocks("a", 81 + index));
 	}
-	const link = join(home.path, "current");
+	const link = join(rig.home.path, "current");
 	symlinkSync("one", link);
-	await using daemon = await Daemon.start(lab.guarded, { config: { policyDir: link } }, home);
+	await using daemon = await Daemon.start(rig.lab.guarded, { config: { policyDir: link } }, rig.home);
 	expect(await blockedPorts(81, 82)).toEqual([81]);
 	await daemon.after(() => {
 		symlinkSync("two", `${link}.next`);

@@ -1,34 +1,17 @@
 /** Disks that take nothing: what is enforced, what is said, and that all goes on when there is room again. */
 
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { policy, port } from "../support/case.ts";
-import { Daemon, Home } from "../support/daemon.ts";
-import { eventually, Lab } from "../support/netns.ts";
-import { Prober } from "../support/probe.ts";
+import { Daemon } from "../support/daemon.ts";
+import { eventually } from "../support/netns.ts";
+import { blocks, eachOnRig } from "../support/rig.ts";
 
-let lab: Lab;
-let prober: Prober;
-let home: Home;
-
-beforeEach(async () => {
-	lab = await Lab.create();
-	prober = new Prober(lab);
-	home = new Home();
-});
-afterEach(() => {
-	prober[Symbol.dispose]();
-	lab[Symbol.dispose]();
-	home[Symbol.dispose]();
-});
-
-const blocks = (name: string, first: number, last: number) =>
-	policy(name, { action: "Block", ingress: [{ ports: [port("TCP", first, last)] }] });
+const rig = eachOnRig();
 
 /** How many of these ports are blocked now; each of them is an alert of its own. */
 async function blocked(first: number, last: number): Promise<number> {
-	const passed = await prober.send(
+	const passed = await rig.prober.send(
 		Array.from({ length: last - first + 1 }, (_, index) => ({
 			direction: "ingress",
 			protocol: "tcp",
@@ -53,20 +36,20 @@ function fill(directory: string): void {
 const free = (directory: string) => rmSync(join(directory, "ballast"));
 
 test("a full disk delays no rule and no alert; the file has every alert again from when there is room", async () => {
-	const logs = join(home.path, "logs");
+	const logs = join(rig.home.path, "logs");
 	mkdirSync(logs);
 	const file = join(logs, "alerts.jsonl");
 	const tmpfs = (path: string) => `mount -t tmpfs -o size=512k,mode=700 tmpfs ${path}`;
 	await using daemon = await Daemon.start(
-		lab.guarded,
+		rig.lab.guarded,
 		{
-			under: mounted(`${tmpfs(home.state)}; ${tmpfs(logs)}`),
+			under: mounted(`${tmpfs(rig.home.state)}; ${tmpfs(logs)}`),
 			config: { alerts: { file } },
 			policies: { "a.yaml": blocks("a", 1000, 1999) },
 		},
-		home,
+		rig.home,
 	);
-	const [state, disk] = [seenBy(daemon, home.state), seenBy(daemon, logs)];
+	const [state, disk] = [seenBy(daemon, rig.home.state), seenBy(daemon, logs)];
 	const written = () => readFileSync(seenBy(daemon, file), "utf8").split("\n").slice(0, -1);
 	const lost = async () => (await daemon.metrics()).get('portward_alerts_dropped_total{reason="file"}') ?? 0;
 	const raised = (name: string) => daemon.alerts.filter(({ PolicyName }) => PolicyName === name).length;
@@ -76,7 +59,7 @@ test("a full disk delays no rule and no alert; the file has every alert again fr
 	fill(state);
 	fill(disk);
 	// What changes is enforced, counted, and alerted on standard output.
-	await daemon.after(() => home.put("b.yaml", blocks("b", 2000, 2999)));
+	await daemon.after(() => rig.home.put("b.yaml", blocks("b", 2000, 2999)));
 	for (let round = 1; round <= 3; round++) {
 		// No more at a time than the daemon tells one by one.
 		expect(await blocked(2000 + 100 * round, 2099 + 100 * round)).toBe(100);
@@ -89,7 +72,7 @@ test("a full disk delays no rule and no alert; the file has every alert again fr
 	]);
 	expect(daemon.log).toContain("alerts cannot be written to the file");
 	// What breaks now keeps its last good version.
-	await daemon.after(() => home.put("b.yaml", "broken: ["));
+	await daemon.after(() => rig.home.put("b.yaml", "broken: ["));
 	expect(await blocked(2000, 2009)).toBe(10);
 	await eventually("these alerts too", () => raised("b") === 310);
 	free(disk);
@@ -103,39 +86,39 @@ test("a full disk delays no rule and no alert; the file has every alert again fr
 	await eventually("the log to say so", () => daemon.log.includes("alerts are written to the file again"));
 	// Nothing is lost of which nobody was told.
 	expect(written().length + (await lost())).toBe(daemon.alerts.length);
-	await daemon.after(() => home.put("c.yaml", blocks("c", 3000, 3999)));
+	await daemon.after(() => rig.home.put("c.yaml", blocks("c", 3000, 3999)));
 	await daemon.stop("SIGKILL");
 });
 
 test("a restart on a full disk enforces what is on disk, and what was saved before for what is broken", async () => {
-	home.put("a.yaml", blocks("a", 1000, 1000));
-	home.put("b.yaml", blocks("b", 2000, 2000));
-	const first = await Daemon.start(lab.guarded, {}, home);
-	await eventually("the last good versions", () => existsSync(join(home.state, "last-good.json")));
+	rig.home.put("a.yaml", blocks("a", 1000, 1000));
+	rig.home.put("b.yaml", blocks("b", 2000, 2000));
+	const first = await Daemon.start(rig.lab.guarded, {}, rig.home);
+	await eventually("the last good versions", () => existsSync(join(rig.home.state, "last-good.json")));
 	await first.stop("SIGKILL");
-	home.put("b.yaml", "broken: [");
-	home.put("c.yaml", blocks("c", 3000, 3000));
-	const copy = `cp -a ${home.state} ${home.path}/before; mount -t tmpfs -o size=256k,mode=700 tmpfs ${home.state}`;
-	const full = `cp -a ${home.path}/before/*.json ${home.state}; dd if=/dev/zero of=${home.state}/ballast bs=4k status=none || :`;
-	await using second = await Daemon.start(lab.guarded, { under: mounted(`${copy}; ${full}`) }, home);
+	rig.home.put("b.yaml", "broken: [");
+	rig.home.put("c.yaml", blocks("c", 3000, 3000));
+	const copy = `cp -a ${rig.home.state} ${rig.home.path}/before; mount -t tmpfs -o size=256k,mode=700 tmpfs ${rig.home.state}`;
+	const full = `cp -a ${rig.home.path}/before/*.json ${rig.home.state}; dd if=/dev/zero of=${rig.home.state}/ballast bs=4k status=none || :`;
+	await using second = await Daemon.start(rig.lab.guarded, { under: mounted(`${copy}; ${full}`) }, rig.home);
 	expect(await blocked(1000, 1000)).toBe(1);
 	expect(await blocked(2000, 2000)).toBe(1);
 	expect(await blocked(3000, 3000)).toBe(1);
 	expect((await second.status()).warnings).toEqual([expect.stringContaining("is full")]);
 	// A full disk never tears what was there.
-	expect(readdirSync(seenBy(second, home.state))).toContain("last-good.json");
+	expect(readdirSync(seenBy(second, rig.home.state))).toContain("last-good.json");
 	expect(second.log).not.toContain("damaged");
 });
 
 test("a disk that becomes read-only while the daemon runs: changes are enforced, and it ends in good order", async () => {
-	home.put("a.yaml", blocks("a", 1000, 1000));
-	const under = mounted(`mount --bind ${home.state} ${home.state}`);
-	await using daemon = await Daemon.start(lab.guarded, { under }, home);
-	const remount = ["mount", "-o", "remount,ro,bind", home.state];
+	rig.home.put("a.yaml", blocks("a", 1000, 1000));
+	const under = mounted(`mount --bind ${rig.home.state} ${rig.home.state}`);
+	await using daemon = await Daemon.start(rig.lab.guarded, { under }, rig.home);
+	const remount = ["mount", "-o", "remount,ro,bind", rig.home.state];
 	const inside = ["nsenter", `--mount=/proc/${daemon.pid}/ns/mnt`, ...remount];
 	// While a file is being written the kernel refuses.
-	await eventually("the disk to become read-only", () => lab.guarded.try(inside).code === 0);
-	await daemon.after(() => home.put("b.yaml", blocks("b", 2000, 2000)));
+	await eventually("the disk to become read-only", () => rig.lab.guarded.try(inside).code === 0);
+	await daemon.after(() => rig.home.put("b.yaml", blocks("b", 2000, 2000)));
 	expect([await blocked(1000, 1000), await blocked(2000, 2000)]).toEqual([1, 1]);
 	expect((await daemon.status()).warnings).toEqual([expect.stringContaining("is read-only")]);
 	expect(await daemon.stop()).toBe(0);
@@ -143,28 +126,30 @@ test("a disk that becomes read-only while the daemon runs: changes are enforced,
 });
 
 test("a read-only state directory without root's status socket: all is enforced, and TCP tells what it may", async () => {
-	home.put("a.yaml", blocks("a", 1000, 1000));
-	const under = mounted(`mount --bind ${home.state} ${home.state}; mount -o remount,ro,bind ${home.state}`);
+	rig.home.put("a.yaml", blocks("a", 1000, 1000));
+	const under = mounted(
+		`mount --bind ${rig.home.state} ${rig.home.state}; mount -o remount,ro,bind ${rig.home.state}`,
+	);
 	const config = { status: { address: "127.0.0.1:9755", detail: "metrics-only" } };
-	await using daemon = Daemon.spawn(lab.guarded, { under, config }, home);
+	await using daemon = Daemon.spawn(rig.lab.guarded, { under, config }, rig.home);
 	await eventually("enforcement", () => daemon.log.includes("info enforced"));
 	expect(await blocked(1000, 1000)).toBe(1);
 	expect(daemon.log).toMatch(/nobody can read the status; enforcement goes on.*status\.sock.*EROFS/u);
-	const ready = lab.guarded.run(["curl", "--silent", "http://127.0.0.1:9755/readyz"]);
+	const ready = rig.lab.guarded.run(["curl", "--silent", "http://127.0.0.1:9755/readyz"]);
 	expect(ready).toBe("ready\n");
 	expect(await daemon.stop()).toBe(0);
 });
 
 test("a read-only state directory: all is enforced and kept in memory, and said", async () => {
-	home.put("a.yaml", blocks("a", 1000, 1000));
+	rig.home.put("a.yaml", blocks("a", 1000, 1000));
 	const readOnly = mounted(
-		`mount --bind ${home.state} ${home.state}; mount -o remount,ro,bind ${home.state}`,
+		`mount --bind ${rig.home.state} ${rig.home.state}; mount -o remount,ro,bind ${rig.home.state}`,
 	);
-	await using daemon = await Daemon.start(lab.guarded, { under: readOnly }, home);
+	await using daemon = await Daemon.start(rig.lab.guarded, { under: readOnly }, rig.home);
 	expect(await blocked(1000, 1000)).toBe(1);
 	await daemon.alert("the blocked packet", (alert) => alert.PolicyName === "a");
-	await daemon.after(() => home.put("b.yaml", blocks("b", 2000, 2000)));
-	await daemon.after(() => home.put("b.yaml", "broken: ["));
+	await daemon.after(() => rig.home.put("b.yaml", blocks("b", 2000, 2000)));
+	await daemon.after(() => rig.home.put("b.yaml", "broken: ["));
 	expect(await blocked(2000, 2000)).toBe(1);
 	expect((await daemon.status()).warnings).toEqual([expect.stringContaining("is read-only")]);
 	expect(daemon.log).toContain("could not be saved");

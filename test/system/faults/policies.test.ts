@@ -1,39 +1,23 @@
 /** Policy directories that nobody meant to be so: very many files, a huge one, one that unfolds. */
 
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { block, policy, port } from "../support/case.ts";
-import { Daemon, Home } from "../support/daemon.ts";
-import { eventually, Lab } from "../support/netns.ts";
-import { Prober } from "../support/probe.ts";
+import { block, policy } from "../support/case.ts";
+import { Daemon } from "../support/daemon.ts";
+import { eventually } from "../support/netns.ts";
+import { blocks, eachOnRig } from "../support/rig.ts";
 
-let lab: Lab;
-let prober: Prober;
-let home: Home;
-
-beforeEach(async () => {
-	lab = await Lab.create();
-	prober = new Prober(lab);
-	home = new Home();
-});
-afterEach(() => {
-	prober[Symbol.dispose]();
-	lab[Symbol.dispose]();
-	home[Symbol.dispose]();
-});
+const rig = eachOnRig();
 
 const mebibyte = 1024 * 1024;
 
 /** On a quiet machine 10 000 files take 5 s; this one may have other things to do. */
 const patienceMs = 90_000;
 
-const blocks = (name: string, destination: number) =>
-	policy(name, { action: "Block", ingress: [{ ports: [port("TCP", destination)] }] });
-
 /** Which of these are blocked now: ports, or remote addresses. */
 async function blocked<T extends number | string>(...wanted: readonly T[]): Promise<T[]> {
-	const passed = await prober.send(
+	const passed = await rig.prober.send(
 		wanted.map((one) => ({
 			direction: "ingress",
 			protocol: "tcp",
@@ -51,7 +35,7 @@ function peakMemory(pid: number): number {
 
 /** What a daemon without the file in question takes, with the policies that are there. */
 async function idlePeak(): Promise<number> {
-	await using daemon = await Daemon.start(lab.guarded, {}, home);
+	await using daemon = await Daemon.start(rig.lab.guarded, {}, rig.home);
 	const peak = peakMemory(daemon.pid);
 	await daemon.stop();
 	return peak;
@@ -86,14 +70,14 @@ test(
 	async () => {
 		const address = (index: number) => `11.${index >> 8}.${index & 255}.7`;
 		for (let index = 0; index < 10_000; index++) {
-			const directory = join(home.policies, `team-${index >> 8}`);
+			const directory = join(rig.home.policies, `team-${index >> 8}`);
 			if ((index & 255) === 0) mkdirSync(directory);
 			writeFileSync(
 				join(directory, `${index}.yaml`),
 				policy(`p${index}`, { action: "Block", ingress: [{ from: [block(`${address(index)}/32`)] }] }),
 			);
 		}
-		await using daemon = Daemon.spawn(lab.guarded, {}, home);
+		await using daemon = Daemon.spawn(rig.lab.guarded, {}, rig.home);
 		await eventually(
 			"an answer",
 			async () => (await daemon.get("/healthz").catch(() => null))?.status === 200,
@@ -107,7 +91,7 @@ test(
 			10_000,
 		);
 		expect(await blocked("11.0.0.8")).toEqual([]);
-		home.put("one-more.yaml", blocks("one-more", 81));
+		rig.home.put("one-more.yaml", blocks("one-more", 81));
 		expect(await usualAnswer(daemon, () => enforced() === 2)).toBeLessThan(500);
 		expect(await blocked(81)).toEqual([81]);
 	},
@@ -115,13 +99,13 @@ test(
 );
 
 test("a file of 100 MB is refused unread, and the others are enforced", async () => {
-	home.put("a.yaml", blocks("a", 81));
+	rig.home.put("a.yaml", blocks("a", 81));
 	const idle = await idlePeak();
-	const fd = openSync(join(home.policies, "huge.yaml"), "w", 0o644);
+	const fd = openSync(join(rig.home.policies, "huge.yaml"), "w", 0o644);
 	const chunk = Buffer.from(`${blocks("huge", 82)}\n---\n`.repeat(8192));
 	for (let written = 0; written < 100 * mebibyte; ) written += writeSync(fd, chunk);
 	closeSync(fd);
-	await using daemon = Daemon.spawn(lab.guarded, {}, home);
+	await using daemon = Daemon.spawn(rig.lab.guarded, {}, rig.home);
 	await daemon.active();
 	expect(await blocked(81, 82)).toEqual([81]);
 	expect(await diagnosed(daemon, "huge.yaml")).toEqual([
@@ -131,14 +115,14 @@ test("a file of 100 MB is refused unread, and the others are enforced", async ()
 	expect([ready.status, await ready.text()]).toEqual([503, expect.stringContaining("huge.yaml:1")]);
 	// With it read, the file alone would be as much.
 	expect(peakMemory(daemon.pid)).toBeLessThan(idle + 32 * mebibyte);
-	await daemon.after(() => home.put("b.yaml", blocks("b", 83)));
+	await daemon.after(() => rig.home.put("b.yaml", blocks("b", 83)));
 	expect(await blocked(81, 82, 83)).toEqual([81, 83]);
-	await daemon.after(() => rmSync(join(home.policies, "huge.yaml")));
+	await daemon.after(() => rmSync(join(rig.home.policies, "huge.yaml")));
 	expect((await daemon.get("/readyz")).status).toBe(200);
 });
 
 test("an alias bomb is refused before it unfolds, and the others are enforced", async () => {
-	home.put("a.yaml", blocks("a", 81));
+	rig.home.put("a.yaml", blocks("a", 81));
 	const idle = await idlePeak();
 	const levels = Array.from({ length: 12 }, (_, level) => {
 		const below = level === 0 ? '"lol"' : `*l${level - 1}`;
@@ -147,11 +131,11 @@ test("an alias bomb is refused before it unfolds, and the others are enforced", 
 	// Ten to the power of twelve strings, where a list of rules belongs.
 	const head = (name: string) =>
 		`apiVersion: security.kubearmor.com/v1\nkind: KubeArmorNetworkPolicy\nmetadata: {name: ${name}}\n`;
-	home.put(
+	rig.home.put(
 		"bomb.yaml",
 		`${levels.join("\n")}\n${head("bomb")}spec: {nodeSelector: {matchLabels: {a: b}}, ingress: *l11}\n`,
 	);
-	await using daemon = Daemon.spawn(lab.guarded, {}, home);
+	await using daemon = Daemon.spawn(rig.lab.guarded, {}, rig.home);
 	await daemon.active();
 	expect(await blocked(81)).toEqual([81]);
 	const bomb = await diagnosed(daemon, "bomb.yaml");

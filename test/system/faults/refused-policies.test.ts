@@ -1,43 +1,19 @@
 /** Policies that are refused: what is said about them, and what is in force in their place. */
 
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { chmodSync, chownSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { block, documents, policy, port } from "../support/case.ts";
-import { Daemon, Home } from "../support/daemon.ts";
-import { Lab } from "../support/netns.ts";
-import { Prober } from "../support/probe.ts";
+import { block, documents, policy } from "../support/case.ts";
+import { Daemon } from "../support/daemon.ts";
+import { blocks, eachOnRig } from "../support/rig.ts";
 
-let lab: Lab;
-let prober: Prober;
-let home: Home;
-
-beforeEach(async () => {
-	lab = await Lab.create();
-	prober = new Prober(lab);
-	home = new Home();
-});
-afterEach(() => {
-	prober[Symbol.dispose]();
-	lab[Symbol.dispose]();
-	home[Symbol.dispose]();
-});
-
-const blocks = (name: string, destination: number) =>
-	policy(name, { action: "Block", ingress: [{ ports: [port("TCP", destination)] }] });
-
-/** The ports among these that are blocked now. */
-async function blockedPorts(...ports: readonly number[]): Promise<number[]> {
-	const passed = await prober.send(
-		ports.map((one) => ({ direction: "ingress", protocol: "tcp", remote: "10.1.0.10", port: one })),
-	);
-	return ports.filter((_, index) => !passed[index]);
-}
+const rig = eachOnRig();
+const { blockedPorts } = rig;
 
 /** /readyz, with the file names that it tells. */
 async function readiness(daemon: Daemon): Promise<[number, string]> {
 	const response = await daemon.get("/readyz");
-	return [response.status, (await response.text()).replaceAll(`${home.policies}/`, "")];
+	return [response.status, (await response.text()).replaceAll(`${rig.home.policies}/`, "")];
 }
 
 async function found(daemon: Daemon, name: string) {
@@ -52,10 +28,10 @@ async function found(daemon: Daemon, name: string) {
 }
 
 test("a typo keeps the last good version over a restart; status, readiness, metrics and log say so", async () => {
-	home.put("a.yaml", blocks("a", 81));
-	const first = await Daemon.start(lab.guarded, {}, home);
+	rig.home.put("a.yaml", blocks("a", 81));
+	const first = await Daemon.start(rig.lab.guarded, {}, rig.home);
 	expect(await readiness(first)).toEqual([200, "ready: what is on disk is enforced\n"]);
-	await first.after(() => home.put("a.yaml", blocks("a", 82).replace('"Block"', '"Blok"')));
+	await first.after(() => rig.home.put("a.yaml", blocks("a", 82).replace('"Block"', '"Blok"')));
 	const check = async (daemon: Daemon) => {
 		expect(await blockedPorts(81, 82)).toEqual([81]);
 		expect(await readiness(daemon)).toEqual([
@@ -70,17 +46,17 @@ test("a typo keeps the last good version over a restart; status, readiness, metr
 	};
 	await check(first);
 	await first.stop("SIGKILL");
-	await using second = await Daemon.start(lab.guarded, {}, home);
+	await using second = await Daemon.start(rig.lab.guarded, {}, rig.home);
 	await check(second);
-	await second.after(() => home.put("a.yaml", blocks("a", 82)));
+	await second.after(() => rig.home.put("a.yaml", blocks("a", 82)));
 	expect(await blockedPorts(81, 82)).toEqual([82]);
 	expect(await readiness(second)).toEqual([200, "ready: what is on disk is enforced\n"]);
 	expect((await second.metrics()).get('portward_policies{state="last_good"}')).toBe(0);
 });
 
 test("a broken policy without a last good version is named, and the others are enforced", async () => {
-	home.put("a.yaml", documents(blocks("a", 81), blocks("b", 70_000), blocks("c", 83)));
-	await using daemon = Daemon.spawn(lab.guarded, {}, home);
+	rig.home.put("a.yaml", documents(blocks("a", 81), blocks("b", 70_000), blocks("c", 83)));
+	await using daemon = Daemon.spawn(rig.lab.guarded, {}, rig.home);
 	await daemon.active();
 	expect(await blockedPorts(81, 83)).toEqual([81, 83]);
 	expect(await readiness(daemon)).toEqual([503, "not ready: not enforced: a.yaml:3\n"]);
@@ -89,10 +65,10 @@ test("a broken policy without a last good version is named, and the others are e
 });
 
 test("two policies with one name: neither is newly enforced, whatever their files", async () => {
-	home.put("a.yaml", blocks("twin", 81));
-	home.put("b.yaml", blocks("twin", 82));
-	home.put("c.yaml", blocks("single", 83));
-	await using daemon = Daemon.spawn(lab.guarded, {}, home);
+	rig.home.put("a.yaml", blocks("twin", 81));
+	rig.home.put("b.yaml", blocks("twin", 82));
+	rig.home.put("c.yaml", blocks("single", 83));
+	await using daemon = Daemon.spawn(rig.lab.guarded, {}, rig.home);
 	await daemon.active();
 	expect(await blockedPorts(81, 82, 83)).toEqual([83]);
 	expect((await readiness(daemon))[0]).toBe(503);
@@ -100,54 +76,54 @@ test("two policies with one name: neither is newly enforced, whatever their file
 		{ file: "a.yaml", enforced: false, codes: ["duplicate-name"] },
 		{ file: "b.yaml", enforced: false, codes: ["duplicate-name"] },
 	]);
-	await daemon.after(() => home.put("b.yaml", blocks("other", 82)));
+	await daemon.after(() => rig.home.put("b.yaml", blocks("other", 82)));
 	expect(await blockedPorts(81, 82, 83)).toEqual([81, 82, 83]);
 	expect((await readiness(daemon))[0]).toBe(200);
 });
 
 test("what others than root can write is refused; the last good version stays", async () => {
-	home.put("a.yaml", blocks("a", 81));
-	home.put("b.yaml", blocks("b", 82));
-	chmodSync(join(home.policies, "b.yaml"), 0o664);
-	await using daemon = Daemon.spawn(lab.guarded, {}, home);
+	rig.home.put("a.yaml", blocks("a", 81));
+	rig.home.put("b.yaml", blocks("b", 82));
+	chmodSync(join(rig.home.policies, "b.yaml"), 0o664);
+	await using daemon = Daemon.spawn(rig.lab.guarded, {}, rig.home);
 	await daemon.active();
 	expect(await blockedPorts(81, 82)).toEqual([81]);
 	expect(daemon.log).toContain("can be written by others than root");
 	expect((await readiness(daemon))[0]).toBe(503);
-	await daemon.after(() => chmodSync(join(home.policies, "b.yaml"), 0o644));
+	await daemon.after(() => chmodSync(join(rig.home.policies, "b.yaml"), 0o644));
 	expect(await blockedPorts(81, 82)).toEqual([81, 82]);
 	expect((await readiness(daemon))[0]).toBe(200);
-	await daemon.after(() => chownSync(join(home.policies, "a.yaml"), 65_534, 65_534));
+	await daemon.after(() => chownSync(join(rig.home.policies, "a.yaml"), 65_534, 65_534));
 	expect(await blockedPorts(81, 82)).toEqual([81, 82]);
 	await daemon.after(() => {
-		writeFileSync(join(home.policies, "a.yaml"), blocks("a", 84));
+		writeFileSync(join(rig.home.policies, "a.yaml"), blocks("a", 84));
 	});
 	expect(await blockedPorts(81, 82, 84)).toEqual([81, 82]);
 	// The directory itself, too.
 	await daemon.after(() => {
-		chmodSync(home.policies, 0o777);
-		home.put("c.yaml", blocks("c", 83));
+		chmodSync(rig.home.policies, 0o777);
+		rig.home.put("c.yaml", blocks("c", 83));
 	});
 	expect(await blockedPorts(81, 82, 83)).toEqual([81, 82]);
 	expect(await daemon.stop()).toBe(0);
-	await using refused = Daemon.spawn(lab.guarded, {}, home);
+	await using refused = Daemon.spawn(rig.lab.guarded, {}, rig.home);
 	expect(await refused.exited()).toBe(1);
 	expect(refused.log).toContain("chmod go-w");
-	await using lifted = await Daemon.start(lab.guarded, { flags: ["--insecure-permissions"] }, home);
+	await using lifted = await Daemon.start(rig.lab.guarded, { flags: ["--insecure-permissions"] }, rig.home);
 	expect(await blockedPorts(81, 82, 83, 84)).toEqual([82, 83, 84]);
 	expect((await readiness(lifted))[0]).toBe(200);
 });
 
 test("a link that leads out of the directory is refused, and one inside is not", async () => {
-	writeFileSync(join(home.path, "outside.yaml"), blocks("outside", 81));
-	symlinkSync("../outside.yaml", join(home.policies, "out.yaml"));
-	home.put("inside.yaml.txt", blocks("inside", 82));
-	symlinkSync("inside.yaml.txt", join(home.policies, "in.yaml"));
-	await using daemon = Daemon.spawn(lab.guarded, {}, home);
+	writeFileSync(join(rig.home.path, "outside.yaml"), blocks("outside", 81));
+	symlinkSync("../outside.yaml", join(rig.home.policies, "out.yaml"));
+	rig.home.put("inside.yaml.txt", blocks("inside", 82));
+	symlinkSync("inside.yaml.txt", join(rig.home.policies, "in.yaml"));
+	await using daemon = Daemon.spawn(rig.lab.guarded, {}, rig.home);
 	await daemon.active();
 	expect(await blockedPorts(81, 82)).toEqual([82]);
 	expect(await readiness(daemon)).toEqual([503, "not ready: not enforced: out.yaml:1\n"]);
-	await daemon.after(() => rmSync(join(home.policies, "out.yaml")));
+	await daemon.after(() => rmSync(join(rig.home.policies, "out.yaml")));
 	expect((await readiness(daemon))[0]).toBe(200);
 });
 
@@ -167,9 +143,9 @@ test.each(["concatenated", "nested"])(
 				],
 			});
 		const from = async (remote: string) =>
-			(await prober.send([{ direction: "ingress", protocol: "tcp", remote, port: 99 }]))[0];
-		home.put("a.yaml", blocks("a", 81));
-		const first = await Daemon.start(lab.guarded, { config }, home);
+			(await rig.prober.send([{ direction: "ingress", protocol: "tcp", remote, port: 99 }]))[0];
+		rig.home.put("a.yaml", blocks("a", 81));
+		const first = await Daemon.start(rig.lab.guarded, { config }, rig.home);
 		const check = async (daemon: Daemon) => {
 			expect(await blockedPorts(81, 82)).toEqual([81]);
 			expect(await from("10.7.0.2")).toBe(true);
@@ -181,14 +157,14 @@ test.each(["concatenated", "nested"])(
 			expect(await found(daemon, "greedy")).toMatchObject([{ enforced: false }]);
 			expect((await daemon.status()).policies.find((one) => one.name === "a")?.enforced).toBe(true);
 		};
-		await first.after(() => home.put("b.yaml", documents(many("greedy", 500), blocks("c", 82))));
+		await first.after(() => rig.home.put("b.yaml", documents(many("greedy", 500), blocks("c", 82))));
 		await check(first);
 		await first.stop();
-		const second = Daemon.spawn(lab.guarded, { config }, home);
+		const second = Daemon.spawn(rig.lab.guarded, { config }, rig.home);
 		await using _ = second;
 		await second.active();
 		await check(second);
-		await second.after(() => home.put("b.yaml", documents(many("greedy", 50), blocks("c", 82))));
+		await second.after(() => rig.home.put("b.yaml", documents(many("greedy", 50), blocks("c", 82))));
 		expect(await blockedPorts(81, 82)).toEqual([81, 82]);
 		expect(await from("10.7.0.2")).toBe(false);
 		expect(await readiness(second)).toEqual([200, "ready: what is on disk is enforced\n"]);

@@ -1,6 +1,6 @@
 /** Damage to the state directory, while the daemon runs and before it starts: what happens, and that nothing is lost. */
 
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import {
 	closeSync,
 	existsSync,
@@ -22,39 +22,12 @@ import { readSerial } from "../../../src/state/policy-serial.ts";
 import { writeState } from "../../../src/state/state-file.ts";
 import { newKey, signDirectory } from "../../state/support/signing.ts";
 import { executable } from "../support/built.ts";
-import { policy, port } from "../support/case.ts";
-import { Daemon, Home } from "../support/daemon.ts";
-import { eventually, Lab } from "../support/netns.ts";
-import { Prober } from "../support/probe.ts";
+import { Daemon } from "../support/daemon.ts";
+import { eventually } from "../support/netns.ts";
+import { blocks, eachOnRig } from "../support/rig.ts";
 
-let lab: Lab;
-let home: Home;
-let prober: Prober;
-
-beforeEach(async () => {
-	lab = await Lab.create();
-	home = new Home();
-	prober = new Prober(lab);
-});
-afterEach(() => {
-	prober[Symbol.dispose]();
-	lab[Symbol.dispose]();
-	home[Symbol.dispose]();
-});
-
-const blocks = (name: string, destination: number) =>
-	policy(name, { action: "Block", ingress: [{ ports: [port("TCP", destination)] }] });
-
-/** The ports among these that are blocked now. */
-async function blocked(...ports: readonly number[]): Promise<number[]> {
-	const passed = await prober.send(
-		ports.map((one) => ({ direction: "ingress", protocol: "tcp", remote: "10.1.0.10", port: one })),
-	);
-	return ports.filter((_, index) => !passed[index]);
-}
-
-const portward = (...argv: readonly string[]) =>
-	lab.guarded.try([executable(), ...argv, "--config", home.config]);
+const rig = eachOnRig();
+const { blockedPorts, portward } = rig;
 
 /** Whatever a crash, a bad disk or an unlucky hand may leave in a state file's place. */
 const damages: Readonly<Record<string, (path: string) => void>> = {
@@ -87,29 +60,33 @@ const damages: Readonly<Record<string, (path: string) => void>> = {
 };
 const kinds = Object.keys(damages).map((what) => [what]);
 
-const states = () => readdirSync(home.state).filter((name) => name.endsWith(".json"));
+const states = () => readdirSync(rig.home.state).filter((name) => name.endsWith(".json"));
 
 /** Damages every state file that `chosen` names. Returns their names. */
 function damage(what: string, chosen: (name: string) => boolean = () => true): string[] {
 	const names = states().filter(chosen);
-	for (const name of names) damages[what]?.(join(home.state, name));
+	for (const name of names) damages[what]?.(join(rig.home.state, name));
 	return names;
 }
 
 test.each(kinds)(
 	"%s in place of every state file, while the daemon runs: what changes is enforced all the same",
 	async (what) => {
-		await using daemon = await Daemon.start(lab.guarded, { policies: { "a.yaml": blocks("a", 80) } }, home);
+		await using daemon = await Daemon.start(
+			rig.lab.guarded,
+			{ policies: { "a.yaml": blocks("a", 80) } },
+			rig.home,
+		);
 		await eventually(
 			"the state",
 			() => states().includes("last-good.json") && states().includes("boot.json"),
 		);
 		expect(damage(what).length).toBeGreaterThanOrEqual(2);
-		await daemon.after(() => home.put("b.yaml", blocks("b", 81)));
-		expect(await blocked(80, 81, 82)).toEqual([80, 81]);
+		await daemon.after(() => rig.home.put("b.yaml", blocks("b", 81)));
+		expect(await blockedPorts(80, 81, 82)).toEqual([80, 81]);
 		// What was good stands in for what breaks: the running daemon knows it.
-		await daemon.after(() => home.put("b.yaml", "broken: ["));
-		expect(await blocked(80, 81, 82)).toEqual([80, 81]);
+		await daemon.after(() => rig.home.put("b.yaml", "broken: ["));
+		expect(await blockedPorts(80, 81, 82)).toEqual([80, 81]);
 		expect((await daemon.get("/readyz")).status).toBe(200);
 		expect((await daemon.metrics()).get("portward_drift_total")).toBe(0);
 		expect(await daemon.stop()).toBe(0);
@@ -119,23 +96,23 @@ test.each(kinds)(
 test.each(kinds)(
 	"%s in place of every state file, at the start: what is on disk is enforced, and the damage is told",
 	async (what) => {
-		const first = await Daemon.start(lab.guarded, { policies: { "a.yaml": blocks("a", 80) } }, home);
+		const first = await Daemon.start(rig.lab.guarded, { policies: { "a.yaml": blocks("a", 80) } }, rig.home);
 		await eventually(
 			"the state",
 			() => states().includes("last-good.json") && states().includes("boot.json"),
 		);
 		await first.stop();
 		damage(what);
-		home.put("b.yaml", blocks("b", 81));
-		home.put("c.yaml", "broken: [");
-		await using second = Daemon.spawn(lab.guarded, {}, home);
+		rig.home.put("b.yaml", blocks("b", 81));
+		rig.home.put("c.yaml", "broken: [");
+		await using second = Daemon.spawn(rig.lab.guarded, {}, rig.home);
 		await second.active();
-		expect(await blocked(80, 81, 82)).toEqual([80, 81]);
+		expect(await blockedPorts(80, 81, 82)).toEqual([80, 81]);
 		expect(second.log).toContain("last good policies are not known");
 		const ready = await second.get("/readyz");
 		expect([ready.status, await ready.text()]).toEqual([503, expect.stringContaining("c.yaml")]);
-		await second.after(() => home.put("c.yaml", blocks("c", 82)));
-		expect(await blocked(80, 81, 82)).toEqual([80, 81, 82]);
+		await second.after(() => rig.home.put("c.yaml", blocks("c", 82)));
+		expect(await blockedPorts(80, 81, 82)).toEqual([80, 81, 82]);
 		expect(await second.stop()).toBe(0);
 	},
 );
@@ -143,16 +120,16 @@ test.each(kinds)(
 test.each(kinds)(
 	"%s in place of the newest last good policies: the ones before stand in for what is broken",
 	async (what) => {
-		const first = await Daemon.start(lab.guarded, { policies: { "a.yaml": blocks("a", 80) } }, home);
+		const first = await Daemon.start(rig.lab.guarded, { policies: { "a.yaml": blocks("a", 80) } }, rig.home);
 		await eventually("the state", () => states().includes("last-good.json"));
-		await first.after(() => home.put("b.yaml", blocks("b", 81)));
+		await first.after(() => rig.home.put("b.yaml", blocks("b", 81)));
 		await eventually("both versions", () => states().includes("last-good.previous.json"));
 		await first.stop();
 		damage(what, (name) => name === "last-good.json");
-		home.put("a.yaml", "broken: [");
-		await using second = Daemon.spawn(lab.guarded, {}, home);
+		rig.home.put("a.yaml", "broken: [");
+		await using second = Daemon.spawn(rig.lab.guarded, {}, rig.home);
 		await second.active();
-		expect(await blocked(80, 81, 82)).toEqual(
+		expect(await blockedPorts(80, 81, 82)).toEqual(
 			// The checksum of this one is right: it is taken for the newest, and told to be useless.
 			what === "a whole record of another shape" ? [81] : [80, 81],
 		);
@@ -163,33 +140,37 @@ test.each(kinds)(
 test.each(kinds)(
 	"%s in place of the saved ruleset and its previous version: restore compiles the last good policies",
 	async (what) => {
-		const first = await Daemon.start(lab.guarded, { policies: { "a.yaml": blocks("a", 80) } }, home);
-		await first.after(() => home.put("b.yaml", blocks("b", 81)));
+		const first = await Daemon.start(rig.lab.guarded, { policies: { "a.yaml": blocks("a", 80) } }, rig.home);
+		await first.after(() => rig.home.put("b.yaml", blocks("b", 81)));
 		await eventually(
 			"both versions",
 			() => states().includes("boot.json") && states().includes("boot.previous.json"),
 		);
 		await first.stop();
-		lab.guarded.nft("delete table inet kubearmor\n");
+		rig.lab.guarded.nft("delete table inet kubearmor\n");
 		damage(what, (name) => name.startsWith("boot."));
 		const restored = portward("restore");
 		expect(restored.code).toBe(0);
 		expect(restored.out).toContain("from the last good policies");
-		expect(await blocked(80, 81, 82)).toEqual([80, 81]);
+		expect(await blockedPorts(80, 81, 82)).toEqual([80, 81]);
 	},
 );
 
 test("a state directory that vanishes while the daemon runs is made anew with the next change", async () => {
-	await using daemon = await Daemon.start(lab.guarded, { policies: { "a.yaml": blocks("a", 80) } }, home);
+	await using daemon = await Daemon.start(
+		rig.lab.guarded,
+		{ policies: { "a.yaml": blocks("a", 80) } },
+		rig.home,
+	);
 	await eventually("the state", () => states().includes("last-good.json"));
-	rmSync(home.state, { recursive: true });
-	await daemon.after(() => home.put("b.yaml", blocks("b", 81)));
-	expect(await blocked(80, 81)).toEqual([80, 81]);
-	await eventually("the state", () => existsSync(join(home.state, "last-good.json")));
+	rmSync(rig.home.state, { recursive: true });
+	await daemon.after(() => rig.home.put("b.yaml", blocks("b", 81)));
+	expect(await blockedPorts(80, 81)).toEqual([80, 81]);
+	await eventually("the state", () => existsSync(join(rig.home.state, "last-good.json")));
 	await daemon.stop("SIGKILL");
-	home.put("a.yaml", "broken: [");
-	await using second = await Daemon.start(lab.guarded, {}, home);
-	expect(await blocked(80, 81)).toEqual([80, 81]);
+	rig.home.put("a.yaml", "broken: [");
+	await using second = await Daemon.start(rig.lab.guarded, {}, rig.home);
+	expect(await blockedPorts(80, 81)).toEqual([80, 81]);
 	expect(second.log).not.toContain("damaged");
 });
 
@@ -199,7 +180,7 @@ const small = (): readonly string[] => [
 	"--mount",
 	"sh",
 	"-ec",
-	`mount -t tmpfs -o size=256k,mode=700 tmpfs ${home.state}; exec "$@"`,
+	`mount -t tmpfs -o size=256k,mode=700 tmpfs ${rig.home.state}; exec "$@"`,
 	"sh",
 ];
 
@@ -218,58 +199,58 @@ function fill(directory: string): void {
 
 test("panic-open on a full disk opens the table all the same, says that it is not recorded, and resume ends it", async () => {
 	await using daemon = await Daemon.start(
-		lab.guarded,
+		rig.lab.guarded,
 		{ under: small(), policies: { "a.yaml": blocks("a", 80) } },
-		home,
+		rig.home,
 	);
-	const seen = `/proc/${daemon.pid}/root${home.state}`;
+	const seen = `/proc/${daemon.pid}/root${rig.home.state}`;
 	fill(seen);
 	const inside = (...argv: readonly string[]) =>
-		lab.guarded.try([
+		rig.lab.guarded.try([
 			"nsenter",
 			`--mount=/proc/${daemon.pid}/ns/mnt`,
 			executable(),
 			...argv,
 			"--config",
-			home.config,
+			rig.home.config,
 		]);
 	const opening = inside("panic-open", "--reason", "a full disk");
 	expect(opening.code).toBe(1);
 	expect(opening.error).toContain("ENOSPC");
 	expect(opening.error).toContain("until the daemon ends");
-	expect(await blocked(80)).toEqual([]);
+	expect(await blockedPorts(80)).toEqual([]);
 	expect(readPanic(seen).open).toBe(false);
 	expect((await daemon.get("/readyz")).status).toBe(503);
 	// No later look at the disk closes it.
 	await Bun.sleep(2500);
-	home.put("b.yaml", blocks("b", 81));
+	rig.home.put("b.yaml", blocks("b", 81));
 	await eventually("the new policy", async () => (await daemon.status()).policies.length === 2);
-	expect(await blocked(80, 81)).toEqual([]);
+	expect(await blockedPorts(80, 81)).toEqual([]);
 	expect(inside("resume")).toMatchObject({ code: 0, out: "the network policies are enforced again\n" });
-	expect(await blocked(80, 81)).toEqual([80, 81]);
+	expect(await blockedPorts(80, 81)).toEqual([80, 81]);
 });
 
 test("a serial that a full disk cannot record leaves the signed policies in force, and is recorded with the next set", async () => {
 	const key = newKey();
 	const config = { policySignature: "required", trustedKeys: [publicText(key)] };
-	home.put("a.yaml", blocks("a", 80));
-	signDirectory(home.policies, key, 1);
-	await using daemon = await Daemon.start(lab.guarded, { under: small(), config }, home);
-	const seen = `/proc/${daemon.pid}/root${home.state}`;
+	rig.home.put("a.yaml", blocks("a", 80));
+	signDirectory(rig.home.policies, key, 1);
+	await using daemon = await Daemon.start(rig.lab.guarded, { under: small(), config }, rig.home);
+	const seen = `/proc/${daemon.pid}/root${rig.home.state}`;
 	const serial = () => {
 		const read = readSerial(seen);
 		return read.ok && read.problem === null ? (read.set?.serial ?? null) : null;
 	};
 	await eventually("the serial", () => serial() === 1);
 	fill(seen);
-	home.put("a.yaml", blocks("a", 81));
-	signDirectory(home.policies, key, 2);
-	await eventually("the second set", async () => (await blocked(80, 81)).join() === "81");
+	rig.home.put("a.yaml", blocks("a", 81));
+	signDirectory(rig.home.policies, key, 2);
+	await eventually("the second set", async () => (await blockedPorts(80, 81)).join() === "81");
 	await eventually("the word of it", () => daemon.log.includes("could not be saved"));
 	expect(serial()).toBe(1);
 	rmSync(join(seen, "ballast"));
-	home.put("a.yaml", blocks("a", 80));
-	signDirectory(home.policies, key, 3);
-	await eventually("the third set", async () => (await blocked(80, 81)).join() === "80");
+	rig.home.put("a.yaml", blocks("a", 80));
+	signDirectory(rig.home.policies, key, 3);
+	await eventually("the third set", async () => (await blockedPorts(80, 81)).join() === "80");
 	await eventually("its serial", () => serial() === 3);
 });

@@ -5,10 +5,10 @@ import { chmodSync, chownSync, existsSync, mkdirSync, renameSync, rmSync, symlin
 import { join } from "node:path";
 import { writePanic } from "../../../src/state/panic.ts";
 import { executable } from "../support/built.ts";
-import { policy, port } from "../support/case.ts";
 import { Daemon, Home } from "../support/daemon.ts";
 import { eventually, Lab } from "../support/netns.ts";
 import { Prober } from "../support/probe.ts";
+import { blockedAmong, blocks } from "../support/rig.ts";
 
 const stranger = 65_534;
 const standIn = "ready: the last good version of what is broken on disk is enforced\n";
@@ -17,9 +17,6 @@ let lab: Lab;
 let prober: Prober;
 let home: Home;
 let daemon: Daemon;
-
-const blocks = (name: string, destination: number) =>
-	policy(name, { action: "Block", ingress: [{ ports: [port("TCP", destination)] }] });
 
 beforeAll(async () => {
 	lab = await Lab.create();
@@ -39,12 +36,7 @@ afterAll(async () => {
 const sub = () => join(home.policies, "sub");
 const aside = () => join(home.path, "aside");
 
-async function blockedPorts(...ports: readonly number[]): Promise<number[]> {
-	const passed = await prober.send(
-		ports.map((one) => ({ direction: "ingress", protocol: "tcp", remote: "10.1.0.10", port: one })),
-	);
-	return ports.filter((_, index) => !passed[index]);
-}
+const blockedPorts = (...ports: readonly number[]) => blockedAmong(prober, ports);
 
 beforeEach(async () => {
 	expect(await blockedPorts(81, 82, 83)).toEqual([81, 82]);

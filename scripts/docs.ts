@@ -1,29 +1,47 @@
 /**
  * npm run docs
  *
- * Writes what is said in two places from the one where it is known: the table of
- * docs/settings.md, and the man page. A test fails when they are not up to date.
+ * Writes what is said in two places from the one where it is known: tables in
+ * docs/, the man page, the pictures. Tests fail when they are not up to date.
  */
 
 import { join } from "node:path";
 import type { Command } from "../src/cli/command.ts";
 import { allCommands } from "../src/cli/commands.ts";
 import { type Setting, settings } from "../src/config/reference.ts";
+import { metricsTable } from "./docs-metrics.ts";
+import { writePictures } from "./picture.ts";
+import { answerSchemas, commandSchemas, schemaTables } from "./schema.ts";
 
-const begin = "<!-- settings: npm run docs -->";
-const end = "<!-- end of settings -->";
-
-/** The page with its table of settings made anew; throws where the marks are missing. */
-export function withSettings(page: string, known: readonly Setting[] = settings): string {
+/** The page with the part between two marks made anew; throws where the marks are missing. */
+export function withPart(page: string, name: string, part: string): string {
+	const begin = `<!-- ${name}: npm run docs -->`;
 	const from = page.indexOf(begin);
-	const to = page.indexOf(end);
-	if (from < 0 || to < from) throw new Error(`the page has no ${begin} … ${end}`);
+	const to = page.indexOf(`<!-- end of ${name} -->`);
+	if (from < 0 || to < from) throw new Error(`the page has no ${begin} … and its end`);
+	return `${page.slice(0, from)}${begin}\n${part}\n${page.slice(to)}`;
+}
+
+export function settingsTable(known: readonly Setting[] = settings): string {
 	const rows = known.map(
 		({ key, fallback, meaning }) =>
 			`| \`${key}\` | ${fallback === "" ? "" : `\`${fallback}\``} | ${meaning} |`,
 	);
-	const table = ["| key | default | meaning |", "| --- | --- | --- |", ...rows].join("\n");
-	return `${page.slice(0, from)}${begin}\n${table}\n${page.slice(to)}`;
+	return ["| key | default | meaning |", "| --- | --- | --- |", ...rows].join("\n");
+}
+
+/** Every page with a part that is made here, and what it is to be. */
+export function madePages(): readonly {
+	readonly path: string;
+	readonly name: string;
+	readonly part: string;
+}[] {
+	return [
+		{ path: "docs/settings.md", name: "settings", part: settingsTable() },
+		{ path: "docs/metrics.md", name: "metrics", part: metricsTable() },
+		{ path: "docs/http.md", name: "fields", part: schemaTables(answerSchemas) },
+		{ path: "docs/json.md", name: "fields", part: schemaTables(commandSchemas) },
+	];
 }
 
 const files: readonly (readonly [string, string])[] = [
@@ -151,7 +169,10 @@ export function documentedCommands(): readonly Command[] {
 
 if (import.meta.main) {
 	const root = join(import.meta.dir, "..");
-	const page = join(root, "docs/settings.md");
-	await Bun.write(page, withSettings(await Bun.file(page).text()));
+	for (const { path, name, part } of madePages()) {
+		const page = join(root, path);
+		await Bun.write(page, withPart(await Bun.file(page).text(), name, part));
+	}
 	await Bun.write(join(root, "packaging/portward.8"), manPage(documentedCommands()));
+	await writePictures(root);
 }

@@ -92,7 +92,7 @@ describe("the compiled file", () => {
 		const argv = ["status", "--config", "/dev/null", "--status-address", formatListenAddress(server.address)];
 		const proxy = "http://127.0.0.1:1";
 		const child = Bun.spawn([executable(), ...argv], { env: { [name]: proxy }, stdout: "pipe" });
-		expect(await new Response(child.stdout).text()).toStartWith("portward 0.1.0 on vm1");
+		expect(await new Response(child.stdout).text()).toStartWith("portward 0.2.0 on vm1");
 		expect(await child.exited).toBe(0);
 		server.stop();
 	});

@@ -43,6 +43,17 @@ describe.each(guides)("%s", (file) => {
 		expect(named.length).toBeGreaterThan(2);
 		expect(named.filter((name) => !known.has(name))).toEqual([]);
 	});
+});
+
+const documents = [
+	...["README", "ARCHITECTURE", "CONTRIBUTING", "SECURITY"].map((name) => `${name}.md`),
+	...readdirSync(join(root, "docs"))
+		.filter((name) => name.endsWith(".md"))
+		.map((name) => `docs/${name}`),
+];
+
+describe.each(documents)("%s", (file) => {
+	const text = read(file);
 
 	test("links to what there is", () => {
 		for (const [, target = ""] of text.matchAll(/\]\(([^)]+)\)/g)) {

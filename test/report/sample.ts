@@ -163,7 +163,7 @@ export function sampleState(
 	{ network, usb }: { network?: Partial<NetworkSnapshot>; usb?: Partial<UsbSnapshot> } = {},
 ): DaemonState {
 	return {
-		version: "0.1.0",
+		version: "0.2.0",
 		hostname: "vm1",
 		panic: null,
 		pending: null,

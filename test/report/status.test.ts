@@ -52,7 +52,7 @@ test("the document has the documented fields, sums of a policy's rules, and no o
 		),
 	);
 	const expected = {
-		version: "0.1.0",
+		version: "0.2.0",
 		hostname: "vm1",
 		panic: null,
 		pending: null,

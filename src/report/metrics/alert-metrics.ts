@@ -17,6 +17,8 @@ export const alertMetrics: MetricGroup<{ readonly state: DaemonState; readonly a
 		name: "portward_alerts_total",
 		type: "counter",
 		help: "Alerts raised.",
+		labels: ["policy", "action"],
+		since: "0.2.0",
 		samples: ({ alerts }) =>
 			alerts.raised.map(({ policy, action, count }) => ({ labels: { policy, action }, value: count })),
 	},
@@ -24,12 +26,16 @@ export const alertMetrics: MetricGroup<{ readonly state: DaemonState; readonly a
 		name: "portward_alerts_retired_total",
 		type: "counter",
 		help: "Series of portward_alerts_total that ended, as their policies had been gone for an hour or others needed the room.",
+		labels: [],
+		since: "0.2.0",
 		samples: ({ alerts }) => one(alerts.retired),
 	},
 	{
 		name: "portward_alerts_dropped_total",
 		type: "counter",
 		help: "Alerts that an outlet (stdout, file, stream) could not take, and log records the kernel dropped unread (kernel).",
+		labels: ["reason"],
+		since: "0.2.0",
 		samples: ({ state, alerts }) => {
 			const kernel = state.enforcers.reduce((sum, { recordsLost }) => sum + recordsLost, 0);
 			return byKey("reason", { ...alerts.dropped, kernel });

@@ -14,6 +14,8 @@ export const buildMetrics: MetricGroup<{ readonly build: BuildFacts }> = [
 		name: "portward_build_info",
 		type: "gauge",
 		help: "Constant 1; the labels tell the build.",
+		labels: ["version", "commit", "bun"],
+		since: "0.2.0",
 		samples: ({ build: { version, commit, bunVersion } }) => [
 			{ labels: { version, commit, bun: bunVersion }, value: 1 },
 		],

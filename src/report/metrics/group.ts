@@ -2,20 +2,23 @@
 
 import type { Family, HistogramValue, Sample } from "./exposition.ts";
 
-/** One metric, and how it is read off what its group is given. Its name stands nowhere else. */
-export type Metric<Input> =
-	| {
-			readonly name: string;
-			readonly type: "counter" | "gauge";
-			readonly help: string;
-			readonly samples: (input: Input) => readonly Sample[];
-	  }
-	| {
-			readonly name: string;
-			readonly type: "histogram";
-			readonly help: string;
-			readonly value: (input: Input) => HistogramValue;
-	  };
+/** What is said of a metric, here and in docs/metrics.md. Its name stands nowhere else. */
+export interface MetricFacts {
+	readonly name: string;
+	readonly type: "counter" | "gauge" | "histogram";
+	readonly help: string;
+	/** What samples have, all of them or those of one level; `le` of a histogram goes without saying. */
+	readonly labels: readonly string[];
+	/** The first version that has it as it is. */
+	readonly since: string;
+}
+
+/** One metric, and how it is read off what its group is given. */
+export type Metric<Input> = MetricFacts &
+	(
+		| { readonly type: "counter" | "gauge"; readonly samples: (input: Input) => readonly Sample[] }
+		| { readonly type: "histogram"; readonly value: (input: Input) => HistogramValue }
+	);
 
 export type MetricGroup<Input> = readonly Metric<Input>[];
 

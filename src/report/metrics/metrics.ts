@@ -40,6 +40,18 @@ export function renderMetrics(input: MetricsInput): string {
 	return formatFamilies(bounded([...familiesOf(groups, input), ...ofEnforcers]));
 }
 
+/** What the bound costs, by name. */
+export const leftOutMetrics: MetricGroup<Readonly<Record<string, number>>> = [
+	{
+		name: "portward_series_left_out",
+		type: "gauge",
+		help: "Series that are left out, by name: no name has more than 10000.",
+		labels: ["name"],
+		since: "0.2.0",
+		samples: (leftOut) => byKey("name", leftOut),
+	},
+];
+
 /** The families with no more series of a name than that, and how many were left out. */
 function bounded(families: readonly Family[]): Family[] {
 	const leftOut: Record<string, number> = {};
@@ -48,13 +60,5 @@ function bounded(families: readonly Family[]): Family[] {
 		leftOut[each.name] = each.samples.length - mostSeries;
 		return { ...each, samples: each.samples.slice(0, mostSeries) };
 	});
-	return [
-		...cut,
-		{
-			name: "portward_series_left_out",
-			type: "gauge",
-			help: "Series that are left out, by name: no name has more than 10000.",
-			samples: byKey("name", leftOut),
-		},
-	];
+	return [...cut, ...familiesOf([leftOutMetrics], leftOut)];
 }

@@ -94,5 +94,7 @@ function field(
 	help: string,
 	key: keyof ProcessSample,
 ): Metric<{ readonly process: ProcessSample | null }> {
-	return { name, type, help, samples: ({ process }) => (process === null ? [] : one(process[key])) };
+	const samples = ({ process }: { readonly process: ProcessSample | null }) =>
+		process === null ? [] : one(process[key]);
+	return { name, type, help, labels: [], since: "0.2.0", samples };
 }

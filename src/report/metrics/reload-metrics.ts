@@ -20,12 +20,16 @@ export const reloadMetrics: MetricGroup<{ readonly reloads: ReloadFacts }> = [
 		name: "portward_reloads_total",
 		type: "counter",
 		help: "Times that the policies were read and applied.",
+		labels: ["result"],
+		since: "0.2.0",
 		samples: ({ reloads }) => byKey("result", reloads.results),
 	},
 	{
 		name: "portward_apply_duration_seconds",
 		type: "histogram",
 		help: "Time from the parsed policies to the ruleset in force.",
+		labels: [],
+		since: "0.2.0",
 		value: ({ reloads }) => reloads.duration,
 	},
 ];

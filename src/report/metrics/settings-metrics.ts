@@ -8,6 +8,8 @@ export const settingsMetrics: MetricGroup<{ readonly state: DaemonState }> = [
 		name: "portward_settings_ok",
 		type: "gauge",
 		help: "Whether the settings on disk could be read; 0 while older ones are in force.",
+		labels: [],
+		since: "0.2.0",
 		samples: ({ state }) => one(Number(state.settings.problem === "")),
 	},
 ];

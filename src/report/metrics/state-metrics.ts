@@ -8,6 +8,8 @@ export const stateMetrics: MetricGroup<{ readonly state: DaemonState }> = [
 		name: "portward_enforcer_up",
 		type: "gauge",
 		help: "Whether an enforcer is active.",
+		labels: ["enforcer"],
+		since: "0.2.0",
 		samples: ({ state }) =>
 			state.enforcers.map(({ name, state }) => ({
 				labels: { enforcer: name },
@@ -18,6 +20,8 @@ export const stateMetrics: MetricGroup<{ readonly state: DaemonState }> = [
 		name: "portward_policies",
 		type: "gauge",
 		help: "Policy documents by state.",
+		labels: ["state"],
+		since: "0.2.0",
 		samples: ({ state }) => {
 			const conditions = Object.fromEntries(policyConditions.map((condition) => [condition, 0]));
 			for (const policy of state.policies) {
@@ -31,6 +35,8 @@ export const stateMetrics: MetricGroup<{ readonly state: DaemonState }> = [
 		name: "portward_panic_open",
 		type: "gauge",
 		help: "Whether panic-open stands: 1 while the network table lets everything pass.",
+		labels: [],
+		since: "0.2.0",
 		samples: ({ state }) => one(Number(state.panic !== null)),
 	},
 ];

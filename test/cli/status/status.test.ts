@@ -35,7 +35,7 @@ describe("status", () => {
 		const { code, out, error } = await portward("status", ...noSettings, "--status-address", address);
 		expect([code, error]).toEqual([0, ""]);
 		expect(out).toBe(
-			"portward 0.1.0 on vm1: enforced: what is on disk\n" +
+			"portward 0.2.0 on vm1: enforced: what is on disk\n" +
 				"network: active\n" +
 				"ingress: allow-list, the rest is dropped (0 packets)\n" +
 				"egress: what no rule matches passes\n" +
@@ -115,7 +115,7 @@ describe("status", () => {
 		expect(code).toBe(0);
 		expect(out).not.toMatch(/[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]/);
 		expect(JSON.parse(out)).toMatchObject({
-			version: "0.1.0",
+			version: "0.2.0",
 			warnings: ["\x1b\u202e\u009b"],
 			enforcers: { network: { state: "active", generation: 3 } },
 			policies: [{ name: "np1", packets: 7, bytes: 420 }],
@@ -129,7 +129,7 @@ describe("status", () => {
 		const config = files.config({ status: { address: `unix:${path}` } });
 		const { code, out } = await portward("status", "--config", config);
 		expect(code).toBe(0);
-		expect(out).toStartWith("portward 0.1.0 on vm1");
+		expect(out).toStartWith("portward 0.2.0 on vm1");
 	});
 });
 

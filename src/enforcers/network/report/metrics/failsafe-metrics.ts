@@ -27,12 +27,16 @@ export const failsafeMetrics: MetricGroup<Input> = [
 		name: "portward_failsafe_packets_total",
 		type: "counter",
 		help: "Packets of new flows that a failsafe rule accepted before any policy was asked.",
+		labels: ["direction", "index", "protocol", "cidr", "port", "interface"],
+		since: "0.2.0",
 		samples: (input) => samples(input, ({ packets }) => packets),
 	},
 	{
 		name: "portward_failsafe_bytes_total",
 		type: "counter",
 		help: "Bytes of the packets that a failsafe rule accepted before any policy was asked.",
+		labels: ["direction", "index", "protocol", "cidr", "port", "interface"],
+		since: "0.2.0",
 		samples: (input) => samples(input, ({ bytes }) => bytes),
 	},
 ];

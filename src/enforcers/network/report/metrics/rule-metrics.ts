@@ -73,18 +73,24 @@ export const ruleMetrics: MetricGroup<RuleFacts> = [
 		name: "portward_policy_packets_total",
 		type: "counter",
 		help: "Packets that a policy rule, or the default posture, decided.",
+		labels: ["policy", "rule", "direction", "action"],
+		since: "0.2.0",
 		samples: (facts) => counted(facts, ({ packets }) => packets),
 	},
 	{
 		name: "portward_policy_bytes_total",
 		type: "counter",
 		help: "Bytes of the packets that a policy rule, or the default posture, decided.",
+		labels: ["policy", "rule", "direction", "action"],
+		since: "0.2.0",
 		samples: (facts) => counted(facts, ({ bytes }) => bytes),
 	},
 	{
 		name: "portward_policy_log_packets_total",
 		type: "counter",
 		help: "What became of the packets that an alerting rule counted; the outcomes of a rule add up to its packets.",
+		labels: ["policy", "rule", "direction", "action", "outcome"],
+		since: "0.2.0",
 		samples: (facts) => {
 			const { ruleLogs, totals } = shown(facts);
 			return [
@@ -99,6 +105,8 @@ export const ruleMetrics: MetricGroup<RuleFacts> = [
 		name: "portward_rule_series_level",
 		type: "gauge",
 		help: "What each series of portward_policy_* sums up: 1 for a rule, a policy, or all rules of an action (metrics.maxRuleSeries).",
+		labels: ["level"],
+		since: "0.2.0",
 		samples: (facts) => {
 			const now = seriesLevel(facts);
 			return byKey("level", Object.fromEntries(levels.map((level) => [level, Number(level === now)])));

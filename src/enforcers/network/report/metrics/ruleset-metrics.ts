@@ -17,6 +17,8 @@ export const rulesetMetrics: MetricGroup<RulesetFacts> = [
 		name: "portward_allowlist_mode",
 		type: "gauge",
 		help: "Whether the default posture decides unmatched packets of a direction.",
+		labels: ["direction"],
+		since: "0.2.0",
 		samples: ({ state: { allowlistMode } }) =>
 			byKey("direction", {
 				ingress: Number(allowlistMode.ingress),
@@ -27,18 +29,24 @@ export const rulesetMetrics: MetricGroup<RulesetFacts> = [
 		name: "portward_ruleset_generation",
 		type: "gauge",
 		help: "Number of the ruleset in force; it grows with every change.",
+		labels: [],
+		since: "0.2.0",
 		samples: ({ state }) => one(state.generation),
 	},
 	{
 		name: "portward_ruleset_elements",
 		type: "gauge",
 		help: "Kernel set and map elements of the ruleset in force.",
+		labels: [],
+		since: "0.2.0",
 		samples: ({ state }) => one(state.elements),
 	},
 	{
 		name: "portward_interface_warning",
 		type: "gauge",
 		help: "Constant 1 for each interface name in policies or settings that does not match as meant; bears is the name on its packets.",
+		labels: ["interface", "reason", "bears"],
+		since: "0.2.0",
 		samples: ({ interfaces }) =>
 			interfaces.map(({ interface: name, reason, bears }) => ({
 				labels: { interface: name, reason, bears },
@@ -49,6 +57,8 @@ export const rulesetMetrics: MetricGroup<RulesetFacts> = [
 		name: "portward_drift_total",
 		type: "counter",
 		help: "Changes of the table by somebody else that were found.",
+		labels: [],
+		since: "0.2.0",
 		samples: ({ drift }) => one(drift),
 	},
 ];

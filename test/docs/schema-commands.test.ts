@@ -1,0 +1,192 @@
+/** docs/schema: what the commands print with --json is as its schema says, and so are their answers to hard questions. */
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { runPlan } from "../../src/cli/plan/plan.ts";
+import { usbExplain } from "../../src/cli/usb/usb-explain.ts";
+import { CapturedIo, Files, portward } from "../cli/support/portward.ts";
+import { FakeKernel } from "../enforcers/usb/support/fake-usb.ts";
+import { violations } from "../support/violations.ts";
+import { block, policy, port } from "../system/support/case.ts";
+import { enterIsolatedNetwork, type IsolatedNetwork } from "../system/support/isolated.ts";
+
+let network: IsolatedNetwork;
+let files: Files;
+let kernel: FakeKernel;
+
+const web = policy("web", {
+	action: "Allow",
+	severity: 5,
+	tags: ["A"],
+	ingress: [
+		{ ports: [port("TCP", 443)], iface: ["eth*"] },
+		{ action: "Block", from: [block("192.0.2.0/24")], ports: [port("TCP", 443)] },
+		{ ports: [{ protocol: "ICMP", icmpType: "echo-request" }] },
+		{ ports: [{ protocol: "UDP", port: 53, sourcePort: 5353 }] },
+	],
+});
+const usb = JSON.stringify({
+	apiVersion: "security.kubearmor.com/v1",
+	kind: "KubeArmorHostPolicy",
+	metadata: { name: "usb" },
+	spec: {
+		nodeSelector: { matchLabels: { "kubernetes.io/hostname": "*" } },
+		device: {
+			matchDevice: [
+				{ class: "ALL", action: "Block" },
+				{ class: "MASS-STORAGE", action: "Allow" },
+				{ class: "MASS-STORAGE", level: 2, action: "Block" },
+			],
+		},
+	},
+});
+const cases = `
+apiVersion: portward.io/v1
+kind: PortwardTest
+metadata: { name: web }
+spec:
+  cases:
+  - { name: open, direction: ingress, protocol: tcp, address: 203.0.113.1, port: 443, interface: eth0, expect: Allow, policy: web }
+  - { name: wrong, direction: ingress, protocol: tcp, address: 203.0.113.1, port: 22, expect: Allow }
+`;
+const kubernetes = JSON.stringify({
+	apiVersion: "networking.k8s.io/v1",
+	kind: "NetworkPolicy",
+	metadata: { name: "k" },
+	spec: { podSelector: {}, ingress: [{ from: [{ ipBlock: { cidr: "10.0.0.0/8" } }, { podSelector: {} }] }] },
+});
+const failsafe = { ingress: [{ protocol: "TCP", port: 2222 }] };
+
+beforeAll(() => {
+	network = enterIsolatedNetwork();
+	kernel = new FakeKernel();
+	kernel.plug("1-1", {
+		configurations: [
+			[
+				{ number: 0, triple: [8, 6, 0x50] },
+				{ number: 1, triple: [3, 1, 1] },
+			],
+		],
+	});
+	files = new Files({ "cases.yaml": cases, "k8s.json": kubernetes });
+	for (const name of ["now", "new", "bad", "empty", "state"]) mkdirSync(join(files.path, name));
+	files.put("new/web.json", web);
+	files.put("new/usb.json", usb);
+	files.put("now/web.json", web.replace("443", "8443"));
+	files.put("bad/web.json", web.replace('"Allow"', '"Alow"'));
+	files.config({
+		policyDir: join(files.path, "new"),
+		stateDir: join(files.path, "state"),
+		hostDefaultDevicePosture: "block",
+		failsafe,
+	});
+});
+afterAll(() => {
+	network.leave();
+	kernel.remove();
+	files[Symbol.dispose]();
+});
+
+const config = () => ["--config", join(files.path, ".config"), "--json"];
+const path = (name: string) => join(files.path, name);
+
+/** Runs a command and holds what it prints against a schema. */
+async function holds(schema: string, code: number, ...argv: readonly string[]): Promise<unknown> {
+	const ended = await portward(...argv);
+	expect([argv[0], ended.code, ended.error.includes("panic")]).toEqual([argv[0], code, false]);
+	const document: unknown = JSON.parse(ended.out);
+	expect(violations(document, schema)).toEqual([]);
+	return document;
+}
+
+test("validate: what is right, and what is wrong", async () => {
+	await holds("validate", 0, "validate", path("new"), ...config());
+	const found = await holds("validate", 1, "validate", path("bad"), ...config());
+	expect(found).toMatchObject({ ok: false, diagnostics: [{ severity: "error" }] });
+});
+
+describe("explain", () => {
+	test.each([
+		["a rule", ["ingress", "tcp", "203.0.113.1", "443", "--iface", "eth0"]],
+		["a rule that overrides another", ["ingress", "tcp", "192.0.2.7", "443", "--iface", "eth0"]],
+		["the posture", ["ingress", "tcp", "203.0.113.1", "22"]],
+		["nothing", ["egress", "udp", "203.0.113.1", "53"]],
+		["a failsafe rule", ["ingress", "tcp", "203.0.113.1", "2222"]],
+		["a protocol without ports", ["ingress", "icmp", "203.0.113.1"]],
+	])("by %s", async (_, packet) => {
+		await holds("explain", 0, "explain", ...packet, ...config());
+	});
+
+	test("beside other firewalls", async () => {
+		const rules = `table inet firewalld { chain filter_INPUT { type filter hook input priority filter + 10; policy accept; }; }
+			table ip nat { chain PREROUTING { type nat hook prerouting priority dstnat; policy accept; tcp dport 443 redirect to :8443; }; }`;
+		const load = Bun.spawnSync(["nft", "-f", "-"], { stdin: Buffer.from(rules), stderr: "pipe" });
+		expect(load.stderr.toString()).toBe("");
+		const found = await holds("explain", 0, "explain", "ingress", "tcp", "203.0.113.1", "443", ...config());
+		expect(found).toMatchObject({ others: [{ table: "firewalld" }], translations: [{ port: 8443 }] });
+		Bun.spawnSync(["nft", "flush", "ruleset"]);
+	});
+});
+
+describe("plan", () => {
+	async function plan(directory: string) {
+		const io = new CapturedIo();
+		await runPlan(["--policy-dir", path(directory), ...config()], io, kernel.root);
+		const document: unknown = JSON.parse(io.out_);
+		expect(violations(document, "plan")).toEqual([]);
+		return document;
+	}
+
+	test("of changes, with devices and defaults", async () => {
+		const found = await plan("now");
+		expect(found).toMatchObject({
+			changes: true,
+			usbDevices: { checked: true },
+			failsafe: [{ port: "2222" }],
+		});
+	});
+
+	test("of nothing, and of what cannot be planned", async () => {
+		expect(await plan("empty")).toMatchObject({ rules: [{ change: "removed" }, {}, {}, {}] });
+		expect(await plan("bad")).toMatchObject({ diagnostics: [{ severity: "error" }] });
+	});
+});
+
+test("diff: equal, and where not", async () => {
+	await holds("diff", 0, "diff", path("new"), path("new"), ...config());
+	const found = await holds("diff", 2, "diff", path("now"), path("new"), ...config());
+	expect(found).toMatchObject({ equal: false });
+	await holds("diff", 2, "diff", path("empty"), path("new"), ...config());
+});
+
+test("search: found, and not", async () => {
+	await holds("search", 0, "search", "ingress tcp 443 verdict=Allow", ...config());
+	await holds("search", 0, "search", "ingress udp 99 verdict=Block", ...config());
+	await holds("search", 2, "search", "ingress tcp 22 verdict=Allow", ...config());
+});
+
+test("test: passed, failed, covered", async () => {
+	const found = await holds("test", 1, "test", path("cases.yaml"), "--coverage", ...config());
+	expect(found).toMatchObject({ passed: 1, failed: 1, coverage: { rules: 4 } });
+});
+
+test("convert: policies, and what is lost", async () => {
+	const found = await holds("convert", 2, "convert", path("k8s.json"), "--json");
+	expect(found).toMatchObject({ policies: [{}], report: [{ kind: "lost" }] });
+});
+
+describe("usb explain", () => {
+	test("a function", async () => {
+		await holds("usb-explain", 0, "usb", "explain", "--class", "MASS-STORAGE", ...config());
+		await holds("usb-explain", 0, "usb", "explain", "--class", "HID", "--level", "2", ...config());
+	});
+
+	test("a device that is there", async () => {
+		const io = new CapturedIo();
+		expect(await usbExplain(["1-1", ...config()], io, kernel.root)).toBe(0);
+		const document: unknown = JSON.parse(io.out_);
+		expect(violations(document, "usb-explain")).toEqual([]);
+		expect(document).toMatchObject({ authorized: true, allowedUntil: null, functions: [{}, {}] });
+	});
+});

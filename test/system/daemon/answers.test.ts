@@ -1,0 +1,50 @@
+/** What a real daemon answers is as docs/schema says, and what its alerts are as well. */
+
+import { expect, test } from "bun:test";
+import { violations } from "../../support/violations.ts";
+import { policy, port } from "../support/case.ts";
+import { Daemon } from "../support/daemon.ts";
+import { blocks, eachOnRig } from "../support/rig.ts";
+
+const rig = eachOnRig();
+
+test("status, devices, alerts, their stream, and errors", async () => {
+	const policies = {
+		"a.yaml": blocks("a", 80),
+		"broken.yaml": blocks("b", 81).replace("Block", "Blok"),
+		"elsewhere.yaml": policy("c", {
+			nodeSelector: { matchLabels: { role: "elsewhere" } },
+			action: "Allow",
+			ingress: [{ ports: [port("TCP", 82)], iface: ["eth9"] }],
+		}),
+	};
+	const failsafe = { ingress: [{ protocol: "TCP", port: 22 }] };
+	await using daemon = Daemon.spawn(rig.lab.guarded, { policies, config: { failsafe } }, rig.home);
+	await daemon.active();
+	const stop = new AbortController();
+	const stream = await fetch("http://localhost/v1/alerts/stream", {
+		unix: rig.home.socket,
+		signal: stop.signal,
+	});
+	expect(await rig.blockedPorts(80)).toEqual([80]);
+	await daemon.alert("of the blocked packet", ({ PolicyName }) => PolicyName === "a");
+	const json = async (path: string): Promise<unknown> => await (await daemon.get(path)).json();
+	expect(violations(await json("/v1/status"), "status")).toEqual([]);
+	expect(violations(await json("/v1/usb/devices"), "usb-devices")).toEqual([]);
+	const answer = await json("/v1/alerts");
+	expect(violations(answer, "alerts")).toEqual([]);
+	expect(answer).toMatchObject({
+		alerts: expect.arrayContaining([expect.objectContaining({ PolicyName: "a" })]),
+	});
+	expect(violations(await json("/v1/nowhere"), "error")).toEqual([]);
+	for (const alert of daemon.alerts) expect(violations(alert, "alert")).toEqual([]);
+	const reader = stream.body?.getReader();
+	let text = "";
+	while (reader !== undefined && !text.includes("\n\n"))
+		text += new TextDecoder().decode((await reader.read()).value);
+	const event = text.split("\n").find((line) => line.startsWith("data: ")) ?? "";
+	expect(violations(JSON.parse(event.slice("data: ".length)), "alert")).toEqual([]);
+	stop.abort();
+	const { code, out } = rig.portward("status", "--json");
+	expect([code, violations(JSON.parse(out), "status")]).toEqual([0, []]);
+});

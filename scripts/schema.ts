@@ -80,10 +80,13 @@ export const answerSchemas = ["status", "usb-devices", "alerts", "error", "diagn
 export const commandSchemas = [
 	"validate",
 	"explain",
+	"explain-all",
+	"explain-alert",
 	"plan",
 	"diff",
 	"search",
 	"test",
 	"convert",
 	"usb-explain",
+	"verdict-box",
 ] as const;

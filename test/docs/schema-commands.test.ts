@@ -7,6 +7,7 @@ import { runPlan } from "../../src/cli/plan/plan.ts";
 import { usbExplain } from "../../src/cli/usb/usb-explain.ts";
 import { CapturedIo, Files, portward } from "../cli/support/portward.ts";
 import { FakeKernel } from "../enforcers/usb/support/fake-usb.ts";
+import { sampleAlert } from "../report/sample.ts";
 import { violations } from "../support/violations.ts";
 import { block, policy, port } from "../system/support/case.ts";
 import { enterIsolatedNetwork, type IsolatedNetwork } from "../system/support/isolated.ts";
@@ -129,6 +130,32 @@ describe("explain", () => {
 	});
 });
 
+describe("explain more", () => {
+	test("every port of an address", async () => {
+		const found = await holds("explain-all", 0, "explain", "--all", "192.0.2.7", ...config());
+		expect(found).toMatchObject({ address: "192.0.2.7" });
+	});
+
+	test.each([
+		["a policy would do", "203.0.113.66", "22"],
+		["a rule must change", "192.0.2.7", "443"],
+	])("an alert: %s", async (_, source, destination) => {
+		const EventData = {
+			SourceIP: source,
+			DestinationIP: "192.0.2.1",
+			DestinationPort: destination,
+			Protocol: "TCP",
+		};
+		const alert = sampleAlert({
+			Action: "Block",
+			EventData: { ...EventData, Interface: "eth0", RuleIndex: "1" },
+		});
+		const line = JSON.stringify(alert);
+		const found = await holds("explain-alert", 0, "explain", "--from-alert", line, ...config());
+		expect(found).toMatchObject({ action: "Block", packet: { port: Number(destination) } });
+	});
+});
+
 describe("plan", () => {
 	async function plan(directory: string) {
 		const io = new CapturedIo();
@@ -173,7 +200,14 @@ test("test: passed, failed, covered", async () => {
 
 test("convert: policies, and what is lost", async () => {
 	const found = await holds("convert", 2, "convert", path("k8s.json"), "--json");
-	expect(found).toMatchObject({ policies: [{}], report: [{ kind: "lost" }] });
+	expect(found).toMatchObject({ policies: [{}], report: [{ kind: "lost" }], proof: null });
+	const rules =
+		"*filter\n:INPUT DROP [0:0]\n-A INPUT -s 192.0.2.0/24 -p tcp --dport 22 -j DROP\n-A INPUT -p tcp --dport 22 -j ACCEPT\nCOMMIT\n";
+	const source = files.put("rules.v4", rules);
+	const ended = await portward("convert", source, "--json");
+	const document: unknown = JSON.parse(ended.out);
+	expect(violations(document, "convert")).toEqual([]);
+	expect(document).toMatchObject({ proof: { equal: true } });
 });
 
 describe("usb explain", () => {

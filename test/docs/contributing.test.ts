@@ -65,10 +65,14 @@ test("a command is registered in two files: its own, and the list", () => {
 	}
 });
 
-test("an enforcer is registered in one line of one file above it", () => {
-	const enforcers = sources.filter((path) => /^src\/enforcers\/[^/]+\/enforcer\.ts$/.test(path));
-	expect(enforcers.length).toBeGreaterThan(1);
-	for (const path of enforcers) expect([path, importers(path)]).toEqual([path, ["src/engine/enforcers.ts"]]);
+test("an enforcer is registered in one line of the list", () => {
+	const [, list = ""] =
+		/enforcers: readonly Enforcer\[\] = \[([^\]]*)\]/.exec(read("src/engine/enforcers.ts")) ?? [];
+	const folders = readdirSync(join(root, "src/enforcers")).filter((name) =>
+		existsSync(join(root, "src/enforcers", name, "parse")),
+	);
+	expect(list.split(",").map((name) => name.trim())).toEqual(folders.map((name) => `${name}Enforcer`));
+	expect(numbered("Add an enforcer")).toEqual(["src/enforcers/NAME/enforcer.ts", "src/engine/enforcers.ts"]);
 });
 
 test("a sink touches three files at most", () => {

@@ -1,6 +1,7 @@
 /** What the daemon knows about itself, and the /v1/status document built from it. Pure. */
 
 import type { Diagnostic } from "../base/diagnostic.ts";
+import { digest } from "../base/digest.ts";
 import type { Action } from "../base/model.ts";
 import type { Confinement } from "./confinement.ts";
 import type { EnforcerReport, EnforcerState, PolicyPart, StatusFields, Traffic } from "./contribution.ts";
@@ -100,7 +101,26 @@ export interface StatusDocument extends StatusFields {
 	readonly policies: readonly PolicyStatus[];
 	readonly confinement: Confinement;
 	readonly warnings: readonly string[];
+	/** Absent where all policies are in the answer and nobody asked for a part of them. */
+	readonly page?: PageStatus;
 }
+
+/** Which policies are asked for, of those in the policy directory. */
+export interface PageRequest {
+	readonly offset: number;
+	readonly limit: number;
+}
+
+/** Which policies an answer has. */
+export interface PageStatus extends PageRequest {
+	/** Policies on all pages. */
+	readonly total: number;
+	/** Names the list that this is a page of: where the next page has another, policies came or went in between. */
+	readonly list: string;
+}
+
+/** Policies in an answer where nobody asks for a part of them; up to these it has all. */
+export const defaultPage = 1000;
 
 /**
  * `enforced`: as on disk. `last_good`: broken on disk, its last good version in force.
@@ -160,9 +180,12 @@ function added(a: Traffic, b: Traffic): Traffic {
 	return { packets: a.packets + b.packets, bytes: a.bytes + b.bytes, decisions };
 }
 
-/** The /v1/status document. */
-export function statusDocument(state: DaemonState): StatusDocument {
+/** The /v1/status document. @param asked null for all policies, as far as `defaultPage` goes */
+export function statusDocument(state: DaemonState, asked: PageRequest | null = null): StatusDocument {
 	const { enforcers } = state;
+	const page = pageOf(state.policies, asked);
+	const policies =
+		page === null ? state.policies : state.policies.slice(page.offset, page.offset + page.limit);
 	const fields = (of: (enforcer: EnforcerReport) => StatusFields): StatusFields =>
 		Object.fromEntries(enforcers.flatMap((enforcer) => Object.entries(of(enforcer))));
 	return {
@@ -176,7 +199,7 @@ export function statusDocument(state: DaemonState): StatusDocument {
 		ready: { ready: state.readiness.ready, body: state.readiness.body },
 		enforcers: Object.fromEntries(enforcers.map(({ name, state }) => [name, state])),
 		...fields(({ sums }) => sums),
-		policies: state.policies.map((policy) => ({
+		policies: policies.map((policy) => ({
 			name: policy.name,
 			kind: policy.kind,
 			file: policy.file,
@@ -190,5 +213,14 @@ export function statusDocument(state: DaemonState): StatusDocument {
 		...fields(({ findings }) => findings),
 		confinement: state.confinement,
 		warnings: state.warnings,
+		...(page === null ? {} : { page }),
 	};
+}
+
+/** Null where the answer is the whole. */
+function pageOf(policies: readonly PolicyState[], asked: PageRequest | null): PageStatus | null {
+	if (asked === null && policies.length <= defaultPage) return null;
+	const { offset, limit } = asked ?? { offset: 0, limit: defaultPage };
+	const list = digest(...policies.map(({ name, file, line }) => `${file}:${line} ${name}`));
+	return { offset, limit, total: policies.length, list };
 }

@@ -8,7 +8,7 @@ import type { Alert } from "../../src/report/alert.ts";
 import { Histogram } from "../../src/report/metrics/exposition.ts";
 import { AlertRing } from "../../src/report/sinks/alert-ring.ts";
 import { AlertSink } from "../../src/report/sinks/alert-sink.ts";
-import type { DaemonState } from "../../src/report/status.ts";
+import type { DaemonState, PolicyState } from "../../src/report/status.ts";
 import type { HttpSource } from "../../src/serve/http/routes.ts";
 
 export function sampleAlert(overrides: Partial<Alert> = {}): Alert {
@@ -156,6 +156,20 @@ export const sampleUsb: UsbSnapshot = {
 	},
 	entries: 0,
 };
+
+/** Of the sample's kind, `p0` and on. */
+export function manyPolicies(count: number): PolicyState[] {
+	return Array.from({ length: count }, (_, index) => ({
+		name: `p${index}`,
+		kind: "KubeArmorNetworkPolicy",
+		file: `/etc/portward/policies/${index}.yaml`,
+		line: 1,
+		selected: true,
+		enforced: true,
+		action: "Block",
+		diagnostics: [],
+	}));
+}
 
 /** @param parts where what the enforcers say is not as in the samples */
 export function sampleState(

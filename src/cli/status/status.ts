@@ -6,14 +6,16 @@ import { type Command, exit } from "../command.ts";
 import { prettyJson } from "../json.ts";
 import { parseOnlyOptions } from "../options.ts";
 import { commandSettings } from "../stand-in-settings.ts";
-import { ask, parseJson } from "./client.ts";
+import { ask } from "./client.ts";
 import { describeStatus, statusShape } from "./status-text.ts";
+import { wholeStatus } from "./whole-status.ts";
 
 const help = `Usage: portward status [--json] [--config FILE] [--status-address ADDRESS]
 
 Asks the running daemon what it enforces, and what became of each policy.
 
-  --json                    print the daemon's /v1/status document
+  --json                    print the daemon's /v1/status document, with all
+                            policies in it
   --config FILE             settings (default /etc/portward/config.yaml)
   --status-address ADDRESS  IP:port or unix:/path (default: root asks on
                             status.sock in stateDir, others at status.address)
@@ -36,7 +38,8 @@ export const status: Command = {
 			io.error(`portward: ${escapeForTerminal(message)}\n`);
 			return exit.failure;
 		};
-		const reply = await ask(config, values["status-address"] !== undefined, "/v1/status", io.signal);
+		const named = values["status-address"] !== undefined;
+		const reply = await wholeStatus((path) => ask(config, named, path, io.signal));
 		if (!reply.ok) {
 			const read = readPanic(config.stateDir);
 			if (read.open) {
@@ -45,10 +48,9 @@ export const status: Command = {
 			}
 			return fail(reply.message);
 		}
-		const document = parseJson(await reply.response.text());
-		const parsed = v.safeParse(statusShape, document);
+		const parsed = v.safeParse(statusShape, reply.document);
 		if (!parsed.success) return fail(mismatch);
-		io.out(values.json ? prettyJson(document) : describeStatus(parsed.output));
+		io.out(values.json ? prettyJson(reply.document) : describeStatus(parsed.output));
 		return exit.ok;
 	},
 };

@@ -79,11 +79,9 @@ function policyRow(policy: PolicyStatus, counted: boolean): Html {
 `;
 }
 
-function policies(status: StatusDocument, { enforcers }: DaemonState): Html {
-	const rows = status.policies
-		.slice(0, maxPolicies)
-		.map((policy) => policyRow(policy, trafficOf(policy, enforcers) !== null));
-	const rest = status.policies.length - rows.length;
+function policies(status: StatusDocument, { enforcers, policies: all }: DaemonState): Html {
+	const rows = status.policies.map((policy) => policyRow(policy, trafficOf(policy, enforcers) !== null));
+	const rest = all.length - rows.length;
 	const body =
 		rows.length === 0
 			? html`<p class="empty">No policies in the policy directory.</p>`
@@ -122,7 +120,7 @@ function readyText({ ready, body }: StatusDocument["ready"]): Html {
 
 /** The page for `state`, and the newest alerts, each as its JSON line, newest first. */
 export function renderPage(state: DaemonState, alerts: readonly string[]): string {
-	const status = statusDocument(state);
+	const status = statusDocument(state, { offset: 0, limit: maxPolicies });
 	const { ready, hostname, version } = status;
 	const sections = state.enforcers.flatMap((enforcer) => enforcer.sections());
 	const own = state.enforcers.flatMap(({ routes }) => routes.map(({ path }) => path));

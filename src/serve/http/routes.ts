@@ -8,7 +8,8 @@ import { errorReply, jsonReply, jsonType, type Reply, textReply } from "../../re
 import { noteSettings } from "../../report/settings-status.ts";
 import type { AlertFilter, AlertRing } from "../../report/sinks/alert-ring.ts";
 import type { AlertSubscriber } from "../../report/sinks/alert-sink.ts";
-import { type DaemonState, statusDocument } from "../../report/status.ts";
+import { type DaemonState, defaultPage, statusDocument } from "../../report/status.ts";
+import { isReply, parseQuery, wholeNumber } from "./query.ts";
 import type { Request } from "./request.ts";
 
 /** Where the answers come from. */
@@ -40,35 +41,56 @@ function reply(value: Reply): Answer {
 
 const actions: Readonly<Record<string, Action>> = { allow: "Allow", audit: "Audit", block: "Block" };
 
-/** The filter that a query asks for, or what is wrong with it. A parameter without a value is as good as absent. */
-function parseFilter(query: string, known: readonly string[]): AlertFilter | Reply {
-	const filter = { limit: defaultLimit, policy: null as string | null, action: null as Action | null };
-	const seen = new Set<string>();
-	for (const [name, value] of new URLSearchParams(query)) {
-		if (!known.includes(name)) return errorReply(400, "unknown parameter", `use ${known.join(", ")}`);
-		if (seen.has(name)) return errorReply(400, `${name} is given twice`, "give it once");
-		seen.add(name);
-		if (value === "") continue;
-		if (name === "policy") filter.policy = value;
-		else if (name === "limit") {
-			if (!/^\d{1,7}$/.test(value) || Number(value) < 1 || Number(value) > maxLimit) {
-				return errorReply(400, "limit is not a whole number from 1 to 1000000", "write limit=100");
-			}
-			filter.limit = Number(value);
-		} else {
-			const action = Object.hasOwn(actions, value.toLowerCase()) ? actions[value.toLowerCase()] : undefined;
-			if (action === undefined) {
-				return errorReply(400, "unknown action", "use action=Allow, action=Audit or action=Block");
-			}
-			filter.action = action;
-		}
-	}
-	return filter;
+const limitOfAlerts = {
+	name: "limit",
+	least: 1,
+	most: maxLimit,
+	example: "limit=100",
+	fallback: defaultLimit,
+} as const;
+
+/** The filter that a query asks for, or what is wrong with it. */
+function parseFilter(query: string, known: readonly ("limit" | "policy" | "action")[]): AlertFilter | Reply {
+	const values = parseQuery(query, known);
+	if (isReply(values)) return values;
+	const limit = wholeNumber(values.limit, limitOfAlerts);
+	if (isReply(limit)) return limit;
+	const word = values.action?.toLowerCase() ?? "";
+	const action = Object.hasOwn(actions, word) ? (actions[word] ?? null) : null;
+	if (action === null && word !== "")
+		return errorReply(400, "unknown action", "use action=Allow, action=Audit or action=Block");
+	return { limit, policy: values.policy ?? null, action };
+}
+
+const limitOfPolicies = {
+	name: "limit",
+	least: 1,
+	most: 10_000,
+	example: "limit=1000",
+	fallback: defaultPage,
+} as const;
+const offsetOfPolicies = {
+	name: "offset",
+	least: 0,
+	most: 9_999_999,
+	example: "offset=1000",
+	fallback: 0,
+} as const;
+
+async function status(query: string, source: HttpSource): Promise<Reply> {
+	const values = parseQuery(query, ["limit", "offset"]);
+	if (isReply(values)) return values;
+	const limit = wholeNumber(values.limit, limitOfPolicies);
+	if (isReply(limit)) return limit;
+	const offset = wholeNumber(values.offset, offsetOfPolicies);
+	if (isReply(offset)) return offset;
+	const asked = values.limit === undefined && values.offset === undefined ? null : { limit, offset };
+	return jsonReply(200, statusDocument(await fresh(source), asked));
 }
 
 function alerts(query: string, source: HttpSource): Reply {
 	const filter = parseFilter(query, ["limit", "policy", "action"]);
-	if ("status" in filter) return filter;
+	if (isReply(filter)) return filter;
 	const lines = source.alerts.query(filter).map((line) => line.json);
 	return { status: 200, type: jsonType, body: `{"alerts":[${lines.join(",\n")}]}\n` };
 }
@@ -129,12 +151,12 @@ export async function route(request: Request, source: HttpSource, detail: Detail
 		case "/metrics":
 			return reply({ status: 200, type: expositionType, body: await source.metrics() });
 		case "/v1/status":
-			return reply(jsonReply(200, statusDocument(await fresh(source))));
+			return reply(await status(request.query, source));
 		case "/v1/alerts":
 			return reply(alerts(request.query, source));
 		case "/v1/alerts/stream": {
 			const filter = parseFilter(request.query, ["policy", "action"]);
-			return "status" in filter ? reply(filter) : { kind: "stream", filter };
+			return isReply(filter) ? reply(filter) : { kind: "stream", filter };
 		}
 		case "/":
 			return reply(await page(source));

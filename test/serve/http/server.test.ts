@@ -3,9 +3,10 @@ import { chmodSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, w
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import fc from "fast-check";
+import type { StatusDocument } from "../../../src/report/status.ts";
 import type { HttpServer } from "../../../src/serve/http/server.ts";
 import { startHttpServer } from "../../../src/serve/http/server.ts";
-import { sampleAlert, sampleSource, sampleState } from "../../report/sample.ts";
+import { manyPolicies, sampleAlert, sampleSource, sampleState } from "../../report/sample.ts";
 import { connect, exchange, get, serve, statusOf, until, url } from "./wire.ts";
 
 // Conditions are waited for with deadlines of their own, which a busy machine may need.
@@ -114,6 +115,43 @@ describe("answers", () => {
 		const response = await fetch(url(server, `/v1/alerts?${query}`));
 		expect(response.status).toBe(400);
 		expect(Object.keys((await response.json()) as object)).toEqual(["error", "hint"]);
+	});
+
+	test("status pages: the whole up to 1000 policies, the first 1000 beyond, or what is asked for", async () => {
+		let total = 1000;
+		const { server } = await start(sampleSource(() => sampleState({ policies: manyPolicies(total) })).source);
+		const asked = async (query: string) => {
+			const response = await fetch(url(server, `/v1/status${query}`));
+			const { page, policies } = (await response.json()) as StatusDocument;
+			return { page, names: policies.map(({ name }) => name) };
+		};
+		expect(await asked("")).toMatchObject({ page: undefined, names: { length: 1000 } });
+		expect(await asked("?limit=&offset=")).toMatchObject({ page: undefined });
+		const list = (await asked("?limit=2&offset=998")).page?.list ?? "";
+		expect(await asked("?limit=2&offset=998")).toEqual({
+			page: { offset: 998, limit: 2, total: 1000, list },
+			names: ["p998", "p999"],
+		});
+		expect(await asked("?offset=1000")).toMatchObject({ names: [], page: { limit: 1000, list } });
+		total = 1001;
+		const first = await asked("");
+		expect(first).toMatchObject({ page: { offset: 0, limit: 1000, total: 1001 }, names: { length: 1000 } });
+		expect(first.page?.list).not.toBe(list);
+		expect(await asked("?offset=1000")).toMatchObject({ names: ["p1000"], page: { list: first.page?.list } });
+	});
+
+	test.each([
+		["limit=0", "limit is not a whole number from 1 to 10000", "write limit=1000"],
+		["limit=10001", "limit is not a whole number from 1 to 10000", "write limit=1000"],
+		["offset=-1", "offset is not a whole number from 0 to 9999999", "write offset=1000"],
+		["offset=1.5", "offset is not a whole number from 0 to 9999999", "write offset=1000"],
+		["page=2", "unknown parameter", "use limit, offset"],
+		["offset=1&offset=2", "offset is given twice", "give it once"],
+	])("status?%s is refused with what to write", async (query, error, hint) => {
+		const { server } = await start();
+		const response = await fetch(url(server, `/v1/status?${query}`));
+		expect(response.status).toBe(400);
+		expect(await response.json()).toEqual({ error, hint });
 	});
 
 	test("a failing source is a 500 that tells nothing", async () => {

@@ -3,6 +3,7 @@
 import { assemble, type OrderedConversion } from "./assemble.ts";
 import { readDocuments } from "./documents.ts";
 import type { Conversion, Finding } from "./finding.ts";
+import { isFirewalld, readFirewalld } from "./firewalld.ts";
 import { isIptables, readIptables } from "./iptables.ts";
 import { convertKubernetes, isKubernetesPolicy, type Source } from "./kubernetes.ts";
 import { isNft, readNft } from "./nft.ts";
@@ -41,6 +42,15 @@ const nft: Format = {
 	},
 };
 
+const firewalld: Format = {
+	name: "firewalld",
+	is: isFirewalld,
+	convert(sources) {
+		const read = readFirewalld(sources);
+		return "problems" in read ? { ok: false, problems: read.problems } : done(assemble("firewalld", read));
+	},
+};
+
 const kubernetes: Format = {
 	name: "kubernetes",
 	is: (text) => /networking\.k8s\.io\//u.test(text),
@@ -51,7 +61,7 @@ const kubernetes: Format = {
 };
 
 /** In the order in which they are tried. */
-export const formats: readonly Format[] = [iptables, nft, kubernetes];
+export const formats: readonly Format[] = [iptables, nft, firewalld, kubernetes];
 
 /** The format of a text, or null. */
 export function formatOf(text: string): Format | null {

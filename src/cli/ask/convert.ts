@@ -23,6 +23,7 @@ differ, if any. Changes nothing on the host.
 FORMAT is found out from the content:
   iptables    iptables-save, ip6tables-save, ufw's user.rules, user6.rules
   nft         nft -j list ruleset
+  firewalld   zones, and files of services that they name
   kubernetes  NetworkPolicy of networking.k8s.io
 
   --from FORMAT  do not guess

@@ -76,7 +76,7 @@ const arrows: Readonly<Record<string, Arrows>> = {
 	"src/state": { areas: ["src/source"], packages: [], builtins: "any" },
 	"src/report": { areas: ["src/base", "src/config"], packages: [], builtins: "any" },
 	"src/enforcers/contract": {
-		areas: ["src/base", "src/document", "src/config"],
+		areas: ["src/base", "src/document", "src/config", "src/report"],
 		packages: [],
 		builtins: [],
 	},

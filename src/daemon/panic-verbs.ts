@@ -1,10 +1,10 @@
 /** What panic-open and resume ask of a running daemon, after they have changed the record themselves. */
 
-import type { NetworkEnforcer } from "../enforcers/network/run/network-enforcer.ts";
+import type { NetworkService } from "../enforcers/network/run/network-service.ts";
 import type { ControlReply, RequestOf } from "../serve/control/control-protocol.ts";
 import type { PanicWatch } from "./panic-watch.ts";
 
-type Enforcer = Pick<NetworkEnforcer, "open" | "reload" | "state">;
+type Enforcer = Pick<NetworkService, "open" | "reload" | "state">;
 
 export interface PanicVerbs {
 	readonly "panic-open": (request: RequestOf<"panic-open">) => Promise<ControlReply>;

@@ -5,9 +5,12 @@ import type { HostIdentity } from "../../../report/alert.ts";
 import type { EnforcerReport } from "../../../report/contribution.ts";
 import type { Logger } from "../../../report/log.ts";
 import type { AlertSink } from "../../../report/sinks/alert-sink.ts";
+import type { RunningEnforcer } from "../../contract/running.ts";
 import { lintConnectTypes, lintPresentDevices } from "../compile/lint.ts";
 import type { SelectedEntry } from "../compile/match.ts";
 import { DeviceRuleset } from "../compile/ruleset.ts";
+import type { UsbSent } from "../enforcer.ts";
+import { devicePart } from "../model.ts";
 import { UsbObserver } from "../observe/observer.ts";
 import type { UsbEnforcerState } from "../report/device-status.ts";
 import { usbReport } from "../report/usb-report.ts";
@@ -37,11 +40,15 @@ export interface UsbVerbs {
 	"usb-hand"(request: { readonly what: "end" | "block" | "unblock"; readonly port: string }): Said;
 }
 
-export class UsbService {
+export class UsbService implements RunningEnforcer<UsbSent> {
+	readonly name = devicePart.enforcer;
+	readonly warnings: readonly string[] = [];
+	readonly workers = {};
 	readonly #desk: UsbDesk;
 	readonly #enforcer: UsbEnforcer;
 	readonly #log: Logger;
 	#reason = "";
+	#started: Promise<void> = Promise.resolve();
 
 	constructor(options: UsbServiceOptions) {
 		const { config, createWorker, sink, identity, log } = options;
@@ -68,14 +75,14 @@ export class UsbService {
 		return this.#enforcer.state;
 	}
 
-	/** Starts to listen; nothing is enforced before `enforce`. */
+	/** Listening for devices may take its time; nobody waits for it but what is to be enforced. */
 	async start(): Promise<void> {
-		if (!this.#enforcer.enabled) return;
-		await this.#enforcer.start();
+		if (this.#enforcer.enabled) this.#started = this.#enforcer.start();
 	}
 
 	/** Puts the selected device entries in force; see UsbEnforcer.enforce. */
-	async enforce(entries: readonly SelectedEntry[], complete: boolean): Promise<void> {
+	async apply({ entries, complete }: UsbSent): Promise<void> {
+		await this.#started;
 		await this.#enforcer.enforce(entries, complete);
 		const { state, reason, locked, backend, allowlistMode } = this.state;
 		if (state === "active") {
@@ -89,11 +96,21 @@ export class UsbService {
 		this.#reason = reason;
 	}
 
-	/** @param entries of policies that are to be enforced, be they or not */
-	report(entries: number): EnforcerReport {
+	begin(): void {}
+
+	/** What it tells it knows. */
+	async refresh(): Promise<void> {}
+
+	report(sent: UsbSent | null): EnforcerReport {
 		const { state } = this;
 		const counts = this.#desk.counts(this.#enforcer);
+		const entries = sent?.entries.length ?? 0;
 		return usbReport({ state, devices: deviceStatuses(this.#enforcer), counts, entries });
+	}
+
+	/** Devices appear at any time, and each waits for a decision. */
+	isUrgent({ entries }: UsbSent): boolean {
+		return entries.length > 0;
 	}
 
 	/** Leaves everything in the kernel as it is. */

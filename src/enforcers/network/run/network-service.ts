@@ -1,0 +1,189 @@
+/** The network half of the daemon, put together: the thread of nftables, observers, the enforcer and its desks. */
+
+import type { Config } from "../../../config/model.ts";
+import type { HostIdentity } from "../../../report/alert.ts";
+import type { Logger } from "../../../report/log.ts";
+import type { AlertSink } from "../../../report/sinks/alert-sink.ts";
+import { WorkerClient } from "../../../threads/rpc.ts";
+import type { RunningEnforcer } from "../../contract/running.ts";
+import type { NetworkSent } from "../enforcer.ts";
+import { networkPart } from "../model.ts";
+import { DriftFilter } from "../observe/drift-filter.ts";
+import type { DriftEvent } from "../observe/event.ts";
+import { networkReport } from "../report/network-report.ts";
+import { AccountReader } from "./account-reader.ts";
+import { AlertDesk } from "./alert-desk.ts";
+import { AlertSummaries } from "./alert-summaries.ts";
+import type { NftCalls } from "./calls.ts";
+import { DriftDesk } from "./drift-desk.ts";
+import { DriftProbe } from "./drift-probe.ts";
+import { FlowDesk } from "./flow-desk.ts";
+import { InvalidWatch } from "./invalid-watch.ts";
+import {
+	type EnforcerEvents,
+	type EnforcerOptions,
+	type EnforcerState,
+	NetworkEnforcer,
+} from "./network-enforcer.ts";
+import { NetworkObservers } from "./network-observers.ts";
+import { type NetworkParts, networkSnapshot } from "./network-state.ts";
+
+export interface NetworkServiceOptions extends Pick<EnforcerOptions, "policies" | "judge"> {
+	/** The settings in force. */
+	readonly config: () => Config;
+	/** Those of what is to be enforced now, which may wait for a confirmation. */
+	readonly enforced: () => Config;
+	readonly createWorker: (name: "nft" | "nflog" | "drift") => Worker;
+	/** The thread of nftables ended by itself. */
+	readonly gone: (reason: string) => void;
+	readonly panic: { reason(): string | null; drifted(event: DriftEvent): boolean };
+	/** Whether what is in force may be saved for the next boot. */
+	readonly confirmed: () => boolean;
+	readonly host: NetworkParts["host"];
+	/** See EnforcerEvents. */
+	readonly reloaded: EnforcerEvents["reloaded"];
+	readonly sink: AlertSink;
+	readonly identity: HostIdentity;
+	readonly log: Logger;
+}
+
+export class NetworkService implements RunningEnforcer<NetworkSent> {
+	readonly name = networkPart.enforcer;
+	readonly #options: NetworkServiceOptions;
+	readonly #nft: WorkerClient<NftCalls>;
+	readonly #enforcer: NetworkEnforcer;
+	readonly #observers: NetworkObservers;
+	readonly #desk: AlertDesk;
+	readonly #drift: DriftDesk;
+	readonly #driftProbe: DriftProbe;
+	readonly #flows: FlowDesk;
+	readonly #invalid: InvalidWatch;
+	readonly #accounts: AccountReader;
+	readonly #summaries: AlertSummaries;
+
+	constructor(options: NetworkServiceOptions) {
+		const { createWorker, gone, identity, log, panic, policies, sink } = options;
+		this.#options = options;
+		const { table } = options.config();
+		const telling = { sink, identity, log };
+		const warn = (message: string) => log.warn(message);
+		this.#nft = new WorkerClient<NftCalls>("nft", createWorker("nft"), gone);
+		this.#desk = new AlertDesk(sink, identity);
+		const filter = new DriftFilter((event) => this.#drift.changed(event));
+		this.#driftProbe = new DriftProbe({
+			drift: filter,
+			run: (name) => this.#nft.call("probe", { table: name }),
+			warn,
+		});
+		this.#enforcer = new NetworkEnforcer({
+			panic: () => panic.reason(),
+			config: options.enforced,
+			confirmed: options.confirmed,
+			policies,
+			judge: options.judge,
+			nft: this.#nft,
+			drift: this.#driftProbe,
+			events: {
+				reloaded: options.reloaded,
+				found: (counters) => this.#desk.found(counters),
+				repaired: (_event, error, anew) => this.#drift.repaired(error, anew),
+				ended: (report) => this.#flows.ended(report),
+				warn,
+			},
+		});
+		this.#flows = new FlowDesk({ table, readmit: () => this.#enforcer.readmit(), ...telling });
+		const open = (event: DriftEvent) => panic.drifted(event);
+		this.#drift = new DriftDesk({ table, enforcer: this.#enforcer, open, ...telling });
+		this.#invalid = new InvalidWatch(sink, identity);
+		this.#accounts = new AccountReader(this.#desk, this.#enforcer, (read) => this.#invalid.take(read));
+		this.#summaries = new AlertSummaries(this.#desk, this.#accounts, this.#enforcer);
+		this.#observers = this.#observersOf(filter);
+	}
+
+	get state(): EnforcerState {
+		return this.#enforcer.state;
+	}
+
+	/** The log reader comes first: no packet that a new rule logs may go unread. */
+	async start(): Promise<void> {
+		if (this.#options.config().enableNetworkPolicyEnforcer) await this.#observers.start();
+	}
+
+	/** Has the policies read, for all enforcers, and puts in force what is for this one. */
+	reload(): Promise<void> {
+		return this.#enforcer.reload();
+	}
+
+	/** See NetworkEnforcer.open. */
+	open(): Promise<string> {
+		return this.#enforcer.open();
+	}
+
+	/** What it had read itself it puts in force as a job among its others: see NetworkEnforcer. */
+	async apply(): Promise<void> {}
+
+	begin(): void {
+		this.#summaries.start();
+		this.#invalid.start(() => this.#accounts.refresh());
+		this.#desk.rulesKnown((id) => this.#enforcer.rule(id));
+	}
+
+	refresh(): Promise<void> {
+		return this.#accounts.refresh();
+	}
+
+	report() {
+		return networkReport(
+			networkSnapshot({
+				enforcer: this.#enforcer,
+				config: this.#options.config(),
+				accounts: this.#accounts,
+				desk: this.#desk,
+				drift: this.#drift,
+				flows: this.#flows,
+				host: this.#options.host,
+			}),
+		);
+	}
+
+	get warnings(): readonly string[] {
+		return [...this.#observers.warnings, ...this.#flows.warnings];
+	}
+
+	isUrgent(): boolean {
+		return false;
+	}
+
+	get workers() {
+		return { nft: this.#nft };
+	}
+
+	async stop(): Promise<void> {
+		this.#summaries.stop();
+		this.#invalid.stop();
+		await this.#observers.stop();
+		await this.#enforcer.stop();
+		this.#driftProbe.stop();
+		this.#nft.stop();
+	}
+
+	#observersOf(drift: DriftFilter): NetworkObservers {
+		const { config, createWorker, log } = this.#options;
+		const { alerts, nflogGroup, table } = config();
+		return new NetworkObservers({
+			table,
+			nflogGroup,
+			alertsPerSecond: alerts.perSecond,
+			createWorker,
+			drift,
+			packets: (batch) => {
+				this.#flows.take(batch);
+				this.#desk.take(batch, (id) => this.#enforcer.rule(id));
+			},
+			nflogStarted: () => this.#desk.workerRestarted(),
+			driftReady: () => void this.#driftProbe.observing(),
+			suspect: (event) => this.#drift.lost(event),
+			warn: (message) => log.warn(message),
+		});
+	}
+}

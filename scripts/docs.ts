@@ -130,7 +130,7 @@ export function manPage(commands: readonly Command[]): string {
 		prose("End the daemon within two seconds. The rules stay in force."),
 		".SH EXIT STATUS",
 		prose(
-			"0: all is well, warnings included. 1: failure. 2: what plan, diff, search and convert say above. 64: wrong usage.",
+			"0: all is well, warnings included. 1: failure. 2: what the commands say above. 64: wrong usage.",
 		),
 		".SH ENVIRONMENT",
 		".TP",

@@ -4,6 +4,7 @@ import type { WorkerName } from "../daemon/daemon-options.ts";
 import { convert } from "./ask/convert.ts";
 import { diff } from "./ask/diff.ts";
 import { explain } from "./ask/explain.ts";
+import { fmt } from "./ask/fmt.ts";
 import { render } from "./ask/render.ts";
 import { schema } from "./ask/schema.ts";
 import { search } from "./ask/search.ts";
@@ -38,6 +39,7 @@ export function allCommands(
 	return [
 		runCommand(createWorker, begin),
 		validate,
+		fmt,
 		render,
 		explain,
 		diff,

@@ -11,7 +11,7 @@ Usage: portward COMMAND [OPTION]...
 ${lines.join("\n")}
 
 \`portward help COMMAND\` tells more, \`man portward\` everything. Exit codes: 0 ok, 1
-failure, 2 what the help of plan, diff, search and convert says, 64 wrong usage.
+failure, 2 what the help of a command says, such as plan and diff, 64 wrong usage.
 NO_COLOR in the environment turns colours off.
 `;
 }

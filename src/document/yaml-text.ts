@@ -2,7 +2,7 @@
 
 import { stringify } from "yaml";
 
-/** Block style, without folded lines. */
+/** Block style, without folded lines, as `portward fmt` has it. */
 export function yamlText(value: unknown): string {
-	return stringify(value, { lineWidth: 0 });
+	return stringify(value, { indentSeq: false, lineWidth: 0 });
 }

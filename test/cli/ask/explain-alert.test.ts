@@ -123,13 +123,13 @@ spec:
     matchLabels:
       kubernetes.io/hostname: "*"
   ingress:
-    - from:
-        - ipBlock:
-            cidr: 10.0.1.5/32
-      ports:
-        - protocol: TCP
-          port: 5432
-      action: Allow
+  - from:
+    - ipBlock:
+        cidr: 10.0.1.5/32
+    ports:
+    - protocol: TCP
+      port: 5432
+    action: Allow
 `);
 	});
 
@@ -147,7 +147,7 @@ spec:
 	test("where a rule of an interface, or of source ports, blocks: of those too", async () => {
 		const named = policy("named", { action: "Block", ingress: [{ iface: ["eth*"] }] });
 		const onInterface = await json({ "a.yaml": named, "b.yaml": database }, alert());
-		expect(onInterface.change.yaml).toContain("iface:\n        - eth0\n");
+		expect(onInterface.change.yaml).toContain("iface:\n    - eth0\n");
 		expect(onInterface.change.changes).toMatchObject([{ interface: "eth0", after: "Allow" }]);
 		const sources = policy("sources", {
 			action: "Block",

@@ -129,9 +129,7 @@ export function manPage(commands: readonly Command[]): string {
 		'.BR SIGTERM ", " SIGINT',
 		prose("End the daemon within two seconds. The rules stay in force."),
 		".SH EXIT STATUS",
-		prose(
-			"0: all is well, warnings included. 1: failure. 2: what the commands say above. 64: wrong usage.",
-		),
+		prose("0: all is well, warnings included. 1: failure. 2: what the commands say above. 64: wrong usage."),
 		".SH ENVIRONMENT",
 		".TP",
 		".B NO_COLOR",

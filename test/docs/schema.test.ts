@@ -95,6 +95,8 @@ describe("every answer is as its schema says", () => {
 				},
 			},
 		],
+		["a page of the status", "/v1/status?offset=0&limit=1", "status", {}],
+		["a broken page", "/v1/status?offset=x", "error", {}],
 		["devices", "/v1/usb/devices", "usb-devices", {}],
 		["alerts", "/v1/alerts", "alerts", {}],
 		["a page that there is not", "/v1/nowhere", "error", {}],

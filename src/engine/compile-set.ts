@@ -72,12 +72,14 @@ export function compileOrKeep(
 
 /** Everything found about a part, this host included. */
 export function findingsOf(
-	{ enforcer, result, refusal }: CompiledPart,
+	{ enforcer, parts, result, refusal }: CompiledPart,
 	config: Config,
 	directory: string,
 ): readonly Diagnostic[] {
 	const onHost =
-		result.ok && enforcer.enabled(config) ? enforcer.lintHost(result.kept, directory, "notable") : [];
+		result.ok && enforcer.enabled(config)
+			? enforcer.lintHost(result.kept, parts, { config, file: directory, scope: "notable" })
+			: [];
 	return refusal === null
 		? [...result.diagnostics, ...onHost]
 		: [...refusal, ...onHost, ...result.diagnostics];

@@ -2,6 +2,7 @@
 
 import { Kinds } from "../document/kind.ts";
 import { podKinds } from "../document/pod-kinds.ts";
+import type { RuleList } from "../enforcers/contract/describe.ts";
 import type { BootFacts, Enforcer, SentParts } from "../enforcers/contract/enforcer.ts";
 import { networkEnforcer } from "../enforcers/network/enforcer.ts";
 import { usbEnforcer } from "../enforcers/usb/enforcer.ts";
@@ -28,3 +29,8 @@ export function bootFacts(sent: SentParts, registered: readonly Enforcer[] = enf
 	}
 	return facts;
 }
+
+/** The lists of rules that policies have, by their names. */
+export const ruleLists: ReadonlyMap<string, RuleList> = new Map(
+	enforcers.flatMap(({ telling }) => telling.lists.map((list) => [list.name, list] as const)),
+);

@@ -19,15 +19,18 @@ export function lintSet(
 	return registered.flatMap((enforcer) => {
 		const { part, name } = enforcer;
 		const request = { config, purpose: "question", wish: null } as const;
-		const own = enforcer.compile(part.of(set.selected), request);
-		const first = set.selected.find(({ parts }) => parts.some((one) => one.enforcer === name));
+		const parts = part.of(set.selected);
+		const own = enforcer.compile(parts, request);
+		const first = set.selected.find((policy) => policy.parts.some((one) => one.enforcer === name));
 		return [
 			...own.diagnostics,
 			...others
 				.map((policy) => part.of([policy]))
-				.filter((parts) => parts.length > 0)
-				.flatMap((parts) => enforcer.compile(parts, request).diagnostics),
-			...(own.ok ? enforcer.lintHost(own.kept, first?.place.file ?? "", "notable") : []),
+				.filter((alone) => alone.length > 0)
+				.flatMap((alone) => enforcer.compile(alone, request).diagnostics),
+			...(own.ok
+				? enforcer.lintHost(own.kept, parts, { config, file: first?.place.file ?? "", scope: "notable" })
+				: []),
 		];
 	});
 }

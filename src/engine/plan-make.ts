@@ -5,22 +5,19 @@ import { hostname } from "node:os";
 import type { Diagnostic } from "../base/diagnostic.ts";
 import { hasError } from "../base/diagnostic.ts";
 import type { Config } from "../config/model.ts";
+import type { Enforcer, Known } from "../enforcers/contract/enforcer.ts";
 import { planFailsafe } from "../enforcers/network/compile/failsafe.ts";
 import { networkEnforcer } from "../enforcers/network/enforcer.ts";
-import { interfaceFindings, interfaceUses } from "../enforcers/network/interfaces.ts";
-import { type NetworkPolicy, networkPart } from "../enforcers/network/model.ts";
-import { lintHost } from "../enforcers/network/run/host-lint.ts";
 import { usbEnforcer } from "../enforcers/usb/enforcer.ts";
-import { devicePart } from "../enforcers/usb/model.ts";
 import { sysfsRoot } from "../enforcers/usb/observe/present.ts";
-import { readLinks } from "../kernel/links.ts";
-import { postureInForce } from "../report/enforcement-notice.ts";
 import { PolicyDirectoryReader } from "../source/policy-directory.ts";
 import { readRecord, settledPolicies } from "../state/pending-record.ts";
+import { compileParts } from "./compile-set.ts";
+import { enforcers, kindsOf } from "./enforcers.ts";
 import { planConnections, planSession } from "./plan-connections.ts";
 import { planDevices } from "./plan-devices.ts";
 import type { ChangePlan, PlanResult } from "./plan-model.ts";
-import { diffPolicies, isEmptyDiff, type SelectedSet } from "./policy-diff.ts";
+import { diffSets, isEmptyDiff, type SetPart } from "./policy-diff.ts";
 import { PolicyEngine } from "./policy-engine.ts";
 import { readPolicySet, selectionNote } from "./policy-set.ts";
 import { SignedPolicies } from "./signed-policies.ts";
@@ -31,18 +28,25 @@ export interface PlanOptions {
 	readonly directory: string;
 	/** Where sysfs is mounted. */
 	readonly sysRoot?: string;
+	/** Every enforcer that is asked. */
+	readonly registered?: readonly Enforcer[];
 }
 
 /** Compares with what is in force, and judges the open connections and the present USB devices by both. */
-export function makePlan({ config, directory, sysRoot = sysfsRoot }: PlanOptions): PlanResult {
-	const fresh = readNew(directory, config);
+export function makePlan({
+	config,
+	directory,
+	sysRoot = sysfsRoot,
+	registered = enforcers,
+}: PlanOptions): PlanResult {
+	const fresh = readNew(directory, config, registered);
 	if (!fresh.ok) return fresh;
-	const present = readPresent(config);
+	const present = readPresent(config, registered);
 	if (!present.ok) return present;
-	const { enableNetworkPolicyEnforcer, enableKubeArmorHostPolicy, enableUSBDeviceHandler } = config;
-	const network = enableNetworkPolicyEnforcer;
-	const usb = enableKubeArmorHostPolicy && enableUSBDeviceHandler;
-	const models = { before: present.set.model, after: fresh.set.model };
+	const network = networkEnforcer.enabled(config);
+	const [before, after] = [partOf(present.set, networkEnforcer), partOf(fresh.set, networkEnforcer)];
+	const models = { before: before.kept, after: after.kept };
+	const devices = [partOf(present.set, usbEnforcer).parts, partOf(fresh.set, usbEnforcer).parts] as const;
 	return {
 		ok: true,
 		plan: {
@@ -50,7 +54,7 @@ export function makePlan({ config, directory, sysRoot = sysfsRoot }: PlanOptions
 			against: present.directory,
 			pending: present.pending,
 			unselected: fresh.unselected,
-			diff: diffPolicies(present.set, fresh.set, postureInForce(config.hostDefaultDevicePosture, config)),
+			diff: diffSets(present.set, fresh.set, config),
 			failsafe: planFailsafe(config.failsafe),
 			connections: network
 				? planConnections(models, config.endRefusedAtStart)
@@ -61,8 +65,8 @@ export function makePlan({ config, directory, sysRoot = sysfsRoot }: PlanOptions
 						total: 0,
 						refusedAtStart: null,
 					},
-			devices: usb
-				? planDevices(config, present.set.devices, fresh.set.devices, sysRoot)
+			devices: usbEnforcer.enabled(config)
+				? planDevices(config, ...devices, sysRoot)
 				: {
 						checked: false,
 						reason: "enableUSBDeviceHandler or enableKubeArmorHostPolicy is false",
@@ -81,7 +85,7 @@ export function planChanges(plan: ChangePlan): boolean {
 }
 
 type Read =
-	| { readonly ok: true; readonly set: SelectedSet; readonly diagnostics: readonly Diagnostic[] }
+	| { readonly ok: true; readonly set: readonly SetPart[]; readonly diagnostics: readonly Diagnostic[] }
 	| { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
 
 function problem(file: string, code: string, message: string, hint: string): Diagnostic {
@@ -93,42 +97,42 @@ type New =
 	| (Read & { readonly ok: false });
 
 /** The new policies must be whole: nothing stands in for a broken one that was never in force. */
-function readNew(directory: string, config: Config): New {
+function readNew(directory: string, config: Config, registered: readonly Enforcer[]): New {
 	if (!isDirectory(directory)) {
 		const hint = "name a directory of policies with --policy-dir";
 		return { ok: false, diagnostics: [problem(directory, "not-a-directory", "this is no directory", hint)] };
 	}
-	const read = readPolicySet([directory], config);
-	const request = { config, purpose: "question", wish: null } as const;
-	const network = networkPart.of(read.selected);
-	const devices = devicePart.of(read.selected);
-	const compiled = networkEnforcer.compile(network, request);
-	const findings = usbEnforcer.compile(devices, request).diagnostics;
-	const diagnostics = [...read.diagnostics, ...compiled.diagnostics, ...findings];
-	if (!compiled.ok || hasError(diagnostics)) return { ok: false, diagnostics };
-	const set = { network, devices, model: compiled.kept };
+	const read = readPolicySet([directory], config, kindsOf(registered));
+	const compiled = compileParts(read.selected, registered, () => ({
+		config,
+		purpose: "question",
+		wish: null,
+	}));
+	const diagnostics = [...read.diagnostics, ...compiled.flatMap(({ result }) => result.diagnostics)];
+	const set = compiled.flatMap(({ enforcer, parts, result }) =>
+		result.ok ? [{ enforcer, parts, kept: result.kept }] : [],
+	);
+	if (set.length < compiled.length || hasError(diagnostics)) return { ok: false, diagnostics };
 	const warnings = [
 		...signatureWarnings(directory, config),
-		...interfaceWarnings(directory, set.network, config),
-		...(config.enableNetworkPolicyEnforcer ? lintHost(set.model, directory, "all") : []),
+		...set.flatMap(({ enforcer, parts, kept }) =>
+			enforcer.enabled(config)
+				? enforcer.lintHost(kept, parts, { config, file: directory, scope: "all" })
+				: [],
+		),
 	];
 	return { ok: true, set, diagnostics: [...diagnostics, ...warnings], unselected: selectionNote(read) };
 }
 
-/** Names of interfaces that cannot match on this host, or not as they are meant. */
-function interfaceWarnings(
-	directory: string,
-	policies: readonly NetworkPolicy[],
-	config: Config,
-): Diagnostic[] {
-	const read = readLinks();
-	if (!read.ok || !config.enableNetworkPolicyEnforcer) return [];
-	return interfaceFindings(interfaceUses(policies, config.failsafe), read.links).map(
-		({ reason, message, users, hint }) => ({
-			...problem(directory, `interface-${reason}`, `${message} (${users.join(", ")})`, hint),
-			severity: "warning",
-		}),
-	);
+/** What one enforcer has of a set. */
+function partOf<Part, Kept>(
+	set: readonly SetPart[],
+	{ name }: Known<Part, Kept>,
+): { readonly parts: readonly Part[]; readonly kept: Kept } {
+	const found = set.find((part) => part.enforcer.name === name);
+	if (found === undefined) throw new Error(`the ${name} enforcer is not registered`);
+	// What is under its name came out of its own reader and compiler.
+	return { parts: found.parts as readonly Part[], kept: found.kept as Kept };
 }
 
 /** Policies may be signed after they were planned, so that they are not yet is no error. */
@@ -160,26 +164,22 @@ function placesInForce({ confirm, policyDir, stateDir }: Config) {
 }
 
 /** What the daemon enforces, or would, as its own reader finds it: last good versions stand in for what is broken. */
-function readPresent(config: Config): Present | (Read & { readonly ok: false }) {
+function readPresent(
+	config: Config,
+	registered: readonly Enforcer[],
+): Present | (Read & { readonly ok: false }) {
 	const pending = readRecord(config.stateDir).state === "known";
 	const { directory, stateDirectory } = placesInForce(config);
-	const engine = new PolicyEngine({
-		directory,
-		stateDirectory,
-		checkPermissions: true,
-		hostname: hostname(),
-		config,
-	});
+	const settings = { directory, stateDirectory, checkPermissions: true, hostname: hostname(), config };
+	const engine = new PolicyEngine(settings, registered);
 	const reloaded = engine.reload(config);
 	const found = reloaded.diagnostics.filter(({ severity }) => severity === "error");
 	const unknown = found.filter(({ code }) => code === "unreadable-directory");
 	// Without the right to read them nothing can be said; for root they are as the daemon finds them.
 	if (unknown.length > 0 && process.geteuid?.() !== 0) return { ok: false, diagnostics: unknown };
-	const { parts: network, kept: model } = engine.standing(networkEnforcer);
-	const { parts: devices } = engine.standing(usbEnforcer);
-	const nothing = networkEnforcer.compile([], { config, purpose: "question", wish: null });
-	if (!nothing.ok) throw new Error("no policies do not compile");
-	const set = model === null ? { network: [], devices, model: nothing.kept } : { network, devices, model };
+	const set = engine.standingParts.map((part) =>
+		part.kept === null ? nothingOf(part.enforcer, config) : part,
+	);
 	const diagnostics = found.map(
 		(item): Diagnostic => ({
 			...item,
@@ -188,4 +188,11 @@ function readPresent(config: Config): Present | (Read & { readonly ok: false }) 
 		}),
 	);
 	return { ok: true, set, diagnostics, directory, pending };
+}
+
+/** What an enforcer has of no policies. */
+function nothingOf(enforcer: Enforcer, config: Config): SetPart {
+	const compiled = enforcer.compile([], { config, purpose: "question", wish: null });
+	if (!compiled.ok) throw new Error("no policies do not compile");
+	return { enforcer, parts: [], kept: compiled.kept };
 }

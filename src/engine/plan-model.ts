@@ -8,7 +8,8 @@ import type { PolicyDiff } from "./policy-diff.ts";
 /** The rule or entry that is the reason for something; the default posture and failsafe rules have no place. */
 export interface Cause {
 	readonly policy: string;
-	readonly direction: Direction | "device";
+	/** The name of a RuleList. */
+	readonly direction: string;
 	/** Null for the default posture. */
 	readonly index: number | null;
 	readonly action: Action;

@@ -1,31 +1,14 @@
 /** What changes between two sets of selected policies, rule by rule and entry by entry. */
 
-import { formatCidr } from "../base/cidr.ts";
-import type { Place } from "../base/diagnostic.ts";
-import type { Action, Direction } from "../base/model.ts";
-import { interfaceKey, sourceOf } from "../enforcers/network/compile/atom.ts";
-import { portsLabel } from "../enforcers/network/compile/lint/ports-label.ts";
-import type { NetworkModel } from "../enforcers/network/compile/program.ts";
-import type { NetworkPolicy, NetworkRule } from "../enforcers/network/model.ts";
-import { usbClassName } from "../enforcers/usb/class.ts";
-import { DeviceRuleset, selectEntries } from "../enforcers/usb/compile/ruleset.ts";
-import type { DeviceMatch, HostDevicePolicy } from "../enforcers/usb/model.ts";
+import type { Config } from "../config/model.ts";
+import type { Default, Described, RuleList, Telling } from "../enforcers/contract/describe.ts";
+import type { Enforcer } from "../enforcers/contract/enforcer.ts";
 
-/** What one field of a rule or entry admits, in the words of policies; none is anything. */
-export type Conditions = Readonly<Record<string, readonly string[]>>;
-
-/** A rule of a network policy, or an entry of a device policy, as a reader knows it. */
-export interface Described {
-	readonly policy: string;
-	readonly direction: Direction | "device";
-	/** Position in its list. */
-	readonly index: number;
-	readonly action: Action;
-	readonly severity: number;
-	readonly tags: readonly string[];
-	readonly message: string;
-	readonly place: Place;
-	readonly conditions: Conditions;
+/** What one enforcer has of a set. */
+export interface SetPart {
+	readonly enforcer: Enforcer;
+	readonly parts: readonly unknown[];
+	readonly kept: unknown;
 }
 
 /** Null in `before` is added, null in `after` removed. */
@@ -34,147 +17,43 @@ export interface Change {
 	readonly after: Described | null;
 }
 
-/** What befalls packets or functions that no rule matches. */
-export type Unmatched = "accept" | "audit" | "block";
-
-/** How a direction, or the devices, stand to what no rule matches. */
-export interface Default {
-	/** An Allow is in force, so that the posture decides. */
-	readonly allowlistMode: boolean;
-	readonly unmatched: Unmatched;
-}
-
 export interface DefaultChange {
 	readonly before: Default;
 	readonly after: Default;
 }
 
 export interface PolicyDiff {
-	/** By policy name, direction and position. */
-	readonly rules: readonly Change[];
-	readonly devices: readonly Change[];
-	readonly defaults: Readonly<Record<Direction | "device", DefaultChange>>;
+	/** Of each enforcer, by policy name, list and position. */
+	readonly lists: readonly (Pick<Telling, "key" | "heading"> & { readonly changes: readonly Change[] })[];
+	/** By the name of a RuleList. */
+	readonly defaults: Readonly<Record<string, DefaultChange>>;
 }
 
-/** A set of policies that this host's labels select, with its compiled rules. */
-export interface SelectedSet {
-	readonly network: readonly NetworkPolicy[];
-	readonly model: NetworkModel;
-	readonly devices: readonly HostDevicePolicy[];
-}
-
-export function diffPolicies(
-	before: SelectedSet,
-	after: SelectedSet,
-	devicePosture: "audit" | "block",
-): PolicyDiff {
-	const direction = (name: Direction) => ({
-		before: networkDefault(before.model, name),
-		after: networkDefault(after.model, name),
+/** @param before and `after` have the same enforcers in the same order */
+export function diffSets(before: readonly SetPart[], after: readonly SetPart[], config: Config): PolicyDiff {
+	const defaults: Record<string, DefaultChange> = {};
+	const lists = after.map(({ enforcer, parts, kept }, position) => {
+		const { key, heading, lists: known } = enforcer.telling;
+		const past = before[position];
+		if (past?.enforcer !== enforcer) throw new Error("two sets have the same enforcers");
+		const old = enforcer.describe(past.parts, past.kept, config);
+		const fresh = enforcer.describe(parts, kept, config);
+		for (const { name } of known) {
+			const [was, is] = [old.defaults[name], fresh.defaults[name]];
+			if (was !== undefined && is !== undefined) defaults[name] = { before: was, after: is };
+		}
+		return { key, heading, changes: diff(old.rules, fresh.rules, known) };
 	});
-	return {
-		rules: diff(before.network.flatMap(describeRules), after.network.flatMap(describeRules)),
-		devices: diff(before.devices.flatMap(describeEntries), after.devices.flatMap(describeEntries)),
-		defaults: {
-			ingress: direction("ingress"),
-			egress: direction("egress"),
-			device: {
-				before: deviceDefault(before.devices, devicePosture),
-				after: deviceDefault(after.devices, devicePosture),
-			},
-		},
-	};
+	return { lists, defaults };
 }
 
 /** Whether anything is not as it was. */
-export function isEmptyDiff({ rules, devices, defaults }: PolicyDiff): boolean {
-	return rules.length === 0 && devices.length === 0 && !Object.values(defaults).some(defaultChanges);
+export function isEmptyDiff({ lists, defaults }: PolicyDiff): boolean {
+	return lists.every(({ changes }) => changes.length === 0) && !Object.values(defaults).some(defaultChanges);
 }
 
 export function defaultChanges({ before, after }: DefaultChange): boolean {
 	return before.allowlistMode !== after.allowlistMode || before.unmatched !== after.unmatched;
-}
-
-const unmatched: Readonly<Record<Action, Unmatched>> = { Allow: "accept", Audit: "audit", Block: "block" };
-
-function networkDefault(model: NetworkModel, direction: Direction): Default {
-	const { allowlistMode, posture } = model[direction];
-	return { allowlistMode, unmatched: unmatched[posture?.action ?? "Allow"] };
-}
-
-function deviceDefault(policies: readonly HostDevicePolicy[], posture: "audit" | "block"): Default {
-	const { allowlistMode } = new DeviceRuleset(selectEntries(policies), posture);
-	return { allowlistMode, unmatched: allowlistMode ? posture : "accept" };
-}
-
-function describeRules(policy: NetworkPolicy): Described[] {
-	return (["ingress", "egress"] as const).flatMap((direction) =>
-		policy[direction].map(
-			(rule): Described => ({
-				policy: policy.name,
-				direction,
-				index: rule.index,
-				action: rule.action,
-				severity: rule.severity,
-				tags: rule.tags,
-				message: rule.message,
-				place: rule.place,
-				conditions: ruleConditions(rule, direction),
-			}),
-		),
-	);
-}
-
-function ruleConditions({ peers, ports, interfaces }: NetworkRule, direction: Direction): Conditions {
-	return {
-		[direction === "ingress" ? "from" : "to"]: unique(
-			peers.map(({ cidr, except }) => {
-				const holes = unique(except.map(formatCidr));
-				return `${formatCidr(cidr)}${holes.length === 0 ? "" : ` except ${holes.join(", ")}`}`;
-			}),
-		),
-		ports: unique(ports.map((entry) => portsLabel(entry.protocol, entry.range, sourceOf(entry)))),
-		iface: unique(interfaces.map(interfaceKey)),
-	};
-}
-
-function describeEntries(policy: HostDevicePolicy): Described[] {
-	return policy.entries.map(
-		({ index, place, action, severity, tags, message, match }): Described => ({
-			policy: policy.name,
-			direction: "device",
-			index,
-			action,
-			severity,
-			tags,
-			message,
-			place,
-			conditions: entryConditions(match),
-		}),
-	);
-}
-
-function entryConditions(match: DeviceMatch): Conditions {
-	const number = (value: number | null) => (value === null ? [] : [String(value)]);
-	const id = (value: number | null) => (value === null ? [] : [value.toString(16).padStart(4, "0")]);
-	const text = (value: string | null) => (value === null ? [] : [value]);
-	return {
-		class: [match.class === null ? "ALL" : usbClassName(match.class)],
-		subClass: number(match.subClass),
-		protocol: number(match.protocol),
-		level: number(match.level),
-		vendorId: id(match.vendorId),
-		productId: id(match.productId),
-		serial: match.serial ?? [],
-		product: match.product ?? [],
-		manufacturer: match.manufacturer ?? [],
-		port: text(match.port),
-		connectType: text(match.connectType),
-	};
-}
-
-function unique(texts: readonly string[]): string[] {
-	return [...new Set(texts)].sort();
 }
 
 /** Equal exactly when two rules of one policy do the same, wherever they stand in it. */
@@ -190,7 +69,11 @@ function listOf({ policy, direction }: Described): string {
  * Within a policy the order of rules means nothing, so one that only moved did
  * not change; of the others those at the same position are one rule that changed.
  */
-function diff(before: readonly Described[], after: readonly Described[]): Change[] {
+function diff(
+	before: readonly Described[],
+	after: readonly Described[],
+	lists: readonly RuleList[],
+): Change[] {
 	const old = Map.groupBy(before, listOf);
 	const fresh = Map.groupBy(after, listOf);
 	const changes: Change[] = [];
@@ -204,15 +87,14 @@ function diff(before: readonly Described[], after: readonly Described[]): Change
 		}
 		for (const rule of byIndex.values()) changes.push({ before: rule, after: null });
 	}
-	return changes.sort(compareChanges);
+	const places = new Map(lists.map(({ name }, place) => [name, place]));
+	return changes.sort((a, b) => compareChanges(a, b, places));
 }
 
-const places = { ingress: 0, egress: 1, device: 2 } as const;
-
-function compareChanges(a: Change, b: Change): number {
+function compareChanges(a: Change, b: Change, places: ReadonlyMap<string, number>): number {
 	const x = a.after ?? a.before;
 	const y = b.after ?? b.before;
 	if (x === null || y === null) return 0;
 	if (x.policy !== y.policy) return x.policy < y.policy ? -1 : 1;
-	return places[x.direction] - places[y.direction] || x.index - y.index;
+	return (places.get(x.direction) ?? 0) - (places.get(y.direction) ?? 0) || x.index - y.index;
 }

@@ -6,10 +6,10 @@
 import { join } from "node:path";
 import type { Diagnostic } from "../base/diagnostic.ts";
 import type { Config } from "../config/model.ts";
-import type { Kinds, PartType } from "../document/kind.ts";
+import type { Kinds } from "../document/kind.ts";
 import { matchSelector, nodeLabels } from "../document/labels.ts";
 import { type ParsedDocument, type ParsedFile, parseDocuments } from "../document/parse.ts";
-import type { Enforcer } from "../enforcers/contract/enforcer.ts";
+import type { Enforcer, Known } from "../enforcers/contract/enforcer.ts";
 import type { DocumentReport } from "../enforcers/contract/reading.ts";
 import { type PolicyDirectory, PolicyDirectoryReader, type PolicyFile } from "../source/policy-directory.ts";
 import { isPendingState } from "../state/pending-record.ts";
@@ -31,13 +31,6 @@ export interface Standing<Part, Kept> {
 	readonly parts: readonly Part[];
 	/** Null where no set could be compiled. */
 	readonly kept: Kept | null;
-}
-
-/** What tells the types of an enforcer's parts. */
-interface Known<Part, Kept> {
-	readonly name: string;
-	readonly part: PartType<Part>;
-	lintHost(kept: Kept, ...more: never[]): unknown;
 }
 
 export class PolicyEngine {
@@ -74,6 +67,11 @@ export class PolicyEngine {
 		// What is under its name came out of its own reader and compiler.
 		const parts = (this.#standing.get(name) ?? []) as readonly Part[];
 		return { parts, kept: (this.#kept.get(name) ?? null) as Kept | null };
+	}
+
+	/** The same of every enforcer; of one whose set was never compiled there is nothing. */
+	get standingParts(): readonly { enforcer: Enforcer; parts: readonly unknown[]; kept: unknown }[] {
+		return this.#enforcers.map((enforcer) => ({ enforcer, ...this.standing(enforcer) }));
 	}
 
 	/** Whether it is made for these directories. */

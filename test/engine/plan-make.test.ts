@@ -17,11 +17,11 @@ test("two directories are compared, and what was not looked at is said", () => {
 	const planned = makePlan({ config, directory: after.path });
 	if (!planned.ok) throw new Error(JSON.stringify(planned));
 	expect(planned.plan).toMatchObject({ directory: after.path, against: before.path, pending: false });
-	expect(planned.plan.diff.rules.length).toBeGreaterThan(0);
+	expect(planned.plan.diff.lists[0]?.changes.length).toBeGreaterThan(0);
 	expect(planned.plan.connections).toMatchObject({ checked: false });
 	expect(planned.plan.devices).toMatchObject({ checked: false });
 	const same = makePlan({ config, directory: before.path });
-	expect(same.ok && same.plan.diff.rules).toEqual([]);
+	expect(same.ok && same.plan.diff.lists.flatMap(({ changes }) => changes)).toEqual([]);
 });
 
 test("a broken directory is no plan", () => {

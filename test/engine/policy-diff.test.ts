@@ -1,17 +1,16 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
+import { defaultConfig } from "../../src/config/parse.ts";
+import type { Described } from "../../src/enforcers/contract/describe.ts";
 import { compileNetwork } from "../../src/enforcers/network/compile/network.ts";
+import { networkEnforcer } from "../../src/enforcers/network/enforcer.ts";
 import type { NetworkPolicy } from "../../src/enforcers/network/model.ts";
+import { DeviceRuleset, selectEntries } from "../../src/enforcers/usb/compile/ruleset.ts";
+import { usbEnforcer } from "../../src/enforcers/usb/enforcer.ts";
 import type { HostDevicePolicy } from "../../src/enforcers/usb/model.ts";
 import { devicePart } from "../../src/enforcers/usb/model.ts";
 import { parsePolicyFile } from "../../src/engine/parse.ts";
-import {
-	type Change,
-	type Described,
-	diffPolicies,
-	isEmptyDiff,
-	type SelectedSet,
-} from "../../src/engine/policy-diff.ts";
+import { type Change, diffSets, isEmptyDiff, type SetPart } from "../../src/engine/policy-diff.ts";
 import { policy, rule } from "../enforcers/network/compile/build.ts";
 import { policySets } from "../enforcers/network/compile/generate.ts";
 import { options } from "../enforcers/network/compile/options.ts";
@@ -19,10 +18,17 @@ import { options } from "../enforcers/network/compile/options.ts";
 // Many random cases: on a busy machine they take longer than the usual 5 s.
 setDefaultTimeout(60_000);
 
-function set(network: readonly NetworkPolicy[], devices: readonly HostDevicePolicy[] = []): SelectedSet {
+function set(
+	network: readonly NetworkPolicy[],
+	devices: readonly HostDevicePolicy[] = [],
+): readonly SetPart[] {
 	const compiled = compileNetwork(network, options);
 	if (!compiled.ok) throw new Error("the sample does not compile");
-	return { network, devices, model: compiled.model };
+	const ruleset = new DeviceRuleset(selectEntries(devices), "block");
+	return [
+		{ enforcer: networkEnforcer, parts: network, kept: compiled.model },
+		{ enforcer: usbEnforcer, parts: devices, kept: ruleset },
+	];
 }
 
 function usb(...matchDevice: Readonly<Record<string, unknown>>[]): HostDevicePolicy {
@@ -45,7 +51,16 @@ function told(changes: readonly Change[]): string[] {
 	});
 }
 
-const diff = (before: SelectedSet, after: SelectedSet) => diffPolicies(before, after, "block");
+const settings = { ...defaultConfig(), hostDefaultDevicePosture: "block" as const };
+
+/** What changes, with the rules of packets and the entries of devices apart. */
+function diff(before: readonly SetPart[], after: readonly SetPart[]) {
+	const found = diffSets(before, after, settings);
+	expect(found.lists.map(({ key }) => key)).toEqual(["rules", "usbEntries"]);
+	const [rules, devices] = found.lists.map(({ changes }) => changes);
+	if (rules === undefined || devices === undefined) throw new Error("two enforcers have two lists");
+	return { ...found, rules, devices };
+}
 
 describe("rules", () => {
 	const ssh = rule("Block", { ports: ["tcp/22"], peers: ["10.0.0.0/8", "2001:db8::/32"] });

@@ -2,11 +2,13 @@
 
 import { protocolOf, protocolText } from "../../base/protocol.ts";
 import { escapeForTerminal } from "../../base/terminal.ts";
+import type { Default, Described } from "../../enforcers/contract/describe.ts";
 import { describeFailsafe } from "../../enforcers/network/compile/failsafe.ts";
 import { functionPlace } from "../../enforcers/usb/compile/reason.ts";
+import { ruleLists } from "../../engine/enforcers.ts";
 import { planChanges } from "../../engine/plan-make.ts";
 import type { Cause, ChangePlan, CutConnection, DeviceChange } from "../../engine/plan-model.ts";
-import { type Change, type Default, type Described, defaultChanges } from "../../engine/policy-diff.ts";
+import { type Change, defaultChanges } from "../../engine/policy-diff.ts";
 import type { Io } from "../command.ts";
 import { plural, printDiagnostics } from "../diagnostics.ts";
 
@@ -21,8 +23,7 @@ export function printPlan(plan: ChangePlan, io: Io): void {
 	printDiagnostics(plan.diagnostics, io);
 	const blocks = [
 		head(plan),
-		section("Rules", plan.diff.rules.map(changeLines)),
-		section("USB entries", plan.diff.devices.map(changeLines)),
+		...plan.diff.lists.map(({ heading, changes }) => section(heading, changes.map(changeLines))),
 		section("What no rule matches", defaultLines(plan)),
 		connectionLines(plan),
 		deviceLines(plan),
@@ -57,9 +58,12 @@ function indent(line: string): string {
 	return `      ${line}`;
 }
 
+function fieldOf(list: string): string {
+	return ruleLists.get(list)?.field ?? list;
+}
+
 function ruleName({ policy, direction, index, place }: Described): string {
-	const list = direction === "device" ? "matchDevice" : direction;
-	return `${policy} ${list}[${index}] (${place.file}:${place.line})`;
+	return `${policy} ${fieldOf(direction)}[${index}] (${place.file}:${place.line})`;
 }
 
 function changeLines({ before, after }: Change): string[] {
@@ -110,18 +114,16 @@ const outcomes = { accept: "accepted", audit: "accepted and alerted", block: "dr
 function defaultLines({ diff }: ChangePlan): string[][] {
 	const text = ({ allowlistMode, unmatched }: Default) =>
 		`${outcomes[unmatched]}${allowlistMode ? " (an Allow makes it an allow-list)" : ""}`;
-	return (["ingress", "egress", "device"] as const)
-		.filter((name) => defaultChanges(diff.defaults[name]))
-		.map((name) => {
-			const { before, after } = diff.defaults[name];
-			return [`${name === "device" ? "USB" : name}: ${text(before)} -> ${text(after)}`];
-		});
+	return Object.entries(diff.defaults)
+		.filter(([, change]) => defaultChanges(change))
+		.map(([name, { before, after }]) => [
+			`${ruleLists.get(name)?.label ?? name}: ${text(before)} -> ${text(after)}`,
+		]);
 }
 
 function causeName({ policy, direction, index, action, file, line }: Cause): string {
 	if (index === null) return `the default posture (${direction})`;
-	const list = direction === "device" ? "matchDevice" : direction;
-	return `${action} ${policy} ${list}[${index}]${file === null ? "" : ` (${file}:${line})`}`;
+	return `${action} ${policy} ${fieldOf(direction)}[${index}]${file === null ? "" : ` (${file}:${line})`}`;
 }
 
 /** Protocols without ports have port 0. */
@@ -222,8 +224,7 @@ export function planJson(plan: ChangePlan) {
 		against,
 		pending,
 		unselected,
-		rules: diff.rules.map(changeJson),
-		usbEntries: diff.devices.map(changeJson),
+		...Object.fromEntries(diff.lists.map(({ key, changes }) => [key, changes.map(changeJson)])),
 		defaults: diff.defaults,
 		connections,
 		usbDevices: devices,

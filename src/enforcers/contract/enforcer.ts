@@ -6,6 +6,7 @@
 import type { Diagnostic } from "../../base/diagnostic.ts";
 import type { Config } from "../../config/model.ts";
 import type { AsideKind, PartType, PolicyKind } from "../../document/kind.ts";
+import type { Description, Telling } from "./describe.ts";
 
 /** What a set is compiled for. */
 export interface CompileRequest<Wish = unknown> {
@@ -38,8 +39,13 @@ export interface Outcome {
 /** What an enforcer keeps for the next boot, in its own names; null where that is not known now, and what was kept stays. */
 export type BootFacts = Readonly<Record<string, boolean | null>>;
 
-/** How much is told about a host: what speaks by itself, or all that might matter. */
-export type HostScope = "notable" | "all";
+export interface HostRequest {
+	readonly config: Config;
+	/** Named where no rule is to blame alone. */
+	readonly file: string;
+	/** What speaks by itself, or all that might matter. */
+	readonly scope: "notable" | "all";
+}
 
 /**
  * @template Part what it reads out of a policy
@@ -62,14 +68,23 @@ export interface Enforcer<Part = unknown, Kept = unknown, Plan = unknown, Sent =
 	compile(parts: readonly Part[], request: CompileRequest<Wish>): Compiled<Kept, Plan>;
 	/** What its running half is given; `plan` is null where nothing could be compiled and what was in force stays. */
 	send(plan: Plan | null, parts: readonly Part[], outcome: Outcome): Sent;
-	/** Warnings about a compiled set that are due to this host; `file` is named where no rule is to blame alone. */
-	lintHost(kept: Kept, file: string, scope: HostScope): readonly Diagnostic[];
+	/** Warnings about a compiled set that are due to this host. */
+	lintHost(kept: Kept, parts: readonly Part[], about: HostRequest): readonly Diagnostic[];
+	readonly telling: Telling;
+	describe(parts: readonly Part[], kept: Kept, config: Config): Description;
 	/** What it keeps for the next boot of what it was sent. */
 	boot(sent: Sent): BootFacts;
 	/** The same where nothing is known and everything is to be refused. */
 	closed(config: Config): Readonly<Record<string, boolean>>;
 	/** Asked in the thread that compiles, about what is compiled there; null while nothing is. */
 	calls(kept: () => Kept | null): EnforcerCalls;
+}
+
+/** What tells the types of an enforcer's parts and of what is kept of them. */
+export interface Known<Part, Kept> {
+	readonly name: string;
+	readonly part: PartType<Part>;
+	lintHost(kept: Kept, parts: readonly Part[], about: HostRequest): readonly Diagnostic[];
 }
 
 export type EnforcerCalls = Readonly<Record<string, (argument: never) => unknown>>;

@@ -1,6 +1,7 @@
 /** The network enforcer, as the registry knows it. */
 
 import type { Enforcer } from "../contract/enforcer.ts";
+import { describeNetwork, networkTelling } from "./compile/describe.ts";
 import { compileNetwork } from "./compile/network.ts";
 import type { NetworkPlan, RulesetForm } from "./compile/plan.ts";
 import type { NetworkModel } from "./compile/program.ts";
@@ -8,7 +9,7 @@ import { type InterfaceUse, interfaceUses } from "./interfaces.ts";
 import { type NetworkPolicy, networkPart } from "./model.ts";
 import { networkPolicyKind, policyTestKind } from "./parse/kinds.ts";
 import { compileOptions } from "./run/compile-options.ts";
-import { lintHost } from "./run/host-lint.ts";
+import { interfaceWarnings, lintHost } from "./run/host-lint.ts";
 import { judgeCalls } from "./run/judge.ts";
 
 /** What the running half asks the compiler for. */
@@ -49,7 +50,12 @@ export const networkEnforcer: Enforcer<NetworkPolicy, NetworkModel, NetworkPlan,
 		policies: policies.map(({ name }) => name),
 		interfaces: interfaceUses(policies, failsafe),
 	}),
-	lintHost: (model, file, scope) => lintHost(model, file, scope),
+	lintHost: (model, policies, { config, file, scope }) => [
+		...(scope === "all" ? interfaceWarnings(policies, config.failsafe, file) : []),
+		...lintHost(model, file, scope),
+	],
+	telling: networkTelling,
+	describe: describeNetwork,
 	// The thread that loaded the plan keeps it itself: see boot-state.ts.
 	boot: () => ({}),
 	closed: () => ({}),

@@ -1,6 +1,8 @@
 /** The USB enforcer, as the registry knows it. */
 
+import { postureInForce } from "../../report/enforcement-notice.ts";
 import type { Enforcer } from "../contract/enforcer.ts";
+import { describeDevices, deviceTelling } from "./compile/describe.ts";
 import { lintDeviceSet } from "./compile/lint.ts";
 import type { SelectedEntry } from "./compile/match.ts";
 import { DeviceRuleset, selectEntries } from "./compile/ruleset.ts";
@@ -37,6 +39,9 @@ export const usbEnforcer: Enforcer<HostDevicePolicy, DeviceRuleset, DeviceRulese
 		return { entries, lock: known ? usb && ruleset?.needsLock === true : null, complete };
 	},
 	lintHost: () => [],
+	telling: deviceTelling,
+	describe: (policies, ruleset, config) =>
+		describeDevices(policies, ruleset, postureInForce(config.hostDefaultDevicePosture, config)),
 	boot: ({ lock }) => ({ usbLock: lock }),
 	closed: (config) => ({ usbLock: usbEnforcer.enabled(config) }),
 	calls: () => ({}),

@@ -13,7 +13,7 @@ const unchanged: ChangePlan = {
 	against: "/old",
 	pending: false,
 	unselected: null,
-	diff: { rules: [], devices: [], defaults: { ingress: same, egress: same, device: same } },
+	diff: { lists: [], defaults: { ingress: same, egress: same, device: same } },
 	failsafe: [],
 	connections: { checked: true, reason: "", cut: [], total: 0, refusedAtStart: null },
 	devices: { checked: true, reason: "", changes: [], session: null },

@@ -62,6 +62,18 @@ export const third: Enforcer<Word, Words, Words, Words, null> = {
 	},
 	send: (plan) => plan ?? { words: [], loud: false },
 	lintHost: () => [],
+	telling: {
+		key: "words",
+		heading: "Words",
+		lists: [{ name: "word", field: "word", label: "words" }],
+	},
+	describe: (parts, { loud }) => ({
+		rules: parts.map(({ name, file, line, word }, index) => ({
+			...{ policy: name, direction: "word", index, action: "Audit" as const, severity: 1, tags: [] },
+			...{ message: "", place: { file, line, column: 1 }, conditions: { word: [word] } },
+		})),
+		defaults: { word: { allowlistMode: loud, unmatched: "accept" } },
+	}),
 	boot: ({ loud }) => ({ loud }),
 	closed: () => ({ loud: true }),
 	calls: () => ({}),

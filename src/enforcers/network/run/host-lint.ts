@@ -6,6 +6,8 @@ import { listeningSockets } from "../../../kernel/listening-sockets.ts";
 import { hostServices } from "../compile/lint/host-services.ts";
 import { serviceCuts, serviceWarnings } from "../compile/lint/service-cuts.ts";
 import type { NetworkModel } from "../compile/program.ts";
+import { type FailsafeInterfaces, interfaceFindings, interfaceUses } from "../interfaces.ts";
+import type { NetworkPolicy } from "../model.ts";
 
 /** Interfaces that are asked about; of more, the rest is as the first ones are, or a container's. */
 const mostInterfaces = 64;
@@ -30,4 +32,21 @@ export function lintHost(model: NetworkModel, file: string, which: "notable" | "
 	).filter(({ notable }) => which === "all" || notable);
 	const names = links.flatMap(({ name, master }) => (name === "lo" || master !== null ? [] : [name]));
 	return serviceWarnings(serviceCuts(model, services, names.slice(0, mostInterfaces)), file);
+}
+
+/** Names of interfaces that cannot match on this host, or not as they are meant. */
+export function interfaceWarnings(
+	policies: readonly NetworkPolicy[],
+	failsafe: FailsafeInterfaces,
+	file: string,
+): Diagnostic[] {
+	const read = readLinks();
+	if (!read.ok) return [];
+	return interfaceFindings(interfaceUses(policies, failsafe), read.links).map(
+		({ reason, message, users, hint }) => ({
+			...{ file, line: 1, column: 1, path: "", severity: "warning" as const, code: `interface-${reason}` },
+			message: `${message} (${users.join(", ")})`,
+			hint,
+		}),
+	);
 }

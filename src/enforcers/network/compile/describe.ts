@@ -1,0 +1,74 @@
+/** How network policies are told, rule by rule. */
+
+import { formatCidr } from "../../../base/cidr.ts";
+import type { Action, Direction } from "../../../base/model.ts";
+import type {
+	Conditions,
+	Default,
+	Described,
+	Description,
+	Telling,
+	Unmatched,
+} from "../../contract/describe.ts";
+import type { NetworkPolicy, NetworkRule } from "../model.ts";
+import { interfaceKey, sourceOf } from "./atom.ts";
+import { portsLabel } from "./lint/ports-label.ts";
+import type { NetworkModel } from "./program.ts";
+
+export const networkTelling: Telling = {
+	key: "rules",
+	heading: "Rules",
+	lists: [
+		{ name: "ingress", field: "ingress", label: "ingress" },
+		{ name: "egress", field: "egress", label: "egress" },
+	],
+};
+
+export function describeNetwork(policies: readonly NetworkPolicy[], model: NetworkModel): Description {
+	return {
+		rules: policies.flatMap(describeRules),
+		defaults: { ingress: networkDefault(model, "ingress"), egress: networkDefault(model, "egress") },
+	};
+}
+
+const unmatched: Readonly<Record<Action, Unmatched>> = { Allow: "accept", Audit: "audit", Block: "block" };
+
+function networkDefault(model: NetworkModel, direction: Direction): Default {
+	const { allowlistMode, posture } = model[direction];
+	return { allowlistMode, unmatched: unmatched[posture?.action ?? "Allow"] };
+}
+
+function describeRules(policy: NetworkPolicy): Described[] {
+	return (["ingress", "egress"] as const).flatMap((direction) =>
+		policy[direction].map(
+			(rule): Described => ({
+				policy: policy.name,
+				direction,
+				index: rule.index,
+				action: rule.action,
+				severity: rule.severity,
+				tags: rule.tags,
+				message: rule.message,
+				place: rule.place,
+				conditions: ruleConditions(rule, direction),
+			}),
+		),
+	);
+}
+
+function ruleConditions({ peers, ports, interfaces }: NetworkRule, direction: Direction): Conditions {
+	return {
+		[direction === "ingress" ? "from" : "to"]: unique(
+			peers.map(({ cidr, except }) => {
+				const holes = unique(except.map(formatCidr));
+				return `${formatCidr(cidr)}${holes.length === 0 ? "" : ` except ${holes.join(", ")}`}`;
+			}),
+		),
+		ports: unique(ports.map((entry) => portsLabel(entry.protocol, entry.range, sourceOf(entry)))),
+		iface: unique(interfaces.map(interfaceKey)),
+	};
+}
+
+function unique(texts: readonly string[]): string[] {
+	return [...new Set(texts)].sort();
+}

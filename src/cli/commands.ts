@@ -18,6 +18,7 @@ import { reload } from "./change/reload.ts";
 import { resume } from "./change/resume.ts";
 import { rollback } from "./change/rollback.ts";
 import type { Command } from "./command.ts";
+import { completionCommand } from "./completion/completion.ts";
 import { plan } from "./plan/plan.ts";
 import { policy } from "./policy/policy.ts";
 import { release } from "./release.ts";
@@ -36,7 +37,7 @@ export function allCommands(
 	createWorker: (name: WorkerName) => Worker,
 	begin?: () => void,
 ): readonly Command[] {
-	return [
+	const commands: Command[] = [
 		runCommand(createWorker, begin),
 		validate,
 		fmt,
@@ -61,6 +62,8 @@ export function allCommands(
 		policy,
 		panicOpen,
 		resume,
+		completionCommand(() => commands),
 		version,
 	];
+	return commands;
 }

@@ -4,13 +4,41 @@ import { type ParseArgsConfig, parseArgs } from "node:util";
 import { suggest } from "../base/suggest.ts";
 import { UsageError } from "./command.ts";
 
-type OptionTable = NonNullable<ParseArgsConfig["options"]>;
+type Descriptor = NonNullable<ParseArgsConfig["options"]>[string];
+
+/** What a shell can offer for a word: names of files or of directories, or these. */
+export type Offer = "file" | "directory" | readonly string[];
+
+/** `offer`: what the option's value can be. */
+export type OptionTable = Readonly<Record<string, Descriptor & { readonly offer?: Offer }>>;
 
 /** Longer words of the command line are cut in messages. */
 const shownLength = 80;
 
-/** Parses strictly; a bad option is a UsageError that says what to write instead. */
-export function parseOptions<const T extends OptionTable>(args: readonly string[], options: T) {
+/** Stands alone in place of the arguments, where a command is asked which it takes. No command line can hold it. */
+export const askedForOptions = "\0options";
+
+/** Thrown in place of parsing: the tables by which a command would parse its arguments. */
+export class CommandTables extends Error {
+	constructor(
+		readonly options: OptionTable,
+		/** By position; the last one stands for all that follow. */
+		readonly words: readonly Offer[],
+	) {
+		super("a command was asked for its tables");
+	}
+}
+
+/**
+ * Parses strictly; a bad option is a UsageError that says what to write instead.
+ * @param words what a shell can offer for the arguments beside options.
+ */
+export function parseOptions<const T extends OptionTable>(
+	args: readonly string[],
+	options: T,
+	words: readonly Offer[] = [],
+) {
+	if (args[0] === askedForOptions) throw new CommandTables(options, words);
 	checkNames(args, options);
 	try {
 		return parseArgs({ args: [...args], options, strict: true, allowPositionals: true });
@@ -19,9 +47,13 @@ export function parseOptions<const T extends OptionTable>(args: readonly string[
 	}
 }
 
-/** Like parseOptions, for a command that takes no arguments beside options. */
-export function parseOnlyOptions<const T extends OptionTable>(args: readonly string[], options: T) {
-	const { values, positionals } = parseOptions(args, options);
+/** Like parseOptions, for a command that takes no arguments beside options. @param words those that it took before */
+export function parseOnlyOptions<const T extends OptionTable>(
+	args: readonly string[],
+	options: T,
+	words: readonly Offer[] = [],
+) {
+	const { values, positionals } = parseOptions(args, options, words);
 	const [first] = positionals;
 	if (first !== undefined) throw new UsageError(`${show(first)} is not expected here; ${known(options)}`);
 	return values;

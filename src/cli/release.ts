@@ -31,11 +31,15 @@ export const release: Command = {
 	async run(args, io) {
 		const [what, ...rest] = args;
 		const usb = what === "usb";
-		const values = parseOnlyOptions(usb ? rest : args, {
-			config: { type: "string" },
-			"state-dir": { type: "string" },
-			"dry-run": { type: "boolean" },
-		});
+		const values = parseOnlyOptions(
+			usb ? rest : args,
+			{
+				config: { type: "string" },
+				"state-dir": { type: "string" },
+				"dry-run": { type: "boolean" },
+			},
+			[["usb"]],
+		);
 		if (!usb && values["dry-run"] === true)
 			throw new UsageError("--dry-run goes with usb; the network's rules are simply removed");
 		// What is removed must not be guessed.

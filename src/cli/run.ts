@@ -59,7 +59,7 @@ const options = {
 	config: { type: "string" },
 	"state-dir": { type: "string" },
 	"status-address": { type: "string" },
-	"log-format": { type: "string" },
+	"log-format": { type: "string", offer: ["text", "json"] },
 	strict: { type: "boolean" },
 	"insecure-permissions": { type: "boolean" },
 } as const;

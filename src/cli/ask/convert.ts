@@ -41,11 +41,15 @@ export const convert: Command = {
 	summary: "turn other products' rules into policies of hosts",
 	help,
 	async run(args, io) {
-		const { values, positionals } = parseOptions(args, {
-			from: { type: "string" },
-			out: { type: "string" },
-			json: { type: "boolean" },
-		});
+		const { values, positionals } = parseOptions(
+			args,
+			{
+				from: { type: "string" },
+				out: { type: "string", offer: "directory" },
+				json: { type: "boolean" },
+			},
+			["file"],
+		);
 		if (positionals.length === 0) throw new UsageError("name a file to convert");
 		const names = formats.map(({ name }) => name);
 		const from = formats.find(({ name }) => name === values.from) ?? null;

@@ -25,11 +25,15 @@ export const diff: Command = {
 	summary: "what changes in meaning between two sets of policies",
 	help,
 	async run(args, io) {
-		const { values, positionals } = parseOptions(args, {
-			config: { type: "string" },
-			json: { type: "boolean" },
-			markdown: { type: "boolean" },
-		});
+		const { values, positionals } = parseOptions(
+			args,
+			{
+				config: { type: "string" },
+				json: { type: "boolean" },
+				markdown: { type: "boolean" },
+			},
+			["directory", "directory"],
+		);
 		const [a, b, ...rest] = positionals;
 		if (a === undefined || b === undefined || rest.length > 0)
 			throw new UsageError("name two policy directories or files, the old and the new");

@@ -1,4 +1,5 @@
 import { type Address, parseAddress } from "../../base/cidr.ts";
+import { protocolNames } from "../../base/protocol.ts";
 import { quote } from "../../base/suggest.ts";
 import { escapeForTerminal } from "../../base/terminal.ts";
 import type { Packet } from "../../enforcers/network/compile/program.ts";
@@ -63,15 +64,19 @@ export const explain: Command = {
 	summary: "what happens to a connection, and why",
 	help,
 	async run(args, io) {
-		const { values, positionals } = parseOptions(args, {
-			...policyOptions,
-			json: { type: "boolean" },
-			iface: { type: "string" },
-			"icmp-type": { type: "string" },
-			"source-port": { type: "string" },
-			all: { type: "string" },
-			"from-alert": { type: "string" },
-		});
+		const { values, positionals } = parseOptions(
+			args,
+			{
+				...policyOptions,
+				json: { type: "boolean" },
+				iface: { type: "string" },
+				"icmp-type": { type: "string" },
+				"source-port": { type: "string" },
+				all: { type: "string" },
+				"from-alert": { type: "string" },
+			},
+			[["ingress", "egress"], protocolNames.map((name) => name.toLowerCase())],
+		);
 		const question = await questionOf(values, positionals, io);
 		if (typeof question === "string") {
 			io.error(`portward: ${escapeForTerminal(question)}\n`);

@@ -41,10 +41,14 @@ export const fmt: Command = {
 	summary: "write policies in one canonical form",
 	help,
 	async run(args, io) {
-		const { values, positionals } = parseOptions(args, {
-			check: { type: "boolean" },
-			json: { type: "boolean" },
-		});
+		const { values, positionals } = parseOptions(
+			args,
+			{
+				check: { type: "boolean" },
+				json: { type: "boolean" },
+			},
+			["file"],
+		);
 		const check = values.check === true;
 		if (positionals.length === 0) return formatInput(check, io);
 		const outcomes = positionals.flatMap(filesOf).map((file) => formatFile(file, check));

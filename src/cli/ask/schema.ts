@@ -23,7 +23,10 @@ export const schema: Command = {
 	summary: "a JSON Schema of policies, tests and settings",
 	help,
 	async run(args, io) {
-		const { kind } = parseOnlyOptions(args, { kind: { type: "string" }, json: { type: "boolean" } });
+		const { kind } = parseOnlyOptions(args, {
+			kind: { type: "string", offer: schemaNames },
+			json: { type: "boolean" },
+		});
 		const found = kind === undefined ? documentSchema() : schemaOfKind(kind);
 		if (found === null)
 			throw new UsageError(

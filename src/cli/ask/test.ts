@@ -32,12 +32,16 @@ export const test: Command = {
 	summary: "run the test cases of policies",
 	help,
 	async run(args, io) {
-		const { values, positionals } = parseOptions(args, {
-			...policyOptions,
-			json: { type: "boolean" },
-			coverage: { type: "boolean" },
-			junit: { type: "string" },
-		});
+		const { values, positionals } = parseOptions(
+			args,
+			{
+				...policyOptions,
+				json: { type: "boolean" },
+				coverage: { type: "boolean" },
+				junit: { type: "string" },
+			},
+			["file"],
+		);
 		const settings = readSettings(values, false);
 		if (!settings.config) {
 			printDiagnostics(settings.diagnostics, io);

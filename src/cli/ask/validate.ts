@@ -26,10 +26,14 @@ export const validate: Command = {
 	summary: "check policies and settings",
 	help,
 	async run(args, io) {
-		const { values, positionals } = parseOptions(args, {
-			json: { type: "boolean" },
-			config: { type: "string" },
-		});
+		const { values, positionals } = parseOptions(
+			args,
+			{
+				json: { type: "boolean" },
+				config: { type: "string" },
+			},
+			["file"],
+		);
 		if (positionals.length === 0 && values.config === undefined)
 			throw new UsageError("name a file or directory to check, such as: portward validate policies");
 		const settings = readSettings(values, false);

@@ -7,7 +7,7 @@ import { exit, type Io, UsageError } from "../command.ts";
 import { parseOnlyOptions } from "../options.ts";
 
 export async function policyKeygen(args: readonly string[], io: Io): Promise<number> {
-	const { out } = parseOnlyOptions(args, { out: { type: "string" } });
+	const { out } = parseOnlyOptions(args, { out: { type: "string", offer: "file" } });
 	if (out === undefined) throw new UsageError("name the file for the private key: --out FILE");
 	const pem = generatePrivateKey();
 	const parsed = parsePrivateKey(pem);

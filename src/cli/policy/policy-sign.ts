@@ -18,11 +18,15 @@ import { parseOptions } from "../options.ts";
 import { readSmallFile } from "./small-file.ts";
 
 export async function policySign(args: readonly string[], io: Io): Promise<number> {
-	const { values, positionals } = parseOptions(args, {
-		key: { type: "string" },
-		serial: { type: "string" },
-		force: { type: "boolean" },
-	});
+	const { values, positionals } = parseOptions(
+		args,
+		{
+			key: { type: "string" },
+			serial: { type: "string" },
+			force: { type: "boolean" },
+		},
+		["directory"],
+	);
 	const [directory, ...more] = positionals;
 	if (directory === undefined || more.length > 0) throw new UsageError("name one policy directory to sign");
 	if (values.key === undefined) throw new UsageError("name the private key: --key FILE");

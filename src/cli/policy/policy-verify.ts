@@ -12,10 +12,14 @@ import { readSettings } from "../settings.ts";
 import { readSmallFile } from "./small-file.ts";
 
 export async function policyVerify(args: readonly string[], io: Io): Promise<number> {
-	const { values, positionals } = parseOptions(args, {
-		"trusted-key": { type: "string", multiple: true },
-		config: { type: "string" },
-	});
+	const { values, positionals } = parseOptions(
+		args,
+		{
+			"trusted-key": { type: "string", multiple: true },
+			config: { type: "string" },
+		},
+		["directory"],
+	);
 	const [directory, ...more] = positionals;
 	if (directory === undefined || more.length > 0) throw new UsageError("name one policy directory to verify");
 	const given = values["trusted-key"] ?? [];

@@ -58,7 +58,7 @@ export const alerts: Command = {
 			json: { type: "boolean" },
 			limit: { type: "string" },
 			policy: { type: "string" },
-			action: { type: "string" },
+			action: { type: "string", offer: ["Audit", "Block"] },
 			config: { type: "string" },
 			"status-address": { type: "string" },
 		});

@@ -5,7 +5,7 @@ import type { Overridden } from "../../base/precedence.ts";
 import { quote } from "../../base/suggest.ts";
 import { escapeForTerminal } from "../../base/terminal.ts";
 import type { Config } from "../../config/model.ts";
-import { parseUsbClass, usbClassName } from "../../enforcers/usb/class.ts";
+import { parseUsbClass, usbClassName, usbClassNames } from "../../enforcers/usb/class.ts";
 import {
 	type DeviceDecision,
 	decideDevice,
@@ -33,10 +33,12 @@ import { readSettings } from "../settings.ts";
 import { ask, parseJson } from "../status/client.ts";
 import { type Described, describedDevice, readDescriptors } from "./usb-described.ts";
 
+const connectTypes = ["hotplug", "hardwired", "not used", "unknown"] as const;
+
 const options = {
 	...policyOptions,
 	json: { type: "boolean" },
-	class: { type: "string" },
+	class: { type: "string", offer: usbClassNames },
 	subclass: { type: "string" },
 	protocol: { type: "string" },
 	level: { type: "string" },
@@ -46,11 +48,9 @@ const options = {
 	"product-name": { type: "string" },
 	manufacturer: { type: "string" },
 	port: { type: "string" },
-	"connect-type": { type: "string" },
+	"connect-type": { type: "string", offer: connectTypes },
 	descriptors: { type: "string" },
 } as const;
-
-const connectTypes = ["hotplug", "hardwired", "not used", "unknown"] as const;
 
 const allowedShape = v.object({
 	devices: v.array(v.looseObject({ port: v.string(), allowedUntil: v.nullable(v.string()) })),

@@ -14,6 +14,7 @@ import type { SettingsReading } from "../../src/daemon/settings-desk.ts";
 import type { Alert } from "../../src/report/alert.ts";
 import type { StatusDocument } from "../../src/report/status.ts";
 import { controlPath } from "../../src/serve/control/control-protocol.ts";
+import { devicePolicy } from "../enforcers/usb/support/shapes.ts";
 import { policy, port } from "../system/support/case.ts";
 import { command, enterIsolatedNetwork, type IsolatedNetwork } from "../system/support/isolated.ts";
 import { eventually } from "../system/support/netns.ts";
@@ -147,19 +148,7 @@ describe("with confirm: required", () => {
 
 test("a host policy does not count as in force by a network policy with its name", async () => {
 	put("net.yaml", blocking("same", 42717));
-	put(
-		"usb.yaml",
-		JSON.stringify({
-			apiVersion: "security.kubearmor.com/v1",
-			kind: "KubeArmorHostPolicy",
-			metadata: { name: "same" },
-			spec: {
-				nodeSelector: { matchLabels: { "kubernetes.io/hostname": "*" } },
-				action: "Block",
-				device: { matchDevice: [{ class: "MASS-STORAGE" }] },
-			},
-		}),
-	);
+	put("usb.yaml", devicePolicy("same", [{ class: "MASS-STORAGE" }], { action: "Block" }));
 	await start();
 	const { policies } = await status();
 	expect(policies).toMatchObject([

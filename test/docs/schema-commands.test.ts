@@ -7,6 +7,7 @@ import { runPlan } from "../../src/cli/plan/plan.ts";
 import { usbExplain } from "../../src/cli/usb/usb-explain.ts";
 import { CapturedIo, Files, portward } from "../cli/support/portward.ts";
 import { FakeKernel } from "../enforcers/usb/support/fake-usb.ts";
+import { badUsb, devicePolicy } from "../enforcers/usb/support/shapes.ts";
 import { sampleAlert } from "../report/sample.ts";
 import { violations } from "../support/violations.ts";
 import { block, policy, port } from "../system/support/case.ts";
@@ -27,21 +28,11 @@ const web = policy("web", {
 		{ ports: [{ protocol: "UDP", port: 53, sourcePort: 5353 }] },
 	],
 });
-const usb = JSON.stringify({
-	apiVersion: "security.kubearmor.com/v1",
-	kind: "KubeArmorHostPolicy",
-	metadata: { name: "usb" },
-	spec: {
-		nodeSelector: { matchLabels: { "kubernetes.io/hostname": "*" } },
-		device: {
-			matchDevice: [
-				{ class: "ALL", action: "Block" },
-				{ class: "MASS-STORAGE", action: "Allow" },
-				{ class: "MASS-STORAGE", level: 2, action: "Block" },
-			],
-		},
-	},
-});
+const usb = devicePolicy("usb", [
+	{ class: "ALL", action: "Block" },
+	{ class: "MASS-STORAGE", action: "Allow" },
+	{ class: "MASS-STORAGE", level: 2, action: "Block" },
+]);
 const cases = `
 apiVersion: portward.io/v1
 kind: PortwardTest
@@ -62,14 +53,7 @@ const failsafe = { ingress: [{ protocol: "TCP", port: 2222 }] };
 beforeAll(() => {
 	network = enterIsolatedNetwork();
 	kernel = new FakeKernel();
-	kernel.plug("1-1", {
-		configurations: [
-			[
-				{ number: 0, triple: [8, 6, 0x50] },
-				{ number: 1, triple: [3, 1, 1] },
-			],
-		],
-	});
+	kernel.plug("1-1", badUsb);
 	files = new Files({ "cases.yaml": cases, "k8s.json": kubernetes });
 	for (const name of ["now", "new", "bad", "empty", "state"]) mkdirSync(join(files.path, name));
 	files.put("new/web.json", web);

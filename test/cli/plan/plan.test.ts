@@ -8,6 +8,7 @@ import { defaultConfig } from "../../../src/config/parse.ts";
 import { PolicyEngine } from "../../../src/engine/policy-engine.ts";
 import { writeState } from "../../../src/state/state-file.ts";
 import { FakeKernel } from "../../enforcers/usb/support/fake-usb.ts";
+import { badUsb, devicePolicy } from "../../enforcers/usb/support/shapes.ts";
 import { block, policy, port } from "../../system/support/case.ts";
 import { enterIsolatedNetwork, type IsolatedNetwork } from "../../system/support/isolated.ts";
 import { CapturedIo, Files, portward } from "../support/portward.ts";
@@ -42,16 +43,7 @@ async function plan(...args: string[]) {
 }
 
 const web = policy("web", { action: "Allow", ingress: [{ ports: [port("TCP", 443)] }] });
-const usb = (action: string) =>
-	JSON.stringify({
-		apiVersion: "security.kubearmor.com/v1",
-		kind: "KubeArmorHostPolicy",
-		metadata: { name: "usb" },
-		spec: {
-			nodeSelector: { matchLabels: { "kubernetes.io/hostname": "*" } },
-			device: { matchDevice: [{ class: "HID", action }] },
-		},
-	});
+const usb = (action: string) => devicePolicy("usb", [{ class: "HID", action }]);
 
 describe("exit codes", () => {
 	test("0 where nothing changes, and it says so", async () => {
@@ -232,12 +224,7 @@ test("policies that are not signed where they must be are warned of", async () =
 describe("USB devices that are plugged in", () => {
 	beforeEach(() => {
 		kernel.plug("1-1", {
-			configurations: [
-				[
-					{ number: 0, triple: [8, 6, 0x50] },
-					{ number: 1, triple: [3, 1, 1] },
-				],
-			],
+			...badUsb,
 			strings: { product: "Stick\u001b[31m" },
 		});
 	});

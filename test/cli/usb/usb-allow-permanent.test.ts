@@ -17,6 +17,7 @@ import { usbBlock } from "../../../src/cli/usb/usb-block.ts";
 import { usbExplain } from "../../../src/cli/usb/usb-explain.ts";
 import { usbList } from "../../../src/cli/usb/usb-list.ts";
 import { FakeKernel } from "../../enforcers/usb/support/fake-usb.ts";
+import { keyboard } from "../../enforcers/usb/support/shapes.ts";
 import field from "../../fixtures/usb-devices.json";
 import { devicePolicy } from "../../vm/lab/portward.ts";
 
@@ -35,7 +36,7 @@ beforeEach(() => {
 		strings: { serial: "S1" },
 		configurations: [[{ triple: [8, 6, 80] }]],
 	});
-	kernel.plug("1-2", { vendor: 0x46d, product: 0xc31c, configurations: [[{ triple: [3, 1, 1] }]] });
+	kernel.plug("1-2", { vendor: 0x46d, product: 0xc31c, ...keyboard });
 	settings("");
 });
 afterEach(() => {

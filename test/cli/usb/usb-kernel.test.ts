@@ -10,6 +10,7 @@ import { usbGeneratePolicy } from "../../../src/cli/usb/usb-generate-policy.ts";
 import { usbList } from "../../../src/cli/usb/usb-list.ts";
 import { parsePolicyFile } from "../../../src/engine/parse.ts";
 import { FakeKernel } from "../../enforcers/usb/support/fake-usb.ts";
+import { badUsb, devicePolicy, stick } from "../../enforcers/usb/support/shapes.ts";
 import { CapturedIo, Files } from "../support/portward.ts";
 
 let kernel: FakeKernel;
@@ -20,27 +21,12 @@ beforeEach(() => {
 	kernel.plug("1-1", {
 		vendor: 0x0781,
 		product: 0x5567,
-		configurations: [[{ triple: [8, 6, 0x50] }]],
+		...stick,
 		strings: { product: "Stick\u001b[31m", serial: "4C53" },
 	});
-	kernel.plug("1-2", {
-		configurations: [
-			[
-				{ number: 0, triple: [8, 6, 0x50] },
-				{ number: 1, triple: [3, 1, 1] },
-			],
-		],
-	});
+	kernel.plug("1-2", badUsb);
 	files = new Files({
-		"a.yaml": JSON.stringify({
-			apiVersion: "security.kubearmor.com/v1",
-			kind: "KubeArmorHostPolicy",
-			metadata: { name: "no-keyboards" },
-			spec: {
-				nodeSelector: { matchLabels: { "kubernetes.io/hostname": "*" } },
-				device: { matchDevice: [{ class: "HID", action: "Block" }] },
-			},
-		}),
+		"a.yaml": devicePolicy("no-keyboards", [{ class: "HID", action: "Block" }]),
 	});
 	files.config({ status: { address: `unix:${join(files.path, "nobody.sock")}` } });
 	empty = mkdtempSync(join(tmpdir(), "portward-usb-none-"));

@@ -12,20 +12,9 @@ import { controlPath } from "../../../src/serve/control/control-protocol.ts";
 import { ControlServer } from "../../../src/serve/control/control-server.ts";
 import { formatListenAddress } from "../../../src/serve/http/address.ts";
 import { FakeKernel } from "../../enforcers/usb/support/fake-usb.ts";
+import { devicePolicy, keyboard, stick } from "../../enforcers/usb/support/shapes.ts";
 import { serve } from "../../serve/http/wire.ts";
 import { Files, portward } from "../support/portward.ts";
-
-function devicePolicy(name: string, entries: readonly Record<string, unknown>[]): string {
-	return JSON.stringify({
-		apiVersion: "security.kubearmor.com/v1",
-		kind: "KubeArmorHostPolicy",
-		metadata: { name },
-		spec: {
-			nodeSelector: { matchLabels: { "kubernetes.io/hostname": "*" } },
-			device: { matchDevice: entries },
-		},
-	});
-}
 
 const policies = {
 	"a.yaml": devicePolicy("all", [{ class: "ALL", action: "Block" }]),
@@ -234,7 +223,7 @@ describe("release usb", () => {
 		const memory = new UsbMemory(state, "b");
 		memory.update({ prior: readDefaults(kernel, null) });
 		lockAll(kernel);
-		kernel.plug("1-1", { configurations: [[{ triple: [8, 6, 0x50] }]] });
+		kernel.plug("1-1", stick);
 		expect(kernel.authorized("1-1")).toBe(false);
 		expect(await releaseUsb(state, kernel.root, "b")).toEqual({
 			ok: true,
@@ -266,7 +255,7 @@ describe("release usb", () => {
 
 test("the devices of a machine are read from its sysfs", () => {
 	const kernel = new FakeKernel();
-	kernel.plug("1-1", { configurations: [[{ triple: [3, 1, 1] }]] });
+	kernel.plug("1-1", keyboard);
 	expect(presentDevices(kernel.root)?.map(({ device }) => device.port)).toEqual(["usb1", "1-1"]);
 	kernel.remove();
 	expect(presentDevices("/nonexistent")).toBeNull();

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { authorizeDevice, ownEvent, refuseDevice } from "../../../../src/enforcers/usb/apply/authorize.ts";
 import { lockAll } from "../../../../src/enforcers/usb/apply/lock.ts";
-import { type FakeDevice, FakeKernel } from "../support/fake-usb.ts";
+import { FakeKernel } from "../support/fake-usb.ts";
+import { badUsb } from "../support/shapes.ts";
 
-const badUsb: FakeDevice = { configurations: [[{ triple: [8, 6, 0x50] }, { number: 1, triple: [3, 1, 1] }]] };
 const same = () => true;
 
 let kernel: FakeKernel;

@@ -8,7 +8,8 @@ import {
 	strictlyContains,
 } from "../../../../src/enforcers/usb/compile/match.ts";
 import type { DeviceMatch } from "../../../../src/enforcers/usb/model.ts";
-import { anything, device, entries } from "./sample.ts";
+import { anything } from "../support/shapes.ts";
+import { device, entries } from "./sample.ts";
 
 const match = (rest: Partial<DeviceMatch>): DeviceMatch => ({ ...anything, ...rest });
 

@@ -6,7 +6,8 @@ import type { SelectedEntry } from "../../../../src/enforcers/usb/compile/match.
 import type { DevicePosture } from "../../../../src/enforcers/usb/compile/ruleset.ts";
 import type { DeviceMatch } from "../../../../src/enforcers/usb/model.ts";
 import type { UsbDevice, UsbTriple } from "../../../../src/enforcers/usb/subject.ts";
-import { anything, device } from "./sample.ts";
+import { anything } from "../support/shapes.ts";
+import { device } from "./sample.ts";
 
 const actions: readonly Action[] = ["Allow", "Audit", "Block"];
 const maybe = <T>(...values: T[]) => fc.option(fc.constantFrom(...values), { nil: null, freq: 1 });

@@ -4,6 +4,7 @@ import type { Action } from "../../../../src/base/model.ts";
 import type { SelectedEntry } from "../../../../src/enforcers/usb/compile/match.ts";
 import type { DeviceMatch } from "../../../../src/enforcers/usb/model.ts";
 import type { UsbDevice, UsbInterface, UsbTriple } from "../../../../src/enforcers/usb/subject.ts";
+import { anything } from "../support/shapes.ts";
 
 function triple(text: string): UsbTriple {
 	const [code = 0, subClass = 0, protocol = 0] = text.split(":").map((part) => Number.parseInt(part, 16));
@@ -48,22 +49,6 @@ export function device(text: string, rest: Partial<UsbDevice> & { malformed?: st
 		...attributes,
 	};
 }
-
-export const anything: DeviceMatch = {
-	class: null,
-	subClass: null,
-	protocol: null,
-	level: null,
-	vendorId: null,
-	productId: null,
-	serial: null,
-	product: null,
-	manufacturer: null,
-	port: null,
-	connectType: null,
-	descriptorsHash: null,
-	unlessAlso: null,
-};
 
 /** [action, class, and further conditions]. */
 export type Brief = readonly [Action, number | null, Partial<DeviceMatch>?];

@@ -9,6 +9,7 @@ import {
 	usbInstance,
 } from "../../../../src/enforcers/usb/observe/devices.ts";
 import { FakeKernel } from "../support/fake-usb.ts";
+import { stick as plain } from "../support/shapes.ts";
 
 let kernel: FakeKernel;
 beforeEach(() => {
@@ -17,7 +18,7 @@ beforeEach(() => {
 afterEach(() => kernel.remove());
 
 const stick = {
-	configurations: [[{ triple: [8, 6, 0x50] as const }]],
+	...plain,
 	strings: { serial: "S1", product: "a\nb\x1b", manufacturer: "ACME" },
 	connectType: "hotplug",
 };

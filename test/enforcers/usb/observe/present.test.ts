@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { presentDevices } from "../../../../src/enforcers/usb/observe/present.ts";
 import { FakeKernel } from "../support/fake-usb.ts";
+import { keyboard } from "../support/shapes.ts";
 
 let kernel: FakeKernel;
 beforeEach(() => {
@@ -12,7 +13,7 @@ afterEach(() => kernel.remove());
 
 test("every device is read, a hub before what hangs on it", () => {
 	kernel.plug("1-4", { configurations: [[{ triple: [9, 0, 0] as const }]] });
-	kernel.plug("1-4.2", { configurations: [[{ triple: [3, 1, 1] as const }]] });
+	kernel.plug("1-4.2", keyboard);
 	const ports = presentDevices(kernel.root)?.map(({ device }) => device.port) ?? [];
 	expect(ports.indexOf("1-4")).toBeGreaterThanOrEqual(0);
 	expect(ports.indexOf("1-4.2")).toBeGreaterThan(ports.indexOf("1-4"));

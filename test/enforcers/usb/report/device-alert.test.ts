@@ -1,53 +1,20 @@
 import { describe, expect, test } from "bun:test";
 import type { JudgedFunction } from "../../../../src/enforcers/usb/compile/decide.ts";
-import type { PresentDevice } from "../../../../src/enforcers/usb/observe/devices.ts";
 import { type DeviceAlertInput, deviceAlert } from "../../../../src/enforcers/usb/report/device-alert.ts";
+import { device } from "../compile/sample.ts";
+import { anything, seen } from "../support/shapes.ts";
 
 const host = { clusterName: "c", hostName: "h", nodeId: "n" };
-const present: PresentDevice = {
-	instance: "i",
-	bus: 1,
-	number: 5,
-	authorized: false,
-	interfaces: [],
-	opens: { devices: false, interfaces: false },
-	sysPath: "/devices/pci0/usb1/1-4",
-	device: {
-		port: "1-4",
-		level: 1,
-		serial: "S\x1b1",
-		product: null,
-		manufacturer: null,
-		connectType: "hotplug",
-		twin: null,
-		descriptorsHash: null,
-		descriptors: {
-			device: { class: 0, subClass: 0, protocol: 0 },
-			vendorId: 0x781,
-			productId: 0x5567,
-			bcdDevice: 0,
-			configurations: [],
-			malformed: null,
-			odd: [],
-		},
+const present = seen({
+	...device("00", { port: "1-4", serial: "S\x1b1" }),
+	descriptors: {
+		...device("00").descriptors,
+		vendorId: 0x781,
+		productId: 0x5567,
 	},
-};
+});
 const place = { file: "f", line: 1, column: 1 };
-const match = {
-	class: 8,
-	subClass: null,
-	protocol: null,
-	level: null,
-	vendorId: null,
-	productId: null,
-	serial: null,
-	product: null,
-	manufacturer: null,
-	port: null,
-	connectType: null,
-	descriptorsHash: null,
-	unlessAlso: null,
-};
+const match = { ...anything, class: 8 };
 const rule = {
 	policy: "sticks",
 	entry: {

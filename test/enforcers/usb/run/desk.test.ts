@@ -4,10 +4,11 @@ import { UsbEnforcer } from "../../../../src/enforcers/usb/run/enforcer.ts";
 import { UsbMemory } from "../../../../src/enforcers/usb/run/memory.ts";
 import type { Alert } from "../../../../src/report/alert.ts";
 import { createLogger } from "../../../../src/report/log.ts";
+import { badUsb } from "../support/shapes.ts";
 import { entry, UsbRig } from "../support/usb-rig.ts";
 
-const badUsb = {
-	configurations: [[{ triple: [8, 6, 0x50] as const }, { number: 1, triple: [3, 1, 1] as const }]],
+const evil = {
+	...badUsb,
 	strings: { product: "Evil\x1b[2J\n", serial: "S" },
 };
 
@@ -53,7 +54,7 @@ async function run(...entries: Parameters<UsbRig["run"]>): Promise<void> {
 describe("the desk", () => {
 	test("raises one alert for each judged function, once, and again when the verdict changes", async () => {
 		await run(entry("Block", { class: 8 }, "sticks"));
-		rig.kernel.plug("1-1", badUsb);
+		rig.kernel.plug("1-1", evil);
 		await rig.until(() => of("1-1").length === 2, "two alerts");
 		expect(
 			of("1-1").map(({ PolicyName, Type, Resource, Action, Result }) => [
@@ -89,7 +90,7 @@ describe("the desk", () => {
 
 	test("keeps a device's control characters out of alerts and the log", async () => {
 		await run(entry("Block", { class: 8 }));
-		rig.kernel.plug("1-1", badUsb);
+		rig.kernel.plug("1-1", evil);
 		await rig.until(() => lines.some((line) => line.includes("USB device partial")), "the log line");
 		expect(lines.join("")).not.toMatch(/[\x1b]|2J\n$/);
 		expect(JSON.stringify(of("1-1"))).toContain("Evil\\\\x1b[2J\\\\n");
@@ -107,7 +108,7 @@ describe("the desk", () => {
 
 	test("counts devices, decisions and times, and shows each device's functions", async () => {
 		await run(entry("Allow", { class: 8 }, "sticks"));
-		rig.kernel.plug("1-1", badUsb);
+		rig.kernel.plug("1-1", evil);
 		await rig.until(() => rig.kernel.bound("1-1").length === 1 && of("1-1").length === 2, "the disk");
 		expect(desk.counts(enforcer)).toMatchObject({
 			devices: { authorized: 1, partial: 1, refused: 0, pending: 0 },
@@ -142,7 +143,7 @@ describe("the desk", () => {
 	});
 
 	test("a device that hangs is pending, with an alert; somebody else's authorization and a lost event are told", async () => {
-		rig.kernel.plug("1-1", badUsb);
+		rig.kernel.plug("1-1", evil);
 		const release = Promise.withResolvers<void>();
 		rig.kernel.hanging.set("1-1", release.promise);
 		await run(entry("Block", { class: 8 }));

@@ -1,10 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { FakeDevice } from "../support/fake-usb.ts";
+import { badUsb, keyboard, stick } from "../support/shapes.ts";
 import { entry, UsbRig } from "../support/usb-rig.ts";
 
-const keyboard: FakeDevice = { configurations: [[{ triple: [3, 1, 1] }]] };
-const storage: FakeDevice = { configurations: [[{ triple: [8, 6, 0x50] }]] };
-const badUsb: FakeDevice = { configurations: [[{ triple: [8, 6, 0x50] }, { number: 1, triple: [3, 1, 1] }]] };
 const hub: FakeDevice = { triple: [9, 0, 1], configurations: [[{ triple: [9, 0, 0] }]] };
 const [hid, massStorage] = [{ class: 3 }, { class: 8 }];
 
@@ -25,7 +23,7 @@ describe("the lock", () => {
 		expect(rig.enforcer.state).toMatchObject({ state: "active", backend: "libudev", locked: true });
 		expect(rig.kernel.readText("module/usbcore/parameters/authorized_default")).toBe("0");
 		expect(defaultsOf("usb1")).toEqual(["0", "0"]);
-		rig.kernel.plug("1-1", storage);
+		rig.kernel.plug("1-1", stick);
 		rig.kernel.plug("1-2", keyboard);
 		await rig.settled("1-1");
 		await rig.until(() => rig.kernel.bound("1-2").length === 1, "the keyboard");
@@ -37,7 +35,7 @@ describe("the lock", () => {
 
 	test("is not taken for audit-only policies, and nothing is written", async () => {
 		await rig.run(entry("Audit", massStorage));
-		rig.kernel.plug("1-1", storage);
+		rig.kernel.plug("1-1", stick);
 		await rig.settled("1-1");
 		expect(rig.enforcer.state).toMatchObject({ state: "active", locked: false });
 		expect(rig.kernel.writes.filter((write) => !write.includes("uevent"))).toEqual([]);
@@ -103,14 +101,14 @@ describe("devices", () => {
 		rig.kernel.plug("1-4", hub);
 		await rig.until(() => rig.kernel.bound("1-4").length === 1, "the hub");
 		rig.kernel.plug("1-4.1", keyboard);
-		rig.kernel.plug("1-4.2", storage);
+		rig.kernel.plug("1-4.2", stick);
 		await rig.until(() => rig.kernel.bound("1-4.1").length === 1, "the keyboard");
 		await rig.settled("1-4.2");
 		expect(rig.kernel.authorized("1-4.2")).toBe(false);
 	});
 
 	test("that were there at the start are judged too (D11)", async () => {
-		rig.kernel.plug("1-1", storage);
+		rig.kernel.plug("1-1", stick);
 		rig.kernel.plug("1-2", badUsb);
 		await rig.run(entry("Block", massStorage));
 		expect(rig.kernel.authorized("1-1")).toBe(false);
@@ -119,25 +117,25 @@ describe("devices", () => {
 
 	test("that were there are only reported where presentDevices is audit; a restart opens nothing", async () => {
 		rig.config = { ...rig.config, presentDevices: "audit" };
-		rig.kernel.plug("1-1", storage);
+		rig.kernel.plug("1-1", stick);
 		await rig.run(entry("Block", massStorage));
 		expect(rig.kernel.bound("1-1")).toHaveLength(1);
-		rig.kernel.plug("1-2", storage);
+		rig.kernel.plug("1-2", stick);
 		await rig.settled("1-2");
 		await rig.restart();
 		await rig.run(entry("Block", massStorage));
 		expect(rig.kernel.bound("1-1")).toHaveLength(1);
 		expect(rig.kernel.authorized("1-2")).toBe(false);
 		rig.kernel.unplug("1-1");
-		rig.kernel.plug("1-1", storage);
+		rig.kernel.plug("1-1", stick);
 		await rig.until(() => rig.state("1-1") === "refused", "the stick that was plugged in again");
 		expect(rig.kernel.authorized("1-1")).toBe(false);
 	});
 
 	test("refused by a policy are authorized again when it goes, every one (D4, D5), also after a restart", async () => {
 		await rig.run(entry("Block", massStorage));
-		rig.kernel.plug("1-1", storage);
-		rig.kernel.plug("1-2", storage);
+		rig.kernel.plug("1-1", stick);
+		rig.kernel.plug("1-2", stick);
 		rig.kernel.plug("1-3", badUsb);
 		for (const name of ["1-1", "1-2", "1-3"]) await rig.settled(name);
 		await rig.restart();
@@ -154,7 +152,7 @@ describe("devices", () => {
 
 	test("stay refused when policies are broken and nothing stands in for them, and so do new ones", async () => {
 		await rig.run(entry("Block", massStorage));
-		rig.kernel.plug("1-1", storage);
+		rig.kernel.plug("1-1", stick);
 		await rig.settled("1-1");
 		await rig.restart();
 		await rig.enforcer.start();
@@ -169,7 +167,7 @@ describe("devices", () => {
 
 	test("stay refused when the daemon stops or dies, and so do new ones (D10)", async () => {
 		await rig.run(entry("Block", massStorage));
-		rig.kernel.plug("1-1", storage);
+		rig.kernel.plug("1-1", stick);
 		await rig.settled("1-1");
 		await rig.enforcer.stop();
 		rig.kernel.plug("1-2", keyboard);
@@ -203,7 +201,7 @@ describe("devices", () => {
 		await rig.run(entry("Block", massStorage));
 		rig.kernel.delivers = false;
 		rig.kernel.plug("1-1", keyboard);
-		rig.kernel.plug("1-2", storage);
+		rig.kernel.plug("1-2", stick);
 		rig.kernel.delivers = true;
 		rig.kernel.overflow();
 		await rig.until(() => rig.kernel.bound("1-1").length === 1, "the keyboard");
@@ -219,11 +217,11 @@ describe("devices", () => {
 	test("exchanged at one port are never mistaken for each other (D8)", async () => {
 		await rig.run(entry("Block", massStorage));
 		for (let round = 0; round < 30; round++) {
-			rig.kernel.plug("1-1", round % 2 === 0 ? keyboard : storage);
+			rig.kernel.plug("1-1", round % 2 === 0 ? keyboard : stick);
 			for (let turns = 0; turns < round % 7; turns++) await Promise.resolve();
 			rig.kernel.unplug("1-1");
 		}
-		rig.kernel.plug("1-1", storage);
+		rig.kernel.plug("1-1", stick);
 		await rig.until(() => rig.state("1-1") === "refused", "the stick");
 		expect(rig.kernel.binds.filter((bind) => bind.includes("usb-storage"))).toEqual([]);
 		expect(rig.kernel.authorized("1-1")).toBe(false);
@@ -232,7 +230,7 @@ describe("devices", () => {
 
 describe("devices that hang", () => {
 	test("do not delay others, are pending, and do not hold their port (D7)", async () => {
-		for (let port = 1; port <= 8; port++) rig.kernel.plug(`1-${port}`, storage);
+		for (let port = 1; port <= 8; port++) rig.kernel.plug(`1-${port}`, stick);
 		const release = Promise.withResolvers<void>();
 		for (let port = 1; port <= 8; port++) rig.kernel.hanging.set(`1-${port}`, release.promise);
 		await rig.run(entry("Block", massStorage));
@@ -279,7 +277,7 @@ describe("the console's keyboard", () => {
 describe("a temporary permission", () => {
 	test("lets a refused device through until its time is up, and no other device on its port", async () => {
 		await rig.run(entry("Block", massStorage));
-		rig.kernel.plug("1-1", storage);
+		rig.kernel.plug("1-1", stick);
 		await rig.settled("1-1");
 		expect(rig.enforcer.hand.allow("1-2", 1000)).toMatchObject({ ok: false });
 		expect(rig.enforcer.hand.allow("1-1", 200)).toMatchObject({ ok: true });
@@ -288,7 +286,7 @@ describe("a temporary permission", () => {
 		expect(rig.enforcer.hand.allow("1-1", 60_000)).toMatchObject({ ok: true });
 		await rig.until(() => rig.kernel.bound("1-1").length === 1, "the stick");
 		rig.kernel.unplug("1-1");
-		rig.kernel.plug("1-1", storage);
+		rig.kernel.plug("1-1", stick);
 		await rig.until(() => rig.state("1-1") === "refused", "the next stick");
 		expect(rig.kernel.authorized("1-1")).toBe(false);
 	});

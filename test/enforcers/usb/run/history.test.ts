@@ -7,12 +7,13 @@ import { decideDevice } from "../../../../src/enforcers/usb/compile/decide.ts";
 import { DeviceRuleset } from "../../../../src/enforcers/usb/compile/ruleset.ts";
 import { listUsbDevices, readUsbDevice, usbInstance } from "../../../../src/enforcers/usb/observe/devices.ts";
 import type { FakeDevice } from "../support/fake-usb.ts";
+import { badUsb, keyboard, stick } from "../support/shapes.ts";
 import { entry, UsbRig } from "../support/usb-rig.ts";
 
 const kinds: readonly FakeDevice[] = [
-	{ configurations: [[{ triple: [3, 1, 1] }]] },
-	{ configurations: [[{ triple: [8, 6, 0x50] }]] },
-	{ configurations: [[{ triple: [8, 6, 0x50] }, { number: 1, triple: [3, 1, 1] }]] },
+	keyboard,
+	stick,
+	badUsb,
 	{ configurations: [[{ triple: [0xff, 1, 1] }, { alternate: 1, triple: [3, 1, 1] }]] },
 	{ configurations: [[{ triple: [8, 6, 0x50] }], [{ triple: [3, 1, 1] }]] },
 	{ triple: [9, 0, 1], configurations: [[{ triple: [9, 0, 0] }]] },

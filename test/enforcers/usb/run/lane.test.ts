@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { laneDefaults, UsbLane } from "../../../../src/enforcers/usb/run/lane.ts";
 import { until } from "../../../system/support/isolated.ts";
 import { FakeKernel } from "../support/fake-usb.ts";
+import { stick } from "../support/shapes.ts";
 
 /** The Workers of the product, on a sysfs of which some attributes are pipes: writing one waits for a reader. */
 let kernel: FakeKernel;
@@ -22,8 +23,6 @@ afterEach(() => {
 	lane.stop();
 	kernel.remove();
 });
-
-const stick = { configurations: [[{ triple: [8, 6, 0x50] as const }]] };
 
 function hang(name: string): string {
 	const path = join(kernel.root, "bus/usb/devices", name, "authorized");

@@ -4,11 +4,9 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { releaseUsb, withheldDevices } from "../../../../src/cli/release-usb.ts";
 import { heldReason } from "../../../../src/enforcers/usb/run/enforcer.ts";
 import { UsbMemory } from "../../../../src/enforcers/usb/run/memory.ts";
-import type { FakeDevice } from "../support/fake-usb.ts";
+import { badUsb, keyboard, stick } from "../support/shapes.ts";
 import { entry, UsbRig } from "../support/usb-rig.ts";
 
-const storage: FakeDevice = { configurations: [[{ triple: [8, 6, 0x50] }]] };
-const badUsb: FakeDevice = { configurations: [[{ triple: [8, 6, 0x50] }, { number: 1, triple: [3, 1, 1] }]] };
 const noHid = entry("Block", { class: 3 });
 const noSticks = entry("Block", { class: 8 });
 
@@ -26,7 +24,7 @@ const look = () => rig.enforcer.enforce([noHid]);
 describe("what somebody else refused", () => {
 	test("stays refused, is told once, and works again as soon as they say so", async () => {
 		await rig.run(noHid);
-		rig.kernel.plug("1-1", storage);
+		rig.kernel.plug("1-1", stick);
 		await rig.until(() => rig.kernel.bound("1-1").length === 1, "the stick");
 		rig.kernel.meddle(authorized("1-1"), "0");
 		await rig.until(() => rig.state("1-1") === "refused", "the refusal to be seen");
@@ -48,7 +46,7 @@ describe("what somebody else refused", () => {
 
 	test("stays refused when the policies change, and when they go", async () => {
 		await rig.run(noHid);
-		rig.kernel.plug("1-1", storage);
+		rig.kernel.plug("1-1", stick);
 		await rig.until(() => rig.kernel.bound("1-1").length === 1, "the stick");
 		rig.kernel.meddle(authorized("1-1"), "0");
 		await rig.enforcer.enforce([noSticks]);
@@ -60,7 +58,7 @@ describe("what somebody else refused", () => {
 
 	test("is ended by an administrator's permission, for good", async () => {
 		await rig.run(noHid);
-		rig.kernel.plug("1-1", storage);
+		rig.kernel.plug("1-1", stick);
 		await rig.until(() => rig.kernel.bound("1-1").length === 1, "the stick");
 		rig.kernel.meddle(authorized("1-1"), "0");
 		await rig.until(() => rig.state("1-1") === "refused", "the refusal to be seen");
@@ -90,7 +88,7 @@ describe("what somebody else refused", () => {
 	});
 
 	test("before portward began, on a bus that lets everything in, counts as that", async () => {
-		rig.kernel.plug("1-1", storage);
+		rig.kernel.plug("1-1", stick);
 		rig.kernel.plug("1-2", badUsb);
 		rig.kernel.meddle(authorized("1-1"), "0");
 		rig.kernel.meddle(authorized("1-2/1-2:1.1"), "0");
@@ -102,7 +100,7 @@ describe("what somebody else refused", () => {
 
 	test("is not what the kernel's own default refused, which the policies decide about", async () => {
 		rig.kernel.meddle("bus/usb/devices/usb1/authorized_default", "0");
-		rig.kernel.plug("1-1", storage);
+		rig.kernel.plug("1-1", stick);
 		expect(rig.kernel.authorized("1-1")).toBe(false);
 		await rig.run(entry("Audit", { class: 8 }));
 		expect(decision("1-1")).toMatchObject({ refusal: "kernel-default", state: "refused" });
@@ -119,7 +117,7 @@ describe("what somebody else refused", () => {
 			if (path.endsWith("1-1/authorized") && value === "1") rig.kernel.meddle(authorized("1-1"), "0");
 			return result;
 		};
-		rig.kernel.plug("1-1", storage);
+		rig.kernel.plug("1-1", stick);
 		await rig.until(() => decision("1-1")?.refusal === "somebody-else", "the refusal to be seen");
 		for (let round = 0; round < 3; round++) await look();
 		expect(rig.kernel.writes.filter((line) => line === "1-1/authorized=1")).toHaveLength(1);
@@ -128,7 +126,7 @@ describe("what somebody else refused", () => {
 
 	test("stays when portward is released, be it a device or a function, and is foretold", async () => {
 		await rig.run(noHid);
-		for (const port of ["1-1", "1-2"]) rig.kernel.plug(port, storage);
+		for (const port of ["1-1", "1-2"]) rig.kernel.plug(port, stick);
 		rig.kernel.plug("1-3", {
 			configurations: [[{ triple: [8, 6, 0x50] }, { number: 1, triple: [14, 1, 0] }]],
 		});
@@ -157,7 +155,7 @@ describe("what somebody else refused", () => {
 
 test("a foreign permission of what the policies refuse is still undone", async () => {
 	await rig.run(noSticks);
-	rig.kernel.plug("1-1", storage);
+	rig.kernel.plug("1-1", stick);
 	await rig.settled("1-1");
 	rig.kernel.meddle(authorized("1-1"), "1");
 	await rig.until(() => rig.log.includes("undone 1-1"), "it to be undone");
@@ -171,8 +169,8 @@ test("a foreign permission of what the policies refuse is still undone", async (
 describe("the device's own add", () => {
 	test("is told again once it is authorized, and not answered", async () => {
 		await rig.run(noHid);
-		rig.kernel.plug("1-1", storage);
-		rig.kernel.plug("1-2", { configurations: [[{ triple: [3, 1, 1] }]] });
+		rig.kernel.plug("1-1", stick);
+		rig.kernel.plug("1-2", keyboard);
 		await rig.until(() => rig.kernel.bound("1-1").length === 1, "the stick");
 		await rig.settled("1-2");
 		const settled = () => rig.log.filter((line) => line === "settled 1-1").length;
@@ -191,7 +189,7 @@ describe("the device's own add", () => {
 describe("by hand", () => {
 	test("a device is refused until it is allowed, also in the next process, and what follows on its port is not", async () => {
 		await rig.run(noHid);
-		rig.kernel.plug("1-1", storage);
+		rig.kernel.plug("1-1", stick);
 		await rig.until(() => rig.kernel.bound("1-1").length === 1, "the stick");
 		expect(rig.enforcer.hand.block("1-9")).toMatchObject({ ok: false });
 		expect(rig.enforcer.hand.block("1-1").ok).toBe(true);
@@ -205,13 +203,13 @@ describe("by hand", () => {
 		await rig.until(() => rig.kernel.bound("1-1").length === 1, "the stick again");
 		rig.enforcer.hand.block("1-1");
 		rig.kernel.unplug("1-1");
-		rig.kernel.plug("1-1", storage);
+		rig.kernel.plug("1-1", stick);
 		await rig.until(() => rig.kernel.bound("1-1").length === 1, "another stick");
 	});
 
 	test("it is refused where nothing is enforced, too", async () => {
 		await rig.run();
-		rig.kernel.plug("1-1", storage);
+		rig.kernel.plug("1-1", stick);
 		await rig.settled("1-1");
 		expect(rig.enforcer.hand.block("1-1").ok).toBe(true);
 		await rig.until(() => !rig.kernel.authorized("1-1"), "it to be refused");
@@ -221,7 +219,7 @@ describe("by hand", () => {
 
 	test("what is let go of works again where nothing is enforced, whoever refused it", async () => {
 		await rig.run();
-		for (const port of ["1-1", "1-2"]) rig.kernel.plug(port, storage);
+		for (const port of ["1-1", "1-2"]) rig.kernel.plug(port, stick);
 		await rig.settled("1-1");
 		await rig.settled("1-2");
 		expect(rig.enforcer.hand.block("1-1").ok).toBe(true);
@@ -241,7 +239,7 @@ test("of a device that is gone nothing is kept, before everything is looked at a
 	await rig.run(noHid);
 	await rig.until(() => kept().length > 0, "the root hub to be kept");
 	const before = kept();
-	rig.kernel.plug("1-1", storage);
+	rig.kernel.plug("1-1", stick);
 	await rig.until(() => kept().length === before.length + 2, "the device and its interface to be kept");
 	rig.kernel.unplug("1-1");
 	await rig.until(() => kept().length === before.length, "them to be forgotten");
@@ -251,14 +249,14 @@ test("of a device that is gone nothing is kept, before everything is looked at a
 describe("a lock whose policies are lost", () => {
 	test("holds, and everything says what is", async () => {
 		await rig.run(noSticks);
-		rig.kernel.plug("1-1", storage);
+		rig.kernel.plug("1-1", stick);
 		await rig.settled("1-1");
 		await rig.enforcer.stop();
 		// All state is overwritten, and nothing usable is on the disk.
 		await rig.forget();
 		await rig.enforcer.start();
 		await rig.enforcer.enforce([], false);
-		rig.kernel.plug("1-2", { configurations: [[{ triple: [3, 1, 1] }]] });
+		rig.kernel.plug("1-2", keyboard);
 		await rig.until(() => rig.state("1-2") === "refused", "the next device");
 		expect(rig.enforcer.state).toMatchObject({ state: "unavailable", reason: heldReason, locked: true });
 		for (const port of ["1-1", "1-2"]) {

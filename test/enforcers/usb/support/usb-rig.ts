@@ -11,22 +11,7 @@ import type { DeviceMatch } from "../../../../src/enforcers/usb/model.ts";
 import { UsbEnforcer } from "../../../../src/enforcers/usb/run/enforcer.ts";
 import { UsbMemory } from "../../../../src/enforcers/usb/run/memory.ts";
 import { FakeKernel } from "./fake-usb.ts";
-
-const anything: DeviceMatch = {
-	class: null,
-	subClass: null,
-	protocol: null,
-	level: null,
-	vendorId: null,
-	productId: null,
-	serial: null,
-	product: null,
-	manufacturer: null,
-	port: null,
-	connectType: null,
-	descriptorsHash: null,
-	unlessAlso: null,
-};
+import { anything } from "./shapes.ts";
 
 let count = 0;
 

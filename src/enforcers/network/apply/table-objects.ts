@@ -7,7 +7,7 @@ import { baseChain, baseNames } from "./base-chains.ts";
 import { rootChains, rootRules, stableObjects } from "./transaction.ts";
 
 /** The table with a plan in force; what stands together is one group. */
-function tableGroups(plan: NetworkPlan): readonly (readonly NftObject[])[] {
+export function tableGroups(plan: NetworkPlan): readonly (readonly NftObject[])[] {
 	const counters = plan.objects.filter((object) => object.kind === "counter");
 	const others = plan.objects.filter((object) => object.kind !== "counter");
 	const held = new Map<string, Rule>(rootRules(plan));

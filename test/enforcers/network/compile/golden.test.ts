@@ -1,12 +1,19 @@
-/** The whole text of small sets, as a reader of `portward render` sees it. UPDATE_GOLDEN=1 rewrites the files. */
+/**
+ * The whole text of small sets, as a reader of `portward render` sees it, and as the steps of the daemon leave it in the
+ * kernel. UPDATE_GOLDEN=1 rewrites the files.
+ */
 
 import { expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { planText } from "../../../../src/enforcers/network/apply/table-objects.ts";
+import { KernelTable } from "../../../../src/enforcers/network/apply/kernel-table.ts";
+import { planText, tableGroups } from "../../../../src/enforcers/network/apply/table-objects.ts";
 import type { Failsafe } from "../../../../src/enforcers/network/compile/failsafe.ts";
 import { compileNetwork } from "../../../../src/enforcers/network/compile/network.ts";
 import type { NetworkPolicy } from "../../../../src/enforcers/network/model.ts";
+import type { NftObject } from "../../../../src/kernel/nftables/objects.ts";
+import { objectText } from "../../../../src/kernel/nftables/writer.ts";
+import { FakeNft } from "../../../support/fake-nft.ts";
 import { cidr, policy, rule } from "./build.ts";
 import { options } from "./options.ts";
 
@@ -44,6 +51,8 @@ const failsafe: Failsafe = {
 };
 sets.failsafe = [policy("closed", rule("Block"))];
 
+const texts = (objects: readonly NftObject[]) => objects.map((object) => objectText(object)).sort();
+
 for (const [name, policies] of Object.entries(sets)) {
 	for (const form of ["concatenated", "nested"] as const) {
 		test(`${name} (${form})`, () => {
@@ -57,6 +66,11 @@ for (const [name, policies] of Object.entries(sets)) {
 			const file = join(import.meta.dir, "golden", `${name}.${form}.nft`);
 			if (process.env.UPDATE_GOLDEN === "1") writeFileSync(file, text);
 			expect(text).toBe(readFileSync(file, "utf8"));
+			const kernel = new FakeNft();
+			const table = new KernelTable(kernel, "kubearmor");
+			expect(table.apply(result.plan)).toMatchObject({ ok: true });
+			expect(table.collect()).toBe("");
+			expect(texts(kernel.objects("kubearmor"))).toEqual(texts(tableGroups(result.plan).flat()));
 		});
 	}
 }

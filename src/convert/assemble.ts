@@ -2,9 +2,10 @@
 
 import type { Direction, Family } from "../base/model.ts";
 import type { Conversion, Finding, RuleData } from "./finding.ts";
+import { rulesOfPieces } from "./network-rules.ts";
 import { withoutOrder } from "./order-free.ts";
 import { flatten, type OrderedRule, type Ruleset } from "./ordered.ts";
-import { everything } from "./packets.ts";
+import { everything, holds, shared } from "./packets.ts";
 import type { Reading } from "./reading.ts";
 
 /** What a conversion is held against: the source's own list. */
@@ -13,6 +14,8 @@ export interface OrderedConversion extends Conversion {
 }
 
 const directions = ["ingress", "egress"] as const;
+
+const packetAlgebra = { holds, shared };
 
 /** Text of the source that is quoted in a comment. */
 const longestQuote = 160;
@@ -39,7 +42,8 @@ export function assemble(
 			comments.push(commentOf(finding));
 		}
 		ordered[direction] = list;
-		const { rules, hidden, needless } = withoutOrder(list, direction);
+		const { pieces, hidden, needless } = withoutOrder(list, packetAlgebra);
+		const rules = rulesOfPieces(pieces, direction);
 		for (const [i, { origin }] of rules.entries()) comments.push(`${direction}[${i}] is ${sourceOf(origin)}`);
 		for (const { rule, by } of hidden)
 			comments.push(`never reached, behind ${nameOf(by)}: ${sourceOf(rule)}`);
@@ -73,7 +77,7 @@ function completed(
 	const { place } = first;
 	const accepts = own.every((entrance) => entrance.accepts);
 	const text = `IPv${missing.join()} is not in the source`;
-	const rest = everything(missing).map((packets) => ({ packets, accepts, place, text }));
+	const rest = everything(missing).map((set) => ({ set, accepts, place, text }));
 	const message = `${direction}: ${text}; what no rule says of it is ${accepts ? "accepted" : "refused"}, as for the other family`;
 	return { list: [...list, ...rest], finding: { ...place, kind: "changed", message } };
 }

@@ -15,8 +15,39 @@ export interface ConvertedPolicy {
 	readonly document: PolicyData;
 }
 
+export type PolicyData = NetworkPolicyData | DevicePolicyData;
+
+/** A KubeArmorHostPolicy that has devices alone. */
+export interface DevicePolicyData {
+	readonly apiVersion: "security.kubearmor.com/v1";
+	readonly kind: "KubeArmorHostPolicy";
+	readonly metadata: { readonly name: string };
+	readonly spec: {
+		readonly nodeSelector: { readonly matchLabels: Readonly<Record<string, string>> };
+		readonly severity: number;
+		readonly action: "Allow" | "Block";
+		readonly device: { readonly matchDevice: readonly DeviceData[] };
+	};
+}
+
+/** One entry; what is absent is not asked. */
+export interface DeviceData {
+	readonly class: string;
+	readonly subClass?: number;
+	readonly protocol?: number;
+	/** Four hexadecimal digits. */
+	readonly vendorId?: string;
+	readonly productId?: string;
+	readonly serial?: string;
+	readonly product?: string;
+	readonly port?: string;
+	readonly connectType?: string;
+	readonly unlessAlso?: readonly string[];
+	readonly action: "Allow" | "Block";
+}
+
 /** A KubeArmorNetworkPolicy, in the order in which people write its fields. */
-export interface PolicyData {
+export interface NetworkPolicyData {
 	readonly apiVersion: "security.kubearmor.com/v1";
 	readonly kind: "KubeArmorNetworkPolicy";
 	readonly metadata: { readonly name: string };

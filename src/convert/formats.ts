@@ -9,6 +9,7 @@ import { convertKubernetes, isKubernetesPolicy, type Source } from "./kubernetes
 import { isNft, readNft } from "./nft.ts";
 import { TooInvolved } from "./ordered.ts";
 import type { SourceText } from "./reading.ts";
+import { convertUsbguard, isUsbguard } from "./usbguard.ts";
 
 /** Why nothing can be converted. */
 export type Problem = Omit<Finding, "kind">;
@@ -51,6 +52,12 @@ const firewalld: Format = {
 	},
 };
 
+const usbguard: Format = {
+	name: "usbguard",
+	is: isUsbguard,
+	convert: (sources) => done(convertUsbguard(sources)),
+};
+
 const kubernetes: Format = {
 	name: "kubernetes",
 	is: (text) => /networking\.k8s\.io\//u.test(text),
@@ -61,7 +68,7 @@ const kubernetes: Format = {
 };
 
 /** In the order in which they are tried. */
-export const formats: readonly Format[] = [iptables, nft, firewalld, kubernetes];
+export const formats: readonly Format[] = [iptables, nft, firewalld, kubernetes, usbguard];
 
 /** The format of a text, or null. */
 export function formatOf(text: string): Format | null {

@@ -5,6 +5,7 @@
 
 import type { Place } from "../base/diagnostic.ts";
 import type { Direction } from "../base/model.ts";
+import type { Ordered } from "./order-free.ts";
 import { everything, holds, type PacketSet, shared } from "./packets.ts";
 
 export interface ChainRule {
@@ -39,13 +40,7 @@ export interface Ruleset {
 	readonly entrances: Readonly<Record<Direction, readonly Entrance[]>>;
 }
 
-/** One element of the list. Its packets are what it decides about, unless an earlier one did. */
-export interface OrderedRule {
-	readonly packets: PacketSet;
-	readonly accepts: boolean;
-	readonly place: Place;
-	readonly text: string;
-}
+export type OrderedRule = Ordered<PacketSet>;
 
 /** So many elements of a list, and so many looks at rules while it is made. */
 export const orderedLimits = { rules: 5000, looks: 1_000_000, depth: 64 } as const;
@@ -145,7 +140,7 @@ class Flattener {
 	}
 
 	#add(packets: readonly PacketSet[], accepts: boolean, { place, text }: ChainRule): void {
-		for (const one of packets) this.#list.push({ packets: one, accepts, place, text });
+		for (const one of packets) this.#list.push({ set: one, accepts, place, text });
 		if (this.#list.length > orderedLimits.rules)
 			throw new TooInvolved(`more than ${orderedLimits.rules} conditions are not converted at once`);
 	}

@@ -43,7 +43,7 @@ export function compareWithSource({ policies, ordered }: OrderedConversion): Pro
 	if (problem !== undefined) return failed(`the policies are not valid: ${problem.path}: ${problem.message}`);
 	const own = networkPart.in(read);
 	const list = (direction: "ingress" | "egress") =>
-		ordered[direction].map(({ packets, accepts }) => ({ ...packets, accepts }));
+		ordered[direction].map(({ set, accepts }) => ({ ...set, accepts }));
 	const source = firstMatchModel({ ingress: list("ingress"), egress: list("egress") });
 	const converted = buildModel(ruleSets(own), {
 		posture: "block",

@@ -25,6 +25,7 @@ FORMAT is found out from the content:
   nft         nft -j list ruleset
   firewalld   zones, and files of services that they name
   kubernetes  NetworkPolicy of networking.k8s.io
+  usbguard    rules.conf of USBGuard, to a policy for devices
 
   --from FORMAT  do not guess
   --out DIR      write one file for each policy; without it they are printed

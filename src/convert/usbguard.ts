@@ -41,7 +41,7 @@ export function convertUsbguard(sources: readonly SourceText[]): Conversion {
 	const { pieces, hidden, needless } = withoutOrder([...list, end], algebra);
 	const entries = pieces.map(({ set, accepts }) => deviceData(set, accepts));
 	// The default posture of devices is to audit, so the last word is said.
-	const open = hidden.some(({ rule }) => rule === end);
+	const open = hidden.some(({ rule, by }) => rule === end && by.accepts);
 	if (!pieces.some(({ set }) => holdsDevices(set, everyDevice))) entries.push(deviceData(everyDevice, open));
 	const short = (text: string) => (text.length > longestQuote ? `${text.slice(0, longestQuote)} …` : text);
 	const comments = [

@@ -156,6 +156,14 @@ describe("operators", () => {
 		expect(state({ shows: "03:01:01 01:01:00", own: "ef:02:01" })).toBe("authorized");
 	});
 
+	test("a block of everything is the last word, whatever is allowed after it", () => {
+		const { state } = host('allow via-port "1-1"', "reject", "allow");
+		expect([state({ shows: "08:06:50", port: "1-1" }), state({ shows: "08:06:50", port: "1-2" })]).toEqual([
+			"authorized",
+			"refused",
+		]);
+	});
+
 	test("a block before an allow stands, behind the allows before it", () => {
 		const { state, findings } = host(
 			'allow id 1234:5678 serial "A"',

@@ -121,6 +121,8 @@ export interface PageStatus extends PageRequest {
 
 /** Policies in an answer where nobody asks for a part of them; up to these it has all. */
 export const defaultPage = 1000;
+/** And where somebody does, at most. */
+export const longestPage = 10_000;
 
 /**
  * `enforced`: as on disk. `last_good`: broken on disk, its last good version in force.

@@ -1,6 +1,7 @@
 /** The status with all policies, from as many pages as the daemon has. */
 
 import * as v from "valibot";
+import { longestPage } from "../../report/status.ts";
 import { parseJson, type Reply } from "./client.ts";
 
 export type WholeStatus =
@@ -47,11 +48,11 @@ type Followed =
 
 /** The policies behind those of `first`; null where the list is not the same any more. */
 async function followed(first: Page, ask: (path: string) => Promise<Reply>): Promise<Followed> {
-	const { limit, list, total } = first.page;
+	const { list, total } = first.page;
 	const policies: unknown[] = [];
 	let offset = first.policies.length;
 	while (offset < total) {
-		const reply = await ask(`/v1/status?offset=${offset}&limit=${limit}`);
+		const reply = await ask(`/v1/status?offset=${offset}&limit=${longestPage}`);
 		if (!reply.ok) return reply;
 		const next = v.safeParse(pageShape, parseJson(await reply.response.text()));
 		if (!next.success) return { ok: false, message: "what answers there sent a page that is none" };

@@ -8,7 +8,7 @@ import { errorReply, jsonReply, jsonType, type Reply, textReply } from "../../re
 import { noteSettings } from "../../report/settings-status.ts";
 import type { AlertFilter, AlertRing } from "../../report/sinks/alert-ring.ts";
 import type { AlertSubscriber } from "../../report/sinks/alert-sink.ts";
-import { type DaemonState, defaultPage, statusDocument } from "../../report/status.ts";
+import { type DaemonState, defaultPage, longestPage, statusDocument } from "../../report/status.ts";
 import { isReply, parseQuery, wholeNumber } from "./query.ts";
 import type { Request } from "./request.ts";
 
@@ -65,7 +65,7 @@ function parseFilter(query: string, known: readonly ("limit" | "policy" | "actio
 const limitOfPolicies = {
 	name: "limit",
 	least: 1,
-	most: 10_000,
+	most: longestPage,
 	example: "limit=1000",
 	fallback: defaultPage,
 } as const;

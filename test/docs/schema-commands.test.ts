@@ -9,7 +9,7 @@ import { CapturedIo, Files, portward } from "../cli/support/portward.ts";
 import { FakeKernel } from "../enforcers/usb/support/fake-usb.ts";
 import { badUsb, devicePolicy } from "../enforcers/usb/support/shapes.ts";
 import { sampleAlert } from "../report/sample.ts";
-import { violations } from "../support/violations.ts";
+import { violations } from "../support/json-schema.ts";
 import { block, policy, port } from "../system/support/case.ts";
 import { enterIsolatedNetwork, type IsolatedNetwork } from "../system/support/isolated.ts";
 

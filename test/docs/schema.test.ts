@@ -7,7 +7,7 @@ import { answerSchemas, commandSchemas, readSchema, schemaNames } from "../../sc
 import type { HttpServer } from "../../src/serve/http/server.ts";
 import { sampleAlert, sampleDevice, sampleSource, sampleState } from "../report/sample.ts";
 import { serve, url } from "../serve/http/wire.ts";
-import { violations } from "../support/violations.ts";
+import { violations } from "../support/json-schema.ts";
 
 const root = resolve(import.meta.dir, "../..");
 const servers: HttpServer[] = [];

@@ -1,7 +1,7 @@
 /** What a real daemon answers is as docs/schema says, and what its alerts are as well. */
 
 import { expect, test } from "bun:test";
-import { violations } from "../../support/violations.ts";
+import { violations } from "../../support/json-schema.ts";
 import { policy, port } from "../support/case.ts";
 import { Daemon } from "../support/daemon.ts";
 import { blocks, eachOnRig } from "../support/rig.ts";

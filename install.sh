@@ -366,8 +366,9 @@ go_back() {
 	upgrading=
 	back=1
 	if [ -f "$previous" ]; then mv -f "$previous" "$root/usr/local/bin/portward" || back=; fi
-	for name in $units portward.8 $samples; do
+	for name in $units portward.8 $samples $completed; do
 		case $name in
+		/*) path=$name ;;
 		portward.8) path=/usr/local/share/man/man8/portward.8 ;;
 		policies/*) path=$samples_at/$name ;;
 		*) path=/etc/systemd/system/${name#systemd/} ;;
@@ -415,6 +416,22 @@ stage_executable() {
 	*) fail "portward does not run on this host: $version" ;;
 	esac
 	[ ! -f "$root/etc/portward/config.yaml" ] || check_settings
+	# Nothing depends on them, and versions of before have none.
+	for shell in bash zsh fish; do
+		"$staged" completion "$shell" >"$work/completion.$shell" 2>/dev/null || rm -f "$work/completion.$shell"
+	done
+}
+
+# put_completions: where each shell looks for what it completes by. With --dry-run nothing was asked for them.
+put_completions() {
+	for name in $completed; do
+		case $name in
+		*.fish) shell=fish ;;
+		*/_*) shell=zsh ;;
+		*) shell=bash ;;
+		esac
+		if [ -n "$dry_run" ] || [ -f "$work/completion.$shell" ]; then put "$work/completion.$shell" "$name" 0644; fi
+	done
 }
 
 check_settings() {
@@ -480,6 +497,7 @@ install_portward() {
 	done
 	[ -z "$has_manual" ] || put "$work/portward.8" /usr/local/share/man/man8/portward.8 0644
 	for name in $samples; do put "$work/$name" "$samples_at/$name" 0644; done
+	put_completions
 	[ -d "$root/etc/portward/policies" ] || step "make $root/etc/portward/policies, without policies" make_directory "$root/etc/portward/policies" 0755
 	[ -d "$root/var/lib/portward" ] || step "make $root/var/lib/portward" make_directory "$root/var/lib/portward" 0700
 	if [ -e "$root/etc/portward/config.yaml" ]; then
@@ -531,6 +549,11 @@ and run this again"
 remove_files() {
 	rm -f "$root/usr/local/bin/portward" "$root/usr/local/share/man/man8/portward.8"
 	rm -rf "$root$samples_at"
+	for name in $completed; do
+		rm -f "$root$name"
+		rmdir "$root$(dirname "$name")" 2>/dev/null || true
+	done
+	rmdir "$root/usr/local/share/bash-completion" "$root/usr/local/share/zsh" "$root/usr/local/share/fish" 2>/dev/null || true
 	# What an installation that was killed left there.
 	rm -rf "$root"/usr/local/bin/.portward.??????
 	for name in $units; do rm -f "$root/etc/systemd/system/${name#systemd/}"; done
@@ -561,7 +584,7 @@ uninstall_portward() {
 	else
 		say "note: portward is not at $root/usr/local/bin/portward, so no rules were released"
 	fi
-	step "remove the executable, the units, the man page and the samples" remove_files
+	step "remove the executable, the units, the man page, the completions and the samples" remove_files
 	step "systemctl daemon-reload" reload_services
 	if [ -n "$purge" ]; then
 		step "remove $root/etc/portward and $root/var/lib/portward" rm -rf "$root/etc/portward" "$root/var/lib/portward"
@@ -577,6 +600,8 @@ main() {
 	from='' url='' public_key='' root='' dry_run='' purge='' failsafe='' failsafe_ssh='' task=install work=''
 	allow_downgrade='' allow_expired='' stage='' staged='' previous='' changed='' upgrading='' ran=''
 	samples='' samples_at=/usr/local/share/doc/portward
+	completed="/usr/local/share/bash-completion/completions/portward /usr/local/share/zsh/site-functions/_portward \
+		/usr/local/share/fish/vendor_completions.d/portward.fish"
 	units="systemd/portward.service systemd/portward-restore.service systemd/nftables.service.d/portward.conf"
 	while [ $# -gt 0 ]; do
 		case $1 in

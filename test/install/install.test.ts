@@ -179,6 +179,14 @@ describe.each(shells)("installing with %s", (words) => {
 		expect(modes.map((path) => sandbox.mode(path))).toEqual(["755", "644", "755", "700"]);
 		expect(sandbox.calls().filter((call) => !call.includes("is-"))).toEqual(starts);
 
+		const completions = {
+			bash: "bash-completion/completions/portward",
+			zsh: "zsh/site-functions/_portward",
+			fish: "fish/vendor_completions.d/portward.fish",
+		};
+		for (const [name, path] of Object.entries(completions))
+			expect(sandbox.read(`usr/local/share/${path}`)).toContain(`Made by: portward completion ${name}\n`);
+
 		// The samples, which are named, and how to get in whatever the policies say.
 		const samples = readdirSync(join(release, "policies"), { recursive: true, encoding: "utf8" }).filter(
 			(name) => name.endsWith(".yaml"),

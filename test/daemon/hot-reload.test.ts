@@ -8,6 +8,7 @@ test("what policies mean changes at once, the rest is named", () => {
 		...running,
 		hostDefaultNetworkPosture: "audit",
 		nodeLabels: { role: "database" },
+		metrics: { maxRuleSeries: 5 },
 		table: "other",
 		status: { ...running.status, address: "127.0.0.1:1" },
 	} as const;
@@ -16,6 +17,7 @@ test("what policies mean changes at once, the rest is named", () => {
 		...running,
 		hostDefaultNetworkPosture: "audit",
 		nodeLabels: { role: "database" },
+		metrics: { maxRuleSeries: 5 },
 	});
 	expect(needRestart.toSorted()).toEqual(["status", "table"]);
 });

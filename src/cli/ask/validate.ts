@@ -1,9 +1,11 @@
 import type { Diagnostic } from "../../base/diagnostic.ts";
 import { hasError } from "../../base/diagnostic.ts";
 import { defaultConfig } from "../../config/parse.ts";
+import type { Enforcer } from "../../enforcers/contract/enforcer.ts";
+import { enforcers, kindsOf } from "../../engine/enforcers.ts";
 import { lintSet } from "../../engine/lint-set.ts";
 import { readPolicySet, selectionNote } from "../../engine/policy-set.ts";
-import { type Command, exit, UsageError } from "../command.ts";
+import { type Command, exit, type Io, UsageError } from "../command.ts";
 import { plural, printDiagnostics, sorted } from "../diagnostics.ts";
 import { prettyJson } from "../json.ts";
 import { parseOptions } from "../options.ts";
@@ -25,36 +27,47 @@ export const validate: Command = {
 	name: "validate",
 	summary: "check policies and settings",
 	help,
-	async run(args, io) {
-		const { values, positionals } = parseOptions(
-			args,
-			{
-				json: { type: "boolean" },
-				config: { type: "string" },
-			},
-			["file"],
-		);
-		if (positionals.length === 0 && values.config === undefined)
-			throw new UsageError("name a file or directory to check, such as: portward validate policies");
-		const settings = readSettings(values, false);
-		// Broken settings are no reason to keep back what is wrong with the policies.
-		const config = settings.config ?? defaultConfig();
-		const set = readPolicySet(positionals, config);
-		const diagnostics = unique([...settings.diagnostics, ...set.diagnostics, ...lintSet(set, config)]);
-		const ok = !hasError(diagnostics);
-		if (values.json) {
-			io.out(prettyJson({ ok, diagnostics: sorted(diagnostics).map(toJson) }));
-		} else {
-			printDiagnostics(diagnostics, io);
-			const note = selectionNote(set);
-			if (note !== null) io.error(`portward: ${note}\n`);
-			const warnings = diagnostics.filter((diagnostic) => diagnostic.severity === "warning").length;
-			const errors = diagnostics.length - warnings;
-			io.out(`${set.policies.length} valid, ${plural(errors, "error")}, ${plural(warnings, "warning")}\n`);
-		}
-		return ok ? exit.ok : exit.failure;
-	},
+	run: async (args, io) => runValidate(args, io),
 };
+
+/** `registered` are the enforcers that are asked. */
+export async function runValidate(
+	args: readonly string[],
+	io: Io,
+	registered: readonly Enforcer[] = enforcers,
+): Promise<number> {
+	const { values, positionals } = parseOptions(
+		args,
+		{
+			json: { type: "boolean" },
+			config: { type: "string" },
+		},
+		["file"],
+	);
+	if (positionals.length === 0 && values.config === undefined)
+		throw new UsageError("name a file or directory to check, such as: portward validate policies");
+	const settings = readSettings(values, false);
+	// Broken settings are no reason to keep back what is wrong with the policies.
+	const config = settings.config ?? defaultConfig();
+	const set = readPolicySet(positionals, config, kindsOf(registered));
+	const diagnostics = unique([
+		...settings.diagnostics,
+		...set.diagnostics,
+		...lintSet(set, config, registered),
+	]);
+	const ok = !hasError(diagnostics);
+	if (values.json) {
+		io.out(prettyJson({ ok, diagnostics: sorted(diagnostics).map(toJson) }));
+	} else {
+		printDiagnostics(diagnostics, io);
+		const note = selectionNote(set);
+		if (note !== null) io.error(`portward: ${note}\n`);
+		const warnings = diagnostics.filter((diagnostic) => diagnostic.severity === "warning").length;
+		const errors = diagnostics.length - warnings;
+		io.out(`${set.policies.length} valid, ${plural(errors, "error")}, ${plural(warnings, "warning")}\n`);
+	}
+	return ok ? exit.ok : exit.failure;
+}
 
 function toJson({ file, line, column, path, severity, code, message, hint }: Diagnostic): Diagnostic {
 	return { file, line, column, path, severity, code, message, hint };

@@ -1,5 +1,7 @@
 import { resolve } from "node:path";
+import type { Enforcer } from "../../enforcers/contract/enforcer.ts";
 import { sysfsRoot } from "../../enforcers/usb/observe/present.ts";
+import { enforcers } from "../../engine/enforcers.ts";
 import { makePlan, planChanges } from "../../engine/plan-make.ts";
 import { type Command, exit, UsageError } from "../command.ts";
 import { printDiagnostics, sorted } from "../diagnostics.ts";
@@ -64,11 +66,12 @@ export const plan: Command = {
 	run: async (args, io) => runPlan(args, io),
 };
 
-/** `sysRoot` is where sysfs is mounted. */
+/** `sysRoot` is where sysfs is mounted, `registered` are the enforcers that are asked. */
 export async function runPlan(
 	args: readonly string[],
 	io: Parameters<Command["run"]>[1],
 	sysRoot = sysfsRoot,
+	registered: readonly Enforcer[] = enforcers,
 ): Promise<number> {
 	const values = parseOnlyOptions(args, {
 		...policyOptions,
@@ -83,7 +86,7 @@ export async function runPlan(
 		printDiagnostics(settings.diagnostics, io);
 		return exit.failure;
 	}
-	const result = makePlan({ config: settings.config, directory: resolve(directory), sysRoot });
+	const result = makePlan({ config: settings.config, directory: resolve(directory), sysRoot, registered });
 	if (!result.ok) {
 		if (values.json) io.out(prettyJson({ diagnostics: sorted(result.diagnostics) }));
 		else printDiagnostics(result.diagnostics, io);

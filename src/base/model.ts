@@ -12,6 +12,7 @@ export const postureName = "DefaultPosture";
 /** `enforce`: rules do what they say. `audit`: nothing is refused. */
 export type Enforcement = "enforce" | "audit";
 export type Direction = "ingress" | "egress";
+export const directions: readonly Direction[] = ["ingress", "egress"];
 export type Family = 4 | 6;
 export type Transport = "tcp" | "udp" | "sctp";
 /** A transport, or the number of any other IP protocol, 0..255; never 6, 17 or 132. */

@@ -2,8 +2,12 @@
 
 import type { Family, Protocol, Transport } from "./model.ts";
 
+export const tcp = 6;
+export const udp = 17;
+export const sctp = 132;
+
 /** The protocols whose ports policies can name. */
-const transportNumbers: Readonly<Record<Transport, number>> = { tcp: 6, udp: 17, sctp: 132 };
+const transportNumbers: Readonly<Record<Transport, number>> = { tcp, udp, sctp };
 
 export const icmp = 1;
 export const igmp = 2;
@@ -48,9 +52,9 @@ export function protocolNumber(protocol: Protocol): number {
 
 /** The protocol of a number, 0..255: what is written as 6 means what is written as TCP. */
 export function protocolOf(number: number): Protocol {
-	if (number === transportNumbers.tcp) return "tcp";
-	if (number === transportNumbers.udp) return "udp";
-	return number === transportNumbers.sctp ? "sctp" : number;
+	if (number === tcp) return "tcp";
+	if (number === udp) return "udp";
+	return number === sctp ? "sctp" : number;
 }
 
 /** `TCP`, `ICMPv6`, `protocol 253`. */

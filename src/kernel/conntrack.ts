@@ -5,6 +5,7 @@ import { NetlinkSocket } from "../../ffi/netlink.ts";
 import { formatIpv4, formatIpv6 } from "../base/address.ts";
 import { parseAddress } from "../base/cidr.ts";
 import type { Family } from "../base/model.ts";
+import { tcp } from "../base/protocol.ts";
 import {
 	AttributeTable,
 	FAMILY_HEADER_BYTES,
@@ -55,7 +56,6 @@ const IPS_CONFIRMED = 0x8;
 const TCP_CONNTRACK_ESTABLISHED = 3;
 const TCP_CONNTRACK_CLOSE_WAIT = 5;
 const IP_CT_TCP_FLAG_BE_LIBERAL = 0x8;
-const IPPROTO_TCP = 6;
 
 /** What the kernel gives by default (net.netfilter.nf_conntrack_tcp_timeout_*); the next packet sets it anew. */
 const ESTABLISHED_SECONDS = 432_000;
@@ -292,8 +292,8 @@ export function writeEstablished(
 		.nest(CTA_TUPLE_REPLY, (tuple) => writeTuple(tuple, reply))
 		.u32(CTA_STATUS, IPS_SEEN_REPLY | IPS_ASSURED | IPS_CONFIRMED)
 		.nest(CTA_PROTOINFO, (info) =>
-			info.nest(CTA_PROTOINFO_TCP, (tcp) =>
-				tcp
+			info.nest(CTA_PROTOINFO_TCP, (state) =>
+				state
 					.u8(CTA_PROTOINFO_TCP_STATE, closing ? TCP_CONNTRACK_CLOSE_WAIT : TCP_CONNTRACK_ESTABLISHED)
 					.attribute(CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, liberal)
 					.attribute(CTA_PROTOINFO_TCP_FLAGS_REPLY, liberal),
@@ -312,7 +312,7 @@ function writeTuple(message: MessageWriter, tuple: ConntrackTuple): void {
 		)
 		.nest(CTA_TUPLE_PROTO, (protocol) =>
 			protocol
-				.u8(CTA_PROTO_NUM, IPPROTO_TCP)
+				.u8(CTA_PROTO_NUM, tcp)
 				.u16(CTA_PROTO_SRC_PORT, tuple.sourcePort)
 				.u16(CTA_PROTO_DST_PORT, tuple.destinationPort),
 		);

@@ -3,6 +3,7 @@
  * sock_diag tells, or /proc where the kernel has none.
  */
 
+import { tcp } from "../base/protocol.ts";
 import { readProcSockets } from "./open-sockets.ts";
 import { type DiagSocket, diagSockets, type SocketHandle, tcpState } from "./socket-diag.ts";
 
@@ -22,9 +23,6 @@ export interface HostSocket {
 	/** Null where the kernel cannot end a single socket. */
 	readonly handle: SocketHandle | null;
 }
-
-/** IP protocol number. */
-const tcp = 6;
 
 export class HostSockets {
 	/** Those with a peer, by `socketKey`. */

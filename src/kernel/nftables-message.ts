@@ -3,7 +3,34 @@
 import { type AttributeTable, FAMILY_HEADER_BYTES, type MessageCursor } from "./netlink-message.ts";
 
 export const NFNL_SUBSYS_NFTABLES = 10;
+export const NFT_MSG_GETTABLE = 1;
+export const NFT_MSG_GETCHAIN = 4;
+export const NFT_MSG_NEWRULE = 6;
+export const NFT_MSG_GETRULE = 7;
+export const NFT_MSG_GETSET = 10;
+export const NFT_MSG_NEWSETELEM = 12;
+export const NFT_MSG_GETSETELEM = 13;
 const NFT_MSG_NEWGEN = 15;
+export const NFT_MSG_NEWOBJ = 18;
+export const NFT_MSG_GETOBJ = 19;
+
+/** Attributes of the messages that several readers read. Of every one but NEWGEN the table is the first. */
+export const NFTA_TABLE = 1;
+export const NFTA_CHAIN_NAME = 3;
+export const NFTA_CHAIN_HOOK = 4;
+export const NFTA_HOOK_HOOKNUM = 1;
+export const NFTA_HOOK_PRIORITY = 2;
+export const NFTA_RULE_CHAIN = 2;
+export const NFTA_RULE_EXPRESSIONS = 4;
+export const NFTA_EXPR_NAME = 1;
+export const NFTA_EXPR_DATA = 2;
+export const NFTA_DATA_VALUE = 1;
+export const NFTA_OBJ_NAME = 2;
+export const NFTA_OBJ_TYPE = 3;
+export const NFT_OBJECT_COUNTER = 1;
+
+/** enum nf_inet_hooks of linux/netfilter.h, by number. */
+export const hookNames = ["prerouting", "input", "forward", "output", "postrouting"] as const;
 
 /** linux/netfilter/nfnetlink.h: the multicast group of nf_tables' notifications. */
 export const NFNLGRP_NFTABLES = 7;
@@ -40,8 +67,6 @@ const TYPE_NAMES: readonly string[] = [
 	"delflowtable",
 ];
 
-/** Every nf_tables message but NEWGEN names its table in attribute 1. */
-const NFTA_TABLE = 1;
 const NFTA_GEN_ID = 1;
 const NFTA_GEN_PROC_PID = 2;
 const NFTA_GEN_PROC_NAME = 3;

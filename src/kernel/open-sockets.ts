@@ -5,6 +5,7 @@
 
 import { readFileSync } from "node:fs";
 import { formatIpv4, formatIpv6 } from "../base/address.ts";
+import { tcp } from "../base/protocol.ts";
 import { type DiagSocket, tcpState } from "./socket-diag.ts";
 
 const { established, finWait1, finWait2, closeWait, lastAck, listen, closing } = tcpState;
@@ -18,9 +19,6 @@ const states: ReadonlySet<number> = new Set([
 	listen,
 	closing,
 ]);
-
-/** IP protocol number. */
-const tcp = 6;
 
 const row =
 	/^\s*\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) ([0-9A-F]{2}) /gmu;

@@ -7,6 +7,7 @@
 import { NETLINK_SOCK_DIAG } from "../../ffi/constants.ts";
 import { NetlinkSocket } from "../../ffi/netlink.ts";
 import { formatIpv4, formatIpv6 } from "../base/address.ts";
+import { tcp, udp } from "../base/protocol.ts";
 import {
 	AttributeTable,
 	type MessageCursor,
@@ -46,9 +47,6 @@ const INFO_BYTES_SENT = 200;
 const INFO_BYTES_RETRANSMITTED = 208;
 const INFO_BYTES = 216;
 
-const IPPROTO_TCP = 6;
-const IPPROTO_UDP = 17;
-
 export interface DiagSocket {
 	/** Of the packets: an IPv6 socket that speaks IPv4 is 4. */
 	readonly family: 4 | 6;
@@ -86,19 +84,19 @@ export function diagSockets(): { readonly ok: true; readonly sockets: readonly D
 	if (!opened.ok) return opened;
 	const { socket } = opened;
 	const { established, finWait1, finWait2, close, closeWait, lastAck, listen, closing } = tcpState;
-	const tcp = mask(established, finWait1, finWait2, closeWait, lastAck, listen, closing);
+	const tcpStates = mask(established, finWait1, finWait2, closeWait, lastAck, listen, closing);
 	const sockets: DiagSocket[] = [];
 	let tcpAnswer: Answer = { ok: true, interrupted: false };
 	let sequence = 0;
 	for (const [protocol, states] of [
-		[IPPROTO_TCP, tcp],
+		[tcp, tcpStates],
 		// Its module may be missing where TCP's is there; then nothing shows who serves over UDP.
-		[IPPROTO_UDP, mask(established, close)],
+		[udp, mask(established, close)],
 	] as const) {
 		for (const family of [2, 10]) {
 			sequence += 1;
 			const answer = dump(socket, sequence, family, protocol, states, sockets);
-			if (!answer.ok && protocol === IPPROTO_TCP && family === 2) tcpAnswer = answer;
+			if (!answer.ok && protocol === tcp && family === 2) tcpAnswer = answer;
 		}
 	}
 	socket.close();
@@ -179,7 +177,7 @@ export function readSocket(
 	const remote = address(id + 20);
 	const remotePort = view.getUint16(id + 2);
 	const state = view.getUint8(1);
-	const seen = protocol === IPPROTO_TCP && (state === tcpState.established || state === tcpState.closeWait);
+	const seen = protocol === tcp && (state === tcpState.established || state === tcpState.closeWait);
 	return {
 		family: (remotePort === 0 ? local : remote).includes(":") ? 6 : 4,
 		protocol,

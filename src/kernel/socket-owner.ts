@@ -3,12 +3,12 @@
 import { AF_INET, AF_INET6, NETLINK_SOCK_DIAG } from "../../ffi/constants.ts";
 import { NetlinkSocket } from "../../ffi/netlink.ts";
 import { parseAddress } from "../base/cidr.ts";
+import { tcp } from "../base/protocol.ts";
 import { NLM_F_REQUEST } from "./netlink-message.ts";
 import { ask } from "./netlink-request.ts";
 
-/** linux/sock_diag.h, linux/inet_diag.h, netinet/in.h */
+/** linux/sock_diag.h, linux/inet_diag.h */
 const SOCK_DIAG_BY_FAMILY = 20;
-const IPPROTO_TCP = 6;
 const HEADER_BYTES = 16;
 const REQUEST_BYTES = HEADER_BYTES + 56;
 /** In struct inet_diag_msg. */
@@ -93,7 +93,7 @@ function ownerRequest(ends: SocketEnds, sequence: number): Uint8Array | null {
 	view.setUint16(6, NLM_F_REQUEST, true);
 	view.setUint32(8, sequence, true);
 	view.setUint8(HEADER_BYTES, local.family === 4 ? AF_INET : AF_INET6);
-	view.setUint8(HEADER_BYTES + 1, IPPROTO_TCP);
+	view.setUint8(HEADER_BYTES + 1, tcp);
 	view.setUint32(HEADER_BYTES + 4, 0xffff_ffff, true);
 	const id = HEADER_BYTES + 8;
 	view.setUint16(id, ends.localPort);

@@ -1,3 +1,4 @@
+import { rangeText } from "../../base/port-range.ts";
 import { escapeForTerminal } from "../../base/terminal.ts";
 import { diffVerdicts, type VerdictBox } from "../../enforcers/network/compile/verdict/verdict-diff.ts";
 import { type Command, exit, UsageError } from "../command.ts";
@@ -85,8 +86,7 @@ function markdown(boxes: readonly VerdictBox[]): string {
 }
 
 function describe(box: VerdictBox) {
-	const range = ([first, last]: readonly [number, number]) =>
-		first === last ? `${first}` : `${first}-${last}`;
+	const range = ([first, last]: readonly [number, number]) => rangeText({ first, last });
 	const parts: string[] = box.ports === null ? [] : [range(box.ports)];
 	if (box.sourcePorts !== undefined) parts.push(`from port ${range(box.sourcePorts)}`);
 	if (box.icmpTypes !== undefined) parts.push(`type ${range(box.icmpTypes)}`);

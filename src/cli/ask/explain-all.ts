@@ -1,6 +1,7 @@
 /** `portward explain --all`: what becomes of every port of one remote address. */
 
 import { type Address, formatAddress } from "../../base/cidr.ts";
+import { rangeText } from "../../base/port-range.ts";
 import { escapeForTerminal } from "../../base/terminal.ts";
 import type { NetworkModel } from "../../enforcers/network/compile/program.ts";
 import { allowBehind } from "../../enforcers/network/compile/verdict/explain.ts";
@@ -48,8 +49,7 @@ function verdictJson({ rule, ...verdict }: PortVerdict) {
 }
 
 function portsText({ ports, sourcePorts, icmpTypes }: PortVerdict): string {
-	const range = ([first, last]: readonly [number, number]) =>
-		first === last ? `${first}` : `${first}-${last}`;
+	const range = ([first, last]: readonly [number, number]) => rangeText({ first, last });
 	const parts = [
 		...(ports === null ? [] : [range(ports)]),
 		...(sourcePorts === undefined ? [] : [`from port ${range(sourcePorts)}`]),

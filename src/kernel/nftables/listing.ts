@@ -14,28 +14,31 @@ import {
 	NLM_F_REQUEST,
 } from "../netlink-message.ts";
 import { ask } from "../netlink-request.ts";
-import { NFNL_SUBSYS_NFTABLES, NFPROTO_INET } from "../nftables-message.ts";
+import {
+	hookNames,
+	NFNL_SUBSYS_NFTABLES,
+	NFPROTO_INET,
+	NFT_MSG_GETCHAIN,
+	NFT_MSG_GETOBJ,
+	NFT_MSG_GETSET,
+	NFT_MSG_GETTABLE,
+	NFT_OBJECT_COUNTER,
+	NFTA_CHAIN_HOOK,
+	NFTA_CHAIN_NAME,
+	NFTA_HOOK_HOOKNUM,
+	NFTA_HOOK_PRIORITY,
+	NFTA_OBJ_NAME,
+	NFTA_OBJ_TYPE,
+	NFTA_TABLE,
+} from "../nftables-message.ts";
 import type { Hook } from "./objects.ts";
 
 /** linux/netfilter/nf_tables.h */
-const NFT_MSG_GETTABLE = 1;
-const NFT_MSG_GETCHAIN = 4;
-const NFT_MSG_GETSET = 10;
-const NFT_MSG_GETOBJ = 19;
-/** NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, NFTA_SET_TABLE and NFTA_OBJ_TABLE are all 1. */
-const NFTA_TABLE = 1;
 const NFTA_TABLE_HANDLE = 4;
-const NFTA_CHAIN_NAME = 3;
-const NFTA_CHAIN_HOOK = 4;
-const NFTA_HOOK_HOOKNUM = 1;
-const NFTA_HOOK_PRIORITY = 2;
 const NFTA_SET_NAME = 2;
 const NFTA_SET_FLAGS = 3;
-const NFTA_OBJ_NAME = 2;
-const NFTA_OBJ_TYPE = 3;
 const NFT_SET_ANONYMOUS = 1;
 const NFT_SET_MAP = 8;
-const NFT_OBJECT_COUNTER = 1;
 
 /** What the kernel holds in a table, by name. */
 export interface TableListing {
@@ -54,9 +57,6 @@ export interface TableListing {
 export type TableRead =
 	| { readonly ok: true; readonly listing: TableListing | null }
 	| { readonly ok: false; readonly error: string };
-
-/** NF_INET_PRE_ROUTING and those after it, in linux/netfilter.h. */
-const hookNames: readonly string[] = ["prerouting", "input", "forward", "output", "postrouting", "ingress"];
 
 /** Reads the names in a table of family inet. */
 export function listTable(table: string): TableRead {

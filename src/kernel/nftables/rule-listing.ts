@@ -14,17 +14,20 @@ import {
 	NLM_F_REQUEST,
 } from "../netlink-message.ts";
 import { ask } from "../netlink-request.ts";
-import { NFNL_SUBSYS_NFTABLES, NFPROTO_INET } from "../nftables-message.ts";
+import {
+	NFNL_SUBSYS_NFTABLES,
+	NFPROTO_INET,
+	NFT_MSG_GETRULE,
+	NFT_MSG_NEWRULE,
+	NFTA_EXPR_DATA,
+	NFTA_EXPR_NAME,
+	NFTA_RULE_CHAIN,
+	NFTA_RULE_EXPRESSIONS,
+	NFTA_TABLE,
+} from "../nftables-message.ts";
 
 /** linux/netfilter/nf_tables.h */
-const NFT_MSG_NEWRULE = 6;
-const NFT_MSG_GETRULE = 7;
-const NFTA_RULE_TABLE = 1;
-const NFTA_RULE_CHAIN = 2;
-const NFTA_RULE_EXPRESSIONS = 4;
 const NFTA_RULE_USERDATA = 7;
-const NFTA_EXPR_NAME = 1;
-const NFTA_EXPR_DATA = 2;
 const NFTA_IMMEDIATE_DATA = 2;
 const NFTA_DATA_VERDICT = 2;
 const NFTA_VERDICT_CODE = 1;
@@ -79,7 +82,7 @@ function readRules(socket: NetlinkSocket, table: string, chain: string): RulesRe
 		sequence,
 	)
 		.familyHeader(NFPROTO_INET)
-		.text(NFTA_RULE_TABLE, table)
+		.text(NFTA_TABLE, table)
 		.text(NFTA_RULE_CHAIN, chain)
 		.finish();
 	const attributes = new AttributeTable(NFTA_RULE_USERDATA);
@@ -95,7 +98,7 @@ function readRules(socket: NetlinkSocket, table: string, chain: string): RulesRe
 		if (cursor.type !== ((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_NEWRULE)) continue;
 		attributes.read(cursor.bytes, cursor.start + FAMILY_HEADER_BYTES, cursor.end);
 		// Kernels that do not filter dump every rule there is.
-		if (attributes.text(NFTA_RULE_TABLE) !== table || attributes.text(NFTA_RULE_CHAIN) !== chain) continue;
+		if (attributes.text(NFTA_TABLE) !== table || attributes.text(NFTA_RULE_CHAIN) !== chain) continue;
 		rules.push(readRule(attributes));
 	}
 }

@@ -1,6 +1,6 @@
 /** The flows that a Block has ended, as the sets in our table that refuse their packets. Pure. */
 
-import type { Direction, Family } from "../../../base/model.ts";
+import { type Direction, directions, type Family } from "../../../base/model.ts";
 import { isPlainInterface } from "../../../document/iface.ts";
 import { addElements, addRules, type Command, flush } from "../../../kernel/nftables/commands.ts";
 import {
@@ -56,8 +56,6 @@ export const earlierRefusedSets: readonly RefusedSet[] = [
 
 /** Elements of one set. */
 export const refusedSetSize = 65_536;
-
-const directions: readonly Direction[] = ["ingress", "egress"];
 
 /** The sets, empty, and their counters. */
 export function refusedObjects(): readonly NftObject[] {

@@ -9,7 +9,7 @@
  * and never again; they end in nothing, the swapped-in roots hold the verdicts.
  */
 
-import type { Direction } from "../../../base/model.ts";
+import { type Direction, directions } from "../../../base/model.ts";
 import {
 	add,
 	addRules,
@@ -60,8 +60,6 @@ export const skeletonChains: readonly string[] = [
 	endedChain("ingress"),
 	endedChain("egress"),
 ];
-
-const directions: readonly Direction[] = ["ingress", "egress"];
 
 /** The marker, and what refuses ended flows. */
 export function stableObjects(): readonly NftObject[] {

@@ -5,6 +5,7 @@
  * established, and drop every one that this host sends.
  */
 
+import { tcp } from "../../../base/protocol.ts";
 import { Conntrack } from "../../../kernel/conntrack.ts";
 import { type HostSocket, HostSockets } from "../../../kernel/host-sockets.ts";
 import { fateOf, type JudgeFlow, strays } from "./connections.ts";
@@ -12,9 +13,6 @@ import { HostNetwork, isUntracked, openFlows, socketFlow } from "./open-flows.ts
 
 /** More connections are left to their next packet: starting must not take seconds. */
 const maxAdopted = 65_536;
-
-/** IP protocol number. */
-const tcp = 6;
 
 /**
  * Enters all there are, before the first ruleset asks about them. Returns "", or why some connections could not be

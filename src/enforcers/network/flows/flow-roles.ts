@@ -7,10 +7,10 @@
  */
 
 import type { Direction } from "../../../base/model.ts";
+import { tcp, udp } from "../../../base/protocol.ts";
 
 /** What is known of one flow. */
 export interface FlowEvidence {
-	/** IP protocol number. */
 	readonly protocol: number;
 	readonly localPort: number;
 	readonly remotePort: number;
@@ -25,10 +25,6 @@ export interface FlowEvidence {
 	/** Whether the kernel gives a port to sockets that ask for none. */
 	readonly ephemeral: (port: number) => boolean;
 }
-
-/** IP protocol numbers. */
-const tcp = 6;
-const udp = 17;
 
 /** The roles in which a flow is judged, the likeliest first. Never empty where there is an entry or a socket. */
 export function rolesOf(evidence: FlowEvidence): readonly Direction[] {

@@ -1,6 +1,7 @@
 /** The open connections of this network namespace, as connection tracking and the host's own sockets tell them. */
 
 import { readFileSync } from "node:fs";
+import { tcp } from "../../../base/protocol.ts";
 import { Conntrack, type ConntrackEntry } from "../../../kernel/conntrack.ts";
 import { type HostSocket, HostSockets, socketKey } from "../../../kernel/host-sockets.ts";
 import { type LocalInterfaces, localInterfaces } from "../../../kernel/local-interfaces.ts";
@@ -10,9 +11,6 @@ import { asEntry, inRole, type JudgedFlow, judgeable, type TrackedFlow } from ".
 
 /** Never an interface's name, so only rules without `iface` match it. */
 export const otherInterface = "";
-
-/** IP protocol number. */
-const tcp = 6;
 
 /** One flow: its entry, its socket at this end, or both. */
 export interface OpenFlow {

@@ -10,15 +10,18 @@ import {
 	NLM_F_REQUEST,
 } from "../../../kernel/netlink-message.ts";
 import { ask } from "../../../kernel/netlink-request.ts";
-import { NFNL_SUBSYS_NFTABLES, NFPROTO_INET } from "../../../kernel/nftables-message.ts";
+import {
+	NFNL_SUBSYS_NFTABLES,
+	NFPROTO_INET,
+	NFT_MSG_GETOBJ,
+	NFT_MSG_NEWOBJ,
+	NFT_OBJECT_COUNTER,
+	NFTA_OBJ_NAME,
+	NFTA_OBJ_TYPE,
+	NFTA_TABLE,
+} from "../../../kernel/nftables-message.ts";
 
 /** linux/netfilter/nf_tables.h */
-const NFT_MSG_NEWOBJ = 18;
-const NFT_MSG_GETOBJ = 19;
-const NFT_OBJECT_COUNTER = 1;
-const NFTA_OBJ_TABLE = 1;
-const NFTA_OBJ_NAME = 2;
-const NFTA_OBJ_TYPE = 3;
 const NFTA_OBJ_DATA = 4;
 const NFTA_COUNTER_BYTES = 1;
 const NFTA_COUNTER_PACKETS = 2;
@@ -58,7 +61,7 @@ function dump(socket: NetlinkSocket, table: string, sequence: number, counters: 
 		sequence,
 	)
 		.familyHeader(NFPROTO_INET)
-		.text(NFTA_OBJ_TABLE, table)
+		.text(NFTA_TABLE, table)
 		.u32(NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER)
 		.finish();
 	const object = new AttributeTable(NFTA_OBJ_DATA);
@@ -73,7 +76,7 @@ function dump(socket: NetlinkSocket, table: string, sequence: number, counters: 
 		const name = object.text(NFTA_OBJ_NAME);
 		if (
 			name === null ||
-			object.text(NFTA_OBJ_TABLE) !== table ||
+			object.text(NFTA_TABLE) !== table ||
 			object.u32(NFTA_OBJ_TYPE) !== NFT_OBJECT_COUNTER
 		) {
 			continue;

@@ -15,24 +15,25 @@ import {
 	NLM_F_REQUEST,
 } from "../../../kernel/netlink-message.ts";
 import { ask } from "../../../kernel/netlink-request.ts";
-import { NFNL_SUBSYS_NFTABLES } from "../../../kernel/nftables-message.ts";
+import {
+	hookNames,
+	NFNL_SUBSYS_NFTABLES,
+	NFT_MSG_GETCHAIN,
+	NFTA_CHAIN_HOOK,
+	NFTA_CHAIN_NAME,
+	NFTA_HOOK_HOOKNUM,
+	NFTA_HOOK_PRIORITY,
+	NFTA_TABLE,
+} from "../../../kernel/nftables-message.ts";
 
 /** linux/netfilter/nf_tables.h */
-const NFT_MSG_GETCHAIN = 4;
-const NFTA_CHAIN_TABLE = 1;
-const NFTA_CHAIN_NAME = 3;
-const NFTA_CHAIN_HOOK = 4;
 const NFTA_CHAIN_POLICY = 5;
 const NFTA_CHAIN_TYPE = 7;
-const NFTA_HOOK_HOOKNUM = 1;
-const NFTA_HOOK_PRIORITY = 2;
 const NF_DROP = 0;
 
 const families: Readonly<Record<number, ForeignChain["family"]>> = { 1: "inet", 2: "ip", 10: "ip6" };
-/** linux/netfilter.h */
-const hooks = ["prerouting", "input", "forward", "output", "postrouting"] as const;
 
-export type Hook = (typeof hooks)[number];
+export type Hook = (typeof hookNames)[number];
 
 export interface ForeignChain {
 	readonly family: "inet" | "ip" | "ip6";
@@ -128,7 +129,7 @@ export function foreignChains(
 			const family = families[cursor.family() ?? -1];
 			if (family === undefined) continue;
 			attributes.read(cursor.bytes, cursor.start + FAMILY_HEADER_BYTES, cursor.end);
-			const table = attributes.text(NFTA_CHAIN_TABLE) ?? "";
+			const table = attributes.text(NFTA_TABLE) ?? "";
 			if (family === "inet" && table === ownTable) continue;
 			noteTools(tools, `${family} ${table}`, table, attributes.text(NFTA_CHAIN_NAME) ?? "");
 			const chain = readBase(attributes, family, table);
@@ -189,7 +190,7 @@ function readBase(
 	const policy = attributes.u32(NFTA_CHAIN_POLICY);
 	const chain = attributes.text(NFTA_CHAIN_NAME) ?? "";
 	const place = new AttributeTable(NFTA_HOOK_PRIORITY).readNested(attributes, NFTA_CHAIN_HOOK);
-	const hook = hooks[place.u32(NFTA_HOOK_HOOKNUM) ?? -1];
+	const hook = hookNames[place.u32(NFTA_HOOK_HOOKNUM) ?? -1];
 	if (hook === undefined || (type !== "filter" && type !== "nat" && type !== "route")) return null;
 	return {
 		family,

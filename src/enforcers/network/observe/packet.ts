@@ -6,18 +6,16 @@
 
 import { formatIpv4, formatIpv6 } from "../../../base/address.ts";
 import type { Family } from "../../../base/model.ts";
+import { sctp, tcp, udp } from "../../../base/protocol.ts";
 import type { PacketSummary } from "./event.ts";
 
 /** Assigned Internet Protocol Numbers (IANA). */
 const HOP_BY_HOP = 0;
-const TCP = 6;
-const UDP = 17;
 const DCCP = 33;
 const ROUTING = 43;
 const FRAGMENT = 44;
 const AUTHENTICATION = 51;
 const DESTINATION_OPTIONS = 60;
-const SCTP = 132;
 const MOBILITY = 135;
 const UDP_LITE = 136;
 const HIP = 139;
@@ -141,10 +139,10 @@ function extensionBytes(header: number, lengthField: number): number {
 
 function locatePorts(at: number, limit: number, layout: PacketLayout): void {
 	switch (layout.protocol) {
-		case TCP:
-		case UDP:
+		case tcp:
+		case udp:
 		case DCCP:
-		case SCTP:
+		case sctp:
 		case UDP_LITE:
 			if (limit - at >= 4) layout.ports = at;
 	}

@@ -3,6 +3,7 @@
 import { NETLINK_NETFILTER } from "../../../../ffi/constants.ts";
 import { NetlinkSocket } from "../../../../ffi/netlink.ts";
 import type { Direction } from "../../../base/model.ts";
+import { tcp, udp } from "../../../base/protocol.ts";
 import {
 	AttributeTable,
 	attributeRanges,
@@ -12,17 +13,19 @@ import {
 	NLM_F_REQUEST,
 } from "../../../kernel/netlink-message.ts";
 import { ask } from "../../../kernel/netlink-request.ts";
-import { NFNL_SUBSYS_NFTABLES } from "../../../kernel/nftables-message.ts";
+import {
+	NFNL_SUBSYS_NFTABLES,
+	NFT_MSG_GETRULE,
+	NFTA_DATA_VALUE,
+	NFTA_EXPR_DATA,
+	NFTA_EXPR_NAME,
+	NFTA_RULE_CHAIN,
+	NFTA_RULE_EXPRESSIONS,
+	NFTA_TABLE,
+} from "../../../kernel/nftables-message.ts";
 import type { ForeignChain, Hook } from "./foreign-chains.ts";
 
 /** linux/netfilter/nf_tables.h */
-const NFT_MSG_GETRULE = 7;
-const NFTA_RULE_TABLE = 1;
-const NFTA_RULE_CHAIN = 2;
-const NFTA_RULE_EXPRESSIONS = 4;
-const NFTA_EXPR_NAME = 1;
-const NFTA_EXPR_DATA = 2;
-const NFTA_DATA_VALUE = 1;
 const NFT_PAYLOAD_TRANSPORT_HEADER = 2;
 const NFT_META_L4PROTO = 16;
 const NFT_NAT_DNAT = 1;
@@ -92,7 +95,7 @@ function readTable(table: ForeignChain, asked: Asked, most: number, found: Trans
 		const type = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETRULE;
 		const request = new MessageWriter(type, NLM_F_REQUEST | NLM_F_DUMP, 1)
 			.familyHeader(familyNumbers[table.family])
-			.text(NFTA_RULE_TABLE, table.table)
+			.text(NFTA_TABLE, table.table)
 			.finish();
 		const attributes = new AttributeTable(NFTA_RULE_EXPRESSIONS);
 		const answer = ask(opened.socket, request, 1);
@@ -101,7 +104,7 @@ function readTable(table: ForeignChain, asked: Asked, most: number, found: Trans
 			if (step.done === true) break;
 			const { bytes, start, end } = step.value;
 			attributes.read(bytes, start + FAMILY_HEADER_BYTES, end);
-			if (attributes.text(NFTA_RULE_TABLE) !== table.table) continue;
+			if (attributes.text(NFTA_TABLE) !== table.table) continue;
 			const at = attributes.offset(NFTA_RULE_EXPRESSIONS);
 			const length = Math.max(attributes.length(NFTA_RULE_EXPRESSIONS), 0);
 			const rule = readRule(bytes.subarray(at, at + length), asked);
@@ -188,7 +191,7 @@ function compare(data: AttributeTable, bytes: Uint8Array, asked: Asked, reading:
 
 /** struct xt_tcp and xt_udp of linux/netfilter/xt_tcpudp.h: source ports, then destination ports, in host order. */
 function xtMatch(data: AttributeTable, bytes: Uint8Array, asked: Asked, reading: Reading): boolean {
-	const protocol = { tcp: 6, udp: 17 }[data.text(1) ?? ""];
+	const protocol = { tcp, udp }[data.text(1) ?? ""];
 	if (protocol === undefined || data.length(3) < 8) return true;
 	const view = new DataView(bytes.buffer, bytes.byteOffset + data.offset(3), 8);
 	const [first, last] = [view.getUint16(4, true), view.getUint16(6, true)];

@@ -15,16 +15,19 @@ import {
 	NLM_F_REQUEST,
 } from "../../../kernel/netlink-message.ts";
 import { ask } from "../../../kernel/netlink-request.ts";
-import { NFNL_SUBSYS_NFTABLES, NFPROTO_INET } from "../../../kernel/nftables-message.ts";
+import {
+	NFNL_SUBSYS_NFTABLES,
+	NFPROTO_INET,
+	NFT_MSG_GETSETELEM,
+	NFT_MSG_NEWSETELEM,
+	NFTA_DATA_VALUE,
+	NFTA_TABLE,
+} from "../../../kernel/nftables-message.ts";
 
 /** linux/netfilter/nf_tables.h */
-const NFT_MSG_NEWSETELEM = 12;
-const NFT_MSG_GETSETELEM = 13;
-const NFTA_SET_ELEM_LIST_TABLE = 1;
 const NFTA_SET_ELEM_LIST_SET = 2;
 const NFTA_SET_ELEM_LIST_ELEMENTS = 3;
 const NFTA_SET_ELEM_KEY = 1;
-const NFTA_DATA_VALUE = 1;
 
 export interface FlowTuple {
 	readonly family: 4 | 6;
@@ -84,7 +87,7 @@ function readKeys<T>(
 		sequence,
 	)
 		.familyHeader(NFPROTO_INET)
-		.text(NFTA_SET_ELEM_LIST_TABLE, table)
+		.text(NFTA_TABLE, table)
 		.text(NFTA_SET_ELEM_LIST_SET, set.name)
 		.finish();
 	const list = new AttributeTable(NFTA_SET_ELEM_LIST_ELEMENTS);

@@ -1,7 +1,7 @@
 /** The flows that what runs on this host needs, from its sockets and links. Pure. */
 
 import type { Direction, Family, Protocol } from "../../../../base/model.ts";
-import { protocolLabel, protocolOf } from "../../../../base/protocol.ts";
+import { icmp, icmpv6, igmp, protocolLabel, protocolOf, tcp, udp } from "../../../../base/protocol.ts";
 
 /** A socket of the host, as /proc/net tells it. */
 export interface HostSocket {
@@ -75,8 +75,10 @@ const rawServices: Readonly<Record<number, { readonly name: string; readonly gro
 	103: { name: "PIM", group: { 4: "224.0.0.13", 6: "ff02::d" } },
 	112: { name: "VRRP (keepalived)", group: { 4: "224.0.0.18", 6: "ff02::12" } },
 };
-/** HOPOPT, ICMP, IGMP, TCP, UDP, ICMPv6 and IPPROTO_RAW, which only sends. */
-const ordinaryRaw: ReadonlySet<number> = new Set([0, 1, 2, 6, 17, 58, 255]);
+/** Options of IPv6 hop by hop, and IPPROTO_RAW, which only sends. */
+const hopByHop = 0;
+const rawOnly = 255;
+const ordinaryRaw: ReadonlySet<number> = new Set([hopByHop, icmp, igmp, tcp, udp, icmpv6, rawOnly]);
 
 /** Tunnels that have no socket, by the kind of their link. */
 const tunnelLinks: Readonly<Record<string, { readonly protocol: number; readonly family: Family }>> = {

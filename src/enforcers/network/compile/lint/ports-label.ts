@@ -2,6 +2,7 @@
 
 import { icmpTypeLabel } from "../../../../base/icmp-type.ts";
 import type { PortRange, Protocol } from "../../../../base/model.ts";
+import { rangeText } from "../../../../base/port-range.ts";
 import { isIcmp, protocolLabel } from "../../../../base/protocol.ts";
 
 /**
@@ -10,10 +11,9 @@ import { isIcmp, protocolLabel } from "../../../../base/protocol.ts";
  * @param source source ports, or the type of ICMP
  */
 export function portsLabel(protocol: Protocol, range: PortRange | null, source: PortRange | null): string {
-	const text = ({ first, last }: PortRange) => (first === last ? `${first}` : `${first}-${last}`);
 	const parts = [protocolLabel(protocol)];
-	if (range !== null) parts.push(text(range));
+	if (range !== null) parts.push(rangeText(range));
 	if (source !== null)
-		parts.push(isIcmp(protocol) ? icmpTypeLabel(protocol, source.first) : `from port ${text(source)}`);
+		parts.push(isIcmp(protocol) ? icmpTypeLabel(protocol, source.first) : `from port ${rangeText(source)}`);
 	return parts.join(" ");
 }

@@ -5,7 +5,7 @@
 
 import { formatCidr } from "../../../../base/cidr.ts";
 import type { Action, Direction, Family, Protocol } from "../../../../base/model.ts";
-import { isIcmp, isTransport, protocolText } from "../../../../base/protocol.ts";
+import { icmp, icmpv6, isIcmp, isTransport, protocolText } from "../../../../base/protocol.ts";
 import { blocksOf } from "../../../../document/block.ts";
 import type { Address } from "../atom.ts";
 import type { DirectionProgram, NetworkModel } from "../program.ts";
@@ -221,7 +221,7 @@ class ChangeTable {
 					const any = this.get(direction, group, null);
 					if (own.key === any.key) return false;
 					// Of a protocol of one family, that family alone counts.
-					const families = new Set<Family>(protocol === 1 ? [4] : protocol === 58 ? [6] : [4, 6]);
+					const families = new Set<Family>(protocol === icmp ? [4] : protocol === icmpv6 ? [6] : [4, 6]);
 					const text = ({ cells }: Changes) =>
 						JSON.stringify(
 							cells

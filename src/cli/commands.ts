@@ -4,6 +4,7 @@ import type { WorkerName } from "../daemon/daemon-options.ts";
 import { convert } from "./ask/convert.ts";
 import { diff } from "./ask/diff.ts";
 import { explain } from "./ask/explain.ts";
+import { exposure } from "./ask/exposure.ts";
 import { fmt } from "./ask/fmt.ts";
 import { render } from "./ask/render.ts";
 import { schema } from "./ask/schema.ts";
@@ -45,6 +46,7 @@ export function allCommands(
 		explain,
 		diff,
 		search,
+		exposure,
 		test,
 		convert,
 		schema,

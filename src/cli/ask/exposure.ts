@@ -1,0 +1,150 @@
+import { formatCidr } from "../../base/cidr.ts";
+import { escapeForTerminal } from "../../base/terminal.ts";
+import { type ExposedPort, Exposure } from "../../enforcers/network/compile/verdict/exposure.ts";
+import { readLinks } from "../../kernel/links.ts";
+import { type Listener, listeners } from "../../kernel/listeners.ts";
+import { type SocketHolder, socketHolders } from "../../kernel/socket-holders.ts";
+import { type Command, exit } from "../command.ts";
+import { printDiagnostics } from "../diagnostics.ts";
+import { prettyJson } from "../json.ts";
+import { parseOnlyOptions, policyOptions } from "../options.ts";
+import { readSettings } from "../settings.ts";
+import { readModel } from "./read-model.ts";
+
+const help = `Usage: portward exposure [--policy-dir DIR] [--config FILE] [--json]
+
+What listens on this host over TCP and UDP, and from where the policies let new
+connections through to it, on each interface that this host has. Whatever they
+say, loopback and what essentials accept pass. Other tables' rules, and ports
+that containers publish, are not looked at. Only root is told every process.
+
+  --policy-dir DIR  policies (default /etc/portward/policies)
+  --config FILE     settings (default /etc/portward/config.yaml)
+  --json            print {listeners: [{protocol, address, port, families,
+                    unit, process, pid, local, reachable: [{interface,
+                    addresses}]}]}; interface null: every one
+`;
+
+interface Reach {
+	/** Null: every one that is asked about. */
+	readonly interface: string | null;
+	/** Blocks; 0.0.0.0/0 and ::/0 for everybody. Empty: nobody. */
+	readonly addresses: readonly string[];
+}
+
+export const exposure: Command = {
+	name: "exposure",
+	summary: "what listens on this host, and who can reach it",
+	help,
+	async run(args, io) {
+		const values = parseOnlyOptions(args, { ...policyOptions, json: { type: "boolean" } });
+		const settings = readSettings(values, false);
+		if (!settings.config) {
+			printDiagnostics(settings.diagnostics, io);
+			return exit.failure;
+		}
+		const model = readModel(settings.config.policyDir, settings.config, io);
+		const read = listeners();
+		if (!read.ok)
+			io.error(`portward: the kernel does not say what listens: ${escapeForTerminal(read.error)}\n`);
+		if (model === null || !read.ok) return exit.failure;
+		if (!settings.config.enableNetworkPolicyEnforcer)
+			io.error("portward: enableNetworkPolicyEnforcer is false, so nothing of this is enforced\n");
+		const holders = socketHolders(new Set(read.listeners.map(({ inode }) => inode)));
+		const asked = new Exposure(model, read.listeners.flatMap(portsOf));
+		const links = readLinks();
+		// Packets that come by a member of a bridge or bond bear its name.
+		const names = links.ok
+			? links.links.filter(({ name, master }) => name !== "lo" && (master === null || master.kind === "vrf"))
+			: [];
+		const told = read.listeners.map((listener) => {
+			const interfaces = names.filter(({ index }) => [0, index].includes(listener.interfaceIndex));
+			const holder = holders.get(listener.inode) ?? null;
+			const local = isLoopback(listener.address);
+			const reachable = local
+				? []
+				: reachOf(
+						asked,
+						listener,
+						interfaces.map(({ name }) => name),
+					);
+			return { ...listener, holder, local, reachable };
+		});
+		io.out(values.json ? prettyJson({ listeners: unique(told.map(toJson)) }) : describe(told));
+		return exit.ok;
+	},
+};
+
+function portsOf({ protocol, families, port }: Listener): ExposedPort[] {
+	return families.map((family) => ({ protocol, family, port }));
+}
+
+function isLoopback(address: string): boolean {
+	return /^(?:::ffff:)?127\./u.test(address) || address === "::1";
+}
+
+/** One for each interface, or one for all where they do not differ. */
+function reachOf(asked: Exposure, listener: Listener, interfaces: readonly string[]): Reach[] {
+	const reach = (name: string) =>
+		portsOf(listener).flatMap((port) => {
+			const blocks = asked.blocks(name, port);
+			return blocks === "any" ? [port.family === 4 ? "0.0.0.0/0" : "::/0"] : blocks.map(formatCidr);
+		});
+	// "" is an interface that no policy names: for one that may yet come, and for a host that shows none.
+	const each = (interfaces.length === 0 ? [""] : interfaces).map((name) => ({
+		interface: name,
+		addresses: reach(name),
+	}));
+	const texts = new Set(each.map(({ addresses }) => addresses.join()));
+	const [first] = each;
+	return texts.size === 1 && first !== undefined && listener.interfaceIndex === 0
+		? [{ interface: null, addresses: first.addresses }]
+		: each;
+}
+
+interface Told extends Listener {
+	readonly holder: SocketHolder | null;
+	/** On loopback alone. */
+	readonly local: boolean;
+	readonly reachable: readonly Reach[];
+}
+
+function toJson({ protocol, address, port, families, holder, local, reachable }: Told) {
+	const { unit = null, process = null, pid = null } = holder ?? {};
+	return { protocol, address, port, families, unit, process, pid, local, reachable };
+}
+
+/** Several sockets of one process on one port are one to whoever reads. */
+function unique<T>(items: readonly T[]): T[] {
+	return [...new Map(items.map((item) => [JSON.stringify(item), item])).values()];
+}
+
+function describe(told: readonly Told[]): string {
+	const open = told.filter(({ local }) => !local);
+	const lines = unique(open.flatMap(linesOf));
+	const hidden = told.length - open.length;
+	if (open.length === 0) lines.push("Nothing listens for others.");
+	if (hidden > 0) lines.push(`${hidden} more on loopback alone.`);
+	return `${lines.map(escapeForTerminal).join("\n")}\n`;
+}
+
+function linesOf({ protocol, address, port, holder, reachable }: Told): string[] {
+	const who = holder?.unit ?? (holder === null ? "somebody" : `${holder.process} (${holder.pid})`);
+	const where = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+	return reachable.map(({ interface: name, addresses }) => {
+		const from = addresses.length === 0 ? "by nobody" : `from ${placesText(addresses)}`;
+		return `${who} listens on ${protocol} ${where}; reachable ${from}${name === null ? "" : ` on ${name}`}`;
+	});
+}
+
+/** Blocks that a line has room for. */
+const mostBlocks = 8;
+
+function placesText(addresses: readonly string[]): string {
+	const words = addresses.map((block) =>
+		block === "0.0.0.0/0" ? "anywhere (IPv4)" : block === "::/0" ? "anywhere (IPv6)" : block,
+	);
+	if (words[0] === "anywhere (IPv4)" && words[1] === "anywhere (IPv6)") return "anywhere";
+	const more = words.length - mostBlocks;
+	return more > 0 ? `${words.slice(0, mostBlocks).join(", ")} and ${more} more blocks` : words.join(", ");
+}

@@ -1,0 +1,50 @@
+import { expect, test } from "bun:test";
+import { block, policy, port } from "../../system/support/case.ts";
+import { Files, portward } from "../support/portward.ts";
+
+test("what listens, who it is, and from where it can be reached", async () => {
+	using everywhere = Bun.listen({ hostname: "0.0.0.0", port: 0, socket: { data() {} } });
+	using local = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+	using other = Bun.listen({ hostname: "0.0.0.0", port: 0, socket: { data() {} } });
+	using files = new Files({
+		"a.yaml": policy("a", {
+			action: "Allow",
+			ingress: [{ from: [block("10.0.1.0/24")], ports: [port("TCP", everywhere.port)] }],
+		}),
+	});
+	const common = ["--policy-dir", files.path, "--config", files.config()];
+	const asJson = await portward("exposure", ...common, "--json");
+	expect([asJson.code, asJson.error]).toEqual([0, ""]);
+	const { listeners } = JSON.parse(asJson.out);
+	const of = (number: number) => listeners.filter((one: { port: number }) => one.port === number);
+	expect(of(everywhere.port)).toEqual([
+		{
+			protocol: "tcp",
+			address: "0.0.0.0",
+			port: everywhere.port,
+			families: [4],
+			unit: of(everywhere.port)[0].unit,
+			process: expect.any(String),
+			pid: process.pid,
+			local: false,
+			reachable: [{ interface: null, addresses: ["10.0.1.0/24"] }],
+		},
+	]);
+	expect(of(local.port)).toMatchObject([{ local: true, reachable: [] }]);
+	expect(of(other.port)).toMatchObject([{ reachable: [{ interface: null, addresses: [] }] }]);
+	const { out } = await portward("exposure", ...common);
+	expect(out).toContain(` listens on tcp 0.0.0.0:${everywhere.port}; reachable from 10.0.1.0/24\n`);
+	expect(out).toContain(` listens on tcp 0.0.0.0:${other.port}; reachable by nobody\n`);
+	expect(out).not.toContain(`:${local.port};`);
+	expect(out).toContain(" more on loopback alone.\n");
+});
+
+test("without a policy everybody reaches it, and broken policies give no answer", async () => {
+	using everywhere = Bun.listen({ hostname: "0.0.0.0", port: 0, socket: { data() {} } });
+	using files = new Files({});
+	const common = ["--policy-dir", files.path, "--config", files.config()];
+	const { out } = await portward("exposure", ...common);
+	expect(out).toContain(`:${everywhere.port}; reachable from anywhere (IPv4)\n`);
+	files.put("bad.yaml", "a: [");
+	expect(await portward("exposure", ...common)).toMatchObject({ code: 1, out: "" });
+});

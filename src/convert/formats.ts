@@ -1,15 +1,16 @@
 /** What can be converted, and how a file tells which of it it is. */
 
 import { assemble, type OrderedConversion } from "./assemble.ts";
+import { convertCalico, isCalico } from "./calico/read.ts";
 import { readDocuments } from "./documents.ts";
 import type { Conversion, Finding } from "./finding.ts";
-import { isFirewalld, readFirewalld } from "./firewalld.ts";
-import { isIptables, readIptables } from "./iptables.ts";
+import { isFirewalld, readFirewalld } from "./firewalld/read.ts";
+import { isIptables, readIptables } from "./iptables/read.ts";
 import { convertKubernetes, isKubernetesPolicy, type Source } from "./kubernetes.ts";
-import { isNft, readNft } from "./nft.ts";
+import { isNft, readNft } from "./nft/read.ts";
 import { TooInvolved } from "./ordered.ts";
 import type { SourceText } from "./reading.ts";
-import { convertUsbguard, isUsbguard } from "./usbguard.ts";
+import { convertUsbguard, isUsbguard } from "./usbguard/read.ts";
 
 /** Why nothing can be converted. */
 export type Problem = Omit<Finding, "kind">;
@@ -52,6 +53,18 @@ const firewalld: Format = {
 	},
 };
 
+const calico: Format = {
+	name: "calico",
+	is: (text) => /projectcalico\.org\//u.test(text),
+	convert: (sources) =>
+		documentsOf(
+			sources,
+			isCalico,
+			"NetworkPolicy, GlobalNetworkPolicy or HostEndpoint of projectcalico.org",
+			(all) => done(...convertCalico(all)),
+		),
+};
+
 const usbguard: Format = {
 	name: "usbguard",
 	is: isUsbguard,
@@ -68,7 +81,7 @@ const kubernetes: Format = {
 };
 
 /** In the order in which they are tried. */
-export const formats: readonly Format[] = [iptables, nft, firewalld, kubernetes, usbguard];
+export const formats: readonly Format[] = [iptables, nft, firewalld, calico, kubernetes, usbguard];
 
 /** The format of a text, or null. */
 export function formatOf(text: string): Format | null {

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import type { Finding } from "../../src/convert/finding.ts";
 import { convertAll, formatOf, formats } from "../../src/convert/formats.ts";
 import { policyText } from "../../src/convert/text.ts";
-import { parseUsbRule } from "../../src/convert/usbguard-words.ts";
+import { parseUsbRule } from "../../src/convert/usbguard/words.ts";
 import { decideDevice } from "../../src/enforcers/usb/compile/decide.ts";
 import { DeviceRuleset, selectEntries } from "../../src/enforcers/usb/compile/ruleset.ts";
 import { devicePart } from "../../src/enforcers/usb/model.ts";

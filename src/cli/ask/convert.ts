@@ -24,6 +24,7 @@ FORMAT is found out from the content:
   iptables    iptables-save, ip6tables-save, ufw's user.rules, user6.rules
   nft         nft -j list ruleset
   firewalld   zones, and files of services that they name
+  calico      GlobalNetworkPolicy, NetworkPolicy and HostEndpoint
   kubernetes  NetworkPolicy of networking.k8s.io
   usbguard    rules.conf of USBGuard, to a policy for devices
 

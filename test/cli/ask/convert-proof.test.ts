@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { compareWithSource, describeProof, proveOrder } from "../../../src/cli/ask/convert-proof.ts";
 import { assemble } from "../../../src/convert/assemble.ts";
-import { readIptables } from "../../../src/convert/iptables.ts";
+import { readIptables } from "../../../src/convert/iptables/read.ts";
 
 const rules = (...lines: readonly string[]) =>
 	assemble(

@@ -1,23 +1,23 @@
 /** One rule of nftables: what its expressions match, as far as it has a counterpart, and what it does. */
 
-import type { Place } from "../base/diagnostic.ts";
-import type { Direction, Family, PortRange, Transport } from "../base/model.ts";
-import { icmp, icmpv6 } from "../base/protocol.ts";
+import type { Place } from "../../base/diagnostic.ts";
+import type { Direction, Family, PortRange, Transport } from "../../base/model.ts";
+import { icmp, icmpv6 } from "../../base/protocol.ts";
+import { fieldOf } from "../json-value.ts";
+import { type ChainRule, orderedLimits, type Target, TooInvolved } from "../ordered.ts";
+import { everything, type PacketSet, setsOf, shared } from "../packets.ts";
+import { meaningOfStates, type Reading, stateNotes } from "../reading.ts";
 import {
 	blocksOfMember,
 	eachOf,
 	familyOfMember,
-	fieldOf,
 	interfaceOfMember,
 	membersOf,
 	type NamedSets,
 	portsOfMember,
 	protocolOfMember,
 	typesOfMember,
-} from "./nft-values.ts";
-import { type ChainRule, orderedLimits, type Target, TooInvolved } from "./ordered.ts";
-import { everything, type PacketSet, setsOf, shared } from "./packets.ts";
-import { meaningOfStates, type Reading, stateNotes } from "./reading.ts";
+} from "./values.ts";
 
 export interface NftContext {
 	readonly direction: Direction;

@@ -1,11 +1,11 @@
 /** What one rule of USBGuard matches, as sets of functions of devices. */
 
-import type { Place } from "../base/diagnostic.ts";
-import { quote } from "../base/suggest.ts";
+import type { Place } from "../../base/diagnostic.ts";
+import { quote } from "../../base/suggest.ts";
+import { orderedLimits, TooInvolved } from "../ordered.ts";
+import type { Reading } from "../reading.ts";
 import { type DeviceSet, everyDevice, otherClasses, sharedDevices } from "./device-sets.ts";
-import { orderedLimits, TooInvolved } from "./ordered.ts";
-import type { Reading } from "./reading.ts";
-import type { Attribute, UsbRule } from "./usbguard-words.ts";
+import type { Attribute, UsbRule } from "./words.ts";
 
 /** None where nothing of the rule is left. What a rule allows is never more than it says, but for hashes, which are told. */
 export function setsOfRule(rule: UsbRule, place: Place, reading: Reading): readonly DeviceSet[] {

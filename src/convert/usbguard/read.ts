@@ -3,15 +3,15 @@
  * what a device must not show beside it is `unlessAlso`. What no rule matches is blocked, as in USBGuard's settings.
  */
 
-import type { Place } from "../base/diagnostic.ts";
-import { quote } from "../base/suggest.ts";
+import type { Place } from "../../base/diagnostic.ts";
+import { quote } from "../../base/suggest.ts";
+import type { Conversion } from "../finding.ts";
+import { type Ordered, withoutOrder } from "../order-free.ts";
+import { orderedLimits, TooInvolved } from "../ordered.ts";
+import { Reading, type SourceText } from "../reading.ts";
 import { type DeviceSet, deviceData, everyDevice, holdsDevices, sharedDevices } from "./device-sets.ts";
-import type { Conversion } from "./finding.ts";
-import { type Ordered, withoutOrder } from "./order-free.ts";
-import { orderedLimits, TooInvolved } from "./ordered.ts";
-import { Reading, type SourceText } from "./reading.ts";
-import { setsOfRule } from "./usbguard-rule.ts";
-import { parseUsbRule, type UsbRule } from "./usbguard-words.ts";
+import { setsOfRule } from "./rule.ts";
+import { parseUsbRule, type UsbRule } from "./words.ts";
 
 export function isUsbguard(text: string): boolean {
 	return /^(?:allow|block|reject)(?:[ \t]+(?:id|hash|parent-hash|name|serial|via-port|with-interface|with-connect-type|if|label|[0-9a-fA-F*]+:[0-9a-fA-F*]+)\b|\s*$)/mu.test(

@@ -1,20 +1,13 @@
 /** One rule of iptables: its conditions, as far as they have a counterpart, and what it does. */
 
-import type { Place } from "../base/diagnostic.ts";
-import type { Direction, Family, InterfaceMatch, Protocol } from "../base/model.ts";
-import { isTransport } from "../base/protocol.ts";
-import { quote } from "../base/suggest.ts";
-import {
-	addressesOf,
-	icmpTypesOf,
-	interfaceOf,
-	portsOf,
-	protocolOfWord,
-	type Ranges,
-} from "./iptables-words.ts";
-import type { ChainRule, Target } from "./ordered.ts";
-import { type Conditions, type Entry, type PacketSet, setsOf } from "./packets.ts";
-import { meaningOfStates, type Reading, stateNotes } from "./reading.ts";
+import type { Place } from "../../base/diagnostic.ts";
+import type { Direction, Family, InterfaceMatch, Protocol } from "../../base/model.ts";
+import { isTransport } from "../../base/protocol.ts";
+import { quote } from "../../base/suggest.ts";
+import type { ChainRule, Target } from "../ordered.ts";
+import { type Conditions, type Entry, type PacketSet, setsOf } from "../packets.ts";
+import { meaningOfStates, type Reading, stateNotes } from "../reading.ts";
+import { addressesOf, icmpTypesOf, interfaceOf, portsOf, protocolOfWord, type Ranges } from "../words.ts";
 
 /** A line of a chain, not read yet: what it means depends on where its packets come from. */
 export interface Line {

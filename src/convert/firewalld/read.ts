@@ -4,16 +4,16 @@
  * come before zones by interface, and the one without either is the default.
  */
 
-import type { Place } from "../base/diagnostic.ts";
-import type { Family } from "../base/model.ts";
-import { quote } from "../base/suggest.ts";
-import { Lines } from "../document/syntax.ts";
-import type { Finding } from "./finding.ts";
-import { readZoneRules, type ServiceFiles } from "./firewalld-rules.ts";
-import { addressesOf, interfaceOf } from "./iptables-words.ts";
-import type { ChainRule } from "./ordered.ts";
-import { everything, type PacketSet, setsOf } from "./packets.ts";
-import { Reading, type SourceText } from "./reading.ts";
+import type { Place } from "../../base/diagnostic.ts";
+import type { Family } from "../../base/model.ts";
+import { quote } from "../../base/suggest.ts";
+import { Lines } from "../../document/syntax.ts";
+import type { Finding } from "../finding.ts";
+import type { ChainRule } from "../ordered.ts";
+import { everything, type PacketSet, setsOf } from "../packets.ts";
+import { Reading, type SourceText } from "../reading.ts";
+import { addressesOf, interfaceOf } from "../words.ts";
+import { readZoneRules, type ServiceFiles } from "./rules.ts";
 import { type Element, parseXml } from "./xml.ts";
 
 export function isFirewalld(text: string): boolean {

@@ -4,14 +4,14 @@
  */
 
 import { isMap, isSeq } from "yaml";
-import type { Place } from "../base/diagnostic.ts";
-import type { Direction, Family } from "../base/model.ts";
-import { readDocuments } from "./documents.ts";
-import type { Finding } from "./finding.ts";
-import { type NftRule, readNftRule } from "./nft-rule.ts";
-import { fieldOf } from "./nft-values.ts";
-import { everything } from "./packets.ts";
-import { Reading, type SourceText } from "./reading.ts";
+import type { Place } from "../../base/diagnostic.ts";
+import type { Direction, Family } from "../../base/model.ts";
+import { readDocuments } from "../documents.ts";
+import type { Finding } from "../finding.ts";
+import { fieldOf } from "../json-value.ts";
+import { everything } from "../packets.ts";
+import { Reading, type SourceText } from "../reading.ts";
+import { type NftRule, readNftRule } from "./rule.ts";
 
 export function isNft(text: string): boolean {
 	return /^\s*\{\s*"nftables"\s*:/u.test(text);

@@ -1,14 +1,14 @@
 /** What is in a zone of firewalld, in the order in which it is asked. */
 
-import type { Place } from "../base/diagnostic.ts";
-import { parseIcmpType } from "../base/icmp-type.ts";
-import type { Cidr, Family } from "../base/model.ts";
-import { icmp, icmpv6, isTransport, parseProtocol } from "../base/protocol.ts";
-import { helpedServices, knownService, type ServicePart } from "./firewalld-services.ts";
-import { addressesOf, portsOf, protocolOfWord } from "./iptables-words.ts";
-import type { ChainRule, Target } from "./ordered.ts";
-import { type Entry, everything, type PacketSet, setsOf } from "./packets.ts";
-import { type Reading, stateNotes } from "./reading.ts";
+import type { Place } from "../../base/diagnostic.ts";
+import { parseIcmpType } from "../../base/icmp-type.ts";
+import type { Cidr, Family } from "../../base/model.ts";
+import { icmp, icmpv6, isTransport, parseProtocol } from "../../base/protocol.ts";
+import type { ChainRule, Target } from "../ordered.ts";
+import { type Entry, everything, type PacketSet, setsOf } from "../packets.ts";
+import { type Reading, stateNotes } from "../reading.ts";
+import { addressesOf, portsOf, protocolOfWord } from "../words.ts";
+import { helpedServices, knownService, type ServicePart } from "./services.ts";
 import type { Element } from "./xml.ts";
 
 /** Files of services that were given as well, by name. */

@@ -1,22 +1,16 @@
 /** The right-hand sides of nftables' JSON: values, ranges, prefixes, and sets of them. */
 
-import { parseCidr } from "../base/cidr.ts";
-import { parseIcmpType } from "../base/icmp-type.ts";
-import type { Cidr, Family, InterfaceMatch, PortRange, Protocol, Transport } from "../base/model.ts";
-import { icmp, icmpv6 } from "../base/protocol.ts";
-import { lookupService } from "../base/services.ts";
-import { parseInterface } from "../document/iface.ts";
-import { protocolOfWord, rangeOf } from "./iptables-words.ts";
+import { parseCidr } from "../../base/cidr.ts";
+import { parseIcmpType } from "../../base/icmp-type.ts";
+import type { Cidr, Family, InterfaceMatch, PortRange, Protocol, Transport } from "../../base/model.ts";
+import { icmp, icmpv6 } from "../../base/protocol.ts";
+import { lookupService } from "../../base/services.ts";
+import { parseInterface } from "../../document/iface.ts";
+import { fieldOf } from "../json-value.ts";
+import { protocolOfWord, rangeOf } from "../words.ts";
 
 /** Elements of named sets and maps of a table, by name. */
 export type NamedSets = ReadonlyMap<string, readonly unknown[]>;
-
-/** A field of what may be an object. */
-export function fieldOf(value: unknown, name: string): unknown {
-	return typeof value === "object" && value !== null && !Array.isArray(value) && Object.hasOwn(value, name)
-		? (value as Readonly<Record<string, unknown>>)[name]
-		: undefined;
-}
 
 /** The members of a set, of `@name`, or the one value; null where a name is not known. */
 export function membersOf(right: unknown, sets: NamedSets): readonly unknown[] | null {

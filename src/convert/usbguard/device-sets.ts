@@ -1,6 +1,6 @@
 /** Sets of devices' functions that one entry of a policy can say. What two have in common is such a set again. */
 
-import type { DeviceData } from "./finding.ts";
+import type { DeviceData } from "../finding.ts";
 
 export interface DeviceSet {
 	/** Null: every class but hubs. */

@@ -3,13 +3,13 @@
  * table, and the chains that they call. A rule with a condition that policies do not have is left out and told.
  */
 
-import type { Place } from "../base/diagnostic.ts";
-import type { Direction, Family } from "../base/model.ts";
-import { quote } from "../base/suggest.ts";
-import { type Line, readIptablesRule } from "./iptables-rule.ts";
-import type { Entrance } from "./ordered.ts";
-import { everything } from "./packets.ts";
-import { Reading, type SourceText } from "./reading.ts";
+import type { Place } from "../../base/diagnostic.ts";
+import type { Direction, Family } from "../../base/model.ts";
+import { quote } from "../../base/suggest.ts";
+import type { Entrance } from "../ordered.ts";
+import { everything } from "../packets.ts";
+import { Reading, type SourceText } from "../reading.ts";
+import { type Line, readIptablesRule } from "./rule.ts";
 
 interface Tables {
 	readonly family: Family;

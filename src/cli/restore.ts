@@ -3,14 +3,14 @@ import { InstanceLock } from "../../ffi/lock.ts";
 import { escapeForTerminal } from "../base/terminal.ts";
 import type { Config } from "../config/model.ts";
 import { defaultConfig } from "../config/parse.ts";
-import { type NetworkRestore, restoreNetwork, restoreUsbLock } from "../daemon/restore.ts";
+import { type NetworkRestore, restoreNetwork } from "../daemon/restore.ts";
+import type { RestoreRequest } from "../enforcers/contract/enforcer.ts";
 import { adoptConnections } from "../enforcers/network/flows/adopt-connections.ts";
 import { readBootState } from "../enforcers/network/run/boot-state.ts";
 import { sysfsRoot } from "../enforcers/usb/observe/present.ts";
-import { bootId } from "../enforcers/usb/run/memory.ts";
 import { type BootRuleset, bootRulesets } from "../engine/boot-rulesets.ts";
+import { enforcers } from "../engine/enforcers.ts";
 import { hostFacts } from "../kernel/host.ts";
-import { Sysfs } from "../kernel/sysfs.ts";
 import { distrustDirectory } from "../source/held-directory.ts";
 import { readPanic } from "../state/panic.ts";
 import { type Command, exit, type Io } from "./command.ts";
@@ -66,7 +66,7 @@ export async function runRestore(
 		return exit.ok;
 	}
 	try {
-		return restoreAll(config, io, new Sysfs(sysRoot));
+		return restoreAll(config, io, sysRoot);
 	} finally {
 		if (locked.ok) locked.lock.release();
 	}
@@ -87,7 +87,7 @@ function settings(flags: SettingsFlags, io: Io): Config {
 	return { ...fallback, stateDir, table };
 }
 
-function restoreAll(config: Config, io: Io, sysfs: Sysfs): number {
+function restoreAll(config: Config, io: Io, sysRoot: string): number {
 	const { stateDir, table } = config;
 	const problem = (message: string) => io.error(`portward: ${escapeForTerminal(message)}\n`);
 	const distrusted = distrustDirectory(stateDir, "the state directory");
@@ -95,9 +95,9 @@ function restoreAll(config: Config, io: Io, sysfs: Sysfs): number {
 	const panic = readPanic(stateDir);
 	if (panic.problem !== null) problem(panic.problem);
 	// Devices come first: they appear while a large ruleset is being loaded, and the network does not.
-	let usb: number = exit.ok;
-	const found = (ruleset: BootRuleset) => {
-		usb = restoreUsb(config, ruleset, sysfs, io, problem);
+	let others: number = exit.ok;
+	const found = ({ kept }: BootRuleset) => {
+		others = restoreKept(kept, { config, sysRoot }, io, problem);
 	};
 	const opened = withKernelTable(
 		table,
@@ -132,7 +132,7 @@ function restoreAll(config: Config, io: Io, sysfs: Sysfs): number {
 	const network = opened.value;
 	if (network.warning === true) io.error(network.text);
 	else io.out(network.text);
-	return network.code === exit.ok ? usb : network.code;
+	return network.code === exit.ok ? others : network.code;
 }
 
 function openTable(open: () => { ok: boolean; error?: string }, problem: (message: string) => void): void {
@@ -191,20 +191,17 @@ function guardDevicesAlone({ stateDir }: Config, found: (ruleset: BootRuleset) =
 	if (saved.ok) found({ origin: "", ...saved.state });
 }
 
-function restoreUsb(
-	config: Config,
-	ruleset: BootRuleset,
-	sysfs: Sysfs,
+/** What every enforcer keeps beside the ruleset. */
+function restoreKept(
+	kept: BootRuleset["kept"],
+	about: RestoreRequest,
 	io: Io,
 	problem: (message: string) => void,
 ): number {
-	const enabled = config.enableKubeArmorHostPolicy && config.enableUSBDeviceHandler;
-	if (!enabled || ruleset.kept.usbLock !== true) return exit.ok;
-	const locked = restoreUsbLock(config.stateDir, sysfs, bootId());
-	if (!locked.ok) {
-		for (const error of locked.errors) problem(`USB: ${error}`);
-		return exit.failure;
+	const restored = enforcers.map((enforcer) => enforcer.restore(kept, about));
+	for (const { said, errors } of restored) {
+		for (const error of errors) problem(error);
+		if (said !== "") io.out(`${said}\n`);
 	}
-	io.out(locked.locked ? "USB is locked\n" : "USB is not locked: the kernel has none yet\n");
-	return exit.ok;
+	return restored.every(({ errors }) => errors.length === 0) ? exit.ok : exit.failure;
 }

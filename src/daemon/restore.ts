@@ -1,9 +1,6 @@
 /** `portward restore` without its words: puts back at boot what was last confirmed, before there is a network. */
 
 import type { KernelTable } from "../enforcers/network/apply/kernel-table.ts";
-import { type LockFiles, lockAll, readDefaults } from "../enforcers/usb/apply/lock.ts";
-import { refusedByOthers, type SysfsReader, usbDevicesPath } from "../enforcers/usb/observe/devices.ts";
-import { UsbMemory } from "../enforcers/usb/run/memory.ts";
 import type { BootEnd, BootRuleset } from "../engine/boot-rulesets.ts";
 
 export type RestoreTable = Pick<KernelTable, "inspect" | "isComplete" | "apply" | "replace" | "collect">;
@@ -46,34 +43,4 @@ export function restoreNetwork(
 		problem(`${origin} cannot be loaded: ${result.error}`);
 		if (result.reason === "foreign") return { result: "none", end: "unusable" };
 	}
-}
-
-export type UsbRestore =
-	| { readonly ok: true; readonly locked: boolean }
-	| { readonly ok: false; readonly errors: readonly string[] };
-
-/**
- * Locks USB as the daemon does, and leaves it the values from before. `locked` is false where the kernel has no USB
- * yet. What is plugged in at the daemon's first start still counts as having been there: until then nobody could
- * have decided about it.
- */
-export function restoreUsbLock(
-	stateDirectory: string,
-	files: LockFiles & SysfsReader,
-	boot: string,
-): UsbRestore {
-	if (files.identity(usbDevicesPath) === null) return { ok: true, locked: false };
-	const memory = new UsbMemory(stateDirectory, boot);
-	const { prior, foreign } = memory.value;
-	// What is refused before anything was locked was refused by somebody else.
-	const others = prior === null ? refusedByOthers(files) : [];
-	const unsaved = memory.update({
-		prior: readDefaults(files, prior),
-		foreign: { ...foreign, ...Object.fromEntries(others.map((id) => [id, "somebody-else" as const])) },
-	});
-	const { errors } = lockAll(files);
-	// Locked it is in any case; but `release usb` would not know what to give back.
-	const all =
-		unsaved === null ? errors : [`what was in force before could not be kept: ${unsaved}`, ...errors];
-	return all.length === 0 ? { ok: true, locked: true } : { ok: false, errors: all };
 }

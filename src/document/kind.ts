@@ -6,6 +6,7 @@
 import type { Node } from "yaml";
 import type { Diagnostic, Place } from "../base/diagnostic.ts";
 import type { Action, NodeSelector } from "../base/model.ts";
+import type { JsonSchema } from "./json-schema.ts";
 import type { NodeReader } from "./nodes.ts";
 
 /** What one enforcer reads out of a policy. Its content is plain data that only this enforcer understands. */
@@ -66,6 +67,8 @@ interface Kind {
 	readonly name: string;
 	/** The kind of a list of them, as `kubectl get -o yaml` prints it; null where there is none. */
 	readonly list: string | null;
+	/** For editors and other tools; null where no document of the kind is right. */
+	readonly schema: JsonSchema | null;
 }
 
 /** Documents that are enforced, or would be. */
@@ -98,6 +101,12 @@ export class Kinds {
 
 	get(name: string | null): DocumentKind | undefined {
 		return name === null ? undefined : this.#byName.get(name);
+	}
+
+	/** Of every kind that has one. */
+	get schemas(): Readonly<Record<string, JsonSchema>> {
+		const known = [...this.#byName.values()];
+		return Object.fromEntries(known.flatMap(({ name, schema }) => (schema === null ? [] : [[name, schema]])));
 	}
 
 	get names(): readonly string[] {

@@ -6,6 +6,7 @@ function podKind(name: string): PolicyKind {
 	return {
 		name,
 		list: null,
+		schema: null,
 		role: "policy",
 		read(reader, root) {
 			const message = "this kind of policy is for pods, and this host has no pods";

@@ -34,3 +34,12 @@ export function bootFacts(sent: SentParts, registered: readonly Enforcer[] = enf
 export const ruleLists: ReadonlyMap<string, RuleList> = new Map(
 	enforcers.flatMap(({ telling }) => telling.lists.map((list) => [list.name, list] as const)),
 );
+
+/** Kinds of policies whose rules decide about packets, or about anything else alone. */
+export const packetKinds: ReadonlySet<string> = kindsWith(true);
+export const otherKinds: ReadonlySet<string> = kindsWith(false);
+
+function kindsWith(packets: boolean): ReadonlySet<string> {
+	const found = enforcers.filter(({ telling }) => telling.packets === packets);
+	return new Set(found.flatMap(({ kinds }) => kinds.map(({ name }) => name)));
+}

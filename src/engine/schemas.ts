@@ -2,15 +2,10 @@
 
 import { settingsSchema } from "../config/json-schema.ts";
 import { dialect, type JsonSchema } from "../document/json-schema.ts";
-import { networkPolicySchema, policyTestSchema } from "../enforcers/network/parse/json-schema.ts";
-import { hostPolicySchema } from "../enforcers/usb/parse/json-schema.ts";
+import { registeredKinds } from "./enforcers.ts";
 
 /** By kind, in the order in which they are told. */
-export const kindSchemas: Readonly<Record<string, JsonSchema>> = {
-	KubeArmorNetworkPolicy: networkPolicySchema,
-	KubeArmorHostPolicy: hostPolicySchema,
-	PortwardTest: policyTestSchema,
-};
+export const kindSchemas: Readonly<Record<string, JsonSchema>> = registeredKinds.schemas;
 
 /** What `portward schema --kind` calls the settings. */
 export const settingsKind = "settings";

@@ -5,6 +5,7 @@ import { escapeForTerminal } from "../../base/terminal.ts";
 import { panicReason } from "../../daemon/panic-watch.ts";
 import { describeFailsafe } from "../../enforcers/network/compile/failsafe.ts";
 import { decidingChains, describeChain } from "../../enforcers/network/observe/foreign-chains.ts";
+import { otherKinds, packetKinds } from "../../engine/enforcers.ts";
 import { describeConfinement } from "../../report/confinement.ts";
 import { describeStanding } from "../../report/signature-status.ts";
 import { plural } from "../diagnostics.ts";
@@ -142,7 +143,7 @@ function urgentLines({ panic, version, hostname, ready, pending, signature, usbA
 function networkLines({ enforcers: { network }, policies, unmatched }: Status): string[] {
 	const lines = [enforcerLine("network", network)];
 	if (network.state === "active") {
-		const inForce = policies.some(({ enforced, kind }) => enforced && kind === "KubeArmorNetworkPolicy");
+		const inForce = policies.some(({ enforced, kind }) => enforced && packetKinds.has(kind));
 		if (inForce) {
 			for (const direction of ["ingress", "egress"] as const) {
 				lines.push(`${direction}: ${directionMode(network, direction, unmatched[direction])}`);
@@ -206,8 +207,8 @@ function nameOf({ name }: Policy): string {
 
 /** What its rules did; a policy of one kind of rules says so with its action. */
 function counts({ action, decisions, kind, packets }: Policy): string {
-	// Device policies meet no packets.
-	if (kind === "KubeArmorHostPolicy") return action ?? "no action";
+	// Device policies, for one, meet no packets.
+	if (otherKinds.has(kind)) return action ?? "no action";
 	const words = { Allow: "allowed", Audit: "audited", Block: "blocked" } as const;
 	const told = (["Allow", "Audit", "Block"] as const).flatMap((each) => {
 		const count = decisions[each];

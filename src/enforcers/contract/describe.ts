@@ -45,6 +45,8 @@ export interface RuleList {
 export interface Telling {
 	readonly key: string;
 	readonly heading: string;
+	/** Whether its rules decide about packets, which are counted. */
+	readonly packets: boolean;
 	/** In the order in which they are told. */
 	readonly lists: readonly RuleList[];
 }

@@ -76,8 +76,22 @@ export interface Enforcer<Part = unknown, Kept = unknown, Plan = unknown, Sent =
 	boot(sent: Sent): BootFacts;
 	/** The same where nothing is known and everything is to be refused. */
 	closed(config: Config): Readonly<Record<string, boolean>>;
+	/** Puts back at boot, before a daemon runs, what was kept. */
+	restore(kept: Readonly<Record<string, boolean>>, about: RestoreRequest): Restored;
 	/** Asked in the thread that compiles, about what is compiled there; null while nothing is. */
 	calls(kept: () => Kept | null): EnforcerCalls;
+}
+
+export interface RestoreRequest {
+	readonly config: Config;
+	/** Where sysfs is mounted. */
+	readonly sysRoot: string;
+}
+
+/** What was done, in a sentence, "" where nothing was to be done; and what went wrong. */
+export interface Restored {
+	readonly said: string;
+	readonly errors: readonly string[];
 }
 
 /** What tells the types of an enforcer's parts and of what is kept of them. */

@@ -59,5 +59,6 @@ export const networkEnforcer: Enforcer<NetworkPolicy, NetworkModel, NetworkPlan,
 	// The thread that loaded the plan keeps it itself: see boot-state.ts.
 	boot: () => ({}),
 	closed: () => ({}),
+	restore: () => ({ said: "", errors: [] }),
 	calls: judgeCalls,
 };

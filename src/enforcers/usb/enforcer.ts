@@ -1,5 +1,6 @@
 /** The USB enforcer, as the registry knows it. */
 
+import { Sysfs } from "../../kernel/sysfs.ts";
 import { postureInForce } from "../../report/enforcement-notice.ts";
 import type { Enforcer } from "../contract/enforcer.ts";
 import { describeDevices, deviceTelling } from "./compile/describe.ts";
@@ -8,6 +9,8 @@ import type { SelectedEntry } from "./compile/match.ts";
 import { DeviceRuleset, selectEntries } from "./compile/ruleset.ts";
 import { devicePart, type HostDevicePolicy } from "./model.ts";
 import { hostPolicyKind } from "./parse/kinds.ts";
+import { bootId } from "./run/memory.ts";
+import { restoreUsbLock } from "./run/restore.ts";
 
 /** What the running half is given. */
 export interface UsbSent {
@@ -44,5 +47,12 @@ export const usbEnforcer: Enforcer<HostDevicePolicy, DeviceRuleset, DeviceRulese
 		describeDevices(policies, ruleset, postureInForce(config.hostDefaultDevicePosture, config)),
 	boot: ({ lock }) => ({ usbLock: lock }),
 	closed: (config) => ({ usbLock: usbEnforcer.enabled(config) }),
+	restore({ usbLock }, { config, sysRoot }) {
+		if (!usbEnforcer.enabled(config) || usbLock !== true) return { said: "", errors: [] };
+		const locked = restoreUsbLock(config.stateDir, new Sysfs(sysRoot), bootId());
+		if (!locked.ok) return { said: "", errors: locked.errors.map((error) => `USB: ${error}`) };
+		const said = locked.locked ? "USB is locked" : "USB is not locked: the kernel has none yet";
+		return { said, errors: [] };
+	},
 	calls: () => ({}),
 };

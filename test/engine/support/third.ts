@@ -24,6 +24,7 @@ const part = new PartType<Word>("words");
 const wordKind: PolicyKind = {
 	name: "WordPolicy",
 	list: null,
+	schema: null,
 	role: "policy",
 	read(reader, root): Policy | null {
 		const fields = reader.fields(root, null, ["apiVersion", "kind", "metadata", "spec"]);
@@ -65,6 +66,7 @@ export const third: Enforcer<Word, Words, Words, Words, null> = {
 	telling: {
 		key: "words",
 		heading: "Words",
+		packets: false,
 		lists: [{ name: "word", field: "word", label: "words" }],
 	},
 	describe: (parts, { loud }) => ({
@@ -76,6 +78,7 @@ export const third: Enforcer<Word, Words, Words, Words, null> = {
 	}),
 	boot: ({ loud }) => ({ loud }),
 	closed: () => ({ loud: true }),
+	restore: ({ loud }) => ({ said: loud ? "HEY" : "", errors: [] }),
 	calls: () => ({}),
 };
 

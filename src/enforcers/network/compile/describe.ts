@@ -18,6 +18,7 @@ import type { NetworkModel } from "./program.ts";
 export const networkTelling: Telling = {
 	key: "rules",
 	heading: "Rules",
+	packets: true,
 	lists: [
 		{ name: "ingress", field: "ingress", label: "ingress" },
 		{ name: "egress", field: "egress", label: "egress" },

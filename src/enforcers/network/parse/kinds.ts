@@ -2,6 +2,7 @@
 
 import type { AsideKind, PolicyKind } from "../../../document/kind.ts";
 import { networkPart } from "../model.ts";
+import { networkPolicySchema, policyTestSchema } from "./json-schema.ts";
 import { lintNetworkPolicy } from "./lint.ts";
 import { validateNetworkPolicy } from "./network.ts";
 import { testKind, validatePolicyTest } from "./test-document.ts";
@@ -10,6 +11,7 @@ import type { PolicyTest } from "./test-model.ts";
 export const networkPolicyKind: PolicyKind = {
 	name: "KubeArmorNetworkPolicy",
 	list: "KubeArmorNetworkPolicyList",
+	schema: networkPolicySchema,
 	role: "policy",
 	read(reader, root) {
 		const policy = validateNetworkPolicy(reader, root);
@@ -22,6 +24,7 @@ export const networkPolicyKind: PolicyKind = {
 export const policyTestKind: AsideKind<PolicyTest> = {
 	name: testKind,
 	list: null,
+	schema: policyTestSchema,
 	role: "aside",
 	read: validatePolicyTest,
 };

@@ -8,6 +8,7 @@ import type { DevicePosture, DeviceRuleset } from "./ruleset.ts";
 export const deviceTelling: Telling = {
 	key: "usbEntries",
 	heading: "USB entries",
+	packets: false,
 	lists: [{ name: "device", field: "matchDevice", label: "USB" }],
 };
 

@@ -8,10 +8,7 @@ import { createHash } from "node:crypto";
 
 /** 16 hexadecimal digits of SHA-256 over the parts, each delimited so that no two lists of parts collide by joining. */
 export function digest(...parts: readonly string[]): string {
-	const hash = createHash("sha256");
-	for (const part of parts) {
-		hash.update(`${part.length}:`);
-		hash.update(part);
-	}
-	return hash.digest("hex").slice(0, 16);
+	let text = "";
+	for (const part of parts) text += `${part.length}:${part}`;
+	return createHash("sha256").update(text).digest("hex").slice(0, 16);
 }

@@ -18,7 +18,11 @@ export interface DirectionRules {
 	readonly atoms: readonly Atom[];
 }
 
+const ascii = /^[\x20-\x7e]*$/;
+
 function compareBytes(a: string, b: string): number {
+	// Of what is all ASCII the units are the bytes.
+	if (ascii.test(a) && ascii.test(b)) return a < b ? -1 : Number(a > b);
 	return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
@@ -59,19 +63,44 @@ function meaningOf(rule: NetworkRule): string {
 }
 
 export function rulesOf(policies: readonly NetworkPolicy[], direction: Direction): DirectionRules {
-	const sources = policies
-		.flatMap((policy) => policy[direction].map((rule) => ({ policy, rule })))
-		.sort((a, b) => compareBytes(a.policy.name, b.policy.name) || a.rule.index - b.rule.index);
+	const sorted = policies.filter((policy) => policy[direction].length > 0);
+	sorted.sort((a, b) => compareBytes(a.name, b.name));
 	const rules: CompiledRule[] = [];
 	const atoms: Atom[] = [];
-	for (const [rank, { policy, rule }] of sources.entries()) {
-		const { index, action, severity, tags, message, place } = rule;
-		const base = { policy: policy.name, index, direction, action, severity, tags, message, place };
-		const compiled = identified(base, meaningOf(rule));
-		rules.push(compiled);
-		for (const atom of expandRule(rule, compiled, rank)) atoms.push(atom);
+	for (const policy of sorted) {
+		for (const rule of policy[direction].toSorted((a, b) => a.index - b.index)) {
+			const expanded = expand(policy.name, direction, rule, rules.length);
+			rules.push(expanded.compiled);
+			for (const atom of expanded.atoms) atoms.push(atom);
+		}
 	}
 	return { rules, atoms };
+}
+
+interface Expanded {
+	readonly compiled: CompiledRule;
+	readonly atoms: readonly Atom[];
+	readonly rank: number;
+}
+
+/** What became of a rule the last time: of a set in which one policy changes, the others' rules are the same objects. */
+const known = new WeakMap<NetworkRule, Expanded>();
+
+function expand(policy: string, direction: Direction, rule: NetworkRule, rank: number): Expanded {
+	const before = known.get(rule);
+	// Who holds an earlier model goes on with its ranks, so an atom of another rank is another atom.
+	const alike = before?.compiled.policy === policy && before.compiled.direction === direction;
+	if (alike && before.rank === rank) return before;
+	const compiled = alike ? before.compiled : compile(policy, direction, rule);
+	const atoms = alike ? before.atoms.map((atom) => ({ ...atom, rank })) : expandRule(rule, compiled, rank);
+	const expanded = { compiled, atoms, rank };
+	known.set(rule, expanded);
+	return expanded;
+}
+
+function compile(policy: string, direction: Direction, rule: NetworkRule): CompiledRule {
+	const { index, action, severity, tags, message, place } = rule;
+	return identified({ policy, index, direction, action, severity, tags, message, place }, meaningOf(rule));
 }
 
 /** The rule that packets of an allowlisting direction meet when no atom matches. */

@@ -2,7 +2,7 @@
 
 import { commented, counted, limited, logged } from "../../../../kernel/nftables/expressions.ts";
 import { logPrefix, midstreamCounter, midstreamId } from "../../names.ts";
-import type { CompiledRule } from "../plan.ts";
+import type { CompiledRule, PlanObject } from "../plan.ts";
 import type { ObjectStore } from "./objects.ts";
 import type { RenderOptions } from "./options.ts";
 
@@ -26,15 +26,30 @@ export function ruleComment(rule: CompiledRule): string {
 	return `${commentName(rule.policy)} ${rule.direction}${index} ${rule.action}`;
 }
 
+type LeafOptions = Pick<RenderOptions, "epoch" | "nflogGroup" | "logLimit">;
+
+/** Of a rule that did not change: its chain did not, either. */
+const known = new WeakMap<CompiledRule, { readonly options: LeafOptions; readonly chain: PlanObject }>();
+
 /** The chain that counts, logs and decides packets of one rule. */
-export function addLeaf(store: ObjectStore, rule: CompiledRule, options: RenderOptions): string {
+export function addLeaf(store: ObjectStore, rule: CompiledRule, options: LeafOptions): string {
+	const before = known.get(rule);
+	if (before !== undefined && isSame(before.options, options)) return store.again(before.chain);
 	const count = [counted(rule.counter)];
 	if (rule.logCounter !== null) {
 		const target = { prefix: logPrefix + rule.id, group: options.nflogGroup, ...ruleLog };
 		count.push(limited(options.logLimit), counted(rule.logCounter), logged(target));
 	}
 	const verdict = rule.action === "Block" ? "drop" : "accept";
-	return store.chain([count.join(" "), commented(verdict, ruleComment(rule))]);
+	const name = store.chain([count.join(" "), commented(verdict, ruleComment(rule))]);
+	const chain = store.get(name);
+	if (chain !== undefined) known.set(rule, { options, chain });
+	return name;
+}
+
+function isSame(a: LeafOptions, b: LeafOptions): boolean {
+	if (a.epoch !== b.epoch || a.nflogGroup !== b.nflogGroup) return false;
+	return a.logLimit.rate === b.logLimit.rate && a.logLimit.burst === b.logLimit.burst;
 }
 
 /**

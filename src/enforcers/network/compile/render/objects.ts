@@ -53,6 +53,16 @@ export class ObjectStore {
 		this.#byName.set(name, { kind: "counter", name });
 	}
 
+	/** Adds an object that a store of this epoch made, and returns its name. */
+	again(object: PlanObject): string {
+		this.#byName.set(object.name, object);
+		return object.name;
+	}
+
+	get(name: string): PlanObject | undefined {
+		return this.#byName.get(name);
+	}
+
 	#add(object: Chain | NftSet | NftMap): string {
 		const name = contentName(this.#epoch, object.kind, bodyText(object));
 		const known = this.#byName.get(name);

@@ -6,6 +6,7 @@ import type { JudgeCalls } from "../enforcers/network/run/calls.ts";
 import type { PolicySource } from "../enforcers/network/run/network-enforcer.ts";
 import { bootFacts } from "../engine/enforcers.ts";
 import type { PolicySettings, Reloaded } from "../engine/reading.ts";
+import { CarryReceiver } from "../threads/carry.ts";
 import type { WorkerLike } from "../threads/rpc.ts";
 import { WorkerSlot } from "../threads/worker-slot.ts";
 import type { PolicyCalls } from "./policy-calls.ts";
@@ -30,6 +31,7 @@ export class PolicyReader implements PolicySource {
 	/** Answers what enforcers ask about what was read last, too. */
 	readonly worker: WorkerSlot<PolicyCalls & JudgeCalls>;
 	#latest: Reloaded | null = null;
+	readonly #carry = new CarryReceiver();
 	#idle: ReturnType<typeof setTimeout> | null = null;
 
 	constructor(options: PolicyReaderOptions) {
@@ -46,7 +48,7 @@ export class PolicyReader implements PolicySource {
 		this.#stay();
 		const settings = this.#options.settings();
 		const wishes = { [networkEnforcer.name]: network };
-		const reloaded = await this.worker.call("reload", { settings, wishes });
+		const reloaded = this.#carry.unpack(await this.worker.call("reload", { settings, wishes }));
 		this.#latest = reloaded;
 		this.#options.read(reloaded);
 		return sentTo(networkEnforcer, reloaded.sent) ?? nothing;

@@ -8,6 +8,7 @@ import { meaningOf } from "../engine/meaning.ts";
 import { PolicyEngine } from "../engine/policy-engine.ts";
 import { fileOperations } from "../state/pending-files.ts";
 import { readTree } from "../state/pending-tree.ts";
+import { CarrySender } from "../threads/carry.ts";
 import { serve } from "../threads/rpc.ts";
 import { stagePolicies } from "./pending/pending-stager.ts";
 import type { PolicyCalls, StagingCalls } from "./policy-calls.ts";
@@ -15,6 +16,8 @@ import type { PolicyCalls, StagingCalls } from "./policy-calls.ts";
 declare const self: Worker;
 
 let engine: PolicyEngine | null = null;
+/** PolicyReader has the other end. */
+const carry = new CarrySender();
 
 const sync: StagingCalls["sync"] = ({ directory }) => {
 	const synced = syncFileSystem(directory);
@@ -25,7 +28,7 @@ const calls: PolicyCalls & StagingCalls = {
 	reload: ({ settings, wishes }) => {
 		// Another directory is another set, with last good versions of its own.
 		if (!engine?.reads(settings)) engine = new PolicyEngine(settings);
-		return engine.reload(settings.config, wishes, settings.hostname);
+		return carry.pack(engine.reload(settings.config, wishes, settings.hostname));
 	},
 	keep: () => engine?.keep() ?? null,
 	stage: (request) =>

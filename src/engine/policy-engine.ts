@@ -50,6 +50,8 @@ export class PolicyEngine {
 	readonly #kept = new Map<string, unknown>();
 	#standing = new Map<string, readonly unknown[]>();
 	#stateProblem: Diagnostic | null = null;
+	/** What the last reload said of each document. */
+	readonly #said = new WeakMap<ParsedDocument, DocumentReport>();
 	/** Characters parsed in this Worker's life. */
 	#parsedLength = 0;
 
@@ -108,6 +110,8 @@ export class PolicyEngine {
 			...compiled.parts.flatMap((part) => findingsOf(part, config, this.#settings.directory)),
 		];
 		const { documents, rest } = report(resolved, candidates, compiled.enforced, diagnostics);
+		for (const [place, { document }] of resolved.statuses.entries())
+			this.#asBefore(documents, place, document);
 		const complete =
 			!compiled.refused &&
 			directory.problem === null &&
@@ -163,6 +167,14 @@ export class PolicyEngine {
 			state: parsed.syntaxBroken ? "broken" : "ok",
 			documents: policiesIn(parsed, this.#kinds),
 		};
+	}
+
+	/** What is said of a document is the same object while it is the same: so it need not go over to another thread again. */
+	#asBefore(reports: DocumentReport[], place: number, document: ParsedDocument): void {
+		const [said, now] = [this.#said.get(document), reports[place]];
+		if (now === undefined) return;
+		if (said !== undefined && Bun.deepEquals(said, now)) reports[place] = said;
+		else this.#said.set(document, now);
 	}
 
 	#readLastGood(files: readonly DiskFile[]): readonly LastGood[] {

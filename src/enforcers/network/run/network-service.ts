@@ -4,7 +4,6 @@ import type { Config } from "../../../config/model.ts";
 import type { HostIdentity } from "../../../report/alert.ts";
 import type { Logger } from "../../../report/log.ts";
 import type { AlertSink } from "../../../report/sinks/alert-sink.ts";
-import { WorkerClient } from "../../../threads/rpc.ts";
 import type { RunningEnforcer } from "../../contract/running.ts";
 import type { NetworkSent } from "../enforcer.ts";
 import { networkPart } from "../model.ts";
@@ -14,7 +13,6 @@ import { networkReport } from "../report/network-report.ts";
 import { AccountReader } from "./account-reader.ts";
 import { AlertDesk } from "./alert-desk.ts";
 import { AlertSummaries } from "./alert-summaries.ts";
-import type { NftCalls } from "./calls.ts";
 import { DriftDesk } from "./drift-desk.ts";
 import { DriftProbe } from "./drift-probe.ts";
 import { FlowDesk } from "./flow-desk.ts";
@@ -27,6 +25,7 @@ import {
 } from "./network-enforcer.ts";
 import { NetworkObservers } from "./network-observers.ts";
 import { type NetworkParts, networkSnapshot } from "./network-state.ts";
+import { NftClient } from "./nft-client.ts";
 
 export interface NetworkServiceOptions extends Pick<EnforcerOptions, "policies" | "judge"> {
 	/** The settings in force. */
@@ -50,7 +49,7 @@ export interface NetworkServiceOptions extends Pick<EnforcerOptions, "policies" 
 export class NetworkService implements RunningEnforcer<NetworkSent> {
 	readonly name = networkPart.enforcer;
 	readonly #options: NetworkServiceOptions;
-	readonly #nft: WorkerClient<NftCalls>;
+	readonly #nft: NftClient;
 	readonly #enforcer: NetworkEnforcer;
 	readonly #observers: NetworkObservers;
 	readonly #desk: AlertDesk;
@@ -67,7 +66,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 		const { table } = options.config();
 		const telling = { sink, identity, log };
 		const warn = (message: string) => log.warn(message);
-		this.#nft = new WorkerClient<NftCalls>("nft", createWorker("nft"), gone);
+		this.#nft = new NftClient(createWorker("nft"), gone);
 		this.#desk = new AlertDesk(sink, identity);
 		const filter = new DriftFilter((event) => this.#drift.changed(event));
 		this.#driftProbe = new DriftProbe({

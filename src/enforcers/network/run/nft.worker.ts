@@ -6,6 +6,7 @@ import { NetlinkSocket } from "../../../../ffi/netlink.ts";
 import { Nftables } from "../../../../ffi/nftables.ts";
 import { type NftKernel, nftKernel } from "../../../kernel/nftables/kernel.ts";
 import { listTable } from "../../../kernel/nftables/listing.ts";
+import { CarryReceiver } from "../../../threads/carry.ts";
 import { serve } from "../../../threads/rpc.ts";
 import { KernelTable } from "../apply/kernel-table.ts";
 import { mutedSets } from "../apply/muted-ports.ts";
@@ -30,6 +31,9 @@ interface Kernel {
 }
 
 let kernel: Kernel | null = null;
+
+/** The main thread has the other end: see nft-client.ts. */
+const carry = new CarryReceiver();
 
 /** To be saved for the next boot: the main thread has no use for its many megabytes. */
 let inForce: NetworkPlan | null = null;
@@ -77,7 +81,8 @@ const calls: NftCalls = {
 		const result = kernel?.nf.run(table, probeCommands) ?? notOpen;
 		return result.ok ? null : result.error;
 	},
-	apply: ({ plan, distrust }) => {
+	apply: (packed) => {
+		const { plan, distrust } = carry.unpack(packed);
 		if (!kernel) return notOpen;
 		if (distrust) kernel.table.distrust();
 		const result = kernel.table.apply(plan);

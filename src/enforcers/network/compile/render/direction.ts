@@ -20,7 +20,7 @@ import { type CompiledRule, namesMembers, type RulesetForm } from "../plan.ts";
 import type { DirectionProgram, Sequences } from "../program.ts";
 import type { Step } from "../table.ts";
 import { acceptRelated, addEssentials } from "./essentials.ts";
-import { addLeaf, addMidstream, ruleComment } from "./leaf.ts";
+import { addCounters, addLeaf, addMidstream, ruleComment } from "./leaf.ts";
 import { type LookupContext, stepRules } from "./lookups.ts";
 import type { ObjectStore } from "./objects.ts";
 import type { RenderOptions } from "./options.ts";
@@ -93,10 +93,7 @@ export class DirectionRenderer {
 		const { rules, posture, failsafe } = this.#program;
 		this.#store.counter(invalidCounter(this.#direction));
 		for (const { planned } of failsafe) this.#store.counter(planned.counter);
-		for (const rule of posture === null ? rules : [...rules, posture]) {
-			this.#store.counter(rule.counter);
-			if (rule.logCounter !== null) this.#store.counter(rule.logCounter);
-		}
+		for (const rule of posture === null ? rules : [...rules, posture]) addCounters(this.#store, rule);
 	}
 
 	/** The chain that new flows of a family go through. */

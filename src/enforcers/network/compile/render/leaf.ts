@@ -26,6 +26,16 @@ export function ruleComment(rule: CompiledRule): string {
 	return `${commentName(rule.policy)} ${rule.direction}${index} ${rule.action}`;
 }
 
+const knownCounters = new WeakMap<CompiledRule, readonly PlanObject[]>();
+
+/** The counters that a rule's chain needs. */
+export function addCounters(store: ObjectStore, rule: CompiledRule): void {
+	const names = rule.logCounter === null ? [rule.counter] : [rule.counter, rule.logCounter];
+	const counters = knownCounters.get(rule) ?? names.map((name): PlanObject => ({ kind: "counter", name }));
+	knownCounters.set(rule, counters);
+	for (const counter of counters) store.again(counter);
+}
+
 type LeafOptions = Pick<RenderOptions, "epoch" | "nflogGroup" | "logLimit">;
 
 /** Of a rule that did not change: its chain did not, either. */

@@ -1,0 +1,44 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { CarryReceiver, CarrySender } from "../../src/threads/carry.ts";
+
+/** As between two threads. */
+const over = <T>(value: T): T => structuredClone(value);
+const items = Array.from({ length: 2000 }, (_, id) => ({ id, text: `item ${id}` }));
+
+test("what arrives is what was sent, whatever changes in between", () => {
+	const cut = fc.tuple(fc.nat(2000), fc.nat(600), fc.nat(2000));
+	fc.assert(
+		fc.property(fc.array(cut, { maxLength: 8 }), (cuts) => {
+			const [sender, receiver] = [new CarrySender(), new CarryReceiver()];
+			let list: readonly unknown[] = items;
+			for (const [at, count, to] of cuts) {
+				const rest = list.toSpliced(at, count);
+				list = rest.toSpliced(to, 0, ...list.slice(at, at + (count >> 1)), { id: -at }, { id: -count });
+				const value = { a: { list, other: [1, 2], none: null }, name: "x", list: list.slice(at) };
+				expect(receiver.unpack(over(sender.pack(value)))).toEqual(value);
+			}
+		}),
+		{ numRuns: 50 },
+	);
+});
+
+test("only what is new goes over", () => {
+	const sender = new CarrySender();
+	sender.pack({ items });
+	const changed = items.with(700, { id: 700, text: "another" });
+	expect(JSON.stringify(sender.pack({ items: changed })).length).toBeLessThan(300);
+	expect(JSON.stringify(sender.pack({ items: changed.slice(1) })).length).toBeLessThan(300);
+});
+
+test("a sender that begins anew is understood", () => {
+	const receiver = new CarryReceiver();
+	receiver.unpack(over(new CarrySender().pack({ items })));
+	const other = items.toReversed();
+	expect(receiver.unpack(over(new CarrySender().pack({ items: other })))).toEqual({ items: other });
+});
+
+test("what was not packed is left as it is", () => {
+	const value = { items, few: [1], text: "carried:" };
+	expect(new CarryReceiver().unpack(value)).toEqual(value);
+});

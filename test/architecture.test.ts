@@ -268,23 +268,6 @@ describe("the world outside", () => {
 });
 
 describe("files", () => {
-	test("can be read in one sitting: at most 400 lines", () => {
-		const long = sources
-			.map((source) => ({ path: source.path, lines: source.text.split("\n").length - 1 }))
-			.filter(({ lines }) => lines > 400);
-		expect(long).toEqual([]);
-	});
-
-	test("lie in folders that can be taken in at a glance: at most 25 files, but for what tests are fed with", () => {
-		const counts = new Map<string, number>();
-		for (const path of new Bun.Glob("{src,ffi,test}/**/*").scanSync({ cwd: root, onlyFiles: true })) {
-			if (path.startsWith("test/fixtures/")) continue;
-			counts.set(dirname(path), (counts.get(dirname(path)) ?? 0) + 1);
-		}
-		expect(counts.size).toBeGreaterThan(50);
-		expect([...counts].filter(([, files]) => files > 25)).toEqual([]);
-	});
-
 	/** What no test can import because it runs on a thread or in a process of its own, and the test that starts it. */
 	const covered: Readonly<Record<string, string>> = {
 		"src/main.ts": "test/smoke/executable.test.ts",

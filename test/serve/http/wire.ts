@@ -1,5 +1,6 @@
 /** A raw HTTP client for tests: bytes out, bytes in, nothing helpful in between. */
 
+import { afterEach } from "bun:test";
 import net from "node:net";
 import { formatListenAddress, type ListenAddress } from "../../../src/serve/http/address.ts";
 import type { Limits } from "../../../src/serve/http/limits.ts";
@@ -30,6 +31,19 @@ export async function serve(
 	});
 	if (!result.ok) throw new Error(`${result.message}: ${result.hint}`);
 	return { server: result.server, errors };
+}
+
+/** Servers that stop after each test of the calling file. */
+export function eachServed(): typeof serve {
+	const running: HttpServer[] = [];
+	afterEach(() => {
+		for (const server of running.splice(0)) server.stop();
+	});
+	return async (...args) => {
+		const started = await serve(...args);
+		running.push(started.server);
+		return started;
+	};
 }
 
 export function connect(address: ListenAddress): net.Socket {

@@ -2,15 +2,14 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { Nftables } from "../../../ffi/nftables.ts";
 import { KernelTable } from "../../../src/enforcers/network/apply/kernel-table.ts";
 import { compileNetwork } from "../../../src/enforcers/network/compile/network.ts";
-import type { NetworkPlan, PlanObject } from "../../../src/enforcers/network/compile/plan.ts";
 import { ownershipMarker } from "../../../src/enforcers/network/names.ts";
-import { goto, vmap } from "../../../src/kernel/nftables/expressions.ts";
+import { goto } from "../../../src/kernel/nftables/expressions.ts";
 import { nftKernel } from "../../../src/kernel/nftables/kernel.ts";
 import { listTable } from "../../../src/kernel/nftables/listing.ts";
-import type { Rule } from "../../../src/kernel/nftables/objects.ts";
 import { policy, rule } from "../../enforcers/network/compile/build.ts";
 import { options } from "../../enforcers/network/compile/options.ts";
 import { command, enterIsolatedNetwork, type IsolatedNetwork } from "../support/isolated.ts";
+import { chain, counter, plan } from "../support/plan.ts";
 
 let network: IsolatedNetwork;
 let nftables: Nftables;
@@ -34,39 +33,6 @@ beforeEach(() => {
 afterEach(() => {
 	command("nft", "flush", "ruleset");
 });
-
-const chain = (name: string, ...rules: Rule[]): PlanObject => ({ kind: "chain", name, rules });
-const counter = (name: string): PlanObject => ({ kind: "counter", name });
-const map = (name: string, keys: string, target: string): PlanObject => ({
-	kind: "map",
-	name,
-	type: "ipv4_addr",
-	to: "verdict",
-	flags: ["interval"],
-	keys,
-	values: [{ verdict: "goto", chain: target }],
-	leads: [0],
-});
-
-/** A generation whose objects but the counter bear `g` in their names. */
-function plan(g: string, defaultDrop = false): NetworkPlan {
-	const objects = [
-		counter("c_rule"),
-		chain(`r_${g}`, "counter name c_rule drop"),
-		map(`m_${g}`, "192.0.2.0/24", `r_${g}`),
-		chain(`in_${g}`, vmap("ip saddr", `m_${g}`), "accept"),
-		chain(`out_${g}`, "accept"),
-	];
-	return {
-		objects,
-		roots: { ingress: `in_${g}`, egress: `out_${g}` },
-		rules: [],
-		elements: 1,
-		allowlistMode: { ingress: defaultDrop, egress: false },
-		defaultDrop: { ingress: defaultDrop, egress: false },
-		failsafe: [],
-	};
-}
 
 const names = () => {
 	const listed = listTable("kubearmor");

@@ -8,7 +8,7 @@ import fc from "fast-check";
 import type { SelectedEntry } from "../../../../src/enforcers/usb/compile/match.ts";
 import { readUsbDevice } from "../../../../src/enforcers/usb/observe/devices.ts";
 import { devices, oracle, rules } from "../compile/oracle.ts";
-import { type FakeDevice, fakeDriver } from "../support/fake-usb.ts";
+import { type FakeDevice, fakeDriver } from "../support/fake-device.ts";
 import { UsbRig } from "../support/usb-rig.ts";
 
 /** A device of the oracle's as the fake kernel takes it; sound, as two readings are another matter. */

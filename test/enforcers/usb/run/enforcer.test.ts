@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import type { FakeDevice } from "../support/fake-usb.ts";
+import type { FakeDevice } from "../support/fake-device.ts";
 import { badUsb, keyboard, stick } from "../support/shapes.ts";
 import { entry, UsbRig } from "../support/usb-rig.ts";
 

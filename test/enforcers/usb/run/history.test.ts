@@ -6,7 +6,7 @@ import { isPermitted } from "../../../../src/enforcers/usb/apply/reconcile.ts";
 import { decideDevice } from "../../../../src/enforcers/usb/compile/decide.ts";
 import { DeviceRuleset } from "../../../../src/enforcers/usb/compile/ruleset.ts";
 import { listUsbDevices, readUsbDevice, usbInstance } from "../../../../src/enforcers/usb/observe/devices.ts";
-import type { FakeDevice } from "../support/fake-usb.ts";
+import type { FakeDevice } from "../support/fake-device.ts";
 import { badUsb, keyboard, stick } from "../support/shapes.ts";
 import { entry, UsbRig } from "../support/usb-rig.ts";
 

@@ -3,7 +3,7 @@
 import type { DeviceMatch } from "../../../../src/enforcers/usb/model.ts";
 import type { PresentDevice } from "../../../../src/enforcers/usb/observe/devices.ts";
 import type { UsbDevice } from "../../../../src/enforcers/usb/subject.ts";
-import type { FakeDevice } from "./fake-usb.ts";
+import type { FakeDevice } from "./fake-device.ts";
 
 const storageTriple = [8, 6, 0x50] as const;
 const keyboardTriple = [3, 1, 1] as const;

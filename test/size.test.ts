@@ -1,0 +1,44 @@
+/** How large a file and a folder may be. */
+
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+
+const root = resolve(import.meta.dir, "..");
+
+/** Every file of the product and its tests, but for what tests are fed with. */
+const files = [...new Bun.Glob("{src,ffi,test}/**/*").scanSync({ cwd: root, onlyFiles: true })]
+	.filter((path) => !path.startsWith("test/fixtures/"))
+	.sort();
+
+const mostLines = 350;
+const mostFiles = 25;
+
+/** Files that are still longer. None is added, and one that is no longer leaves the list. */
+const longer: readonly string[] = [
+	"src/enforcers/network/compile/render/lookups.ts",
+	"src/enforcers/network/run/network-enforcer.ts",
+	"test/daemon/pending/pending-changes.test.ts",
+	"test/enforcers/network/run/network-enforcer.test.ts",
+	"test/install/install.test.ts",
+];
+
+test("a file can be read in one sitting: at most 350 lines", () => {
+	const long = files.filter(
+		(path) =>
+			path.endsWith(".ts") && readFileSync(join(root, path), "utf8").split("\n").length - 1 > mostLines,
+	);
+	expect(long).toEqual([...longer]);
+});
+
+test("a source that is still longer has at most 400 lines", () => {
+	for (const path of longer.filter((one) => one.startsWith("src/")))
+		expect(readFileSync(join(root, path), "utf8").split("\n").length - 1).toBeLessThanOrEqual(400);
+});
+
+test("a folder can be taken in at a glance: at most 25 files", () => {
+	const counts = new Map<string, number>();
+	for (const path of files) counts.set(dirname(path), (counts.get(dirname(path)) ?? 0) + 1);
+	expect(counts.size).toBeGreaterThan(50);
+	expect([...counts].filter(([, count]) => count > mostFiles)).toEqual([]);
+});

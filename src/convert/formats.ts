@@ -7,8 +7,8 @@ import type { Conversion, Finding } from "./finding.ts";
 import { isFirewalld, readFirewalld } from "./firewalld/read.ts";
 import { isIptables, readIptables } from "./iptables/read.ts";
 import { convertKubernetes, isKubernetesPolicy, type Source } from "./kubernetes.ts";
+import { TooInvolved } from "./limits.ts";
 import { isNft, readNft } from "./nft/read.ts";
-import { TooInvolved } from "./ordered.ts";
 import type { SourceText } from "./reading.ts";
 import { convertUsbguard, isUsbguard } from "./usbguard/read.ts";
 

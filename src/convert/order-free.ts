@@ -6,6 +6,7 @@
  */
 
 import type { Place } from "../base/diagnostic.ts";
+import { orderedLimits, TooInvolved } from "./limits.ts";
 
 /** One element of the list: `set` is what it decides about, unless an earlier one did. */
 export interface Ordered<T> {
@@ -107,6 +108,8 @@ function withCarved<T>(
 		const drops = later.filter((other) => !other.accepts && needed.has(other) && meet(other, rule, algebra));
 		if (drops.length === 0 && later.some((other) => other.accepts && algebra.holds(other.set, set))) continue;
 		pieces.push({ set, accepts, origin: rule }, ...carved(rule, drops, seen.slice(0, at), algebra));
+		if (pieces.length > orderedLimits.pieces)
+			throw new TooInvolved("accepts and drops overlap so much that the rules would be too many");
 	}
 	return pieces;
 }

@@ -5,6 +5,7 @@
 
 import type { Place } from "../base/diagnostic.ts";
 import type { Direction } from "../base/model.ts";
+import { orderedLimits, TooInvolved } from "./limits.ts";
 import type { Ordered } from "./order-free.ts";
 import { everything, holds, type PacketSet, shared } from "./packets.ts";
 
@@ -41,12 +42,6 @@ export interface Ruleset {
 }
 
 export type OrderedRule = Ordered<PacketSet>;
-
-/** So many elements of a list, and so many looks at rules while it is made. */
-export const orderedLimits = { rules: 5000, looks: 1_000_000, depth: 64 } as const;
-
-/** The list is longer than what is read, or chains call themselves. */
-export class TooInvolved extends Error {}
 
 /** The list of a direction; its last elements hold all packets that come in by an entrance. */
 export function flatten(ruleset: Ruleset, direction: Direction): readonly OrderedRule[] {

@@ -4,7 +4,8 @@ import type { Place } from "../../base/diagnostic.ts";
 import type { Direction, Family, PortRange, Transport } from "../../base/model.ts";
 import { icmp, icmpv6 } from "../../base/protocol.ts";
 import { fieldOf } from "../json-value.ts";
-import { type ChainRule, orderedLimits, type Target, TooInvolved } from "../ordered.ts";
+import { orderedLimits, TooInvolved } from "../limits.ts";
+import type { ChainRule, Target } from "../ordered.ts";
 import { everything, type PacketSet, setsOf, shared } from "../packets.ts";
 import { meaningOfStates, type Reading, stateNotes } from "../reading.ts";
 import {

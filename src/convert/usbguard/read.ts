@@ -6,8 +6,8 @@
 import type { Place } from "../../base/diagnostic.ts";
 import { quote } from "../../base/suggest.ts";
 import type { Conversion } from "../finding.ts";
+import { orderedLimits, TooInvolved } from "../limits.ts";
 import { type Ordered, withoutOrder } from "../order-free.ts";
-import { orderedLimits, TooInvolved } from "../ordered.ts";
 import { Reading, type SourceText } from "../reading.ts";
 import { type DeviceSet, deviceData, everyDevice, holdsDevices, sharedDevices } from "./device-sets.ts";
 import { setsOfRule } from "./rule.ts";

@@ -2,7 +2,7 @@
 
 import type { Place } from "../../base/diagnostic.ts";
 import { quote } from "../../base/suggest.ts";
-import { orderedLimits, TooInvolved } from "../ordered.ts";
+import { orderedLimits, TooInvolved } from "../limits.ts";
 import type { Reading } from "../reading.ts";
 import { type DeviceSet, everyDevice, otherClasses, sharedDevices } from "./device-sets.ts";
 import type { Attribute, UsbRule } from "./words.ts";

@@ -69,3 +69,18 @@ test("rules with an order are held against it, and the files that say nothing of
 	expect((await portward("convert", source, "--from", "pf")).code).toBe(64);
 	expect((await portward("convert", source, "--from", "kubernetes")).code).toBe(1);
 });
+
+test("several formats at once are each converted, and all that is written is valid", async () => {
+	using files = new Files({
+		"rules.v4": filter("-m owner --uid-owner 0 -j ACCEPT"),
+		"zone.xml": '<zone><interface name="eth1"/><service name="ssh"/></zone>',
+		"rules.conf": "allow with-interface equals { 08:*:* }",
+		"k.yaml": plain,
+	});
+	const out = join(files.path, "out");
+	const paths = ["rules.v4", "zone.xml", "rules.conf", "k.yaml"].map((name) => join(files.path, name));
+	const { code, error } = await portward("convert", ...paths, "--out", out);
+	expect([code, error]).toEqual([2, expect.stringMatching(/rules\.v4:3:1: no counterpart: "-m owner"/u)]);
+	expect(readdirSync(out).sort()).toEqual(["firewalld.yaml", "iptables.yaml", "usbguard.yaml", "web.yaml"]);
+	expect((await portward("validate", out)).code).toBe(0);
+});

@@ -23,6 +23,7 @@ const FUNCTIONS = {
 	if_indextoname: { args: ["u32", "ptr"], returns: "ptr" },
 	syncfs: { args: ["int"], returns: "int" },
 	clock_gettime: { args: ["int", "ptr"], returns: "int" },
+	adjtimex: { args: ["ptr"], returns: "int" },
 	madvise: { args: ["u64", "u64", "int"], returns: "int" },
 	syscall: { args: ["i64", "i64", "i64", "i64", "i64", "i64"], returns: "i64" },
 } as const satisfies Record<string, FFIFunction>;
@@ -182,6 +183,12 @@ export class Libc {
 	/** clock_gettime(2); fills `time`, a struct timespec: seconds and nanoseconds. */
 	clockGetTime(clock: number, time: BigInt64Array): CallResult {
 		return this.#result("clock_gettime", this.#symbols.clock_gettime(int(clock), time));
+	}
+
+	/** adjtimex(2) with `modes` 0, which changes nothing; fills a struct timex. */
+	readClockState(timex: Uint8Array): CallResult {
+		const state = this.#symbols.adjtimex(timex);
+		return state < 0 ? this.#result("adjtimex", state) : { ok: true, value: state };
 	}
 
 	/** madvise(2) for the mapping from `start` on, both a multiple of the page size. */

@@ -20,6 +20,7 @@ import { resume } from "./change/resume.ts";
 import { rollback } from "./change/rollback.ts";
 import type { Command } from "./command.ts";
 import { completionCommand } from "./completion/completion.ts";
+import { doctor } from "./doctor/doctor.ts";
 import { plan } from "./plan/plan.ts";
 import { policy } from "./policy/policy.ts";
 import { release } from "./release.ts";
@@ -56,6 +57,7 @@ export function allCommands(
 		rollback,
 		reload,
 		status,
+		doctor,
 		alerts,
 		page,
 		usb,

@@ -1,0 +1,61 @@
+import { expect, test } from "bun:test";
+import { firewallFindings, usbFindings } from "../../../src/cli/doctor/conflicts.ts";
+import type { ForeignChain } from "../../../src/enforcers/network/observe/foreign-chains.ts";
+
+const chain = (more: Partial<ForeignChain>): ForeignChain => ({
+	family: "inet",
+	table: "t",
+	chain: "c",
+	type: "filter",
+	hook: "input",
+	priority: 0,
+	policy: "drop",
+	tools: [],
+	legacy: false,
+	...more,
+});
+const still = { ipv4: false, ipv6: false };
+
+test("each chain that decides, with its hook, priority and who made it", () => {
+	const chains = [
+		chain({
+			table: "firewalld",
+			chain: "filter_INPUT",
+			priority: 10,
+			policy: "accept",
+			tools: ["firewalld"],
+		}),
+		chain({ hook: "forward" as ForeignChain["hook"] }),
+		chain({ hook: "prerouting", type: "nat", table: "docker", tools: ["Docker"] }),
+	];
+	const [firewalld, docker, ...more] = firewallFindings(chains, { ipv4: true, ipv6: true });
+	expect(more).toEqual([]);
+	expect(firewalld).toMatchObject({
+		check: "firewalls",
+		state: "warning",
+		message: expect.stringContaining(
+			"inet firewalld filter_INPUT (firewalld; input, priority 10, policy accept)",
+		),
+		remedy: expect.stringContaining("switching off firewalld"),
+	});
+	// That it forwards is because of the containers.
+	expect(docker).toMatchObject({ check: "forwarding", message: expect.stringMatching(/^Docker forwards/u) });
+});
+
+test("none, and a host that forwards by itself", () => {
+	expect(firewallFindings([], still)).toMatchObject([{ state: "ok" }]);
+	expect(firewallFindings([], { ipv4: true, ipv6: false })).toMatchObject([
+		{ state: "ok" },
+		{ state: "warning", message: expect.stringContaining("forwards IPv4,") },
+	]);
+});
+
+test("USBGuard, where devices are enforced at all", () => {
+	const processes = new Set(["systemd", "usbguard-daemon"]);
+	expect(usbFindings(processes, true, true)).toMatchObject([
+		{ state: "warning", message: "USBGuard runs, and authorizes the same devices" },
+	]);
+	expect(usbFindings(new Set(["systemd"]), true, true)).toMatchObject([{ state: "ok" }]);
+	expect(usbFindings(processes, false, true)).toMatchObject([{ state: "ok" }]);
+	expect(usbFindings(processes, true, false)).toMatchObject([{ state: "ok" }]);
+});

@@ -88,5 +88,7 @@ export const commandSchemas = [
 	"test",
 	"convert",
 	"usb-explain",
+	"fmt",
+	"exposure",
 	"verdict-box",
 ] as const;

@@ -3,9 +3,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { readSchema, schemaNames } from "../../scripts/schema.ts";
 import { runPlan } from "../../src/cli/plan/plan.ts";
 import { usbExplain } from "../../src/cli/usb/usb-explain.ts";
-import { CapturedIo, Files, portward } from "../cli/support/portward.ts";
+import { CapturedIo, commands, Files, portward } from "../cli/support/portward.ts";
 import { FakeKernel } from "../enforcers/usb/support/fake-usb.ts";
 import { badUsb, devicePolicy } from "../enforcers/usb/support/shapes.ts";
 import { sampleAlert } from "../report/sample.ts";
@@ -207,4 +208,23 @@ describe("usb explain", () => {
 		expect(violations(document, "usb-explain")).toEqual([]);
 		expect(document).toMatchObject({ authorized: true, allowedUntil: null, functions: [{}, {}] });
 	});
+});
+
+test("exposure: what listens, and who can reach it", async () => {
+	using tcp = Bun.listen({ hostname: "0.0.0.0", port: 443, socket: { data() {} } });
+	const found = await holds("exposure", 0, "exposure", ...config());
+	expect(found).toMatchObject({ listeners: [{ protocol: "tcp", port: tcp.port, local: false }] });
+});
+
+test("fmt: what would change, and what is broken", async () => {
+	await holds("fmt", 2, "fmt", path("new"), "--check", "--json");
+	const found = await holds("fmt", 1, "fmt", path("bad"), "--check", "--json");
+	expect(found).toMatchObject({ ok: false, files: [{ changed: false, diagnostics: [{}] }] });
+});
+
+test("every command that prints JSON has a schema for it", () => {
+	const titles = schemaNames.map((name) => readSchema(name).title ?? "").join("\n");
+	const printing = commands.filter(({ help }) => /^ {2}--json\b/m.test(help)).map(({ name }) => name);
+	expect(printing.length).toBeGreaterThan(8);
+	expect(printing.filter((name) => !titles.includes(`\`portward ${name} `))).toEqual([]);
 });

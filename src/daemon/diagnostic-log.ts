@@ -1,7 +1,7 @@
 /** What is wrong, in the log: each finding once, and again when it has gone and come back. */
 
 import type { Diagnostic } from "../base/diagnostic.ts";
-import type { EnforcerState } from "../enforcers/network/run/network-enforcer.ts";
+import type { EnforcerState } from "../enforcers/network/run/enforcer-options.ts";
 import type { Logger } from "../report/log.ts";
 
 export class DiagnosticLog {

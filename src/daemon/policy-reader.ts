@@ -3,7 +3,7 @@
 import { sentTo } from "../enforcers/contract/enforcer.ts";
 import { type NetworkSent, type NetworkWish, networkEnforcer } from "../enforcers/network/enforcer.ts";
 import type { JudgeCalls } from "../enforcers/network/run/calls.ts";
-import type { PolicySource } from "../enforcers/network/run/network-enforcer.ts";
+import type { PolicySource } from "../enforcers/network/run/enforcer-options.ts";
 import { bootFacts } from "../engine/enforcers.ts";
 import type { PolicySettings, Reloaded } from "../engine/reading.ts";
 import { CarryReceiver } from "../threads/carry.ts";

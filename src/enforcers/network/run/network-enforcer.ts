@@ -4,82 +4,22 @@
  */
 
 import type { Config } from "../../../config/model.ts";
-import { type WorkerClient, WorkerGone } from "../../../threads/rpc.ts";
-import type { BootFacts } from "../../contract/enforcer.ts";
+import { WorkerGone } from "../../../threads/rpc.ts";
 import type { ApplyResult } from "../apply/kernel-table.ts";
 import type { CompiledRule, NetworkPlan, RulesetForm } from "../compile/plan.ts";
-import type { NetworkSent, NetworkWish } from "../enforcer.ts";
-import { ConnectionKeeper, type ConnectionsReport } from "../flows/connection-keeper.ts";
+import type { NetworkSent } from "../enforcer.ts";
+import { ConnectionKeeper } from "../flows/connection-keeper.ts";
 import type { CounterValue } from "../observe/counters.ts";
 import type { DriftEvent } from "../observe/event.ts";
 import { BootSaver } from "./boot-saver.ts";
-import type { JudgeCalls, NftCalls } from "./calls.ts";
-import type { DriftProbe } from "./drift-probe.ts";
+import type { EnforcerOptions, EnforcerState } from "./enforcer-options.ts";
+import { guardRequest } from "./guard-request.ts";
 import { RuleMemory } from "./rule-memory.ts";
-
-export interface EnforcerState {
-	/** `open`: panic-open stands, and every packet passes. */
-	readonly state: "active" | "disabled" | "unavailable" | "open";
-	readonly reason: string;
-	/** Counts what was put in force since the daemon started. */
-	readonly generation: number;
-	readonly elements: number;
-}
-
-export interface EnforcerEvents {
-	/** After every attempt; `seconds` from the compiled model to enforced, null when nothing was applied. */
-	reloaded(result: "applied" | "refused" | "failed", seconds: number | null, detail: string): void;
-	/** The kernel's counters before the first ruleset of this daemon. */
-	found(counters: Readonly<Record<string, CounterValue>>): void;
-	/** Somebody else's change was repaired, or could not be. `anew`: the table had gone, so every counter began anew. */
-	repaired(event: DriftEvent, error: string, anew: boolean): void;
-	/** The open connections were held against what is in force. */
-	ended(report: ConnectionsReport): void;
-	warn(message: string): void;
-}
-
-/** Who reads the policies for this enforcer and all others. */
-export interface PolicySource {
-	/** Reads and compiles them anew. Rejects where that brings out a bug, or the thread ended. */
-	read(wish: NetworkWish): Promise<NetworkSent>;
-	/** What was read last is in force. Returns why it could not be kept, or null. */
-	keep(): Promise<string | null>;
-	/** What was read last is kept, and there is nothing to do. */
-	rest(): void;
-	/** What is to be kept for the next boot beside the ruleset. */
-	bootFacts(): BootFacts;
-}
-
-export interface EnforcerOptions {
-	readonly config: () => Config;
-	readonly policies: PolicySource;
-	/** The thread that compiled what was read last. */
-	readonly judge: Pick<WorkerClient<JudgeCalls>, "call">;
-	readonly nft: WorkerClient<NftCalls>;
-	/** Told which transactions are ours. */
-	readonly drift: Pick<DriftProbe, "opened">;
-	/** Why the table is to let everything pass, or null. Asked before and after every step that could close it. */
-	readonly panic: () => string | null;
-	/** Whether what is in force may be saved for the next boot; absent where nothing waits for a confirmation. */
-	readonly confirmed?: () => boolean;
-	readonly events: EnforcerEvents;
-}
 
 /** A kernel module may be loaded, a foreign table removed, memory freed: no event tells. */
 const retryMs = 30_000;
 
 const finishMs = 1000;
-
-/** Changes that take no rule of ours away, as far as is known. */
-const added: ReadonlySet<string> = new Set([
-	"newtable",
-	"newchain",
-	"newrule",
-	"newset",
-	"newsetelem",
-	"newobj",
-	"unknown",
-]);
 
 export class NetworkEnforcer {
 	readonly #options: EnforcerOptions;
@@ -218,15 +158,7 @@ export class NetworkEnforcer {
 	/** Drops what was in force to drop, coarsely, until the repair is through. */
 	async #guard({ changes }: DriftEvent): Promise<void> {
 		if (this.#plan === null || this.#options.panic() !== null) return;
-		const { defaultDrop, failsafe, egressHook, guard } = this.#plan;
-		const lostRules = changes.some((change) => !added.has(change));
-		const guarded = await this.#options.nft.call("guard", {
-			defaultDrop,
-			failsafe,
-			...(egressHook === undefined ? {} : { egressHook }),
-			...(guard === undefined ? {} : { guard }),
-			lostRules,
-		});
+		const guarded = await this.#options.nft.call("guard", guardRequest(this.#plan, changes));
 		if (!guarded.ok) this.#options.events.warn(`the guard could not be loaded: ${guarded.error}`);
 		else if (guarded.anew === true) this.#countersAnew = true;
 	}

@@ -15,14 +15,10 @@ import { AlertDesk } from "./alert-desk.ts";
 import { AlertSummaries } from "./alert-summaries.ts";
 import { DriftDesk } from "./drift-desk.ts";
 import { DriftProbe } from "./drift-probe.ts";
+import type { EnforcerEvents, EnforcerOptions, EnforcerState } from "./enforcer-options.ts";
 import { FlowDesk } from "./flow-desk.ts";
 import { InvalidWatch } from "./invalid-watch.ts";
-import {
-	type EnforcerEvents,
-	type EnforcerOptions,
-	type EnforcerState,
-	NetworkEnforcer,
-} from "./network-enforcer.ts";
+import { NetworkEnforcer } from "./network-enforcer.ts";
 import { NetworkObservers } from "./network-observers.ts";
 import { type NetworkParts, networkSnapshot } from "./network-state.ts";
 import { NftClient } from "./nft-client.ts";

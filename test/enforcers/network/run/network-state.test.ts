@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { defaultConfig } from "../../../../src/config/parse.ts";
 import type { NetworkPlan } from "../../../../src/enforcers/network/compile/plan.ts";
 import { noAccounts } from "../../../../src/enforcers/network/run/alert-desk.ts";
-import type { EnforcerState } from "../../../../src/enforcers/network/run/network-enforcer.ts";
+import type { EnforcerState } from "../../../../src/enforcers/network/run/enforcer-options.ts";
 import {
 	forwardingWarnings,
 	networkSnapshot,

@@ -1,8 +1,12 @@
 /** What comes through standard input, for the commands that take `-`. */
 
 /** The text up to its end, or null where it is longer than `limit` bytes or the command is interrupted. */
-export async function readStandardInput(limit: number, signal: AbortSignal): Promise<string | null> {
-	const reader = Bun.stdin.stream().getReader();
+export async function readStandardInput(
+	limit: number,
+	signal: AbortSignal,
+	input: ReadableStream<Uint8Array> = Bun.stdin.stream(),
+): Promise<string | null> {
+	const reader = input.getReader();
 	const stop = () => void reader.cancel();
 	signal.addEventListener("abort", stop);
 	try {

@@ -32,7 +32,9 @@ const done = (...conversions: readonly Conversion[]): Converted => ({ ok: true, 
 const iptables: Format = {
 	name: "iptables",
 	is: isIptables,
-	convert: (sources) => done(assemble("iptables", readIptables(sources))),
+	convert: (sources) =>
+		withoutContent(sources, isIptables, "a table of iptables-save") ??
+		done(assemble("iptables", readIptables(sources))),
 };
 
 const nft: Format = {
@@ -68,7 +70,8 @@ const calico: Format = {
 const usbguard: Format = {
 	name: "usbguard",
 	is: isUsbguard,
-	convert: (sources) => done(convertUsbguard(sources)),
+	convert: (sources) =>
+		withoutContent(sources, isUsbguard, "a rule of USBGuard") ?? done(convertUsbguard(sources)),
 };
 
 const kubernetes: Format = {
@@ -97,6 +100,17 @@ export function convertAll(format: Format, sources: readonly SourceText[]): Conv
 		const [first] = sources;
 		return { ok: false, problems: [{ file: first?.file ?? "", line: 1, column: 1, message: error.message }] };
 	}
+}
+
+/** A problem for each text that has nothing of its format, as `--from` may say it of anything. */
+function withoutContent(
+	sources: readonly SourceText[],
+	is: Format["is"],
+	what: string,
+): Extract<Converted, { ok: false }> | null {
+	const others = sources.filter(({ text }) => !is(text));
+	const problems = others.map(({ file }) => ({ file, line: 1, column: 1, message: `there is not ${what}` }));
+	return problems.length === 0 ? null : { ok: false, problems };
 }
 
 /** Every document has to be one that the format knows. */

@@ -165,6 +165,7 @@ describe("what has no counterpart is left out and told", () => {
 		["-A INPUT -p icmp --icmp-type 3/4 -j DROP", "--icmp-type 3/4"],
 		["-A INPUT -p tcp ! --syn -j DROP", "! --syn"],
 		["-A INPUT -p tcp --tcp-flags ALL NONE -j DROP", "--tcp-flags"],
+		["-A INPUT -p tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -j DROP", "! --syn"],
 		["-A INPUT -i lo -j DROP", "loopback"],
 		["-A INPUT -m conntrack --ctstate ESTABLISHED -j DROP", "new connections alone"],
 		["-A INPUT -m conntrack --ctstate INVALID -j ACCEPT", "new connections alone"],
@@ -187,6 +188,7 @@ describe("what has no counterpart is left out and told", () => {
 				"-A INPUT -m iprange --src-range 192.0.2.3-192.0.2.8 -i wg+ -j DROP",
 				"-A INPUT -o eth0 -j DROP",
 				"-A INPUT ! -i lo -p udp --dport :1023 -j DROP",
+				"-A INPUT -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -m tcp --dport 99 -j DROP",
 			),
 		]);
 		expect(host.verdict({ address: "10.0.3.3", port: 22 })).toBe("Block");
@@ -195,6 +197,7 @@ describe("what has no counterpart is left out and told", () => {
 		expect(host.verdict({ address: "192.0.2.9", port: 80, interface: "wg7" })).toBe("Allow");
 		expect(host.verdict({ address: "192.0.2.9", protocol: "udp", port: 1023 })).toBe("Block");
 		expect(host.verdict({ address: "192.0.2.9", protocol: "udp", port: 1024 })).toBe("Allow");
+		expect(host.verdict({ address: "192.0.2.9", port: 99 })).toBe("Block");
 		expect(differences(host)).toEqual([]);
 	});
 });

@@ -97,10 +97,7 @@ function readGroups(paths: readonly string[], from: Format | null, io: Io): read
 		const format = text instanceof Error ? null : (from ?? formatOf(text));
 		if (text instanceof Error || format === null) {
 			failed = true;
-			const message =
-				text instanceof Error
-					? text.message
-					: "this is nothing that can be converted; --from names what it is";
+			const message = text instanceof Error ? text.message : unknownFormat(text);
 			io.error(`${escapeForTerminal(`portward: ${path}: ${message}`)}\n`);
 			continue;
 		}
@@ -109,6 +106,12 @@ function readGroups(paths: readonly string[], from: Format | null, io: Io): read
 		group.sources.push({ file: path, text });
 	}
 	return failed ? null : [...groups.values()];
+}
+
+function unknownFormat(text: string): string {
+	if (/^table (?:inet|ip6?) \S+ \{/mu.test(text))
+		return "this is nft's own language: give what nft -j list ruleset prints";
+	return "this is nothing that can be converted; --from names what it is";
 }
 
 interface Result {

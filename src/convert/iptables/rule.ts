@@ -132,6 +132,10 @@ const aliases: Readonly<Record<string, string>> = {
 	"--state": "--ctstate",
 };
 
+function isSyn(mask: string, flags: string): boolean {
+	return flags === "SYN" && mask.split(",").sort().join() === "ACK,FIN,RST,SYN";
+}
+
 interface Named<T> {
 	readonly values: T;
 	readonly negated: boolean;
@@ -174,7 +178,9 @@ class RuleWords {
 				this.comesBack = option === "-j";
 				return;
 			}
-			at += this.#option(option, value, negated);
+			// As iptables-save writes --syn.
+			const syn = option === "--tcp-flags" && isSyn(value, words[at + 2] ?? "");
+			at += syn ? 2 + this.#option("--syn", "", negated) : this.#option(option, value, negated);
 			negated = false;
 		}
 	}

@@ -67,7 +67,12 @@ test("rules with an order are held against it, and the files that say nothing of
 		proof: { equal: true, boxes: [] },
 	});
 	expect((await portward("convert", source, "--from", "pf")).code).toBe(64);
-	expect((await portward("convert", source, "--from", "kubernetes")).code).toBe(1);
+	for (const name of ["kubernetes", "usbguard", "nft", "firewalld", "calico"])
+		expect([name, (await portward("convert", source, "--from", name)).code]).toEqual([name, 1]);
+	using other = new Files({ "ruleset.nft": "table inet filter {\n}\n" });
+	const own = await portward("convert", join(other.path, "ruleset.nft"));
+	expect([own.code, own.error]).toEqual([1, expect.stringContaining("nft -j list ruleset")]);
+	expect((await portward("convert", join(other.path, "ruleset.nft"), "--from", "iptables")).code).toBe(1);
 });
 
 test("several formats at once are each converted, and all that is written is valid", async () => {

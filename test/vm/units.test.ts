@@ -25,6 +25,17 @@ const journal = (unit: string) => vm.sh(`journalctl -b -u ${unit} -o cat --no-pa
 const table = () => vm.sh("nft list table inet kubearmor");
 const ready = () => vm.waitFor("curl -fsS http://127.0.0.1:9755/readyz", { timeout: 120_000 });
 
+interface Status {
+	readonly policies: readonly { readonly name: string; readonly enforced: boolean }[];
+	readonly confinement: unknown;
+}
+
+async function statusNow(): Promise<Status> {
+	return JSON.parse(
+		await vm.sh("curl -sS --unix-socket /var/lib/portward/status.sock http://localhost/v1/status"),
+	);
+}
+
 /** Waits until the daemon has read what is in its directory. */
 async function enforced(...names: readonly string[]): Promise<void> {
 	let last = "";
@@ -32,11 +43,10 @@ async function enforced(...names: readonly string[]): Promise<void> {
 		60_000,
 		() => `the policies; last: ${last}`,
 		async () => {
-			last = (await vm.run("curl -sS --unix-socket /var/lib/portward/status.sock http://localhost/v1/status"))
-				.stdout;
-			const status: { policies: readonly { name: string; enforced: boolean }[] } = JSON.parse(last);
+			const { policies } = await statusNow();
+			last = JSON.stringify(policies);
 			return (
-				status.policies
+				policies
 					.flatMap(({ name, enforced: now }) => (now ? [name] : []))
 					.sort()
 					.join() === names.join()
@@ -125,6 +135,18 @@ test("the agent has one capability, cannot gain others, and nothing of a strange
 	expect(environment).not.toMatch(/BUN_|LD_|GLIBC_|PROXY/);
 });
 
+test("what the agent gives up by itself holds within the unit's limits, for every thread", async () => {
+	const { confinement } = await statusNow();
+	expect(confinement).toEqual({
+		systemCalls: { active: true, detail: "" },
+		files: { active: true, detail: "" },
+		writable: ["/etc/portward", "/var/lib/portward"],
+	});
+	const { MainPID = "" } = await show("portward", "MainPID");
+	const filters = await vm.sh(`cat /proc/${MainPID}/task/*/status | grep ^Seccomp_filters | sort -u | wc -l`);
+	expect(filters.trim()).toBe("1");
+});
+
 test("the service manager is told what is enforced", async () => {
 	const { StatusText, ActiveState, WatchdogTimestampMonotonic } = await show(
 		"portward",
@@ -186,7 +208,7 @@ test.each([
 	const before = await show("portward", "MainPID", "NRestarts");
 	await vm.put(file, text, 0o644);
 	const said = await journal("portward");
-	const failed = await vm.run("systemctl reload portward");
+	const failed = await vm.run("systemctl reload portward", { timeout: 120_000 });
 	expect(failed.code).toBe(1);
 	expect(failed.stderr).toContain("portward.service");
 	const told = (await journal("portward")).slice(said.length);
@@ -196,12 +218,12 @@ test.each([
 	expect(await show("portward", "MainPID", "NRestarts")).toEqual(before);
 	expect(await show("portward", "ActiveState")).toEqual({ ActiveState: "active" });
 	expect(await table()).toMatch(/comment "ports ingress\[0\] Block"/);
-	await vm.sh(`rm ${file}; systemctl reload portward`);
+	await vm.sh(`rm ${file}; systemctl reload portward`, { timeout: 120_000 });
 });
 
 test("a change is confirmed: the policy directory can be exchanged within the unit's limits", async () => {
 	await vm.sh(`cp -r ${policyDirectory} /root/next; rm /root/next/more.yaml; chmod -R go-w /root/next`);
-	await vm.sh("portward apply --policy-dir /root/next --confirm-within 60s");
+	await vm.sh("portward apply --policy-dir /root/next --confirm-within 60s", { timeout: 150_000 });
 	await vm.sh("portward confirm");
 	await enforced("ports", "sticks");
 	expect(await vm.sh(`ls ${policyDirectory}`)).toBe("ports.yaml\nsticks.yaml");

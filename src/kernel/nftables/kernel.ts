@@ -1,8 +1,11 @@
 /** The kernel's nf_tables as drivers' users see it: typed transactions, and what a table holds. */
 
+import type { NetlinkSocket } from "../../../ffi/netlink.ts";
 import type { Nftables } from "../../../ffi/nftables.ts";
+import { perform } from "../netlink-request.ts";
 import { UnwritableError } from "./check.ts";
 import type { Command } from "./commands.ts";
+import { directBatch } from "./direct.ts";
 import { listTable, type TableRead } from "./listing.ts";
 import { listRules, type RulesRead } from "./rule-listing.ts";
 import { script } from "./writer.ts";
@@ -18,10 +21,17 @@ export interface NftKernel {
 	rules(table: string, chain: string): RulesRead;
 }
 
-/** The kernel of this thread's network namespace. What is written goes through libnftables, what is read does not. */
-export function nftKernel(nftables: Pick<Nftables, "run">): NftKernel {
+/**
+ * The kernel of this thread's network namespace. What is written goes through libnftables, unless it is plain and there
+ * is a `socket` of NETLINK_NETFILTER to send it by; what is read does not.
+ */
+export function nftKernel(nftables: Pick<Nftables, "run">, socket: NetlinkSocket | null = null): NftKernel {
+	let sequence = 0;
 	return {
 		run: (table, commands) => {
+			sequence += 1;
+			const sent = socket && sendDirectly(socket, table, commands, sequence);
+			if (sent !== null) return sent;
 			const text = written(table, commands);
 			if (!text.ok) return text;
 			const result = nftables.run(text.script);
@@ -30,6 +40,30 @@ export function nftKernel(nftables: Pick<Nftables, "run">): NftKernel {
 		list: listTable,
 		rules: listRules,
 	};
+}
+
+/** Null where the commands are left to libnftables: what is not plain, and what the kernel refused, to have it in words. */
+function sendDirectly(
+	socket: NetlinkSocket,
+	table: string,
+	commands: readonly Command[],
+	sequence: number,
+): Outcome | null {
+	const batch = writtenDirectly(table, commands, sequence);
+	if (batch === null) return null;
+	const answer = perform(socket, batch, sequence);
+	if (answer.ok) return { ok: true };
+	// Where no answer came nobody knows what became of it, so it must not be done twice.
+	return answer.errno > 0 ? null : { ok: false, error: answer.error };
+}
+
+function writtenDirectly(table: string, commands: readonly Command[], sequence: number): Uint8Array | null {
+	try {
+		return directBatch(table, commands, sequence);
+	} catch (error) {
+		if (error instanceof UnwritableError) return null;
+		throw error;
+	}
 }
 
 /** A saved ruleset may hold what must not be written: nothing of it is, as if the kernel had refused it. */

@@ -10,6 +10,7 @@ import type { NetworkPlan, RulesetForm } from "../compile/plan.ts";
 import { type BaseName, ownershipMarker } from "../names.ts";
 import { assertBaseChains, baseNames, dropBases, misplaced, moveBases, presentBases } from "./base-chains.ts";
 import { isComplete } from "./completeness.ts";
+import { loadObjects } from "./load-objects.ts";
 import { type MutedPort, replaceMuted } from "./muted-ports.ts";
 import { openBaseChains } from "./open-table.ts";
 import { type CutFlow, replaceRefused } from "./refused-flows.ts";
@@ -21,7 +22,6 @@ import {
 	hasOurChains,
 	ifAbsent,
 	ifOurs,
-	load,
 	probeConcatenation,
 	probeMembers,
 	skeleton,
@@ -289,7 +289,7 @@ export class KernelTable {
 		first = false,
 	): ApplyResult {
 		const missing = plan.objects.filter((object) => !present.has(object.name));
-		const loaded = this.#run(...prepare, load(missing));
+		const loaded = loadObjects((...commands) => this.#run(...commands), missing, prepare);
 		if (!loaded.ok) return this.#refused(loaded.error);
 		// The loaded rules have switched connection tracking on, so no connection comes up unseen from here.
 		const unadopted = first ? this.#adopt() : "";

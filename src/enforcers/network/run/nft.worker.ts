@@ -28,6 +28,8 @@ interface Kernel {
 	readonly name: string;
 	/** Kept open for reading counters; null when the kernel gives none. */
 	readonly netlink: NetlinkSocket | null;
+	/** For what is written without libnftables. */
+	readonly writing: NetlinkSocket | null;
 }
 
 let kernel: Kernel | null = null;
@@ -44,10 +46,12 @@ const notOpen = { ok: false, reason: "refused", error: "libnftables is not open"
 function open({ table, form }: Parameters<NftCalls["open"]>[0]): NftOpened {
 	kernel?.nftables.close();
 	kernel?.netlink?.close();
+	kernel?.writing?.close();
 	kernel = null;
 	const opened = Nftables.open();
 	if (!opened.ok) return { ok: false, reason: opened.reason, remedy: opened.remedy };
-	const nf = nftKernel(opened.nftables);
+	const writing = NetlinkSocket.open({ protocol: NETLINK_NETFILTER });
+	const nf = nftKernel(opened.nftables, writing.ok ? writing.socket : null);
 	const netlink = NetlinkSocket.open({ protocol: NETLINK_NETFILTER, receiveBuffer: 4 * 1024 * 1024 });
 	const kernelTable = new KernelTable(nf, table, adoptConnections);
 	kernel = {
@@ -56,6 +60,7 @@ function open({ table, form }: Parameters<NftCalls["open"]>[0]): NftOpened {
 		table: kernelTable,
 		name: table,
 		netlink: netlink.ok ? netlink.socket : null,
+		writing: writing.ok ? writing.socket : null,
 	};
 	const listed = kernelTable.inspect();
 	if (!listed.ok) {

@@ -1,0 +1,90 @@
+/** Writes the messages of a batch one behind the other; numbers of attributes are in network order. */
+
+const HEADER = 16;
+const FAMILY_HEADER = 4;
+const ATTRIBUTE_HEADER = 4;
+const REQUEST = 0x1;
+const NESTED = 0x8000;
+
+export class BatchWriter {
+	#bytes = new Uint8Array(64 * 1024);
+	#view = new DataView(this.#bytes.buffer);
+	#length = 0;
+	readonly #sequence: number;
+
+	constructor(sequence: number) {
+		this.#sequence = sequence;
+	}
+
+	/** A message with struct nfgenmsg and the attributes that `write` writes. */
+	message(type: number, flags: number, family: number, resource: number, write: () => void): void {
+		const start = this.#length;
+		this.#room(HEADER + FAMILY_HEADER);
+		this.#view.setUint16(start + 4, type, true);
+		this.#view.setUint16(start + 6, flags | REQUEST, true);
+		this.#view.setUint32(start + 8, this.#sequence, true);
+		this.#bytes[start + HEADER] = family;
+		this.#view.setUint16(start + HEADER + 2, resource);
+		this.#length += HEADER + FAMILY_HEADER;
+		write();
+		this.#view.setUint32(start, this.#length - start, true);
+	}
+
+	nest(type: number, write: () => void): void {
+		const start = this.#length;
+		this.#room(ATTRIBUTE_HEADER);
+		this.#length += ATTRIBUTE_HEADER;
+		write();
+		this.#head(start, type | NESTED, this.#length - start);
+	}
+
+	u16(type: number, value: number): void {
+		const at = this.#attribute(type, 2);
+		this.#view.setUint16(at, value);
+	}
+
+	u32(type: number, value: number): void {
+		const at = this.#attribute(type, 4);
+		this.#view.setUint32(at, value);
+	}
+
+	/** Below 2^32. */
+	u64(type: number, value: number): void {
+		const at = this.#attribute(type, 8);
+		this.#view.setUint32(at + 4, value);
+	}
+
+	/** ASCII with its NUL, behind `prefix`. */
+	text(type: number, value: string, prefix: readonly number[] = []): void {
+		const at = this.#attribute(type, prefix.length + value.length + 1);
+		this.#bytes.set(prefix, at);
+		for (let i = 0; i < value.length; i++) this.#bytes[at + prefix.length + i] = value.charCodeAt(i);
+	}
+
+	finish(): Uint8Array {
+		return this.#bytes.slice(0, this.#length);
+	}
+
+	/** Where the value of a new attribute goes; it is all 0. */
+	#attribute(type: number, length: number): number {
+		const start = this.#length;
+		const padded = (length + 3) & ~3;
+		this.#room(ATTRIBUTE_HEADER + padded);
+		this.#head(start, type, ATTRIBUTE_HEADER + length);
+		this.#length += ATTRIBUTE_HEADER + padded;
+		return start + ATTRIBUTE_HEADER;
+	}
+
+	#head(start: number, type: number, length: number): void {
+		this.#view.setUint16(start, length, true);
+		this.#view.setUint16(start + 2, type, true);
+	}
+
+	#room(count: number): void {
+		if (this.#length + count <= this.#bytes.length) return;
+		const larger = new Uint8Array(2 * this.#bytes.length + count);
+		larger.set(this.#bytes);
+		this.#bytes = larger;
+		this.#view = new DataView(larger.buffer);
+	}
+}

@@ -1,0 +1,125 @@
+/** What goes to the kernel without libnftables is in it as libnftables would have put it there. */
+
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { NETLINK_NETFILTER } from "../../../ffi/constants.ts";
+import { NetlinkSocket } from "../../../ffi/netlink.ts";
+import { Nftables } from "../../../ffi/nftables.ts";
+import { loadObjects, manyObjects } from "../../../src/enforcers/network/apply/load-objects.ts";
+import type { PlanObject } from "../../../src/enforcers/network/compile/plan.ts";
+import { ownershipMarker } from "../../../src/enforcers/network/names.ts";
+import { addRules, addTable, type Command, declare, flush } from "../../../src/kernel/nftables/commands.ts";
+import { directBatch } from "../../../src/kernel/nftables/direct.ts";
+import { commented, counted, goto, jump, limited, logged } from "../../../src/kernel/nftables/expressions.ts";
+import { nftKernel } from "../../../src/kernel/nftables/kernel.ts";
+import type { Chain, NftObject, Rule } from "../../../src/kernel/nftables/objects.ts";
+import { command, enterIsolatedNetwork, type IsolatedNetwork } from "../support/isolated.ts";
+
+let network: IsolatedNetwork;
+let nftables: Nftables;
+let socket: NetlinkSocket;
+
+beforeAll(() => {
+	network = enterIsolatedNetwork();
+	const opened = Nftables.open();
+	if (!opened.ok) throw new Error(opened.reason);
+	nftables = opened.nftables;
+	const made = NetlinkSocket.open({ protocol: NETLINK_NETFILTER });
+	if (!made.ok) throw new Error(made.error);
+	socket = made.socket;
+});
+afterAll(() => {
+	socket.close();
+	nftables.close();
+	network.leave();
+});
+afterEach(() => void command("nft", "flush", "ruleset"));
+
+const chain = (name: string, ...rules: Rule[]): Chain => ({ kind: "chain", name, rules });
+const log = { prefix: "pw:0123456789abcdef", group: 4242, snapLength: 160, queueThreshold: 64 };
+const leaf = (name: string, verdict: string) =>
+	chain(
+		name,
+		`${counted("c")} ${limited({ rate: 500, burst: 1000 })} ${counted("l")} ${logged(log)}`,
+		commented(verdict, "some-policy ingress[3] Block"),
+	);
+const objects: readonly NftObject[] = [
+	{ kind: "counter", name: "c" },
+	{ kind: "counter", name: "l" },
+	leaf("x_1", "drop"),
+	leaf("x_2", "accept"),
+	chain("x_3", counted("c"), "accept"),
+	chain("root"),
+	chain("empty"),
+];
+const swap = [flush("chain", "root"), addRules("root", [jump("x_3"), goto("x_1")])];
+
+/** The table after these transactions, with libnftables alone or without it. */
+function listing(direct: boolean, ...transactions: readonly (readonly Command[])[]): string {
+	command("nft", "flush", "ruleset");
+	const kernel = nftKernel(nftables, direct ? socket : null);
+	expect(kernel.run("t", [addTable])).toEqual({ ok: true });
+	for (const commands of transactions) expect(kernel.run("t", commands)).toEqual({ ok: true });
+	return command("nft", "list", "ruleset");
+}
+
+test("objects, rules and swaps are the same", () => {
+	const transactions = [[declare(objects)], swap, [flush("chain", "empty"), ...swap]];
+	for (const commands of transactions) expect(directBatch("t", commands, 1)).not.toBeNull();
+	const listed = listing(true, ...transactions);
+	expect(listed).toBe(listing(false, ...transactions));
+	expect(listed).toContain("goto x_1");
+});
+
+test("what was counted stays when a counter is declared again", () => {
+	listing(true, [declare(objects)]);
+	const kernel = nftKernel(nftables, socket);
+	command("nft", "add", "counter", "inet", "t", "k", "{", "packets", "7", "bytes", "9", "}");
+	expect(kernel.run("t", [declare([{ kind: "counter", name: "k" }])])).toEqual({ ok: true });
+	expect(command("nft", "list", "counter", "inet", "t", "k")).toContain("packets 7 bytes 9");
+});
+
+test("a transaction that the kernel refuses changes nothing, and the reason is in words", () => {
+	listing(true, [declare(objects)]);
+	const before = command("nft", "list", "ruleset");
+	const result = nftKernel(nftables, socket).run("t", [
+		flush("chain", "x_1"),
+		flush("chain", "nowhere"),
+		addRules("x_1", ["accept"]),
+	]);
+	expect(result).toMatchObject({ ok: false, error: expect.stringContaining("No such file or directory") });
+	expect(command("nft", "list", "ruleset")).toBe(before);
+});
+
+test.each<[string, Command]>([
+	["rules of other expressions", addRules("root", ["ip ttl 1 accept"])],
+	["something behind a verdict", addRules("root", ["accept drop"])],
+	["a group that is none", addRules("root", [logged({ ...log, group: 70_000 })])],
+	["base chains", declare([{ ...chain("in"), hook: { hook: "input", priority: 0 } }])],
+	["sets", declare([{ kind: "set", name: "s", type: "ipv4_addr", keys: "" }])],
+	["deleting", { do: "delete", kind: "chain", name: "root" }],
+])("%s are left to libnftables", (_, commanded) => {
+	expect(directBatch("t", [flush("chain", "root"), commanded], 1)).toBeNull();
+});
+
+test("very many objects are loaded in several steps, and the same", () => {
+	const count = Math.ceil(manyObjects / 2) + 1;
+	const many = Array.from({ length: count }, (_, i): PlanObject[] => [
+		{ kind: "counter", name: `c_${i}` },
+		chain(`x_${i}`, counted(`c_${i}`), commented("drop", `policy-${i}`)),
+	]).flat();
+	const last = chain("top", "ip ttl 1 accept", goto("x_0"));
+	const load = (direct: boolean) => {
+		command("nft", "flush", "ruleset");
+		const kernel = nftKernel(nftables, direct ? socket : null);
+		kernel.run("t", [addTable]);
+		let transactions = 0;
+		const run = (...commands: readonly Command[]) => {
+			transactions += 1;
+			return kernel.run("t", commands);
+		};
+		expect(loadObjects(run, [...many, last], [declare([chain(ownershipMarker)])])).toEqual({ ok: true });
+		expect(transactions).toBeGreaterThan(2);
+		return command("nft", "list", "ruleset");
+	};
+	expect(load(true)).toBe(load(false));
+});

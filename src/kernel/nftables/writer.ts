@@ -127,15 +127,15 @@ function keyedProperties(object: NftSet | NftMap): readonly string[] {
 /** One text for all elements, as there may be very many, and the brace that closes them. */
 function elementsText(object: NftSet | NftMap, indent: string): readonly string[] {
 	const keys = keysOf({ keys: checkedKeys(object.keys) });
-	if (object.kind === "set") return [`\t${keys.join(`,\n${indent}\t`)}`, "}"];
+	const next = `,\n${indent}\t`;
+	if (object.kind === "set") return [`\t${keys.join(next)}`, "}"];
+	const { leads } = object;
 	const ends = object.values.map(valueText);
-	if (object.leads.length !== keys.length) throw new RangeError("a key without a value");
-	const elements = keys.map((key, i) => {
-		const end = ends[object.leads[i] ?? -1];
-		if (end === undefined) throw new RangeError("a key without a value");
-		return key + end;
-	});
-	return [`\t${elements.join(`,\n${indent}\t`)}`, "}"];
+	if (leads.length !== keys.length || leads.some((lead) => ends[lead] === undefined))
+		throw new RangeError("a key without a value");
+	const [only] = ends;
+	if (ends.length === 1) return [`\t${keys.join(only + next)}${only}`, "}"];
+	return [`\t${keys.map((key, i) => key + ends[leads[i] ?? 0]).join(next)}`, "}"];
 }
 
 function valueText(value: MapValue): string {

@@ -19,7 +19,7 @@ import { type Address, type AddressRange, type Atom, interfaceKey, withoutHoles 
 import { inOrder } from "../interval.ts";
 import type { DirectionProgram } from "../program.ts";
 import { intervalText } from "./address-text.ts";
-import { sourceKey } from "./lookups.ts";
+import { sourceKey } from "./cell-sets.ts";
 
 /** Drops what matches all of it. */
 export interface GuardBox {

@@ -1,0 +1,171 @@
+/** Cells of a table as nftables maps and sets, and the rules that look them up. */
+
+import { addressBits } from "../../../../base/cidr.ts";
+import type { Direction, Family, PortRange, Protocol } from "../../../../base/model.ts";
+import { icmp, isIcmp, isTransport } from "../../../../base/protocol.ts";
+import {
+	addressType,
+	concatenation,
+	countedBy,
+	destinationPort,
+	addressKey as familyAddress,
+	inSet,
+	portType,
+	protocolKey,
+	protocolType,
+	vmap,
+} from "../../../../kernel/nftables/expressions.ts";
+import type { MapValue, Rule } from "../../../../kernel/nftables/objects.ts";
+import type { IntervalList } from "../interval.ts";
+import type { RulesetForm } from "../plan.ts";
+import { addressText, intervalText, maskText } from "./address-text.ts";
+import { type Cell, hashable } from "./hashable.ts";
+import type { ObjectStore } from "./objects.ts";
+
+/** What the lookups of one direction and family are rendered with. */
+export interface LookupContext {
+	readonly store: ObjectStore;
+	readonly form: RulesetForm;
+	readonly family: Family;
+	readonly direction: Direction;
+	/** Cells from which on blocks of one length go into a hash table. */
+	readonly hashFrom: number;
+	/** The chain of the rule with this rank. */
+	leaf(rank: number): string;
+	/** The counter and the comment of a rule that accepts without a word; null for others, and for rank -1. */
+	silent(rank: number): { readonly counter: string; readonly comment: string } | null;
+	/** Called for every element, for the accounting of cost; rank -1 in sets. */
+	count(rank: number): void;
+}
+
+function addressKey({ family, direction }: LookupContext): string {
+	return familyAddress(family, direction === "ingress" ? "saddr" : "daddr");
+}
+
+export type Use = "vmap" | "return";
+
+function expression(key: string, name: string, use: Use): Rule {
+	return use === "vmap" ? vmap(key, name) : inSet(key, name, "return");
+}
+
+/** What of a set tells the kernel how to keep it. */
+export interface Shape {
+	readonly flags?: readonly "interval"[];
+	readonly size?: number;
+}
+
+export const intervals: Shape = { flags: ["interval"] };
+
+/** A map, or a set where no cell leads anywhere. */
+function declare(
+	context: LookupContext,
+	type: string,
+	shape: Shape,
+	cells: readonly Cell[],
+	address: (cell: Cell) => string,
+): string {
+	const keys = keysText(cells, address);
+	for (const { rank } of cells) context.count(rank);
+	if (!cells.some(({ rank }) => rank >= 0)) return context.store.set({ type, ...shape, keys });
+	const leads = byRank(cells, (rank) => ({ verdict: "goto", chain: context.leaf(rank) }));
+	return context.store.map({ type, to: "verdict", ...shape, keys, ...leads });
+}
+
+function keysText(cells: readonly Cell[], address: (cell: Cell) => string): string {
+	return cells.map((cell) => address(cell) + cell.tail).join("\n");
+}
+
+/** One value a rank, and for each cell which. */
+function byRank(cells: readonly Cell[], value: (rank: number) => MapValue) {
+	const values: MapValue[] = [];
+	const places = new Map<number, number>();
+	const leads = cells.map(({ rank }) => {
+		const place = places.get(rank) ?? values.push(value(rank)) - 1;
+		places.set(rank, place);
+		return place;
+	});
+	return { values, leads };
+}
+
+/** A part of a key: its type, and how it is read from the packet. */
+export interface Field {
+	readonly type: string;
+	readonly read: string;
+}
+
+/** The parts of a key behind the address. */
+export type Tail = readonly Field[];
+
+export const protocolField: Field = { type: protocolType, read: protocolKey };
+export const portField: Field = { type: portType, read: destinationPort };
+
+const addressAlone: Tail = [];
+export const andProtocol: Tail = [protocolField];
+export const andPort: Tail = [protocolField, portField];
+
+/** The rules that look these cells up. The cells are disjoint, so the order of the lookups means nothing. */
+export function lookUp(context: LookupContext, tail: Tail, cells: readonly Cell[], use: Use): Rule[] {
+	const type = concatenation(addressType(context.family), ...tail.map((field) => field.type));
+	const reads = tail.map(({ read }) => read);
+	// A set of addresses alone is a tree: its lookups grow with the logarithm, and it loads as fast as it can.
+	const { blocks, rest } =
+		tail.length === 0
+			? { blocks: [], rest: cells }
+			: hashable(cells, context.hashFrom, (rank) => context.silent(rank) !== null);
+	const rules = blocks.map((block) => {
+		const mask =
+			block.length === addressBits(context.family) ? "" : ` & ${maskText(context.family, block.length)}`;
+		const key = concatenation(addressKey(context) + mask, ...reads);
+		// A set of a given size that never grows gets the kernel's cheapest hash table.
+		const shape = { size: block.cells.length };
+		if (block.silent) return countedBy(key, counterMap(context, type, shape, block.cells));
+		return expression(key, declare(context, type, shape, block.cells, firstAddress), use);
+	});
+	if (rest.length === 0) return rules;
+	const name = declare(context, type, intervals, rest, ({ first, last }) => intervalText(first, last));
+	return [...rules, expression(concatenation(addressKey(context), ...reads), name, use)];
+}
+
+function firstAddress({ first }: Cell): string {
+	return addressText(first);
+}
+
+/**
+ * Silently accepted cells with their counters: one lookup counts and accepts, where a verdict map would send every
+ * packet through a chain of its rule's own, whose memory is seldom in the cache when there are thousands.
+ */
+function counterMap(context: LookupContext, type: string, shape: Shape, cells: readonly Cell[]): string {
+	for (const { rank } of cells) context.count(rank);
+	const leads = byRank(cells, (rank) => {
+		const value = context.silent(rank);
+		if (value === null) throw new RangeError("a rule that is not silent");
+		return value;
+	});
+	return context.store.map({ type, to: "counter", ...shape, keys: keysText(cells, firstAddress), ...leads });
+}
+
+export function listCells(list: IntervalList, tail: string): Cell[] {
+	return list.first.map((first, i) => {
+		const last = list.last[i];
+		const rank = list.rank[i];
+		if (last === undefined || rank === undefined) throw new RangeError("interval list");
+		return { first, last, rank, tail, exact: true };
+	});
+}
+
+/** Lookups of the address alone. */
+export function plain(context: LookupContext, list: IntervalList, use: Use): Rule[] {
+	return lookUp(context, addressAlone, listCells(list, ""), use);
+}
+
+/** How nftables calls what the transport header begins with. */
+export function sourceKey(protocol: Protocol): Field {
+	if (isTransport(protocol)) return { type: portType, read: `${protocol} sport` };
+	if (!isIcmp(protocol)) throw new RangeError("a protocol without ports and types");
+	const name = protocol === icmp ? "icmp" : "icmpv6";
+	return { type: `${name}_type`, read: `${name} type` };
+}
+
+export function isWhole({ first, last }: PortRange): boolean {
+	return first === 0 && last === 65535;
+}

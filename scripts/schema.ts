@@ -90,5 +90,7 @@ export const commandSchemas = [
 	"usb-explain",
 	"fmt",
 	"exposure",
+	"doctor",
+	"completion",
 	"verdict-box",
 ] as const;

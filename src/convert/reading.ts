@@ -11,7 +11,7 @@ export interface SourceText {
 	readonly text: string;
 }
 
-/** So many findings of one kind are told; nobody reads more. */
+/** So many findings are told; nobody reads more. That there are more is told as well. */
 const mostFindings = 1000;
 
 export class Reading implements Ruleset {
@@ -32,13 +32,18 @@ export class Reading implements Ruleset {
 	}
 
 	same({ line }: Place, message: string): void {
+		if (this.comments.length === mostFindings) this.comments.push("and more, which are not listed");
 		if (this.comments.length < mostFindings) this.comments.push(`line ${line}: ${message}`);
 	}
 
 	#find(kind: Finding["kind"], { file, line, column }: Place, message: string, key: string): void {
-		if (this.#said.has(`${kind} ${key}`) || this.#said.size >= mostFindings) return;
+		if (this.#said.has(`${kind} ${key}`) || this.#said.size > mostFindings) return;
 		this.#said.add(`${kind} ${key}`);
-		this.findings.push({ file, line, column, kind, message });
+		if (this.#said.size <= mostFindings) this.findings.push({ file, line, column, kind, message });
+		else {
+			const more = `from here on there is more than is listed (${mostFindings})`;
+			this.findings.push({ file, line, column, kind: "lost", message: more });
+		}
 	}
 }
 

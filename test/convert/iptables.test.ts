@@ -218,6 +218,19 @@ describe("hostile text", () => {
 		}
 	});
 
+	test("of more than is listed, that is said", () => {
+		const lines = Array.from({ length: 1500 }, () => "-A INPUT -m owner -j DROP");
+		const same = Array.from({ length: 1500 }, () => "-A INPUT -i lo -j ACCEPT");
+		const host = convertTexts([inChain(...lines, ...same, "-A INPUT -p tcp --dport 22 -j DROP")]);
+		expect(host.findings).toHaveLength(1002);
+		expect(host.findings[1000]).toMatchObject({
+			kind: "lost",
+			line: 1005,
+			message: expect.stringContaining("more"),
+		});
+		expect(host.text).toContain("# and more, which are not listed");
+	});
+
 	test("no text makes the reader throw", () => {
 		const words = fc.constantFrom(
 			"-A",

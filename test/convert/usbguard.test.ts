@@ -266,6 +266,10 @@ describe("hostile text", () => {
 		expect(parseUsbRule('block name "an if { \\x41"')?.attributes[0]?.values).toEqual(["an if { A"]);
 	});
 
+	test("a line of quotes costs no more than its length", () => {
+		expect(parseUsbRule(`allow name ${'\\"'.repeat(500_000)}`)).toBeNull();
+	});
+
 	test("combinations beyond what is converted are a problem, and no text makes the reader throw", () => {
 		const usbguard = formats.find(({ name }) => name === "usbguard");
 		const convert = (text: string) => usbguard && convertAll(usbguard, [{ file: "x", text }]);

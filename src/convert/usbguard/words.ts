@@ -28,55 +28,66 @@ const operators: ReadonlySet<string> = new Set([
 /** A quoted text, a brace, or a word. */
 const token = /\s*(?:"((?:[^"\\]|\\.)*)"|([{}])|([^\s{}"]+))/uy;
 
-/** The rule of a line, or null where it is none. */
-export function parseUsbRule(line: string): UsbRule | null {
-	const [head, condition] = splitCondition(line);
-	const tokens: { readonly text: string; readonly quoted: boolean }[] = [];
+interface Token {
+	readonly text: string;
+	readonly quoted: boolean;
+}
+
+/** The words of a line up to its condition, and the text of that; null where a quote does not end. */
+function tokensOf(line: string): { readonly tokens: Token[]; readonly condition: string | null } | null {
+	const tokens: Token[] = [];
+	const text = line.trim();
 	token.lastIndex = 0;
-	const text = head.trimEnd();
 	while (token.lastIndex < text.length) {
 		const match = token.exec(text);
 		if (match === null) return null;
 		const [, quoted, brace, word] = match;
-		tokens.push({
-			text: quoted === undefined ? (brace ?? word ?? "") : unescaped(quoted),
-			quoted: quoted !== undefined,
-		});
+		if (word === "if" && tokens.length > 0) return { tokens, condition: text.slice(token.lastIndex).trim() };
+		tokens.push(
+			quoted === undefined
+				? { text: brace ?? word ?? "", quoted: false }
+				: { text: unescaped(quoted), quoted: true },
+		);
 	}
+	return { tokens, condition: null };
+}
+
+/** The rule of a line, or null where it is none. */
+export function parseUsbRule(line: string): UsbRule | null {
+	const read = tokensOf(line);
+	if (read === null) return null;
+	const { tokens, condition } = read;
 	const target = tokens.shift()?.text;
 	if (target !== "allow" && target !== "block" && target !== "reject") return null;
 	const attributes: Attribute[] = [];
+	let at = 0;
+	const next = () => tokens[at];
+	const take = () => tokens[at++];
 	// The id may stand without its name.
-	if (/^[0-9a-fA-F*]+:[0-9a-fA-F*]+$/u.test(tokens[0]?.text ?? "") && tokens[0]?.quoted === false)
-		attributes.push({ name: "id", operator: "equals", values: [tokens.shift()?.text ?? ""] });
-	while (tokens.length > 0) {
-		const name = tokens.shift();
-		const next = tokens[0];
-		if (name === undefined || name.quoted || next === undefined) return null;
-		const operator = !next.quoted && operators.has(next.text) ? (tokens.shift()?.text ?? "") : "equals";
-		const values: string[] = [];
-		const first = tokens.shift();
-		if (first === undefined) return null;
-		if (first.text !== "{" || first.quoted) values.push(first.text);
-		else {
-			for (let value = tokens.shift(); ; value = tokens.shift()) {
-				if (value === undefined) return null;
-				if (value.text === "}" && !value.quoted) break;
-				values.push(value.text);
-			}
-		}
-		attributes.push({ name: name.text, operator, values });
+	if (next()?.quoted === false && /^[0-9a-fA-F*]+:[0-9a-fA-F*]+$/u.test(next()?.text ?? ""))
+		attributes.push({ name: "id", operator: "equals", values: [take()?.text ?? ""] });
+	while (at < tokens.length) {
+		const name = take();
+		if (name === undefined || name.quoted) return null;
+		const operator = next()?.quoted === false && operators.has(next()?.text ?? "") ? take() : undefined;
+		const values = valuesOf(take);
+		if (values === null) return null;
+		attributes.push({ name: name.text, operator: operator?.text ?? "equals", values });
 	}
 	return { accepts: target === "allow", rejects: target === "reject", attributes, condition };
 }
 
-/** What stands before the word if, outside of quotes, and what behind it. */
-function splitCondition(line: string): readonly [string, string | null] {
-	const pattern = /"(?:[^"\\]|\\.)*"|\sif(?=[\s{])/gu;
-	for (const match of line.matchAll(pattern)) {
-		if (!match[0].startsWith('"')) return [line.slice(0, match.index), line.slice(match.index + 3).trim()];
+/** One value, or those between braces; null where they do not end. */
+function valuesOf(take: () => Token | undefined): readonly string[] | null {
+	const first = take();
+	if (first === undefined) return null;
+	if (first.text !== "{" || first.quoted) return [first.text];
+	const values: string[] = [];
+	for (let value = take(); value !== undefined; value = take()) {
+		if (value.text === "}" && !value.quoted) return values;
+		values.push(value.text);
 	}
-	return [line, null];
+	return null;
 }
 
 function unescaped(text: string): string {

@@ -98,6 +98,16 @@ spec:
 	});
 });
 
+test("a list without elements asks for nothing, and addresses of one family for that family", () => {
+	const source = { nets: [], notNets: ["10.0.0.0/8"] };
+	const host = convertTexts([
+		policy("p", { ingress: [{ action: "Allow", protocol: "TCP", source, destination: { ports: [] } }] }),
+	]);
+	const verdicts = [from, "10.0.0.1", "2001:db8::1"].map((address) => host.verdict({ address, port: 9 }));
+	expect(verdicts).toEqual(["Allow", "Block", "Block"]);
+	expect(differences(host)).toEqual([]);
+});
+
 describe("host endpoints", () => {
 	const text = documents(
 		endpoint(

@@ -87,10 +87,10 @@ class RuleReader {
 			...none,
 			entries: entriesOf(of, to, from),
 		});
-		// Addresses of one family are conditions of that family alone.
-		const own = families.filter(
-			(family) => blocks === null || blocks.some((block) => block.family === family),
-		);
+		// A rule whose addresses are all of one family is a rule of that family alone, also where it negates them.
+		const has = (family: Family, list: readonly Cidr[] | null) =>
+			list === null || list.some((block) => block.family === family);
+		const own = families.filter((family) => has(family, blocks) && has(family, notBlocks));
 		const match = setsOf(
 			{ ...none, blocks, entries: protocol === null ? null : entriesOf(protocol, ports, source) },
 			own,
@@ -104,8 +104,10 @@ class RuleReader {
 		return { match, unless };
 	}
 
+	/** A list without elements is as none. */
 	#end(end: "source" | "destination", key: string): unknown {
-		return fieldOf(fieldOf(this.#value, end), key);
+		const value = fieldOf(fieldOf(this.#value, end), key);
+		return Array.isArray(value) && value.length === 0 ? undefined : value;
 	}
 
 	#protocol(key: "protocol" | "notProtocol"): Protocol | null {

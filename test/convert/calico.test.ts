@@ -26,7 +26,7 @@ spec:
   - action: Allow
     metadata: { annotations: { from: frontend } }
     protocol: TCP
-    source: { nets: [10.0.1.0/24, "2001:db8::/32"], notNets: [10.0.1.66/32] }
+    source: { nets: [10.0.1.0/24, "2001:db8::/32"], notNets: [10.0.1.66/32, "2001:db8::66/128"] }
     destination: { ports: [6379, "7000:7010"] }
   egress:
   - action: Allow

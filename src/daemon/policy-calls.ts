@@ -8,6 +8,8 @@ export interface PolicyCalls extends Calls {
 	reload(argument: { readonly settings: PolicySettings; readonly wishes: Wishes }): Reloaded;
 	/** The last reload is in force: keep its documents as the last good ones. Returns an error text, or null. */
 	keep(argument: null): string | null;
+	/** Gives back the memory that work left behind; what was read stays. */
+	rest(argument: null): void;
 }
 
 /** A copy of a set of policies, or every reason why it is not one to enforce. */

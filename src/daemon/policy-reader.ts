@@ -20,9 +20,7 @@ export interface PolicyReaderOptions {
 	readonly read: (reloaded: Reloaded) => void;
 }
 
-/** Parsing this many characters leaves some 100 MB of heap behind, which the system gets back only with the thread. */
-const heavyText = 1024 * 1024;
-/** So few are parsed anew in the time that it takes to start a thread. */
+/** So few characters are parsed anew in the time that it takes to start a thread; what was read of more is kept. */
 const lightText = 64 * 1024;
 const idleMs = 3000;
 
@@ -64,9 +62,12 @@ export class PolicyReader implements PolicySource {
 
 	rest(): void {
 		this.#stay();
-		const { ever, present } = this.#latest?.parsed ?? { ever: 0, present: 0 };
-		if (ever >= heavyText) this.worker.recycle();
-		else if (present <= lightText) this.#idle = setTimeout(() => this.worker.recycle(), idleMs);
+		const { present } = this.#latest?.parsed ?? { present: 0 };
+		const rest = () => {
+			if (present <= lightText) this.worker.recycle();
+			else void this.worker.call("rest", null).catch(() => {});
+		};
+		this.#idle = setTimeout(rest, idleMs);
 	}
 
 	stop(): void {

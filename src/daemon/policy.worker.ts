@@ -1,5 +1,6 @@
 /** The thread that reads, parses and compiles policies, and judges open connections by them. */
 
+import { Libc } from "../../ffi/libc.ts";
 import { exchangePaths } from "../../ffi/rename.ts";
 import { syncFileSystem } from "../../ffi/sync.ts";
 import type { EnforcerCalls } from "../enforcers/contract/enforcer.ts";
@@ -31,6 +32,11 @@ const calls: PolicyCalls & StagingCalls = {
 		return carry.pack(engine.reload(settings.config, wishes, settings.hostname));
 	},
 	keep: () => engine?.keep() ?? null,
+	rest: () => {
+		Bun.gc(true);
+		const libc = Libc.open();
+		if (libc.ok) libc.libc.trimHeap();
+	},
 	stage: (request) =>
 		stagePolicies(
 			request,

@@ -153,6 +153,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 			log.push("keep");
 			return state.unsaved;
 		},
+		rest: () => {},
 		judgeConnections: () => {
 			log.push("judge");
 			return {
@@ -512,11 +513,12 @@ describe("a repair", () => {
 });
 
 describe("at rest", () => {
-	test("the policy Worker goes at once after much text, and after a while after little", async () => {
+	test("the policy Worker stays with much text, and goes after a while with little", async () => {
 		jest.useFakeTimers();
 		const heavy = setUp({ parsed: { ever: 2 ** 20, present: 2 ** 20 } });
 		await heavy.enforcer.reload();
-		expect(heavy.policyWorkers.map((worker) => worker.terminated)).toEqual([true]);
+		jest.advanceTimersByTime(60_000);
+		expect(heavy.policyWorkers.map((worker) => worker.terminated)).toEqual([false]);
 		const light = setUp({ parsed: { ever: 10, present: 10 } });
 		await light.enforcer.reload();
 		expect(light.policyWorkers.map((worker) => worker.terminated)).toEqual([false]);
@@ -527,7 +529,7 @@ describe("at rest", () => {
 	test("the policy Worker stays while it alone knows the last good policies", async () => {
 		jest.useFakeTimers();
 		for (const parsed of [
-			{ ever: 2 ** 20, present: 2 ** 20 },
+			{ ever: 2 ** 20, present: 10 },
 			{ ever: 10, present: 10 },
 		]) {
 			const { enforcer, world, policyWorkers } = setUp({ parsed, unsaved: "read-only file system" });

@@ -135,6 +135,55 @@ spec:
 	});
 });
 
+/** The ipBlock part of test/e2e/network/netpol, as rows of what each address meets. */
+describe("conformance: blocks and their exceptions", () => {
+	const block = (cidr: string, ...except: readonly string[]) => ({
+		ipBlock: { cidr, ...(except.length > 0 ? { except } : {}) },
+	});
+	const egress = (...rules: readonly object[]) =>
+		networkPolicy("p", { ...everything, policyTypes: ["Egress"], egress: rules });
+	const addresses = ["10.1.0.7", "10.1.0.8", "10.1.1.7", "2001:db8::7"];
+
+	test.each([
+		["access to a block", [egress({ to: [block("10.1.0.7/32")] })], "A...", true],
+		["the except clause", [egress({ to: [block("10.1.0.0/24", "10.1.0.7/32")] })], ".A..", true],
+		[
+			"an address in a block's exception and in another block is allowed",
+			[egress({ to: [block("10.1.0.0/24", "10.1.0.7/32")] }, { to: [block("10.1.0.7/32")] })],
+			"AA..",
+			true,
+		],
+		[
+			"the same from two policies",
+			[
+				egress({ to: [block("10.1.0.0/24", "10.1.0.7/32")] }),
+				networkPolicy("q", {
+					...everything,
+					policyTypes: ["Egress"],
+					egress: [{ to: [block("10.1.0.7/32")] }],
+				}),
+			],
+			"AA..",
+			true,
+		],
+		["IPv6 beside IPv4", [egress({ to: [block("10.1.1.0/24"), block("2001:db8::/64")] })], "..AA", true],
+		["ports narrow a block", [egress({ to: [block("10.1.0.0/16")], ports: [{ port: 81 }] })], "....", false],
+		[
+			"every port of a protocol",
+			[egress({ to: [block("10.1.0.0/16")], ports: [{ protocol: "TCP" }] })],
+			"AAA.",
+			false,
+		],
+	] as const)("%s", (_name, texts, row, udp) => {
+		const { verdict, findings } = host(texts.join("---\n"));
+		const meets = (protocol: Protocol) =>
+			addresses.map((address) => (verdict("egress", protocol, address, 80) === "Allow" ? "A" : ".")).join("");
+		expect(findings).toEqual([]);
+		expect([meets("tcp"), meets("udp")]).toEqual([row, udp ? row : "...."]);
+		expect(verdict("ingress", "tcp", "10.1.0.7", 80)).toBe("Allow");
+	});
+});
+
 describe("several policies are taken together", () => {
 	const allow = networkPolicy("allow", {
 		...everything,

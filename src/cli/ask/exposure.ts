@@ -1,6 +1,9 @@
 import { formatCidr } from "../../base/cidr.ts";
+import { protocolNumber } from "../../base/protocol.ts";
 import { escapeForTerminal } from "../../base/terminal.ts";
 import { type ExposedPort, Exposure } from "../../enforcers/network/compile/verdict/exposure.ts";
+import { type ForeignChain, foreignChains } from "../../enforcers/network/observe/foreign-chains.ts";
+import { type Translation, translationsOf } from "../../enforcers/network/observe/translations.ts";
 import { readLinks } from "../../kernel/links.ts";
 import { type Listener, listeners } from "../../kernel/listeners.ts";
 import { type SocketHolder, socketHolders } from "../../kernel/socket-holders.ts";
@@ -15,14 +18,16 @@ const help = `Usage: portward exposure [--policy-dir DIR] [--config FILE] [--jso
 
 What listens on this host over TCP and UDP, and from where the policies let new
 connections through to it, on each interface that this host has. Whatever they
-say, loopback and what essentials accept pass. Other tables' rules, and ports
-that containers publish, are not looked at. Only root is told every process.
+say, loopback and what essentials accept pass. Where another table translates a
+port, as for containers that publish it, policies judge what is behind that,
+and this is said; its other rules are not looked at. Only root is told all.
 
   --policy-dir DIR  policies (default /etc/portward/policies)
   --config FILE     settings (default /etc/portward/config.yaml)
   --json            print {listeners: [{protocol, address, port, families,
                     unit, process, pid, local, reachable: [{interface,
-                    addresses}]}]}; interface null: every one
+                    addresses}], translations}]}; interface null: every one;
+                    translations only where there are any
 `;
 
 interface Reach {
@@ -52,6 +57,7 @@ export const exposure: Command = {
 			io.error("portward: enableNetworkPolicyEnforcer is false, so nothing of this is enforced\n");
 		const holders = socketHolders(new Set(read.listeners.map(({ inode }) => inode)));
 		const asked = new Exposure(model, read.listeners.flatMap(portsOf));
+		const chains = foreignChains(settings.config.table);
 		const links = readLinks();
 		// Packets that come by a member of a bridge or bond bear its name.
 		const names = links.ok
@@ -61,6 +67,7 @@ export const exposure: Command = {
 			const interfaces = names.filter(({ index }) => [0, index].includes(listener.interfaceIndex));
 			const holder = holders.get(listener.inode) ?? null;
 			const local = isLoopback(listener.address);
+			const translations = local || !chains.ok ? [] : translationsTo(listener, chains.chains);
 			const reachable = local
 				? []
 				: reachOf(
@@ -68,7 +75,7 @@ export const exposure: Command = {
 						listener,
 						interfaces.map(({ name }) => name),
 					);
-			return { ...listener, holder, local, reachable };
+			return { ...listener, holder, local, reachable, translations };
 		});
 		io.out(values.json ? prettyJson({ listeners: unique(told.map(toJson)) }) : describe(told));
 		return exit.ok;
@@ -77,6 +84,15 @@ export const exposure: Command = {
 
 function portsOf({ protocol, families, port }: Listener): ExposedPort[] {
 	return families.map((family) => ({ protocol, family, port }));
+}
+
+/** Rules of other tables that name the port: what comes there from outside meets them before any policy. */
+function translationsTo(
+	{ protocol, port }: Listener,
+	chains: readonly ForeignChain[],
+): readonly Translation[] {
+	const asked = { protocol: protocolNumber(protocol), port };
+	return translationsOf(chains, "ingress", asked).filter(({ named }) => named);
 }
 
 function isLoopback(address: string): boolean {
@@ -107,11 +123,15 @@ interface Told extends Listener {
 	/** On loopback alone. */
 	readonly local: boolean;
 	readonly reachable: readonly Reach[];
+	readonly translations: readonly Translation[];
 }
 
-function toJson({ protocol, address, port, families, holder, local, reachable }: Told) {
+function toJson({ protocol, address, port, families, holder, local, reachable, translations }: Told) {
 	const { unit = null, process = null, pid = null } = holder ?? {};
-	return { protocol, address, port, families, unit, process, pid, local, reachable };
+	return {
+		...{ protocol, address, port, families, unit, process, pid, local, reachable },
+		...(translations.length === 0 ? {} : { translations }),
+	};
 }
 
 /** Several sockets of one process on one port are one to whoever reads. */
@@ -121,20 +141,26 @@ function unique<T>(items: readonly T[]): T[] {
 
 function describe(told: readonly Told[]): string {
 	const open = told.filter(({ local }) => !local);
-	const lines = unique(open.flatMap(linesOf));
+	const lines = unique(open.map((one) => linesOf(one).join("\n")));
 	const hidden = told.length - open.length;
 	if (open.length === 0) lines.push("Nothing listens for others.");
 	if (hidden > 0) lines.push(`${hidden} more on loopback alone.`);
-	return `${lines.map(escapeForTerminal).join("\n")}\n`;
+	return lines.map((line) => `${line}\n`).join("");
 }
 
-function linesOf({ protocol, address, port, holder, reachable }: Told): string[] {
+function linesOf({ protocol, address, port, holder, reachable, translations }: Told): string[] {
 	const who = holder?.unit ?? (holder === null ? "somebody" : `${holder.process} (${holder.pid})`);
 	const where = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
-	return reachable.map(({ interface: name, addresses }) => {
+	const beside = translations.map(({ family, table, chain, tools, port: target }) => {
+		const whose = tools.length === 0 ? "" : ` (${tools.join(", ")})`;
+		const leads = target === null ? "" : `, to port ${target}`;
+		return `  but ${family} ${table} ${chain}${whose} translates it${leads}: policies judge what is behind that, and nothing that is sent on`;
+	});
+	const lines = reachable.map(({ interface: name, addresses }) => {
 		const from = addresses.length === 0 ? "by nobody" : `from ${placesText(addresses)}`;
 		return `${who} listens on ${protocol} ${where}; reachable ${from}${name === null ? "" : ` on ${name}`}`;
 	});
+	return [...lines, ...beside].map(escapeForTerminal);
 }
 
 /** Blocks that a line has room for. */

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { block, policy, port } from "../../system/support/case.ts";
+import { enterIsolatedNetwork } from "../../system/support/isolated.ts";
 import { Files, portward } from "../support/portward.ts";
 
 test("what listens, who it is, and from where it can be reached", async () => {
@@ -47,4 +48,31 @@ test("without a policy everybody reaches it, and broken policies give no answer"
 	expect(out).toContain(`:${everywhere.port}; reachable from anywhere (IPv4)\n`);
 	files.put("bad.yaml", "a: [");
 	expect(await portward("exposure", ...common)).toMatchObject({ code: 1, out: "" });
+});
+
+test("a port that another table translates", async () => {
+	const network = enterIsolatedNetwork();
+	try {
+		const rules = `table ip nat {
+			chain DOCKER { tcp dport 8443 dnat to 172.17.0.2:443; }
+			chain PREROUTING { type nat hook prerouting priority dstnat; policy accept; jump DOCKER; }
+		}`;
+		const load = Bun.spawnSync(["nft", "-f", "-"], { stdin: Buffer.from(rules), stderr: "pipe" });
+		expect(load.stderr.toString()).toBe("");
+		using published = Bun.listen({ hostname: "0.0.0.0", port: 8443, socket: { data() {} } });
+		using plain = Bun.listen({ hostname: "0.0.0.0", port: 8444, socket: { data() {} } });
+		using files = new Files({});
+		const common = ["--policy-dir", files.path, "--config", files.config()];
+		const { listeners } = JSON.parse((await portward("exposure", ...common, "--json")).out);
+		expect(listeners).toMatchObject([
+			{ port: published.port, translations: [{ family: "ip", table: "nat", tools: ["Docker"], port: 443 }] },
+			{ port: plain.port },
+		]);
+		expect(listeners[1].translations).toBeUndefined();
+		expect((await portward("exposure", ...common)).out).toMatch(
+			/0\.0\.0\.0:8443; reachable from anywhere \(IPv4\)\n {2}but ip nat \w+ \(Docker\) translates it, to port 443: .*\n.*0\.0\.0\.0:8444;/u,
+		);
+	} finally {
+		network.leave();
+	}
 });

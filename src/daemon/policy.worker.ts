@@ -4,6 +4,7 @@ import { Libc } from "../../ffi/libc.ts";
 import { exchangePaths } from "../../ffi/rename.ts";
 import { syncFileSystem } from "../../ffi/sync.ts";
 import type { EnforcerCalls } from "../enforcers/contract/enforcer.ts";
+import { planObjects } from "../enforcers/network/compile/plan.ts";
 import { enforcers } from "../engine/enforcers.ts";
 import { meaningOf } from "../engine/meaning.ts";
 import { PolicyEngine } from "../engine/policy-engine.ts";
@@ -18,7 +19,7 @@ declare const self: Worker;
 
 let engine: PolicyEngine | null = null;
 /** PolicyReader has the other end. */
-const carry = new CarrySender();
+const carry = new CarrySender(planObjects);
 
 const sync: StagingCalls["sync"] = ({ directory }) => {
 	const synced = syncFileSystem(directory);

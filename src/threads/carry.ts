@@ -12,8 +12,11 @@ const deepest = 4;
 
 const mark = "carried:";
 
-/** A stretch of the list before, or what is new. */
-type Part = { readonly from: number; readonly count: number } | { readonly items: readonly unknown[] };
+/** A stretch of the list before, or what is new, which may be JSON. */
+type Part =
+	| { readonly from: number; readonly count: number }
+	| { readonly items: readonly unknown[] }
+	| { readonly json: string };
 
 interface Carried {
 	readonly [mark]: string;
@@ -50,14 +53,25 @@ function mapLists(
 
 /** One end of a channel; the other is a CarryReceiver that is given all that this one packs, in order. */
 export class CarrySender {
+	readonly #json: string | null;
 	#sent = new Map<string, readonly unknown[]>();
+
+	/**
+	 * @param json what paths of lists end in whose items are JSON's: as one text they go over in a fraction of the time that
+	 * copying many small objects takes.
+	 */
+	constructor(json: string | null = null) {
+		this.#json = json;
+	}
 
 	pack<Value>(value: Value): Value {
 		const sent = new Map<string, readonly unknown[]>();
 		const packed = mapLists(value, deepest, "", (list, path) => {
 			if (!Array.isArray(list) || list.length < shortest) return list;
 			sent.set(path, list);
-			return { [mark]: path, parts: difference(this.#sent.get(path) ?? [], list) };
+			const parts = difference(this.#sent.get(path) ?? [], list);
+			const text = this.#json !== null && path.endsWith(this.#json);
+			return { [mark]: path, parts: text ? parts.map(asText) : parts };
 		});
 		this.#sent = sent;
 		// The receiver makes of it what it was.
@@ -83,6 +97,10 @@ export class CarryReceiver {
 	}
 }
 
+function asText(part: Part): Part {
+	return "items" in part ? { json: JSON.stringify(part.items) } : part;
+}
+
 /** `list` as stretches of `before` and what is not in it. */
 function difference(before: readonly unknown[], list: readonly unknown[]): Part[] {
 	const places = new Map(before.map((item, place) => [item, place]));
@@ -103,6 +121,7 @@ function assemble(before: readonly unknown[], parts: readonly Part[]): unknown[]
 	const list: unknown[] = [];
 	for (const part of parts) {
 		if ("items" in part) for (const item of part.items) list.push(item);
+		else if ("json" in part) for (const item of JSON.parse(part.json)) list.push(item);
 		else for (let i = part.from; i < part.from + part.count; i++) list.push(before[i]);
 	}
 	return list;

@@ -9,12 +9,12 @@ const items = Array.from({ length: 2000 }, (_, id) => ({ id, text: `item ${id}` 
 test("what arrives is what was sent, whatever changes in between", () => {
 	const cut = fc.tuple(fc.nat(2000), fc.nat(600), fc.nat(2000));
 	fc.assert(
-		fc.property(fc.array(cut, { maxLength: 8 }), (cuts) => {
-			const [sender, receiver] = [new CarrySender(), new CarryReceiver()];
+		fc.property(fc.array(cut, { maxLength: 8 }), fc.constantFrom(null, "a/list"), (cuts, json) => {
+			const [sender, receiver] = [new CarrySender(json), new CarryReceiver()];
 			let list: readonly unknown[] = items;
 			for (const [at, count, to] of cuts) {
 				const rest = list.toSpliced(at, count);
-				list = rest.toSpliced(to, 0, ...list.slice(at, at + (count >> 1)), { id: -at }, { id: -count });
+				list = rest.toSpliced(to, 0, ...list.slice(at, at + (count >> 1)), { id: -1 - at }, { id: -1 - count });
 				const value = { a: { list, other: [1, 2], none: null }, name: "x", list: list.slice(at) };
 				expect(receiver.unpack(over(sender.pack(value)))).toEqual(value);
 			}

@@ -29,6 +29,9 @@ export type EgressHook = "output" | "postrouting" | undefined;
 /** Named uniquely in the table, [a-z0-9_]+. */
 export type PlanObject = Chain | Counter | NftMap | NftSet;
 
+/** Where a plan has its objects, which are JSON's: what CarrySender is told. */
+export const planObjects = "/objects";
+
 /** Where packets that a rule (or the default posture) decided are counted and attributed. */
 export interface CompiledRule {
 	/** [a-z0-9_]{1,32}: unique for this meaning, equal across generations while the meaning stays; it is what NFLOG prefixes carry. */

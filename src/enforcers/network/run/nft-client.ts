@@ -2,10 +2,11 @@
 
 import { CarrySender } from "../../../threads/carry.ts";
 import { WorkerClient, type WorkerLike } from "../../../threads/rpc.ts";
+import { planObjects } from "../compile/plan.ts";
 import type { NftCalls } from "./calls.ts";
 
 export class NftClient extends WorkerClient<NftCalls> {
-	readonly #carry = new CarrySender();
+	readonly #carry = new CarrySender(planObjects);
 
 	constructor(worker: WorkerLike, gone: (reason: string) => void) {
 		super("nft", worker, gone);

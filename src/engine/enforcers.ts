@@ -1,5 +1,6 @@
 /** The registry: every kind of enforcement is one line here. */
 
+import { hostPolicyKind, hostPolicyName } from "../document/host-policy.ts";
 import { Kinds } from "../document/kind.ts";
 import { podKinds } from "../document/pod-kinds.ts";
 import type { RuleList } from "../enforcers/contract/describe.ts";
@@ -11,8 +12,10 @@ export const enforcers: readonly Enforcer[] = [networkEnforcer, usbEnforcer];
 
 /** The kinds of documents that enforcers read, and those of which it is known that none does. */
 export function kindsOf(registered: readonly Enforcer[]): Kinds {
+	const [first, ...more] = registered.flatMap(({ hostBlocks }) => hostBlocks);
 	return new Kinds([
 		...registered.flatMap(({ kinds }) => kinds),
+		...(first === undefined ? [] : [hostPolicyKind([first, ...more])]),
 		...podKinds,
 		...registered.flatMap(({ asides }) => asides),
 	]);
@@ -41,5 +44,10 @@ export const otherKinds: ReadonlySet<string> = kindsWith(false);
 
 function kindsWith(packets: boolean): ReadonlySet<string> {
 	const found = enforcers.filter(({ telling }) => telling.packets === packets);
-	return new Set(found.flatMap(({ kinds }) => kinds.map(({ name }) => name)));
+	return new Set(
+		found.flatMap(({ hostBlocks, kinds }) => [
+			...kinds.map(({ name }) => name),
+			...(hostBlocks.length > 0 ? [hostPolicyName] : []),
+		]),
+	);
 }

@@ -5,6 +5,7 @@
 
 import type { Diagnostic } from "../../base/diagnostic.ts";
 import type { Config } from "../../config/model.ts";
+import type { HostBlock } from "../../document/host-policy.ts";
 import type { AsideKind, PartType, PolicyKind } from "../../document/kind.ts";
 import type { Description, Telling } from "./describe.ts";
 
@@ -61,6 +62,8 @@ export interface Enforcer<Part = unknown, Kept = unknown, Plan = unknown, Sent =
 	readonly part: PartType<Part>;
 	/** The kinds of policies that it reads. */
 	readonly kinds: readonly PolicyKind[];
+	/** The blocks of a KubeArmorHostPolicy that are for it. */
+	readonly hostBlocks: readonly HostBlock[];
 	/** The kinds of documents that lie beside its policies. */
 	readonly asides: readonly AsideKind[];
 	/** Whether the settings want it. */

@@ -36,6 +36,7 @@ export const networkEnforcer: Enforcer<NetworkPolicy, NetworkModel, NetworkPlan,
 	name: networkPart.enforcer,
 	part: networkPart,
 	kinds: [networkPolicyKind],
+	hostBlocks: [],
 	asides: [policyTestKind],
 	enabled: ({ enableNetworkPolicyEnforcer }) => enableNetworkPolicyEnforcer,
 	compile(policies, { config, wish }) {

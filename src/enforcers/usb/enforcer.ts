@@ -8,7 +8,7 @@ import { lintDeviceSet } from "./compile/lint.ts";
 import type { SelectedEntry } from "./compile/match.ts";
 import { DeviceRuleset, selectEntries } from "./compile/ruleset.ts";
 import { devicePart, type HostDevicePolicy } from "./model.ts";
-import { hostPolicyKind } from "./parse/kinds.ts";
+import { deviceBlock } from "./parse/device-block.ts";
 import { bootId } from "./run/memory.ts";
 import { restoreUsbLock } from "./run/restore.ts";
 
@@ -25,7 +25,8 @@ export interface UsbSent {
 export const usbEnforcer: Enforcer<HostDevicePolicy, DeviceRuleset, DeviceRuleset, UsbSent, null> = {
 	name: devicePart.enforcer,
 	part: devicePart,
-	kinds: [hostPolicyKind],
+	kinds: [],
+	hostBlocks: [deviceBlock],
 	asides: [],
 	enabled: (config) => config.enableKubeArmorHostPolicy && config.enableUSBDeviceHandler,
 	compile(policies, { config, purpose }) {

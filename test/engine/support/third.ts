@@ -49,6 +49,7 @@ export const third: Enforcer<Word, Words, Words, Words, null> = {
 	name: part.enforcer,
 	part,
 	kinds: [wordKind],
+	hostBlocks: [],
 	asides: [],
 	enabled: () => true,
 	compile(parts) {

@@ -1,14 +1,10 @@
-/** JSON Schema of KubeArmorHostPolicy, made of the tables that it is read by. */
+/** JSON Schema of the `device` block, made of the tables that it is read by. */
 
 import {
-	anything,
-	head,
 	type JsonSchema,
 	list,
 	mapping,
 	matching,
-	neededFields,
-	nodeSelector,
 	oneOrMany,
 	ruleDefaults,
 	text,
@@ -17,7 +13,6 @@ import {
 } from "../../../document/json-schema.ts";
 import { usbClassNames } from "../class.ts";
 import { connectTypes, entryFields } from "./entry.ts";
-import { deviceFields, documentFields, otherBlocks, specFields } from "./host-policy.ts";
 
 const usbClass: JsonSchema = {
 	anyOf: [words(usbClassNames), whole(1, 255), matching("^(?:0[xX][0-9a-fA-F]{1,8}|[1-9][0-9]{0,2})$")],
@@ -47,22 +42,6 @@ const entry = mapping(
 	["class"],
 );
 
-const others = Object.fromEntries(otherBlocks.map((block) => [block, anything])) as Record<
-	(typeof otherBlocks)[number],
-	JsonSchema
->;
+export const deviceFields = ["matchDevice", "action", "severity", "tags", "message"] as const;
 
-export const hostPolicySchema: JsonSchema = mapping(
-	documentFields,
-	{
-		...head("KubeArmorHostPolicy"),
-		spec: mapping(specFields, {
-			nodeSelector,
-			...ruleDefaults,
-			device: mapping(deviceFields, { matchDevice: list(entry), ...ruleDefaults }),
-			...others,
-		}),
-		status: anything,
-	},
-	neededFields,
-);
+export const deviceSchema: JsonSchema = mapping(deviceFields, { matchDevice: list(entry), ...ruleDefaults });

@@ -5,7 +5,7 @@ import { Lines, parseSyntax } from "../../../../src/document/syntax.ts";
 import { decideDevice } from "../../../../src/enforcers/usb/compile/decide.ts";
 import { generatePolicy } from "../../../../src/enforcers/usb/compile/generate.ts";
 import { DeviceRuleset, selectEntries } from "../../../../src/enforcers/usb/compile/ruleset.ts";
-import { validateHostPolicy } from "../../../../src/enforcers/usb/parse/host-policy.ts";
+import { validateHostPolicy } from "../support/host-policy.ts";
 import { device } from "./sample.ts";
 
 function read(source: string) {

@@ -8,8 +8,8 @@ import { Lines, parseSyntax } from "../../../../src/document/syntax.ts";
 import { decideDevice } from "../../../../src/enforcers/usb/compile/decide.ts";
 import { DeviceRuleset, selectEntries } from "../../../../src/enforcers/usb/compile/ruleset.ts";
 import { parseUsbDescriptors } from "../../../../src/enforcers/usb/observe/descriptors.ts";
-import { validateHostPolicy } from "../../../../src/enforcers/usb/parse/host-policy.ts";
 import { bytesOf, samples } from "../../../fixtures/usb-descriptors.ts";
+import { validateHostPolicy } from "../support/host-policy.ts";
 import { device } from "./sample.ts";
 
 function outcome(name: string, sample: keyof typeof samples): string {

@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test";
-import { hostPolicySchema } from "../../../../src/enforcers/usb/parse/json-schema.ts";
 import { takes } from "../../../support/json-schema.ts";
+import { devicePolicyKind } from "../support/host-policy.ts";
+
+const hostPolicySchema = devicePolicyKind.schema ?? {};
 
 const device = (entry: object) => ({
 	apiVersion: "security.kubearmor.com/v1",

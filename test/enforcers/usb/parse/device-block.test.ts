@@ -5,7 +5,7 @@ import type { Diagnostic } from "../../../../src/base/diagnostic.ts";
 import { NodeReader } from "../../../../src/document/nodes.ts";
 import { Lines, parseSyntax } from "../../../../src/document/syntax.ts";
 import type { HostDevicePolicy } from "../../../../src/enforcers/usb/model.ts";
-import { validateHostPolicy } from "../../../../src/enforcers/usb/parse/host-policy.ts";
+import { validateHostPolicy } from "../support/host-policy.ts";
 
 function validate(source: string): { policy: HostDevicePolicy | null; diagnostics: readonly Diagnostic[] } {
 	const { contents, problems } = parseSyntax(source);

@@ -14,7 +14,13 @@ test("what arrives is what was sent, whatever changes in between", () => {
 			let list: readonly unknown[] = items;
 			for (const [at, count, to] of cuts) {
 				const rest = list.toSpliced(at, count);
-				list = rest.toSpliced(to, 0, ...list.slice(at, at + (count >> 1)), { id: -1 - at }, { id: -1 - count });
+				list = rest.toSpliced(
+					to,
+					0,
+					...list.slice(at, at + (count >> 1)),
+					{ id: -1 - at },
+					{ id: -1 - count },
+				);
 				const value = { a: { list, other: [1, 2], none: null }, name: "x", list: list.slice(at) };
 				expect(receiver.unpack(over(sender.pack(value)))).toEqual(value);
 			}

@@ -18,7 +18,6 @@ const mostFiles = 25;
 const longer: readonly string[] = [
 	"test/daemon/pending/pending-changes.test.ts",
 	"test/enforcers/network/run/network-enforcer.test.ts",
-	"test/install/install.test.ts",
 ];
 
 test("a file can be read in one sitting: at most 350 lines", () => {

@@ -5,13 +5,13 @@ import { readProcess } from "../report/metrics/process-metrics.ts";
 import type { AlertSink } from "../report/sinks/alert-sink.ts";
 import type { DaemonState } from "../report/status.ts";
 import type { PendingService } from "./pending/pending-service.ts";
-import type { ReloadDesk } from "./reload-desk.ts";
+import type { ReloadHistory } from "./reload-history.ts";
 
 export interface MetricsSources {
 	readonly state: DaemonState;
 	readonly commit: string;
 	readonly sink: Pick<AlertSink, "counts" | "dropped" | "retire" | "retired">;
-	readonly attempts: Pick<ReloadDesk, "results" | "duration">;
+	readonly attempts: Pick<ReloadHistory, "results" | "duration">;
 	readonly pending: Pick<PendingService, "counts">;
 }
 

@@ -10,29 +10,29 @@ import { noteEnforcement, settingsWarnings } from "../report/enforcement-notice.
 import { noteSettings } from "../report/settings-status.ts";
 import { type DaemonState, policyStates, type Readiness } from "../report/status.ts";
 import type { StatusServer } from "../serve/status-server.ts";
-import type { HostDesk } from "./host-desk.ts";
+import type { HostMonitor } from "./host-monitor.ts";
 import { type PanicWatch, panicReadiness } from "./panic-watch.ts";
 import type { PendingService } from "./pending/pending-service.ts";
 import { readiness } from "./readiness.ts";
-import type { ReloadDesk } from "./reload-desk.ts";
+import type { ReloadHistory } from "./reload-history.ts";
 import type { RunningEnforcers } from "./running-enforcers.ts";
-import type { SettingsDesk } from "./settings-desk.ts";
-import type { SignatureDesk } from "./signature-desk.ts";
+import type { SettingsMonitor } from "./settings-monitor.ts";
+import type { SignatureMonitor } from "./signature-monitor.ts";
 
 export interface StateParts {
 	readonly version: string;
 	/** Those in force. */
 	readonly config: Config;
 	readonly confinement: Confinement;
-	readonly attempts: Pick<ReloadDesk, "failure">;
+	readonly attempts: Pick<ReloadHistory, "failure">;
 	/** Null before the first. */
 	readonly reloaded: Reloaded | null;
 	readonly running: Pick<RunningEnforcers, "reports" | "warnings">;
-	readonly host: Pick<HostDesk, "hostname" | "warnings">;
+	readonly host: Pick<HostMonitor, "hostname" | "warnings">;
 	readonly panic: Pick<PanicWatch, "state">;
 	readonly pending: Pick<PendingService, "changes">;
-	readonly settings: Pick<SettingsDesk, "state" | "warnings">;
-	readonly signature: Pick<SignatureDesk, "state" | "warnings">;
+	readonly settings: Pick<SettingsMonitor, "state" | "warnings">;
+	readonly signature: Pick<SignatureMonitor, "state" | "warnings">;
 	readonly status: Pick<StatusServer, "warnings">;
 }
 

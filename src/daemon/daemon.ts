@@ -16,19 +16,19 @@ import { daemonMetrics } from "./daemon-metrics.ts";
 import type { DaemonOptions } from "./daemon-options.ts";
 import { daemonState } from "./daemon-state.ts";
 import { DiagnosticLog } from "./diagnostic-log.ts";
-import { currentIdentity, HostDesk, type LiveIdentity } from "./host-desk.ts";
+import { currentIdentity, HostMonitor, type LiveIdentity } from "./host-monitor.ts";
 import { hotReload } from "./hot-reload.ts";
 import { panicVerbs } from "./panic-verbs.ts";
 import { PanicWatch } from "./panic-watch.ts";
 import { PendingService } from "./pending/pending-service.ts";
 import { PolicyReader } from "./policy-reader.ts";
-import { ReloadDesk } from "./reload-desk.ts";
+import { ReloadHistory } from "./reload-history.ts";
 import { reloadOutcome } from "./reload-outcome.ts";
 import { Rest } from "./rest.ts";
 import { RunningEnforcers } from "./running-enforcers.ts";
 import type { Vitals } from "./service-manager.ts";
-import { SettingsDesk, type SettingsReading } from "./settings-desk.ts";
-import { SignatureDesk } from "./signature-desk.ts";
+import { SettingsMonitor, type SettingsReading } from "./settings-monitor.ts";
+import { SignatureMonitor } from "./signature-monitor.ts";
 import { daemonVitals } from "./vitals.ts";
 
 export type DaemonStart =
@@ -40,7 +40,7 @@ export class Daemon {
 	readonly #lock: InstanceLock | null;
 	readonly #outlets: AlertOutlets;
 	readonly #identity: LiveIdentity;
-	readonly #host: HostDesk;
+	readonly #host: HostMonitor;
 	#settings: PolicySettings;
 	readonly #policies: PolicyReader;
 	readonly #network: NetworkService;
@@ -48,9 +48,9 @@ export class Daemon {
 	readonly #control: ControlService;
 	readonly #pending: PendingService;
 	readonly #panic: PanicWatch;
-	readonly #signature: SignatureDesk;
-	readonly #settingsDesk: SettingsDesk;
-	readonly #attempts: ReloadDesk;
+	readonly #signature: SignatureMonitor;
+	readonly #settingsMonitor: SettingsMonitor;
+	readonly #attempts: ReloadHistory;
 	#watcher: DirectoryWatcher | null = null;
 	readonly #status: StatusServer;
 	/** Where somebody waits for decisions, those that make them shall not wait for their code. */
@@ -81,7 +81,7 @@ export class Daemon {
 		this.#identity = currentIdentity(config.clusterName);
 		const directories = { directory: config.policyDir, stateDirectory: config.stateDir };
 		this.#settings = { ...directories, checkPermissions, hostname: this.#identity.hostName, config };
-		this.#host = new HostDesk({
+		this.#host = new HostMonitor({
 			identity: this.#identity,
 			sink: outlets.sink,
 			log,
@@ -118,8 +118,8 @@ export class Daemon {
 		});
 		this.#findings = new DiagnosticLog(log);
 		const telling = { sink: outlets.sink, identity: this.#identity, log };
-		this.#settingsDesk = new SettingsDesk(config.stateDir, outlets.sink, this.#identity, log);
-		this.#signature = new SignatureDesk({
+		this.#settingsMonitor = new SettingsMonitor(config.stateDir, outlets.sink, this.#identity, log);
+		this.#signature = new SignatureMonitor({
 			...telling,
 			stateDirectory: config.stateDir,
 		});
@@ -137,7 +137,7 @@ export class Daemon {
 			obstacle: () => this.#panic.reason(),
 			...telling,
 		});
-		this.#attempts = new ReloadDesk(this.#findings, log);
+		this.#attempts = new ReloadHistory(this.#findings, log);
 		this.#network = new NetworkService({
 			config: () => this.#settings.config,
 			enforced: () => this.#pending.settings.config,
@@ -173,7 +173,7 @@ export class Daemon {
 	/** Enforces what is on disk, then keeps to it. Resolves after the first attempt. */
 	async run(): Promise<void> {
 		const { config, settings } = this.#options;
-		if (settings !== undefined) this.#settingsDesk.read(settings);
+		if (settings !== undefined) this.#settingsMonitor.read(settings);
 		this.#signature.start();
 		this.#host.start();
 		this.#panic.start();
@@ -205,7 +205,7 @@ export class Daemon {
 	/** Takes over the settings that can change while the daemon runs, and reads the policies again. Never rejects. */
 	async reload(fresh: SettingsReading): Promise<ControlReply> {
 		const { log } = this.#options;
-		const settings = this.#settingsDesk.read(fresh);
+		const settings = this.#settingsMonitor.read(fresh);
 		// Broken settings change nothing, but the policies are read all the same.
 		const { config, needRestart } = hotReload(this.#settings.config, fresh.config ?? this.#settings.config);
 		this.#settings = { ...this.#settings, config };
@@ -284,7 +284,7 @@ export class Daemon {
 			host: this.#host,
 			panic: this.#panic,
 			pending: this.#pending,
-			settings: this.#settingsDesk,
+			settings: this.#settingsMonitor,
 			signature: this.#signature,
 			status: this.#status,
 		});

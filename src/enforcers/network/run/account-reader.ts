@@ -1,7 +1,7 @@
 /** The kernel's counters, as fresh as an answer can have them without waiting long. */
 
-import { type Accounts, type AlertDesk, noAccounts } from "./alert-desk.ts";
 import type { NetworkEnforcer } from "./network-enforcer.ts";
+import { type Accounts, noAccounts, type PacketAlerts } from "./packet-alerts.ts";
 
 /** Counters older than this are read again for an answer. */
 const freshMs = 100;
@@ -9,7 +9,7 @@ const freshMs = 100;
 const countersMs = 30;
 
 export class AccountReader {
-	readonly #desk: Pick<AlertDesk, "beginReading" | "account">;
+	readonly #packetAlerts: Pick<PacketAlerts, "beginReading" | "account">;
 	readonly #enforcer: Pick<NetworkEnforcer, "plan" | "counters">;
 	readonly #onRead: (accounts: Accounts) => void;
 	#latest: Accounts = noAccounts;
@@ -18,11 +18,11 @@ export class AccountReader {
 
 	/** @param onRead gets every new reading. */
 	constructor(
-		desk: Pick<AlertDesk, "beginReading" | "account">,
+		packetAlerts: Pick<PacketAlerts, "beginReading" | "account">,
 		enforcer: Pick<NetworkEnforcer, "plan" | "counters">,
 		onRead: (accounts: Accounts) => void = () => {},
 	) {
-		this.#desk = desk;
+		this.#packetAlerts = packetAlerts;
 		this.#enforcer = enforcer;
 		this.#onRead = onRead;
 	}
@@ -41,11 +41,11 @@ export class AccountReader {
 	}
 
 	async #read(): Promise<void> {
-		const reading = this.#desk.beginReading();
+		const reading = this.#packetAlerts.beginReading();
 		const rules = this.#enforcer.plan?.rules ?? [];
 		const counters = await this.#enforcer.counters().catch(() => null);
 		if (counters === null) return;
-		this.#latest = this.#desk.account(reading, rules, counters);
+		this.#latest = this.#packetAlerts.account(reading, rules, counters);
 		this.#time = performance.now();
 		this.#onRead(this.#latest);
 	}

@@ -1,13 +1,13 @@
 /** Sums up, every few seconds, the packets for whose alerts there was no room. */
 
 import type { AccountReader } from "./account-reader.ts";
-import type { AlertDesk } from "./alert-desk.ts";
 import type { NetworkEnforcer } from "./network-enforcer.ts";
+import type { PacketAlerts } from "./packet-alerts.ts";
 
 const intervalMs = 5000;
 
 export class AlertSummaries {
-	readonly #desk: Pick<AlertDesk, "takeNews" | "summarize">;
+	readonly #packetAlerts: Pick<PacketAlerts, "takeNews" | "summarize">;
 	readonly #accounts: Pick<AccountReader, "refresh">;
 	/** Has the rules in force. */
 	readonly #enforcer: Pick<NetworkEnforcer, "plan">;
@@ -16,11 +16,11 @@ export class AlertSummaries {
 	#again = false;
 
 	constructor(
-		desk: Pick<AlertDesk, "takeNews" | "summarize">,
+		packetAlerts: Pick<PacketAlerts, "takeNews" | "summarize">,
 		accounts: Pick<AccountReader, "refresh">,
 		enforcer: Pick<NetworkEnforcer, "plan">,
 	) {
-		this.#desk = desk;
+		this.#packetAlerts = packetAlerts;
 		this.#accounts = accounts;
 		this.#enforcer = enforcer;
 	}
@@ -37,8 +37,8 @@ export class AlertSummaries {
 
 	/** Sums up what is new. */
 	async look(): Promise<void> {
-		if (!this.#desk.takeNews() && !this.#again) return;
+		if (!this.#packetAlerts.takeNews() && !this.#again) return;
 		await this.#accounts.refresh();
-		this.#again = this.#desk.summarize(this.#enforcer.plan?.rules ?? []);
+		this.#again = this.#packetAlerts.summarize(this.#enforcer.plan?.rules ?? []);
 	}
 }

@@ -4,7 +4,7 @@ import type { Direction } from "../../../base/model.ts";
 import type { HostIdentity } from "../../../report/alert.ts";
 import type { AlertSink } from "../../../report/sinks/alert-sink.ts";
 import { invalidAlert } from "../report/invalid-alert.ts";
-import type { Accounts } from "./alert-desk.ts";
+import type { Accounts } from "./packet-alerts.ts";
 
 /** Between two alerts, and between two looks that nobody else asked for. */
 const intervalMs = 60_000;

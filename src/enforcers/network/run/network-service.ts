@@ -1,4 +1,4 @@
-/** The network half of the daemon, put together: the thread of nftables, observers, the enforcer and its desks. */
+/** The network half of the daemon, put together: the thread of nftables, observers, the enforcer and what makes its alerts. */
 
 import type { Config } from "../../../config/model.ts";
 import type { HostIdentity } from "../../../report/alert.ts";
@@ -11,17 +11,17 @@ import { DriftFilter } from "../observe/drift-filter.ts";
 import type { DriftEvent } from "../observe/event.ts";
 import { networkReport } from "../report/network-report.ts";
 import { AccountReader } from "./account-reader.ts";
-import { AlertDesk } from "./alert-desk.ts";
 import { AlertSummaries } from "./alert-summaries.ts";
-import { DriftDesk } from "./drift-desk.ts";
+import { DriftMonitor } from "./drift-monitor.ts";
 import { DriftProbe } from "./drift-probe.ts";
 import type { EnforcerEvents, EnforcerOptions, EnforcerState } from "./enforcer-options.ts";
-import { FlowDesk } from "./flow-desk.ts";
+import { FlowMonitor } from "./flow-monitor.ts";
 import { InvalidWatch } from "./invalid-watch.ts";
 import { NetworkEnforcer } from "./network-enforcer.ts";
 import { NetworkObservers } from "./network-observers.ts";
 import { type NetworkParts, networkSnapshot } from "./network-state.ts";
 import { NftClient } from "./nft-client.ts";
+import { PacketAlerts } from "./packet-alerts.ts";
 
 export interface NetworkServiceOptions extends Pick<EnforcerOptions, "policies" | "judge"> {
 	/** The settings in force. */
@@ -48,10 +48,10 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 	readonly #nft: NftClient;
 	readonly #enforcer: NetworkEnforcer;
 	readonly #observers: NetworkObservers;
-	readonly #desk: AlertDesk;
-	readonly #drift: DriftDesk;
+	readonly #packetAlerts: PacketAlerts;
+	readonly #drift: DriftMonitor;
 	readonly #driftProbe: DriftProbe;
-	readonly #flows: FlowDesk;
+	readonly #flows: FlowMonitor;
 	readonly #invalid: InvalidWatch;
 	readonly #accounts: AccountReader;
 	readonly #summaries: AlertSummaries;
@@ -63,7 +63,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 		const telling = { sink, identity, log };
 		const warn = (message: string) => log.warn(message);
 		this.#nft = new NftClient(createWorker("nft"), gone);
-		this.#desk = new AlertDesk(sink, identity);
+		this.#packetAlerts = new PacketAlerts(sink, identity);
 		const filter = new DriftFilter((event) => this.#drift.changed(event));
 		this.#driftProbe = new DriftProbe({
 			drift: filter,
@@ -80,18 +80,20 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 			drift: this.#driftProbe,
 			events: {
 				reloaded: options.reloaded,
-				found: (counters) => this.#desk.found(counters),
+				found: (counters) => this.#packetAlerts.found(counters),
 				repaired: (_event, error, anew) => this.#drift.repaired(error, anew),
 				ended: (report) => this.#flows.ended(report),
 				warn,
 			},
 		});
-		this.#flows = new FlowDesk({ table, readmit: () => this.#enforcer.readmit(), ...telling });
+		this.#flows = new FlowMonitor({ table, readmit: () => this.#enforcer.readmit(), ...telling });
 		const open = (event: DriftEvent) => panic.drifted(event);
-		this.#drift = new DriftDesk({ table, enforcer: this.#enforcer, open, ...telling });
+		this.#drift = new DriftMonitor({ table, enforcer: this.#enforcer, open, ...telling });
 		this.#invalid = new InvalidWatch(sink, identity);
-		this.#accounts = new AccountReader(this.#desk, this.#enforcer, (read) => this.#invalid.take(read));
-		this.#summaries = new AlertSummaries(this.#desk, this.#accounts, this.#enforcer);
+		this.#accounts = new AccountReader(this.#packetAlerts, this.#enforcer, (read) =>
+			this.#invalid.take(read),
+		);
+		this.#summaries = new AlertSummaries(this.#packetAlerts, this.#accounts, this.#enforcer);
 		this.#observers = this.#observersOf(filter);
 	}
 
@@ -120,7 +122,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 	begin(): void {
 		this.#summaries.start();
 		this.#invalid.start(() => this.#accounts.refresh());
-		this.#desk.rulesKnown((id) => this.#enforcer.rule(id));
+		this.#packetAlerts.rulesKnown((id) => this.#enforcer.rule(id));
 	}
 
 	refresh(): Promise<void> {
@@ -133,7 +135,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 				enforcer: this.#enforcer,
 				config: this.#options.config(),
 				accounts: this.#accounts,
-				desk: this.#desk,
+				packetAlerts: this.#packetAlerts,
 				drift: this.#drift,
 				flows: this.#flows,
 				host: this.#options.host,
@@ -173,9 +175,9 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 			drift,
 			packets: (batch) => {
 				this.#flows.take(batch);
-				this.#desk.take(batch, (id) => this.#enforcer.rule(id));
+				this.#packetAlerts.take(batch, (id) => this.#enforcer.rule(id));
 			},
-			nflogStarted: () => this.#desk.workerRestarted(),
+			nflogStarted: () => this.#packetAlerts.workerRestarted(),
 			driftReady: () => void this.#driftProbe.observing(),
 			suspect: (event) => this.#drift.lost(event),
 			warn: (message) => log.warn(message),

@@ -9,10 +9,10 @@ import type { ForeignChain } from "../observe/foreign-chains.ts";
 import type { NetworkSnapshot } from "../report/network-report.ts";
 import type { NetworkEnforcerState } from "../report/network-status.ts";
 import type { AccountReader } from "./account-reader.ts";
-import type { Accounts, AlertDesk } from "./alert-desk.ts";
-import type { DriftDesk } from "./drift-desk.ts";
-import type { FlowDesk } from "./flow-desk.ts";
+import type { DriftMonitor } from "./drift-monitor.ts";
+import type { FlowMonitor } from "./flow-monitor.ts";
 import type { NetworkEnforcer } from "./network-enforcer.ts";
+import type { Accounts, PacketAlerts } from "./packet-alerts.ts";
 
 type Enforcer = Pick<NetworkEnforcer, "state" | "plan" | "inForce">;
 
@@ -21,9 +21,9 @@ export interface NetworkParts {
 	/** Those in force. */
 	readonly config: Config;
 	readonly accounts: Pick<AccountReader, "latest">;
-	readonly desk: Pick<AlertDesk, "recordsLost">;
-	readonly drift: Pick<DriftDesk, "count">;
-	readonly flows: Pick<FlowDesk, "counts">;
+	readonly packetAlerts: Pick<PacketAlerts, "recordsLost">;
+	readonly drift: Pick<DriftMonitor, "count">;
+	readonly flows: Pick<FlowMonitor, "counts">;
 	readonly host: {
 		otherChains(table: string): readonly ForeignChain[];
 		readonly interfaces: readonly InterfaceFinding[];
@@ -31,7 +31,7 @@ export interface NetworkParts {
 }
 
 export function networkSnapshot(parts: NetworkParts): NetworkSnapshot {
-	const { enforcer, config, desk, drift, flows, host } = parts;
+	const { enforcer, config, packetAlerts, drift, flows, host } = parts;
 	const accounts = parts.accounts.latest;
 	return {
 		state: networkState(enforcer, config, accounts, host.otherChains(config.table)),
@@ -44,7 +44,7 @@ export function networkSnapshot(parts: NetworkParts): NetworkSnapshot {
 		drift: drift.count,
 		flows: flows.counts,
 		midstreamPackets: accounts.counters[midstreamCounter]?.packets ?? 0,
-		recordsLost: desk.recordsLost,
+		recordsLost: packetAlerts.recordsLost,
 	};
 }
 

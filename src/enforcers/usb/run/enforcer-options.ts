@@ -4,9 +4,9 @@ import type { Config } from "../../../config/model.ts";
 import type { DeviceDecision } from "../compile/decide.ts";
 import type { PresentDevice } from "../observe/devices.ts";
 import type { UsbEvents } from "../observe/observer.ts";
-import type { UsbLane } from "./lane.ts";
 import type { UsbMemory } from "./memory.ts";
 import type { Tracked, TrackerEvents } from "./tracker.ts";
+import type { UsbWorkerPool } from "./worker-pool.ts";
 
 export interface UsbEnforcerEvents extends Omit<TrackerEvents, "settled"> {
 	/** As the tracker's; `allowedUntil` is that of a temporary permission, in milliseconds since the epoch, or null. */
@@ -36,8 +36,8 @@ export interface UsbEnforcerOptions {
 	/** The preferred first. */
 	readonly sources: readonly UsbEvents[];
 	readonly lanes: {
-		readonly authorize: Pick<UsbLane, "run" | "stop">;
-		readonly refuse: Pick<UsbLane, "run" | "stop">;
+		readonly authorize: Pick<UsbWorkerPool, "run" | "stop">;
+		readonly refuse: Pick<UsbWorkerPool, "run" | "stop">;
 	};
 	readonly memory: UsbMemory;
 	readonly events: UsbEnforcerEvents;

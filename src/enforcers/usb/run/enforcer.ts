@@ -10,8 +10,8 @@ import type { UsbEvents } from "../observe/observer.ts";
 import type { Backend } from "../observe/uevent-source.ts";
 import type { UsbEnforcerState } from "../report/device-status.ts";
 import type { UsbEnforcerOptions } from "./enforcer-options.ts";
-import { UsbHand } from "./hand.ts";
 import { UsbLockKeeper } from "./lock-keeper.ts";
+import { ManualDecisions } from "./manual-decisions.ts";
 import type { UsbMemory } from "./memory.ts";
 import { UsbOwners } from "./owners.ts";
 import { UsbPermissions } from "./permissions.ts";
@@ -32,7 +32,7 @@ export class UsbEnforcer {
 	readonly #owners: UsbOwners;
 	readonly #lock: UsbLockKeeper;
 	/** What the administrator decides by hand. */
-	readonly hand: UsbHand;
+	readonly hand: ManualDecisions;
 	#saving: ReturnType<typeof setTimeout> | null = null;
 	#source: UsbEvents | null = null;
 	#backend: Backend | null = null;
@@ -82,7 +82,7 @@ export class UsbEnforcer {
 				},
 			},
 		});
-		this.hand = new UsbHand({
+		this.hand = new ManualDecisions({
 			tracker: this.#tracker,
 			permissions: this.#permissions,
 			owners: this.#owners,

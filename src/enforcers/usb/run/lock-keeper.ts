@@ -1,13 +1,13 @@
 /** Keeps the kernel's USB defaults closed while policies need it, and what they were before in the state directory. */
 
 import type { PriorDefaults } from "../apply/lock.ts";
-import type { UsbLane } from "./lane.ts";
 import type { UsbMemory } from "./memory.ts";
+import type { UsbWorkerPool } from "./worker-pool.ts";
 
 export interface LockKeeperOptions {
 	/** /sys, or a stand-in for it. */
 	readonly root: string;
-	readonly lane: Pick<UsbLane, "run">;
+	readonly lane: Pick<UsbWorkerPool, "run">;
 	readonly memory: UsbMemory;
 	/** Told which instances were refused before there was a lock. */
 	readonly foundRefused: (instances: readonly string[]) => void;

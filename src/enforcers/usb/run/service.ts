@@ -1,4 +1,4 @@
-/** The USB half of the daemon, put together: Workers, event sources, enforcer and desk. */
+/** The USB half of the daemon, put together: Workers, event sources, enforcer and reporter. */
 
 import type { Config } from "../../../config/model.ts";
 import type { HostIdentity } from "../../../report/alert.ts";
@@ -14,11 +14,11 @@ import { devicePart } from "../model.ts";
 import { UsbObserver } from "../observe/observer.ts";
 import type { UsbEnforcerState } from "../report/device-status.ts";
 import { usbReport } from "../report/usb-report.ts";
-import { deviceStatuses, UsbDesk } from "./desk.ts";
 import { heldReason, UsbEnforcer } from "./enforcer.ts";
-import type { HandResult } from "./hand.ts";
-import { laneDefaults, UsbLane } from "./lane.ts";
+import type { HandResult } from "./manual-decisions.ts";
 import { bootId, UsbMemory } from "./memory.ts";
+import { deviceStatuses, UsbReporter } from "./reporter.ts";
+import { laneDefaults, UsbWorkerPool } from "./worker-pool.ts";
 
 export interface UsbServiceOptions {
 	readonly config: () => Config;
@@ -44,7 +44,7 @@ export class UsbService implements RunningEnforcer<UsbSent> {
 	readonly name = devicePart.enforcer;
 	readonly warnings: readonly string[] = [];
 	readonly workers = {};
-	readonly #desk: UsbDesk;
+	readonly #reporter: UsbReporter;
 	readonly #enforcer: UsbEnforcer;
 	readonly #log: Logger;
 	#reason = "";
@@ -53,11 +53,11 @@ export class UsbService implements RunningEnforcer<UsbSent> {
 	constructor(options: UsbServiceOptions) {
 		const { config, createWorker, sink, identity, log } = options;
 		this.#log = log;
-		this.#desk = new UsbDesk(sink, identity, log);
+		this.#reporter = new UsbReporter(sink, identity, log);
 		const memory = new UsbMemory(config().stateDir, bootId());
 		if (memory.problem !== null) log.warn("what was kept about USB is lost", { reason: memory.problem });
 		const lane = (keep: () => number) =>
-			new UsbLane({ ...laneDefaults, keep, name: "usb", createWorker: () => createWorker("usb") });
+			new UsbWorkerPool({ ...laneDefaults, keep, name: "usb", createWorker: () => createWorker("usb") });
 		const source = (backend: "libudev" | "netlink") =>
 			new UsbObserver(() => createWorker("uevent"), { backend });
 		this.#enforcer = new UsbEnforcer({
@@ -67,7 +67,7 @@ export class UsbService implements RunningEnforcer<UsbSent> {
 			// While devices come up refused, each has to wait for a Worker; a refusal then has nothing to write.
 			lanes: { authorize: lane(() => (this.#enforcer.state.locked ? 1 : 0)), refuse: lane(() => 0) },
 			memory,
-			events: this.#desk,
+			events: this.#reporter,
 		});
 	}
 
@@ -103,7 +103,7 @@ export class UsbService implements RunningEnforcer<UsbSent> {
 
 	report(sent: UsbSent | null): EnforcerReport {
 		const { state } = this;
-		const counts = this.#desk.counts(this.#enforcer);
+		const counts = this.#reporter.counts(this.#enforcer);
 		const entries = sent?.entries.length ?? 0;
 		return usbReport({ state, devices: deviceStatuses(this.#enforcer), counts, entries });
 	}

@@ -11,7 +11,7 @@ import type { PresentDevice } from "../observe/devices.ts";
 import type { UsbEvent } from "../observe/uevent.ts";
 import { awakeTimeout } from "./awake-timer.ts";
 import type { Applied } from "./calls.ts";
-import type { UsbJob, UsbLane } from "./lane.ts";
+import type { UsbJob, UsbWorkerPool } from "./worker-pool.ts";
 
 /** Everything that is known of one device; it ends with the device. */
 export interface Tracked {
@@ -41,7 +41,10 @@ export interface TrackerEvents {
 
 export interface TrackerOptions {
 	readonly root: string;
-	readonly lanes: { readonly authorize: Pick<UsbLane, "run">; readonly refuse: Pick<UsbLane, "run"> };
+	readonly lanes: {
+		readonly authorize: Pick<UsbWorkerPool, "run">;
+		readonly refuse: Pick<UsbWorkerPool, "run">;
+	};
 	/** Null while there are no policies to decide by. */
 	readonly decide: (present: PresentDevice) => DeviceDecision | null;
 	/** Whether anything may be written about a device; `locked`: what appears comes up refused. */
@@ -294,7 +297,7 @@ export class UsbTracker {
 
 	async #guard<T>(
 		entry: Entry,
-		lane: Pick<UsbLane, "run">,
+		lane: Pick<UsbWorkerPool, "run">,
 		job: UsbJob<T>,
 		urgent?: () => boolean,
 	): Promise<T> {

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { CounterValue } from "../../../../src/enforcers/network/observe/counters.ts";
 import { AccountReader } from "../../../../src/enforcers/network/run/account-reader.ts";
-import { noAccounts } from "../../../../src/enforcers/network/run/alert-desk.ts";
+import { noAccounts } from "../../../../src/enforcers/network/run/packet-alerts.ts";
 
 type Counters = Readonly<Record<string, CounterValue>>;
 

@@ -5,7 +5,7 @@ function setUp(found: readonly boolean[]) {
 	const steps: string[] = [];
 	let news = false;
 	const results = [...found];
-	const desk = {
+	const packetAlerts = {
 		takeNews: () => {
 			const had = news;
 			news = false;
@@ -21,7 +21,7 @@ function setUp(found: readonly boolean[]) {
 			steps.push("refresh");
 		},
 	};
-	const summaries = new AlertSummaries(desk, accounts, { plan: null });
+	const summaries = new AlertSummaries(packetAlerts, accounts, { plan: null });
 	const logged = () => {
 		news = true;
 	};

@@ -1,13 +1,13 @@
 import { expect, test } from "bun:test";
 import { defaultConfig } from "../../../../src/config/parse.ts";
 import type { NetworkPlan } from "../../../../src/enforcers/network/compile/plan.ts";
-import { noAccounts } from "../../../../src/enforcers/network/run/alert-desk.ts";
 import type { EnforcerState } from "../../../../src/enforcers/network/run/enforcer-options.ts";
 import {
 	forwardingWarnings,
 	networkSnapshot,
 	networkState,
 } from "../../../../src/enforcers/network/run/network-state.ts";
+import { noAccounts } from "../../../../src/enforcers/network/run/packet-alerts.ts";
 
 const enforcer = (state: EnforcerState["state"], reason = "") => ({
 	state: { state, reason, generation: 1, elements: 0 },
@@ -60,7 +60,7 @@ test("the report is told what every part knows", () => {
 		enforcer: enforcer("active"),
 		config: defaultConfig(),
 		accounts: { latest: { ...noAccounts, counters: { midstream_egress: { packets: 12, bytes: 0 } } } },
-		desk: { recordsLost: 6 },
+		packetAlerts: { recordsLost: 6 },
 		drift: { count: 7 },
 		flows: { counts: flows },
 		host: { otherChains: () => [], interfaces: [] },

@@ -15,7 +15,7 @@ import type {
 import { parseUsbPort } from "../../../../src/enforcers/usb/observe/port.ts";
 import type { UsbEvent } from "../../../../src/enforcers/usb/observe/uevent.ts";
 import { usbJobs } from "../../../../src/enforcers/usb/run/jobs.ts";
-import type { UsbCaller } from "../../../../src/enforcers/usb/run/lane.ts";
+import type { UsbCaller } from "../../../../src/enforcers/usb/run/worker-pool.ts";
 import { Sysfs, type WriteResult } from "../../../../src/kernel/sysfs.ts";
 import { descriptorsOf, type FakeDevice, fakeDriver } from "./fake-device.ts";
 

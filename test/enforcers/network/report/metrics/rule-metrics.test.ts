@@ -4,7 +4,7 @@ import {
 	type RuleFacts,
 	ruleMetrics,
 } from "../../../../../src/enforcers/network/report/metrics/rule-metrics.ts";
-import { AlertDesk } from "../../../../../src/enforcers/network/run/alert-desk.ts";
+import { PacketAlerts } from "../../../../../src/enforcers/network/run/packet-alerts.ts";
 import { formatFamilies } from "../../../../../src/report/metrics/exposition.ts";
 import { familiesOf } from "../../../../../src/report/metrics/group.ts";
 import { AlertRing } from "../../../../../src/report/sinks/alert-ring.ts";
@@ -34,7 +34,7 @@ function rulesOf(policies: number): CompiledRule[] {
 }
 
 class Host {
-	readonly desk = new AlertDesk(
+	readonly packetAlerts = new PacketAlerts(
 		new AlertSink({ ring: new AlertRing(1), stdout: null, file: null, onFileState: () => {} }),
 		{ clusterName: "c", hostName: "h", nodeId: "n" },
 	);
@@ -48,7 +48,11 @@ class Host {
 				[logCounter ?? "", value],
 			]),
 		);
-		const { rules: counts, logs, totals } = this.desk.account(this.desk.beginReading(), rules, counters);
+		const {
+			rules: counts,
+			logs,
+			totals,
+		} = this.packetAlerts.account(this.packetAlerts.beginReading(), rules, counters);
 		return { rules: counts, ruleLogs: logs, totals, maxRuleSeries };
 	}
 }

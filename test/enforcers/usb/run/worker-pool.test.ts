@@ -2,17 +2,17 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { closeSync, constants, mkdtempSync, openSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { laneDefaults, UsbLane } from "../../../../src/enforcers/usb/run/lane.ts";
+import { laneDefaults, UsbWorkerPool } from "../../../../src/enforcers/usb/run/worker-pool.ts";
 import { until } from "../../../system/support/isolated.ts";
 import { FakeKernel } from "../support/fake-usb.ts";
 import { stick } from "../support/shapes.ts";
 
 /** The Workers of the product, on a sysfs of which some attributes are pipes: writing one waits for a reader. */
 let kernel: FakeKernel;
-let lane: UsbLane;
+let lane: UsbWorkerPool;
 beforeEach(() => {
 	kernel = new FakeKernel();
-	lane = new UsbLane({
+	lane = new UsbWorkerPool({
 		...laneDefaults,
 		name: "usb",
 		createWorker: () =>
@@ -84,7 +84,7 @@ describe("a lane", () => {
 	}, 20_000);
 
 	test("passes on that a Worker has ended, and goes on with another", async () => {
-		const broken = new UsbLane({
+		const broken = new UsbWorkerPool({
 			...laneDefaults,
 			name: "usb",
 			createWorker: () => new Worker(URL.createObjectURL(new Blob(["throw new Error('broken')"]))),
@@ -94,7 +94,7 @@ describe("a lane", () => {
 	});
 
 	test("does what is urgent before what can wait, which may become urgent", async () => {
-		const single = new UsbLane({
+		const single = new UsbWorkerPool({
 			...laneDefaults,
 			spare: 1,
 			patience: 10_000,
@@ -145,7 +145,7 @@ describe("a lane", () => {
 			Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
 			self.onmessage = ({ data }) => self.postMessage({ id: data.id, ok: true, result: data.name });`;
 		const started: Worker[] = [];
-		const starting = new UsbLane({
+		const starting = new UsbWorkerPool({
 			...laneDefaults,
 			name: "usb",
 			createWorker: () => {
@@ -162,7 +162,7 @@ describe("a lane", () => {
 	});
 
 	test("at rest keeps as many Workers as it is told", async () => {
-		const resting = new UsbLane({
+		const resting = new UsbWorkerPool({
 			...laneDefaults,
 			rest: 20,
 			keep: () => 1,
@@ -179,7 +179,7 @@ describe("a lane", () => {
 	});
 
 	test("at rest ends every Worker, and starts one for the next job", async () => {
-		const resting = new UsbLane({
+		const resting = new UsbWorkerPool({
 			...laneDefaults,
 			rest: 20,
 			name: "usb",

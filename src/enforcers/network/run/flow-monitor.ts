@@ -8,7 +8,7 @@ import { midstreamId } from "../names.ts";
 import type { PacketBatch } from "../observe/event.ts";
 import { type FlowCounts, strayAlert } from "../report/flow-alert.ts";
 
-export interface FlowDeskOptions {
+export interface FlowMonitorOptions {
 	/** Its name, of a checked config. */
 	readonly table: string;
 	/** Enters into connection tracking what the policies let pass. */
@@ -22,14 +22,14 @@ export interface FlowDeskOptions {
 const leastPauseMs = 500;
 const pauseFactor = 5;
 
-export class FlowDesk {
-	readonly #options: FlowDeskOptions;
+export class FlowMonitor {
+	readonly #options: FlowMonitorOptions;
 	#counts: FlowCounts = { blocked: 0, loss: 0, start: 0, refused: 0, overflow: 0 };
 	/** Packets wait for a look at the connections. */
 	#asked = false;
 	#looking = false;
 
-	constructor(options: FlowDeskOptions) {
+	constructor(options: FlowMonitorOptions) {
 		this.#options = options;
 	}
 

@@ -42,7 +42,7 @@ export const noAccounts: Accounts = {
 	counters: {},
 };
 
-export class AlertDesk {
+export class PacketAlerts {
 	readonly #sink: AlertSink;
 	readonly #identity: HostIdentity;
 	readonly #accounting = new LogAccounting();

@@ -20,7 +20,7 @@ export interface SettingsReading {
 /** Characters of a problem that are told. */
 const longestProblem = 500;
 
-export class SettingsDesk {
+export class SettingsMonitor {
 	readonly #stateDirectory: string;
 	readonly #sink: Pick<AlertSink, "publish">;
 	readonly #identity: HostIdentity;

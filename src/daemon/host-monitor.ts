@@ -21,7 +21,7 @@ export interface LiveIdentity extends HostIdentity {
 	hostName: string;
 }
 
-export interface HostDeskOptions {
+export interface HostMonitorOptions {
 	/** Its `hostName` is kept up to date here. */
 	readonly identity: LiveIdentity;
 	readonly sink: Pick<AlertSink, "publish">;
@@ -34,15 +34,15 @@ export interface HostDeskOptions {
 	readonly retry: () => void;
 }
 
-export class HostDesk {
-	readonly #options: HostDeskOptions;
+export class HostMonitor {
+	readonly #options: HostMonitorOptions;
 	readonly #watch: HostWatch;
 	readonly #others = new OtherChains();
 	#forwarding: readonly string[] = [];
 	#links: readonly Link[] | null = null;
 	#findings: readonly InterfaceFinding[] = [];
 
-	constructor(options: HostDeskOptions) {
+	constructor(options: HostMonitorOptions) {
 		this.#options = options;
 		this.#watch = new HostWatch({
 			renamed: (hostname) => this.#renamed(hostname),

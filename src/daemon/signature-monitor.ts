@@ -9,7 +9,7 @@ import type { ControlReply } from "../serve/control/control-protocol.ts";
 import { forgetSerial } from "../state/policy-serial.ts";
 import { takeReset } from "../state/serial-reset.ts";
 
-export interface SignatureDeskOptions {
+export interface SignatureMonitorOptions {
 	readonly sink: Pick<AlertSink, "publish">;
 	readonly identity: HostIdentity;
 	readonly log: Logger;
@@ -17,11 +17,11 @@ export interface SignatureDeskOptions {
 	readonly stateDirectory: string;
 }
 
-export class SignatureDesk {
-	readonly #options: SignatureDeskOptions;
+export class SignatureMonitor {
+	readonly #options: SignatureMonitorOptions;
 	#state: SignatureState | null = null;
 
-	constructor(options: SignatureDeskOptions) {
+	constructor(options: SignatureMonitorOptions) {
 		this.#options = options;
 	}
 

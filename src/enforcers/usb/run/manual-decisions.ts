@@ -5,7 +5,7 @@ import type { UsbOwners } from "./owners.ts";
 import type { UsbPermissions } from "./permissions.ts";
 import type { UsbTracker } from "./tracker.ts";
 
-export interface UsbHandOptions {
+export interface ManualDecisionsOptions {
 	readonly tracker: Pick<UsbTracker, "get" | "lookAt">;
 	readonly permissions: UsbPermissions;
 	readonly owners: UsbOwners;
@@ -18,10 +18,10 @@ export type HandResult<T = object> =
 	| ({ readonly ok: true } & T)
 	| { readonly ok: false; readonly message: string };
 
-export class UsbHand {
-	readonly #options: UsbHandOptions;
+export class ManualDecisions {
+	readonly #options: ManualDecisionsOptions;
 
-	constructor(options: UsbHandOptions) {
+	constructor(options: ManualDecisionsOptions) {
 		this.#options = options;
 	}
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { CompiledRule } from "../../../../src/enforcers/network/compile/plan.ts";
 import type { PacketBatch, PacketEvent, RuleTally } from "../../../../src/enforcers/network/observe/event.ts";
 import type { LogOutcomes } from "../../../../src/enforcers/network/report/log-accounting.ts";
-import { AlertDesk } from "../../../../src/enforcers/network/run/alert-desk.ts";
+import { PacketAlerts } from "../../../../src/enforcers/network/run/packet-alerts.ts";
 import { AlertRing } from "../../../../src/report/sinks/alert-ring.ts";
 import { AlertSink } from "../../../../src/report/sinks/alert-sink.ts";
 
@@ -50,18 +50,18 @@ const count = (packets: number) => ({ packets, bytes: packets * 60 });
 function setUp() {
 	const ring = new AlertRing(100_000);
 	const sink = new AlertSink({ ring, stdout: null, file: null, onFileState: () => {} });
-	const desk = new AlertDesk(sink, { clusterName: "default", hostName: "h", nodeId: "n" });
+	const packetAlerts = new PacketAlerts(sink, { clusterName: "default", hostName: "h", nodeId: "n" });
 	const known = new Map<string, CompiledRule>();
 	const find = (id: string) => known.get(id);
 	const alerts = () => ring.query({ limit: 1_000_000, policy: null, action: null }).reverse();
-	return { desk, known, find, alerts };
+	return { packetAlerts, known, find, alerts };
 }
 
 describe("packets become alerts", () => {
 	test("of the rule that their prefix names", () => {
-		const { desk, known, find, alerts } = setUp();
+		const { packetAlerts, known, find, alerts } = setUp();
 		known.set("a", rule("a")).set("b", rule("b", "Audit"));
-		desk.take(batch({ events: [event("a"), event("b")] }), find);
+		packetAlerts.take(batch({ events: [event("a"), event("b")] }), find);
 		expect(alerts().map(({ json }) => JSON.parse(json))).toMatchObject([
 			{
 				PolicyName: "policy-a",
@@ -75,32 +75,32 @@ describe("packets become alerts", () => {
 	});
 
 	test("that came before the rules were known wait for them, once", () => {
-		const { desk, known, find, alerts } = setUp();
-		desk.take(batch({ events: [event("a"), event("gone")] }), find);
+		const { packetAlerts, known, find, alerts } = setUp();
+		packetAlerts.take(batch({ events: [event("a"), event("gone")] }), find);
 		expect(alerts()).toEqual([]);
 		known.set("a", rule("a"));
-		desk.rulesKnown(find);
+		packetAlerts.rulesKnown(find);
 		expect(alerts().map(({ policy }) => policy)).toEqual(["policy-a"]);
-		desk.rulesKnown(find);
+		packetAlerts.rulesKnown(find);
 		expect(alerts()).toHaveLength(1);
 	});
 
 	test("of unknown rules are dropped once the rules are known", () => {
-		const { desk, known, find, alerts } = setUp();
-		desk.rulesKnown(find);
-		desk.take(batch({ events: [event("a")] }), find);
+		const { packetAlerts, known, find, alerts } = setUp();
+		packetAlerts.rulesKnown(find);
+		packetAlerts.take(batch({ events: [event("a")] }), find);
 		known.set("a", rule("a"));
-		desk.rulesKnown(find);
+		packetAlerts.rulesKnown(find);
 		expect(alerts()).toEqual([]);
 	});
 
 	test("that wait are bounded", () => {
-		const { desk, known, find, alerts } = setUp();
+		const { packetAlerts, known, find, alerts } = setUp();
 		for (let round = 0; round < 30; round++) {
-			desk.take(batch({ events: Array.from({ length: 1000 }, () => event("a")) }), find);
+			packetAlerts.take(batch({ events: Array.from({ length: 1000 }, () => event("a")) }), find);
 		}
 		known.set("a", rule("a"));
-		desk.rulesKnown(find);
+		packetAlerts.rulesKnown(find);
 		expect(alerts()).toHaveLength(10_000);
 	});
 });
@@ -109,10 +109,10 @@ describe("the books", () => {
 	const sum = (outcomes: LogOutcomes) => Object.values(outcomes).reduce((total, value) => total + value, 0);
 
 	test("every packet has one outcome; Allow rules are counted and not logged", () => {
-		const { desk, known, find } = setUp();
+		const { packetAlerts, known, find } = setUp();
 		known.set("a", rule("a"));
-		desk.take(batch({ events: [event("a")], tallies: { a: tally(30, 5) }, lost: 10 }), find);
-		const accounts = desk.account(desk.beginReading(), [rule("a"), rule("ok", "Allow")], {
+		packetAlerts.take(batch({ events: [event("a")], tallies: { a: tally(30, 5) }, lost: 10 }), find);
+		const accounts = packetAlerts.account(packetAlerts.beginReading(), [rule("a"), rule("ok", "Allow")], {
 			c_a: count(100),
 			l_a: count(40),
 			c_ok: count(7),
@@ -126,17 +126,17 @@ describe("the books", () => {
 			["policy-a", { alerted: 25, aggregated: 5, suppressed: 60, lost: 10, earlier: 0 }],
 		]);
 		expect(accounts.invalidPackets).toEqual({ ingress: 3, egress: 0 });
-		expect(desk.recordsLost).toBe(10);
+		expect(packetAlerts.recordsLost).toBe(10);
 	});
 
 	test("what an earlier daemon's rules had counted is told apart, and only theirs", () => {
-		const { desk } = setUp();
+		const { packetAlerts } = setUp();
 		// Received before the counters were read, so it is in them.
-		desk.take(batch({ tallies: { a: tally(1) } }), () => undefined);
-		desk.found({ c_a: count(50), l_a: count(20) });
-		desk.take(batch({ tallies: { a: tally(4), b: tally(2) } }), () => undefined);
+		packetAlerts.take(batch({ tallies: { a: tally(1) } }), () => undefined);
+		packetAlerts.found({ c_a: count(50), l_a: count(20) });
+		packetAlerts.take(batch({ tallies: { a: tally(4), b: tally(2) } }), () => undefined);
 		const counters = { c_a: count(53), l_a: count(23), c_b: count(2), l_b: count(2) };
-		const { logs } = desk.account(desk.beginReading(), [rule("a"), rule("b")], counters);
+		const { logs } = packetAlerts.account(packetAlerts.beginReading(), [rule("a"), rule("b")], counters);
 		const none = { aggregated: 0, suppressed: 0, lost: 0 };
 		expect(logs.map(({ outcomes }) => outcomes)).toEqual([
 			{ ...none, alerted: 4, earlier: 49 },
@@ -145,28 +145,34 @@ describe("the books", () => {
 	});
 
 	test("a rule that comes back after the first ruleset has counters of its own", () => {
-		const { desk } = setUp();
-		desk.found({ c_a: count(50), l_a: count(20) });
-		desk.account(desk.beginReading(), [rule("b")], {});
-		desk.take(batch({ tallies: { a: tally(60) } }), () => undefined);
-		const { logs } = desk.account(desk.beginReading(), [rule("a")], { c_a: count(60), l_a: count(60) });
+		const { packetAlerts } = setUp();
+		packetAlerts.found({ c_a: count(50), l_a: count(20) });
+		packetAlerts.account(packetAlerts.beginReading(), [rule("b")], {});
+		packetAlerts.take(batch({ tallies: { a: tally(60) } }), () => undefined);
+		const { logs } = packetAlerts.account(packetAlerts.beginReading(), [rule("a")], {
+			c_a: count(60),
+			l_a: count(60),
+		});
 		expect(logs[0]?.outcomes).toEqual({ alerted: 60, aggregated: 0, suppressed: 0, lost: 0, earlier: 0 });
 	});
 
 	test("a new reader counts from zero, and nothing is counted twice", () => {
-		const { desk } = setUp();
-		desk.take(batch({ tallies: { a: tally(10) }, lost: 2 }), () => undefined);
-		desk.workerRestarted();
-		desk.take(batch({ tallies: { a: tally(5) }, lost: 1 }), () => undefined);
-		const { logs } = desk.account(desk.beginReading(), [rule("a")], { c_a: count(18), l_a: count(18) });
+		const { packetAlerts } = setUp();
+		packetAlerts.take(batch({ tallies: { a: tally(10) }, lost: 2 }), () => undefined);
+		packetAlerts.workerRestarted();
+		packetAlerts.take(batch({ tallies: { a: tally(5) }, lost: 1 }), () => undefined);
+		const { logs } = packetAlerts.account(packetAlerts.beginReading(), [rule("a")], {
+			c_a: count(18),
+			l_a: count(18),
+		});
 		expect(logs[0]?.outcomes).toEqual({ alerted: 15, aggregated: 0, suppressed: 0, lost: 3, earlier: 0 });
-		expect(desk.recordsLost).toBe(3);
+		expect(packetAlerts.recordsLost).toBe(3);
 	});
 
 	test("a rule that left the ruleset has no account; counters that cannot be found are zero", () => {
-		const { desk } = setUp();
-		desk.account(desk.beginReading(), [rule("a")], { c_a: count(1), l_a: count(1) });
-		const { rules, logs } = desk.account(desk.beginReading(), [rule("b")], {});
+		const { packetAlerts } = setUp();
+		packetAlerts.account(packetAlerts.beginReading(), [rule("a")], { c_a: count(1), l_a: count(1) });
+		const { rules, logs } = packetAlerts.account(packetAlerts.beginReading(), [rule("b")], {});
 		expect(rules).toMatchObject([{ policy: "policy-b", packets: 0, bytes: 0 }]);
 		expect(logs.map(({ outcomes }) => sum(outcomes))).toEqual([0]);
 	});

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { DiagnosticLog } from "../../src/daemon/diagnostic-log.ts";
-import { ReloadDesk } from "../../src/daemon/reload-desk.ts";
+import { ReloadHistory } from "../../src/daemon/reload-history.ts";
 import { createLogger } from "../../src/report/log.ts";
 
 function reloaded(complete: boolean) {
@@ -10,7 +10,7 @@ function reloaded(complete: boolean) {
 const active = { state: "active", reason: "", generation: 1, elements: 3 } as const;
 const unavailable = { ...active, state: "unavailable", reason: "no nf_tables" } as const;
 
-function desk() {
+function history() {
 	const lines: string[] = [];
 	const log = createLogger({
 		format: "json",
@@ -18,11 +18,11 @@ function desk() {
 		now: () => 0,
 		write: (line) => lines.push(line),
 	});
-	return { desk: new ReloadDesk(new DiagnosticLog(log), log), lines };
+	return { history: new ReloadHistory(new DiagnosticLog(log), log), lines };
 }
 
 test("attempts are counted by what became of them", () => {
-	const { desk: ours } = desk();
+	const { history: ours } = history();
 	ours.ended("applied", 0.25, "", reloaded(true), active);
 	ours.ended("applied", 0.5, "", reloaded(false), active);
 	ours.ended("refused", null, "too many", reloaded(false), active);
@@ -32,7 +32,7 @@ test("attempts are counted by what became of them", () => {
 });
 
 test("a refusal is no failure, and both last until the next attempt", () => {
-	const { desk: ours } = desk();
+	const { history: ours } = history();
 	ours.ended("refused", null, "too many", reloaded(false), active);
 	expect([ours.refusal, ours.failure]).toEqual(["too many", ""]);
 	ours.ended("failed", null, "no memory", reloaded(true), active);
@@ -44,7 +44,7 @@ test("a refusal is no failure, and both last until the next attempt", () => {
 });
 
 test("why nothing can be enforced is logged once, not as a failure of the policies", () => {
-	const { desk: ours, lines } = desk();
+	const { history: ours, lines } = history();
 	for (let round = 0; round < 2; round++)
 		ours.ended("failed", null, "no nf_tables", reloaded(true), unavailable);
 	expect(lines.map((line) => JSON.parse(line).level)).toEqual(["error"]);

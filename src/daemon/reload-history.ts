@@ -7,7 +7,7 @@ import { Histogram, type HistogramValue } from "../report/metrics/exposition.ts"
 import { applyDurationBounds, type ReloadResult } from "../report/metrics/reload-metrics.ts";
 import type { DiagnosticLog } from "./diagnostic-log.ts";
 
-export class ReloadDesk {
+export class ReloadHistory {
 	readonly #findings: DiagnosticLog;
 	readonly #log: Logger;
 	readonly #duration = new Histogram(applyDurationBounds);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { currentIdentity, HostDesk, type LiveIdentity } from "../../src/daemon/host-desk.ts";
+import { currentIdentity, HostMonitor, type LiveIdentity } from "../../src/daemon/host-monitor.ts";
 import type { InterfaceUse } from "../../src/enforcers/network/interfaces.ts";
 import type { Alert } from "../../src/report/alert.ts";
 import {
@@ -11,7 +11,7 @@ import {
 } from "../system/support/isolated.ts";
 
 let left: IsolatedNetwork[];
-let desk: HostDesk;
+let monitor: HostMonitor;
 let identity: LiveIdentity;
 let uses: InterfaceUse[];
 const logged: string[] = [];
@@ -24,7 +24,7 @@ beforeEach(() => {
 	[logged.length, alerts.length, asked.length, uses] = [0, 0, 0, []];
 	identity = currentIdentity("c");
 	const note = (message: string) => void logged.push(message);
-	desk = new HostDesk({
+	monitor = new HostMonitor({
 		identity,
 		sink: { publish: (published) => void alerts.push(...published) },
 		log: { info: note, warn: note, error: note },
@@ -32,19 +32,19 @@ beforeEach(() => {
 		reselect: () => void asked.push(`reselect as ${identity.hostName}`),
 		retry: () => void asked.push("retry"),
 	});
-	desk.start();
+	monitor.start();
 });
 afterEach(() => {
-	desk.stop();
+	monitor.stop();
 	for (const place of left.reverse()) place.leave();
 });
 
 test("a new name is everybody's at once, logged and alerted, and the policies are selected anew", async () => {
-	expect(desk.hostname).toBe("before");
+	expect(monitor.hostname).toBe("before");
 	command("hostname", "after");
 	await until(() => asked.length > 0, "a new selection");
 	expect(asked).toEqual(["reselect as after"]);
-	expect(desk.hostname).toBe("after");
+	expect(monitor.hostname).toBe("after");
 	expect(alerts).toMatchObject([
 		{ HostName: "after", Resource: "host name", EventData: { Before: "before", Now: "after" } },
 	]);
@@ -53,13 +53,13 @@ test("a new name is everybody's at once, logged and alerted, and the policies ar
 
 test("a finding about an interface is told once, shown while it holds, and its end is told", async () => {
 	uses = [{ name: "d0", prefix: false, users: ['ingress[0] of policy "p"'] }];
-	desk.policiesRead();
-	desk.policiesRead();
-	expect(desk.interfaces).toMatchObject([{ interface: "d0", reason: "absent" }]);
-	expect(desk.warnings).toEqual([expect.stringContaining('(ingress[0] of policy "p")')]);
+	monitor.policiesRead();
+	monitor.policiesRead();
+	expect(monitor.interfaces).toMatchObject([{ interface: "d0", reason: "absent" }]);
+	expect(monitor.warnings).toEqual([expect.stringContaining('(ingress[0] of policy "p")')]);
 	expect(logged.filter((message) => message.includes("d0"))).toHaveLength(1);
 	command("ip", "link", "add", "d0", "type", "veth", "peer", "name", "d1");
-	await until(() => desk.interfaces.length === 0, "the link");
+	await until(() => monitor.interfaces.length === 0, "the link");
 	expect(logged.at(-1)).toContain("no longer so");
-	expect(desk.warnings).toEqual([]);
+	expect(monitor.warnings).toEqual([]);
 });

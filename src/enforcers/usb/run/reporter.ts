@@ -18,7 +18,7 @@ import type { UsbEnforcer } from "./enforcer.ts";
 import type { UsbEnforcerEvents } from "./enforcer-options.ts";
 import type { Tracked } from "./tracker.ts";
 
-export class UsbDesk implements UsbEnforcerEvents {
+export class UsbReporter implements UsbEnforcerEvents {
 	readonly #sink: Pick<AlertSink, "publish">;
 	readonly #identity: HostIdentity;
 	readonly #log: Logger;

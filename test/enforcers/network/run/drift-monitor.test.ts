@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { NetworkPlan } from "../../../../src/enforcers/network/compile/plan.ts";
 import type { DriftEvent } from "../../../../src/enforcers/network/observe/event.ts";
-import { DriftDesk } from "../../../../src/enforcers/network/run/drift-desk.ts";
+import { DriftMonitor } from "../../../../src/enforcers/network/run/drift-monitor.ts";
 import type { Alert } from "../../../../src/report/alert.ts";
 import { createLogger } from "../../../../src/report/log.ts";
 
@@ -16,10 +16,10 @@ const plan: NetworkPlan = {
 	defaultDrop: { ingress: false, egress: false },
 };
 
-function desk(inForce: NetworkPlan | null, open: boolean) {
+function monitor(inForce: NetworkPlan | null, open: boolean) {
 	const done: string[] = [];
 	const alerts: Alert[] = [];
-	const desk = new DriftDesk({
+	const monitor = new DriftMonitor({
 		table: "t",
 		enforcer: {
 			plan: inForce,
@@ -34,11 +34,11 @@ function desk(inForce: NetworkPlan | null, open: boolean) {
 		identity: { clusterName: "c", hostName: "h", nodeId: "n" },
 		log: createLogger({ format: "text", colour: false, now: () => 0, write: () => {} }),
 	});
-	return { desk, done, alerts };
+	return { monitor, done, alerts };
 }
 
 test("a change of somebody else's is counted, alerted and undone", () => {
-	const { desk: ours, done, alerts } = desk(plan, false);
+	const { monitor: ours, done, alerts } = monitor(plan, false);
 	ours.changed(event);
 	ours.changed(event);
 	expect({ count: ours.count, done, alerts: alerts.length }).toEqual({
@@ -49,26 +49,26 @@ test("a change of somebody else's is counted, alerted and undone", () => {
 });
 
 test("lost notifications are no change, but only loading the table anew is sure", () => {
-	const { desk: ours, done, alerts } = desk(plan, false);
+	const { monitor: ours, done, alerts } = monitor(plan, false);
 	ours.lost(event);
 	expect({ count: ours.count, done, alerts }).toEqual({ count: 0, done: ["repair"], alerts: [] });
 });
 
 test("where nothing is in force there is nothing to put back", () => {
-	const { desk: ours, done, alerts } = desk(null, false);
+	const { monitor: ours, done, alerts } = monitor(null, false);
 	ours.changed(event);
 	ours.lost(event);
 	expect({ count: ours.count, done, alerts }).toEqual({ count: 0, done: [], alerts: [] });
 });
 
 test("a table that panic-open opened is opened again", () => {
-	const { desk: ours, done, alerts } = desk(plan, true);
+	const { monitor: ours, done, alerts } = monitor(plan, true);
 	ours.changed(event);
 	expect({ count: ours.count, done, alerts }).toEqual({ count: 0, done: ["open"], alerts: [] });
 });
 
 test("a table that had been deleted counts from zero, which is alerted", () => {
-	const { desk: ours, alerts } = desk(plan, false);
+	const { monitor: ours, alerts } = monitor(plan, false);
 	ours.repaired("");
 	expect(alerts).toEqual([]);
 	ours.repaired("the kernel refused it", true);

@@ -8,7 +8,7 @@ import { driftAlert } from "../report/drift-alert.ts";
 import { countersAnewAlert } from "../report/flow-alert.ts";
 import type { NetworkEnforcer } from "./network-enforcer.ts";
 
-export interface DriftDeskOptions {
+export interface DriftMonitorOptions {
 	/** Its name, of a checked config. */
 	readonly table: string;
 	readonly enforcer: Pick<NetworkEnforcer, "plan" | "repair" | "open">;
@@ -19,11 +19,11 @@ export interface DriftDeskOptions {
 	readonly log: Logger;
 }
 
-export class DriftDesk {
-	readonly #options: DriftDeskOptions;
+export class DriftMonitor {
+	readonly #options: DriftMonitorOptions;
 	#count = 0;
 
-	constructor(options: DriftDeskOptions) {
+	constructor(options: DriftMonitorOptions) {
 		this.#options = options;
 	}
 

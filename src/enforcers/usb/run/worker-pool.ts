@@ -44,7 +44,7 @@ interface Waiting {
 	reject(error: Error): void;
 }
 
-export class UsbLane {
+export class UsbWorkerPool {
 	readonly #options: LaneOptions;
 	readonly #members = new Set<Member>();
 	readonly #waiting: Waiting[] = [];

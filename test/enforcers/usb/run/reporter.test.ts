@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { deviceStatuses, UsbDesk } from "../../../../src/enforcers/usb/run/desk.ts";
 import { UsbEnforcer } from "../../../../src/enforcers/usb/run/enforcer.ts";
 import { UsbMemory } from "../../../../src/enforcers/usb/run/memory.ts";
+import { deviceStatuses, UsbReporter } from "../../../../src/enforcers/usb/run/reporter.ts";
 import type { Alert } from "../../../../src/report/alert.ts";
 import { createLogger } from "../../../../src/report/log.ts";
 import { badUsb } from "../support/shapes.ts";
@@ -15,7 +15,7 @@ const evil = {
 let rig: UsbRig;
 let alerts: Alert[];
 let lines: string[];
-let desk: UsbDesk;
+let reporter: UsbReporter;
 let enforcer: UsbEnforcer;
 beforeEach(() => {
 	rig = new UsbRig();
@@ -28,7 +28,7 @@ beforeEach(() => {
 		write: (line) => lines.push(line),
 	});
 	const sink = { publish: (batch: readonly Alert[]) => void alerts.push(...batch) };
-	desk = new UsbDesk(sink, { clusterName: "c", hostName: "h", nodeId: "n" }, log);
+	reporter = new UsbReporter(sink, { clusterName: "c", hostName: "h", nodeId: "n" }, log);
 	enforcer = new UsbEnforcer({
 		config: () => rig.config,
 		root: rig.kernel.root,
@@ -36,7 +36,7 @@ beforeEach(() => {
 		lanes: { authorize: rig.kernel.lane, refuse: rig.kernel.lane },
 		memory: new UsbMemory(rig.stateDirectory, "b"),
 		deadline: 50,
-		events: desk,
+		events: reporter,
 	});
 });
 afterEach(async () => {
@@ -51,7 +51,7 @@ async function run(...entries: Parameters<UsbRig["run"]>): Promise<void> {
 	await enforcer.enforce(entries);
 }
 
-describe("the desk", () => {
+describe("the reporter", () => {
 	test("raises one alert for each judged function, once, and again when the verdict changes", async () => {
 		await run(entry("Block", { class: 8 }, "sticks"));
 		rig.kernel.plug("1-1", evil);
@@ -110,14 +110,14 @@ describe("the desk", () => {
 		await run(entry("Allow", { class: 8 }, "sticks"));
 		rig.kernel.plug("1-1", evil);
 		await rig.until(() => rig.kernel.bound("1-1").length === 1 && of("1-1").length === 2, "the disk");
-		expect(desk.counts(enforcer)).toMatchObject({
+		expect(reporter.counts(enforcer)).toMatchObject({
 			devices: { authorized: 1, partial: 1, refused: 0, pending: 0 },
 			decisions: { Allow: 1, Block: 1 },
 			rescans: 1,
 			overflows: 0,
 			pendingWrites: 0,
 		});
-		expect(desk.counts(enforcer).decisionSeconds.count).toBe(1);
+		expect(reporter.counts(enforcer).decisionSeconds.count).toBe(1);
 		expect(deviceStatuses(enforcer).find(({ port }) => port === "1-1")).toMatchObject({
 			state: "partial",
 			vendorId: "1d6b",
@@ -148,7 +148,7 @@ describe("the desk", () => {
 		rig.kernel.hanging.set("1-1", release.promise);
 		await run(entry("Block", { class: 8 }));
 		expect(deviceStatuses(enforcer).find(({ port }) => port === "1-1")?.state).toBe("pending");
-		expect(desk.counts(enforcer).pendingWrites).toBe(1);
+		expect(reporter.counts(enforcer).pendingWrites).toBe(1);
 		expect(alerts.find(({ Message }) => Message.includes("pending"))).toMatchObject({
 			Type: "SystemEvent",
 			Enforcer: "USBDeviceHandler",
@@ -159,6 +159,6 @@ describe("the desk", () => {
 		rig.kernel.meddle("bus/usb/devices/1-1/1-1:1.0/authorized", "1");
 		rig.kernel.meddle("bus/usb/drivers_probe", "1-1:1.0");
 		await rig.until(() => alerts.some(({ Message }) => Message.includes("refused again")), "the alert");
-		expect(desk.counts(enforcer).overflows).toBe(1);
+		expect(reporter.counts(enforcer).overflows).toBe(1);
 	});
 });

@@ -65,6 +65,8 @@ command -v busybox >/dev/null || need busybox
 command -v openssl >/dev/null || need openssl
 command -v curl >/dev/null || need curl
 command -v wget >/dev/null || need wget
+command -v zsh >/dev/null || need zsh
+command -v fish >/dev/null || need fish
 command -v eu-strip >/dev/null || need elfutils
 command -v aarch64-linux-gnu-as >/dev/null || need binutils-aarch64-linux-gnu
 [ "$what" != browser ] || command -v chromium >/dev/null || command -v google-chrome >/dev/null || need chromium

@@ -14,6 +14,8 @@ export class AccountReader {
 	readonly #onRead: (accounts: Accounts) => void;
 	#latest: Accounts = noAccounts;
 	#time = Number.NEGATIVE_INFINITY;
+	/** Whose counters the latest are: those of another are nothing to show for what is in force now. */
+	#plan: NetworkEnforcer["plan"] = null;
 	#reading: Promise<void> | null = null;
 
 	/** @param onRead gets every new reading. */
@@ -33,7 +35,7 @@ export class AccountReader {
 
 	/** New counters if the kernel gives them in time: while a large ruleset loads, an answer has the last ones. */
 	async refresh(): Promise<void> {
-		if (performance.now() - this.#time < freshMs) return;
+		if (performance.now() - this.#time < freshMs && this.#plan === this.#enforcer.plan) return;
 		this.#reading ??= this.#read().finally(() => {
 			this.#reading = null;
 		});
@@ -42,10 +44,11 @@ export class AccountReader {
 
 	async #read(): Promise<void> {
 		const reading = this.#packetAlerts.beginReading();
-		const rules = this.#enforcer.plan?.rules ?? [];
+		const { plan } = this.#enforcer;
 		const counters = await this.#enforcer.counters().catch(() => null);
 		if (counters === null) return;
-		this.#latest = this.#packetAlerts.account(reading, rules, counters);
+		this.#latest = this.#packetAlerts.account(reading, plan?.rules ?? [], counters);
+		this.#plan = plan;
 		this.#time = performance.now();
 		this.#onRead(this.#latest);
 	}

@@ -6,7 +6,7 @@ import { noAccounts } from "../../../../src/enforcers/network/run/packet-alerts.
 type Counters = Readonly<Record<string, CounterValue>>;
 
 /** An enforcer whose counters are read when the test says so. */
-function reader() {
+function reader(enforcer: { plan: null | { readonly rules: readonly [] } } = { plan: null }) {
 	const asked: PromiseWithResolvers<Counters | null>[] = [];
 	const reader = new AccountReader(
 		{
@@ -14,7 +14,9 @@ function reader() {
 			account: (_reading, _rules, counters) => ({ ...noAccounts, counters }),
 		},
 		{
-			plan: null,
+			get plan() {
+				return enforcer.plan as never;
+			},
 			counters: () => {
 				const answer = Promise.withResolvers<Counters | null>();
 				asked.push(answer);
@@ -63,4 +65,18 @@ test("what cannot be read leaves the last answer, and is asked for again", async
 	expect(ours.latest).toBe(noAccounts);
 	void ours.refresh();
 	expect(asked).toHaveLength(3);
+});
+
+test("counters of another plan are not fresh", async () => {
+	const enforcer: Parameters<typeof reader>[0] = { plan: null };
+	const { reader: ours, asked } = reader(enforcer);
+	const first = ours.refresh();
+	asked[0]?.resolve(some);
+	await first;
+	if (enforcer) enforcer.plan = { rules: [] };
+	const second = ours.refresh();
+	expect(asked).toHaveLength(2);
+	asked[1]?.resolve({});
+	await second;
+	expect(ours.latest.counters).toEqual({});
 });

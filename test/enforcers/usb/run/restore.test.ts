@@ -52,6 +52,14 @@ test("values of an earlier boot are not taken for this one's", () => {
 	});
 });
 
+test("what is refused before anything was locked was refused by somebody else", () => {
+	kernel.plug("1-4", { configurations: [[{ triple: [8, 6, 0x50] as const }]] });
+	kernel.meddle("bus/usb/devices/1-4/authorized", "0");
+	restoreUsbLock(directory, kernel, "boot-1");
+	const { foreign } = new UsbMemory(directory, "boot-1").value;
+	expect(Object.values(foreign ?? {})).toEqual(["somebody-else"]);
+});
+
 test("a state that cannot be written keeps nobody from locking, but is told", () => {
 	writeFileSync(join(directory, "file"), "");
 	const result = restoreUsbLock(join(directory, "file"), kernel, "boot-1");

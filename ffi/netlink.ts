@@ -112,7 +112,7 @@ export class NetlinkSocket {
 	send(
 		message: Uint8Array,
 		portId = 0,
-	): { readonly ok: true } | { readonly ok: false; readonly error: string } {
+	): { readonly ok: true } | { readonly ok: false; readonly errno: number; readonly error: string } {
 		const sent = this.#libc.sendTo(this.#fd, message, MSG_DONTWAIT, netlinkAddress(portId));
 		return sent.ok ? { ok: true } : sent;
 	}

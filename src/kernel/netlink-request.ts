@@ -13,6 +13,7 @@ export type Answer =
 			/** The dump changed while it was read, so it may miss or repeat entries. */
 			readonly interrupted: boolean;
 	  }
+	/** `errno` is above 0 where the request was refused as a whole, and 0 where nobody knows what became of it. */
 	| { readonly ok: false; readonly errno: number; readonly error: string };
 
 /**
@@ -27,8 +28,9 @@ export function* ask(
 ): Generator<MessageCursor, Answer, void> {
 	const created = Poller.create([socket.fd]);
 	if (!created.ok) return { ok: false, errno: 0, error: created.error };
+	discard(socket);
 	const sent = socket.send(request);
-	if (!sent.ok) return { ok: false, errno: 0, error: sent.error };
+	if (!sent.ok) return { ok: false, errno: sent.errno, error: sent.error };
 	let interrupted = false;
 	let overrun = false;
 	let deadline = Date.now() + REPLY_TIMEOUT_MS;
@@ -57,6 +59,17 @@ export function* ask(
 			}
 			yield cursor;
 		}
+	}
+}
+
+/**
+ * Reads away what earlier requests left: a refused batch has an answer for each of its messages, of which the first
+ * was enough. In a full receive buffer the answer to the next request would be lost.
+ */
+function discard(socket: NetlinkSocket): void {
+	for (;;) {
+		const { kind } = socket.receive();
+		if (kind === "empty" || kind === "error") return;
 	}
 }
 

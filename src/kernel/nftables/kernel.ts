@@ -42,7 +42,7 @@ export function nftKernel(nftables: Pick<Nftables, "run">, socket: NetlinkSocket
 	};
 }
 
-/** Null where the commands are left to libnftables: what is not plain, and what the kernel refused, to have it in words. */
+/** Null where the commands are left to libnftables: what is not plain, what is too long to be sent, and what the kernel refused, to have it in words. */
 function sendDirectly(
 	socket: NetlinkSocket,
 	table: string,

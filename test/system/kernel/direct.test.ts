@@ -1,6 +1,7 @@
 /** What goes to the kernel without libnftables is in it as libnftables would have put it there. */
 
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { NETLINK_NETFILTER } from "../../../ffi/constants.ts";
 import { NetlinkSocket } from "../../../ffi/netlink.ts";
 import { Nftables } from "../../../ffi/nftables.ts";
@@ -88,6 +89,22 @@ test("a transaction that the kernel refuses changes nothing, and the reason is i
 	]);
 	expect(result).toMatchObject({ ok: false, error: expect.stringContaining("No such file or directory") });
 	expect(command("nft", "list", "ruleset")).toBe(before);
+});
+
+test("answers to a large batch that was refused do not drown the next one's", () => {
+	const many = Array.from({ length: 1000 }, (_, i): NftObject => ({ kind: "counter", name: `c_${i}` }));
+	const kernel = nftKernel(nftables, socket);
+	expect(kernel.run("t", [flush("chain", "gone"), declare(many)])).toMatchObject({ ok: false });
+	command("nft", "add", "table", "inet", "t");
+	expect(kernel.run("t", [declare(objects)])).toEqual({ ok: true });
+});
+
+test("what is too long for the send buffer is left to libnftables", () => {
+	const many = Array.from({ length: 1000 }, (_, i) => chain(`x_${i}`, commented("drop", "p".repeat(127))));
+	expect(directBatch("t", [declare(many)], 1)?.length).toBeGreaterThan(
+		Number(readFileSync("/proc/sys/net/core/wmem_default", "utf8")),
+	);
+	expect(listing(true, [declare(many)])).toBe(listing(false, [declare(many)]));
 });
 
 test.each<[string, Command]>([

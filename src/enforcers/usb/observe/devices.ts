@@ -23,7 +23,7 @@ export interface SysfsReader {
 
 export const usbDevicesPath = "bus/usb/devices";
 
-export function usbDevicePath(name: string): string {
+function usbDevicePath(name: string): string {
 	return `${usbDevicesPath}/${name}`;
 }
 

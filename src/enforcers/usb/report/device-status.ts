@@ -5,7 +5,7 @@ import type { Posture } from "../../../config/model.ts";
 import type { EnforcerState } from "../../../report/contribution.ts";
 import type { UsbTriple } from "../subject.ts";
 
-export const deviceConditions = ["authorized", "partial", "refused", "pending"] as const;
+const deviceConditions = ["authorized", "partial", "refused", "pending"] as const;
 export type DeviceCondition = (typeof deviceConditions)[number];
 
 /** What /v1/status says under `enforcers.usb`. */

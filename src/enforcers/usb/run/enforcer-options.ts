@@ -35,7 +35,7 @@ export interface UsbEnforcerOptions {
 	readonly root: string;
 	/** The preferred first. */
 	readonly sources: readonly UsbEvents[];
-	readonly lanes: {
+	readonly pools: {
 		readonly authorize: Pick<UsbWorkerPool, "run" | "stop">;
 		readonly refuse: Pick<UsbWorkerPool, "run" | "stop">;
 	};

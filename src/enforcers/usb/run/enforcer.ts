@@ -48,11 +48,11 @@ export class UsbEnforcer {
 
 	constructor(options: UsbEnforcerOptions) {
 		this.#options = options;
-		const { root, lanes, memory, deadline, events } = options;
+		const { root, pools, memory, deadline, events } = options;
 		this.#owners = new UsbOwners({ memory, changed: () => this.#rememberSoon() });
 		this.#lock = new UsbLockKeeper({
 			root,
-			lane: lanes.authorize,
+			pool: pools.authorize,
 			memory,
 			foundRefused: (instances) => this.#owners.foundRefused(instances),
 			reopened: (buses) => events.reopened(buses),
@@ -61,7 +61,7 @@ export class UsbEnforcer {
 		});
 		this.#tracker = new UsbTracker({
 			root,
-			lanes,
+			pools,
 			...(deadline === undefined ? {} : { deadline }),
 			decide: (present) => this.#decide(present),
 			control: (present) => ({ writes: this.#writes(present), locked: this.#lock.locked }),
@@ -143,7 +143,7 @@ export class UsbEnforcer {
 	}
 
 	async #listen(): Promise<void> {
-		const { sources, lanes, root, events } = this.#options;
+		const { sources, pools, root, events } = this.#options;
 		const chosen = await chooseSource(
 			sources,
 			{
@@ -162,7 +162,7 @@ export class UsbEnforcer {
 					else this.#reason = this.#down;
 				},
 			},
-			() => lanes.authorize.run((worker) => worker.call("testEvent", { root })),
+			() => pools.authorize.run((worker) => worker.call("testEvent", { root })),
 		);
 		if (!chosen.ok) {
 			this.#down = `no USB events: ${chosen.reason}`;
@@ -188,9 +188,9 @@ export class UsbEnforcer {
 
 	/** The connect types that this machine's ports report; none where that could not be asked. */
 	async connectTypes(): Promise<ReadonlySet<string>> {
-		const { lanes, root } = this.#options;
+		const { pools, root } = this.#options;
 		try {
-			return new Set(await lanes.authorize.run((worker) => worker.call("connectTypes", { root })));
+			return new Set(await pools.authorize.run((worker) => worker.call("connectTypes", { root })));
 		} catch {
 			// The daemon stops, or a Worker ended: warnings can wait for the next policies.
 			return new Set();
@@ -208,8 +208,8 @@ export class UsbEnforcer {
 		}
 		this.#tracker.stop();
 		await this.#source?.stop();
-		this.#options.lanes.authorize.stop();
-		this.#options.lanes.refuse.stop();
+		this.#options.pools.authorize.stop();
+		this.#options.pools.refuse.stop();
 	}
 
 	/** Makes the machine follow the ruleset; calls that wait for one under way become one. */
@@ -231,9 +231,9 @@ export class UsbEnforcer {
 
 	async #apply(): Promise<void> {
 		const ruleset = this.#ruleset;
-		const { events, memory, lanes, root } = this.#options;
+		const { events, memory, pools, root } = this.#options;
 		if (this.#down !== "" || ruleset === null) return;
-		const listed = await lanes.authorize.run((worker) => worker.call("list", { root }));
+		const listed = await pools.authorize.run((worker) => worker.call("list", { root }));
 		if (listed === null) {
 			this.#reason = "the kernel shows no USB (/sys/bus/usb is not there)";
 			return;

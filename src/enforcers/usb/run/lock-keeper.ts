@@ -7,7 +7,7 @@ import type { UsbWorkerPool } from "./worker-pool.ts";
 export interface LockKeeperOptions {
 	/** /sys, or a stand-in for it. */
 	readonly root: string;
-	readonly lane: Pick<UsbWorkerPool, "run">;
+	readonly pool: Pick<UsbWorkerPool, "run">;
 	readonly memory: UsbMemory;
 	/** Told which instances were refused before there was a lock. */
 	readonly foundRefused: (instances: readonly string[]) => void;
@@ -31,11 +31,11 @@ export class UsbLockKeeper {
 
 	/** Locks, or locks again. "" or why the machine is not locked. */
 	async lock(): Promise<string> {
-		const { lane, root, memory, reopened, foundRefused, remember } = this.#options;
+		const { pool, root, memory, reopened, foundRefused, remember } = this.#options;
 		const known = memory.value.prior;
-		if (known === null) foundRefused(await lane.run((worker) => worker.call("refusedByOthers", { root })));
-		remember({ prior: await lane.run((worker) => worker.call("readDefaults", { root, known })) });
-		const { closed, errors } = await lane.run((worker) => worker.call("lock", { root }));
+		if (known === null) foundRefused(await pool.run((worker) => worker.call("refusedByOthers", { root })));
+		remember({ prior: await pool.run((worker) => worker.call("readDefaults", { root, known })) });
+		const { closed, errors } = await pool.run((worker) => worker.call("lock", { root }));
 		if (errors.length > 0) return `USB cannot be locked: ${errors.slice(0, 3).join("; ")}`;
 		if (this.#locked && closed.length > 0) reopened(closed);
 		this.#locked = true;
@@ -44,26 +44,26 @@ export class UsbLockKeeper {
 
 	/** Puts back what was in force before the lock, as far as that is known. */
 	async unlock(): Promise<void> {
-		const { lane, root, memory, warn } = this.#options;
+		const { pool, root, memory, warn } = this.#options;
 		const { prior } = memory.value;
 		this.#locked = false;
 		if (prior === null) return;
-		const errors = await lane.run((worker) => worker.call("unlock", { root, prior }));
+		const errors = await pool.run((worker) => worker.call("unlock", { root, prior }));
 		for (const error of errors) warn(`a USB default could not be put back: ${error}`);
 	}
 
 	/** Changes nothing, and asks the kernel whether it is locked: whoever locked it may be forgotten. */
 	async hold(): Promise<void> {
-		const { lane, root } = this.#options;
-		const now = await lane.run((worker) => worker.call("readDefaults", { root, known: null }));
+		const { pool, root } = this.#options;
+		const now = await pool.run((worker) => worker.call("readDefaults", { root, known: null }));
 		const controllers = Object.values(now.controllers);
 		this.#locked = controllers.length > 0 && controllers.every(({ devices }) => devices === "0");
 	}
 
 	/** Locks a controller that appeared after the lock: its interfaces still come up open. */
 	async lockNew(bus: string): Promise<void> {
-		const { lane, root, warn } = this.#options;
-		const locked = await lane.run((worker) => worker.call("lockController", { root, bus }));
+		const { pool, root, warn } = this.#options;
+		const locked = await pool.run((worker) => worker.call("lockController", { root, bus }));
 		if (locked.error !== "") warn(`a USB controller could not be locked: ${locked.error}`);
 	}
 }

@@ -18,7 +18,7 @@ import { heldReason, UsbEnforcer } from "./enforcer.ts";
 import type { HandResult } from "./manual-decisions.ts";
 import { bootId, UsbMemory } from "./memory.ts";
 import { deviceStatuses, UsbReporter } from "./reporter.ts";
-import { laneDefaults, UsbWorkerPool } from "./worker-pool.ts";
+import { poolDefaults, UsbWorkerPool } from "./worker-pool.ts";
 
 export interface UsbServiceOptions {
 	readonly config: () => Config;
@@ -56,8 +56,8 @@ export class UsbService implements RunningEnforcer<UsbSent> {
 		this.#reporter = new UsbReporter(sink, identity, log);
 		const memory = new UsbMemory(config().stateDir, bootId());
 		if (memory.problem !== null) log.warn("what was kept about USB is lost", { reason: memory.problem });
-		const lane = (keep: () => number) =>
-			new UsbWorkerPool({ ...laneDefaults, keep, name: "usb", createWorker: () => createWorker("usb") });
+		const pool = (keep: () => number) =>
+			new UsbWorkerPool({ ...poolDefaults, keep, name: "usb", createWorker: () => createWorker("usb") });
 		const source = (backend: "libudev" | "netlink") =>
 			new UsbObserver(() => createWorker("uevent"), { backend });
 		this.#enforcer = new UsbEnforcer({
@@ -65,7 +65,7 @@ export class UsbService implements RunningEnforcer<UsbSent> {
 			root: "/sys",
 			sources: [source("libudev"), source("netlink")],
 			// While devices come up refused, each has to wait for a Worker; a refusal then has nothing to write.
-			lanes: { authorize: lane(() => (this.#enforcer.state.locked ? 1 : 0)), refuse: lane(() => 0) },
+			pools: { authorize: pool(() => (this.#enforcer.state.locked ? 1 : 0)), refuse: pool(() => 0) },
 			memory,
 			events: this.#reporter,
 		});

@@ -41,7 +41,7 @@ export interface TrackerEvents {
 
 export interface TrackerOptions {
 	readonly root: string;
-	readonly lanes: {
+	readonly pools: {
 		readonly authorize: Pick<UsbWorkerPool, "run">;
 		readonly refuse: Pick<UsbWorkerPool, "run">;
 	};
@@ -185,10 +185,10 @@ export class UsbTracker {
 		try {
 			while (entry.dirty && !entry.gone) {
 				entry.dirty = false;
-				const { root, lanes } = this.#options;
+				const { root, pools } = this.#options;
 				const present = await this.#guard(
 					entry,
-					lanes.authorize,
+					pools.authorize,
 					(worker) => worker.call("inspect", { root, name: entry.name }),
 					() => entry.since !== null,
 				);
@@ -261,14 +261,14 @@ export class UsbTracker {
 	}
 
 	#apply(entry: Entry, present: PresentDevice, decision: DeviceDecision, step: Step): Promise<Applied> {
-		const { root, lanes, control, owners } = this.#options;
+		const { root, pools, control, owners } = this.#options;
 		const { instance } = present;
 		const { name } = entry;
 		if (step.kind !== "authorize") {
 			const interfaces = step.kind === "refuse-interfaces" ? step.names : null;
 			const taken = present.interfaces.filter((item) => interfaces?.includes(item.name));
 			owners.refusing(interfaces === null ? [instance] : taken.map((item) => item.instance));
-			return this.#guard(entry, lanes.refuse, (worker) =>
+			return this.#guard(entry, pools.refuse, (worker) =>
 				worker.call("refuse", { root, name, instance, interfaces }),
 			);
 		}
@@ -280,7 +280,7 @@ export class UsbTracker {
 			lockedBus: control(present).locked ? present.bus : null,
 			probeUnbound: present.authorized,
 		};
-		return this.#guard(entry, lanes.authorize, (worker) =>
+		return this.#guard(entry, pools.authorize, (worker) =>
 			worker.call("authorize", { root, instance, request }),
 		);
 	}
@@ -297,7 +297,7 @@ export class UsbTracker {
 
 	async #guard<T>(
 		entry: Entry,
-		lane: Pick<UsbWorkerPool, "run">,
+		pool: Pick<UsbWorkerPool, "run">,
 		job: UsbJob<T>,
 		urgent?: () => boolean,
 	): Promise<T> {
@@ -312,7 +312,7 @@ export class UsbTracker {
 		// What can wait is late only once it has begun.
 		if (urgent?.() ?? true) hurry();
 		try {
-			return await lane.run((worker) => {
+			return await pool.run((worker) => {
 				hurry();
 				return job(worker);
 			}, urgent);

@@ -10,7 +10,7 @@ import type { UsbCalls } from "./calls.ts";
 export type UsbCaller = Pick<WorkerClient<UsbCalls>, "call">;
 export type UsbJob<T> = (worker: UsbCaller) => Promise<T>;
 
-export interface LaneOptions {
+export interface UsbPoolOptions {
 	readonly name: string;
 	readonly createWorker: () => WorkerLike;
 	/** Workers that are free or busy with jobs that do not hang. */
@@ -25,8 +25,8 @@ export interface LaneOptions {
 	readonly keep: () => number;
 }
 
-/** Jobs that are not alike in their risk go to lanes of their own. */
-export const laneDefaults = { spare: 3, most: 64, patience: 40, rest: 3000, keep: () => 0 } as const;
+/** Jobs that are not alike in their risk go to pools of their own. */
+export const poolDefaults = { spare: 3, most: 64, patience: 40, rest: 3000, keep: () => 0 } as const;
 
 interface Member {
 	readonly client: WorkerClient<UsbCalls>;
@@ -45,19 +45,19 @@ interface Waiting {
 }
 
 export class UsbWorkerPool {
-	readonly #options: LaneOptions;
+	readonly #options: UsbPoolOptions;
 	readonly #members = new Set<Member>();
 	readonly #waiting: Waiting[] = [];
 	#stopped = false;
 	#resting: ReturnType<typeof setTimeout> | null = null;
 
-	constructor(options: LaneOptions) {
+	constructor(options: UsbPoolOptions) {
 		this.#options = options;
 	}
 
 	/**
 	 * Runs a job on a Worker of its own. What is not `urgent`, asked anew while the job waits, goes after all that
-	 * is, and one at a time. Rejects when the Worker ends, which is a bug, or when the lane is stopped.
+	 * is, and one at a time. Rejects when the Worker ends, which is a bug, or when the pool is stopped.
 	 */
 	run<T>(job: UsbJob<T>, urgent: () => boolean = () => true): Promise<T> {
 		if (this.#stopped) return Promise.reject(new Error("stopped"));
@@ -153,7 +153,7 @@ export class UsbWorkerPool {
 			this.#dispatch();
 		});
 		const ready = client.call("ready", {});
-		// Who waits for it is told; where nobody does, the lane has been stopped.
+		// Who waits for it is told; where nobody does, the pool has been stopped.
 		ready.catch(() => {});
 		const member: Member = { client, ready, busy: false, scan: false, stuck: false };
 		this.#members.add(member);

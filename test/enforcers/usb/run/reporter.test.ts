@@ -33,7 +33,7 @@ beforeEach(() => {
 		config: () => rig.config,
 		root: rig.kernel.root,
 		sources: [rig.kernel],
-		lanes: { authorize: rig.kernel.lane, refuse: rig.kernel.lane },
+		pools: { authorize: rig.kernel.pool, refuse: rig.kernel.pool },
 		memory: new UsbMemory(rig.stateDirectory, "b"),
 		deadline: 50,
 		events: reporter,

@@ -2,25 +2,25 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { closeSync, constants, mkdtempSync, openSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { laneDefaults, UsbWorkerPool } from "../../../../src/enforcers/usb/run/worker-pool.ts";
+import { poolDefaults, UsbWorkerPool } from "../../../../src/enforcers/usb/run/worker-pool.ts";
 import { until } from "../../../system/support/isolated.ts";
 import { FakeKernel } from "../support/fake-usb.ts";
 import { stick } from "../support/shapes.ts";
 
 /** The Workers of the product, on a sysfs of which some attributes are pipes: writing one waits for a reader. */
 let kernel: FakeKernel;
-let lane: UsbWorkerPool;
+let pool: UsbWorkerPool;
 beforeEach(() => {
 	kernel = new FakeKernel();
-	lane = new UsbWorkerPool({
-		...laneDefaults,
+	pool = new UsbWorkerPool({
+		...poolDefaults,
 		name: "usb",
 		createWorker: () =>
 			new Worker(new URL("../../../../src/enforcers/usb/run/usb.worker.ts", import.meta.url)),
 	});
 });
 afterEach(() => {
-	lane.stop();
+	pool.stop();
 	kernel.remove();
 });
 
@@ -45,10 +45,10 @@ async function letGo<T>(pipes: readonly string[], hung: readonly Promise<T>[]): 
 
 /** Refusing begins with opening the attribute, which waits; `instance` is never looked at before. */
 const refuse = (name: string) =>
-	lane.run((worker) => worker.call("refuse", { root: kernel.root, name, instance: "", interfaces: null }));
-const list = () => lane.run((worker) => worker.call("list", { root: kernel.root }));
+	pool.run((worker) => worker.call("refuse", { root: kernel.root, name, instance: "", interfaces: null }));
+const list = () => pool.run((worker) => worker.call("list", { root: kernel.root }));
 
-describe("a lane", () => {
+describe("a pool", () => {
 	test("with eight devices that hang still serves the ninth, and gets its Workers back", async () => {
 		const names = Array.from({ length: 8 }, (_, index) => `1-${index + 1}`);
 		for (const name of names) kernel.plug(name, stick);
@@ -58,17 +58,17 @@ describe("a lane", () => {
 		const started = performance.now();
 		expect(await list()).toHaveLength(9);
 		expect(performance.now() - started).toBeLessThan(1000);
-		await until(() => lane.load.stuck === 8, "all eight are known to hang");
+		await until(() => pool.load.stuck === 8, "all eight are known to hang");
 		for (const { result } of await letGo(pipes, hung))
 			expect(result).toMatchObject({ ok: false, reason: "changed" });
 		await list();
-		expect(lane.load).toMatchObject({ stuck: 0, waiting: 0 });
-		expect(lane.load.workers).toBeLessThanOrEqual(laneDefaults.spare);
+		expect(pool.load).toMatchObject({ stuck: 0, waiting: 0 });
+		expect(pool.load.workers).toBeLessThanOrEqual(poolDefaults.spare);
 	}, 20_000);
 
 	test("runs a burst with few Workers", async () => {
 		await Promise.all(Array.from({ length: 200 }, list));
-		expect(lane.load.workers).toBeLessThanOrEqual(laneDefaults.spare);
+		expect(pool.load.workers).toBeLessThanOrEqual(poolDefaults.spare);
 	}, 20_000);
 
 	test("that is stopped takes no jobs, and does not wait for those that hang", async () => {
@@ -76,8 +76,8 @@ describe("a lane", () => {
 		const path = hang("1-1");
 		await list();
 		const hung = refuse("1-1").catch((error: Error) => error.message);
-		while (lane.load.stuck === 0) await Bun.sleep(5);
-		lane.stop();
+		while (pool.load.stuck === 0) await Bun.sleep(5);
+		pool.stop();
 		expect(await hung).toBe("stopped");
 		expect(list()).rejects.toThrow("stopped");
 		closeSync(openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
@@ -85,7 +85,7 @@ describe("a lane", () => {
 
 	test("passes on that a Worker has ended, and goes on with another", async () => {
 		const broken = new UsbWorkerPool({
-			...laneDefaults,
+			...poolDefaults,
 			name: "usb",
 			createWorker: () => new Worker(URL.createObjectURL(new Blob(["throw new Error('broken')"]))),
 		});
@@ -95,7 +95,7 @@ describe("a lane", () => {
 
 	test("does what is urgent before what can wait, which may become urgent", async () => {
 		const single = new UsbWorkerPool({
-			...laneDefaults,
+			...poolDefaults,
 			spare: 1,
 			patience: 10_000,
 			name: "usb",
@@ -123,20 +123,20 @@ describe("a lane", () => {
 		for (const name of ["1-1", "1-2"]) kernel.plug(name, stick);
 		const pipes = ["1-1", "1-2"].map(hang);
 		const scan = (name: string) =>
-			lane.run(
+			pool.run(
 				(worker) => worker.call("refuse", { root: kernel.root, name, instance: "", interfaces: null }),
 				() => false,
 			);
 		const hung = ["1-1", "1-2"].map(scan);
 		const list = (urgent: boolean) =>
-			lane.run(
+			pool.run(
 				(worker) => worker.call("list", { root: kernel.root }),
 				() => urgent,
 			);
 		await Promise.all(Array.from({ length: 20 }, () => list(false)));
-		await until(() => lane.load.stuck === 2, "both are known to hang");
+		await until(() => pool.load.stuck === 2, "both are known to hang");
 		await Promise.all(Array.from({ length: 20 }, () => list(false)));
-		expect(lane.load).toMatchObject({ stuck: 2, waiting: 0, workers: 3 });
+		expect(pool.load).toMatchObject({ stuck: 2, waiting: 0, workers: 3 });
 		await letGo(pipes, hung);
 	}, 20_000);
 
@@ -146,7 +146,7 @@ describe("a lane", () => {
 			self.onmessage = ({ data }) => self.postMessage({ id: data.id, ok: true, result: data.name });`;
 		const started: Worker[] = [];
 		const starting = new UsbWorkerPool({
-			...laneDefaults,
+			...poolDefaults,
 			name: "usb",
 			createWorker: () => {
 				const worker = new Worker(URL.createObjectURL(new Blob([slow])));
@@ -157,13 +157,13 @@ describe("a lane", () => {
 		await Promise.all(
 			Array.from({ length: 30 }, () => starting.run((worker) => worker.call("list", { root: kernel.root }))),
 		);
-		expect(started).toHaveLength(laneDefaults.spare);
+		expect(started).toHaveLength(poolDefaults.spare);
 		starting.stop();
 	});
 
 	test("at rest keeps as many Workers as it is told", async () => {
 		const resting = new UsbWorkerPool({
-			...laneDefaults,
+			...poolDefaults,
 			rest: 20,
 			keep: () => 1,
 			name: "usb",
@@ -173,14 +173,14 @@ describe("a lane", () => {
 		const look = () => resting.run((worker) => worker.call("list", { root: kernel.root }));
 		await Promise.all([look(), look(), look()]);
 		expect(resting.load.workers).toBe(3);
-		await until(() => resting.load.workers < 3, "the lane rests");
+		await until(() => resting.load.workers < 3, "the pool rests");
 		expect(resting.load.workers).toBe(1);
 		resting.stop();
 	});
 
 	test("at rest ends every Worker, and starts one for the next job", async () => {
 		const resting = new UsbWorkerPool({
-			...laneDefaults,
+			...poolDefaults,
 			rest: 20,
 			name: "usb",
 			createWorker: () =>
@@ -189,7 +189,7 @@ describe("a lane", () => {
 		const look = () => resting.run((worker) => worker.call("list", { root: kernel.root }));
 		kernel.plug("1-1", stick);
 		const found = await look();
-		await until(() => resting.load.workers === 0, "the lane rests");
+		await until(() => resting.load.workers === 0, "the pool rests");
 		expect(await look()).toEqual(found);
 		resting.stop();
 	});
@@ -197,6 +197,6 @@ describe("a lane", () => {
 
 test("where there is no USB the list is null", async () => {
 	const root = mkdtempSync(join(tmpdir(), "portward-usb-none."));
-	expect(await lane.run((worker) => worker.call("list", { root }))).toBeNull();
+	expect(await pool.run((worker) => worker.call("list", { root }))).toBeNull();
 	rmSync(root, { recursive: true });
 });

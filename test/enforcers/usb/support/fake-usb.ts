@@ -138,7 +138,7 @@ export class FakeKernel extends Sysfs implements UsbEvents {
 	}
 
 	/** Runs the product's jobs against this kernel. */
-	get lane() {
+	get pool() {
 		const jobs = usbJobs(() => this);
 		const caller: UsbCaller = {
 			call: async (name, argument) => {

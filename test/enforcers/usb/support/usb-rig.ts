@@ -102,7 +102,7 @@ export class UsbRig {
 			config: () => this.config,
 			root: kernel.root,
 			sources: [kernel],
-			lanes: { authorize: kernel.lane, refuse: kernel.lane },
+			pools: { authorize: kernel.pool, refuse: kernel.pool },
 			memory: new UsbMemory(this.stateDirectory, this.boot),
 			deadline: 50,
 			verifyEvery: this.verifyEvery,

@@ -6,7 +6,7 @@ import { Daemon, Home } from "../test/system/support/daemon.ts";
 import { eventually, Lab } from "../test/system/support/netns.ts";
 import { atMost, type Figure, median, quantity, rounds } from "./report.ts";
 
-/** src/observe waits this long for a burst of changes to end; it is no part of the work. */
+/** src/source/watch.ts waits this long for a burst of changes to end; it is no part of the work. */
 const debounceMs = 100;
 
 const files = 1_000;

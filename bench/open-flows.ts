@@ -8,7 +8,7 @@ import { type Figure, quantity } from "./report.ts";
 const connections = 10_000;
 /** A client has some 28 000 ports for each port of a server; these are spread over two. */
 const ports = [7000, 7001] as const;
-/** src/observe waits this long for a burst of changes to end; it is no part of the work. */
+/** src/source/watch.ts waits this long for a burst of changes to end; it is no part of the work. */
 const debounceMs = 100;
 
 const server = `

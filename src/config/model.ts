@@ -20,7 +20,7 @@ export interface Config {
 	/** Documents of other products among the policies are passed over instead of refused. */
 	readonly ignoreUnknownKinds: boolean;
 	readonly stateDir: string;
-	/** As configured; the system labels come from src/select. */
+	/** As configured; the system labels come from src/document/labels.ts. */
 	readonly nodeLabels: Readonly<Record<string, string>>;
 	readonly clusterName: string;
 	/** `direction`: an Allow counts for its own direction. `host`: for both, as the reference does. */

@@ -1,7 +1,7 @@
 /**
  * The manifest of a signed policy directory: which files it holds, as SHA-256
  * hashes, under a serial number that only grows. Pure; the signature over its
- * bytes is src/store's.
+ * bytes is policy-signature.ts's.
  */
 
 import * as v from "valibot";

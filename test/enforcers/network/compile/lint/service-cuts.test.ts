@@ -1,4 +1,4 @@
-/** What a set would cut of what runs on a host; that the host is read right is shown in test/daemon and test/observe. */
+/** What a set would cut of what runs on a host; that the host is read right is shown in test/enforcers/network/run/host-lint.test.ts. */
 
 import { describe, expect, test } from "bun:test";
 import { defaultConfig } from "../../../../../src/config/parse.ts";

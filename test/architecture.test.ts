@@ -128,8 +128,10 @@ const pure = [
 	"src/convert",
 	"src/enforcers/network/parse",
 	"src/enforcers/network/compile",
+	"src/enforcers/network/report",
 	"src/enforcers/usb/parse",
 	"src/enforcers/usb/compile",
+	"src/enforcers/usb/report",
 ];
 
 /** The file that `specifier` in `path` means, or null when it is a package or a built-in module. */

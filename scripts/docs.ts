@@ -22,7 +22,7 @@ export function withPart(page: string, name: string, part: string): string {
 	return `${page.slice(0, from)}${begin}\n${part}\n${page.slice(to)}`;
 }
 
-export function settingsTable(known: readonly Setting[] = settings): string {
+function settingsTable(known: readonly Setting[] = settings): string {
 	const rows = known.map(
 		({ key, fallback, meaning }) =>
 			`| \`${key}\` | ${fallback === "" ? "" : `\`${fallback}\``} | ${meaning} |`,

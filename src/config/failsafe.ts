@@ -10,7 +10,7 @@ import { parseBlock } from "../document/block.ts";
 import { parseInterface } from "../document/iface.ts";
 
 /** Rules are asked one after the other for each new flow, so there are few. */
-export const mostFailsafeRules = 32;
+const mostFailsafeRules = 32;
 
 const protocolHint = `write ${protocolNames.slice(0, -1).join(", ")} or ${protocolNames.at(-1)}, or a number from 0 to 255`;
 const portHint = 'write a port from 1 to 65535, a range such as "6000-6010", or a service such as ssh';

@@ -19,7 +19,7 @@ export interface PacketSet {
 	readonly interface: InterfaceMatch | null;
 }
 
-export const everyAddress: Readonly<Record<Family, Cidr>> = {
+const everyAddress: Readonly<Record<Family, Cidr>> = {
 	4: { family: 4, base: 0n, prefix: 0 },
 	6: { family: 6, base: 0n, prefix: 0 },
 };

@@ -30,7 +30,7 @@ export interface ParsedDocument {
 	readonly index: number;
 	/** Where the content starts. */
 	readonly place: Place;
-	/** The document's own text: parseSavedDocument reads it alone. */
+	/** The document's own text: parseOneDocument reads it alone. */
 	readonly source: string;
 	/** The line of the file, from 1, on which `source` starts. */
 	readonly firstLine: number;

@@ -24,7 +24,7 @@ export function findBareTemplate(text: string): Template | null {
 }
 
 /** The first sign of a template outside comments; null without one. */
-export function findTemplate(text: string): Template | null {
+function findTemplate(text: string): Template | null {
 	let start = 0;
 	for (const line of text.split("\n")) {
 		const found = /^\s*#/.test(line) ? null : marker.exec(line);

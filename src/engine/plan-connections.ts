@@ -20,7 +20,7 @@ const mostConnections = 1000;
 /** IP protocol number. */
 const tcp = 6;
 
-export function causeOf(rule: CompiledRule): Cause {
+function causeOf(rule: CompiledRule): Cause {
 	const { policy, direction, index, action, place } = rule;
 	return {
 		policy,

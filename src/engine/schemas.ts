@@ -8,7 +8,7 @@ import { registeredKinds } from "./enforcers.ts";
 export const kindSchemas: Readonly<Record<string, JsonSchema>> = registeredKinds.schemas;
 
 /** What `portward schema --kind` calls the settings. */
-export const settingsKind = "settings";
+const settingsKind = "settings";
 
 export const schemaNames: readonly string[] = [...Object.keys(kindSchemas), settingsKind];
 

@@ -6,7 +6,7 @@
  */
 
 /** struct nlmsghdr */
-export const MESSAGE_HEADER_BYTES = 16;
+const MESSAGE_HEADER_BYTES = 16;
 /** struct nfgenmsg of linux/netfilter/nfnetlink.h */
 export const FAMILY_HEADER_BYTES = 4;
 const ATTRIBUTE_HEADER_BYTES = 4;

@@ -25,7 +25,7 @@ const reasons: Readonly<Record<number, string>> = {
 	505: "HTTP Version Not Supported",
 };
 
-export const textType = "text/plain; charset=utf-8";
+const textType = "text/plain; charset=utf-8";
 export const jsonType = "application/json; charset=utf-8";
 
 /** Sent with every answer; the page replaces the policy with one that allows its own style and script. */

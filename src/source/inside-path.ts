@@ -5,7 +5,7 @@ import { join, sep } from "node:path";
 import type { HeldDirectory } from "./held-directory.ts";
 import type { Problem } from "./policy-signature.ts";
 
-export const linkOutside: Problem = {
+const linkOutside: Problem = {
 	code: "link-outside",
 	message: "the link leads out of the policy directory",
 	hint: "copy what it leads to into the policy directory",

@@ -11,7 +11,7 @@ import { distrust } from "./permissions.ts";
 import type { Problem } from "./policy-signature.ts";
 
 /** Directory entries looked at before the reading gives up. */
-export const maxEntries = 100_000;
+const maxEntries = 100_000;
 /** How deep directories nest. */
 const maxDepth = 16;
 

@@ -9,7 +9,7 @@ import { isPolicyFile } from "../source/policy-walk.ts";
 import type { FileOperations } from "./pending-files.ts";
 
 /** Bytes of all policies of a set together. */
-export const maxTreeBytes = 256 * 1024 * 1024;
+const maxTreeBytes = 256 * 1024 * 1024;
 
 /** Files that are written at once. */
 const parallel = 32;
@@ -55,7 +55,7 @@ export function readTree(directory: string, options: { readonly checkPermissions
 }
 
 /** SHA-256 over names and contents, in hexadecimal; the same for the same set, wherever it lies. */
-export function treeDigest(files: readonly TreeFile[]): string {
+function treeDigest(files: readonly TreeFile[]): string {
 	const lines = files.map(({ path, bytes }) =>
 		JSON.stringify([path, createHash("sha256").update(bytes).digest("hex")]),
 	);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { isBroken } from "../../src/document/parse.ts";
-import { parsePolicyFile, parseSavedDocument } from "../../src/engine/parse.ts";
+import { isBroken, parseOneDocument } from "../../src/document/parse.ts";
+import { registeredKinds } from "../../src/engine/enforcers.ts";
+import { parsePolicyFile } from "../../src/engine/parse.ts";
 import { policyText } from "../engine/support/policy.ts";
 
 /** A policy as one element of a YAML list, at a depth of indentation. */
@@ -31,7 +32,13 @@ describe("a list of policies", () => {
 		]);
 		for (const document of documents) {
 			expect(isBroken(document)).toBe(false);
-			const alone = parseSavedDocument("f.yaml", document.source, document.firstLine, document.index);
+			const alone = parseOneDocument(
+				"f.yaml",
+				document.source,
+				document.firstLine,
+				document.index,
+				registeredKinds,
+			);
 			expect(alone?.policy).toEqual(document.policy);
 			expect(alone?.place).toEqual(document.place);
 		}
@@ -51,7 +58,9 @@ describe("a list of policies", () => {
 			const { documents } = parsePolicyFile("f.json", text);
 			expect(documents.map(({ name }) => name)).toEqual(["a", "b"]);
 			for (const { source, firstLine, index, policy } of documents)
-				expect(parseSavedDocument("f.json", source, firstLine, index)?.policy?.name).toBe(policy?.name ?? "");
+				expect(parseOneDocument("f.json", source, firstLine, index, registeredKinds)?.policy?.name).toBe(
+					policy?.name ?? "",
+				);
 		}
 	});
 

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { isBroken, type ParsedDocument } from "../../src/document/parse.ts";
+import { isBroken, type ParsedDocument, parseOneDocument } from "../../src/document/parse.ts";
 import { syntaxLimits } from "../../src/document/syntax.ts";
-import { parsePolicyFile, parseSavedDocument } from "../../src/engine/parse.ts";
+import { registeredKinds } from "../../src/engine/enforcers.ts";
+import { parsePolicyFile } from "../../src/engine/parse.ts";
 import { brief, only, policyText } from "../engine/support/policy.ts";
 
 const good = policyText("ingress: [{}]");
@@ -39,7 +40,13 @@ describe("documents of a file", () => {
 		expect(first?.place).toEqual({ file: "f.yaml", line: 3, column: 1 });
 		expect(second?.diagnostics[0]).toMatchObject({ line: 22, column: 22, code: "loopback" });
 		for (const document of documents) {
-			const again = parseSavedDocument("f.yaml", document.source, document.firstLine, document.index);
+			const again = parseOneDocument(
+				"f.yaml",
+				document.source,
+				document.firstLine,
+				document.index,
+				registeredKinds,
+			);
 			expect(again).toEqual(document);
 		}
 	});

@@ -14,11 +14,11 @@ import {
 	type NftMap,
 	type NftObject,
 	type NftSet,
-	namesIn,
 	type Rule,
 } from "../../src/kernel/nftables/objects.ts";
 import type { ListedRule, RulesRead } from "../../src/kernel/nftables/rule-listing.ts";
 import { ruleText, script } from "../../src/kernel/nftables/writer.ts";
+import { namesIn } from "./object-names.ts";
 
 export interface FakeTable {
 	readonly handle: number;

@@ -37,7 +37,7 @@ export async function stagePolicies(
 }
 
 /** Why a set is not to be enforced as it is: a change is taken whole or not at all. */
-export function brokenParts(reloaded: Reloaded): string[] {
+function brokenParts(reloaded: Reloaded): string[] {
 	const errors = reloaded.diagnostics.filter(({ severity }) => severity === "error").map(sentence);
 	if (errors.length > 0) return errors;
 	return reloaded.complete && !reloaded.lastGood && !reloaded.withheld

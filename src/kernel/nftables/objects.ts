@@ -80,18 +80,6 @@ export function keysOf({ keys }: Pick<Keyed, "keys">): readonly string[] {
 	return keys === "" ? [] : keys.split("\n");
 }
 
-/** The names that a rule leads to. */
-export function namesIn(rule: Rule): readonly string[] {
-	return typeof rule === "string" ? [] : rule.filter((_, i) => i % 2 === 1);
-}
-
-/** The chains, sets and maps that an object leads to. */
-export function referencesOf(object: NftObject): readonly string[] {
-	if (object.kind === "chain") return object.rules.flatMap(namesIn);
-	if (object.kind !== "map") return [];
-	return object.values.flatMap((value) => ("chain" in value ? [value.chain] : []));
-}
-
 /** The same object, leading to objects of other names. */
 export function withReferences<Item extends NftObject>(
 	object: Item,

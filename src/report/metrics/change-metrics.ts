@@ -4,7 +4,7 @@ import type { DaemonState } from "../status.ts";
 import { byKey, type MetricGroup, one } from "./group.ts";
 
 /** How changes ended since the daemon started. */
-export const changeResults = ["confirmed", "rolled_back", "refused"] as const;
+const changeResults = ["confirmed", "rolled_back", "refused"] as const;
 export type ChangeResult = (typeof changeResults)[number];
 export type ChangeCounts = Readonly<Record<ChangeResult, number>>;
 

@@ -4,7 +4,7 @@ import type { HistogramValue } from "./exposition.ts";
 import { byKey, type MetricGroup } from "./group.ts";
 
 /** `success`, or why a reload changed nothing or not everything. */
-export const reloadResults = ["success", "partial", "failure"] as const;
+const reloadResults = ["success", "partial", "failure"] as const;
 export type ReloadResult = (typeof reloadResults)[number];
 
 /** Upper bounds in seconds for portward_apply_duration_seconds. */

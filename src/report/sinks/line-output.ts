@@ -22,7 +22,7 @@ const atomicBytes = 4096;
 const newline = 0x0a;
 
 /** Bytes kept for a slow reader before lines are dropped. */
-export const defaultPendingBytes = 1 << 20;
+const defaultPendingBytes = 1 << 20;
 
 function errorCode(error: unknown): string {
 	return error instanceof Error && "code" in error ? String(error.code) : "";

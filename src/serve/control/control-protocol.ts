@@ -13,7 +13,7 @@ export const longestReply = 64 * 1024;
 export const patienceMs = 2000;
 
 /** Milliseconds that the daemon may take over a request; it says so where it takes longer. */
-export const performMs = 120_000;
+const performMs = 120_000;
 
 /** Milliseconds for a reload, which ends when a million elements are compiled and loaded on a slow machine. */
 const reloadMs = 14 * 60_000;

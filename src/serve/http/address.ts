@@ -57,7 +57,7 @@ export function formatListenAddress(address: ListenAddress): string {
 }
 
 /** The host of a Host header without its port, lower case, IPv6 without brackets; null when malformed. */
-export function hostOf(header: string): { readonly host: string; readonly bracketed: boolean } | null {
+function hostOf(header: string): { readonly host: string; readonly bracketed: boolean } | null {
 	const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+))(?::(\d{1,5}))?$/.exec(header);
 	if (match === null || Number(match[3] ?? 0) > 65535) return null;
 	const bracketed = match[1] !== undefined;

@@ -3,7 +3,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 
 /** Characters of the shortest token: 32 of base64 hold 192 bits. */
-export const shortestToken = 32;
+const shortestToken = 32;
 const longestToken = 1024;
 
 interface NoToken {

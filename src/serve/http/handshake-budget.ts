@@ -17,7 +17,7 @@ export interface BudgetLimits {
 	readonly clients: number;
 }
 
-export const defaultBudget: BudgetLimits = {
+const defaultBudget: BudgetLimits = {
 	perSecond: 50,
 	perClientSecond: 10,
 	reservedSecond: 20,

@@ -29,7 +29,7 @@ export type ParseResult =
 
 /** Bytes of a request line with all its headers. */
 export const maxHeadBytes = 8192;
-export const maxHeaders = 64;
+const maxHeaders = 64;
 
 const methodPattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}$/;
 const headerPattern = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)$/;

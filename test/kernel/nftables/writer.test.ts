@@ -27,8 +27,9 @@ import {
 	vmap,
 } from "../../../src/kernel/nftables/expressions.ts";
 import type { Chain, NftMap, NftObject, NftSet } from "../../../src/kernel/nftables/objects.ts";
-import { elementCount, referencesOf, withReferences } from "../../../src/kernel/nftables/objects.ts";
+import { elementCount, withReferences } from "../../../src/kernel/nftables/objects.ts";
 import { objectText, script, tableText } from "../../../src/kernel/nftables/writer.ts";
+import { referencesOf } from "../../support/object-names.ts";
 
 const leaf: Chain = {
 	kind: "chain",

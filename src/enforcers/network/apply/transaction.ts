@@ -52,7 +52,7 @@ const roots = [rootOf("ingress"), rootOf("egress"), rootOf(leavingChain)] as con
 export const rootChains: readonly Chain[] = roots.map((name) => chainOf(name));
 
 /** Chains that exist as long as the table does; collecting garbage spares them. */
-export const skeletonChains: readonly string[] = [
+const skeletonChains: readonly string[] = [
 	ownershipMarker,
 	"ingress",
 	"egress",

@@ -107,7 +107,7 @@ export function isEmpty(table: Table): boolean {
 }
 
 /** A text equal exactly when the lists are. */
-export function listKey(list: IntervalList): string {
+function listKey(list: IntervalList): string {
 	let key = "";
 	for (const [i, first] of list.first.entries()) key += `${first}-${list.last[i]}=${list.rank[i]};`;
 	return key;

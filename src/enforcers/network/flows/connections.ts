@@ -171,6 +171,6 @@ function rankOf(network: HostNetwork, { entry, socket }: OpenFlow): Rank {
 }
 
 /** Names a flow as the socket of this end would. */
-export function keyOf({ protocol, local, remote, cut }: JudgedFlow): string {
+function keyOf({ protocol, local, remote, cut }: JudgedFlow): string {
 	return socketKey(protocol, local, cut.localPort, remote, cut.remotePort);
 }

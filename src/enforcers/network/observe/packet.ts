@@ -55,14 +55,7 @@ export function locate(bytes: Uint8Array, start: number, end: number, layout: Pa
 	else if (version === 6) locateIpv6(bytes, start, limit, layout);
 }
 
-/** The packet's headers as plain data. */
-export function parsePacket(bytes: Uint8Array): PacketSummary {
-	const layout = emptyLayout();
-	locate(bytes, 0, bytes.length, layout);
-	return summarize(bytes, layout);
-}
-
-/** Reads out what `locate` found in these bytes. */
+/** Reads out what `locate` found in these bytes: the packet's headers as plain data. */
 export function summarize(bytes: Uint8Array, layout: PacketLayout): PacketSummary {
 	const format = layout.family === 6 ? formatIpv6 : formatIpv4;
 	return {

@@ -133,7 +133,7 @@ interface Reading {
 }
 
 /** Null where the rule translates no destination, or is for other packets. */
-export function readRule(expressions: Uint8Array, asked: Asked): Pick<Translation, "port" | "named"> | null {
+function readRule(expressions: Uint8Array, asked: Asked): Pick<Translation, "port" | "named"> | null {
 	const reading: Reading = { reads: null, values: new Map(), named: false };
 	for (const { start, end } of attributeRanges(expressions)) {
 		const expression = new AttributeTable(NFTA_EXPR_DATA).read(expressions, start, end);

@@ -20,9 +20,10 @@ import {
 	flush,
 	remove,
 } from "../../../../src/kernel/nftables/commands.ts";
-import { type NftObject, namesIn, referencesOf } from "../../../../src/kernel/nftables/objects.ts";
+import type { NftObject } from "../../../../src/kernel/nftables/objects.ts";
 import { objectText } from "../../../../src/kernel/nftables/writer.ts";
 import { FakeNft } from "../../../support/fake-nft.ts";
+import { namesIn, referencesOf } from "../../../support/object-names.ts";
 import { policy, rule } from "../compile/build.ts";
 import { policySets } from "../compile/generate.ts";
 import { options } from "../compile/options.ts";

@@ -1,6 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { parsePacket } from "../../../../src/enforcers/network/observe/packet.ts";
+import type { PacketSummary } from "../../../../src/enforcers/network/observe/event.ts";
+import { emptyLayout, locate, summarize } from "../../../../src/enforcers/network/observe/packet.ts";
+
+function parsePacket(bytes: Uint8Array): PacketSummary {
+	const layout = emptyLayout();
+	locate(bytes, 0, bytes.length, layout);
+	return summarize(bytes, layout);
+}
 
 const PORTS = [0x04, 0xd2, 0x01, 0xbb];
 const NO_PORTS = { sourcePort: null, destinationPort: null };

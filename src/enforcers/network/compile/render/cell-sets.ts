@@ -96,8 +96,8 @@ export interface Field {
 /** The parts of a key behind the address. */
 export type Tail = readonly Field[];
 
-export const protocolField: Field = { type: protocolType, read: protocolKey };
-export const portField: Field = { type: portType, read: destinationPort };
+const protocolField: Field = { type: protocolType, read: protocolKey };
+const portField: Field = { type: portType, read: destinationPort };
 
 const addressAlone: Tail = [];
 export const andProtocol: Tail = [protocolField];

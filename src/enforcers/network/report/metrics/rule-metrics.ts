@@ -24,7 +24,7 @@ export type SeriesLevel = (typeof levels)[number];
 /** Outcomes of a rule's packets: so many series of one name. */
 const outcomesOfRule = 5;
 
-export function seriesLevel({ rules, ruleLogs, totals, maxRuleSeries }: RuleFacts): SeriesLevel {
+function seriesLevel({ rules, ruleLogs, totals, maxRuleSeries }: RuleFacts): SeriesLevel {
 	const fits = (series: number, alerting: number) =>
 		series <= maxRuleSeries && alerting * outcomesOfRule <= mostSeries;
 	if (fits(rules.length, ruleLogs.length)) return "rule";

@@ -1,6 +1,9 @@
 /** What a command gets from `src/main.ts`, and how it fails. */
 
-/** Exit codes: 0 ok (warnings included), 1 failure, 2 a plan changes something, 64 wrong usage (EX_USAGE of sysexits.h). */
+/**
+ * Exit codes: 0 ok (warnings included), 1 failure, 2 neither: what `plan`, `diff`, `search`, `convert`, `fmt` and `doctor`
+ * say in their help, 64 wrong usage (EX_USAGE of sysexits.h).
+ */
 export const exit = { ok: 0, failure: 1, changes: 2, usage: 64 } as const;
 
 export interface Io {

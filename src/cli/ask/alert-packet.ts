@@ -33,11 +33,11 @@ export function alertedPacket(line: string): AlertedPacket | string {
 	try {
 		value = JSON.parse(line);
 	} catch {
-		return `${quote(line)} is no JSON; give an alert's whole line, such as portward alerts --json prints it`;
+		return `${quote(line)} is not JSON; give an alert's whole line, as portward alerts --json prints it`;
 	}
 	const parsed = v.safeParse(alertShape, value);
 	if (!parsed.success)
-		return "this is no alert: PolicyName, Action, Operation, Resource or EventData is missing";
+		return "this is not an alert: PolicyName, Action, Operation, Resource or EventData is missing";
 	const { UpdatedTime, PolicyName, Action, Operation, Resource, EventData } = parsed.output;
 	if (Operation === "Device") {
 		const port = EventData.Port ?? "PORT";

@@ -111,7 +111,7 @@ function readGroups(paths: readonly string[], from: Format | null, io: Io): read
 function unknownFormat(text: string): string {
 	if (/^table (?:inet|ip6?) \S+ \{/mu.test(text))
 		return "this is nft's own language: give what nft -j list ruleset prints";
-	return "this is nothing that can be converted; --from names what it is";
+	return "nothing here can be converted as it stands; say with --from what it is";
 }
 
 interface Result {

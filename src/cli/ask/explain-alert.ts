@@ -33,7 +33,7 @@ export function explainAlert(
 	}
 	const then = alert.rule === null ? alert.policy : `${alert.policy} rule ${alert.rule}`;
 	const lines = [`${packetText(packet)}: ${alert.action} by ${then} when it was alerted`];
-	if (!agrees) lines.push("The policies say other now:");
+	if (!agrees) lines.push("The policies say something else now:");
 	const head = `${lines.map(escapeForTerminal).join("\n")}\n`;
 	return (
 		head + describeExplanation(explanation, allowBehind(model, explanation.rule)) + describeChange(change)
@@ -78,7 +78,7 @@ function changeJson(change: SmallestChange) {
 function describeChange(change: SmallestChange): string {
 	if (change.kind === "none") return "";
 	if (change.kind === "edit")
-		return `${escapeForTerminal(`No rule that is added comes before ${ruleName(change.rule)}; change that one`)}\n`;
+		return `${escapeForTerminal(`No added rule comes before ${ruleName(change.rule)}; change that rule`)}\n`;
 	const { action, yaml } = change;
 	const why =
 		action === "Audit" ? "An Allow would change more, so this is an Audit: it lets pass, and alerts.\n" : "";

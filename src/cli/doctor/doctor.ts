@@ -120,7 +120,7 @@ function libraries(): FoundLibrary[] {
 
 function policyFindings(config: Config): Finding[] {
 	if (!existsSync(config.policyDir)) {
-		const remedy = "make it, root's and writable by nobody else, and put policies there";
+		const remedy = "create it, owned by root and writable by nobody else, and put policies there";
 		return [warning("policies", `${config.policyDir} is not there, so nothing is enforced`, remedy)];
 	}
 	const set = readPolicySet([config.policyDir], config);

@@ -38,7 +38,7 @@ export function kernelFindings(
 			)
 		: warning(
 				"nf_tables",
-				`nobody but root may look at nf_tables: ${tables.error}`,
+				`only root may look at nf_tables: ${tables.error}`,
 				"run portward doctor as root",
 			);
 	return [age, unread];
@@ -57,11 +57,11 @@ export function certificateFindings(certificates: readonly CertificateEnd[], now
 		const { name, expires } = certificate;
 		const day = new Date(expires).toISOString().slice(0, 10);
 		const renew = "put a new one in its place, and systemctl reload portward";
-		if (expires <= now) return error("certificates", `${name} ended on ${day}`, renew);
+		if (expires <= now) return error("certificates", `${name} expired on ${day}`, renew);
 		const left = Math.floor((expires - now) / dayMs);
 		return expires - now < soonMs
-			? warning("certificates", `${name} ends on ${day}, in ${left} ${left === 1 ? "day" : "days"}`, renew)
-			: ok("certificates", `${name} ends on ${day}`);
+			? warning("certificates", `${name} expires on ${day}, in ${left} ${left === 1 ? "day" : "days"}`, renew)
+			: ok("certificates", `${name} expires on ${day}`);
 	});
 }
 

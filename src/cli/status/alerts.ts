@@ -21,7 +21,7 @@ alerts.file, oldest first, each with the command that explains it.
   --json                    one JSON object a line, as the daemon wrote it
   --limit N                 the newest N only
   --policy NAME             of this policy only, such as DefaultPosture
-  --action ACTION           Audit or Block only
+  --action ACTION           Allow (of USB devices), Audit or Block only
   --config FILE             settings (default /etc/portward/config.yaml)
   --status-address ADDRESS  IP:port or unix:/path (default: root asks on
                             status.sock in stateDir, others at status.address)
@@ -58,7 +58,7 @@ export const alerts: Command = {
 			json: { type: "boolean" },
 			limit: { type: "string" },
 			policy: { type: "string" },
-			action: { type: "string", offer: ["Audit", "Block"] },
+			action: { type: "string", offer: actions },
 			config: { type: "string" },
 			"status-address": { type: "string" },
 		});

@@ -44,7 +44,7 @@ export function readFirewalld(sources: readonly SourceText[]): Reading | Problem
 		if (xml.root.name === "zone") zones.push({ name, root: xml.root, place });
 		else if (xml.root.name === "service") services.set(name, xml.root);
 		else {
-			const message = `${quote(xml.root.name)} is no zone and no service`;
+			const message = `${quote(xml.root.name)} is neither a zone nor a service`;
 			return { problems: [{ ...place(xml.root), message }] };
 		}
 	}

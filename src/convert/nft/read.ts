@@ -68,7 +68,7 @@ function objectsOf(source: SourceText): { readonly objects: readonly Placed[] } 
 	const text = jsonOf(source.text);
 	const values = fieldOf(text, "nftables");
 	if (document === undefined || !isSeq(list) || !Array.isArray(values)) {
-		const message = "this is nothing that nft -j list ruleset prints";
+		const message = "this is not what nft -j list ruleset prints";
 		return { problems: [{ file: source.file, line: 1, column: 1, message }] };
 	}
 	const objects: Placed[] = values.map((value, i) => ({

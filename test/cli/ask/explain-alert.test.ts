@@ -140,7 +140,7 @@ spec:
 		expect(then.agrees).toBe(false);
 		expect(change).toMatchObject({ action: "Audit", changes: [{ before: "Block", after: "Audit" }] });
 		expect((await ask({ "a.yaml": closed }, alert())).text).toContain(
-			"The policies say other now:\nBlock: closed ingress[0] (a.yaml:1)\n",
+			"The policies say something else now:\nBlock: closed ingress[0] (a.yaml:1)\n",
 		);
 	});
 
@@ -266,8 +266,8 @@ test("standard input: the first line that is one", async () => {
 
 describe("what tells of no connection", () => {
 	test.each([
-		["no alert", '"no alert" is no JSON; give an alert\'s whole line'],
-		["{}", "this is no alert"],
+		["no alert", '"no alert" is not JSON; give an alert\'s whole line'],
+		["{}", "this is not an alert"],
 		[alert({ data: { DestinationPort: "x" } }), "the alert tells of no packet"],
 		[
 			JSON.stringify({ ...JSON.parse(alert()), Operation: "Device", EventData: { Port: "1-2" } }),

@@ -86,7 +86,7 @@ describe.each(Object.keys(offers))("%s", (shell) => {
 			"--policy",
 			"--status-address",
 		]);
-		expect(offer("alerts", "--action", "")).toEqual(["Audit", "Block"]);
+		expect(offer("alerts", "--action", "")).toEqual(["Allow", "Audit", "Block"]);
 		expect(offer("alerts", "--action=B")).toEqual(["Block"]);
 		expect(offer("explain", "")).toEqual(expect.arrayContaining(["egress", "ingress"]));
 		expect(offer("explain", "--iface", "eth0", "ingress", "t")).toEqual(

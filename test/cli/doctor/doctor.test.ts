@@ -41,7 +41,7 @@ test("interfaces that are not there, broken policies and settings, and a certifi
 	]);
 	// It is made for two days.
 	expect(of("certificates")).toMatchObject([
-		{ state: "warning", message: expect.stringMatching(/portward\.example\.pem ends on .*, in 1 day$/u) },
+		{ state: "warning", message: expect.stringMatching(/portward\.example\.pem expires on .*, in 1 day$/u) },
 	]);
 	const missing = await ask(files, { status: { tls: { ...own, cert: join(files.path, "none.pem") } } });
 	expect(missing.code).toBe(1);

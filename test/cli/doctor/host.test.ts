@@ -37,10 +37,10 @@ test("the kernel's age, and its nf_tables", () => {
 
 describe("certificates", () => {
 	test.each([
-		[31 * day, "ok", "c.pem ends on 2026-12-30"],
-		[30 * day - 1, "warning", "c.pem ends on 2026-12-29, in 29 days"],
-		[day, "warning", "c.pem ends on 2026-11-30, in 1 day"],
-		[0, "error", "c.pem ended on 2026-11-29"],
+		[31 * day, "ok", "c.pem expires on 2026-12-30"],
+		[30 * day - 1, "warning", "c.pem expires on 2026-12-29, in 29 days"],
+		[day, "warning", "c.pem expires on 2026-11-30, in 1 day"],
+		[0, "error", "c.pem expired on 2026-11-29"],
 	])("that ends in %d ms: %s", (left, state, message) => {
 		expect(certificateFindings([{ name: "c.pem", expires: now + left }], now)).toMatchObject([
 			{ state, message },

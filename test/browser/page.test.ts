@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { PageSessions } from "../../src/serve/http/page-sessions.ts";
 import type { HttpServer } from "../../src/serve/http/server.ts";
-import { sampleAlert, sampleSource, sampleState } from "../report/sample.ts";
+import { sampleAlert, sampleDevice, sampleSource, sampleState } from "../report/sample.ts";
 import { serve, url } from "../serve/http/wire.ts";
 import { eventually, openPage, type Page, type PageOptions } from "./chromium.ts";
 
@@ -18,12 +18,15 @@ afterEach(async () => {
 async function open(options: PageOptions = {}) {
 	const [policy] = sampleState().policies;
 	if (policy === undefined) throw new Error("the sample has a policy");
-	const state = sampleState({
-		hostname: hostile,
-		warnings: [hostile],
-		readiness: { ready: false, body: hostile },
-		policies: [{ ...policy, name: hostile, file: hostile }, policy],
-	});
+	const state = sampleState(
+		{
+			hostname: hostile,
+			warnings: [hostile],
+			readiness: { ready: false, body: hostile },
+			policies: [{ ...policy, name: hostile, file: hostile }, policy],
+		},
+		{ usb: { devices: [sampleDevice] } },
+	);
 	const { source, sink } = sampleSource(() => state);
 	sink.publish([sampleAlert({ PolicyName: hostile, Message: hostile })]);
 	const { server } = await serve(source);
@@ -107,7 +110,10 @@ describe("the status page in Chromium", () => {
 	}, 60_000);
 
 	test("says ready once, with milliseconds and without escapes, and the message has the most room", async () => {
-		const state = sampleState({ readiness: { ready: true, body: "ready: what is on disk is enforced" } });
+		const state = sampleState(
+			{ readiness: { ready: true, body: "ready: what is on disk is enforced" } },
+			{ usb: { devices: [sampleDevice] } },
+		);
 		const { source, sink } = sampleSource(() => state);
 		const long = "a message of the policy's author that says what happened and what to do about it";
 		const given = { Data: "Product=Some\\x20Stick", Message: long };

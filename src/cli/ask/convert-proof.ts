@@ -37,7 +37,8 @@ export function proveOrder(conversions: readonly (Conversion | OrderedConversion
 export function compareWithSource({ policies, ordered }: OrderedConversion): Proof {
 	const failed = (reason: string): Proof => ({ equal: false, boxes: [], reason });
 	const rules = ordered.ingress.length + ordered.egress.length;
-	if (rules > longestList) return failed(`${rules} conditions are too many to compare (at most ${longestList})`);
+	if (rules > longestList)
+		return failed(`${rules} conditions are too many to compare (at most ${longestList})`);
 	const read = policies.flatMap((policy) => parsePolicyFile("converted", policyText(policy)).documents);
 	const problem = read.flatMap(({ diagnostics }) => diagnostics).find(({ severity }) => severity === "error");
 	if (problem !== undefined) return failed(`the policies are not valid: ${problem.path}: ${problem.message}`);

@@ -36,11 +36,7 @@ export function kernelFindings(
 				`the kernel shows no nf_tables: ${tables.error}`,
 				"load it (modprobe nf_tables), or use a kernel with CONFIG_NF_TABLES and CONFIG_NF_TABLES_INET",
 			)
-		: warning(
-				"nf_tables",
-				`only root may look at nf_tables: ${tables.error}`,
-				"run portward doctor as root",
-			);
+		: warning("nf_tables", `only root may look at nf_tables: ${tables.error}`, "run portward doctor as root");
 	return [age, unread];
 }
 

@@ -1,8 +1,10 @@
-/** The words of ARCHITECTURE.md: each is in the sources, begins where it says, and is told in one sentence. */
+/**
+ * ARCHITECTURE.md: its files are there. Its words are in the sources, begin where it says, and are told in one sentence.
+ */
 
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 
 const root = resolve(import.meta.dir, "../..");
 const read = (path: string) => readFileSync(join(root, path), "utf8");
@@ -20,6 +22,31 @@ const words = section
 			.map((cell) => cell.trim());
 		return { word, sense, file: place.replaceAll("`", "") };
 	});
+
+/** Files in backquotes, as they are written. */
+const filesIn = (text: string) =>
+	[...text.matchAll(/`((?:[\w.-]+\/)*[\w.-]+\.ts|src\/enforcers\/\w+)`/g)].map(([, path = ""]) => path);
+const isThere = (path: string) => existsSync(join(root, path));
+
+test("each file that is named from the root is there", () => {
+	const named = filesIn(read("ARCHITECTURE.md")).filter((path) => /^(?:src|test|scripts)\//.test(path));
+	expect(named.length).toBeGreaterThan(50);
+	expect(named.filter((path) => !isThere(path))).toEqual([]);
+});
+
+test("each file on the two ways through is there", () => {
+	const [, ways = ""] = read("ARCHITECTURE.md").split("\n## Two ways through\n");
+	/** Where a table's paths begin, and the folder of the file before. */
+	let [base, folder] = ["", ""];
+	for (const path of filesIn(ways.split("\n## ")[0] ?? "")) {
+		if (!path.endsWith(".ts")) base = path;
+		else {
+			const file = path.startsWith("src/") ? path : join(path.includes("/") ? base : folder, path);
+			folder = dirname(file);
+			expect([path, isThere(file)]).toEqual([path, true]);
+		}
+	}
+});
 
 /** As a word of its own, or at the beginning of a part of a name. */
 const uses = (text: string, word: string) =>

@@ -1,4 +1,4 @@
-/** What the Workers of the daemon answer. All arguments and results are plain data. */
+/** What the nft Worker answers, and the policy Worker about open connections. All arguments and results are plain data. */
 
 import type { Config } from "../../../config/model.ts";
 import type { Calls } from "../../../threads/rpc.ts";

@@ -1,4 +1,4 @@
-/** The main thread's end of the thread that runs libnftables. */
+/** The main thread's end of the thread that changes our table. */
 
 import { CarrySender } from "../../../threads/carry.ts";
 import { WorkerClient, type WorkerLike } from "../../../threads/rpc.ts";

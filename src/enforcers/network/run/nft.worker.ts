@@ -1,4 +1,7 @@
-/** The thread that runs libnftables. Its calls block, so it does nothing else but read counters. */
+/**
+ * The thread that changes our table. Calls of libnftables block, so what needs the table as it is then is done here as
+ * well, one call after the other: counters, sets of ended connections, and what is saved for the next boot.
+ */
 
 import { NETLINK_NETFILTER } from "../../../../ffi/constants.ts";
 import { Libc } from "../../../../ffi/libc.ts";

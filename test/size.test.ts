@@ -29,6 +29,34 @@ test("a file can be read in one sitting: at most 350 lines", () => {
 	expect(longer.filter((path) => !path.startsWith("test/"))).toEqual([]);
 });
 
+/** Lines of each function and method of a source, from its first line to the brace that ends it at its own depth. */
+function functionsOf(text: string): { readonly name: string; readonly lines: number }[] {
+	const lines = text.split("\n");
+	return lines.flatMap((line, start) => {
+		const begins =
+			/^(\t?)(?:(?:export |default |async |static |private |get |set )*(?:function\*? \w+|constructor|#?\w+)(?:<.*>)?\()/.exec(
+				line,
+			);
+		if (begins === null || !/[{(]$/.test(line) || /^\t?(?:if|for|while|switch|return)\b/.test(line))
+			return [];
+		const end = lines.findIndex((later, at) => at > start && later.startsWith(`${begins[1]}}`));
+		return end < 0 ? [] : [{ name: line.trim(), lines: end - start + 1 }];
+	});
+}
+
+test("a function can be read at a glance: at most 80 lines", () => {
+	expect(functionsOf(`function f() {\n${"\tx();\n".repeat(99)}}\n`)).toEqual([
+		{ name: "function f() {", lines: 101 },
+	]);
+	const sources = files.filter((path) => !path.startsWith("test/") && path.endsWith(".ts"));
+	const long = sources.flatMap((path) =>
+		functionsOf(readFileSync(join(root, path), "utf8"))
+			.filter(({ lines }) => lines > 80)
+			.map(({ name, lines }) => `${path}: ${name} ${lines}`),
+	);
+	expect(long).toEqual([]);
+});
+
 test("a folder can be taken in at a glance: at most 25 files", () => {
 	const counts = new Map<string, number>();
 	for (const path of files) counts.set(dirname(path), (counts.get(dirname(path)) ?? 0) + 1);

@@ -89,31 +89,11 @@ export class Daemon {
 			reselect: () => this.#reselect(),
 			retry: () => this.#retry(),
 		});
-		this.#status = new StatusServer({
-			status: config.status,
-			stateDir: config.stateDir,
-			checkPermissions,
-			hostname: () => this.#host.hostname,
-			source: {
-				state: () => this.#state(),
-				metrics: () => this.#metrics(),
-				refresh: () => this.#running.refresh(),
-				alerts: outlets.ring,
-				subscribe: (subscriber) => outlets.sink.subscribe(subscriber),
-			},
-			log,
-		});
-		const gone = (name: string) => (reason: string) => {
-			log.error(`the ${name} worker ended; what is enforced stays in the kernel, and the process restarts`, {
-				reason,
-			});
-			process.exitCode = 1;
-			void this.stop().then(() => process.exit(1));
-		};
+		this.#status = this.#statusServer();
 		this.#policies = new PolicyReader({
 			settings: () => this.#pending.settings,
 			createWorker: () => createWorker("policy"),
-			gone: gone("policy"),
+			gone: this.#gone("policy"),
 			read: (reloaded) => this.#onRead(reloaded),
 		});
 		this.#findings = new DiagnosticLog(log);
@@ -142,7 +122,7 @@ export class Daemon {
 			config: () => this.#settings.config,
 			enforced: () => this.#pending.settings.config,
 			createWorker,
-			gone: gone("nft"),
+			gone: this.#gone("nft"),
 			policies: this.#policies,
 			judge: this.#policies.worker,
 			panic: this.#panic,
@@ -156,7 +136,30 @@ export class Daemon {
 		});
 		const usb = new UsbService({ config: () => this.#settings.config, createWorker, ...telling });
 		this.#running = new RunningEnforcers([this.#network, usb]);
-		this.#control = new ControlService({
+		this.#control = this.#controlService(usb);
+	}
+
+	#statusServer(): StatusServer {
+		const { config, checkPermissions, log } = this.#options;
+		return new StatusServer({
+			status: config.status,
+			stateDir: config.stateDir,
+			checkPermissions,
+			hostname: () => this.#host.hostname,
+			source: {
+				state: () => this.#state(),
+				metrics: () => this.#metrics(),
+				refresh: () => this.#running.refresh(),
+				alerts: this.#outlets.ring,
+				subscribe: (subscriber) => this.#outlets.sink.subscribe(subscriber),
+			},
+			log,
+		});
+	}
+
+	#controlService(usb: UsbService): ControlService {
+		const { config, log } = this.#options;
+		return new ControlService({
 			stateDirectory: config.stateDir,
 			verbs: {
 				page: ({ revoke }) => this.#status.page(revoke),
@@ -168,6 +171,16 @@ export class Daemon {
 			},
 			log,
 		});
+	}
+
+	/** What to do where a Worker that is needed ended. */
+	#gone(name: string): (reason: string) => void {
+		return (reason) => {
+			const message = `the ${name} worker ended; what is enforced stays in the kernel, and the process restarts`;
+			this.#options.log.error(message, { reason });
+			process.exitCode = 1;
+			void this.stop().then(() => process.exit(1));
+		};
 	}
 
 	/** Enforces what is on disk, then keeps to it. Resolves after the first attempt. */

@@ -15,11 +15,15 @@ import type { NftObject, Rule } from "./objects.ts";
 const BATCH_BEGIN = 0x10;
 const BATCH_END = 0x11;
 const NEWCHAIN = 3;
+const DELCHAIN = 5;
 const NEWRULE = 6;
 const DELRULE = 8;
+const DELSET = 11;
 const NEWOBJ = 18;
+const DELOBJ = 20;
 const CHAIN_NAME = 3;
 const RULE_CHAIN = 2;
+const SET_NAME = 2;
 const OBJ_NAME = 2;
 const OBJ_TYPE = 3;
 const OBJ_DATA = 4;
@@ -35,13 +39,16 @@ const messages = {
 	counter: [(NFNL_SUBSYS_NFTABLES << 8) | NEWOBJ, CREATE],
 	chain: [(NFNL_SUBSYS_NFTABLES << 8) | NEWCHAIN, CREATE],
 	rule: [(NFNL_SUBSYS_NFTABLES << 8) | NEWRULE, CREATE | APPEND],
+	"delete-chain": [(NFNL_SUBSYS_NFTABLES << 8) | DELCHAIN, 0],
+	"delete-set": [(NFNL_SUBSYS_NFTABLES << 8) | DELSET, 0],
+	"delete-counter": [(NFNL_SUBSYS_NFTABLES << 8) | DELOBJ, 0],
 } as const;
 
 /** One step of a transaction. */
 type Step =
 	| { readonly do: "flush"; readonly chain: string }
 	| { readonly do: "counter"; readonly name: string }
-	| { readonly do: "chain"; readonly name: string }
+	| { readonly do: "chain" | "delete-chain" | "delete-set" | "delete-counter"; readonly name: string }
 	| { readonly do: "rule"; readonly chain: string; readonly content: RuleContent };
 
 /** Whether an object can be made without libnftables, where the counters that it names are there. */
@@ -84,6 +91,12 @@ function plainSteps(commands: readonly Command[]): Step[] | null {
 			steps.push({ do: "flush", chain: command.name });
 			return true;
 		}
+		if (command.do === "delete" && command.kind !== "quota") {
+			// To the kernel a map is a set.
+			const kind = command.kind === "map" ? "set" : command.kind;
+			steps.push({ do: `delete-${kind}`, name: command.name });
+			return true;
+		}
 		if (command.do === "add-rules") return addRules(command.chain, command.rules);
 		if (command.do !== "declare") return false;
 		return command.objects.every((object) => {
@@ -108,10 +121,13 @@ function writeStep(writer: BatchWriter, table: string, step: Step, last: boolean
 			writer.text(OBJ_NAME, checkedName(step.name));
 			writer.u32(OBJ_TYPE, OBJECT_COUNTER);
 			writer.nest(OBJ_DATA, () => {});
-		} else if (step.do === "chain") writer.text(CHAIN_NAME, checkedName(step.name));
-		else {
+		} else if (step.do === "delete-counter") {
+			writer.text(OBJ_NAME, checkedName(step.name));
+			writer.u32(OBJ_TYPE, OBJECT_COUNTER);
+		} else if (step.do === "delete-set") writer.text(SET_NAME, checkedName(step.name));
+		else if (step.do === "flush" || step.do === "rule") {
 			writer.text(RULE_CHAIN, checkedName(step.chain));
 			if (step.do === "rule") encodeRule(writer, step.content);
-		}
+		} else writer.text(CHAIN_NAME, checkedName(step.name));
 	});
 }

@@ -8,7 +8,14 @@ import { Nftables } from "../../../ffi/nftables.ts";
 import { loadObjects, manyObjects } from "../../../src/enforcers/network/apply/load-objects.ts";
 import type { PlanObject } from "../../../src/enforcers/network/compile/plan.ts";
 import { ownershipMarker } from "../../../src/enforcers/network/names.ts";
-import { addRules, addTable, type Command, declare, flush } from "../../../src/kernel/nftables/commands.ts";
+import {
+	addRules,
+	addTable,
+	type Command,
+	declare,
+	flush,
+	remove,
+} from "../../../src/kernel/nftables/commands.ts";
 import { directBatch } from "../../../src/kernel/nftables/direct.ts";
 import { commented, counted, goto, jump, limited, logged } from "../../../src/kernel/nftables/expressions.ts";
 import { nftKernel } from "../../../src/kernel/nftables/kernel.ts";
@@ -91,6 +98,25 @@ test("a transaction that the kernel refuses changes nothing, and the reason is i
 	expect(command("nft", "list", "ruleset")).toBe(before);
 });
 
+test("what is deleted is gone, and no more", () => {
+	const set: NftObject = { kind: "set", name: "s", type: "ipv4_addr", keys: "192.0.2.1" };
+	const values = [{ verdict: "goto", chain: "x_1" }] as const;
+	const map: NftObject = { ...set, kind: "map", name: "m", to: "verdict", values, leads: [0] };
+	const deleted = [
+		flush("chain", "x_3"),
+		remove("map", "m"),
+		remove("set", "s"),
+		remove("chain", "x_1"),
+		remove("chain", "x_2"),
+		remove("counter", "l"),
+	];
+	expect(directBatch("t", deleted, 1)).not.toBeNull();
+	const listed = listing(true, [declare([...objects, set, map])], deleted);
+	expect(listed).toBe(listing(false, [declare([...objects, set, map])], deleted));
+	expect(listed).not.toMatch(/x_1|x_2|map|set|counter l/);
+	expect(listed).toContain("chain x_3");
+});
+
 test("answers to a large batch that was refused do not drown the next one's", () => {
 	const many = Array.from({ length: 1000 }, (_, i): NftObject => ({ kind: "counter", name: `c_${i}` }));
 	const kernel = nftKernel(nftables, socket);
@@ -113,7 +139,7 @@ test.each<[string, Command]>([
 	["a group that is none", addRules("root", [logged({ ...log, group: 70_000 })])],
 	["base chains", declare([{ ...chain("in"), hook: { hook: "input", priority: 0 } }])],
 	["sets", declare([{ kind: "set", name: "s", type: "ipv4_addr", keys: "" }])],
-	["deleting", { do: "delete", kind: "chain", name: "root" }],
+	["deleting a quota", { do: "delete", kind: "quota", name: "q" }],
 ])("%s are left to libnftables", (_, commanded) => {
 	expect(directBatch("t", [flush("chain", "root"), commanded], 1)).toBeNull();
 });

@@ -67,6 +67,9 @@ type Looked =
 export type OpenResult = { readonly ok: true; readonly opened: boolean } | Failure;
 export type CloseResult = { readonly ok: true; readonly closed: boolean } | Failure;
 
+/** Where a table goes meanwhile, libnftables compares names for each command refused: minutes for ten thousand. */
+const deletedAtOnce = 500;
+
 export class KernelTable {
 	readonly #kernel: NftKernel;
 	readonly #table: string;
@@ -218,12 +221,9 @@ export class KernelTable {
 		const listed = this.#kernel.list(this.#table);
 		if (!listed.ok) return this.#refused(listed.error);
 		const counters = objects.filter((object) => object.kind === "counter").map((object) => object.name);
-		const commands =
-			listed.listing === null ? [] : collectGarbage(listed.listing, new Set(counters), egressHook);
-		if (commands.length > 0) {
-			const emptied = this.#run(ifOurs, ...commands);
-			if (!emptied.ok) return this.#refused(emptied.error);
-		}
+		const { listing } = listed;
+		const emptied = this.#delete(listing && collectGarbage(listing, new Set(counters), egressHook));
+		if (!emptied.ok) return this.#refused(emptied.error);
 		return this.apply(plan);
 	}
 
@@ -315,10 +315,17 @@ export class KernelTable {
 		const listed = this.#kernel.list(this.#table);
 		if (!listed.ok) return listed.error;
 		if (listed.listing === null) return "the table has gone";
-		const commands = collectGarbage(listed.listing, keep, this.#inForce.egressHook);
-		if (commands.length === 0) return "";
-		const result = this.#run(ifOurs, ...commands);
-		return result.ok ? "" : result.error;
+		const deleted = this.#delete(collectGarbage(listed.listing, keep, this.#inForce.egressHook));
+		return deleted.ok ? "" : deleted.error;
+	}
+
+	/** Deletes a part at a time: see deletedAtOnce. */
+	#delete(commands: readonly Command[] | null): Outcome {
+		for (let from = 0; commands !== null && from < commands.length; from += deletedAtOnce) {
+			const deleted = this.#run(ifOurs, ...commands.slice(from, from + deletedAtOnce));
+			if (!deleted.ok) return deleted;
+		}
+		return { ok: true };
 	}
 
 	#foreign(): { ok: false; reason: "foreign"; error: string } {

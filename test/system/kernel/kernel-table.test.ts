@@ -3,8 +3,10 @@ import { Nftables } from "../../../ffi/nftables.ts";
 import { KernelTable } from "../../../src/enforcers/network/apply/kernel-table.ts";
 import { compileNetwork } from "../../../src/enforcers/network/compile/network.ts";
 import { ownershipMarker } from "../../../src/enforcers/network/names.ts";
+import type { Command } from "../../../src/kernel/nftables/commands.ts";
+import { directBatch } from "../../../src/kernel/nftables/direct.ts";
 import { goto } from "../../../src/kernel/nftables/expressions.ts";
-import { nftKernel } from "../../../src/kernel/nftables/kernel.ts";
+import { type NftKernel, nftKernel } from "../../../src/kernel/nftables/kernel.ts";
 import { listTable } from "../../../src/kernel/nftables/listing.ts";
 import { policy, rule } from "../../enforcers/network/compile/build.ts";
 import { options } from "../../enforcers/network/compile/options.ts";
@@ -71,6 +73,25 @@ describe("our table in the kernel", () => {
 		expect(text()).not.toContain("_g1");
 		expect(kernel.apply(plan("g2"))).toEqual({ ok: true, loaded: 0 });
 		expect(kernel.collect()).toBe("");
+	});
+
+	test("very many old objects are deleted a part at a time, none of it by libnftables", () => {
+		const real = nftKernel(nftables);
+		const sent: (readonly Command[])[] = [];
+		const run: NftKernel["run"] = (name, commands) => {
+			sent.push(commands);
+			return real.run(name, commands);
+		};
+		kernel = new KernelTable({ ...real, run }, "kubearmor");
+		const many = Array.from({ length: 1200 }, (_, i) => counter(`c_${i}`));
+		const large = plan("g1");
+		expect(kernel.apply({ ...large, objects: [...large.objects, ...many] }).ok).toBe(true);
+		expect(kernel.apply(plan("g2")).ok).toBe(true);
+		sent.length = 0;
+		expect(kernel.collect()).toBe("");
+		expect(names()?.counters).not.toContain("c_0");
+		expect(sent.length).toBeGreaterThan(2);
+		for (const commands of sent) expect(directBatch("kubearmor", commands, 1)).not.toBeNull();
 	});
 
 	test("open connections are adopted before the first ruleset meets a packet, and never again", () => {

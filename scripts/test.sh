@@ -14,6 +14,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 alone=(test/system/load/*.test.ts)
 suite=${1:-main}
 shift || true
+what=() suites=()
 case $suite in
 main)
 	bash scripts/setup.sh
@@ -25,13 +26,15 @@ main)
 browser)
 	bash scripts/setup.sh browser
 	limit=120000
-	what=(test/browser)
+	suites=(test/browser)
 	;;
 vm)
 	bash scripts/setup.sh
 	sh scripts/setup-vm.sh
 	limit=900000
-	what=(test/vm)
+	# A VM waits about as long as it computes, so two share two cores well; more would be in each other's way.
+	what=(--parallel=$(($(nproc) < 2 ? 1 : 2)))
+	suites=(test/vm)
 	;;
 *)
 	echo "test: no suite $suite" >&2
@@ -50,6 +53,7 @@ run() {
 }
 paths=0
 for argument in "$@"; do [[ $argument == -* ]] || paths=1; done
+[ $paths = 1 ] || set -- "${suites[@]}" "$@"
 if [ "$suite" != main ] || [ $paths = 1 ]; then
 	run "$report" "${what[@]}" "$@"
 	exit

@@ -1,5 +1,7 @@
 /** What became of a reload, for who asked for it: it failed where what is on disk is not in force. Pure. */
 
+import type { Diagnostic } from "../base/diagnostic.ts";
+import { escapeForTerminal } from "../base/terminal.ts";
 import type { DaemonState } from "../report/status.ts";
 import type { ControlReply } from "../serve/control/control-protocol.ts";
 
@@ -13,21 +15,27 @@ export interface ReloadFacts {
 	readonly state: Pick<DaemonState, "panic" | "pending" | "policies" | "readiness" | "signature">;
 }
 
-/** Broken documents that are named. */
+/** Errors in policies that are told one by one. */
 const mostNamed = 5;
+
+function errorText({ file, line, column, message, hint }: Diagnostic): string {
+	const text = `${message}${hint === "" ? "" : `; ${hint}`}`;
+	return `${escapeForTerminal(file)}:${line}:${column}: ${escapeForTerminal(text)}`;
+}
 
 export function reloadOutcome({ settings, refusal, needRestart, state }: ReloadFacts): ControlReply {
 	const { panic, pending, policies, readiness, signature } = state;
-	const broken = policies.filter(({ diagnostics }) =>
-		diagnostics.some(({ severity }) => severity === "error"),
-	);
-	const named = broken.slice(0, mostNamed).map(({ file, line }) => `${file}:${line}`);
-	const rest = broken.length > mostNamed ? ` and ${broken.length - mostNamed} more` : "";
+	const errors = policies
+		.flatMap(({ diagnostics }) => diagnostics)
+		.filter(({ severity }) => severity === "error");
+	const named = errors.slice(0, mostNamed).map(errorText);
+	if (errors.length > mostNamed)
+		named.push(`and ${errors.length - mostNamed} more, which portward status shows`);
 	const wrong = [
 		settings,
 		refusal === "" ? "" : `not enforced, and what was in force stays: ${refusal}`,
 		signature?.problem ? `the policy directory is refused: ${signature.problem}` : "",
-		broken.length === 0 ? "" : `broken policies, which portward status shows: ${named.join(", ")}${rest}`,
+		errors.length === 0 ? "" : `broken policies, of which nothing new is in force:\n${named.join("\n")}`,
 	].filter((text) => text !== "");
 	if (wrong.length === 0 && panic === null && !readiness.ready) wrong.push(readiness.body);
 	const notes = [

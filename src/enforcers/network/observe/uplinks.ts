@@ -1,0 +1,20 @@
+/** The uplinks among the bridges of this network namespace, as they are now. */
+
+import type { InterfaceMatch } from "../../../base/model.ts";
+import { type LinksResult, readLinks } from "../../../kernel/links.ts";
+import { withDefaultRoute } from "../../../kernel/routes.ts";
+import { undecidedBridges, uplinksOf } from "../uplinks.ts";
+
+export type UplinksRead =
+	| { readonly ok: true; readonly names: readonly string[] }
+	| { readonly ok: false; readonly error: string };
+
+/** @param named those of the settings. */
+export function readUplinks(
+	named: readonly InterfaceMatch[] = [],
+	read: LinksResult = readLinks(),
+): UplinksRead {
+	if (!read.ok) return read;
+	const routes = withDefaultRoute(undecidedBridges(read.links).map(({ index }) => index));
+	return routes.ok ? { ok: true, names: uplinksOf(read.links, routes.indexes, named) } : routes;
+}

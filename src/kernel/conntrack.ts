@@ -2,10 +2,14 @@
 
 import { AF_INET, AF_INET6, EEXIST, ENOENT, NETLINK_NETFILTER } from "../../ffi/constants.ts";
 import { NetlinkSocket } from "../../ffi/netlink.ts";
-import { formatIpv4, formatIpv6 } from "../base/address.ts";
-import { parseAddress } from "../base/cidr.ts";
 import type { Family } from "../base/model.ts";
-import { tcp } from "../base/protocol.ts";
+import {
+	type ConntrackTuple,
+	CTA_TUPLE_ORIG,
+	CTA_TUPLE_REPLY,
+	TupleReader,
+	writeTuple,
+} from "./conntrack-tuple.ts";
 import {
 	AttributeTable,
 	FAMILY_HEADER_BYTES,
@@ -24,24 +28,11 @@ const IPCTNL_MSG_CT_NEW = 0;
 const IPCTNL_MSG_CT_GET = 1;
 const IPCTNL_MSG_CT_DELETE = 2;
 const IPCTNL_MSG_CT_GET_STATS = 5;
-const CTA_TUPLE_ORIG = 1;
-const CTA_TUPLE_REPLY = 2;
 const CTA_STATUS = 3;
 const CTA_PROTOINFO = 4;
 const CTA_TIMEOUT = 7;
 const CTA_ID = 12;
 const CTA_ZONE = 18;
-const CTA_TUPLE_IP = 1;
-const CTA_TUPLE_PROTO = 2;
-const CTA_IP_V4_SRC = 1;
-const CTA_IP_V4_DST = 2;
-const CTA_IP_V6_SRC = 3;
-const CTA_IP_V6_DST = 4;
-const CTA_PROTO_NUM = 1;
-const CTA_PROTO_SRC_PORT = 2;
-const CTA_PROTO_DST_PORT = 3;
-const CTA_PROTO_ICMP_TYPE = 5;
-const CTA_PROTO_ICMPV6_TYPE = 8;
 const CTA_PROTOINFO_TCP = 1;
 const CTA_PROTOINFO_TCP_STATE = 1;
 const CTA_PROTOINFO_TCP_FLAGS_ORIGINAL = 4;
@@ -63,14 +54,6 @@ const CLOSE_WAIT_SECONDS = 60;
 
 /** A 32 KiB dump message is answered with the next one only once it was read, so a small buffer does. */
 const RECEIVE_BUFFER_BYTES = 1 << 20;
-
-export interface ConntrackTuple {
-	readonly source: string;
-	readonly destination: string;
-	/** 0 for protocols without ports. */
-	readonly sourcePort: number;
-	readonly destinationPort: number;
-}
 
 export interface ConntrackEntry {
 	readonly family: Family;
@@ -216,19 +199,18 @@ function outcomes(
 /** Reads entries out of dump messages; its tables are reused from entry to entry. */
 export class EntryReader {
 	readonly #entry = new AttributeTable(CTA_ZONE);
-	readonly #tuple = new AttributeTable(CTA_TUPLE_PROTO);
-	readonly #addresses = new AttributeTable(CTA_IP_V6_DST);
-	readonly #protocol = new AttributeTable(CTA_PROTO_ICMPV6_TYPE);
+	readonly #tuple: TupleReader;
 
-	constructor(private readonly family: Family) {}
+	constructor(private readonly family: Family) {
+		this.#tuple = new TupleReader(family);
+	}
 
 	/** Null for a message that is no whole entry of the family. */
 	read(cursor: MessageCursor): ConntrackEntry | null {
 		this.#entry.read(cursor.bytes, cursor.start + FAMILY_HEADER_BYTES, cursor.end);
-		const original = this.#readTuple(cursor.bytes, CTA_TUPLE_ORIG);
-		const protocol = this.#protocol.u8(CTA_PROTO_NUM);
-		const icmpType = this.#protocol.u8(this.family === 4 ? CTA_PROTO_ICMP_TYPE : CTA_PROTO_ICMPV6_TYPE);
-		const reply = this.#readTuple(cursor.bytes, CTA_TUPLE_REPLY);
+		const original = this.#tuple.read(cursor.bytes, this.#entry, CTA_TUPLE_ORIG);
+		const { protocol, icmpType } = this.#tuple;
+		const reply = this.#tuple.read(cursor.bytes, this.#entry, CTA_TUPLE_REPLY);
 		const key = this.#entry.copy(CTA_TUPLE_ORIG);
 		const id = this.#entry.u32(CTA_ID);
 		if (original === null || reply === null || protocol === null || key === null || id === null) return null;
@@ -245,23 +227,6 @@ export class EntryReader {
 			key,
 		};
 		return icmpType === null ? entry : { ...entry, icmpType };
-	}
-
-	#readTuple(bytes: Uint8Array, type: number): ConntrackTuple | null {
-		this.#tuple.readNested(this.#entry, type);
-		this.#addresses.readNested(this.#tuple, CTA_TUPLE_IP);
-		this.#protocol.readNested(this.#tuple, CTA_TUPLE_PROTO);
-		const [source, destination, length, format] =
-			this.family === 4
-				? [CTA_IP_V4_SRC, CTA_IP_V4_DST, 4, formatIpv4]
-				: [CTA_IP_V6_SRC, CTA_IP_V6_DST, 16, formatIpv6];
-		if (this.#addresses.length(source) < length || this.#addresses.length(destination) < length) return null;
-		return {
-			source: format(bytes, this.#addresses.offset(source)),
-			destination: format(bytes, this.#addresses.offset(destination)),
-			sourcePort: this.#protocol.u16(CTA_PROTO_SRC_PORT) ?? 0,
-			destinationPort: this.#protocol.u16(CTA_PROTO_DST_PORT) ?? 0,
-		};
 	}
 }
 
@@ -300,27 +265,4 @@ export function writeEstablished(
 			),
 		)
 		.u32(CTA_TIMEOUT, closing ? CLOSE_WAIT_SECONDS : ESTABLISHED_SECONDS);
-}
-
-function writeTuple(message: MessageWriter, tuple: ConntrackTuple): void {
-	const source = addressBytes(tuple.source);
-	const [sourceType, destinationType] =
-		source.length === 4 ? [CTA_IP_V4_SRC, CTA_IP_V4_DST] : [CTA_IP_V6_SRC, CTA_IP_V6_DST];
-	message
-		.nest(CTA_TUPLE_IP, (addresses) =>
-			addresses.attribute(sourceType, source).attribute(destinationType, addressBytes(tuple.destination)),
-		)
-		.nest(CTA_TUPLE_PROTO, (protocol) =>
-			protocol
-				.u8(CTA_PROTO_NUM, tcp)
-				.u16(CTA_PROTO_SRC_PORT, tuple.sourcePort)
-				.u16(CTA_PROTO_DST_PORT, tuple.destinationPort),
-		);
-}
-
-function addressBytes(text: string): Uint8Array {
-	const address = parseAddress(text);
-	if ("message" in address) throw new RangeError(`not an address: ${text}`);
-	const digits = address.family === 4 ? 8 : 32;
-	return Uint8Array.fromHex(address.value.toString(16).padStart(digits, "0"));
 }

@@ -1,10 +1,10 @@
 /**
  * What the routing tables say (rtnetlink(7)): which addresses are this host's,
- * whole blocks of them included (`ip route add local …`), and over which
- * interface packets to an address leave.
+ * whole blocks of them included (`ip route add local …`), over which interface
+ * packets to an address leave, and which interfaces have a default route.
  */
 
-import { ENOENT, NETLINK_ROUTE } from "../../ffi/constants.ts";
+import { ENODEV, ENOENT, NETLINK_ROUTE } from "../../ffi/constants.ts";
 import { NetlinkSocket } from "../../ffi/netlink.ts";
 import { formatIpv4, formatIpv6 } from "../base/address.ts";
 import { parseAddress } from "../base/cidr.ts";
@@ -16,11 +16,14 @@ import { type Answer, ask } from "./netlink-request.ts";
 const RTM_NEWROUTE = 24;
 const RTM_GETROUTE = 26;
 const ROUTE_HEADER_BYTES = 12;
+const RT_TABLE_MAIN = 254;
 const RT_TABLE_LOCAL = 255;
+const RTN_UNICAST = 1;
 const RTN_LOCAL = 2;
 const RTA_DST = 1;
 const RTA_SRC = 2;
 const RTA_OIF = 4;
+const RTA_MULTIPATH = 9;
 const AF: Readonly<Record<Family, number>> = { 4: 2, 6: 10 };
 const bits: Readonly<Record<Family, number>> = { 4: 32, 6: 128 };
 
@@ -110,6 +113,63 @@ function dumpLocal(
 		if (table.length(RTA_DST) < bits[family] / 8) continue;
 		const format = family === 4 ? formatIpv4 : formatIpv6;
 		found(format(bytes, table.offset(RTA_DST)), bytes[start + 1] ?? 0);
+	}
+}
+
+/** Those of these interfaces, by index, that have a default route in the main table, of whatever family. */
+export function withDefaultRoute(
+	indexes: readonly number[],
+):
+	| { readonly ok: true; readonly indexes: ReadonlySet<number> }
+	| { readonly ok: false; readonly error: string } {
+	const found = new Set<number>();
+	if (indexes.length === 0) return { ok: true, indexes: found };
+	const opened = NetlinkSocket.open({ protocol: NETLINK_ROUTE, strict: true });
+	if (!opened.ok) return opened;
+	let sequence = 0;
+	let failure = "";
+	for (const index of indexes) {
+		for (const family of [4, 6] as const) {
+			sequence += 1;
+			const answer = dumpDefault(opened.socket, sequence, family, index);
+			if (answer.found) found.add(index);
+			// An interface that has gone has no routes, and without IPv6 nothing has one of those.
+			else if (answer.error !== "" && family === 4) failure = answer.error;
+		}
+	}
+	opened.socket.close();
+	return failure === "" ? { ok: true, indexes: found } : { ok: false, error: failure };
+}
+
+function dumpDefault(
+	socket: NetlinkSocket,
+	sequence: number,
+	family: Family,
+	index: number,
+): { readonly found: boolean; readonly error: string } {
+	// As in `dumpLocal`: of a router's routes the kernel gives those over this interface alone.
+	const request = new MessageWriter(RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP, sequence)
+		.raw([AF[family], 0, 0, 0, RT_TABLE_MAIN, 0, 0, RTN_UNICAST, 0, 0, 0, 0])
+		.attribute(RTA_OIF, new Uint8Array(Uint32Array.of(index).buffer))
+		.finish();
+	const table = new AttributeTable(RTA_MULTIPATH);
+	const answer = ask(socket, request, sequence);
+	let found = false;
+	for (;;) {
+		const step = answer.next();
+		if (step.done === true) {
+			const gone = !step.value.ok && (step.value.errno === ENODEV || step.value.errno === ENOENT);
+			return { found, error: step.value.ok || gone ? "" : step.value.error };
+		}
+		const { type, bytes, start, end } = step.value;
+		if (type !== RTM_NEWROUTE || end - start < ROUTE_HEADER_BYTES) continue;
+		const isDefault = bytes[start + 1] === 0 && bytes[start + 7] === RTN_UNICAST;
+		if (!isDefault || bytes[start + 4] !== RT_TABLE_MAIN) continue;
+		table.read(bytes, start + ROUTE_HEADER_BYTES, end);
+		const view = new DataView(bytes.buffer, bytes.byteOffset);
+		const over = table.length(RTA_OIF) < 4 ? null : view.getUint32(table.offset(RTA_OIF), true);
+		// One over several interfaces names none of them here; the kernel gave it as it goes over this one.
+		if (over === index || (over === null && table.length(RTA_MULTIPATH) >= 0)) found = true;
 	}
 }
 

@@ -1,17 +1,18 @@
 /** Worker: reads the packets that the kernel logs to our NFLOG group and posts them in batches. */
 
-import { EPERM, NETLINK_NETFILTER } from "../../../../ffi/constants.ts";
+import { EAGAIN, EOPNOTSUPP, EPERM, NETLINK_NETFILTER } from "../../../../ffi/constants.ts";
 import { Libc } from "../../../../ffi/libc.ts";
 import { NetlinkSocket } from "../../../../ffi/netlink.ts";
 import { Poller } from "../../../../ffi/wait.ts";
 import { AttributeTable, MessageCursor } from "../../../kernel/netlink-message.ts";
 import { perform } from "../../../kernel/netlink-request.ts";
 import {
-	bindRequests,
+	bindRequest,
 	emptyRecord,
 	HIGHEST_ATTRIBUTE,
 	PACKET_MESSAGE,
 	readRecord,
+	settingsRequest,
 } from "../../../kernel/nflog-message.ts";
 import type { ObserverMessage, ObserverStart } from "../../../threads/observer-protocol.ts";
 import { Aggregator, DEFAULT_LIMITS } from "./aggregate.ts";
@@ -68,29 +69,37 @@ function read(start: ObserverStart<NflogSettings>): string | null {
 	}
 }
 
+/**
+ * What the kernel is asked for, one after the other. EAGAIN says that it has just loaded connection tracking's netlink
+ * half and wants to be asked again, EOPNOTSUPP that it has none: then packets are logged without what the outside saw.
+ */
+const tellConntrack = [true, true, false];
+const withoutConntrack: ReadonlySet<number> = new Set([EAGAIN, EOPNOTSUPP]);
+
 /** Null, or why the group cannot be had. */
 function bind(socket: NetlinkSocket, group: number): string | null {
-	const requests = bindRequests(
-		{
+	let sequence = 1;
+	let answer = perform(socket, bindRequest(group, sequence), sequence);
+	for (const conntrack of answer.ok ? tellConntrack : []) {
+		sequence += 1;
+		const settings = {
 			group,
 			copyBytes: COPY_BYTES,
 			batchBytes: BATCH_BYTES,
 			threshold: BATCH_RECORDS,
 			timeout: BATCH_HUNDREDTHS,
-		},
-		1,
-	);
-	for (const [index, request] of requests.entries()) {
-		const answer = perform(socket, request, 1 + index);
-		if (answer.ok) continue;
-		// nfnetlink_log answers EPERM where the group is another socket's.
-		const hint =
-			answer.errno === EPERM
-				? "; another process reads this group, or CAP_NET_ADMIN is missing: set nflogGroup to a free group"
-				: "";
-		return `NFLOG group ${group}: ${answer.error}${hint}`;
+			conntrack,
+		};
+		answer = perform(socket, settingsRequest(settings, sequence), sequence);
+		if (answer.ok || !withoutConntrack.has(answer.errno)) break;
 	}
-	return null;
+	if (answer.ok) return null;
+	// nfnetlink_log answers EPERM where the group is another socket's.
+	const hint =
+		answer.errno === EPERM
+			? "; another process reads this group, or CAP_NET_ADMIN is missing: set nflogGroup to a free group"
+			: "";
+	return `NFLOG group ${group}: ${answer.error}${hint}`;
 }
 
 class Reader {

@@ -4,9 +4,9 @@
  * counted exactly once: it became an event, was aggregated, or overflowed.
  */
 
-import type { LogRecord } from "../../../kernel/nflog-message.ts";
+import { type LogRecord, OriginalTuple } from "../../../kernel/nflog-message.ts";
 import { logPrefix } from "../names.ts";
-import type { PacketBatch, PacketEvent, RuleTally } from "./event.ts";
+import type { ForwardedPacket, PacketBatch, PacketEvent, PacketSummary, RuleTally } from "./event.ts";
 import { emptyLayout, locate, type PacketLayout, summarize } from "./packet.ts";
 
 export interface AggregateLimits {
@@ -76,6 +76,7 @@ export class Aggregator {
 	readonly #flows = new Map<string, Flow>();
 	readonly #budget: EventBudget;
 	readonly #layout: PacketLayout = emptyLayout();
+	readonly #tuple = new OriginalTuple();
 	readonly #key = Buffer.alloc(KEY_BYTES);
 	#candidates: Candidate[] = [];
 	/** The time of the newest record, on the clock of `add`. */
@@ -141,12 +142,17 @@ export class Aggregator {
 			rule.overflow++;
 			return;
 		}
-		const event: PacketEvent = {
+		const packet = summarize(bytes, this.#layout);
+		const named = {
 			time: record.time ?? wallTime,
 			ruleId: rule.id,
-			packet: summarize(bytes, this.#layout),
+			packet,
 			interface: record.interfaceIndex === 0 ? "" : interfaceName(record.interfaceIndex),
 		};
+		const event: PacketEvent =
+			record.forwardIndex === 0
+				? named
+				: { ...named, forwarded: this.#forwarded(bytes, record, packet, interfaceName) };
 		rule.pending++;
 		const opened: Flow = { since: now, candidate: null };
 		opened.candidate = { event, rule, key, flow: opened, folded: 0 };
@@ -180,6 +186,21 @@ export class Aggregator {
 		this.#changed = [];
 		this.#dirty = false;
 		return batch;
+	}
+
+	#forwarded(
+		bytes: Buffer,
+		record: LogRecord,
+		{ family, source, sourcePort }: PacketSummary,
+		interfaceName: (index: number) => string,
+	): ForwardedPacket {
+		const outInterface = interfaceName(record.forwardIndex);
+		const tuple = family === null ? null : this.#tuple.read(bytes, record, family);
+		// Of an answer, or an error about a flow, the tuple is not the packet's own.
+		const own = tuple !== null && tuple.source === source && tuple.sourcePort === (sourcePort ?? 0);
+		if (!own) return { outInterface, original: null };
+		const { destination, destinationPort } = tuple;
+		return { outInterface, original: { destination, destinationPort } };
 	}
 
 	/** The candidates that the budget has room for, in their order. The others, with what was folded into them, overflow. */

@@ -13,6 +13,16 @@ export interface PacketSummary {
 	readonly destinationPort: number | null;
 }
 
+/** What else is known of a packet on its way through this host, from or to a guest. */
+export interface ForwardedPacket {
+	/** Output interface; "" when unknown. */
+	readonly outInterface: string;
+	/** Where it was addressed to before any translation; null where the kernel did not tell. */
+	readonly original: { readonly destination: string; readonly destinationPort: number } | null;
+	/** Ids of the containers that have the packet's addresses, as far as they were looked up and found. */
+	readonly containers?: { readonly source: readonly string[]; readonly destination: readonly string[] };
+}
+
 /** One NFLOG record that is to become an alert. */
 export interface PacketEvent {
 	/** Milliseconds since the epoch, from the kernel's timestamp where it gave one. */
@@ -20,8 +30,9 @@ export interface PacketEvent {
 	/** The rule id in the log prefix. */
 	readonly ruleId: string;
 	readonly packet: PacketSummary;
-	/** Input interface for ingress, output interface for egress; "" when unknown. */
+	/** Input interface, output interface of what this host sends; "" when unknown. */
 	readonly interface: string;
+	readonly forwarded?: ForwardedPacket;
 }
 
 /** Per-rule accounting since the Worker started; `lost` packets have no rule, the kernel only says how many. */

@@ -4,6 +4,7 @@ import { EAGAIN, EOPNOTSUPP, EPERM, NETLINK_NETFILTER } from "../../../../ffi/co
 import { Libc } from "../../../../ffi/libc.ts";
 import { NetlinkSocket } from "../../../../ffi/netlink.ts";
 import { Poller } from "../../../../ffi/wait.ts";
+import { Containers } from "../../../kernel/containers.ts";
 import { AttributeTable, MessageCursor } from "../../../kernel/netlink-message.ts";
 import { perform } from "../../../kernel/netlink-request.ts";
 import {
@@ -16,6 +17,7 @@ import {
 } from "../../../kernel/nflog-message.ts";
 import type { ObserverMessage, ObserverStart } from "../../../threads/observer-protocol.ts";
 import { Aggregator, DEFAULT_LIMITS } from "./aggregate.ts";
+import type { PacketEvent } from "./event.ts";
 import { InterfaceNames } from "./interface-names.ts";
 import type { NflogReport, NflogSettings } from "./observer-protocol.ts";
 
@@ -107,6 +109,7 @@ class Reader {
 	readonly #table = new AttributeTable(HIGHEST_ATTRIBUTE);
 	readonly #record = emptyRecord();
 	readonly #handled: Int32Array;
+	readonly #containers = new Containers(() => performance.now());
 	/** Messages so far; the first was `ready`. */
 	#posted = 1;
 	#nextPost = 0;
@@ -156,7 +159,9 @@ class Reader {
 	}
 
 	#post(): void {
-		post({ kind: "packets", batch: this.#aggregator.take(performance.now()) });
+		const batch = this.#aggregator.take(performance.now());
+		const events = batch.events.map((event) => withContainers(event, this.#containers));
+		post({ kind: "packets", batch: { ...batch, events } });
 		this.#posted++;
 		this.#nextPost = performance.now() + POST_INTERVAL_MS;
 	}
@@ -184,4 +189,14 @@ class Reader {
 		}
 		return null;
 	}
+}
+
+/** Where a guest has the destination, nobody asks whose the source is: strangers would have everything looked through. */
+function withContainers(event: PacketEvent, containers: Containers): PacketEvent {
+	const { forwarded, packet } = event;
+	if (forwarded === undefined) return event;
+	const ownersOf = (address: string | null) => (address === null ? [] : containers.ownersOf(address));
+	const destination = ownersOf(packet.destination);
+	const source = destination.length > 0 ? [] : ownersOf(packet.source);
+	return { ...event, forwarded: { ...forwarded, containers: { source, destination } } };
 }

@@ -1,9 +1,10 @@
 /** From a logged packet and the rule that decided it to the alert that reports it. Pure. */
 
+import type { Direction } from "../../../base/model.ts";
 import { protocolLabel, protocolNames, protocolOf } from "../../../base/protocol.ts";
 import { type Alert, formatData, formatTime, type HostIdentity, resultOf } from "../../../report/alert.ts";
 import type { CompiledRule } from "../compile/plan.ts";
-import type { PacketEvent, PacketSummary } from "../observe/event.ts";
+import type { ForwardedPacket, PacketEvent, PacketSummary } from "../observe/event.ts";
 
 /** The name that policies can write, such as `TCP`, `ICMPv6` or `GRE`; `Proto-N`, as KubeArmor has it, without one. */
 export function protocolName(protocol: number): string {
@@ -12,25 +13,49 @@ export function protocolName(protocol: number): string {
 }
 
 function networkEventData(
-	packet: PacketSummary,
-	interfaceName: string,
-	ruleIndex: number,
+	event: PacketEvent,
+	{ direction, index, wouldBe }: CompiledRule,
 ): Record<string, string> {
+	const { packet, forwarded } = event;
 	const data: Record<string, string> = {};
+	// Of a published port policies name the host's address and port, which the packet had before its translation.
+	const asked = direction === "ingress" ? forwarded?.original : null;
+	const port = asked && packet.destinationPort !== null ? asked.destinationPort : packet.destinationPort;
+	const guestSide = direction === "egress" ? event.interface : forwarded?.outInterface;
+	const name = direction === "egress" && forwarded !== undefined ? forwarded.outInterface : event.interface;
 	if (packet.source !== null) data.SourceIP = packet.source;
 	if (packet.sourcePort !== null) data.SourcePort = String(packet.sourcePort);
-	if (packet.destination !== null) data.DestinationIP = packet.destination;
-	if (packet.destinationPort !== null) data.DestinationPort = String(packet.destinationPort);
+	if (packet.destination !== null) data.DestinationIP = asked?.destination ?? packet.destination;
+	if (port !== null) data.DestinationPort = String(port);
 	if (packet.protocol !== null) data.Protocol = protocolName(packet.protocol);
-	if (interfaceName !== "") data.Interface = interfaceName;
-	if (ruleIndex >= 0) data.RuleIndex = String(ruleIndex);
+	if (name !== "") data.Interface = name;
+	if (forwarded !== undefined) addGuest(data, packet, direction, forwarded.containers);
+	if (forwarded !== undefined && guestSide) data.GuestInterface = guestSide;
+	if (index >= 0) data.RuleIndex = String(index);
+	if (wouldBe !== undefined) data.WouldBe = wouldBe;
 	return data;
+}
+
+/** The end of a forwarded packet that lives on this host. */
+function addGuest(
+	data: Record<string, string>,
+	packet: PacketSummary,
+	direction: Direction,
+	containers: ForwardedPacket["containers"],
+): void {
+	const [address, port, owners] =
+		direction === "ingress"
+			? [packet.destination, packet.destinationPort, containers?.destination]
+			: [packet.source, packet.sourcePort, containers?.source];
+	data.Hook = "forward";
+	if (address !== null) data.GuestIP = address;
+	if (port !== null) data.GuestPort = String(port);
+	if (owners !== undefined && owners.length > 0) data.Container = owners.join(",");
 }
 
 /** The alert for one packet. The posture has no rule, so its alerts carry no RuleIndex. */
 export function networkAlert(event: PacketEvent, rule: CompiledRule, host: HostIdentity): Alert {
-	const eventData = networkEventData(event.packet, event.interface, rule.index);
-	if (rule.wouldBe !== undefined) eventData.WouldBe = rule.wouldBe;
+	const eventData = networkEventData(event, rule);
 	return {
 		Timestamp: Math.floor(event.time / 1000),
 		UpdatedTime: formatTime(event.time),

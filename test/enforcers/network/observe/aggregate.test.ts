@@ -5,6 +5,7 @@ import {
 	Aggregator,
 	DEFAULT_LIMITS,
 } from "../../../../src/enforcers/network/observe/aggregate.ts";
+import { MessageWriter } from "../../../../src/kernel/netlink-message.ts";
 import { emptyRecord, type LogRecord } from "../../../../src/kernel/nflog-message.ts";
 
 /** A UDP packet from 10.0.0.HOST:PORT. */
@@ -269,3 +270,53 @@ test("every record is counted exactly once, whatever comes", () => {
 		}),
 	);
 });
+
+/** What connection tracking says of a UDP packet to 192.0.2.1, in an attribute of its own length. */
+function conntrack(source: number[], sourcePort: number, destination: number[], port: number): Uint8Array {
+	const whole = new MessageWriter(0, 0, 0)
+		.nest(1, (tuple) =>
+			tuple
+				.nest(1, (addresses) => addresses.attribute(1, source).attribute(2, destination))
+				.nest(2, (protocol) => protocol.u8(1, 17).u16(2, sourcePort).u16(3, port)),
+		)
+		.finish();
+	return whole.subarray(16);
+}
+
+test.each([
+	[
+		"its own",
+		conntrack([10, 0, 0, 1], 1000, [203, 0, 113, 5], 8053),
+		{ destination: "203.0.113.5", destinationPort: 8053 },
+	],
+	["of another sender, as for an answer", conntrack([192, 0, 2, 1], 1000, [203, 0, 113, 5], 8053), null],
+	[
+		"of another port, as for an error about a flow",
+		conntrack([10, 0, 0, 1], 1001, [203, 0, 113, 5], 8053),
+		null,
+	],
+	["none", new Uint8Array(0), null],
+])(
+	"a forwarded packet has both interfaces, and where it was addressed to: with a tuple that is %s",
+	(_, tuple, original) => {
+		const aggregator = make();
+		const bytes = Buffer.concat([packet(1), tuple]);
+		const record: LogRecord = {
+			...emptyRecord(),
+			prefix: "pw:rule",
+			interfaceIndex: 2,
+			forwardIndex: 3,
+			payloadEnd: 28,
+			conntrackStart: 28,
+			conntrackEnd: bytes.length,
+		};
+		aggregator.add(bytes, record, 0, 5000, (index) => `if${index}`);
+		expect(aggregator.take().events).toMatchObject([
+			{
+				interface: "if2",
+				packet: { destination: "192.0.2.1" },
+				forwarded: { outInterface: "if3", original },
+			},
+		]);
+	},
+);

@@ -172,3 +172,87 @@ test("a system event that was refused says so", () => {
 		Enforcer: "USBDeviceHandler",
 	});
 });
+
+describe("a forwarded packet", () => {
+	const published: PacketEvent = {
+		...event,
+		packet: { ...event.packet, destination: "172.17.0.2", destinationPort: 5433 },
+		forwarded: {
+			outInterface: "docker0",
+			original: { destination: "192.0.2.1", destinationPort: 15_432 },
+			containers: { source: [], destination: ["c".repeat(64)] },
+		},
+	};
+
+	test("to a published port names the host's port, the guest's address and the container", () => {
+		expect(networkAlert(published, rule, host).EventData).toEqual({
+			SourceIP: "192.0.2.7",
+			SourcePort: "53262",
+			DestinationIP: "192.0.2.1",
+			DestinationPort: "15432",
+			Protocol: "TCP",
+			Interface: "eth0",
+			Hook: "forward",
+			GuestIP: "172.17.0.2",
+			GuestPort: "5433",
+			Container: "c".repeat(64),
+			GuestInterface: "docker0",
+			RuleIndex: "0",
+		});
+	});
+
+	test("of which the kernel tells no more has the guest's address in both places", () => {
+		const forwarded = { outInterface: "", original: null };
+		expect(networkAlert({ ...published, forwarded }, rule, host).EventData).toMatchObject({
+			DestinationIP: "172.17.0.2",
+			DestinationPort: "5433",
+			GuestIP: "172.17.0.2",
+			GuestPort: "5433",
+		});
+	});
+
+	test("from a guest leaves by the interface that a rule can name, and goes where it goes after translation", () => {
+		const sent: PacketEvent = {
+			...event,
+			interface: "docker0",
+			packet: { ...event.packet, source: "172.17.0.2", sourcePort: 40_000, destination: "203.0.113.9" },
+			forwarded: {
+				outInterface: "eth0",
+				original: { destination: "198.51.100.1", destinationPort: 80 },
+				containers: { source: ["a".repeat(64), "b".repeat(64)], destination: [] },
+			},
+		};
+		expect(networkAlert(sent, { ...rule, direction: "egress" }, host).EventData).toEqual({
+			SourceIP: "172.17.0.2",
+			SourcePort: "40000",
+			DestinationIP: "203.0.113.9",
+			DestinationPort: "22",
+			Protocol: "TCP",
+			Interface: "eth0",
+			Hook: "forward",
+			GuestIP: "172.17.0.2",
+			GuestPort: "40000",
+			Container: `${"a".repeat(64)},${"b".repeat(64)}`,
+			GuestInterface: "docker0",
+			RuleIndex: "0",
+		});
+	});
+
+	test("of which nothing was captured says that it was forwarded", () => {
+		const empty = {
+			family: null,
+			source: null,
+			destination: null,
+			protocol: null,
+			sourcePort: null,
+			destinationPort: null,
+		};
+		const forwarded = { outInterface: "docker0", original: null };
+		expect(networkAlert({ ...event, packet: empty, forwarded }, rule, host).EventData).toEqual({
+			Interface: "eth0",
+			Hook: "forward",
+			GuestInterface: "docker0",
+			RuleIndex: "0",
+		});
+	});
+});

@@ -16,7 +16,7 @@ function rulesLeft(table: string): string {
 	const looked = withKernelTable(table, (_, kernel) => {
 		const listed = kernel.list(table);
 		const chains = listed.ok ? (listed.listing?.chains ?? []) : [];
-		if (!baseNames(undefined).some((name) => chains.includes(name))) return "none";
+		if (!baseNames({}).some((name) => chains.includes(name))) return "none";
 		return isOpen(kernel, table) ? "open" : "kept";
 	});
 	if (!looked.ok) return "Rules that it loaded stay in the kernel.";

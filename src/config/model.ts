@@ -1,6 +1,6 @@
 /** The daemon's settings after the file and the flags have been merged and checked. */
 
-import type { Direction, FailsafeRule } from "../base/model.ts";
+import type { Direction, FailsafeRule, InterfaceMatch } from "../base/model.ts";
 
 export type Posture = "audit" | "block";
 
@@ -59,6 +59,14 @@ export interface Config {
 	readonly confirmWithin: number;
 	/** Flows that no policy can refuse. */
 	readonly failsafe: Readonly<Record<Direction, readonly FailsafeRule[]>>;
+	readonly guests: {
+		/** Whether policies hold for what is forwarded to and from guests. `audit`: what would be dropped is alerted and passes. */
+		readonly forwarded: "off" | "audit" | "enforce";
+		/** Further interfaces behind which guests are; at bridges they are looked for anyway. */
+		readonly interfaces: readonly InterfaceMatch[];
+		/** Bridges that lead to other hosts, beside those that are found. */
+		readonly uplinks: readonly string[];
+	};
 	/** `required`: only policy directories with a manifest signed by one of `trustedKeys` are enforced. */
 	readonly policySignature: "off" | "required";
 	/** "ed25519:" and 32 bytes in base64. */

@@ -52,6 +52,21 @@ export const settings: readonly Setting[] = [
 	),
 	setting("failsafe.egress", "[]", "the same for flows that this host opens"),
 	setting(
+		"guests.forwarded",
+		"audit",
+		"`off`, `audit` or `enforce`: whether policies hold for what this host forwards to and from containers and other guests behind its bridges; `audit` alerts of what would be dropped and lets it pass",
+	),
+	setting(
+		"guests.interfaces",
+		"[]",
+		"further interfaces behind which guests are, as names or beginnings such as `ve-*`",
+	),
+	setting(
+		"guests.uplinks",
+		"[]",
+		"bridges that lead to other hosts and not to guests, beside those that are found, such as `vmbr0`",
+	),
+	setting(
 		"enableKubeArmorHostPolicy",
 		"true",
 		"enforce device policies; `enableUSBDeviceHandler` must be on too",

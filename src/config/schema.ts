@@ -7,6 +7,7 @@ import * as v from "valibot";
 import { parseAddress } from "../base/cidr.ts";
 import { isSmallOrder, smallOrderMessage } from "../base/small-order.ts";
 import { failsafeSchema } from "./failsafe.ts";
+import { guestsSchema } from "./guests.ts";
 
 const absolutePath = v.pipe(
 	v.string("write an absolute path"),
@@ -122,6 +123,7 @@ export const configSchema = v.object({
 	confirm: v.optional(v.picklist(["optional", "required"], "write optional or required"), "optional"),
 	confirmWithin: v.optional(whole(10, 24 * 3600), 60),
 	failsafe: v.optional(failsafeSchema, {}),
+	guests: v.optional(guestsSchema, {}),
 	policySignature: v.optional(v.picklist(["off", "required"], "write off or required"), "off"),
 	trustedKeys: v.optional(
 		v.pipe(

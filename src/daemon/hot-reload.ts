@@ -16,6 +16,7 @@ export const hotSettings = [
 	"related",
 	"invalidPackets",
 	"failsafe",
+	"guests",
 	"maxElements",
 	"confirmWithin",
 	"policySignature",

@@ -92,8 +92,10 @@ export const labels: JsonSchema = { type: "object", additionalProperties: text }
 export const nodeSelector: JsonSchema = mapping(selectorFields, { matchLabels: labels });
 
 /** The beginning of every document. */
-export function head(kind: string, version = apiVersion) {
-	const others = Object.fromEntries(otherMetadataFields.map((field) => [field, anything]));
+export function head(kind: string, version = apiVersion, annotations = anything) {
+	const others = Object.fromEntries(
+		otherMetadataFields.map((field) => [field, field === "annotations" ? annotations : anything]),
+	);
 	return {
 		apiVersion: { const: version },
 		kind: { const: kind },

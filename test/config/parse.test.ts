@@ -44,6 +44,7 @@ describe("defaults", () => {
 			confirm: "optional",
 			confirmWithin: 60,
 			failsafe: { ingress: [], egress: [] },
+			guests: { forwarded: "audit", interfaces: [], uplinks: [] },
 			policySignature: "off",
 			trustedKeys: [],
 			metrics: { maxRuleSeries: 2000 },
@@ -103,6 +104,7 @@ failsafe:
     - {protocol: tcp, cidr: 192.0.2.0/24, port: ssh, interface: eth*}
     - cidr: "2001:db8::1"
   egress: [{protocol: UDP, port: 6000-6010}]
+guests: {forwarded: enforce, interfaces: [ve-*, tap0], uplinks: [vmbr0]}
 policySignature: required
 trustedKeys: ["ed25519:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA="]
 metrics: {maxRuleSeries: 0}
@@ -167,6 +169,14 @@ alerts: {stdout: false, file: /var/log/a.json, fileMaxBytes: 4096, fileKeep: 0, 
 					interface: null,
 				},
 			],
+		},
+		guests: {
+			forwarded: "enforce",
+			interfaces: [
+				{ name: "ve-", prefix: true },
+				{ name: "tap0", prefix: false },
+			],
+			uplinks: ["vmbr0"],
 		},
 		policySignature: "required",
 		trustedKeys: ["ed25519:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA="],

@@ -41,6 +41,9 @@ export interface NetworkRule {
 	readonly ports: readonly PortMatch[];
 }
 
+/** What a policy holds for: what this host itself receives and sends, what it forwards to and from its guests, or both. */
+export type AppliesTo = "host" | "guests" | "all";
+
 /** A valid KubeArmorNetworkPolicy document. */
 export interface NetworkPolicy {
 	readonly kind: "KubeArmorNetworkPolicy";
@@ -49,6 +52,8 @@ export interface NetworkPolicy {
 	readonly nodeSelector: NodeSelector;
 	/** spec.action, Block when absent. */
 	readonly action: Action;
+	/** Absent: `all`. */
+	readonly appliesTo?: Exclude<AppliesTo, "all">;
 	readonly ingress: readonly NetworkRule[];
 	readonly egress: readonly NetworkRule[];
 }

@@ -22,24 +22,35 @@ export function ruleLogCounter(id: string): string {
 export const midstreamId = "midstream";
 export const midstreamCounter = "midstream_egress";
 
+/** Named counter of those packets of a rule that were forwarded; its own counter has them too. */
+export function forwardedCounter(id: string): string {
+	return `f_${id}`;
+}
+
+/** Where a packet is judged that this host neither receives nor sends itself. */
+export const forwardChain = "forward" as const;
+
+/** What is counted apart, and ended apart: both directions of the host's own flows, and what it forwards. */
+export type Seen = Direction | typeof forwardChain;
+
 /** Counts packets that belong to no flow. */
-export function invalidCounter(direction: Direction): string {
-	return `invalid_${direction}`;
+export function invalidCounter(seen: Seen): string {
+	return `invalid_${seen}`;
 }
 
 /** Counts packets of flows that a Block has ended. */
-export function refusedCounter(direction: Direction): string {
-	return `cut_${direction}`;
+export function refusedCounter(seen: Seen): string {
+	return `cut_${seen}`;
 }
 
 /** An empty chain that says whose table it is; older nft has no comments on tables. */
 export const ownershipMarker = "owned_by_portward";
 
 /** Judges what leaves where policies name its interface: only behind all of `output` is it final. */
-export const leavingChain = "leaving";
+export const leavingChain = "leaving" as const;
 
 /** The base chains, by name. */
-export type BaseName = Direction | typeof leavingChain;
+export type BaseName = Seen | typeof leavingChain;
 
 /** The chain between a base chain and a plan's. */
 export function rootOf(name: BaseName): string {
@@ -52,9 +63,22 @@ export function movingChain(name: BaseName): string {
 }
 
 /** The chain of the table's stable part that drops what belongs to ended connections; empty while there are none. */
-export function endedChain(direction: Direction): string {
-	return `ended_${direction}`;
+export function endedChain(seen: Seen): string {
+	return `ended_${seen}`;
 }
+
+/** The set of the bridges that lead to other hosts and not to guests, by name. */
+export const uplinkSet = "uplinks";
+
+/** The sets of ended forwarded flows: remote address, protocol, remote port, the guest's own port. */
+export const refusedForwardSets = { 4: "refused_forward4", 6: "refused_forward6" } as const;
+
+/** Chains that judge what is forwarded while the table is not back: named here, as a guard is loaded over any table. */
+export const guardChains = {
+	toGuest: "guard_to_guest",
+	published: "guard_published",
+	fromGuest: "guard_from_guest",
+} as const;
 
 const planPrefixes = { set: "s", map: "m", chain: "x" } as const;
 

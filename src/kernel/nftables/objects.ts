@@ -12,7 +12,7 @@ export type Rule = string | readonly string[];
 
 /** Where the kernel calls a base chain. What reaches its end is accepted. */
 export interface Hook {
-	/** `input`, `output` or `postrouting`. */
+	/** `input`, `forward`, `output` or `postrouting`. */
 	readonly hook: string;
 	readonly priority: number;
 }

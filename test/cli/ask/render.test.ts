@@ -74,7 +74,7 @@ describe("render", () => {
 			skeleton,
 			load(plan.objects),
 			...swap(plan),
-			...assertBaseChains(baseNames(plan.egressHook)),
+			...assertBaseChains(baseNames(plan)),
 		]);
 		expect(blocks(kernelListing(planText(plan, "t")))).toEqual(blocks(kernelListing(steps)));
 	});

@@ -6,10 +6,10 @@
 import { add, addRules, type Command, flush, remove } from "../../../kernel/nftables/commands.ts";
 import { joined, jump } from "../../../kernel/nftables/expressions.ts";
 import type { Chain, Hook, Rule } from "../../../kernel/nftables/objects.ts";
-import type { EgressHook } from "../compile/plan.ts";
-import { type BaseName, leavingChain, movingChain, rootOf } from "../names.ts";
+import type { NetworkPlan } from "../compile/plan.ts";
+import { type BaseName, forwardChain, leavingChain, movingChain, rootOf } from "../names.ts";
 
-const allNames: readonly BaseName[] = ["ingress", "egress", leavingChain];
+const allNames: readonly BaseName[] = ["ingress", "egress", leavingChain, forwardChain];
 
 export interface BaseChain extends Chain {
 	readonly name: BaseName;
@@ -56,15 +56,35 @@ const bases: Readonly<Record<BaseName, BaseChain>> = {
 			),
 		],
 	},
+	// Destinations are translated before, sources after: the sender is who it is, the receiver who it will be.
+	forward: {
+		kind: "chain",
+		name: forwardChain,
+		hook: { hook: "forward", priority: filterPriority },
+		rules: [established, jump(rootOf(forwardChain))],
+	},
 };
 
 export function baseChain(name: BaseName): BaseChain {
 	return bases[name];
 }
 
+/** What of a plan says where it has to be called. */
+export type HookedPlan = Pick<NetworkPlan, "egressHook" | "forward">;
+
 /** The base chains that a plan needs. Nothing that is forwarded pays for a hook that judges nothing. */
-export function baseNames(egressHook: EgressHook): readonly BaseName[] {
-	return egressHook === "postrouting" ? allNames : ["ingress", "egress"];
+export function baseNames({ egressHook, forward }: HookedPlan): readonly BaseName[] {
+	return allNames.filter((name) => {
+		if (name === leavingChain) return egressHook === "postrouting";
+		return name !== forwardChain || forward !== undefined;
+	});
+}
+
+/** All that a plan needs where some of them may not be there after the plan before. */
+export function newBases(before: HookedPlan | null, plan: HookedPlan): readonly BaseName[] {
+	const there = before === null ? [] : baseNames(before);
+	const needed = baseNames(plan);
+	return needed.every((name) => there.includes(name)) ? [] : needed;
 }
 
 /** Makes or keeps the base chain, emptied and with these rules. Atomic for packets, as long as no set is made with it. */

@@ -2,7 +2,7 @@
 
 import type { NftKernel } from "../../../kernel/nftables/kernel.ts";
 import type { ListedVerdict } from "../../../kernel/nftables/rule-listing.ts";
-import { type BaseName, isPlanChain, leavingChain, rootOf } from "../names.ts";
+import { type BaseName, forwardChain, isPlanChain, leavingChain, rootOf } from "../names.ts";
 import { baseChain } from "./base-chains.ts";
 
 /** Whether packets meet a ruleset in the table: base chains that lead to roots that lead to a plan's chains. */
@@ -17,5 +17,6 @@ export function isComplete(kernel: Pick<NftKernel, "list" | "rules">, table: str
 		hooks[name]?.hook === baseChain(name).hook.hook &&
 		leads(name, ({ word, chain }) => word === "jump" && chain === rootOf(name)) &&
 		leads(rootOf(name), ({ word, chain = "" }) => word === "goto" && isPlanChain(chain));
-	return judges("ingress") && (judges("egress") || judges(leavingChain));
+	const forwards = hooks[forwardChain] === undefined || judges(forwardChain);
+	return judges("ingress") && (judges("egress") || judges(leavingChain)) && forwards;
 }

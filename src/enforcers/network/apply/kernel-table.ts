@@ -5,10 +5,17 @@
 
 import { type Command, deleteTable } from "../../../kernel/nftables/commands.ts";
 import type { NftKernel, Outcome } from "../../../kernel/nftables/kernel.ts";
-import type { TableListing } from "../../../kernel/nftables/listing.ts";
 import type { NetworkPlan, RulesetForm } from "../compile/plan.ts";
 import { type BaseName, ownershipMarker } from "../names.ts";
-import { assertBaseChains, baseNames, dropBases, misplaced, moveBases, presentBases } from "./base-chains.ts";
+import {
+	assertBaseChains,
+	baseNames,
+	dropBases,
+	misplaced,
+	moveBases,
+	newBases,
+	presentBases,
+} from "./base-chains.ts";
 import { isComplete } from "./completeness.ts";
 import { loadObjects } from "./load-objects.ts";
 import { type MutedPort, replaceMuted } from "./muted-ports.ts";
@@ -22,6 +29,10 @@ import {
 	hasOurChains,
 	ifAbsent,
 	ifOurs,
+	isEmpty,
+	type LedPlan,
+	leadAlike,
+	ledBy,
 	probeConcatenation,
 	probeMembers,
 	skeleton,
@@ -48,11 +59,7 @@ export type ApplyResult =
 			readonly error: string;
 	  };
 
-interface Failure {
-	readonly ok: false;
-	readonly reason: "foreign" | "refused";
-	readonly error: string;
-}
+type Failure = Extract<ApplyResult, { readonly ok: false }>;
 
 /** Whose table it is, and which base chains of ours it has, some with another priority than they must have. */
 type Looked =
@@ -79,7 +86,7 @@ export class KernelTable {
 	#handle: number | null = null;
 	/** Names that we loaded and still trust; null when the kernel may hold anything. */
 	#known: Set<string> | null = null;
-	#inForce: Pick<NetworkPlan, "roots" | "egressHook"> | null = null;
+	#inForce: LedPlan | null = null;
 
 	/** @param adopt called before a packet meets the first ruleset of a host that had none. */
 	constructor(kernel: NftKernel, table: string, adopt: AdoptConnections = () => "") {
@@ -149,7 +156,7 @@ export class KernelTable {
 		const inForce = inspected.state === "ours" && !lostRules ? this.#inForce : null;
 		this.#anew = inspected.state === "absent";
 		if (inForce !== null) {
-			const led = [...swap(inForce), ...assertBaseChains(baseNames(inForce.egressHook))];
+			const led = [...swap(inForce), ...assertBaseChains(baseNames(inForce))];
 			if (this.#run(...only, ...led).ok) return { ok: true, loaded: 0 };
 		}
 		const guarded = guard(plan);
@@ -166,13 +173,9 @@ export class KernelTable {
 	apply(plan: NetworkPlan): ApplyResult {
 		const known = this.#known;
 		if (known === null) return this.#applyWhole(plan);
-		// Names are digests of content: the same roots are the same ruleset.
 		const before = this.#inForce;
-		if (before?.roots.ingress === plan.roots.ingress && before.roots.egress === plan.roots.egress) {
-			return { ok: true, loaded: 0 };
-		}
-		const rehooked = before?.egressHook === plan.egressHook ? [] : baseNames(plan.egressHook);
-		const activate = [...swap(plan), ...assertBaseChains(rehooked)];
+		if (before !== null && leadAlike(before, plan)) return { ok: true, loaded: 0 };
+		const activate = [...swap(plan), ...assertBaseChains(newBases(before, plan))];
 		const result = this.#step(plan, known, [ifOurs], activate);
 		if (result.ok || result.reason === "foreign") return result;
 		// The kernel no longer holds what we think it does, or it refuses the plan: only a whole load tells which.
@@ -200,7 +203,7 @@ export class KernelTable {
 		if (!inspected.ok) return this.#refused(inspected.error);
 		if (inspected.state === "absent") return { ok: true, closed: false };
 		if (inspected.state === "foreign") return this.#foreign();
-		const names = new Set<BaseName>([...baseNames(undefined), ...inspected.bases]);
+		const names = new Set<BaseName>([...baseNames({}), ...inspected.bases]);
 		const result = this.#run(ifOurs, ...dropBases(inspected.misplaced), ...assertBaseChains([...names]));
 		return result.ok ? { ok: true, closed: true } : this.#refused(result.error);
 	}
@@ -215,14 +218,17 @@ export class KernelTable {
 	 * emptied of everything but counters, and loaded.
 	 */
 	replace(plan: NetworkPlan): ApplyResult {
-		const { objects, failsafe, egressHook } = plan;
-		const closed = this.guard({ defaultDrop: { ingress: true, egress: true }, failsafe, egressHook }, true);
+		const { objects, failsafe } = plan;
+		const closed = this.guard(
+			{ ...ledBy(plan), defaultDrop: { ingress: true, egress: true }, failsafe },
+			true,
+		);
 		if (!closed.ok) return closed;
 		const listed = this.#kernel.list(this.#table);
 		if (!listed.ok) return this.#refused(listed.error);
 		const counters = objects.filter((object) => object.kind === "counter").map((object) => object.name);
 		const { listing } = listed;
-		const emptied = this.#delete(listing && collectGarbage(listing, new Set(counters), egressHook));
+		const emptied = this.#delete(listing && collectGarbage(listing, new Set(counters), plan));
 		if (!emptied.ok) return this.#refused(emptied.error);
 		return this.apply(plan);
 	}
@@ -261,7 +267,7 @@ export class KernelTable {
 			const moved = this.#run(ifOurs, skeleton, ...commands);
 			if (!moved.ok) return this.#refused(moved.error);
 		}
-		const activate = [...swap(plan), ...assertBaseChains(baseNames(plan.egressHook))];
+		const activate = [...swap(plan), ...assertBaseChains(baseNames(plan))];
 		const first = inspected.state === "absent" && this.#inForce === null;
 		if (inspected.state === "absent" && !first) {
 			// It was taken away just now, and loading what a plan has may take seconds.
@@ -297,7 +303,7 @@ export class KernelTable {
 		if (!activated.ok) return this.#refused(activated.error);
 		const names = new Set(plan.objects.map((object) => object.name));
 		this.#known = names;
-		this.#inForce = { roots: plan.roots, egressHook: plan.egressHook };
+		this.#inForce = ledBy(plan);
 		return {
 			ok: true,
 			loaded: missing.length,
@@ -315,7 +321,7 @@ export class KernelTable {
 		const listed = this.#kernel.list(this.#table);
 		if (!listed.ok) return listed.error;
 		if (listed.listing === null) return "the table has gone";
-		const deleted = this.#delete(collectGarbage(listed.listing, keep, this.#inForce.egressHook));
+		const deleted = this.#delete(collectGarbage(listed.listing, keep, this.#inForce));
 		return deleted.ok ? "" : deleted.error;
 	}
 
@@ -341,9 +347,4 @@ export class KernelTable {
 	#refused(error: string): { ok: false; reason: "refused"; error: string } {
 		return { ok: false, reason: "refused", error: error.trim() };
 	}
-}
-
-/** Whether a table holds nothing that could be somebody's. */
-function isEmpty({ chains, sets, maps, counters }: TableListing): boolean {
-	return [chains, sets, maps, counters].every((names) => names.length === 0);
 }

@@ -3,7 +3,7 @@
 import type { Command } from "../../../kernel/nftables/commands.ts";
 import { commented } from "../../../kernel/nftables/expressions.ts";
 import type { NftKernel } from "../../../kernel/nftables/kernel.ts";
-import { type BaseName, leavingChain } from "../names.ts";
+import { type BaseName, forwardChain, leavingChain } from "../names.ts";
 import { baseNames, refill } from "./base-chains.ts";
 
 /** How whoever lists the table sees why it blocks nothing. */
@@ -17,7 +17,7 @@ const comment = "opened by portward panic-open";
  * `present`: those that are there.
  */
 export function openBaseChains(present: readonly BaseName[]): readonly Command[] {
-	const names = new Set<BaseName>([...baseNames(undefined), ...present]);
+	const names = new Set<BaseName>([...baseNames({}), ...present]);
 	return [...names].flatMap((name) => refill(name, [commented("accept", comment)]));
 }
 
@@ -26,9 +26,10 @@ export function isOpen(kernel: Pick<NftKernel, "list" | "rules">, table: string)
 	const listed = kernel.list(table);
 	if (!listed.ok || listed.listing === null) return false;
 	const { chains } = listed.listing;
-	const names = chains.includes(leavingChain)
-		? [...baseNames(undefined), leavingChain]
-		: baseNames(undefined);
+	const names = [
+		...baseNames({}),
+		...[leavingChain, forwardChain].filter((name) => chains.includes(name)),
+	] as const;
 	return names.every((name) => {
 		const read = kernel.rules(table, name);
 		return read.ok && read.rules.some((rule) => rule.comment === comment);

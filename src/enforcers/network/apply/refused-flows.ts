@@ -18,7 +18,7 @@ import {
 	sourcePort,
 } from "../../../kernel/nftables/expressions.ts";
 import type { NftObject, Rule } from "../../../kernel/nftables/objects.ts";
-import { endedChain, refusedCounter } from "../names.ts";
+import { endedChain, forwardChain, refusedCounter, refusedForwardSets } from "../names.ts";
 
 /** One flow that is refused. `remote` is a canonical address of its family. */
 export interface CutFlow {
@@ -64,10 +64,14 @@ export function refusedObjects(): readonly NftObject[] {
 		const type = concatenation(link, addressType(family), protocolType, portType, portType);
 		return { kind: "set", name, type, size: refusedSetSize, keys: "" };
 	});
-	const counters = directions.map(
-		(direction): NftObject => ({ kind: "counter", name: refusedCounter(direction) }),
+	const forwarded = ([4, 6] as const).map((family): NftObject => {
+		const type = concatenation(addressType(family), protocolType, portType, portType);
+		return { kind: "set", name: refusedForwardSets[family], type, size: refusedSetSize, keys: "" };
+	});
+	const counters = [...directions, forwardChain].map(
+		(seen): NftObject => ({ kind: "counter", name: refusedCounter(seen) }),
 	);
-	return [...sets, ...counters];
+	return [...sets, ...forwarded, ...counters];
 }
 
 /**

@@ -15,8 +15,11 @@ export function tableGroups(plan: NetworkPlan): readonly (readonly NftObject[])[
 		const rule = held.get(chain.name);
 		return rule === undefined ? chain : { ...chain, rules: [rule] };
 	});
-	const bases = baseNames(plan.egressHook).map(baseChain);
-	return [stableObjects(), ...[...counters, ...others, ...roots, ...bases].map((object) => [object])];
+	const bases = baseNames(plan).map(baseChain);
+	return [
+		stableObjects(plan.forward?.uplinks),
+		...[...counters, ...others, ...roots, ...bases].map((object) => [object]),
+	];
 }
 
 /** As text that `nft -f` takes. `table` is a checked identifier. */

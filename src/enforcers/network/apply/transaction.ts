@@ -34,19 +34,33 @@ import {
 } from "../../../kernel/nftables/expressions.ts";
 import type { TableListing } from "../../../kernel/nftables/listing.ts";
 import type { Chain, NftMap, NftObject, Rule } from "../../../kernel/nftables/objects.ts";
-import type { EgressHook, NetworkPlan, PlanObject } from "../compile/plan.ts";
+import type { NetworkPlan, PlanObject } from "../compile/plan.ts";
 import { discovery } from "../compile/render/essentials.ts";
-import { endedChain, leavingChain, ownershipMarker, refusedCounter, rootOf } from "../names.ts";
-import { assertBaseChains, baseNames, dropBases } from "./base-chains.ts";
+import {
+	type BaseName,
+	endedChain,
+	forwardChain,
+	leavingChain,
+	ownershipMarker,
+	refusedCounter,
+	refusedForwardSets,
+	rootOf,
+	type Seen,
+	uplinkSet,
+} from "../names.ts";
+import { assertBaseChains, baseNames, dropBases, type HookedPlan } from "./base-chains.ts";
 import { mutedSets } from "./muted-ports.ts";
 import { earlierRefusedSets, refusedObjects, refusedSets } from "./refused-flows.ts";
+import { replaceUplinks, uplinkObject } from "./uplinks.ts";
 
 function chainOf(name: string, rules: readonly Rule[] = []): Chain {
 	return { kind: "chain", name, rules };
 }
 
-/** What leads to a plan's chains; the last one is empty unless the plan judges what leaves there. */
-const roots = [rootOf("ingress"), rootOf("egress"), rootOf(leavingChain)] as const;
+/** What leads to a plan's chains; the last two are empty unless the plan judges what leaves, or what is forwarded. */
+const roots = [rootOf("ingress"), rootOf("egress"), rootOf(leavingChain), rootOf(forwardChain)] as const;
+
+const seen: readonly Seen[] = [...directions, forwardChain];
 
 /** The roots, empty. */
 export const rootChains: readonly Chain[] = roots.map((name) => chainOf(name));
@@ -57,14 +71,13 @@ const skeletonChains: readonly string[] = [
 	"ingress",
 	"egress",
 	...roots,
-	endedChain("ingress"),
-	endedChain("egress"),
+	...seen.map(endedChain),
 ];
 
-/** The marker, and what refuses ended flows. */
-export function stableObjects(): readonly NftObject[] {
-	const ended = directions.map((direction) => chainOf(endedChain(direction)));
-	return [chainOf(ownershipMarker), ...refusedObjects(), ...ended];
+/** The marker, what refuses ended flows, and the set of uplinks, which holds these. */
+export function stableObjects(uplinks: readonly string[] = []): readonly NftObject[] {
+	const ended = seen.map((one) => chainOf(endedChain(one)));
+	return [chainOf(ownershipMarker), ...refusedObjects(), ...ended, uplinkObject(uplinks)];
 }
 
 /** Puts the marker into a table of ours that lost it. */
@@ -79,6 +92,11 @@ export function hasOurChains({ chains, sets }: Pick<TableListing, "chains" | "se
 	const telling = skeletonChains.filter((name) => !plain.has(name) && chains.includes(name));
 	const cuts = [...refusedSets, ...earlierRefusedSets].filter(({ name }) => sets.includes(name));
 	return telling.length + cuts.length >= tellingNames;
+}
+
+/** Whether a table holds nothing that could be somebody's. */
+export function isEmpty({ chains, sets, maps, counters }: TableListing): boolean {
+	return [chains, sets, maps, counters].every((names) => names.length === 0);
 }
 
 /**
@@ -102,23 +120,48 @@ export function load(objects: readonly PlanObject[]): Command {
  * Points the stable roots at a plan's chains. What an earlier plan judged in the chain for leaving packets it judges
  * there until garbage is collected: a packet that is between the two hooks now meets one of them.
  */
-export function swap(plan: Pick<NetworkPlan, "roots" | "egressHook">): readonly Command[] {
-	return rootRules(plan).flatMap(([root, rule]) => [flush("chain", root), addRules(root, [rule])]);
+export function swap(plan: LedPlan): readonly Command[] {
+	const led = rootRules(plan).flatMap(([root, rule]) => [flush("chain", root), addRules(root, [rule])]);
+	if (plan.forward === undefined) return [...led, flush("chain", rootOf(forwardChain))];
+	return [...replaceUplinks(plan.forward.uplinks), ...led];
+}
+
+/** What of a plan packets are led to. */
+export type LedPlan = HookedPlan & Pick<NetworkPlan, "roots">;
+
+export function ledBy({ roots, egressHook, forward }: LedPlan): LedPlan {
+	return {
+		roots,
+		...(egressHook === undefined ? {} : { egressHook }),
+		...(forward === undefined ? {} : { forward }),
+	};
+}
+
+/** Whether packets are led alike: names are digests of content, so the same roots are the same ruleset. */
+export function leadAlike(a: LedPlan, b: LedPlan): boolean {
+	const leads = ({ roots, forward }: LedPlan) => [roots, forward?.root, forward?.uplinks];
+	return Bun.deepEquals(leads(a), leads(b));
 }
 
 /** What the roots hold while a plan is in force. */
 export function rootRules({
 	roots,
 	egressHook,
-}: Pick<NetworkPlan, "roots" | "egressHook">): readonly (readonly [root: string, rule: Rule])[] {
-	const ingress = [rootOf("ingress"), goto(roots.ingress)] as const;
+	forward,
+}: LedPlan): readonly (readonly [root: string, rule: Rule])[] {
 	const egress = goto(roots.egress);
-	if (egressHook !== "postrouting") return [ingress, [rootOf("egress"), egress]];
-	return [ingress, [rootOf("egress"), "accept"], [rootOf(leavingChain), egress]];
+	const rule = (name: BaseName, first: Rule) => [rootOf(name), first] as const;
+	return [
+		rule("ingress", goto(roots.ingress)),
+		...(egressHook === "postrouting"
+			? [rule("egress", "accept"), rule(leavingChain, egress)]
+			: [rule("egress", egress)]),
+		...(forward === undefined ? [] : [rule(forwardChain, goto(forward.root))]),
+	];
 }
 
 /** What stands in for a plan after somebody took it away: the part of the plan that it needs. */
-export type GuardedPlan = Pick<NetworkPlan, "defaultDrop" | "failsafe" | "egressHook" | "guard">;
+export type GuardedPlan = Pick<NetworkPlan, "defaultDrop" | "failsafe" | "egressHook" | "guard" | "forward">;
 
 /**
  * Closes the directions whose unmatched packets are dropped, and in the others
@@ -128,7 +171,7 @@ export type GuardedPlan = Pick<NetworkPlan, "defaultDrop" | "failsafe" | "egress
  * failsafe flows go on, or the host would be off its link and out of reach.
  */
 export function guard(plan: GuardedPlan): readonly Command[] {
-	const { defaultDrop, failsafe, egressHook } = plan;
+	const { defaultDrop, failsafe, egressHook, forward } = plan;
 	const counters = failsafe.map(({ counter }) => add({ kind: "counter", name: counter }));
 	const closed = directions.flatMap((direction) => {
 		const drops = defaultDrop[direction] ? ["drop"] : (plan.guard?.[direction] ?? []);
@@ -137,7 +180,23 @@ export function guard(plan: GuardedPlan): readonly Command[] {
 		return addRules(root, [...guardExemptions(direction, failsafe), ...drops]);
 	});
 	const emptied = roots.map((root) => flush("chain", root));
-	return [skeleton, ...counters, ...emptied, ...closed, ...assertBaseChains(baseNames(egressHook))];
+	const bases = assertBaseChains(baseNames(plan));
+	return [skeleton, ...counters, ...emptied, ...closed, ...guardForward(forward), ...bases];
+}
+
+/** The chains of the guard for what is forwarded may be there, from the last time. */
+function guardForward(forward: NetworkPlan["forward"]): readonly Command[] {
+	const last = forward?.guard.at(-1);
+	if (forward === undefined || last === undefined) return [];
+	return [
+		...replaceUplinks(forward.uplinks),
+		...forward.guard.flatMap(({ name, rules }) => [
+			add(chainOf(name)),
+			flush("chain", name),
+			addRules(name, rules),
+		]),
+		addRules(rootOf(forwardChain), [goto(last.name)]),
+	];
 }
 
 /** What a root holds before it drops: failsafe flows and neighbour discovery pass. */
@@ -158,19 +217,25 @@ function guardExemptions(direction: Direction, failsafe: NetworkPlan["failsafe"]
 export function collectGarbage(
 	present: TableListing,
 	keep: ReadonlySet<string>,
-	egressHook: EgressHook,
+	plan: HookedPlan,
 ): readonly Command[] {
 	const spared = new Set<string>([
 		leavingChain,
+		forwardChain,
+		uplinkSet,
 		...skeletonChains,
 		...[...refusedSets, ...mutedSets].map(({ name }) => name),
-		...directions.map(refusedCounter),
+		...Object.values(refusedForwardSets),
+		...seen.map(refusedCounter),
 	]);
 	const garbage = (names: readonly string[]) => names.filter((name) => !keep.has(name) && !spared.has(name));
 	const chains = garbage(present.chains);
-	const unused = egressHook !== "postrouting" && present.chains.includes(leavingChain);
+	const needed = baseNames(plan);
+	const unused = [leavingChain, forwardChain].filter(
+		(name) => !needed.includes(name) && present.chains.includes(name),
+	);
 	return [
-		...(unused ? [flush("chain", rootOf(leavingChain)), ...dropBases([leavingChain])] : []),
+		...unused.flatMap((name) => [flush("chain", rootOf(name)), ...dropBases([name])]),
 		...chains.map((name) => flush("chain", name)),
 		...garbage(present.maps).map((name) => remove("map", name)),
 		...garbage(present.sets).map((name) => remove("set", name)),

@@ -52,6 +52,10 @@ export interface CompiledRule {
 	readonly place: Place | null;
 	/** Named counter of every packet that the rule decided. */
 	readonly counter: string;
+	/** Named counter of those among them that were forwarded; absent where no forwarded packet meets the rule. */
+	readonly forwardedCounter?: string;
+	/** What its policy holds for; absent: the host and its guests. */
+	readonly appliesTo?: "host" | "guests";
 	/** Named counter of the packets handed to NFLOG after the kernel's rate limit; null for Allow. */
 	readonly logCounter: string | null;
 }
@@ -77,12 +81,29 @@ export interface PlannedFailsafe {
 	readonly text: string;
 }
 
+/** What judges what is forwarded to and from guests. */
+export interface ForwardPlan {
+	/** `audit`: what would be dropped is counted and logged, and passes. */
+	readonly mode: "audit" | "enforce";
+	/** The chain that the stable chain of what is forwarded leads to. */
+	readonly root: string;
+	/** What the set of uplinks holds: plain names, sorted. */
+	readonly uplinks: readonly string[];
+	/**
+	 * Stands in until the table is back, as `guard` of a plan does: chains, each of which names earlier ones alone; the last
+	 * is what packets are led to. None where nothing would be dropped.
+	 */
+	readonly guard: readonly Chain[];
+}
+
 export interface NetworkPlan {
 	/** Ordered so that an object names only earlier ones: create forwards, delete backwards. */
 	readonly objects: readonly PlanObject[];
 	/** The chains that the stable base chains jump to. Each ends in a terminal verdict of its own. */
 	readonly roots: Readonly<Record<Direction, string>>;
 	readonly egressHook?: EgressHook;
+	/** What judges what is forwarded to and from guests; absent: nothing does. */
+	readonly forward?: ForwardPlan;
 	readonly rules: readonly CompiledRule[];
 	/** Sum over objects. */
 	readonly elements: number;

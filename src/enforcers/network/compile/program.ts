@@ -14,6 +14,7 @@ import {
 	interfaceMatches,
 } from "./atom.ts";
 import { type Failsafe, type FailsafeProgram, failsafeHoldsAddress, failsafePrograms } from "./failsafe.ts";
+import type { GuestOptions } from "./guests.ts";
 import { Axis } from "./interval.ts";
 import type { CompiledRule } from "./plan.ts";
 import { type DirectionRules, postureRule, rulesOf } from "./rules.ts";
@@ -58,6 +59,8 @@ export interface Meaning {
 	readonly failsafe: Failsafe;
 	/** The VRFs of this host; none where it is left out. */
 	readonly vrfs?: readonly Vrf[];
+	/** What of forwarded packets is judged; nothing where it is left out. */
+	readonly guests?: GuestOptions;
 }
 
 /** The rules of the selected policies, from which the model is built. */

@@ -17,6 +17,7 @@ import {
 	whole,
 	words,
 } from "../../../document/json-schema.ts";
+import { annotationsSchema } from "./applies-to.ts";
 import { documentFields, specFields } from "./network.ts";
 import { blockFields, peerFields } from "./peers.ts";
 import { portEntryFields } from "./port-entry.ts";
@@ -62,7 +63,7 @@ const conditions = { iface: list(networkInterface), ports: list(portEntry), ...r
 export const networkPolicySchema: JsonSchema = mapping(
 	documentFields,
 	{
-		...head("KubeArmorNetworkPolicy"),
+		...head("KubeArmorNetworkPolicy", undefined, annotationsSchema),
 		spec: mapping(specFields, {
 			nodeSelector,
 			...ruleDefaults,

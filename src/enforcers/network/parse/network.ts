@@ -7,6 +7,7 @@ import type { Fields, NodeReader, Remedies } from "../../../document/nodes.ts";
 import { quotaRemedies, type RuleDefaults, readDefaults } from "../../../document/rule-defaults.ts";
 import { readNodeSelector } from "../../../document/selector.ts";
 import type { NetworkPolicy, NetworkRule } from "../model.ts";
+import { readAppliesTo } from "./applies-to.ts";
 import { readRule } from "./rule.ts";
 
 /** The reference's default: the lowest severity. */
@@ -68,6 +69,7 @@ export function validateNetworkPolicy(reader: NodeReader, root: Node): NetworkPo
 	const fields = reader.fields(root, null, documentFields);
 	if (fields === null) return null;
 	const name = readMetadata(reader, root, fields);
+	const appliesTo = readAppliesTo(reader, fields);
 	const spec = reader.present(fields, "spec");
 	if (spec === null) {
 		const hint = "write spec: with nodeSelector, action and ingress or egress";
@@ -97,6 +99,7 @@ export function validateNetworkPolicy(reader: NodeReader, root: Node): NetworkPo
 		place: reader.place(root),
 		nodeSelector,
 		action: policyDefaults.action,
+		...(appliesTo === "all" ? {} : { appliesTo }),
 		ingress,
 		egress,
 	};

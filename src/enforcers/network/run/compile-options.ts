@@ -2,6 +2,7 @@
 
 import type { Config } from "../../../config/model.ts";
 import { vrfsOf } from "../../../kernel/links.ts";
+import { knownUplinks } from "../compile/guests.ts";
 import type { CompileOptions } from "../compile/network.ts";
 import type { RulesetForm } from "../compile/plan.ts";
 import { hashFrom } from "../compile/render/hashable.ts";
@@ -22,8 +23,14 @@ export function compileOptions(config: Config, epoch: string, form: RulesetForm)
 		vrfs: vrfsOf(),
 		invalidPackets: config.enforcement === "audit" ? "accept" : config.invalidPackets,
 		failsafe: config.failsafe,
+		...guests(config.guests),
 		nflogGroup: config.nflogGroup,
 		maxElements: config.maxElements,
 		logLimit,
 	};
+}
+
+function guests({ forwarded, interfaces, uplinks }: Config["guests"]): Pick<CompileOptions, "guests"> {
+	if (forwarded === "off") return {};
+	return { guests: { forwarded, interfaces, uplinks: [...knownUplinks, ...uplinks] } };
 }

@@ -16,7 +16,7 @@ const added: ReadonlySet<string> = new Set([
 
 /** @param changes names of the messages that the change was made of */
 export function guardRequest(
-	{ defaultDrop, failsafe, egressHook, guard }: NetworkPlan,
+	{ defaultDrop, failsafe, egressHook, guard, forward }: NetworkPlan,
 	changes: readonly string[],
 ): Parameters<NftCalls["guard"]>[0] {
 	return {
@@ -24,6 +24,7 @@ export function guardRequest(
 		failsafe,
 		...(egressHook === undefined ? {} : { egressHook }),
 		...(guard === undefined ? {} : { guard }),
+		...(forward === undefined ? {} : { forward }),
 		lostRules: changes.some((change) => !added.has(change)),
 	};
 }

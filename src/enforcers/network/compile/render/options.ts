@@ -1,5 +1,6 @@
 /** What a model is rendered with. */
 
+import type { GuestOptions } from "../guests.ts";
 import type { RulesetForm } from "../plan.ts";
 import type { Vrf } from "../program.ts";
 
@@ -16,6 +17,8 @@ export interface RenderOptions {
 	readonly invalidPackets?: "drop" | "accept";
 	/** The VRFs of this host: packets within one are loopback. None where it is left out. */
 	readonly vrfs?: readonly Vrf[];
+	/** What of forwarded packets is judged; nothing where it is left out. */
+	readonly guests?: GuestOptions;
 	/** 1..65535. */
 	readonly nflogGroup: number;
 	/** Packets per second that one rule hands to NFLOG, and the burst before the limit holds. */

@@ -129,7 +129,13 @@ function exemptRules(
 	if (context.form === "concatenated" || first.layer === "W" || first.layer === "T")
 		return [...tableRules(context, first, "return"), ...exemptRules(context, others, table, rules)];
 	// goto: the end of the segment's chain returns to where this chain was jumped to from.
-	const rest = (protocol: Protocol) => exemptRules(context, others, onlyOf(table, protocol));
+	// Once a protocol, though each of the segments asks: the table may be a list of 100 000 addresses.
+	const known = new Map<Protocol, readonly Rule[]>();
+	const rest = (protocol: Protocol) => {
+		const rules = known.get(protocol) ?? exemptRules(context, others, onlyOf(table, protocol));
+		known.set(protocol, rules);
+		return rules;
+	};
 	const body = (protocol: Protocol, list: IntervalList) => [
 		...plain(context, list, "return"),
 		...rest(protocol),

@@ -69,6 +69,8 @@ export interface Config {
 	};
 	/** `required`: only policy directories with a manifest signed by one of `trustedKeys` are enforced. */
 	readonly policySignature: "off" | "required";
+	/** `enforce`: a set of policies is taken only where the test cases beside it pass. */
+	readonly policyTests: "warn" | "enforce";
 	/** "ed25519:" and 32 bytes in base64. */
 	readonly trustedKeys: readonly string[];
 	readonly metrics: {

@@ -124,6 +124,11 @@ export const settings: readonly Setting[] = [
 		"off",
 		"`required`: only policy directories that one of `trustedKeys` has signed are enforced",
 	),
+	setting(
+		"policyTests",
+		"warn",
+		"test cases (`kind: PortwardTest`) beside the policies run before these are taken; where one fails, `enforce` refuses the whole set and what was good before stays, `warn` takes it and tells",
+	),
 	setting("trustedKeys", "[]", "public keys, as `portward policy keygen` prints them"),
 	setting(
 		"bootPolicy",

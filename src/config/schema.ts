@@ -125,6 +125,7 @@ export const configSchema = v.object({
 	failsafe: v.optional(failsafeSchema, {}),
 	guests: v.optional(guestsSchema, {}),
 	policySignature: v.optional(v.picklist(["off", "required"], "write off or required"), "off"),
+	policyTests: v.optional(v.picklist(["warn", "enforce"], "write warn or enforce"), "warn"),
 	trustedKeys: v.optional(
 		v.pipe(
 			v.array(

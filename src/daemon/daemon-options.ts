@@ -4,7 +4,7 @@ import type { Config } from "../config/model.ts";
 import type { Confinement } from "../report/confinement.ts";
 import type { Logger } from "../report/log.ts";
 import type { ControlReply } from "../serve/control/control-protocol.ts";
-import type { SettingsReading } from "./settings-monitor.ts";
+import type { SettingsReading } from "./monitors/settings-monitor.ts";
 
 export type WorkerName = "policy" | "nft" | "nflog" | "drift" | "uevent" | "usb";
 

@@ -11,13 +11,14 @@ import { noteSettings } from "../report/settings-status.ts";
 import { type DaemonState, policyStates, type Readiness } from "../report/status.ts";
 import type { StatusServer } from "../serve/status-server.ts";
 import type { HostMonitor } from "./host-monitor.ts";
+import type { SettingsMonitor } from "./monitors/settings-monitor.ts";
+import type { SignatureMonitor } from "./monitors/signature-monitor.ts";
+import type { TestsMonitor } from "./monitors/tests-monitor.ts";
 import { type PanicWatch, panicReadiness } from "./panic-watch.ts";
 import type { PendingService } from "./pending/pending-service.ts";
 import { readiness } from "./readiness.ts";
 import type { ReloadHistory } from "./reload-history.ts";
 import type { RunningEnforcers } from "./running-enforcers.ts";
-import type { SettingsMonitor } from "./settings-monitor.ts";
-import type { SignatureMonitor } from "./signature-monitor.ts";
 
 export interface StateParts {
 	readonly version: string;
@@ -33,11 +34,12 @@ export interface StateParts {
 	readonly pending: Pick<PendingService, "changes">;
 	readonly settings: Pick<SettingsMonitor, "state" | "warnings">;
 	readonly signature: Pick<SignatureMonitor, "state" | "warnings">;
+	readonly tests: Pick<TestsMonitor, "state" | "warnings">;
 	readonly status: Pick<StatusServer, "warnings">;
 }
 
 export function daemonState(parts: StateParts): DaemonState {
-	const { config, host, panic, pending, settings, signature, status } = parts;
+	const { config, host, panic, pending, settings, signature, status, tests } = parts;
 	const { reloaded } = parts;
 	const enforcers = parts.running.reports();
 	return {
@@ -47,6 +49,7 @@ export function daemonState(parts: StateParts): DaemonState {
 		pending: pending.changes.state,
 		settings: settings.state,
 		signature: signature.state,
+		tests: tests.state,
 		nodeLabels: reloaded?.nodeLabels ?? config.nodeLabels,
 		enforcers,
 		policies: policyStates(reloaded?.documents ?? [], enforcers),
@@ -55,6 +58,7 @@ export function daemonState(parts: StateParts): DaemonState {
 			...settings.warnings,
 			...host.warnings,
 			...signature.warnings,
+			...tests.warnings,
 			...status.warnings,
 			...parts.running.warnings,
 			...settingsWarnings(config),

@@ -18,6 +18,9 @@ import { daemonState } from "./daemon-state.ts";
 import { DiagnosticLog } from "./diagnostic-log.ts";
 import { currentIdentity, HostMonitor, type LiveIdentity } from "./host-monitor.ts";
 import { hotReload } from "./hot-reload.ts";
+import { SettingsMonitor, type SettingsReading } from "./monitors/settings-monitor.ts";
+import { SignatureMonitor } from "./monitors/signature-monitor.ts";
+import { TestsMonitor } from "./monitors/tests-monitor.ts";
 import { panicVerbs } from "./panic-verbs.ts";
 import { PanicWatch } from "./panic-watch.ts";
 import { PendingService } from "./pending/pending-service.ts";
@@ -27,8 +30,6 @@ import { reloadOutcome } from "./reload-outcome.ts";
 import { Rest } from "./rest.ts";
 import { RunningEnforcers } from "./running-enforcers.ts";
 import type { Vitals } from "./service-manager.ts";
-import { SettingsMonitor, type SettingsReading } from "./settings-monitor.ts";
-import { SignatureMonitor } from "./signature-monitor.ts";
 import { daemonVitals } from "./vitals.ts";
 
 export type DaemonStart =
@@ -49,6 +50,7 @@ export class Daemon {
 	readonly #pending: PendingService;
 	readonly #panic: PanicWatch;
 	readonly #signature: SignatureMonitor;
+	readonly #tests: TestsMonitor;
 	readonly #settingsMonitor: SettingsMonitor;
 	readonly #attempts: ReloadHistory;
 	#watcher: DirectoryWatcher | null = null;
@@ -103,6 +105,7 @@ export class Daemon {
 			...telling,
 			stateDirectory: config.stateDir,
 		});
+		this.#tests = new TestsMonitor(telling);
 		this.#panic = new PanicWatch({
 			stateDirectory: config.stateDir,
 			checkPermissions,
@@ -281,6 +284,7 @@ export class Daemon {
 	/** Devices do not wait for the firewall's ruleset, which may take seconds to load. */
 	#onRead(reloaded: Reloaded): void {
 		this.#signature.read(reloaded.signature, this.#options.config.policyDir);
+		this.#tests.read(reloaded.tests, this.#options.config.policyDir);
 		this.#findings.log(reloaded.diagnostics);
 		this.#host.policiesRead();
 		this.#running.apply(reloaded.sent);
@@ -299,6 +303,7 @@ export class Daemon {
 			pending: this.#pending,
 			settings: this.#settingsMonitor,
 			signature: this.#signature,
+			tests: this.#tests,
 			status: this.#status,
 		});
 	}

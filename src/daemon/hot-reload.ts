@@ -20,6 +20,7 @@ export const hotSettings = [
 	"maxElements",
 	"confirmWithin",
 	"policySignature",
+	"policyTests",
 	"trustedKeys",
 	"metrics",
 ] as const satisfies readonly (keyof Config)[];

@@ -3,6 +3,7 @@
 import type { Diagnostic } from "../base/diagnostic.ts";
 import { escapeForTerminal } from "../base/terminal.ts";
 import type { DaemonState } from "../report/status.ts";
+import { describeTests } from "../report/tests-status.ts";
 import type { ControlReply } from "../serve/control/control-protocol.ts";
 
 export interface ReloadFacts {
@@ -12,7 +13,7 @@ export interface ReloadFacts {
 	readonly refusal: string;
 	/** Settings that differ and wait for a restart. */
 	readonly needRestart: readonly string[];
-	readonly state: Pick<DaemonState, "panic" | "pending" | "policies" | "readiness" | "signature">;
+	readonly state: Pick<DaemonState, "panic" | "pending" | "policies" | "readiness" | "signature" | "tests">;
 }
 
 /** Errors in policies that are told one by one. */
@@ -24,7 +25,7 @@ function errorText({ file, line, column, message, hint }: Diagnostic): string {
 }
 
 export function reloadOutcome({ settings, refusal, needRestart, state }: ReloadFacts): ControlReply {
-	const { panic, pending, policies, readiness, signature } = state;
+	const { panic, pending, policies, readiness, signature, tests } = state;
 	const errors = policies
 		.flatMap(({ diagnostics }) => diagnostics)
 		.filter(({ severity }) => severity === "error");
@@ -35,10 +36,12 @@ export function reloadOutcome({ settings, refusal, needRestart, state }: ReloadF
 		settings,
 		refusal === "" ? "" : `not enforced, and what was in force stays: ${refusal}`,
 		signature?.problem ? `the policy directory is refused: ${signature.problem}` : "",
+		(tests?.refused === true && describeTests(tests)) || "",
 		errors.length === 0 ? "" : `broken policies, of which nothing new is in force:\n${named.join("\n")}`,
 	].filter((text) => text !== "");
 	if (wrong.length === 0 && panic === null && !readiness.ready) wrong.push(readiness.body);
 	const notes = [
+		(tests?.refused === false && describeTests(tests)) || "",
 		panic === null ? "" : "panic-open stands: no network policy is enforced",
 		pending === null ? "" : `change ${pending.id} waits for its confirmation`,
 		needRestart.length === 0 ? "" : `these settings take effect at the next start: ${needRestart.join(", ")}`,

@@ -85,6 +85,16 @@ export function findingsOf(
 		: [...refusal, ...onHost, ...result.diagnostics];
 }
 
+/** The same where the set is refused for another reason, such as its tests. Without any before, nothing is in force of it. */
+export function keepBefore(
+	before: readonly Candidate[] | null,
+	registered: readonly Enforcer[],
+	request: Requests,
+): Kept {
+	const enforced = before ?? [];
+	return { refused: true, enforced, parts: compileParts(policiesOf(enforced), registered, request) };
+}
+
 function policiesOf(candidates: readonly Candidate[]): Policy[] {
 	return candidates.map(({ entry }) => entry.document.policy);
 }

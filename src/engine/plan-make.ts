@@ -19,8 +19,9 @@ import { planDevices } from "./plan-devices.ts";
 import type { ChangePlan, PlanResult } from "./plan-model.ts";
 import { diffSets, isEmptyDiff, type SetPart } from "./policy-diff.ts";
 import { PolicyEngine } from "./policy-engine.ts";
-import { readPolicySet, selectionNote } from "./policy-set.ts";
+import { type PolicySet, readPolicySet, selectionNote } from "./policy-set.ts";
 import { SignedPolicies } from "./signed-policies.ts";
+import { checkTests } from "./testing/gate.ts";
 
 export interface PlanOptions {
 	readonly config: Config;
@@ -115,6 +116,7 @@ function readNew(directory: string, config: Config, registered: readonly Enforce
 	if (set.length < compiled.length || hasError(diagnostics)) return { ok: false, diagnostics };
 	const warnings = [
 		...signatureWarnings(directory, config),
+		...testWarnings(read, config),
 		...set.flatMap(({ enforcer, parts, kept }) =>
 			enforcer.enabled(config)
 				? enforcer.lintHost(kept, parts, { config, file: directory, scope: "all" })
@@ -143,6 +145,14 @@ function signatureWarnings(directory: string, config: Config): Diagnostic[] {
 	const message = `these policies would be refused: ${signature.problem}`;
 	const hint = "sign them with portward policy sign, or see policySignature and trustedKeys in the settings";
 	return [{ ...problem(directory, "signature", message, hint), severity: "warning" }];
+}
+
+/** What the tests beside the new policies say: with policyTests: enforce these would be refused. */
+function testWarnings({ asides, policies }: PolicySet, config: Config): Diagnostic[] {
+	const tests = checkTests(asides, policies, config, hostname());
+	if (tests === null) return [];
+	const would = tests.refuses ? "these policies would be refused: " : "";
+	return tests.findings.map((one) => ({ ...one, severity: "warning", message: `${would}${one.message}` }));
 }
 
 function isDirectory(path: string): boolean {

@@ -20,11 +20,12 @@ import {
 	type LastGoodResult,
 	resolveLastGood,
 } from "./collection.ts";
-import { type Candidate, compileOrKeep, findingsOf } from "./compile-set.ts";
+import { type Candidate, compileOrKeep, findingsOf, keepBefore, type Requests } from "./compile-set.ts";
 import { enforcers, kindsOf } from "./enforcers.ts";
 import { LastGoodStore } from "./last-good.ts";
 import type { PolicySettings, Reloaded, SignatureReport, Wishes } from "./reading.ts";
 import { SignedPolicies } from "./signed-policies.ts";
+import { checkTests, type TestReport } from "./testing/gate.ts";
 
 /** What an enforcer has of the policies that are meant for this host. */
 export interface Standing<Part, Kept> {
@@ -94,12 +95,18 @@ export class PolicyEngine {
 		const before = lastGood.map((saved) =>
 			select({ path: saved.path, document: saved.document, origin: "last-good" }, labels),
 		);
-		const compiled = compileOrKeep(
-			candidates.filter(({ selected }) => selected),
-			lastGood.length === 0 ? null : before.filter(({ selected }) => selected),
-			this.#enforcers,
-			({ name }) => ({ config, purpose: "enforce", wish: wishes[name] ?? null }),
-		);
+		const tests = directory.problem === null ? this.#test(directory, candidates, config, hostname) : null;
+		const standsBefore = lastGood.length === 0 ? null : before.filter(({ selected }) => selected);
+		const request: Requests = ({ name }) => ({ config, purpose: "enforce", wish: wishes[name] ?? null });
+		const compiled =
+			tests?.refuses === true
+				? keepBefore(standsBefore, this.#enforcers, request)
+				: compileOrKeep(
+						candidates.filter(({ selected }) => selected),
+						standsBefore,
+						this.#enforcers,
+						request,
+					);
 		this.#asRead = !compiled.refused && directory.problem === null;
 		this.#pending = compiled.refused ? lastGood : resolved.lastGood;
 		const diagnostics = [
@@ -116,8 +123,9 @@ export class PolicyEngine {
 			!compiled.refused &&
 			directory.problem === null &&
 			resolved.statuses.every((status) => status.state !== "rejected");
-		// Unsigned policies must not empty what an earlier daemon may have left in force.
-		const mayEnforce = signature?.ok !== false || lastGood.length > 0;
+		// Policies that are refused must not empty what an earlier daemon may have left in force.
+		const taken = signature?.ok !== false && tests?.refuses !== true;
+		const mayEnforce = taken || lastGood.length > 0;
 		const sent: Record<string, unknown> = {};
 		for (const { enforcer, parts, result } of compiled.parts) {
 			this.#standing.set(enforcer.name, parts);
@@ -127,11 +135,16 @@ export class PolicyEngine {
 		}
 		return {
 			documents,
-			diagnostics: [...rest, ...documents.flatMap((document) => document.diagnostics)],
+			diagnostics: [
+				...rest,
+				...(tests?.findings ?? []),
+				...documents.flatMap((document) => document.diagnostics),
+			],
 			complete,
 			lastGood: compiled.refused || resolved.statuses.some((status) => status.state === "last-good"),
 			withheld: !mayEnforce || compiled.parts.some(({ result }) => !result.ok),
 			signature,
+			tests,
 			nodeLabels: { ...labels },
 			parsed: { ever: this.#parsedLength, present: this.#presentLength() },
 			sent,
@@ -167,6 +180,21 @@ export class PolicyEngine {
 			state: parsed.syntaxBroken ? "broken" : "ok",
 			documents: policiesIn(parsed, this.#kinds),
 		};
+	}
+
+	/** The tests of this reading against what would be in force of it, last good versions included. */
+	#test(
+		{ files }: PolicyDirectory,
+		candidates: readonly Candidate[],
+		config: Config,
+		hostname: string,
+	): TestReport | null {
+		const asides = files
+			.filter(({ problem }) => problem === null)
+			.flatMap(({ path }) => this.#parsed.get(path)?.file.documents ?? [])
+			.filter(({ kind }) => this.#kinds.isAside(kind));
+		const policies = candidates.map(({ entry }) => entry.document.policy);
+		return checkTests(asides, policies, config, hostname);
 	}
 
 	/** What is said of a document is the same object while it is the same: so it need not go over to another thread again. */
@@ -224,7 +252,7 @@ function withStanding(signature: SignatureReport | null, anything: boolean): Sig
 	return { ...signature, standing: signature.accepted === null ? "unknown" : "signed" };
 }
 
-/** Test cases lie beside policies and are none: the daemon has no use for them. */
+/** Test cases lie beside policies and are none: they are run, and never enforced. */
 function policiesIn({ documents }: ParsedFile, kinds: Kinds): readonly ParsedDocument[] {
 	return documents.filter(({ kind }) => !kinds.isAside(kind));
 }

@@ -21,7 +21,7 @@ export interface PolicySet {
 	readonly policies: readonly Policy[];
 	/** Those that this host's labels select. */
 	readonly selected: readonly Policy[];
-	/** What lies beside policies, such as test cases: see asideOf. */
+	/** What lies beside policies, such as test cases, broken ones included: see asideOf. */
 	readonly asides: readonly ParsedDocument[];
 	readonly diagnostics: readonly Diagnostic[];
 	/** A path as a whole could not be read, so that nothing is known of its policies. */
@@ -64,7 +64,13 @@ export function readPolicySet(
 		policies.push(policy);
 		if (selection.selected) selected.push(policy);
 	}
-	return { policies, selected, asides: documents.filter(({ aside }) => aside), diagnostics, unread };
+	return {
+		policies,
+		selected,
+		asides: documents.filter(({ kind }) => kinds.isAside(kind)),
+		diagnostics,
+		unread,
+	};
 }
 
 /** "2 of 5 policies do not select this host", or null when all do. */

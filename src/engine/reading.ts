@@ -3,6 +3,7 @@
 import type { Config } from "../config/model.ts";
 import type { SentParts } from "../enforcers/contract/enforcer.ts";
 import type { Reading } from "../enforcers/contract/reading.ts";
+import type { TestReport } from "./testing/gate.ts";
 
 export interface PolicySettings {
 	readonly directory: string;
@@ -37,6 +38,8 @@ export interface SignatureReport {
 export interface Reloaded extends Reading {
 	/** Null where no signature is required. */
 	readonly signature: SignatureReport | null;
+	/** Null where no tests lie beside the policies. */
+	readonly tests: TestReport | null;
 	readonly nodeLabels: Readonly<Record<string, string>>;
 	/** Characters that this Worker has parsed in its life, and that a new one would have to parse. */
 	readonly parsed: { readonly ever: number; readonly present: number };

@@ -7,6 +7,7 @@ import type { Confinement } from "./confinement.ts";
 import type { EnforcerReport, EnforcerState, PolicyPart, StatusFields, Traffic } from "./contribution.ts";
 import type { SettingsState } from "./settings-status.ts";
 import type { SignatureState } from "./signature-status.ts";
+import type { TestsState } from "./tests-status.ts";
 
 /** One document of the policy directory, or one that is kept in force though its file broke. */
 export interface PolicyState {
@@ -69,6 +70,8 @@ export interface DaemonState {
 	readonly settings: SettingsState;
 	/** Null where policies need no signature. */
 	readonly signature: SignatureState | null;
+	/** Null where no tests lie beside the policies. */
+	readonly tests: TestsState | null;
 	/** System and configured labels merged. */
 	readonly nodeLabels: Readonly<Record<string, string>>;
 	/** In the order in which status and page show them. */
@@ -93,6 +96,8 @@ export interface StatusDocument extends StatusFields {
 	readonly settings: SettingsState;
 	/** Null where policies need no signature. */
 	readonly signature: SignatureState | null;
+	/** Null where no tests lie beside the policies. */
+	readonly tests: TestsState | null;
 	/** Null while nothing waits for its confirmation. */
 	readonly pending: PendingState | null;
 	readonly nodeLabels: Readonly<Record<string, string>>;
@@ -197,6 +202,7 @@ export function statusDocument(state: DaemonState, asked: PageRequest | null = n
 		pending: state.pending,
 		settings: { problem: state.settings.problem, restart: state.settings.restart },
 		signature: state.signature,
+		tests: state.tests,
 		nodeLabels: state.nodeLabels,
 		ready: { ready: state.readiness.ready, body: state.readiness.body },
 		enforcers: Object.fromEntries(enforcers.map(({ name, state }) => [name, state])),

@@ -46,6 +46,7 @@ describe("defaults", () => {
 			failsafe: { ingress: [], egress: [] },
 			guests: { forwarded: "audit", interfaces: [], uplinks: [] },
 			policySignature: "off",
+			policyTests: "warn",
 			trustedKeys: [],
 			metrics: { maxRuleSeries: 2000 },
 			alerts: {
@@ -106,6 +107,7 @@ failsafe:
   egress: [{protocol: UDP, port: 6000-6010}]
 guests: {forwarded: enforce, interfaces: [ve-*, tap0], uplinks: [vmbr0]}
 policySignature: required
+policyTests: enforce
 trustedKeys: ["ed25519:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA="]
 metrics: {maxRuleSeries: 0}
 alerts: {stdout: false, file: /var/log/a.json, fileMaxBytes: 4096, fileKeep: 0, perSecond: 10, buffer: 1}
@@ -179,6 +181,7 @@ alerts: {stdout: false, file: /var/log/a.json, fileMaxBytes: 4096, fileKeep: 0, 
 			uplinks: ["vmbr0"],
 		},
 		policySignature: "required",
+		policyTests: "enforce",
 		trustedKeys: ["ed25519:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA="],
 		metrics: { maxRuleSeries: 0 },
 		alerts: {

@@ -10,7 +10,7 @@ import { defaultConfig } from "../../src/config/parse.ts";
 import { confine } from "../../src/daemon/confinement.ts";
 import { Daemon } from "../../src/daemon/daemon.ts";
 import type { WorkerName } from "../../src/daemon/daemon-options.ts";
-import type { SettingsReading } from "../../src/daemon/settings-monitor.ts";
+import type { SettingsReading } from "../../src/daemon/monitors/settings-monitor.ts";
 import type { Alert } from "../../src/report/alert.ts";
 import type { StatusDocument } from "../../src/report/status.ts";
 import { controlPath } from "../../src/serve/control/control-protocol.ts";

@@ -173,6 +173,7 @@ test("what runs is started, fed, reported and stopped with the others", async ()
 		pending: { changes: { state: null, complaint: "" } as never },
 		settings: { state: { problem: "", restart: "last-good" }, warnings: [] },
 		signature: { state: null, warnings: [] },
+		tests: { state: null, warnings: [] },
 		status: { warnings: [] },
 	});
 	expect(statusDocument(state)).toMatchObject({

@@ -13,6 +13,7 @@ import { panicAlert } from "../../src/report/panic-alert.ts";
 import { settingsAlert } from "../../src/report/settings-status.ts";
 import { serialResetAlert, signatureAlert } from "../../src/report/signature-status.ts";
 import { hostNameAlert } from "../../src/report/system-alert.ts";
+import { testsAlert } from "../../src/report/tests-status.ts";
 import { sampleAlert } from "../report/sample.ts";
 
 const root = resolve(import.meta.dir, "../..");
@@ -99,6 +100,7 @@ describe("system events", () => {
 	const step = (name: ChangeStep) => changeAlert(name, change, "why", time, host);
 	const stray = { since: time, time, table: "t" };
 	const drift = { time, generation: 2, pid: 7, process: "nft", changes: ["newrule"] };
+	const failing = { passed: 1, failed: 1, problems: ["t.yaml:1: m"] };
 	const panic = { reason: "drill", since: "2026-01-01T00:00:00Z" };
 	const alerts: readonly Alert[] = [
 		driftAlert(drift, "t", host),
@@ -115,6 +117,8 @@ describe("system events", () => {
 		settingsAlert({ problem: "p", restart: "fails" }, "f", time, host),
 		signatureAlert("p", "/d", "signed", { Serial: 1, Accepted: 2 }, time, host),
 		serialResetAlert("/d", "root", time, host),
+		testsAlert({ ...failing, mode: "enforce", refused: true }, "/d", time, host),
+		testsAlert({ ...failing, mode: "warn", refused: false }, "/d", time, host),
 	];
 	const told = rows("tag");
 

@@ -42,6 +42,9 @@ spec:
   cases:
   - { name: open, direction: ingress, protocol: tcp, address: 203.0.113.1, port: 443, interface: eth0, expect: Allow, policy: web }
   - { name: wrong, direction: ingress, protocol: tcp, address: 203.0.113.1, port: 22, expect: Allow }
+  - { device: { class: MASS-STORAGE }, expect: Allow, policy: usb }
+  tables:
+  - { direction: ingress, columns: [tcp 443, icmp], rows: { 203.0.113.1: ". .", 192.0.2.1: X - } }
 `;
 const kubernetes = JSON.stringify({
 	apiVersion: "networking.k8s.io/v1",
@@ -180,7 +183,7 @@ test("search: found, and not", async () => {
 
 test("test: passed, failed, covered", async () => {
 	const found = await holds("test", 1, "test", path("cases.yaml"), "--coverage", ...config());
-	expect(found).toMatchObject({ passed: 1, failed: 1, coverage: { rules: 4 } });
+	expect(found).toMatchObject({ passed: 4, failed: 2, coverage: { rules: 7 } });
 });
 
 test("convert: policies, and what is lost", async () => {

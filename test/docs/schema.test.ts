@@ -75,7 +75,12 @@ describe("every answer is as its schema says", () => {
 			"signed policies that are refused",
 			"/v1/status",
 			"status",
-			{ state: { signature: { ok: false, serial: 3, problem: "p", remedy: "r", standing: "signed" } } },
+			{
+				state: {
+					signature: { ok: false, serial: 3, problem: "p", remedy: "r", standing: "signed" },
+					tests: { mode: "enforce", passed: 1, failed: 1, refused: true, problems: ["t.yaml:1: m"] },
+				},
+			},
 		],
 		[
 			"broken policies and names",

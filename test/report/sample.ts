@@ -183,6 +183,7 @@ export function sampleState(
 		pending: null,
 		settings: { problem: "", restart: "last-good" },
 		signature: null,
+		tests: null,
 		nodeLabels: { "kubernetes.io/hostname": "vm1" },
 		enforcers: [networkReport({ ...sampleNetwork, ...network }), usbReport({ ...sampleUsb, ...usb })],
 		policies: [

@@ -1,6 +1,6 @@
 /** Results as JUnit XML, the form that CI systems read. */
 
-import type { CaseResult } from "../../engine/test-run.ts";
+import type { CaseResult } from "../../engine/testing/run.ts";
 
 const entities: Readonly<Record<string, string>> = {
 	"&": "&amp;",

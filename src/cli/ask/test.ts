@@ -1,22 +1,23 @@
 import { writeFileSync } from "node:fs";
-import { escapeForTerminal } from "../../base/terminal.ts";
 import { asideOf } from "../../document/parse.ts";
-import { policyTestKind } from "../../enforcers/network/parse/kinds.ts";
 import { readPolicySet } from "../../engine/policy-set.ts";
-import { type CaseResult, runTests, type TestRun } from "../../engine/test-run.ts";
+import { policyTestKind } from "../../engine/testing/kind.ts";
+import { modelsIn } from "../../engine/testing/models.ts";
+import { runTests } from "../../engine/testing/run.ts";
 import { type Command, exit, UsageError } from "../command.ts";
-import { plural, printDiagnostics } from "../diagnostics.ts";
+import { printDiagnostics } from "../diagnostics.ts";
 import { prettyJson } from "../json.ts";
 import { parseOptions, policyOptions } from "../options.ts";
 import { readSettings } from "../settings.ts";
 import { junit } from "./junit.ts";
+import { coverageText, testText } from "./test-text.ts";
 
 const help = `Usage: portward test [--policy-dir DIR] [--config FILE] [--json] [--coverage]
                      [--junit FILE] [FILE...]
 
 Runs the test cases (kind: PortwardTest) of FILEs against the policies; without
 FILEs those that lie beside them. Needs neither root nor a daemon, and changes
-nothing.
+nothing. The daemon runs those beside the policies, too: see policyTests.
 
   --policy-dir DIR  policies (default /etc/portward/policies)
   --config FILE     settings (default /etc/portward/config.yaml)
@@ -57,7 +58,7 @@ export const test: Command = {
 		const tests = set.asides.flatMap((document) => asideOf(policyTestKind, document));
 		if (tests.length === 0)
 			throw new UsageError("there is no document of kind: PortwardTest; name a file that has one");
-		const run = runTests(tests, config.policyDir, config);
+		const run = runTests(tests, modelsIn(config.policyDir), config);
 		printDiagnostics(run.diagnostics, io);
 		const failed = run.results.filter(({ ok }) => !ok).length;
 		const passed = run.results.length - failed;
@@ -75,29 +76,9 @@ export const test: Command = {
 			const coverage = values.coverage ? { rules: run.rules.size, undecided } : undefined;
 			io.out(prettyJson({ ok, passed, failed, cases: run.results, ...(coverage && { coverage }) }));
 		} else {
-			io.out(text(run, passed, failed));
+			io.out(testText(run, passed, failed));
 			if (values.coverage) io.out(coverageText(run, undecided));
 		}
 		return ok ? exit.ok : exit.failure;
 	},
 };
-
-function text({ results }: TestRun, passed: number, failed: number): string {
-	const lines = results.map(
-		(result) => `${result.ok ? "ok" : "FAILED"}  ${result.test}: ${result.name}${why(result)}`,
-	);
-	return `${[...lines, `${passed} passed, ${failed} failed`].map(escapeForTerminal).join("\n")}\n`;
-}
-
-function why({ ok, expected, actual, policy, expectedPolicy, file, line }: CaseResult): string {
-	if (ok) return "";
-	const by = policy === null ? "as no rule matches" : `by ${policy}`;
-	const wanted = expectedPolicy === null ? expected : `${expected} by ${expectedPolicy}`;
-	return `: ${actual} ${by}, expected ${wanted} (${file}:${line})`;
-}
-
-function coverageText({ rules }: TestRun, undecided: readonly string[]): string {
-	if (undecided.length === 0) return `Some case decides each of ${plural(rules.size, "rule")}.\n`;
-	const lines = undecided.map((rule) => `  ${rule}`);
-	return `No case decides ${undecided.length} of ${plural(rules.size, "rule")}:\n${lines.map(escapeForTerminal).join("\n")}\n`;
-}

@@ -40,8 +40,8 @@ started anew. Time during which the machine sleeps counts.
      portward rollback           goes back at once
 
 NEW is taken whole or not at all: it is refused when anything in it is broken,
-when others than root can write it, and, with policySignature: required, when
-it is not signed. Only one change can be pending. Until it is settled, changes
+when others than root can write it, with policySignature: required when it is
+not signed, and with policyTests: enforce when a test in it fails. Only one change can be pending. Until it is settled, changes
 of the configured policyDir wait.
 
   --policy-dir NEW          a directory of policies; it is copied

@@ -47,6 +47,7 @@ export const statusShape = v.object({
 			standing: v.nullable(v.picklist(["signed", "unknown", "none"])),
 		}),
 	),
+	tests: v.nullable(v.object({ passed: v.number(), failed: v.number(), refused: v.boolean() })),
 	pending: v.nullable(
 		v.object({ id: v.string(), from: v.string(), secondsLeft: v.number(), waiting: v.boolean() }),
 	),
@@ -120,7 +121,16 @@ export function describeStatus(status: Status): string {
 }
 
 /** What stands open, waits or is refused. */
-function urgentLines({ panic, version, hostname, ready, pending, signature, usbAllowed }: Status): string[] {
+function urgentLines({
+	panic,
+	version,
+	hostname,
+	ready,
+	pending,
+	signature,
+	tests,
+	usbAllowed,
+}: Status): string[] {
 	const lines = panic === null ? [] : [`OPEN: nothing is enforced on the network: ${panicReason(panic)}`];
 	lines.push(`portward ${version} on ${hostname}: ${ready.body}`);
 	if (pending !== null) {
@@ -133,6 +143,11 @@ function urgentLines({ panic, version, hostname, ready, pending, signature, usbA
 		const what = ok ? "signed" : `refused; ${describeStanding(standing)}`;
 		const number = serial === null || (!ok && standing !== "signed") ? "" : `, serial ${serial}`;
 		lines.push(`policies: ${what}${number}`);
+	}
+	if (tests !== null) {
+		const { passed, failed, refused } = tests;
+		const end = refused ? "; the policies on disk are refused, and what was good before stays" : "";
+		lines.push(`tests of the policies: ${passed} passed, ${failed} failed${end}`);
 	}
 	for (const { port, until } of usbAllowed) {
 		lines.push(`USB port ${port} is allowed until ${until}, whatever the policies say`);

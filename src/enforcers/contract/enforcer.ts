@@ -6,7 +6,7 @@
 import type { Diagnostic } from "../../base/diagnostic.ts";
 import type { Config } from "../../config/model.ts";
 import type { HostBlock } from "../../document/host-policy.ts";
-import type { AsideKind, PartType, PolicyKind } from "../../document/kind.ts";
+import type { PartType, PolicyKind } from "../../document/kind.ts";
 import type { Description, Telling } from "./describe.ts";
 
 /** What a set is compiled for. */
@@ -64,8 +64,6 @@ export interface Enforcer<Part = unknown, Kept = unknown, Plan = unknown, Sent =
 	readonly kinds: readonly PolicyKind[];
 	/** The blocks of a KubeArmorHostPolicy that are for it. */
 	readonly hostBlocks: readonly HostBlock[];
-	/** The kinds of documents that lie beside its policies. */
-	readonly asides: readonly AsideKind[];
 	/** Whether the settings want it. */
 	enabled(config: Config): boolean;
 	compile(parts: readonly Part[], request: CompileRequest<Wish>): Compiled<Kept, Plan>;

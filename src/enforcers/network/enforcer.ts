@@ -7,7 +7,7 @@ import type { NetworkPlan, RulesetForm } from "./compile/plan.ts";
 import type { NetworkModel } from "./compile/program.ts";
 import { type InterfaceUse, interfaceUses } from "./interfaces.ts";
 import { type NetworkPolicy, networkPart } from "./model.ts";
-import { networkPolicyKind, policyTestKind } from "./parse/kinds.ts";
+import { networkPolicyKind } from "./parse/kinds.ts";
 import { compileOptions } from "./run/compile-options.ts";
 import { interfaceWarnings, lintHost } from "./run/host-lint.ts";
 import { judgeCalls } from "./run/judge.ts";
@@ -37,7 +37,6 @@ export const networkEnforcer: Enforcer<NetworkPolicy, NetworkModel, NetworkPlan,
 	part: networkPart,
 	kinds: [networkPolicyKind],
 	hostBlocks: [],
-	asides: [policyTestKind],
 	enabled: ({ enableNetworkPolicyEnforcer }) => enableNetworkPolicyEnforcer,
 	compile(policies, { config, wish }) {
 		const { epoch, form } = wish ?? anyWish;

@@ -27,7 +27,6 @@ export const usbEnforcer: Enforcer<HostDevicePolicy, DeviceRuleset, DeviceRulese
 	part: devicePart,
 	kinds: [],
 	hostBlocks: [deviceBlock],
-	asides: [],
 	enabled: (config) => config.enableKubeArmorHostPolicy && config.enableUSBDeviceHandler,
 	compile(policies, { config, purpose }) {
 		const { hostDefaultDevicePosture: posture, enforcement } = config;

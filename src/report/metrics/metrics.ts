@@ -11,6 +11,7 @@ import { type ReloadFacts, reloadMetrics } from "./reload-metrics.ts";
 import { settingsMetrics } from "./settings-metrics.ts";
 import { signatureMetrics } from "./signature-metrics.ts";
 import { stateMetrics } from "./state-metrics.ts";
+import { testsMetrics } from "./tests-metrics.ts";
 
 export interface MetricsInput {
 	readonly state: DaemonState;
@@ -32,6 +33,7 @@ export const groups: readonly MetricGroup<MetricsInput>[] = [
 	changeMetrics,
 	settingsMetrics,
 	signatureMetrics,
+	testsMetrics,
 	processMetrics,
 ];
 

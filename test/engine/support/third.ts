@@ -50,7 +50,6 @@ export const third: Enforcer<Word, Words, Words, Words, null> = {
 	part,
 	kinds: [wordKind],
 	hostBlocks: [],
-	asides: [],
 	enabled: () => true,
 	compile(parts) {
 		const words = { words: parts.map(({ word }) => word), loud: parts.some(({ word }) => word === "HEY") };

@@ -1,5 +1,6 @@
 /** JSON Schema of the documents that the network enforcer reads, made of the tables that it reads them by. */
 
+import { directions } from "../../../base/model.ts";
 import { protocolNames } from "../../../base/protocol.ts";
 import { actionNames } from "../../../document/action.ts";
 import {
@@ -22,15 +23,9 @@ import { documentFields, specFields } from "./network.ts";
 import { blockFields, peerFields } from "./peers.ts";
 import { portEntryFields } from "./port-entry.ts";
 import { ruleFields } from "./rule.ts";
-import {
-	caseFields,
-	directions,
-	neededCaseFields,
-	testFields,
-	testKind,
-	testSpecFields,
-	testVersion,
-} from "./test-document.ts";
+import { caseFields, neededCaseFields } from "./test-case.ts";
+import { testFields, testKind, testSpecFields, testVersion } from "./test-document.ts";
+import { neededTableFields, tableFields } from "./test-table.ts";
 
 /** Whether there is such a service is for the validator to say. */
 const service = matching("^[A-Za-z_][\\w.+-]{0,63}$");
@@ -94,16 +89,30 @@ const testCase: JsonSchema = {
 	required: neededCaseFields,
 };
 
-/** The settings of a test are judged when it runs, over those of the host. */
-export const policyTestSchema: JsonSchema = mapping(
-	testFields,
-	{
-		...head(testKind, testVersion),
-		spec: mapping(
-			testSpecFields,
-			{ nodeLabels: labels, settings: { type: "object" }, cases: list(testCase, 1) },
-			["cases"],
-		),
-	},
-	neededFields,
-);
+const signs = "[.XA-]";
+
+const testTable: JsonSchema = {
+	...mapping(tableFields, {
+		name: text,
+		direction: words(directions),
+		interface: networkInterface,
+		columns: list(text, 1),
+		rows: { type: "object", additionalProperties: matching(`^\\s*${signs}(?:\\s+${signs})*\\s*$`) },
+	}),
+	required: neededTableFields,
+};
+
+/**
+ * The settings of a test are judged when it runs, over those of the host.
+ * @param otherCase cases that are not about packets
+ */
+export function policyTestSchema(otherCase: JsonSchema): JsonSchema {
+	const spec = mapping(testSpecFields, {
+		nodeLabels: labels,
+		settings: { type: "object" },
+		cases: list({ anyOf: [testCase, otherCase] }, 1),
+		tables: list(testTable, 1),
+	});
+	const either = { anyOf: [{ required: ["cases"] }, { required: ["tables"] }] };
+	return mapping(testFields, { ...head(testKind, testVersion), spec: { ...spec, ...either } }, neededFields);
+}

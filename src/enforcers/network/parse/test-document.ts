@@ -1,51 +1,34 @@
-/** Validates one PortwardTest document. */
+/** Validates one PortwardTest document. What its cases about anything but packets say, their own reader knows. */
 
 import type { Node } from "yaml";
-import { isMap, isScalar } from "yaml";
-import { formatAddress, parseAddress } from "../../../base/cidr.ts";
-import { echoRequest, parseIcmpType } from "../../../base/icmp-type.ts";
-import type { Direction, Protocol } from "../../../base/model.ts";
-import type { Path } from "../../../base/path.ts";
-import {
-	isIcmp,
-	isTransport,
-	parseProtocol,
-	protocolFits,
-	protocolLabel,
-	protocolText,
-} from "../../../base/protocol.ts";
-import { lookupService } from "../../../base/services.ts";
-import { quote, suggest } from "../../../base/suggest.ts";
-import { readAction } from "../../../document/action.ts";
-import { parseInterface } from "../../../document/iface.ts";
+import { isMap } from "yaml";
 import { readMetadata } from "../../../document/metadata.ts";
 import type { Fields, Item, NodeReader } from "../../../document/nodes.ts";
-import type { PolicyTest, PolicyTestCase } from "./test-model.ts";
+import { readPacketCase } from "./test-case.ts";
+import type { PolicyTest } from "./test-model.ts";
+import { readTable } from "./test-table.ts";
 
 export const testKind = "PortwardTest";
 export const testVersion = "portward.io/v1";
 
 export const testFields = ["apiVersion", "kind", "metadata", "spec"] as const;
-export const testSpecFields = ["nodeLabels", "settings", "cases"] as const;
-export const caseFields = [
-	"name",
-	"direction",
-	"protocol",
-	"address",
-	"port",
-	"sourcePort",
-	"icmpType",
-	"interface",
-	"expect",
-	"policy",
-] as const;
-/** Those that every case has. */
-export const neededCaseFields = ["direction", "protocol", "address", "expect"] as const;
+export const testSpecFields = ["nodeLabels", "settings", "cases", "tables"] as const;
 
-export const directions: readonly Direction[] = ["ingress", "egress"];
+const example = "- {direction: ingress, protocol: tcp, address: 10.0.1.5, port: 5432, expect: Allow}";
+
+/** Cases that are about something else than packets: those that have this field. */
+export interface OtherCases<Case> {
+	readonly field: string;
+	/** Null when anything in it is an error, all of which is reported. */
+	read(reader: NodeReader, item: Item): Case | null;
+}
 
 /** Reads the whole document; null when anything in it is an error, all of which is reported. */
-export function validatePolicyTest(reader: NodeReader, root: Node): PolicyTest | null {
+export function validatePolicyTest<Other>(
+	reader: NodeReader,
+	root: Node,
+	other: OtherCases<Other>,
+): PolicyTest<Other> | null {
 	const fields = reader.fields(root, null, testFields);
 	if (fields === null) return null;
 	const name = readMetadata(reader, root, fields, testVersion);
@@ -56,21 +39,45 @@ export function validatePolicyTest(reader: NodeReader, root: Node): PolicyTest |
 	}
 	const parts = reader.fields(spec.node, spec.path, testSpecFields);
 	if (parts === null) return null;
-	const list = reader.present(parts, "cases");
-	const example = "- {direction: ingress, protocol: tcp, address: 10.0.1.5, port: 5432, expect: Allow}";
-	if (list === null) {
+	if (!parts.has("cases") && !parts.has("tables")) {
 		const message = "cases is missing, so the test tests nothing";
 		reader.error(spec.node, spec.path, "missing-field", message, `write cases: and below it ${example}`);
 		return null;
 	}
-	const items = reader.items(list.node, list.path, example);
-	if (items.length === 0 && !reader.failed)
-		reader.error(list.node, list.path, "no-cases", "there is no case", `write ${example}`);
-	const cases = items.flatMap((item) => readCase(reader, item) ?? []);
+	const items = itemsOf(reader, parts, "cases", example);
+	const packets = items.filter((item) => !isOther(item, other));
+	const others = items.filter((item) => isOther(item, other));
+	const cases = packets.flatMap((item) => readPacketCase(reader, item) ?? []);
+	const otherCases = others.flatMap((item) => other.read(reader, item) ?? []);
+	const tables = itemsOf(
+		reader,
+		parts,
+		"tables",
+		"- {direction: ingress, columns: [tcp 22], rows: …}",
+	).flatMap((item) => readTable(reader, item) ?? []);
 	const nodeLabels = readLabels(reader, parts);
 	const settings = readSettings(reader, parts);
 	if (reader.failed || name === null) return null;
-	return { name, place: reader.place(root), nodeLabels, settings, cases };
+	return { name, place: reader.place(root), nodeLabels, settings, cases, tables, otherCases };
+}
+
+function itemsOf(reader: NodeReader, parts: Fields, name: string, sample: string): readonly Item[] {
+	const list = reader.present(parts, name);
+	if (list === null) return [];
+	const items = reader.items(list.node, list.path, sample);
+	if (items.length === 0 && !reader.failed)
+		reader.error(
+			list.node,
+			list.path,
+			"no-cases",
+			`there is no ${name === "cases" ? "case" : "table"}`,
+			`write ${sample}`,
+		);
+	return items;
+}
+
+function isOther<Other>({ node }: Item, { field }: OtherCases<Other>): boolean {
+	return isMap(node) && node.has(field);
 }
 
 function readLabels(reader: NodeReader, parts: Fields): Readonly<Record<string, string>> {
@@ -93,176 +100,4 @@ function readSettings(reader: NodeReader, parts: Fields): string {
 		return "{}";
 	}
 	return JSON.stringify(settings.node.toJSON());
-}
-
-function readCase(reader: NodeReader, item: Item): PolicyTestCase | null {
-	const fields = reader.fields(item.node, item.path, caseFields);
-	if (fields === null) return null;
-	const missing = neededCaseFields.find((field) => !fields.has(field));
-	if (missing !== undefined) {
-		reader.error(
-			item.node,
-			item.path,
-			"missing-field",
-			`${missing} is missing`,
-			`write ${missing}: with its value`,
-		);
-		return null;
-	}
-	const direction = readDirection(reader, fields);
-	const expected = reader.present(fields, "expect");
-	const expect = expected && readAction(reader, expected.node, expected.path);
-	const protocol = readProtocol(reader, fields);
-	const remote = readAddress(reader, fields);
-	const network = readInterface(reader, fields);
-	const policy = optionalText(reader, fields, "policy");
-	if (direction === null || expect === null || protocol === null || remote === null) return null;
-	if (!protocolFits(protocol, remote.family)) {
-		const message = `no rule is ever asked about ${protocolLabel(protocol)} in IPv${remote.family}`;
-		reader.error(item.node, item.path, "bad-protocol", message, "write an address of the other family");
-		return null;
-	}
-	const ports = isTransport(protocol)
-		? readPorts(reader, item, fields, protocol)
-		: readType(reader, fields, protocol);
-	if (ports === null) return null;
-	const { port } = ports;
-	const asked = [
-		direction,
-		protocolText(protocol),
-		isTransport(protocol) ? port : null,
-		formatAddress(remote.family, remote.value),
-	];
-	return {
-		name: optionalText(reader, fields, "name") ?? asked.filter((part) => part !== null).join(" "),
-		place: reader.place(item.node),
-		direction,
-		protocol,
-		family: remote.family,
-		address: remote.value,
-		...ports,
-		interface: network,
-		expect,
-		policy,
-	};
-}
-
-function optionalText(reader: NodeReader, fields: Fields, name: string): string | null {
-	const field = reader.present(fields, name);
-	return field && reader.text(field.node, field.path);
-}
-
-function readDirection(reader: NodeReader, fields: Fields): Direction | null {
-	const field = reader.present(fields, "direction");
-	const text = field && reader.text(field.node, field.path);
-	if (field === null || text === null) return null;
-	const found = directions.find((direction) => direction === text.toLowerCase());
-	if (found !== undefined) return found;
-	const hint = suggest(text, directions, "directions");
-	reader.error(field.node, field.path, "bad-direction", `${quote(text)} is no direction`, hint);
-	return null;
-}
-
-function readProtocol(reader: NodeReader, fields: Fields): Protocol | null {
-	const field = reader.present(fields, "protocol");
-	if (field === null) return null;
-	const text = wordOrNumber(reader, field);
-	const protocol = text === null ? null : parseProtocol(text);
-	if (text !== null && protocol === null) {
-		const hint = "write tcp, udp, sctp, one without ports such as icmp, or a number from 0 to 255";
-		reader.error(field.node, field.path, "bad-protocol", `${quote(text)} is no protocol`, hint);
-	}
-	return protocol;
-}
-
-function readAddress(reader: NodeReader, fields: Fields) {
-	const field = reader.present(fields, "address");
-	const text = field && reader.text(field.node, field.path);
-	if (field === null || text === null) return null;
-	const parsed = parseAddress(text);
-	if ("family" in parsed) return parsed;
-	reader.error(field.node, field.path, "bad-address", parsed.message, "write one address, such as 10.0.1.5");
-	return null;
-}
-
-function readInterface(reader: NodeReader, fields: Fields): string {
-	const field = reader.present(fields, "interface");
-	const text = field && reader.text(field.node, field.path);
-	if (field === null || text === null) return "";
-	const parsed = parseInterface(text);
-	if (parsed.ok && parsed.match !== "any" && !parsed.match.prefix) return parsed.match.name;
-	const message = parsed.ok ? `${quote(text)} is a pattern` : parsed.message;
-	reader.error(field.node, field.path, "bad-interface", message, "write one interface's name, such as eth0");
-	return "";
-}
-
-/** A word, or a number as it is written; null (reported) for anything else. */
-function wordOrNumber(
-	reader: NodeReader,
-	{ node, path }: { readonly node: Node; readonly path: Path },
-): string | null {
-	return isScalar(node) && typeof node.value === "number" ? String(node.value) : reader.text(node, path);
-}
-
-type Ports = Pick<PolicyTestCase, "port" | "source">;
-
-function readPorts(
-	reader: NodeReader,
-	item: Item,
-	fields: Fields,
-	protocol: "tcp" | "udp" | "sctp",
-): Ports | null {
-	if (!fields.has("port")) {
-		reader.error(
-			item.node,
-			item.path,
-			"missing-field",
-			"port is missing",
-			"write port: with a number or a service",
-		);
-		return null;
-	}
-	refuse(reader, fields, "icmpType", `${protocolLabel(protocol)} has no types`);
-	const read = (name: string) => {
-		const field = reader.present(fields, name);
-		return field && readPort(reader, field, protocol);
-	};
-	const port = read("port");
-	return port === null ? null : { port, source: read("sourcePort") };
-}
-
-function readPort(
-	reader: NodeReader,
-	{ node, path }: { readonly node: Node; readonly path: Path },
-	protocol: "tcp" | "udp" | "sctp",
-): number | null {
-	if (!isScalar(node) || typeof node.value !== "string") return reader.integer(node, path, 0, 65_535);
-	if (/^\d{1,5}$/u.test(node.value) && Number(node.value) <= 65_535) return Number(node.value);
-	const service = lookupService(node.value, protocol);
-	if (service.ok) return service.port;
-	reader.error(node, path, "bad-port", service.message, service.hint);
-	return null;
-}
-
-function readType(reader: NodeReader, fields: Fields, protocol: Exclude<Protocol, string>): Ports | null {
-	const message = `${protocolLabel(protocol)} has no ports`;
-	refuse(reader, fields, "port", message);
-	refuse(reader, fields, "sourcePort", message);
-	if (!isIcmp(protocol)) {
-		refuse(reader, fields, "icmpType", `${protocolLabel(protocol)} has no types`);
-		return { port: 0, source: null };
-	}
-	const field = reader.present(fields, "icmpType");
-	if (field === null) return { port: 0, source: echoRequest(protocol) };
-	const text = wordOrNumber(reader, field);
-	if (text === null) return null;
-	const parsed = parseIcmpType(text, protocol);
-	if (parsed.ok) return { port: 0, source: parsed.type };
-	reader.error(field.node, field.path, "bad-icmp-type", parsed.message, parsed.hint);
-	return null;
-}
-
-function refuse(reader: NodeReader, fields: Fields, name: string, message: string): void {
-	const field = fields.get(name);
-	if (field !== undefined) reader.error(field.key, field.path, "unknown-field", message, `leave ${name} out`);
 }

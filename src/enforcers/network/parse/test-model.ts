@@ -23,8 +23,24 @@ export interface PolicyTestCase {
 	readonly policy: string | null;
 }
 
-/** A valid PortwardTest document. */
-export interface PolicyTest {
+/** Addresses in rows, ports in columns. */
+export interface PolicyTestTable {
+	/** As written, or what it is about. */
+	readonly name: string;
+	readonly place: Place;
+	readonly direction: Direction;
+	/** As written. */
+	readonly columns: readonly string[];
+	readonly rows: readonly {
+		/** The address, as written. */
+		readonly label: string;
+		/** One for each column; null where nothing is expected, or the column's protocol is of the other family. */
+		readonly cells: readonly (PolicyTestCase | null)[];
+	}[];
+}
+
+/** A valid PortwardTest document. `Other` is what cases say that are not about packets. */
+export interface PolicyTest<Other = unknown> {
 	readonly name: string;
 	readonly place: Place;
 	/** Labels of the host for which the cases hold; over those of the settings. */
@@ -32,4 +48,6 @@ export interface PolicyTest {
 	/** Settings over those of the configuration, as JSON text. */
 	readonly settings: string;
 	readonly cases: readonly PolicyTestCase[];
+	readonly tables: readonly PolicyTestTable[];
+	readonly otherCases: readonly Other[];
 }

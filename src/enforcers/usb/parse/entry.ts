@@ -1,6 +1,7 @@
 /** One element of `matchDevice`: the function, the device, the port, and overrides. */
 
 import { isScalar, type Node } from "yaml";
+import type { Action } from "../../../base/model.ts";
 import type { Path } from "../../../base/path.ts";
 import { quote, suggest } from "../../../base/suggest.ts";
 import { refuseEmptyConditions } from "../../../document/empty.ts";
@@ -64,8 +65,25 @@ export function readDeviceEntry(reader: NodeReader, item: Item, inherited: RuleD
 	if (fields === null) return null;
 	const own = readDefaults(reader, fields, inherited);
 	refuseEmptyConditions(reader, fields, conditions, own.action);
+	const match = readConditions(reader, fields, item, own.action);
+	warnOfDecimalProtocol(reader, fields, match);
+	if (match.productId !== null && match.vendorId === null) {
+		const message = "productId without vendorId matches unrelated products of every vendor";
+		const at = fields.get("productId");
+		reader.warn(at?.key ?? node, at?.path ?? path, "product-without-vendor", message, "add vendorId");
+	}
+	return { index, place: reader.place(node), ...own, match };
+}
+
+/** What of a device the fields name. */
+export function readConditions(
+	reader: NodeReader,
+	fields: Fields,
+	{ node, path }: Pick<Item, "node" | "path">,
+	action: Action,
+): DeviceMatch {
 	const code = readClass(reader, fields, node, path);
-	const match: DeviceMatch = {
+	return {
 		class: code,
 		subClass: readNumber(reader, fields, "subClass", 0),
 		protocol: readNumber(reader, fields, "protocol", 0),
@@ -78,15 +96,8 @@ export function readDeviceEntry(reader: NodeReader, item: Item, inherited: RuleD
 		port: readPortGlob(reader, fields),
 		connectType: readConnectType(reader, fields),
 		descriptorsHash: readHashes(reader, fields),
-		unlessAlso: readUnlessAlso(reader, fields, { class: code, action: own.action }),
+		unlessAlso: readUnlessAlso(reader, fields, { class: code, action }),
 	};
-	warnOfDecimalProtocol(reader, fields, match);
-	if (match.productId !== null && match.vendorId === null) {
-		const message = "productId without vendorId matches unrelated products of every vendor";
-		const at = fields.get("productId");
-		reader.warn(at?.key ?? node, at?.path ?? path, "product-without-vendor", message, "add vendorId");
-	}
-	return { index, place: reader.place(node), ...own, match };
 }
 
 function readClass(reader: NodeReader, fields: Fields, entry: Node, path: Path): number | null {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { asideOf } from "../../../../src/document/parse.ts";
-import { policyTestKind } from "../../../../src/enforcers/network/parse/kinds.ts";
 import { parsePolicyFile } from "../../../../src/engine/parse.ts";
+import { policyTestKind } from "../../../../src/engine/testing/kind.ts";
 
 /** A document with one case, of which some fields are others; undefined leaves one out. */
 function document(changes: object = {}, spec: object = {}): string {
@@ -74,6 +74,8 @@ spec:
 				policy: null,
 			},
 		],
+		tables: [],
+		otherCases: [],
 	});
 });
 
@@ -129,5 +131,58 @@ describe("what is wrong is told with its place", () => {
 		expect(diagnostics).toContainEqual(
 			expect.objectContaining({ severity: "error", path, message: expect.stringContaining(message) }),
 		);
+	});
+});
+
+describe("tables", () => {
+	const table = (changes: object = {}) => ({
+		tables: [
+			{
+				direction: "ingress",
+				columns: ["tcp 22", "udp ntp", "icmp", "icmpv6 128", "gre"],
+				rows: { "10.0.1.5": ". X A - .", "2001:db8::1": "X X - . -" },
+				...changes,
+			},
+		],
+		cases: undefined,
+	});
+
+	test("each cell is a case, but where nothing is expected", () => {
+		const { diagnostics, test } = parsed(document({}, table({ name: "who", interface: "eth0" })));
+		expect(diagnostics).toEqual([]);
+		const [found] = test?.tables ?? [];
+		expect(found?.columns).toEqual(["tcp 22", "udp ntp", "icmp", "icmpv6 128", "gre"]);
+		const cells = found?.rows.map(({ cells }) =>
+			cells.map((cell) => cell && [cell.port, cell.source, cell.expect]),
+		);
+		expect(cells).toEqual([
+			[[22, null, "Allow"], [123, null, "Block"], [0, 8, "Audit"], null, [0, null, "Allow"]],
+			[[22, null, "Block"], [123, null, "Block"], null, [0, 128, "Allow"], null],
+		]);
+		expect(found?.rows[0]?.cells[1]).toMatchObject({
+			name: "who: 10.0.1.5 udp ntp",
+			interface: "eth0",
+			direction: "ingress",
+			address: 0x0a000105n,
+		});
+	});
+
+	test.each([
+		[{ rows: { "10.0.0.0/8": ". . . . ." } }, "bad-address"],
+		[{ rows: { "10.0.0.1": ". ." } }, "bad-row"],
+		[{ rows: { "10.0.0.1": ". . . . Y" } }, "bad-cell"],
+		[{ rows: {} }, "no-cases"],
+		[{ rows: undefined }, "missing-field"],
+		[{ columns: ["tcp"] }, "bad-column"],
+		[{ columns: ["tcp 70000"] }, "bad-column"],
+		[{ columns: ["gre 5"] }, "bad-column"],
+		[{ columns: ["icmp no-such-type"] }, "bad-column"],
+		[{ columns: ["tcp 22 23"] }, "bad-column"],
+		[{ direction: "in" }, "bad-direction"],
+		[{ interface: "eth*" }, "bad-interface"],
+	])("%j is refused", (changes, code) => {
+		const found = parsed(document({}, table(changes)));
+		expect(found.test).toBeUndefined();
+		expect(found.diagnostics.map((one) => one.code)).toContain(code);
 	});
 });

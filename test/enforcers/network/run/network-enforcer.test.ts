@@ -141,6 +141,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 				lastGood: false,
 				withheld: state.plan === null,
 				signature: null,
+				tests: null,
 				nodeLabels: {},
 				parsed: state.parsed,
 				sent: {

@@ -1,12 +1,12 @@
 /** Whether the settings on disk are those in force: kept when they are good, told once when they are broken. */
 
-import type { Diagnostic } from "../base/diagnostic.ts";
-import type { Config } from "../config/model.ts";
-import type { HostIdentity } from "../report/alert.ts";
-import type { Logger } from "../report/log.ts";
-import { type SettingsState, settingsAlert, settingsSentence } from "../report/settings-status.ts";
-import type { AlertSink } from "../report/sinks/alert-sink.ts";
-import { readSavedSettings, type SettingsText, saveSettings } from "../state/saved-settings.ts";
+import type { Diagnostic } from "../../base/diagnostic.ts";
+import type { Config } from "../../config/model.ts";
+import type { HostIdentity } from "../../report/alert.ts";
+import type { Logger } from "../../report/log.ts";
+import { type SettingsState, settingsAlert, settingsSentence } from "../../report/settings-status.ts";
+import type { AlertSink } from "../../report/sinks/alert-sink.ts";
+import { readSavedSettings, type SettingsText, saveSettings } from "../../state/saved-settings.ts";
 
 /** What a reading of the settings file gave. */
 export interface SettingsReading {

@@ -1,11 +1,12 @@
 import { expect, test } from "bun:test";
-import { defaultConfig } from "../../src/config/parse.ts";
-import { asideOf } from "../../src/document/parse.ts";
-import { policyTestKind } from "../../src/enforcers/network/parse/kinds.ts";
-import { readPolicySet } from "../../src/engine/policy-set.ts";
-import { runTests } from "../../src/engine/test-run.ts";
-import { Files } from "../cli/support/portward.ts";
-import { block, policy } from "../system/support/case.ts";
+import { defaultConfig } from "../../../src/config/parse.ts";
+import { asideOf } from "../../../src/document/parse.ts";
+import { readPolicySet } from "../../../src/engine/policy-set.ts";
+import { policyTestKind } from "../../../src/engine/testing/kind.ts";
+import { modelsIn } from "../../../src/engine/testing/models.ts";
+import { runTests } from "../../../src/engine/testing/run.ts";
+import { Files } from "../../cli/support/portward.ts";
+import { block, policy } from "../../system/support/case.ts";
 
 const cases = (settings: string) => `
 apiVersion: portward.io/v1
@@ -26,7 +27,7 @@ function run(settings: string) {
 	const config = defaultConfig();
 	const { asides } = readPolicySet([files.path], config);
 	const tests = asides.flatMap((document) => asideOf(policyTestKind, document));
-	return runTests(tests, files.path, config);
+	return runTests(tests, modelsIn(files.path), config);
 }
 
 test("each case is held against the model, and rules that decided are covered", () => {

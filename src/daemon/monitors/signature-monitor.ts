@@ -1,13 +1,13 @@
 /** What became of the signature of the policy directory: told once for each reason, and shown. */
 
-import type { SignatureReport } from "../engine/reading.ts";
-import type { HostIdentity } from "../report/alert.ts";
-import type { Logger } from "../report/log.ts";
-import { type SignatureState, serialResetAlert, signatureAlert } from "../report/signature-status.ts";
-import type { AlertSink } from "../report/sinks/alert-sink.ts";
-import type { ControlReply } from "../serve/control/control-protocol.ts";
-import { forgetSerial } from "../state/policy-serial.ts";
-import { takeReset } from "../state/serial-reset.ts";
+import type { SignatureReport } from "../../engine/reading.ts";
+import type { HostIdentity } from "../../report/alert.ts";
+import type { Logger } from "../../report/log.ts";
+import { type SignatureState, serialResetAlert, signatureAlert } from "../../report/signature-status.ts";
+import type { AlertSink } from "../../report/sinks/alert-sink.ts";
+import type { ControlReply } from "../../serve/control/control-protocol.ts";
+import { forgetSerial } from "../../state/policy-serial.ts";
+import { takeReset } from "../../state/serial-reset.ts";
 
 export interface SignatureMonitorOptions {
 	readonly sink: Pick<AlertSink, "publish">;

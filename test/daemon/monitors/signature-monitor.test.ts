@@ -2,10 +2,10 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { SignatureMonitor } from "../../src/daemon/signature-monitor.ts";
-import type { Alert } from "../../src/report/alert.ts";
-import { raiseSerial, readSerial, serialPath } from "../../src/state/policy-serial.ts";
-import { noteReset } from "../../src/state/serial-reset.ts";
+import { SignatureMonitor } from "../../../src/daemon/monitors/signature-monitor.ts";
+import type { Alert } from "../../../src/report/alert.ts";
+import { raiseSerial, readSerial, serialPath } from "../../../src/state/policy-serial.ts";
+import { noteReset } from "../../../src/state/serial-reset.ts";
 
 const alerts: Alert[] = [];
 let stateDirectory: string;

@@ -12,6 +12,7 @@ const good: ReloadFacts = {
 		policies: [],
 		readiness: { ready: true, body: "ready" },
 		signature: null,
+		tests: null,
 	},
 };
 
@@ -100,4 +101,20 @@ test("a warning is no failure, and neither is a host in panic-open that is not r
 	expect(
 		reloadOutcome(withState({ readiness, panic: { since: "2026-01-01T00:00:00Z", reason: "test" } })).ok,
 	).toBe(true);
+});
+
+describe("tests of the policies", () => {
+	const failing = { passed: 0, failed: 1, problems: ["t.yaml:6: test t: closed"] };
+
+	test("that refuse the set fail the reload", () => {
+		const tests = { ...failing, mode: "enforce", refused: true } as const;
+		const { ok, message } = reloadOutcome({ ...good, state: { ...good.state, tests } });
+		expect([ok, message]).toEqual([false, expect.stringContaining("t.yaml:6: test t: closed")]);
+	});
+
+	test("that only warn are told, and the reload is well", () => {
+		const tests = { ...failing, mode: "warn", refused: false } as const;
+		const { ok, message } = reloadOutcome({ ...good, state: { ...good.state, tests } });
+		expect([ok, message]).toEqual([true, expect.stringContaining("t.yaml:6: test t: closed")]);
+	});
 });

@@ -76,7 +76,7 @@ export const release: Command = {
 			);
 			return exit.ok;
 		}
-		const ran = withKernelTable(table, (kernel) => kernel.release());
+		const ran = withKernelTable(table, (kernel) => kernel.remove());
 		locked.lock.release();
 		if (!ran.ok) return fail(ran.message);
 		const released = ran.value;

@@ -4,7 +4,7 @@ import type { NetworkService } from "../enforcers/network/run/network-service.ts
 import type { ControlReply, RequestOf } from "../serve/control/control-protocol.ts";
 import type { PanicWatch } from "./panic-watch.ts";
 
-type Enforcer = Pick<NetworkService, "open" | "reload" | "state">;
+type Enforcer = Pick<NetworkService, "letAllPass" | "reload" | "state">;
 
 export interface PanicVerbs {
 	readonly "panic-open": (request: RequestOf<"panic-open">) => Promise<ControlReply>;
@@ -22,7 +22,7 @@ export function panicVerbs(
 			if (unrecorded !== undefined) watch.hold(unrecorded);
 			if (watch.check() === null)
 				return answer(false, "the daemon sees no record of panic-open: it has another state directory");
-			const error = await enforcer.open();
+			const error = await enforcer.letAllPass();
 			if (error !== "") return answer(false, error);
 			return enforcer.state.state === "disabled"
 				? answer(true, "the network enforcer is disabled: nothing was in force")

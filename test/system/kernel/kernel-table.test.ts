@@ -159,7 +159,7 @@ describe("our table in the kernel", () => {
 			ok: false,
 			reason: "foreign",
 		});
-		expect(kernel.release()).toMatchObject({ ok: false, reason: "foreign" });
+		expect(kernel.remove()).toMatchObject({ ok: false, reason: "foreign" });
 		expect(text()).toBe(before);
 	});
 
@@ -256,8 +256,8 @@ describe("our table in the kernel", () => {
 	test("release removes our table and nothing else", () => {
 		command("nft", "add", "table", "inet", "other");
 		kernel.apply(plan("g1"));
-		expect(kernel.release()).toEqual({ ok: true, removed: true });
-		expect(kernel.release()).toEqual({ ok: true, removed: false });
+		expect(kernel.remove()).toEqual({ ok: true, removed: true });
+		expect(kernel.remove()).toEqual({ ok: true, removed: false });
 		expect(command("nft", "list", "tables")).toBe("table inet other\n");
 	});
 
@@ -289,13 +289,13 @@ describe("opening our table", () => {
 			nftables.run("table inet kubearmor {\n\tcounter c_kept {\n\t\tpackets 7 bytes 700\n\t}\n}\n").ok,
 		).toBe(true);
 		const before = names();
-		expect(kernel.open()).toEqual({ ok: true, opened: true });
+		expect(kernel.letAllPass()).toEqual({ ok: true, opened: true });
 		expect(names()).toEqual(before);
 		for (const direction of ["ingress", "egress"]) {
 			expect(accepting(direction)).toEqual(['\t\taccept comment "opened by portward panic-open"']);
 		}
 		const opened = text();
-		expect(kernel.open()).toEqual({ ok: true, opened: true });
+		expect(kernel.letAllPass()).toEqual({ ok: true, opened: true });
 		expect(text()).toBe(opened);
 		const next = plan("g2", true);
 		expect(kernel.apply({ ...next, objects: [...next.objects, counter("c_kept")] })).toMatchObject({
@@ -311,16 +311,16 @@ describe("opening our table", () => {
 		newTable().apply(plan("g1", true));
 		command("nft", "add", "chain", "inet", "kubearmor", "egress", "{ policy drop; }");
 		command("nft", "delete", "chain", "inet", "kubearmor", "ingress");
-		expect(kernel.open()).toEqual({ ok: true, opened: true });
+		expect(kernel.letAllPass()).toEqual({ ok: true, opened: true });
 		expect(text()).not.toContain("policy drop");
 		expect(accepting("ingress")).toHaveLength(1);
 		kernel.guard({ defaultDrop: { ingress: true, egress: true }, failsafe: [] }, true);
-		expect(kernel.open()).toEqual({ ok: true, opened: true });
+		expect(kernel.letAllPass()).toEqual({ ok: true, opened: true });
 		expect(accepting("egress")).toHaveLength(1);
 	});
 
 	test("does nothing where there is no table, and never touches one that is not ours", () => {
-		expect(kernel.open()).toEqual({ ok: true, opened: false });
+		expect(kernel.letAllPass()).toEqual({ ok: true, opened: false });
 		expect(command("nft", "list", "tables")).toBe("");
 		command("nft", "add", "table", "inet", "kubearmor");
 		command(
@@ -333,7 +333,7 @@ describe("opening our table", () => {
 			"{ type filter hook input priority 0; policy drop; }",
 		);
 		const before = text();
-		expect(kernel.open()).toMatchObject({ ok: false, reason: "foreign" });
+		expect(kernel.letAllPass()).toMatchObject({ ok: false, reason: "foreign" });
 		expect(text()).toBe(before);
 	});
 });

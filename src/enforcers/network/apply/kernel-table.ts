@@ -187,7 +187,7 @@ export class KernelTable {
 	 * Lets every packet pass, in one transaction, whoever loaded the table; nothing of it is deleted. The next
 	 * `apply` must bring a plan of a new epoch, and closes it again. `opened` is false where there is no table.
 	 */
-	open(): OpenResult {
+	letAllPass(): OpenResult {
 		this.#known = null;
 		const inspected = this.#look();
 		if (!inspected.ok) return this.#refused(inspected.error);
@@ -197,7 +197,7 @@ export class KernelTable {
 		return result.ok ? { ok: true, opened: true } : this.#refused(result.error);
 	}
 
-	/** Undoes `open`: leads packets to the rules that the table still holds. `closed` is false without a table. */
+	/** Undoes `letAllPass`: leads packets to the rules that the table still holds. `closed` is false without a table. */
 	close(): CloseResult {
 		const inspected = this.#look();
 		if (!inspected.ok) return this.#refused(inspected.error);
@@ -250,7 +250,7 @@ export class KernelTable {
 	}
 
 	/** Removes our table; true when there was one. */
-	release(): { ok: true; removed: boolean } | { ok: false; reason: "foreign" | "refused"; error: string } {
+	remove(): { ok: true; removed: boolean } | { ok: false; reason: "foreign" | "refused"; error: string } {
 		const inspected = this.#look();
 		if (!inspected.ok) return { ok: false, reason: "refused", error: inspected.error };
 		if (inspected.state === "absent") return { ok: true, removed: false };

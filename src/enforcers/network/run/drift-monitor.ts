@@ -11,9 +11,9 @@ import type { NetworkEnforcer } from "./network-enforcer.ts";
 export interface DriftMonitorOptions {
 	/** Its name, of a checked config. */
 	readonly table: string;
-	readonly enforcer: Pick<NetworkEnforcer, "plan" | "repair" | "open">;
+	readonly enforcer: Pick<NetworkEnforcer, "plan" | "repair" | "letAllPass">;
 	/** Whether the table is to stay open, after panic-open, whoever changed it. */
-	readonly open: (event: DriftEvent) => boolean;
+	readonly staysOpen: (event: DriftEvent) => boolean;
 	readonly sink: Pick<AlertSink, "publish">;
 	readonly identity: HostIdentity;
 	readonly log: Logger;
@@ -41,9 +41,9 @@ export class DriftMonitor {
 	}
 
 	changed(event: DriftEvent): void {
-		const { enforcer, identity, log, open, sink, table } = this.#options;
+		const { enforcer, identity, log, staysOpen, sink, table } = this.#options;
 		// Only a whole load closes it, which undoes the rest then.
-		if (open(event)) return void enforcer.open();
+		if (staysOpen(event)) return void enforcer.letAllPass();
 		if (enforcer.plan === null) return;
 		this.#count += 1;
 		log.error("somebody else changed the firewall's table; restoring it", {

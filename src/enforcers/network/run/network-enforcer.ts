@@ -115,8 +115,8 @@ export class NetworkEnforcer {
 		return this.#work();
 	}
 
-	/** Opens the table at once where `panic` says so, not after the jobs that wait. "" or why it is not open. */
-	async open(): Promise<string> {
+	/** Lets everything pass at once where `panic` says so, not after the jobs that wait. "" or why it is not open. */
+	async letAllPass(): Promise<string> {
 		if (this.#form !== null) await this.#keepOpen();
 		else await this.reload();
 		if (this.#state.state === "open" || this.#state.state === "disabled") return "";
@@ -166,7 +166,7 @@ export class NetworkEnforcer {
 	/** Returns "" or why the ruleset is not in force. @param changed when somebody else changed the table, or null. */
 	async #reload(changed: number | null): Promise<string> {
 		const { events, policies } = this.#options;
-		if (this.#form === null && this.#config.enableNetworkPolicyEnforcer) await this.#open();
+		if (this.#form === null && this.#config.enableNetworkPolicyEnforcer) await this.#openLibrary();
 		if (!(await this.#keepOpen())) await this.#close();
 		const distrust = changed !== null || this.#stale;
 		if (distrust || this.#epoch === 0) this.#epoch += 1;
@@ -217,7 +217,7 @@ export class NetworkEnforcer {
 		if (!(await this.#connections.adopt())) await this.reload();
 	}
 
-	async #open(): Promise<void> {
+	async #openLibrary(): Promise<void> {
 		const { table, rulesetForm } = this.#config;
 		const opened = await this.#options.nft.call("open", { table, form: rulesetForm });
 		if (!opened.ok) {

@@ -87,8 +87,8 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 			},
 		});
 		this.#flows = new FlowMonitor({ table, readmit: () => this.#enforcer.readmit(), ...telling });
-		const open = (event: DriftEvent) => panic.drifted(event);
-		this.#drift = new DriftMonitor({ table, enforcer: this.#enforcer, open, ...telling });
+		const staysOpen = (event: DriftEvent) => panic.drifted(event);
+		this.#drift = new DriftMonitor({ table, enforcer: this.#enforcer, staysOpen, ...telling });
 		this.#invalid = new InvalidWatch(sink, identity);
 		this.#accounts = new AccountReader(this.#packetAlerts, this.#enforcer, (read) =>
 			this.#invalid.take(read),
@@ -111,9 +111,9 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 		return this.#enforcer.reload();
 	}
 
-	/** See NetworkEnforcer.open. */
-	open(): Promise<string> {
-		return this.#enforcer.open();
+	/** See NetworkEnforcer.letAllPass. */
+	letAllPass(): Promise<string> {
+		return this.#enforcer.letAllPass();
 	}
 
 	/** What it had read itself it puts in force as a job among its others: see NetworkEnforcer. */

@@ -152,7 +152,7 @@ describe("from plan to plan", () => {
 		};
 		expect(table.apply(blocked(81))).toMatchObject({ ok: false });
 		expect(kernel.objects(name).map((object) => object.name)).toEqual(["theirs"]);
-		expect(table.release()).toMatchObject({ ok: false, reason: "foreign" });
+		expect(table.remove()).toMatchObject({ ok: false, reason: "foreign" });
 	});
 
 	test("base chains of another priority are moved, and judged by others meanwhile", () => {
@@ -204,12 +204,12 @@ describe("with somebody else at it", () => {
 	});
 
 	test("open and close, and whether it is", () => {
-		expect(table.open()).toEqual({ ok: true, opened: false });
+		expect(table.letAllPass()).toEqual({ ok: true, opened: false });
 		expect(table.close()).toEqual({ ok: true, closed: false });
 		expect(isOpen(kernel, name)).toBe(false);
 		table.apply(leaving());
 		expect(isOpen(kernel, name)).toBe(false);
-		expect(table.open()).toEqual({ ok: true, opened: true });
+		expect(table.letAllPass()).toEqual({ ok: true, opened: true });
 		expect([isOpen(kernel, name), isComplete(kernel, name)]).toEqual([true, false]);
 		expect(table.close()).toEqual({ ok: true, closed: true });
 		expect([isOpen(kernel, name), isComplete(kernel, name)]).toEqual([false, true]);

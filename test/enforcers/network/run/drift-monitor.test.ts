@@ -24,12 +24,12 @@ function monitor(inForce: NetworkPlan | null, open: boolean) {
 		enforcer: {
 			plan: inForce,
 			repair: async () => void done.push("repair"),
-			open: async () => {
+			letAllPass: async () => {
 				done.push("open");
 				return "";
 			},
 		},
-		open: () => open,
+		staysOpen: () => open,
 		sink: { publish: (published) => void alerts.push(...published) },
 		identity: { clusterName: "c", hostName: "h", nodeId: "n" },
 		log: createLogger({ format: "text", colour: false, now: () => 0, write: () => {} }),

@@ -29,11 +29,7 @@ describe("portward.io/applies-to", () => {
 		["{portward.io/applies-to: Host}", "bad-annotation", "write host, guests or all, in lower case"],
 		["{portward.io/applies-to: 1}", "wrong-type", 'put it in quotes: "1"'],
 		["{portward.io/applies-to: [host]}", "wrong-type", "write one value without brackets"],
-		[
-			"{portward.io/applies-to: host, portward.io/applies-to: guests}",
-			"duplicate-field",
-			"keep one of them",
-		],
+		["{portward.io/applies-to: host, portward.io/applies-to: guests}", "duplicate-field", "keep one of them"],
 	])("%s is refused", (annotations, code, hint) => {
 		expectRefused(annotated(annotations), `${code} metadata.annotations["portward.io/applies-to"]`, hint);
 	});

@@ -89,6 +89,7 @@ export class Daemon {
 			log,
 			uses: () => sentTo(networkEnforcer, this.#policies.latest?.sent ?? {})?.interfaces ?? [],
 			reselect: () => this.#reselect(),
+			linksChanged: () => void this.#network.linksChanged(),
 			retry: () => this.#retry(),
 		});
 		this.#status = this.#statusServer();

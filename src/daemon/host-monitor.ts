@@ -30,6 +30,8 @@ export interface HostMonitorOptions {
 	readonly uses: () => readonly InterfaceUse[];
 	/** The policies are to be selected anew. */
 	readonly reselect: () => void;
+	/** Links, or default routes, may be others than before. */
+	readonly linksChanged: () => void;
 	/** What could not be had may be there now. */
 	readonly retry: () => void;
 }
@@ -108,6 +110,7 @@ export class HostMonitor {
 			const changed = this.#links !== null && vrfs({ ok: true, links: this.#links }) !== vrfs(read);
 			this.#links = read.links;
 			if (changed) this.#options.reselect();
+			this.#options.linksChanged();
 		} else this.#options.log.warn("the interfaces cannot be read", { reason: read.error });
 		this.#judge();
 	}

@@ -9,9 +9,12 @@ import { readdirSync } from "node:fs";
 import { NETLINK_ROUTE } from "../../ffi/constants.ts";
 import { NetlinkSocket } from "../../ffi/netlink.ts";
 import { hostFacts } from "./host.ts";
+import { MessageCursor } from "./netlink-message.ts";
 
-/** linux/rtnetlink.h: links, and the settings of interfaces, forwarding among them. */
-const groups = [1, 24, 25];
+/** linux/rtnetlink.h: links, the settings of interfaces, forwarding among them, and routes of both families. */
+const groups = [1, 24, 25, 7, 11];
+const RTM_NEWROUTE = 24;
+const RTM_DELROUTE = 25;
 
 /** Milliseconds between two looks. */
 const defaultLookMs = 250;
@@ -25,7 +28,7 @@ const mostMessages = 1000;
 export interface HostWatchEvents {
 	/** gethostname(2) gives another name than before. */
 	renamed(hostname: string): void;
-	/** Links came, went or changed, or forwarding did; now and then also where nothing is known to have changed. */
+	/** Links came, went or changed, or forwarding or a default route did; now and then also where nothing is known to have changed. */
 	network(): void;
 	/** Kernel modules were loaded or unloaded. */
 	modules(): void;
@@ -83,7 +86,7 @@ export class HostWatch {
 		for (let count = 0; this.#socket !== null && count < mostMessages; count++) {
 			const received = this.#socket.receive();
 			if (received.kind === "empty") break;
-			told = true;
+			told ||= received.kind !== "data" || matters(received.bytes);
 			if (received.kind === "error") {
 				this.#events.warn(`changes of interfaces are noticed late: ${received.error}`);
 				this.#socket.close();
@@ -92,6 +95,18 @@ export class HostWatch {
 		}
 		return told;
 	}
+}
+
+/** Of a router's many routes only those to everywhere matter. */
+function matters(bytes: Uint8Array): boolean {
+	const cursor = new MessageCursor(bytes);
+	while (cursor.advance()) {
+		const { type, start, end } = cursor;
+		const route = type === RTM_NEWROUTE || type === RTM_DELROUTE;
+		// struct rtmsg: the family, then the length of the destination's prefix.
+		if (!route || end - start < 2 || bytes[start + 1] === 0) return true;
+	}
+	return false;
 }
 
 /** The names of modules, those in the kernel's image included as far as they have parameters. */

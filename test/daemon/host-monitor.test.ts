@@ -30,6 +30,7 @@ beforeEach(() => {
 		log: { info: note, warn: note, error: note },
 		uses: () => uses,
 		reselect: () => void asked.push(`reselect as ${identity.hostName}`),
+		linksChanged: () => {},
 		retry: () => void asked.push("retry"),
 	});
 	monitor.start();

@@ -45,6 +45,24 @@ test("links and forwarding are told when they change, and nothing while nothing 
 	expect(told.filter((what) => what !== "network")).toEqual([]);
 });
 
+test("of routes only a default one is told", async () => {
+	command("ip", "link", "add", "d0", "type", "bridge");
+	command("ip", "address", "add", "192.0.2.1/24", "dev", "d0");
+	command("ip", "link", "set", "d0", "up");
+	watch.start();
+	await Bun.sleep(60);
+	told.length = 0;
+	command("ip", "route", "add", "198.51.100.0/24", "via", "192.0.2.2");
+	await Bun.sleep(60);
+	expect(told).toEqual([]);
+	command("ip", "route", "add", "default", "via", "192.0.2.2");
+	await until(() => told.includes("network"), "a default route");
+	await Bun.sleep(30);
+	told.length = 0;
+	command("ip", "route", "del", "default");
+	await until(() => told.includes("network"), "no default route");
+});
+
 test("nothing is told any more once it has stopped", async () => {
 	watch.start();
 	watch.stop();

@@ -5,12 +5,9 @@
  * Pure.
  */
 
-import type { InterfaceMatch } from "../../base/model.ts";
 import { isPlainInterface } from "../../document/iface.ts";
 import type { Link } from "../../kernel/links.ts";
-
-/** Bridges of Kubernetes' own networks, whose paths between pods and services are its own business. */
-export const knownUplinks: readonly string[] = ["cni0", "kube-bridge", "weave"];
+import { knownUplinks } from "./compile/guests.ts";
 
 const bridge = "bridge";
 
@@ -34,16 +31,15 @@ export function undecidedBridges(links: readonly UplinkLink[]): readonly UplinkL
 export function uplinksOf(
 	links: readonly UplinkLink[],
 	withDefaultRoute: ReadonlySet<number>,
-	named: readonly InterfaceMatch[] = [],
+	named: readonly string[] = [],
 ): readonly string[] {
 	const outside = withOutsidePort(links);
 	const found = links.filter(
-		({ kind, name, index }) =>
-			(kind === bridge && (outside.has(name) || withDefaultRoute.has(index))) ||
-			named.some((one) => one.prefix && name.startsWith(one.name)),
+		({ kind, name, index }) => kind === bridge && (outside.has(name) || withDefaultRoute.has(index)),
 	);
-	const names = [...found, ...named.filter(({ prefix }) => !prefix)].map(({ name }) => name);
-	return [...new Set([...knownUplinks, ...names])].filter(isPlainInterface).sort();
+	return [...new Set([...knownUplinks, ...named, ...found.map(({ name }) => name)])]
+		.filter(isPlainInterface)
+		.sort();
 }
 
 /** Names of bridges with a port that is no guest's. */

@@ -8,6 +8,14 @@ import type { NftKernel, Outcome } from "../../../kernel/nftables/kernel.ts";
 import type { NetworkPlan, RulesetForm } from "../compile/plan.ts";
 import { type BaseName, ownershipMarker } from "../names.ts";
 import {
+	type ApplyResult,
+	type CloseResult,
+	type Failure,
+	foreignTable,
+	type OpenResult,
+	refused,
+} from "./apply-result.ts";
+import {
 	assertBaseChains,
 	baseNames,
 	dropBases,
@@ -38,28 +46,12 @@ import {
 	skeleton,
 	swap,
 } from "./transaction.ts";
+import { replaceUplinks } from "./uplinks.ts";
 
 /** Tells connection tracking of the connections that are open; returns "", or why it could not. */
 export type AdoptConnections = () => string;
 
 export type TableState = "absent" | "ours" | "foreign";
-
-export type ApplyResult =
-	| {
-			readonly ok: true;
-			/** Objects that had to be loaded; the rest was there. */
-			readonly loaded: number;
-			/** Why connections that were open before the first ruleset may stall; absent where they do not. */
-			readonly unadopted?: string;
-	  }
-	| {
-			readonly ok: false;
-			/** `foreign`: a table of that name is not ours. `refused`: the kernel or library said no; what was in force still is. */
-			readonly reason: "foreign" | "refused";
-			readonly error: string;
-	  };
-
-type Failure = Extract<ApplyResult, { readonly ok: false }>;
 
 /** Whose table it is, and which base chains of ours it has, some with another priority than they must have. */
 type Looked =
@@ -70,9 +62,6 @@ type Looked =
 			readonly bases: readonly BaseName[];
 	  }
 	| { readonly ok: false; readonly error: string };
-
-export type OpenResult = { readonly ok: true; readonly opened: boolean } | Failure;
-export type CloseResult = { readonly ok: true; readonly closed: boolean } | Failure;
 
 /** Where a table goes meanwhile, libnftables compares names for each command refused: minutes for ten thousand. */
 const deletedAtOnce = 500;
@@ -150,8 +139,8 @@ export class KernelTable {
 	guard(plan: GuardedPlan, lostRules: boolean): ApplyResult {
 		this.#known = null;
 		const inspected = this.#look();
-		if (!inspected.ok) return { ok: false, reason: "refused", error: inspected.error };
-		if (inspected.state === "foreign") return this.#foreign();
+		if (!inspected.ok) return refused(inspected.error);
+		if (inspected.state === "foreign") return foreignTable(this.#table);
 		const only = [this.#only(inspected.state), ...dropBases(inspected.misplaced)];
 		const inForce = inspected.state === "ours" && !lostRules ? this.#inForce : null;
 		this.#anew = inspected.state === "absent";
@@ -162,11 +151,11 @@ export class KernelTable {
 		const guarded = guard(plan);
 		const result = this.#run(...only, ...guarded);
 		if (result.ok) return { ok: true, loaded: 0 };
-		if (inspected.state === "absent") return this.#refused(result.error);
+		if (inspected.state === "absent") return refused(result.error);
 		// Something of ours was replaced by another thing of its name, which only goes with the table.
 		const remade = this.#run(ifOurs, deleteTable, ifAbsent, ...guarded);
 		this.#anew = remade.ok;
-		return remade.ok ? { ok: true, loaded: 0 } : this.#refused(result.error);
+		return remade.ok ? { ok: true, loaded: 0 } : refused(result.error);
 	}
 
 	/** Makes `plan` what packets meet, without a packet in between that meets neither the old nor the new. */
@@ -190,22 +179,22 @@ export class KernelTable {
 	letAllPass(): OpenResult {
 		this.#known = null;
 		const inspected = this.#look();
-		if (!inspected.ok) return this.#refused(inspected.error);
+		if (!inspected.ok) return refused(inspected.error);
 		if (inspected.state === "absent") return { ok: true, opened: false };
-		if (inspected.state === "foreign") return this.#foreign();
+		if (inspected.state === "foreign") return foreignTable(this.#table);
 		const result = this.#run(ifOurs, ...dropBases(inspected.misplaced), ...openBaseChains(inspected.bases));
-		return result.ok ? { ok: true, opened: true } : this.#refused(result.error);
+		return result.ok ? { ok: true, opened: true } : refused(result.error);
 	}
 
 	/** Undoes `letAllPass`: leads packets to the rules that the table still holds. `closed` is false without a table. */
 	close(): CloseResult {
 		const inspected = this.#look();
-		if (!inspected.ok) return this.#refused(inspected.error);
+		if (!inspected.ok) return refused(inspected.error);
 		if (inspected.state === "absent") return { ok: true, closed: false };
-		if (inspected.state === "foreign") return this.#foreign();
+		if (inspected.state === "foreign") return foreignTable(this.#table);
 		const names = new Set<BaseName>([...baseNames({}), ...inspected.bases]);
 		const result = this.#run(ifOurs, ...dropBases(inspected.misplaced), ...assertBaseChains([...names]));
-		return result.ok ? { ok: true, closed: true } : this.#refused(result.error);
+		return result.ok ? { ok: true, closed: true } : refused(result.error);
 	}
 
 	/** Whether packets meet a ruleset in the table. */
@@ -225,11 +214,11 @@ export class KernelTable {
 		);
 		if (!closed.ok) return closed;
 		const listed = this.#kernel.list(this.#table);
-		if (!listed.ok) return this.#refused(listed.error);
+		if (!listed.ok) return refused(listed.error);
 		const counters = objects.filter((object) => object.kind === "counter").map((object) => object.name);
 		const { listing } = listed;
 		const emptied = this.#delete(listing && collectGarbage(listing, new Set(counters), plan));
-		if (!emptied.ok) return this.#refused(emptied.error);
+		if (!emptied.ok) return refused(emptied.error);
 		return this.apply(plan);
 	}
 
@@ -249,23 +238,32 @@ export class KernelTable {
 		return muted.length === 0 ? { ok: true } : { ok: false, error: whole.error };
 	}
 
+	/** Tells the ruleset in force of other uplinks. What knows none, as nothing that is forwarded is judged, stays as it is. */
+	setUplinks(names: readonly string[]): Outcome {
+		const inForce = this.#inForce;
+		if (inForce?.forward === undefined || Bun.deepEquals(inForce.forward.uplinks, names)) return { ok: true };
+		const result = this.#run(ifOurs, ...replaceUplinks(names));
+		if (result.ok) this.#inForce = { ...inForce, forward: { ...inForce.forward, uplinks: names } };
+		return result;
+	}
+
 	/** Removes our table; true when there was one. */
-	remove(): { ok: true; removed: boolean } | { ok: false; reason: "foreign" | "refused"; error: string } {
+	remove(): { ok: true; removed: boolean } | Failure {
 		const inspected = this.#look();
-		if (!inspected.ok) return { ok: false, reason: "refused", error: inspected.error };
+		if (!inspected.ok) return refused(inspected.error);
 		if (inspected.state === "absent") return { ok: true, removed: false };
-		if (inspected.state === "foreign") return this.#foreign();
+		if (inspected.state === "foreign") return foreignTable(this.#table);
 		const result = this.#run(ifOurs, deleteTable);
-		return result.ok ? { ok: true, removed: true } : this.#refused(result.error);
+		return result.ok ? { ok: true, removed: true } : refused(result.error);
 	}
 
 	#applyWhole(plan: NetworkPlan): ApplyResult {
 		const inspected = this.#look();
-		if (!inspected.ok) return this.#refused(inspected.error);
-		if (inspected.state === "foreign") return this.#foreign();
+		if (!inspected.ok) return refused(inspected.error);
+		if (inspected.state === "foreign") return foreignTable(this.#table);
 		for (const commands of moveBases(inspected.misplaced)) {
 			const moved = this.#run(ifOurs, skeleton, ...commands);
-			if (!moved.ok) return this.#refused(moved.error);
+			if (!moved.ok) return refused(moved.error);
 		}
 		const activate = [...swap(plan), ...assertBaseChains(baseNames(plan))];
 		const first = inspected.state === "absent" && this.#inForce === null;
@@ -296,11 +294,11 @@ export class KernelTable {
 	): ApplyResult {
 		const missing = plan.objects.filter((object) => !present.has(object.name));
 		const loaded = loadObjects((...commands) => this.#run(...commands), missing, prepare);
-		if (!loaded.ok) return this.#refused(loaded.error);
+		if (!loaded.ok) return refused(loaded.error);
 		// The loaded rules have switched connection tracking on, so no connection comes up unseen from here.
 		const unadopted = first ? this.#adopt() : "";
 		const activated = this.#run(ifOurs, ...activate);
-		if (!activated.ok) return this.#refused(activated.error);
+		if (!activated.ok) return refused(activated.error);
 		const names = new Set(plan.objects.map((object) => object.name));
 		this.#known = names;
 		this.#inForce = ledBy(plan);
@@ -332,19 +330,5 @@ export class KernelTable {
 			if (!deleted.ok) return deleted;
 		}
 		return { ok: true };
-	}
-
-	#foreign(): { ok: false; reason: "foreign"; error: string } {
-		return {
-			ok: false,
-			reason: "foreign",
-			error:
-				`table inet ${this.#table} exists and was not made by portward; ` +
-				"remove it, or choose another name with `table:` in the config",
-		};
-	}
-
-	#refused(error: string): { ok: false; reason: "refused"; error: string } {
-		return { ok: false, reason: "refused", error: error.trim() };
 	}
 }

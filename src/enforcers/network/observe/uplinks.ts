@@ -1,6 +1,5 @@
 /** The uplinks among the bridges of this network namespace, as they are now. */
 
-import type { InterfaceMatch } from "../../../base/model.ts";
 import { type LinksResult, readLinks } from "../../../kernel/links.ts";
 import { withDefaultRoute } from "../../../kernel/routes.ts";
 import { undecidedBridges, uplinksOf } from "../uplinks.ts";
@@ -10,10 +9,7 @@ export type UplinksRead =
 	| { readonly ok: false; readonly error: string };
 
 /** @param named those of the settings. */
-export function readUplinks(
-	named: readonly InterfaceMatch[] = [],
-	read: LinksResult = readLinks(),
-): UplinksRead {
+export function readUplinks(named: readonly string[] = [], read: LinksResult = readLinks()): UplinksRead {
 	if (!read.ok) return read;
 	const routes = withDefaultRoute(undecidedBridges(read.links).map(({ index }) => index));
 	return routes.ok ? { ok: true, names: uplinksOf(read.links, routes.indexes, named) } : routes;

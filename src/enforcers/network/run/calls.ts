@@ -3,7 +3,7 @@
 import type { Config } from "../../../config/model.ts";
 import type { Calls } from "../../../threads/rpc.ts";
 import type { BootFacts } from "../../contract/enforcer.ts";
-import type { ApplyResult, CloseResult, OpenResult } from "../apply/kernel-table.ts";
+import type { ApplyResult, CloseResult, OpenResult } from "../apply/apply-result.ts";
 import type { MutedPort } from "../apply/muted-ports.ts";
 import type { CutFlow } from "../apply/refused-flows.ts";
 import type { GuardedPlan } from "../apply/transaction.ts";
@@ -47,6 +47,8 @@ export interface NftCalls extends Calls {
 	/** Lets every packet pass, and `closeTable` leads them to the rules again that the table still holds. */
 	openTable(argument: null): OpenResult;
 	closeTable(argument: null): CloseResult;
+	/** Tells the ruleset in force which bridges lead to other hosts. Returns an error text, or null. */
+	setUplinks(argument: readonly string[]): string | null;
 	/** Replaces the flows that are refused and the ports that are muted. */
 	cut(argument: {
 		readonly flows: readonly CutFlow[];

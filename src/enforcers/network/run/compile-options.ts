@@ -1,4 +1,4 @@
-/** The compiler's options that follow from the settings, and from the VRFs that this host has now. */
+/** The compiler's options that follow from the settings, and from the VRFs and bridges that this host has now. */
 
 import type { Config } from "../../../config/model.ts";
 import { vrfsOf } from "../../../kernel/links.ts";
@@ -6,6 +6,7 @@ import { knownUplinks } from "../compile/guests.ts";
 import type { CompileOptions } from "../compile/network.ts";
 import type { RulesetForm } from "../compile/plan.ts";
 import { hashFrom } from "../compile/render/hashable.ts";
+import { readUplinks } from "../observe/uplinks.ts";
 
 /** Alerts of one rule a second, and at once, before the kernel suppresses the rest. */
 const logLimit = { rate: 500, burst: 1000 };
@@ -32,5 +33,7 @@ export function compileOptions(config: Config, epoch: string, form: RulesetForm)
 
 function guests({ forwarded, interfaces, uplinks }: Config["guests"]): Pick<CompileOptions, "guests"> {
 	if (forwarded === "off") return {};
-	return { guests: { forwarded, interfaces, uplinks: [...knownUplinks, ...uplinks] } };
+	const read = readUplinks(uplinks);
+	const known = read.ok ? read.names : [...knownUplinks, ...uplinks];
+	return { guests: { forwarded, interfaces, uplinks: known } };
 }

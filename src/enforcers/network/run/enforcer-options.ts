@@ -7,6 +7,7 @@ import type { NetworkSent, NetworkWish } from "../enforcer.ts";
 import type { ConnectionsReport } from "../flows/connection-keeper.ts";
 import type { CounterValue } from "../observe/counters.ts";
 import type { DriftEvent } from "../observe/event.ts";
+import type { UplinksRead } from "../observe/uplinks.ts";
 import type { JudgeCalls, NftCalls } from "./calls.ts";
 import type { DriftProbe } from "./drift-probe.ts";
 
@@ -51,6 +52,8 @@ export interface EnforcerOptions {
 	readonly nft: WorkerClient<NftCalls>;
 	/** Told which transactions are ours. */
 	readonly drift: Pick<DriftProbe, "opened">;
+	/** The bridges that lead to other hosts, as they are now. */
+	readonly uplinks: () => UplinksRead;
 	/** Why the table is to let everything pass, or null. Asked before and after every step that could close it. */
 	readonly panic: () => string | null;
 	/** Whether what is in force may be saved for the next boot; absent where nothing waits for a confirmation. */

@@ -5,7 +5,7 @@
 
 import type { Config } from "../../../config/model.ts";
 import { WorkerGone } from "../../../threads/rpc.ts";
-import type { ApplyResult } from "../apply/kernel-table.ts";
+import type { ApplyResult } from "../apply/apply-result.ts";
 import type { CompiledRule, NetworkPlan, RulesetForm } from "../compile/plan.ts";
 import type { NetworkSent } from "../enforcer.ts";
 import { ConnectionKeeper } from "../flows/connection-keeper.ts";
@@ -217,6 +217,31 @@ export class NetworkEnforcer {
 		if (!(await this.#connections.adopt())) await this.reload();
 	}
 
+	/**
+	 * The links or routes of this host are others than before: tells the ruleset in force which bridges lead to other
+	 * hosts now, and has it compiled anew where that changed, for the guard and the next boot.
+	 */
+	async linksChanged(): Promise<void> {
+		if (await this.#setUplinks()) await this.reload();
+	}
+
+	/** Whether the ruleset in force was told of others. */
+	async #setUplinks(): Promise<boolean> {
+		const plan = this.#plan;
+		if (plan?.forward === undefined || this.#stopped) return false;
+		const { nft, events, uplinks } = this.#options;
+		const read = uplinks();
+		if (read.ok && Bun.deepEquals(read.names, plan.forward.uplinks)) return false;
+		const error = read.ok ? await nft.call("setUplinks", read.names) : read.error;
+		if (error === null && read.ok) {
+			if (this.#plan === plan)
+				this.#plan = { ...plan, forward: { ...plan.forward, uplinks: read.names } };
+			return true;
+		}
+		events.warn(`which bridges lead to other hosts is not up to date: ${error}`);
+		return false;
+	}
+
 	async #openLibrary(): Promise<void> {
 		const { table, rulesetForm } = this.#config;
 		const opened = await this.#options.nft.call("open", { table, form: rulesetForm });
@@ -251,6 +276,8 @@ export class NetworkEnforcer {
 		// The kernel has the objects now; at 100 000 elements their text is megabytes.
 		this.#plan = { ...plan, objects: [] };
 		this.#inForce = new Set(this.#sent?.policies);
+		// They may have changed while the plan was made.
+		await this.#setUplinks();
 		this.#opened = false;
 		this.#stale = false;
 		this.#state = {

@@ -9,6 +9,7 @@ import type { NetworkSent } from "../enforcer.ts";
 import { networkPart } from "../model.ts";
 import { DriftFilter } from "../observe/drift-filter.ts";
 import type { DriftEvent } from "../observe/event.ts";
+import { readUplinks } from "../observe/uplinks.ts";
 import { networkReport } from "../report/network-report.ts";
 import { AccountReader } from "./account-reader.ts";
 import { AlertSummaries } from "./alert-summaries.ts";
@@ -78,6 +79,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 			judge: options.judge,
 			nft: this.#nft,
 			drift: this.#driftProbe,
+			uplinks: () => readUplinks(options.enforced().guests.uplinks),
 			events: {
 				reloaded: options.reloaded,
 				found: (counters) => this.#packetAlerts.found(counters),
@@ -109,6 +111,11 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 	/** Has the policies read, for all enforcers, and puts in force what is for this one. */
 	reload(): Promise<void> {
 		return this.#enforcer.reload();
+	}
+
+	/** See NetworkEnforcer.linksChanged. */
+	linksChanged(): Promise<void> {
+		return this.#enforcer.linksChanged();
 	}
 
 	/** See NetworkEnforcer.letAllPass. */

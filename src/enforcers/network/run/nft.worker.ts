@@ -120,6 +120,10 @@ const calls: NftCalls = {
 		return kernel?.table.letAllPass() ?? notOpen;
 	},
 	closeTable: () => kernel?.table.close() ?? notOpen,
+	setUplinks: (names) => {
+		const result = kernel?.table.setUplinks(names) ?? notOpen;
+		return result.ok ? null : result.error;
+	},
 	cut: ({ flows, muted }) => kernel?.table.cut(flows, muted) ?? notOpen,
 	cuts: () => {
 		if (!kernel?.netlink) return null;

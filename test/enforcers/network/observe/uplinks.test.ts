@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
+import { knownUplinks } from "../../../../src/enforcers/network/compile/guests.ts";
 import { readUplinks } from "../../../../src/enforcers/network/observe/uplinks.ts";
-import { knownUplinks } from "../../../../src/enforcers/network/uplinks.ts";
 import { command, enterIsolatedNetwork } from "../../../system/support/isolated.ts";
 
 function found(): readonly string[] {

@@ -3,7 +3,7 @@ import type { Config } from "../../../../src/config/model.ts";
 import { defaultConfig } from "../../../../src/config/parse.ts";
 import type { PolicyCalls } from "../../../../src/daemon/policy-calls.ts";
 import { PolicyReader } from "../../../../src/daemon/policy-reader.ts";
-import type { ApplyResult, OpenResult } from "../../../../src/enforcers/network/apply/kernel-table.ts";
+import type { ApplyResult, OpenResult } from "../../../../src/enforcers/network/apply/apply-result.ts";
 import type { CompiledRule, NetworkPlan } from "../../../../src/enforcers/network/compile/plan.ts";
 import type { JudgedFlow } from "../../../../src/enforcers/network/flows/open-connections.ts";
 import type { DriftEvent } from "../../../../src/enforcers/network/observe/event.ts";
@@ -63,6 +63,7 @@ interface World {
 	bug: string | null;
 	panic: string | null;
 	openTable: OpenResult;
+	uplinks: readonly string[];
 }
 
 const stops: (() => void)[] = [];
@@ -86,6 +87,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 		bug: null,
 		panic: null,
 		openTable: { ok: true, opened: true },
+		uplinks: [],
 		...world,
 	};
 	const log: string[] = [];
@@ -104,6 +106,10 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 		closeTable: () => {
 			log.push("close table");
 			return { ok: true, closed: true };
+		},
+		setUplinks: (names) => {
+			log.push(`uplinks ${names.join()}`);
+			return null;
 		},
 		collect: () => {
 			log.push("collect");
@@ -197,6 +203,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 		judge: reader.worker,
 		nft: new WorkerClient<NftCalls>("nft", LocalWorker.serving(nft), () => {}),
 		drift: { opened: async () => void log.push("probe") },
+		uplinks: () => ({ ok: true, names: state.uplinks }),
 		panic: () => state.panic,
 		confirmed: () => state.confirmed,
 		events: {
@@ -642,5 +649,55 @@ describe("while panic-open stands", () => {
 		expect(await enforcer.letAllPass()).toBe("");
 		expect(take()).toEqual(["read", "save concatenated false false", "keep"]);
 		expect(enforcer.state.state).toBe("disabled");
+	});
+});
+
+describe("bridges that lead to other hosts", () => {
+	const forward = (uplinks: readonly string[]): NetworkPlan => ({
+		...plan("first"),
+		forward: { mode: "enforce", root: "f", uplinks, guard: [] },
+	});
+
+	test("are told to the ruleset in force at once, and it is compiled anew for the next boot", async () => {
+		const { enforcer, world, take } = setUp({ plan: forward(["br0"]), uplinks: ["br0"] });
+		await enforcer.reload();
+		expect(take().filter((entry) => entry.startsWith("uplinks"))).toEqual([]);
+		await enforcer.linksChanged();
+		expect(take()).toEqual([]);
+		world.uplinks = ["br0", "br1"];
+		world.plan = forward(["br0", "br1"]);
+		await enforcer.linksChanged();
+		const log = take();
+		expect(log.slice(0, 2)).toEqual(["uplinks br0,br1", "read"]);
+		expect(log).toContain("save concatenated true false");
+	});
+
+	test("are told also where the policies are refused by now, and once", async () => {
+		const { enforcer, world, take } = setUp({ plan: forward([]), uplinks: [] });
+		await enforcer.reload();
+		take();
+		world.uplinks = ["br1"];
+		world.plan = null;
+		await enforcer.linksChanged();
+		expect(take()[0]).toBe("uplinks br1");
+		await enforcer.linksChanged();
+		expect(take()).toEqual([]);
+	});
+
+	test("that changed while the plan was made are told when it is in force", async () => {
+		const { enforcer, world, take } = setUp({ plan: forward([]), uplinks: [] });
+		world.apply = () => {
+			world.uplinks = ["br1"];
+			return applied;
+		};
+		await enforcer.reload();
+		expect(take().filter((entry) => entry.startsWith("uplinks"))).toEqual(["uplinks br1"]);
+	});
+
+	test("are nobody's business where nothing that is forwarded is judged", async () => {
+		const { enforcer, take } = setUp({ uplinks: ["br1"] });
+		await enforcer.reload();
+		await enforcer.linksChanged();
+		expect(take().filter((entry) => entry.startsWith("uplinks"))).toEqual([]);
 	});
 });

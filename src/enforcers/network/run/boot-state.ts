@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
+import { isPlainInterface } from "../../../document/iface.ts";
 import { previousPath, readVersion, writeState } from "../../../state/state-file.ts";
 import type { BootFacts } from "../../contract/enforcer.ts";
 import type { NetworkPlan, RulesetForm } from "../compile/plan.ts";
@@ -49,6 +50,8 @@ const rule = v.object({
 	message: v.string(),
 	place: v.nullable(v.object({ file: v.string(), line: number, column: number })),
 	counter: v.string(),
+	forwardedCounter: v.exactOptional(v.string()),
+	appliesTo: v.exactOptional(v.picklist(["host", "guests"])),
 	logCounter: v.nullable(v.string()),
 });
 
@@ -74,13 +77,22 @@ const keyed = {
 	keys: v.string(),
 };
 
+const chain = v.object({
+	kind: v.literal("chain"),
+	name,
+	rules: v.array(v.union([v.string(), v.array(v.string())])),
+});
+
+const forward = v.object({
+	mode: v.picklist(["audit", "enforce"]),
+	root: name,
+	uplinks: v.array(v.pipe(v.string(), v.check(isPlainInterface))),
+	guard: v.array(chain),
+});
+
 const object = v.variant("kind", [
 	v.object({ kind: v.literal("counter"), name }),
-	v.object({
-		kind: v.literal("chain"),
-		name,
-		rules: v.array(v.union([v.string(), v.array(v.string())])),
-	}),
+	chain,
 	v.object({ kind: v.literal("set"), ...keyed }),
 	v.object({
 		kind: v.literal("map"),
@@ -109,6 +121,8 @@ const saved = v.objectWithRest(
 				objects: v.array(object),
 				roots: both(name),
 				egressHook: v.optional(v.picklist(["output", "postrouting"])),
+				// Absent in files of earlier versions, which judged nothing that is forwarded.
+				forward: v.exactOptional(forward),
 				rules: v.array(rule),
 				elements: number,
 				allowlistMode: both(v.boolean()),
@@ -161,8 +175,8 @@ export class BootStore {
 	 * Returns the system's error text, or null; after an error the earlier state is whole.
 	 */
 	save(plan: NetworkPlan | null, facts: RulesetFacts, kept: BootFacts): string | null {
-		// Names are digests of content: the same roots are the same ruleset.
-		const key = JSON.stringify([facts, kept, plan?.roots]);
+		// Names are digests of content: the same roots are the same ruleset, but for the uplinks.
+		const key = JSON.stringify([facts, kept, plan?.roots, plan?.forward]);
 		if (key === this.#saved && existsSync(bootPath(this.#directory))) return null;
 		const problem = writeState(bootPath(this.#directory), {
 			format,

@@ -15,6 +15,7 @@ import { BootSaver } from "./boot-saver.ts";
 import type { EnforcerOptions, EnforcerState } from "./enforcer-options.ts";
 import { guardRequest } from "./guard-request.ts";
 import { RuleMemory } from "./rule-memory.ts";
+import { tellUplinks } from "./tell-uplinks.ts";
 
 /** A kernel module may be loaded, a foreign table removed, memory freed: no event tells. */
 const retryMs = 30_000;
@@ -222,24 +223,14 @@ export class NetworkEnforcer {
 	 * hosts now, and has it compiled anew where that changed, for the guard and the next boot.
 	 */
 	async linksChanged(): Promise<void> {
-		if (await this.#setUplinks()) await this.reload();
+		if (!this.#stopped && (await this.#setUplinks())) await this.reload();
 	}
 
-	/** Whether the ruleset in force was told of others. */
 	async #setUplinks(): Promise<boolean> {
-		const plan = this.#plan;
-		if (plan?.forward === undefined || this.#stopped) return false;
-		const { nft, events, uplinks } = this.#options;
-		const read = uplinks();
-		if (read.ok && Bun.deepEquals(read.names, plan.forward.uplinks)) return false;
-		const error = read.ok ? await nft.call("setUplinks", read.names) : read.error;
-		if (error === null && read.ok) {
-			if (this.#plan === plan)
-				this.#plan = { ...plan, forward: { ...plan.forward, uplinks: read.names } };
-			return true;
-		}
-		events.warn(`which bridges lead to other hosts is not up to date: ${error}`);
-		return false;
+		const before = this.#plan;
+		const told = await tellUplinks(before, this.#options);
+		if (told !== null && this.#plan === before) this.#plan = told;
+		return told !== null;
 	}
 
 	async #openLibrary(): Promise<void> {

@@ -14,6 +14,11 @@ const bridge = "bridge";
 /** What containers (veth) and virtual machines (tap devices are of kind tun) hang on a bridge by. */
 const guestPorts: ReadonlySet<string> = new Set(["veth", "tun"]);
 
+/** Whether what hangs on a bridge by this link is a guest. */
+export function isGuestPort({ kind }: Pick<UplinkLink, "kind">): boolean {
+	return guestPorts.has(kind);
+}
+
 /** What is told of a link. */
 export type UplinkLink = Pick<Link, "index" | "name" | "kind" | "master">;
 
@@ -46,7 +51,7 @@ export function uplinksOf(
 function withOutsidePort(links: readonly UplinkLink[]): ReadonlySet<string> {
 	return new Set(
 		links.flatMap(({ master, kind }) =>
-			master?.kind === bridge && !guestPorts.has(kind) ? [master.name] : [],
+			master?.kind === bridge && !isGuestPort({ kind }) ? [master.name] : [],
 		),
 	);
 }

@@ -169,15 +169,20 @@ export function describeChain({
 	return `${family} ${table} ${chain} (${whose}${facts.join(", ")})`;
 }
 
-function noteTools(tools: Map<string, Set<string>>, key: string, table: string, chain: string): void {
-	const found = [
+/** Programs that are known to make tables or chains of such names. */
+export function toolsOf(table: string, chain: string): readonly string[] {
+	return [
 		...toolsByTable.filter(([start]) => table.startsWith(start)),
 		...toolsByChain.filter(([start]) => chain.startsWith(start)),
-	];
+	].map(([, tool]) => tool);
+}
+
+function noteTools(tools: Map<string, Set<string>>, key: string, table: string, chain: string): void {
+	const found = toolsOf(table, chain);
 	if (found.length === 0) return;
 	const known = tools.get(key) ?? new Set();
 	tools.set(key, known);
-	for (const [, tool] of found) known.add(tool);
+	for (const tool of found) known.add(tool);
 }
 
 function readBase(

@@ -1,29 +1,11 @@
 /** Rules of other tables that send packets to another port or address than they came for, before ours are asked. */
 
-import { NETLINK_NETFILTER } from "../../../../ffi/constants.ts";
-import { NetlinkSocket } from "../../../../ffi/netlink.ts";
 import type { Direction } from "../../../base/model.ts";
 import { tcp, udp } from "../../../base/protocol.ts";
-import {
-	AttributeTable,
-	attributeRanges,
-	FAMILY_HEADER_BYTES,
-	MessageWriter,
-	NLM_F_DUMP,
-	NLM_F_REQUEST,
-} from "../../../kernel/netlink-message.ts";
-import { ask } from "../../../kernel/netlink-request.ts";
-import {
-	NFNL_SUBSYS_NFTABLES,
-	NFT_MSG_GETRULE,
-	NFTA_DATA_VALUE,
-	NFTA_EXPR_DATA,
-	NFTA_EXPR_NAME,
-	NFTA_RULE_CHAIN,
-	NFTA_RULE_EXPRESSIONS,
-	NFTA_TABLE,
-} from "../../../kernel/nftables-message.ts";
-import type { ForeignChain, Hook } from "./foreign-chains.ts";
+import { AttributeTable, attributeRanges } from "../../../kernel/netlink-message.ts";
+import { NFTA_DATA_VALUE, NFTA_EXPR_DATA, NFTA_EXPR_NAME } from "../../../kernel/nftables-message.ts";
+import type { ForeignChain } from "./foreign-chains.ts";
+import { natRules } from "./nat-rules.ts";
 
 /** linux/netfilter/nf_tables.h */
 const NFT_PAYLOAD_TRANSPORT_HEADER = 2;
@@ -40,9 +22,6 @@ const comparisons: readonly ((asked: number, rule: number) => boolean)[] = [
 	(asked, rule) => asked > rule,
 	(asked, rule) => asked >= rule,
 ];
-
-/** Rules that are looked at in all: a host with tens of thousands of services waits no longer. */
-const mostRules = 100_000;
 
 export interface Translation {
 	readonly family: ForeignChain["family"];
@@ -61,67 +40,19 @@ export interface Asked {
 	readonly port: number;
 }
 
-const familyNumbers = { inet: 1, ip: 2, ip6: 10 } as const;
-
 /** Translations of a destination that packets of a direction may meet before our chains, by tables that have such chains. */
 export function translationsOf(
 	chains: readonly ForeignChain[],
 	direction: Direction,
 	asked: Asked,
 ): Translation[] {
-	const before: readonly Hook[] = direction === "ingress" ? ["prerouting"] : ["output"];
-	const tables = new Map(
-		chains
-			.filter(({ type, hook, legacy }) => type === "nat" && !legacy && before.includes(hook))
-			.map((chain) => [`${chain.family} ${chain.table}`, chain]),
-	);
-	// Of base chains only those that such packets meet; who jumps to other chains is not looked into.
-	const elsewhere = new Set(
-		chains
-			.filter(({ hook }) => !before.includes(hook))
-			.map((one) => `${one.family} ${one.table} ${one.chain}`),
-	);
 	const found: Translation[] = [];
-	let left = mostRules;
-	for (const table of tables.values()) left = readTable(table, asked, left, found);
-	return found.filter(({ family, table, chain }) => !elsewhere.has(`${family} ${table} ${chain}`));
-}
-
-function readTable(table: ForeignChain, asked: Asked, most: number, found: Translation[]): number {
-	const opened = NetlinkSocket.open({ protocol: NETLINK_NETFILTER, receiveBuffer: 4 * 1024 * 1024 });
-	if (!opened.ok) return most;
-	let left = most;
-	try {
-		const type = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETRULE;
-		const request = new MessageWriter(type, NLM_F_REQUEST | NLM_F_DUMP, 1)
-			.familyHeader(familyNumbers[table.family])
-			.text(NFTA_TABLE, table.table)
-			.finish();
-		const attributes = new AttributeTable(NFTA_RULE_EXPRESSIONS);
-		const answer = ask(opened.socket, request, 1);
-		for (; left > 0; left--) {
-			const step = answer.next();
-			if (step.done === true) break;
-			const { bytes, start, end } = step.value;
-			attributes.read(bytes, start + FAMILY_HEADER_BYTES, end);
-			if (attributes.text(NFTA_TABLE) !== table.table) continue;
-			const at = attributes.offset(NFTA_RULE_EXPRESSIONS);
-			const length = Math.max(attributes.length(NFTA_RULE_EXPRESSIONS), 0);
-			const rule = readRule(bytes.subarray(at, at + length), asked);
-			if (rule === null) continue;
-			const { family, tools } = table;
-			found.push({
-				family,
-				table: table.table,
-				chain: attributes.text(NFTA_RULE_CHAIN) ?? "",
-				tools,
-				...rule,
-			});
-		}
-	} finally {
-		opened.socket.close();
+	for (const rule of natRules(chains, [direction === "ingress" ? "prerouting" : "output"])) {
+		const { family, table, chain, tools, expressions } = rule;
+		const read = readRule(expressions, asked);
+		if (read !== null) found.push({ family, table, chain, tools, ...read });
 	}
-	return left;
+	return found;
 }
 
 /** What a rule's expressions say, one after the other. */

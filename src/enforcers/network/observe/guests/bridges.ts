@@ -2,7 +2,8 @@
 
 import { formatCidr } from "../../../../base/cidr.ts";
 import type { Cidr, InterfaceMatch } from "../../../../base/model.ts";
-import { isGuestPort, knownUplinks, type UplinkLink, uplinksOf } from "../../uplinks.ts";
+import { knownUplinks } from "../../compile/guests.ts";
+import { isGuestPort, type UplinkLink, uplinksOf } from "../../uplinks.ts";
 import type { GuestBridge, Uplink } from "./guests.ts";
 
 export interface Bridges {
@@ -27,13 +28,7 @@ export function bridgesOf(
 	named: NamedGuests,
 	subnets: ReadonlyMap<number, readonly Cidr[]>,
 ): Bridges {
-	const uplinks = new Set(
-		uplinksOf(
-			links,
-			withDefaultRoute,
-			named.uplinks.map((name) => ({ name, prefix: false })),
-		),
-	);
+	const uplinks = new Set(uplinksOf(links, withDefaultRoute, named.uplinks));
 	const portsOf = (name: string) =>
 		links.filter(({ master }) => master?.kind === "bridge" && master.name === name);
 	const isNamed = (name: string) =>

@@ -4,6 +4,7 @@
 #   scripts/setup.sh packages   the npm packages, Bun among them
 #   scripts/setup.sh            these, and what the tests, the demo and the benchmarks need from apt
 #   scripts/setup.sh browser    all that, and a browser
+#   scripts/setup.sh containers all that, and podman and Docker, of which neither is started
 #
 # It looks first and installs only what is missing, so a second run does nothing.
 set -euo pipefail
@@ -70,6 +71,30 @@ command -v fish >/dev/null || need fish
 command -v eu-strip >/dev/null || need elfutils
 command -v aarch64-linux-gnu-as >/dev/null || need binutils-aarch64-linux-gnu
 [ "$what" != browser ] || command -v chromium >/dev/null || command -v google-chrome >/dev/null || need chromium
+if [ "$what" = containers ]; then
+	command -v podman >/dev/null || need podman
+	command -v crun >/dev/null || need crun
+	[ -x /usr/lib/podman/netavark ] || need netavark
+	[ -x /usr/lib/podman/aardvark-dns ] || need aardvark-dns
+	command -v dockerd >/dev/null || need docker.io
+	command -v iptables >/dev/null || need iptables
+	# Their image holds nothing but one program, and this.
+	busybox=$(command -v busybox || echo /missing)
+	if [ "$busybox" = /missing ] || ldd "$busybox" >/dev/null 2>&1; then need busybox-static; fi
+fi
+# A server that comes with a package is neither started now nor, of an engine, at the next boot.
+invoke_policy=/usr/sbin/policy-rc.d
+install_packages() {
+	if [ ! -e $invoke_policy ]; then
+		trap 'rm -f $invoke_policy' EXIT
+		printf '#!/bin/sh\nexit 101\n' >$invoke_policy
+		chmod +x $invoke_policy
+	fi
+	apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+	[ -d /run/systemd/system ] || return 0
+	case " $* " in *" docker.io "*) systemctl --quiet disable docker.service docker.socket containerd.service || true ;; esac
+	case " $* " in *" podman "*) systemctl --quiet disable podman.service podman.socket || true ;; esac
+}
 tools=node_modules/.cache/tools
 has_promtool() { command -v promtool >/dev/null || [ -x $tools/usr/bin/promtool ]; }
 
@@ -81,7 +106,7 @@ if [ ${#missing[@]} -gt 0 ] || ! has_promtool; then
 	apt-get update -qq
 	if [ ${#missing[@]} -gt 0 ]; then
 		say "installing ${missing[*]}"
-		apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+		install_packages "${missing[@]}"
 	fi
 	if ! has_promtool; then
 		# Installing the package would start a Prometheus server; its checker is all that is needed.

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Runs a suite of tests against a fresh build:
 #
-#   scripts/test.sh main      everything but the two below
-#   scripts/test.sh browser   what needs a browser
-#   scripts/test.sh vm        what boots virtual machines
+#   scripts/test.sh main        everything but the three below
+#   scripts/test.sh browser     what needs a browser
+#   scripts/test.sh containers  what runs container engines
+#   scripts/test.sh vm          what boots virtual machines
 #
 # Further arguments go to `bun test`, such as --coverage or a path. The results
 # are written as JUnit XML to $PORTWARD_REPORT; those of the tests that run alone
@@ -21,12 +22,20 @@ main)
 	limit=60000
 	# A process for each core, at most four: a file has one to itself. More would be in each other's way, as many send packets.
 	cores=$(nproc)
-	what=(--parallel=$((cores < 4 ? cores : 4)) --path-ignore-patterns 'test/vm/**' --path-ignore-patterns 'test/browser/**')
+	what=(--parallel=$((cores < 4 ? cores : 4)) --path-ignore-patterns 'test/vm/**' --path-ignore-patterns 'test/browser/**'
+		--path-ignore-patterns 'test/containers/**')
 	;;
 browser)
 	bash scripts/setup.sh browser
 	limit=120000
 	suites=(test/browser)
+	;;
+containers)
+	bash scripts/setup.sh containers
+	limit=60000
+	# Engines have nothing in common, and mostly wait for packets that are dropped.
+	what=(--parallel=$(($(nproc) < 2 ? 1 : 2)))
+	suites=(test/containers)
 	;;
 vm)
 	bash scripts/setup.sh

@@ -73,3 +73,7 @@ int flood_main(int count, char **arguments);
 int cps_main(int count, char **arguments);
 int talk_main(int count, char **arguments);
 int hammer_main(int count, char **arguments);
+int answer_main(int count, char **arguments);
+int ask_main(int count, char **arguments);
+int hold_main(int count, char **arguments);
+int wire_main(int count, char **arguments);

@@ -46,7 +46,8 @@ export function trafficProgram(): string {
 		const sources = [...new Bun.Glob("test/tools/*.c").scanSync({ cwd: root })].sort();
 		// Renamed into place, because test files run in parallel.
 		const staged = `${output}.${process.pid}`;
-		run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", staged, ...sources]);
+		// Static, because containers that have nothing else run it too.
+		run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-static", "-o", staged, ...sources]);
 		renameSync(staged, output);
 	}
 	return output;

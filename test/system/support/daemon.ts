@@ -118,7 +118,7 @@ export class Daemon implements AsyncDisposable {
 	}
 
 	/** Starts `portward run` and returns at once. */
-	static spawn(namespace: Namespace, options: DaemonOptions = {}, home?: Home): Daemon {
+	static spawn(namespace: Pick<Namespace, "inside">, options: DaemonOptions = {}, home?: Home): Daemon {
 		const place = home ?? new Home();
 		for (const [name, content] of Object.entries(options.policies ?? {})) place.put(name, content);
 		const config = {
@@ -144,7 +144,11 @@ export class Daemon implements AsyncDisposable {
 	}
 
 	/** Starts `portward run` and returns when it enforces. */
-	static async start(namespace: Namespace, options: DaemonOptions = {}, home?: Home): Promise<Daemon> {
+	static async start(
+		namespace: Pick<Namespace, "inside">,
+		options: DaemonOptions = {},
+		home?: Home,
+	): Promise<Daemon> {
 		const daemon = Daemon.spawn(namespace, options, home);
 		try {
 			await daemon.ready();

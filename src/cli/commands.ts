@@ -9,7 +9,6 @@ import { fmt } from "./ask/fmt.ts";
 import { render } from "./ask/render.ts";
 import { schema } from "./ask/schema.ts";
 import { search } from "./ask/search.ts";
-import { test } from "./ask/test.ts";
 import { validate } from "./ask/validate.ts";
 import { apply } from "./change/apply.ts";
 import { confirm } from "./change/confirm.ts";
@@ -28,6 +27,7 @@ import { restore } from "./restore.ts";
 import { runCommand } from "./run.ts";
 import { alerts } from "./status/alerts.ts";
 import { status } from "./status/status.ts";
+import { test } from "./test/test.ts";
 import { usb } from "./usb/usb.ts";
 import { version } from "./version.ts";
 

@@ -13,11 +13,12 @@ import type { TestedModels } from "./run.ts";
 /** What the policies say on a host that they select. Questions are about what is written, whatever `enforcement` says. */
 function compileSelected(selected: readonly Policy[], config: Config): TestedModels {
 	const request = { config, purpose: "question", wish: null } as const;
-	const network = networkEnforcer.compile(networkPart.of(selected), request);
+	const policies = networkPart.of(selected);
+	const network = networkEnforcer.compile(policies, request);
 	const devices = usbEnforcer.compile(devicePart.of(selected), request);
 	if (!network.ok) return { ok: false, diagnostics: network.diagnostics };
 	if (!devices.ok) return { ok: false, diagnostics: devices.diagnostics };
-	return { ok: true, network: network.kept, devices: devices.kept };
+	return { ok: true, network: network.kept, devices: devices.kept, policies };
 }
 
 /** Of policies that were read already. */

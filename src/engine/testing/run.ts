@@ -5,6 +5,7 @@ import type { Action } from "../../base/model.ts";
 import type { Config } from "../../config/model.ts";
 import { parseConfig } from "../../config/parse.ts";
 import { decidePacket, type NetworkModel } from "../../enforcers/network/compile/program.ts";
+import type { NetworkPolicy } from "../../enforcers/network/model.ts";
 import type { PolicyTestCase } from "../../enforcers/network/parse/test-model.ts";
 import { explainDevice } from "../../enforcers/usb/compile/explain.ts";
 import type { DeviceRuleset } from "../../enforcers/usb/compile/ruleset.ts";
@@ -40,7 +41,8 @@ export interface PacketRun {
 	readonly test: string;
 	readonly case: PolicyTestCase;
 	readonly config: Config;
-	readonly actual: Action;
+	/** The policies that select the test's host. */
+	readonly policies: readonly NetworkPolicy[];
 }
 
 export interface TestRun {
@@ -58,7 +60,13 @@ export interface TestRun {
 
 /** What cases are held against; null with the reasons where there is none. */
 export type TestedModels =
-	| { readonly ok: true; readonly network: NetworkModel; readonly devices: DeviceRuleset }
+	| {
+			readonly ok: true;
+			readonly network: NetworkModel;
+			readonly devices: DeviceRuleset;
+			/** What the network model is made of. */
+			readonly policies: readonly NetworkPolicy[];
+	  }
 	| { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
 
 /** The settings of a test over those of the configuration, or what is wrong with them. */
@@ -113,13 +121,14 @@ class Run implements TestRun {
 	readonly covered = new Set<string>();
 	readonly rules = new Set<string>();
 
-	test(test: PolicyTest, { network, devices }: TestedModels & { readonly ok: true }, config: Config): void {
+	test(test: PolicyTest, models: TestedModels & { readonly ok: true }, config: Config): void {
+		const { network, devices, policies } = models;
 		for (const direction of ["ingress", "egress"] as const) {
 			for (const { policy, index } of network[direction].rules)
 				this.rules.add(`${policy} ${direction}[${index}]`);
 		}
 		for (const { policy, entry } of devices.entries) this.rules.add(`${policy} device[${entry.index}]`);
-		const packet = (one: PolicyTestCase) => this.#packet(network, test, one, config);
+		const packet = (one: PolicyTestCase) => this.#packet(network, test, one, { config, policies });
 		for (const one of test.cases) packet(one);
 		for (const { name, direction, columns, rows } of test.tables) {
 			const lines = rows.map(({ label, cells }) => ({
@@ -131,10 +140,15 @@ class Run implements TestRun {
 		for (const one of test.otherCases) this.#device(devices, test, one);
 	}
 
-	#packet(model: NetworkModel, test: PolicyTest, one: PolicyTestCase, config: Config): CaseResult {
+	#packet(
+		model: NetworkModel,
+		test: PolicyTest,
+		one: PolicyTestCase,
+		about: Pick<PacketRun, "config" | "policies">,
+	): CaseResult {
 		const { action, rule } = decidePacket(model, one);
 		if (rule !== null && rule.index >= 0) this.covered.add(`${rule.policy} ${one.direction}[${rule.index}]`);
-		this.packets.push({ test: test.name, case: one, config, actual: action });
+		this.packets.push({ test: test.name, case: one, ...about });
 		return this.#add(test, one, action, rule?.policy ?? null);
 	}
 

@@ -8,6 +8,7 @@ import {
 	type TestRun,
 } from "../../engine/testing/run.ts";
 import { plural } from "../diagnostics.ts";
+import type { Outcome, ProbeReport } from "./probe.ts";
 
 const signs: Readonly<Record<CaseResult["actual"], string>> = { Allow: ".", Block: "X", Audit: "A" };
 
@@ -48,4 +49,19 @@ export function coverageText({ rules }: TestRun, undecided: readonly string[]): 
 	if (undecided.length === 0) return `Some case decides each of ${plural(rules.size, "rule")}.\n`;
 	const lines = undecided.map((rule) => `  ${rule}`);
 	return `No case decides ${undecided.length} of ${plural(rules.size, "rule")}:\n${lines.map(escapeForTerminal).join("\n")}\n`;
+}
+
+/** What real packets said. */
+export function probeText({ agreed, disagreements, forms, skipped }: ProbeReport): string {
+	const by = ({ action, policy }: Outcome) =>
+		`${action} ${policy === null ? "as no rule matches" : `by ${policy}`}`;
+	const lines = [
+		...disagreements.map(
+			({ test, name, form, model, kernel, file, line }) =>
+				`DISAGREES  ${test}: ${name}: the model says ${by(model)}, this kernel ${by(kernel)} (${form}; ${file}:${line})`,
+		),
+		...skipped.map(({ test, name, reason }) => `not probed  ${test}: ${name}: ${reason}`),
+		`this kernel and the model agree about ${plural(agreed, "packet")} and disagree about ${disagreements.length} (${forms.join(", ") || "no form of ruleset"})`,
+	];
+	return `${lines.map(escapeForTerminal).join("\n")}\n`;
 }

@@ -1,4 +1,5 @@
 import { writeFileSync } from "node:fs";
+import { escapeForTerminal } from "../../base/terminal.ts";
 import { asideOf } from "../../document/parse.ts";
 import { readPolicySet } from "../../engine/policy-set.ts";
 import { policyTestKind } from "../../engine/testing/kind.ts";
@@ -10,10 +11,11 @@ import { prettyJson } from "../json.ts";
 import { parseOptions, policyOptions } from "../options.ts";
 import { readSettings } from "../settings.ts";
 import { junit } from "./junit.ts";
-import { coverageText, testText } from "./test-text.ts";
+import { probeTests } from "./probe.ts";
+import { coverageText, probeText, testText } from "./test-text.ts";
 
 const help = `Usage: portward test [--policy-dir DIR] [--config FILE] [--json] [--coverage]
-                     [--junit FILE] [FILE...]
+                     [--junit FILE] [--probe] [FILE...]
 
 Runs the test cases (kind: PortwardTest) of FILEs against the policies; without
 FILEs those that lie beside them. Needs neither root nor a daemon, and changes
@@ -23,9 +25,15 @@ nothing. The daemon runs those beside the policies, too: see policyTests.
   --config FILE     settings (default /etc/portward/config.yaml)
   --coverage        name the rules that no case decides
   --junit FILE      write the results as JUnit XML, for CI systems
+  --probe           send each case as a real packet too, as root: whether this
+                    kernel does what the model says, in every form of ruleset
+                    that it takes. The packets stay in a network namespace that
+                    the command makes, and that ends with it; the host's network
+                    and rules are not touched
   --json            print {ok, passed, failed, cases}
 
-Exit codes: 0 every case is as expected, 1 one is not, or failure.
+Exit codes: 0 every case is as expected, 1 one is not, the kernel disagrees with
+the model, or failure.
 `;
 
 export const test: Command = {
@@ -40,6 +48,7 @@ export const test: Command = {
 				json: { type: "boolean" },
 				coverage: { type: "boolean" },
 				junit: { type: "string" },
+				probe: { type: "boolean" },
 			},
 			["file"],
 		);
@@ -62,7 +71,14 @@ export const test: Command = {
 		printDiagnostics(run.diagnostics, io);
 		const failed = run.results.filter(({ ok }) => !ok).length;
 		const passed = run.results.length - failed;
-		const ok = failed === 0 && run.diagnostics.length === 0;
+		const probed = values.probe === true ? probeTests(run.packets) : null;
+		if (probed?.ok === false) {
+			io.error(`portward: the cases cannot be probed: ${escapeForTerminal(probed.message)}\n`);
+			return exit.failure;
+		}
+		const report = probed?.report ?? null;
+		const agrees = report === null || report.disagreements.length === 0;
+		const ok = failed === 0 && run.diagnostics.length === 0 && agrees;
 		if (values.junit !== undefined) {
 			try {
 				writeFileSync(values.junit, junit(run.results));
@@ -74,10 +90,20 @@ export const test: Command = {
 		const undecided = [...run.rules].filter((rule) => !run.covered.has(rule)).sort();
 		if (values.json) {
 			const coverage = values.coverage ? { rules: run.rules.size, undecided } : undefined;
-			io.out(prettyJson({ ok, passed, failed, cases: run.results, ...(coverage && { coverage }) }));
+			io.out(
+				prettyJson({
+					ok,
+					passed,
+					failed,
+					cases: run.results,
+					...(coverage && { coverage }),
+					...(report && { probe: report }),
+				}),
+			);
 		} else {
 			io.out(testText(run, passed, failed));
 			if (values.coverage) io.out(coverageText(run, undecided));
+			if (report !== null) io.out(probeText(report));
 		}
 		return ok ? exit.ok : exit.failure;
 	},

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { junit } from "../../../src/cli/ask/junit.ts";
+import { junit } from "../../../src/cli/test/junit.ts";
 
 const base = { expectedPolicy: null, file: "t.yaml", line: 3 } as const;
 

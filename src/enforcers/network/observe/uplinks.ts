@@ -1,7 +1,7 @@
 /** The uplinks among the bridges of this network namespace, as they are now. */
 
+import { withDefaultRoute } from "../../../kernel/interface-routes.ts";
 import { type LinksResult, readLinks } from "../../../kernel/links.ts";
-import { withDefaultRoute } from "../../../kernel/routes.ts";
 import { undecidedBridges, uplinksOf } from "../uplinks.ts";
 
 export type UplinksRead =

@@ -318,6 +318,17 @@ failsafe:
 END
 }
 
+# What a config that is newly written says of containers. One that is there and says nothing of them means audit.
+guests_lines() {
+	cat <<'END'
+
+# Written by install.sh: policies hold for containers and other guests too, for the ports that they publish and for what
+# they send. With audit alerts tell what would be refused, and nothing is.
+guests:
+  forwarded: enforce
+END
+}
+
 # Decides about the failsafe of a config that is going to be written.
 offer_failsafe() {
 	offered=$(ssh_session)
@@ -399,7 +410,7 @@ place() {
 make_directory() { mkdir -p "$1" && chmod "$2" "$1"; }
 
 write_config() {
-	cp "$work/config.yaml" "$work/config"
+	{ cat "$work/config.yaml" && guests_lines; } >"$work/config"
 	[ -z "$failsafe" ] || failsafe_lines "${failsafe% *}" "${failsafe#* }" >>"$work/config"
 	place "$work/config" "$root/etc/portward/config.yaml" 0644
 }
@@ -504,6 +515,7 @@ install_portward() {
 		say "- keep $root/etc/portward/config.yaml"
 	else
 		step "write $root/etc/portward/config.yaml${failsafe:+, with SSH from ${failsafe% *} as failsafe}" write_config
+		say "  Policies will hold for containers and other guests as well; there, guests: {forwarded: audit} only tells."
 	fi
 	if [ -z "$changed" ] && systemctl is-active --quiet portward.service && systemctl is-enabled --quiet portward.service; then
 		say "Nothing changed: this version is installed and runs."

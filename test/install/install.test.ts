@@ -3,8 +3,8 @@
 import { describe, expect, test } from "bun:test";
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
+import { parseConfig } from "../../src/config/parse.ts";
 import { Sandbox } from "./sandbox.ts";
-
 import { example, makeRules, script, shells, signedRelease, starts, text, units } from "./signed-release.ts";
 
 const made = signedRelease();
@@ -74,9 +74,12 @@ describe.each(shells)("installing with %s", (words) => {
 				readFileSync(join(made.release, "systemd", unit), "utf8"),
 			);
 		}
-		expect(sandbox.read("etc/portward/config.yaml")).toBe(
-			readFileSync(join(made.release, "config.yaml"), "utf8"),
-		);
+		const config = sandbox.read("etc/portward/config.yaml");
+		expect(config).toStartWith(readFileSync(join(made.release, "config.yaml"), "utf8"));
+		// Absent it means audit; who installs it anew wants no hole, and is told.
+		const parsed = parseConfig("config.yaml", config);
+		expect(parsed).toMatchObject({ ok: true, config: { guests: { forwarded: "enforce" } } });
+		expect(result.out).toContain("Policies will hold for containers");
 		expect(readdirSync(join(sandbox.root, "etc/portward/policies"))).toEqual([]);
 		const modes = [
 			"usr/local/bin/portward",
@@ -149,6 +152,7 @@ describe.each(shells)("installing with %s", (words) => {
 		expect([result.code, result.error]).toEqual([0, ""]);
 		expect(statSync(installed).ino).not.toBe(ino);
 		expect(sandbox.read("etc/portward/config.yaml")).toBe("clusterName: mine\n");
+		expect(result.out).not.toContain("containers");
 		expect(sandbox.read("etc/portward/policies/mine.yaml")).toBe("# mine\n");
 		expect(readdirSync(join(sandbox.root, "usr/local/bin"))).toEqual(["portward"]);
 		expect(sandbox.calls().filter((call) => !call.includes("is-"))).toEqual(starts);
@@ -213,6 +217,8 @@ test("a host that has no more than busybox and systemd will do", () => {
 		env: { SSH_CONNECTION: "198.51.100.7 1 192.0.2.1 22" },
 	});
 	expect([installed.code, installed.error]).toEqual([0, ""]);
+	const config = parseConfig("config.yaml", sandbox.read("etc/portward/config.yaml"));
+	expect(config).toMatchObject({ ok: true, config: { guests: { forwarded: "enforce" } } });
 	expect(sandbox.read("etc/portward/config.yaml")).toContain("cidr: 198.51.100.7/32\n");
 	const removed = sandbox.run(script, ["--uninstall", "--purge"], options);
 	expect([removed.code, removed.error]).toEqual([0, ""]);

@@ -1,10 +1,15 @@
-import { formatCidr } from "../../base/cidr.ts";
 import { protocolNumber } from "../../base/protocol.ts";
 import { escapeForTerminal } from "../../base/terminal.ts";
-import { type ExposedPort, Exposure } from "../../enforcers/network/compile/verdict/exposure.ts";
+import { Exposure } from "../../enforcers/network/compile/verdict/exposure.ts";
+import {
+	exposedPorts,
+	placesText,
+	type Reach,
+	reachOf,
+} from "../../enforcers/network/compile/verdict/reach.ts";
 import { type ForeignChain, foreignChains } from "../../enforcers/network/observe/foreign-chains.ts";
 import { type Translation, translationsOf } from "../../enforcers/network/observe/translations.ts";
-import { readLinks } from "../../kernel/links.ts";
+import { type Link, readLinks } from "../../kernel/links.ts";
 import { type Listener, listeners } from "../../kernel/listeners.ts";
 import { type SocketHolder, socketHolders } from "../../kernel/socket-holders.ts";
 import { type Command, exit } from "../command.ts";
@@ -30,13 +35,6 @@ and this is said; its other rules are not looked at. Only root is told all.
                     translations only where there are any
 `;
 
-interface Reach {
-	/** Null: every one that is asked about. */
-	readonly interface: string | null;
-	/** Blocks; 0.0.0.0/0 and ::/0 for everybody. Empty: nobody. */
-	readonly addresses: readonly string[];
-}
-
 export const exposure: Command = {
 	name: "exposure",
 	summary: "what listens on this host, and who can reach it",
@@ -56,7 +54,7 @@ export const exposure: Command = {
 		if (!settings.config.enableNetworkPolicyEnforcer)
 			io.error("portward: enableNetworkPolicyEnforcer is false, so nothing of this is enforced\n");
 		const holders = socketHolders(new Set(read.listeners.map(({ inode }) => inode)));
-		const asked = new Exposure(model, read.listeners.flatMap(portsOf));
+		const asked = new Exposure(model, read.listeners.flatMap(exposedPorts));
 		const chains = foreignChains(settings.config.table);
 		const links = readLinks();
 		// Packets that come by a member of a bridge or bond bear its name.
@@ -68,23 +66,13 @@ export const exposure: Command = {
 			const holder = holders.get(listener.inode) ?? null;
 			const local = isLoopback(listener.address);
 			const translations = local || !chains.ok ? [] : translationsTo(listener, chains.chains);
-			const reachable = local
-				? []
-				: reachOf(
-						asked,
-						listener,
-						interfaces.map(({ name }) => name),
-					);
+			const reachable = local ? [] : reachBy(asked, listener, interfaces);
 			return { ...listener, holder, local, reachable, translations };
 		});
 		io.out(values.json ? prettyJson({ listeners: unique(told.map(toJson)) }) : describe(told));
 		return exit.ok;
 	},
 };
-
-function portsOf({ protocol, families, port }: Listener): ExposedPort[] {
-	return families.map((family) => ({ protocol, family, port }));
-}
 
 /** Rules of other tables that name the port: what comes there from outside meets them before any policy. */
 function translationsTo(
@@ -95,27 +83,18 @@ function translationsTo(
 	return translationsOf(chains, "ingress", asked).filter(({ named }) => named);
 }
 
-function isLoopback(address: string): boolean {
-	return /^(?:::ffff:)?127\./u.test(address) || address === "::1";
+/** A socket that hears one interface alone names it. */
+function reachBy(asked: Exposure, listener: Listener, interfaces: readonly Link[]): readonly Reach[] {
+	const names = interfaces.map(({ name }) => name);
+	const reach = reachOf(asked, listener, names);
+	const [only = null] = names;
+	return listener.interfaceIndex === 0
+		? reach
+		: reach.map((one) => ({ ...one, interface: one.interface ?? only }));
 }
 
-/** One for each interface, or one for all where they do not differ. */
-function reachOf(asked: Exposure, listener: Listener, interfaces: readonly string[]): Reach[] {
-	const reach = (name: string) =>
-		portsOf(listener).flatMap((port) => {
-			const blocks = asked.blocks(name, port);
-			return blocks === "any" ? [port.family === 4 ? "0.0.0.0/0" : "::/0"] : blocks.map(formatCidr);
-		});
-	// "" is an interface that no policy names: for one that may yet come, and for a host that shows none.
-	const each = (interfaces.length === 0 ? [""] : interfaces).map((name) => ({
-		interface: name,
-		addresses: reach(name),
-	}));
-	const texts = new Set(each.map(({ addresses }) => addresses.join()));
-	const [first] = each;
-	return texts.size === 1 && first !== undefined && listener.interfaceIndex === 0
-		? [{ interface: null, addresses: first.addresses }]
-		: each;
+function isLoopback(address: string): boolean {
+	return /^(?:::ffff:)?127\./u.test(address) || address === "::1";
 }
 
 interface Told extends Listener {
@@ -161,16 +140,4 @@ function linesOf({ protocol, address, port, holder, reachable, translations }: T
 		return `${who} listens on ${protocol} ${where}; reachable ${from}${name === null ? "" : ` on ${name}`}`;
 	});
 	return [...lines, ...beside].map(escapeForTerminal);
-}
-
-/** Blocks that a line has room for. */
-const mostBlocks = 8;
-
-function placesText(addresses: readonly string[]): string {
-	const words = addresses.map((block) =>
-		block === "0.0.0.0/0" ? "anywhere (IPv4)" : block === "::/0" ? "anywhere (IPv6)" : block,
-	);
-	if (words[0] === "anywhere (IPv4)" && words[1] === "anywhere (IPv6)") return "anywhere";
-	const more = words.length - mostBlocks;
-	return more > 0 ? `${words.slice(0, mostBlocks).join(", ")} and ${more} more blocks` : words.join(", ");
 }

@@ -4,12 +4,9 @@ import { formatCidr } from "../../../../base/cidr.ts";
 import type { Cidr, InterfaceMatch } from "../../../../base/model.ts";
 import { knownUplinks } from "../../compile/guests.ts";
 import { isGuestPort, type UplinkLink, uplinksOf } from "../../uplinks.ts";
-import type { GuestBridge, Uplink } from "./guests.ts";
+import type { GuestFacts } from "./guests.ts";
 
-export interface Bridges {
-	readonly bridges: readonly GuestBridge[];
-	readonly uplinks: readonly Uplink[];
-}
+export type Bridges = Pick<GuestFacts, "bridges" | "uplinks" | "outside">;
 
 /** What the settings say of guests. */
 export interface NamedGuests {
@@ -17,6 +14,9 @@ export interface NamedGuests {
 	readonly interfaces: readonly InterfaceMatch[];
 	readonly uplinks: readonly string[];
 }
+
+/** Interfaces by which others come that are told; what rules tell apart is far fewer. */
+const mostOutside = 64;
 
 /**
  * @param withDefaultRoute indexes of interfaces
@@ -42,16 +42,21 @@ export function bridgesOf(
 			? "its name is that of a network of Kubernetes"
 			: "guests.uplinks names it";
 	};
+	const guests = networks.filter(({ name }) => !uplinks.has(name));
 	return {
-		bridges: networks
-			.filter(({ name }) => !uplinks.has(name))
-			.map(({ name, index }) => ({
-				name,
-				subnets: [...new Set((subnets.get(index) ?? []).map(formatCidr))],
-				ports: portsOf(name).length,
-			})),
+		bridges: guests.map(({ name, index }) => ({
+			name,
+			subnets: [...new Set((subnets.get(index) ?? []).map(formatCidr))],
+			ports: portsOf(name).length,
+		})),
 		uplinks: links
 			.filter(({ name }) => uplinks.has(name))
 			.map((link) => ({ name: link.name, reason: reason(link) })),
+		// Packets that come by a member of a bridge or bond bear its name.
+		outside: links
+			.filter(({ name, master }) => name !== "lo" && (master === null || master.kind === "vrf"))
+			.filter((link) => !guests.includes(link))
+			.slice(0, mostOutside)
+			.map(({ name }) => name),
 	};
 }

@@ -18,15 +18,13 @@ export interface Uplink {
 	readonly reason: string;
 }
 
-/** A port of the host that leads to a guest. */
+/** A port of the host that leads to a guest; each of a range is one. */
 export interface PublishedPort {
 	readonly protocol: Transport;
 	readonly family: Family;
 	/** Of the host; 0.0.0.0 or :: for every one. */
 	readonly address: string;
 	readonly port: number;
-	/** The last of a range; that of a single port is the port. */
-	readonly endPort: number;
 	readonly guest: { readonly address: string; readonly port: number };
 	/** The bridge that the guest is on; null where that cannot be told. */
 	readonly bridge: string | null;
@@ -42,6 +40,8 @@ export interface PublishedPort {
 export interface GuestFacts {
 	readonly bridges: readonly GuestBridge[];
 	readonly uplinks: readonly Uplink[];
+	/** The interfaces by which others come, uplinks among them. */
+	readonly outside: readonly string[];
 	/** At most `mostPublished`. */
 	readonly published: readonly PublishedPort[];
 	/** How many more there are. */

@@ -41,41 +41,43 @@ export function publishedPorts(
 	wayTo: (address: string) => Way,
 ): PublishedPorts {
 	const found = new Map<string, PublishedPort>();
-	let elsewhere = 0;
-	for (const rule of rules) {
-		const { kind, ...rest } = wayTo(rule.guestAddress);
-		if (kind === "elsewhere") elsewhere += 1;
-		if (kind !== "guest") continue;
-		const bridge = "bridge" in rest ? rest.bridge : null;
-		const [port, endPort] = rule.hostPorts;
-		add(found, {
-			protocol: rule.protocol,
-			family: rule.family,
-			address: rule.hostAddress ?? everyAddress[rule.family],
-			port,
-			endPort,
-			guest: { address: rule.guestAddress, port: rule.guestPort ?? port },
-			bridge,
-			by: rule.by,
-			hook: "forward",
-		});
+	let [more, elsewhere] = [0, 0];
+	for (const { hostPorts, hostAddress, guestPort, guestAddress, ...rule } of rules) {
+		const way = wayTo(guestAddress);
+		if (way.kind === "elsewhere") elsewhere += 1;
+		if (way.kind !== "guest") continue;
+		const [first, last] = hostPorts;
+		const told = Math.min(last, first + mostPublished - found.size - 1);
+		more += last - told;
+		for (let port = first; port <= told; port++) {
+			add(found, {
+				...{ protocol: rule.protocol, family: rule.family },
+				address: hostAddress ?? everyAddress[rule.family],
+				port,
+				guest: { address: guestAddress, port: guestPort ?? port },
+				bridge: way.bridge,
+				by: rule.by,
+				hook: "forward",
+			});
+		}
 	}
 	for (const proxy of proxies) {
 		const way = wayTo(proxy.guest.address);
-		add(found, { ...proxy, bridge: way.kind === "guest" ? way.bridge : null });
+		if (found.size < mostPublished || found.has(keyOf(proxy)))
+			add(found, { ...proxy, bridge: way.kind === "guest" ? way.bridge : null });
+		else more += 1;
 	}
-	const all = [...found.values()].sort(order);
-	return {
-		published: all.slice(0, mostPublished),
-		more: Math.max(0, all.length - mostPublished),
-		elsewhere,
-	};
+	return { published: [...found.values()].sort(order), more, elsewhere };
 }
 
+/** The first rule that is met decides. */
 function add(found: Map<string, PublishedPort>, port: PublishedPort): void {
-	const key = `${port.protocol} ${port.family} ${port.address} ${port.port} ${port.endPort}`;
-	// The first rule that is met decides.
+	const key = keyOf(port);
 	if (!found.has(key)) found.set(key, port);
+}
+
+function keyOf({ protocol, family, address, port }: PublishedPort): string {
+	return `${protocol} ${family} ${address} ${port}`;
 }
 
 function order(a: PublishedPort, b: PublishedPort): number {
@@ -105,7 +107,6 @@ export function dockerProxyPort(args: readonly string[]): PublishedPort | null {
 		family: host.family,
 		address: named.get("host-ip") ?? "",
 		port,
-		endPort: port,
 		guest: { address: guest, port: guestPort },
 		bridge: null,
 		by: "Docker",

@@ -27,7 +27,6 @@ describe("the port of a docker-proxy", () => {
 			family: 4,
 			address: "0.0.0.0",
 			port: 8080,
-			endPort: 8080,
 			guest: { address: "172.17.0.2", port: 80 },
 			bridge: null,
 			by: "Docker",
@@ -84,6 +83,13 @@ describe("published ports", () => {
 		expect(
 			publishedPorts([rule, later], [], () => docker0).published.map((one) => one.guest.address),
 		).toEqual(["172.17.0.2"]);
+	});
+
+	test("of a range are one each, which stay as they are where the rule gives no other; the most are counted alone", () => {
+		const all = { ...rule, hostPorts: [1, 65_535], guestPort: null } as const;
+		const { published, more } = publishedPorts([all], [proxy], () => docker0);
+		expect([published.length, more]).toEqual([1000, 64_536]);
+		expect(published.every(({ port, guest: { port: behind } }) => port === behind)).toBe(true);
 	});
 
 	test("are none that lead to this host or to other machines; the latter are counted", () => {

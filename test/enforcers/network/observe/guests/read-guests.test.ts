@@ -31,8 +31,8 @@ function read(named: Partial<Parameters<typeof readGuests>[1]> = {}) {
 
 const published = () =>
 	read().published.map(
-		({ protocol, address, port, endPort, guest, bridge, by, hook }) =>
-			`${protocol} ${address} ${port === endPort ? port : `${port}-${endPort}`} -> ${guest.address} ${guest.port} on ${bridge} by ${by} (${hook})`,
+		({ protocol, address, port, guest, bridge, by, hook }) =>
+			`${protocol} ${address} ${port} -> ${guest.address} ${guest.port} on ${bridge} by ${by} (${hook})`,
 	);
 
 describe("bridges", () => {
@@ -70,7 +70,7 @@ describe("published ports", () => {
 					iifname != "docker0" ip daddr 10.0.0.1 udp dport 9000 counter dnat to 172.17.0.2:9000
 					iifname != "docker0" tcp dport 15432 counter dnat to 172.17.0.2:5433
 					iifname != "docker0" ip daddr 127.0.0.1 tcp dport 8080 counter dnat to 172.17.0.2:80
-					tcp dport 7000-7010 dnat to 172.17.0.3
+					tcp dport 7000-7001 dnat to 172.17.0.3
 					tcp dport 99 dnat to 192.0.2.9:99
 					tcp dport 98 redirect to :22
 					tcp dport 97 dnat to 172.17.0.1:22
@@ -91,7 +91,8 @@ describe("published ports", () => {
 				}
 			}`);
 		expect(published()).toEqual([
-			"tcp 0.0.0.0 7000-7010 -> 172.17.0.3 7000 on docker0 by Docker (forward)",
+			"tcp 0.0.0.0 7000 -> 172.17.0.3 7000 on docker0 by Docker (forward)",
+			"tcp 0.0.0.0 7001 -> 172.17.0.3 7001 on docker0 by Docker (forward)",
 			"tcp 127.0.0.1 8080 -> 172.17.0.2 80 on docker0 by Docker (forward)",
 			"tcp 0.0.0.0 15432 -> 172.17.0.2 5433 on docker0 by Docker (forward)",
 			"udp 10.0.0.1 9000 -> 172.17.0.2 9000 on docker0 by Docker (forward)",

@@ -78,6 +78,7 @@ export const guardChains = {
 	toGuest: "guard_to_guest",
 	published: "guard_published",
 	fromGuest: "guard_from_guest",
+	entry: "guard_forward",
 } as const;
 
 const planPrefixes = { set: "s", map: "m", chain: "x" } as const;

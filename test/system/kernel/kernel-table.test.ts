@@ -66,7 +66,15 @@ describe("our table in the kernel", () => {
 			]),
 			handle: expect.any(Number),
 			hooks: { ingress: { hook: "input", priority: 20 }, egress: { hook: "output", priority: 120 } },
-			sets: ["refused4", "refused6", "refused_if4", "refused_if6"],
+			sets: [
+				"refused4",
+				"refused6",
+				"refused_if4",
+				"refused_if6",
+				"refused_forward4",
+				"refused_forward6",
+				"uplinks",
+			],
 			maps: ["m_g2"],
 			counters: expect.arrayContaining(["cut_ingress", "cut_egress", "c_rule"]),
 		});

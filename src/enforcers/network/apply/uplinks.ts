@@ -6,9 +6,12 @@ import { interfaceType, quotedInterface } from "../../../kernel/nftables/express
 import type { NftSet } from "../../../kernel/nftables/objects.ts";
 import { uplinkSet } from "../names.ts";
 
+/** More than hosts have bridges. What is not in the set is taken for a guest's, and judged. */
+const most = 4096;
+
 /** The set with these names. */
 export function uplinkObject(names: readonly string[]): NftSet {
-	return { kind: "set", name: uplinkSet, type: interfaceType, keys: keys(names).join("\n") };
+	return { kind: "set", name: uplinkSet, type: interfaceType, size: most, keys: keys(names).join("\n") };
 }
 
 /** Replaces what the set holds, in one transaction. */
@@ -20,5 +23,5 @@ export function replaceUplinks(names: readonly string[]): readonly Command[] {
 
 /** No rule can name another interface. */
 function keys(names: readonly string[]): string[] {
-	return [...new Set(names)].filter(isPlainInterface).sort().map(quotedInterface);
+	return [...new Set(names)].filter(isPlainInterface).sort().slice(0, most).map(quotedInterface);
 }

@@ -8,12 +8,20 @@ import { digest } from "../../../base/digest.ts";
 import type { Direction } from "../../../base/model.ts";
 import { ruleCounter, ruleLogCounter } from "../names.ts";
 import type { CompiledRule } from "./plan.ts";
-import type { DirectionProgram, NetworkModel } from "./program.ts";
+import type { DirectionProgram, NetworkModel, Programs } from "./program.ts";
 
 /** The model that drops nothing by policy; rules keep their ranks. Failsafe rules stay as they are. */
 export function withoutBlocking(model: NetworkModel): NetworkModel {
+	const own = softened(model);
+	const { guests } = model;
+	if (guests === undefined) return own;
+	const same = guests.ingress === model.ingress && guests.egress === model.egress;
+	return { ...own, guests: same ? own : softened(guests) };
+}
+
+function softened(programs: Programs): Programs {
 	const soften = (direction: Direction): DirectionProgram => {
-		const program = model[direction];
+		const program = programs[direction];
 		const { rules, posture } = program;
 		return { ...program, rules: rules.map(audited), posture: posture && audited(posture) };
 	};

@@ -10,7 +10,14 @@ import { digest } from "../../../base/digest.ts";
 import { icmpTypeLabel } from "../../../base/icmp-type.ts";
 import type { Cidr, Direction, FailsafeRule, InterfaceMatch } from "../../../base/model.ts";
 import { rangeText } from "../../../base/port-range.ts";
-import { icmp, parseProtocol, protocolLabel, protocolNumber, protocolText } from "../../../base/protocol.ts";
+import {
+	icmp,
+	isTransport,
+	parseProtocol,
+	protocolLabel,
+	protocolNumber,
+	protocolText,
+} from "../../../base/protocol.ts";
 import { isPlainInterface } from "../../../document/iface.ts";
 import {
 	addressKey,
@@ -22,6 +29,7 @@ import {
 } from "../../../kernel/nftables/expressions.ts";
 import { type Address, type Atom, canonicalInterface, interfaceContains, interfaceKey } from "./atom.ts";
 import type { CompiledRule, PlannedFailsafe } from "./plan.ts";
+import { type PortKey, packetPort } from "./render/port-key.ts";
 
 /** The failsafe rules of the settings, in the order in which packets meet them. */
 export type Failsafe = Readonly<Record<Direction, readonly FailsafeRule[]>>;
@@ -108,9 +116,20 @@ function icmpTypeText({ protocol, icmpType = null }: FailsafeRule): string | nul
 	return protocol === null || icmpType === null ? null : icmpTypeLabel(protocol, icmpType);
 }
 
+/** The rule for packets whose destination port is read in another way. */
+export function failsafeText({ match, planned }: FailsafeProgram, ports: PortKey): string {
+	return acceptText(conditionsOf(match, planned.direction, { ports }), planned.counter);
+}
+
 /** The rule for packets whose interface something else tells: a member of a VRF. */
-export function memberText({ match, planned }: FailsafeProgram, key: InterfaceKey, name: string): string {
-	return acceptText(conditionsOf(match, planned.direction, byInterface(key, name)), planned.counter);
+export function memberText(
+	{ match, planned }: FailsafeProgram,
+	key: InterfaceKey,
+	name: string,
+	ports: PortKey,
+): string {
+	const told = { by: byInterface(key, name), ports };
+	return acceptText(conditionsOf(match, planned.direction, told), planned.counter);
 }
 
 function acceptText(conditions: readonly string[], counter: string): string {
@@ -121,14 +140,17 @@ function acceptText(conditions: readonly string[], counter: string): string {
 function conditionsOf(
 	match: FailsafeRule,
 	direction: Direction,
-	by: string | null = match.interface && ownInterface(match.interface, direction),
+	{ by, ports = packetPort }: { readonly by?: string; readonly ports?: PortKey } = {},
 ): string[] {
-	const parts = by === null ? [] : [by];
+	const link = by ?? (match.interface && ownInterface(match.interface, direction));
+	const parts = link === null ? [] : [link];
 	if (match.cidr !== null) parts.push(addressText(match.cidr, direction));
 	const { protocol, port, icmpType = null } = match;
 	if (protocol === null) return parts;
-	if (port !== null) parts.push(`${protocol} dport ${rangeText(port)}`);
-	else if (icmpType !== null) parts.push(`${protocol === icmp ? "icmp" : "icmpv6"} type ${icmpType}`);
+	if (port !== null && isTransport(protocol)) {
+		const { guard, read } = ports.read(protocol);
+		parts.push(`${guard}${read} ${rangeText(port)}`);
+	} else if (icmpType !== null) parts.push(`${protocol === icmp ? "icmp" : "icmpv6"} type ${icmpType}`);
 	else parts.push(`${protocolKey} ${protocolNumber(protocol)}`);
 	return parts;
 }

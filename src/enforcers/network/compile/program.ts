@@ -17,7 +17,7 @@ import { type Failsafe, type FailsafeProgram, failsafeHoldsAddress, failsafeProg
 import type { GuestOptions } from "./guests.ts";
 import { Axis } from "./interval.ts";
 import type { CompiledRule } from "./plan.ts";
-import { type DirectionRules, postureRule, rulesOf } from "./rules.ts";
+import { type DirectionRules, holding, postureRule, rulesOf } from "./rules.ts";
 import { buildSequence } from "./sequence.ts";
 import { buildStreams, type Stream, withoutDuplicates } from "./stream.ts";
 import { find, type Key, type Step } from "./table.ts";
@@ -44,7 +44,18 @@ export interface DirectionProgram {
 	readonly posture: CompiledRule | null;
 }
 
-export type NetworkModel = Readonly<Record<Direction, DirectionProgram>>;
+export type Programs = Readonly<Record<Direction, DirectionProgram>>;
+
+/** What this host itself receives and sends is decided by the two programs. */
+export interface NetworkModel extends Programs {
+	/** What it forwards to its guests, as ingress, and from them; the same programs where no policy tells the two apart. Absent: nothing of that is judged. */
+	readonly guests?: Programs;
+}
+
+/** The model of what is forwarded, to be asked like that of the host; null where nothing of that is judged. */
+export function guestModel({ guests }: NetworkModel): NetworkModel | null {
+	return guests ?? null;
+}
 
 /** A VRF of this host. What its members carry goes by its name, too. */
 export interface Vrf {
@@ -70,7 +81,23 @@ export function ruleSets(policies: readonly NetworkPolicy[]): RuleSets {
 	return { ingress: rulesOf(policies, "ingress"), egress: rulesOf(policies, "egress") };
 }
 
-export function buildModel({ ingress, egress }: RuleSets, meaning: Meaning): NetworkModel {
+export function buildModel(rules: RuleSets, meaning: Meaning): NetworkModel {
+	const host = rulesFor(rules, "host");
+	const own = buildPrograms(host, meaning);
+	if (meaning.guests === undefined) return own;
+	const guests = rulesFor(rules, "guests");
+	// Most policies hold for both, and then all is built once.
+	return { ...own, guests: host === rules && guests === rules ? own : buildPrograms(guests, meaning) };
+}
+
+/** The rules that hold at a place; the same object where all do. */
+function rulesFor(rules: RuleSets, place: "host" | "guests"): RuleSets {
+	const ingress = holding(rules.ingress, place);
+	const egress = holding(rules.egress, place);
+	return ingress === rules.ingress && egress === rules.egress ? rules : { ingress, egress };
+}
+
+function buildPrograms({ ingress, egress }: RuleSets, meaning: Meaning): Programs {
 	const allows = (direction: { readonly rules: readonly CompiledRule[] }) =>
 		direction.rules.some((rule) => rule.action === "Allow");
 	const host = meaning.allowlistScope === "host";

@@ -69,11 +69,24 @@ export function rulesOf(policies: readonly NetworkPolicy[], direction: Direction
 	const atoms: Atom[] = [];
 	for (const policy of sorted) {
 		for (const rule of policy[direction].toSorted((a, b) => a.index - b.index)) {
-			const expanded = expand(policy.name, direction, rule, rules.length);
+			const expanded = expand(policy, direction, rule, rules.length);
 			rules.push(expanded.compiled);
 			for (const atom of expanded.atoms) atoms.push(atom);
 		}
 	}
+	return { rules, atoms };
+}
+
+/** The rules that hold at a place, with ranks of their own; the same object where all do. */
+export function holding(all: DirectionRules, place: "host" | "guests"): DirectionRules {
+	const holds = ({ appliesTo = place }: CompiledRule) => appliesTo === place;
+	if (all.rules.every(holds)) return all;
+	const rules = all.rules.filter(holds);
+	const ranks = new Map(rules.map((rule, rank) => [rule, rank]));
+	const atoms = all.atoms.flatMap((atom) => {
+		const rank = ranks.get(atom.rule);
+		return rank === undefined ? [] : [{ ...atom, rank }];
+	});
 	return { rules, atoms };
 }
 
@@ -86,10 +99,13 @@ interface Expanded {
 /** What became of a rule the last time: of a set in which one policy changes, the others' rules are the same objects. */
 const known = new WeakMap<NetworkRule, Expanded>();
 
-function expand(policy: string, direction: Direction, rule: NetworkRule, rank: number): Expanded {
+function expand(policy: NetworkPolicy, direction: Direction, rule: NetworkRule, rank: number): Expanded {
 	const before = known.get(rule);
 	// Who holds an earlier model goes on with its ranks, so an atom of another rank is another atom.
-	const alike = before?.compiled.policy === policy && before.compiled.direction === direction;
+	const alike =
+		before?.compiled.policy === policy.name &&
+		before.compiled.direction === direction &&
+		before.compiled.appliesTo === policy.appliesTo;
 	if (alike && before.rank === rank) return before;
 	const compiled = alike ? before.compiled : compile(policy, direction, rule);
 	const atoms = alike ? before.atoms.map((atom) => ({ ...atom, rank })) : expandRule(rule, compiled, rank);
@@ -98,9 +114,12 @@ function expand(policy: string, direction: Direction, rule: NetworkRule, rank: n
 	return expanded;
 }
 
-function compile(policy: string, direction: Direction, rule: NetworkRule): CompiledRule {
+function compile(policy: NetworkPolicy, direction: Direction, rule: NetworkRule): CompiledRule {
 	const { index, action, severity, tags, message, place } = rule;
-	return identified({ policy, index, direction, action, severity, tags, message, place }, meaningOf(rule));
+	const { appliesTo } = policy;
+	const scope = appliesTo === undefined ? {} : { appliesTo };
+	const written = { policy: policy.name, index, direction, action, ...scope, severity, tags, message, place };
+	return identified(written, meaningOf(rule) + (appliesTo ?? ""));
 }
 
 /** The rule that packets of an allowlisting direction meet when no atom matches. */

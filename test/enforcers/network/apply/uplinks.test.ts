@@ -6,6 +6,7 @@ test("uplinks are in order, once, and no name that could end a text is among the
 		kind: "set",
 		name: "uplinks",
 		type: "ifname",
+		size: 4096,
 		keys: '"cni0"\n"vmbr0"',
 	});
 });

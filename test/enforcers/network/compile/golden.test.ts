@@ -9,7 +9,8 @@ import { join } from "node:path";
 import { KernelTable } from "../../../../src/enforcers/network/apply/kernel-table.ts";
 import { planText, tableGroups } from "../../../../src/enforcers/network/apply/table-objects.ts";
 import type { Failsafe } from "../../../../src/enforcers/network/compile/failsafe.ts";
-import { compileNetwork } from "../../../../src/enforcers/network/compile/network.ts";
+import { knownUplinks } from "../../../../src/enforcers/network/compile/guests.ts";
+import { type CompileOptions, compileNetwork } from "../../../../src/enforcers/network/compile/network.ts";
 import type { NetworkPolicy } from "../../../../src/enforcers/network/model.ts";
 import type { NftObject } from "../../../../src/kernel/nftables/objects.ts";
 import { objectText } from "../../../../src/kernel/nftables/writer.ts";
@@ -51,6 +52,31 @@ const failsafe: Failsafe = {
 };
 sets.failsafe = [policy("closed", rule("Block"))];
 
+/** What holds for both, for one alone, and with what no map has: an interface of egress, a source port. */
+const published = [
+	policy("db", rule("Allow", { peers: ["192.0.2.2/32", "2001:db8::2/128"], ports: ["tcp/5432"] })),
+	policy("closed", rule("Block", { peers: ["10.0.0.0/8 except 10.9.0.0/16"], ports: ["udp/53<53"] })),
+	{ ...policy("ssh", rule("Allow", { ports: ["tcp/22"] })), appliesTo: "host" as const },
+	{
+		...policy("web", rule("Allow", { ports: ["tcp/8000-8080"], interfaces: ["eth0"] })),
+		appliesTo: "guests" as const,
+	},
+	{ ...policy("out", rule("Allow")), ingress: [], egress: [rule("Block", { ports: ["tcp/8053"] })] },
+];
+sets["guests-enforce"] = published;
+sets["guests-audit"] = published;
+
+/** Two interfaces are behind which guests are though they are no bridges. */
+function guests(name: string): Pick<CompileOptions, "guests"> {
+	const [, forwarded] = /^guests-(enforce|audit)$/.exec(name) ?? [];
+	if (forwarded !== "enforce" && forwarded !== "audit") return {};
+	const interfaces = [
+		{ name: "ve-", prefix: true },
+		{ name: "tap0", prefix: false },
+	];
+	return { guests: { forwarded, interfaces, uplinks: [...knownUplinks, "vmbr0"] } };
+}
+
 const texts = (objects: readonly NftObject[]) => objects.map((object) => objectText(object)).sort();
 
 for (const [name, policies] of Object.entries(sets)) {
@@ -59,7 +85,8 @@ for (const [name, policies] of Object.entries(sets)) {
 			const result = compileNetwork(policies, {
 				...options,
 				form,
-				...(name === "failsafe" ? { failsafe } : {}),
+				...(name === "failsafe" || name === "guests-enforce" ? { failsafe } : {}),
+				...guests(name),
 			});
 			if (!result.ok) throw new Error(result.diagnostics[0]?.message);
 			const text = planText(result.plan, "kubearmor");

@@ -1,15 +1,15 @@
 /** Cells of a table as nftables maps and sets, and the rules that look them up. */
 
 import { addressBits } from "../../../../base/cidr.ts";
-import type { Direction, Family, PortRange, Protocol } from "../../../../base/model.ts";
+import type { Direction, Family, PortRange, Protocol, Transport } from "../../../../base/model.ts";
 import { icmp, isIcmp, isTransport } from "../../../../base/protocol.ts";
 import {
 	addressType,
 	concatenation,
 	countedBy,
-	destinationPort,
 	addressKey as familyAddress,
 	inSet,
+	joined,
 	portType,
 	protocolKey,
 	protocolType,
@@ -21,6 +21,7 @@ import type { RulesetForm } from "../plan.ts";
 import { addressText, intervalText, maskText } from "./address-text.ts";
 import { type Cell, hashable } from "./hashable.ts";
 import type { ObjectStore } from "./objects.ts";
+import type { PortKey } from "./port-key.ts";
 
 /** What the lookups of one direction and family are rendered with. */
 export interface LookupContext {
@@ -28,6 +29,8 @@ export interface LookupContext {
 	readonly form: RulesetForm;
 	readonly family: Family;
 	readonly direction: Direction;
+	/** How destination ports are read. */
+	readonly ports: PortKey;
 	/** Cells from which on blocks of one length go into a hash table. */
 	readonly hashFrom: number;
 	/** The chain of the rule with this rank. */
@@ -91,17 +94,31 @@ function byRank(cells: readonly Cell[], value: (rank: number) => MapValue) {
 export interface Field {
 	readonly type: string;
 	readonly read: string;
+	/** What has to stand before it in the rule; nothing where it is left out. */
+	readonly guard?: string;
 }
 
 /** The parts of a key behind the address. */
 export type Tail = readonly Field[];
 
 const protocolField: Field = { type: protocolType, read: protocolKey };
-const portField: Field = { type: portType, read: destinationPort };
 
 const addressAlone: Tail = [];
 export const andProtocol: Tail = [protocolField];
-export const andPort: Tail = [protocolField, portField];
+
+export function andPort(context: LookupContext): Tail {
+	return [protocolField, portField(context)];
+}
+
+/** The destination port of a protocol, or of each that has ports. */
+export function portField({ ports }: Pick<LookupContext, "ports">, protocol?: Transport): Field {
+	return { type: portType, ...ports.read(protocol) };
+}
+
+/** The rule behind what its fields need before them. */
+export function guarded(fields: readonly Field[], rule: Rule): Rule {
+	return joined(fields.map(({ guard = "" }) => guard).join(""), rule);
+}
 
 /** The rules that look these cells up. The cells are disjoint, so the order of the lookups means nothing. */
 export function lookUp(context: LookupContext, tail: Tail, cells: readonly Cell[], use: Use): Rule[] {
@@ -118,12 +135,12 @@ export function lookUp(context: LookupContext, tail: Tail, cells: readonly Cell[
 		const key = concatenation(addressKey(context) + mask, ...reads);
 		// A set of a given size that never grows gets the kernel's cheapest hash table.
 		const shape = { size: block.cells.length };
-		if (block.silent) return countedBy(key, counterMap(context, type, shape, block.cells));
-		return expression(key, declare(context, type, shape, block.cells, firstAddress), use);
+		if (block.silent) return guarded(tail, countedBy(key, counterMap(context, type, shape, block.cells)));
+		return guarded(tail, expression(key, declare(context, type, shape, block.cells, firstAddress), use));
 	});
 	if (rest.length === 0) return rules;
 	const name = declare(context, type, intervals, rest, ({ first, last }) => intervalText(first, last));
-	return [...rules, expression(concatenation(addressKey(context), ...reads), name, use)];
+	return [...rules, guarded(tail, expression(concatenation(addressKey(context), ...reads), name, use))];
 }
 
 function firstAddress({ first }: Cell): string {

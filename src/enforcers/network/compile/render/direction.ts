@@ -13,23 +13,43 @@ import {
 	quotedInterface,
 } from "../../../../kernel/nftables/expressions.ts";
 import type { Rule } from "../../../../kernel/nftables/objects.ts";
-import { endedChain, invalidCounter } from "../../names.ts";
+import { endedChain, forwardChain, invalidCounter, type Seen as SeenName } from "../../names.ts";
 import { interfaceMatches } from "../atom.ts";
-import { type FailsafeProgram, memberText } from "../failsafe.ts";
+import { type FailsafeProgram, failsafeText, memberText } from "../failsafe.ts";
 import { type CompiledRule, namesMembers, type RulesetForm } from "../plan.ts";
 import type { DirectionProgram, Sequences } from "../program.ts";
 import type { Step } from "../table.ts";
 import type { LookupContext } from "./cell-sets.ts";
-import { acceptRelated, addEssentials } from "./essentials.ts";
-import { addCounters, addLeaf, addMidstream, ruleComment } from "./leaf.ts";
+import { acceptRelated, addEssentials, errors } from "./essentials.ts";
+import { addGuestEssentials, behindGuests } from "./guests.ts";
+import {
+	addCounters,
+	addForwardedCounter,
+	addLeaf,
+	addMidstream,
+	type LeafUse,
+	ruleComment,
+} from "./leaf.ts";
 import { stepRules } from "./lookups.ts";
 import type { ObjectStore } from "./objects.ts";
 import type { RenderOptions } from "./options.ts";
+import type { PortKey } from "./port-key.ts";
 import { withinVrfs } from "./vrf.ts";
 
 export interface DirectionOptions extends RenderOptions {
 	/** Some packet is blocked, of whatever direction. */
 	readonly blocks: boolean;
+	readonly seen: Seen;
+}
+
+/** Where the packets of a tree are seen. All trees share the maps whose elements lead to the same verdicts. */
+export interface Seen {
+	/** Between two interfaces, and not by this host itself. */
+	readonly forwarded: boolean;
+	/** How destination ports are read. */
+	readonly ports: PortKey;
+	/** Which packets meet the chain of a rule. */
+	leafUse(rule: CompiledRule): LeafUse;
 }
 
 /**
@@ -82,31 +102,57 @@ export class DirectionRenderer {
 	render(): string {
 		const { posture } = this.#program;
 		this.#addCounters();
-		if (posture !== null) this.#end = goto(addLeaf(this.#store, posture, this.#options));
-		if (this.#direction === "egress" && this.#options.blocks)
+		if (posture !== null) this.#end = this.#posture(posture);
+		if (this.#direction === "egress" && this.#options.blocks && !this.#forwarded)
 			this.#midstream = addMidstream(this.#store, this.#options);
 		// The family is asked first: every comparison that a flow is spared counts.
 		const families = [joined(`${ofFamily(4)} `, goto(this.#root(4))), goto(this.#root(6))];
-		return this.#store.chain([...withinVrfs(this.#store, this.#direction, this.#options), ...families]);
+		const loopback = this.#forwarded ? [] : withinVrfs(this.#store, this.#direction, this.#options);
+		return this.#store.chain([...loopback, ...families]);
+	}
+
+	get #forwarded(): boolean {
+		return this.#options.seen.forwarded;
+	}
+
+	/** What is counted and ended apart. */
+	get #apart(): SeenName {
+		return this.#forwarded ? forwardChain : this.#direction;
+	}
+
+	/** What the posture does; what this host sends to guests in their clients' stead goes on. */
+	#posture(rule: CompiledRule): Rule {
+		const leaf = goto(this.#addLeaf(rule));
+		const { essentials, guests } = this.#options;
+		if (this.#direction !== "egress" || this.#forwarded || !essentials || guests === undefined) return leaf;
+		const spared = behindGuests(guests, "oif").map((behind) => joined(behind, " accept"));
+		return goto(this.#store.chain([...spared, leaf]));
+	}
+
+	#addLeaf(rule: CompiledRule): string {
+		return addLeaf(this.#store, rule, this.#options.seen.leafUse(rule), this.#options);
 	}
 
 	#addCounters(): void {
 		const { rules, posture, failsafe } = this.#program;
-		this.#store.counter(invalidCounter(this.#direction));
+		this.#store.counter(invalidCounter(this.#apart));
 		for (const { planned } of failsafe) this.#store.counter(planned.counter);
-		for (const rule of posture === null ? rules : [...rules, posture]) addCounters(this.#store, rule);
+		for (const rule of posture === null ? rules : [...rules, posture]) {
+			addCounters(this.#store, rule);
+			if (this.#options.seen.leafUse(rule).metBy !== "own") addForwardedCounter(this.#store, rule);
+		}
 	}
 
 	/** The chain that new flows of a family go through. */
 	#root(family: Family): string {
 		const { essentials, related } = this.#options;
-		const rules: Rule[] = essentials ? [...addEssentials(this.#store, this.#direction, family)] : [];
+		const rules: Rule[] = essentials ? [...this.#essentials(family)] : [];
 		if (related === "accept") rules.push(...acceptRelated(family));
 		rules.push(...this.#invalid());
 		for (const program of this.#program.failsafe) {
 			if ((program.match.cidr?.family ?? family) === family) rules.push(...this.#failsafe(program));
 		}
-		rules.push(jump(endedChain(this.#direction)));
+		rules.push(jump(endedChain(this.#apart)));
 		// What is invalid or untracked opens no flow.
 		if (this.#midstream !== null)
 			rules.push(joined("tcp flags & syn == 0 ct state new ", goto(this.#midstream)));
@@ -114,27 +160,38 @@ export class DirectionRenderer {
 		return this.#store.chain(rules);
 	}
 
+	#essentials(family: Family): readonly Rule[] {
+		if (this.#forwarded) return [errors[family]];
+		const own = addEssentials(this.#store, this.#direction, family);
+		const { guests } = this.#options;
+		if (this.#direction === "egress" || guests === undefined) return own;
+		return [...own, ...addGuestEssentials(this.#store, guests, family)];
+	}
+
 	/** Without any rule nothing is dropped: hosts on asymmetric paths see half of their flows. */
 	#invalid(): readonly Rule[] {
 		const { rules, posture } = this.#program;
 		if (rules.length === 0 && posture === null) return [];
-		const verdict = this.#options.invalidPackets === "accept" ? "" : " drop";
-		return [`ct state invalid ${counted(invalidCounter(this.#direction))}${verdict}`];
+		const { invalidPackets, guests } = this.#options;
+		const passes = invalidPackets === "accept" || (this.#forwarded && guests?.forwarded === "audit");
+		return [`ct state invalid ${counted(invalidCounter(this.#apart))}${passes ? "" : " drop"}`];
 	}
 
 	#failsafe(program: FailsafeProgram): readonly Rule[] {
 		const { match, planned } = program;
+		const { ports } = this.#options.seen;
 		const { interface: named } = match;
-		if (named === null) return [planned.text];
+		const text = failsafeText(program, ports);
+		if (named === null) return [text];
 		if (this.#direction === "ingress") {
-			if (!namesMembers(this.#options.form)) return [planned.text];
-			return [planned.text, memberText(program, "meta sdifname", planned.interface ?? "")];
+			if (!namesMembers(this.#options.form)) return [text];
+			return [text, memberText(program, "meta sdifname", planned.interface ?? "", ports)];
 		}
 		// What a VRF's rule means leaves by a member.
 		const members = [...this.#program.vrfOf].filter(
 			([member, vrf]) => interfaceMatches(named, [vrf]) && isPlainInterface(member),
 		);
-		return [planned.text, ...members.map(([member]) => memberText(program, "oifname", member))];
+		return [text, ...members.map(([member]) => memberText(program, "oifname", member, ports))];
 	}
 
 	/** Leads packets of interfaces that rules name to their sequences. */
@@ -175,6 +232,7 @@ export class DirectionRenderer {
 			form,
 			family,
 			direction: this.#direction,
+			ports: this.#options.seen.ports,
 			hashFrom,
 			leaf: (rank) => this.#leaf(rank),
 			silent: (rank) => {
@@ -191,7 +249,7 @@ export class DirectionRenderer {
 
 	/** A rule whose packets are all accepted by a counter map has no chain. */
 	#leaf(rank: number): string {
-		const chain = this.#leaves.get(rank) ?? addLeaf(this.#store, this.#ruleOf(rank), this.#options);
+		const chain = this.#leaves.get(rank) ?? this.#addLeaf(this.#ruleOf(rank));
 		this.#leaves.set(rank, chain);
 		return chain;
 	}

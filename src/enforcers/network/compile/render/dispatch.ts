@@ -2,11 +2,20 @@
 
 import type { Protocol } from "../../../../base/model.ts";
 import { rangeText } from "../../../../base/port-range.ts";
-import { portType, vmap } from "../../../../kernel/nftables/expressions.ts";
+import { isTransport } from "../../../../base/protocol.ts";
+import { vmap } from "../../../../kernel/nftables/expressions.ts";
 import type { Rule } from "../../../../kernel/nftables/objects.ts";
 import type { IntervalList } from "../interval.ts";
 import type { Segment, Table } from "../table.ts";
-import { type Field, intervals, isWhole, type LookupContext, sourceKey } from "./cell-sets.ts";
+import {
+	type Field,
+	guarded,
+	intervals,
+	isWhole,
+	type LookupContext,
+	portField,
+	sourceKey,
+} from "./cell-sets.ts";
 
 /** Rules of a chain for the addresses of one protocol, and of one range of ports. */
 type Body = (protocol: Protocol, list: IntervalList) => Rule[];
@@ -24,10 +33,8 @@ function dispatch(
 	});
 	const keys = ranges.map(rangeText).join("\n");
 	const leads = ranges.map((_, i) => i);
-	return vmap(
-		key.read,
-		context.store.map({ type: key.type, to: "verdict", ...intervals, keys, values, leads }),
-	);
+	const map = context.store.map({ type: key.type, to: "verdict", ...intervals, keys, values, leads });
+	return guarded([key], vmap(key.read, map));
 }
 
 function portDispatch(
@@ -38,7 +45,9 @@ function portDispatch(
 	body: Body,
 ): Rule {
 	const ranges = segments.map(({ first, last, list }) => ({ first, last, rules: body(protocol, list) }));
-	return dispatch(context, { type: portType, read: `${protocol} dport` }, verdict, ranges);
+	// Of others no rule names ports.
+	if (!isTransport(protocol)) throw new RangeError("a protocol without ports");
+	return dispatch(context, portField(context, protocol), verdict, ranges);
 }
 
 /** The rules that go to the chain of a packet's ports. `missed`: what the chain of a source goes on with for other ports. */

@@ -23,7 +23,7 @@ const listeners = [
 ];
 
 /** RFC 4890 section 4.3.1, RFC 1122 section 3.2.2 and RFC 1191: of a flow that connection tracking knows. */
-const errors: Readonly<Record<Family, string>> = {
+export const errors: Readonly<Record<Family, string>> = {
 	4: "icmp type { destination-unreachable, time-exceeded, parameter-problem } ct state related accept",
 	6: "icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } ct state related accept",
 };

@@ -20,6 +20,7 @@ import { inOrder } from "../interval.ts";
 import type { DirectionProgram } from "../program.ts";
 import { intervalText } from "./address-text.ts";
 import { sourceKey } from "./cell-sets.ts";
+import { type PortKey, packetPort } from "./port-key.ts";
 
 /** Drops what matches all of it. */
 export interface GuardBox {
@@ -181,13 +182,17 @@ function gap(last: Address, first: Address): number {
 }
 
 /** The boxes as nftables rules that stand in a root of their direction. */
-export function guardRules(boxes: readonly GuardBox[], direction: Direction): string[] {
-	const [key, side] =
+export function guardRules(
+	boxes: readonly GuardBox[],
+	direction: Direction,
+	key: PortKey = packetPort,
+): string[] {
+	const [link, side] =
 		direction === "ingress" ? (["iifname", "saddr"] as const) : (["oifname", "daddr"] as const);
 	return boxes.map((item) => {
 		const matches = [
-			item.interface === null ? "" : byInterface(key, interfaceKey(item.interface)),
-			protocolMatch(item),
+			item.interface === null ? "" : byInterface(link, interfaceKey(item.interface)),
+			protocolMatch(item, key),
 			addressMatch(item, side),
 			"drop",
 		];
@@ -195,11 +200,13 @@ export function guardRules(boxes: readonly GuardBox[], direction: Direction): st
 	});
 }
 
-function protocolMatch({ protocol, ports, source }: GuardBox): string {
+function protocolMatch({ protocol, ports, source }: GuardBox, key: PortKey): string {
 	if (protocol === null) return "";
 	const matches = [];
-	if (ports !== null && isTransport(protocol))
-		matches.push(`${protocol} dport ${oneOf(ports.map(rangeText))}`);
+	if (ports !== null && isTransport(protocol)) {
+		const { guard, read } = key.read(protocol);
+		matches.push(`${guard}${read} ${oneOf(ports.map(rangeText))}`);
+	}
 	if (source !== null) matches.push(`${sourceKey(protocol).read} ${rangeText(source)}`);
 	return matches.length === 0 ? `${protocolKey} ${protocolNumber(protocol)}` : matches.join(" ");
 }

@@ -1,7 +1,7 @@
 /** The chains that decide packets, count them and tell of them. */
 
 import { commented, counted, limited, logged } from "../../../../kernel/nftables/expressions.ts";
-import { logPrefix, midstreamCounter, midstreamId } from "../../names.ts";
+import { forwardedCounter, logPrefix, midstreamCounter, midstreamId } from "../../names.ts";
 import type { CompiledRule, PlanObject } from "../plan.ts";
 import type { ObjectStore } from "./objects.ts";
 import type { RenderOptions } from "./options.ts";
@@ -28,6 +28,11 @@ export function ruleComment(rule: CompiledRule): string {
 
 const knownCounters = new WeakMap<CompiledRule, readonly PlanObject[]>();
 
+/** The counter of those packets of a rule that are forwarded. */
+export function addForwardedCounter(store: ObjectStore, { id }: CompiledRule): void {
+	store.counter(forwardedCounter(id));
+}
+
 /** The counters that a rule's chain needs. */
 export function addCounters(store: ObjectStore, rule: CompiledRule): void {
 	const names = rule.logCounter === null ? [rule.counter] : [rule.counter, rule.logCounter];
@@ -38,23 +43,53 @@ export function addCounters(store: ObjectStore, rule: CompiledRule): void {
 
 type LeafOptions = Pick<RenderOptions, "epoch" | "nflogGroup" | "logLimit">;
 
+/**
+ * Which packets meet the chain of a rule: this host's own, those that it forwards, or both, which share the maps that
+ * lead to it.
+ */
+export type MetBy = "own" | "forwarded" | "both";
+
+export interface LeafUse {
+	readonly metBy: MetBy;
+	/** What is forwarded passes, though the rule drops it. */
+	readonly spared: boolean;
+}
+
 /** Of a rule that did not change: its chain did not, either. */
-const known = new WeakMap<CompiledRule, { readonly options: LeafOptions; readonly chain: PlanObject }>();
+const known = new WeakMap<
+	CompiledRule,
+	Map<string, { readonly options: LeafOptions; readonly chain: PlanObject }>
+>();
 
 /** The chain that counts, logs and decides packets of one rule. */
-export function addLeaf(store: ObjectStore, rule: CompiledRule, options: LeafOptions): string {
-	const before = known.get(rule);
+export function addLeaf(store: ObjectStore, rule: CompiledRule, use: LeafUse, options: LeafOptions): string {
+	const chains = known.get(rule) ?? new Map();
+	known.set(rule, chains);
+	const key = `${use.metBy} ${use.spared}`;
+	const before = chains.get(key);
 	if (before !== undefined && isSame(before.options, options)) return store.again(before.chain);
+	const name = store.chain(leafRules(rule, use, options));
+	const chain = store.get(name);
+	if (chain !== undefined) chains.set(key, { options, chain });
+	return name;
+}
+
+function leafRules(rule: CompiledRule, { metBy, spared }: LeafUse, options: LeafOptions): string[] {
 	const count = [counted(rule.counter)];
 	if (rule.logCounter !== null) {
 		const target = { prefix: logPrefix + rule.id, group: options.nflogGroup, ...ruleLog };
 		count.push(limited(options.logLimit), counted(rule.logCounter), logged(target));
 	}
-	const verdict = rule.action === "Block" ? "drop" : "accept";
-	const name = store.chain([count.join(" "), commented(verdict, ruleComment(rule))]);
-	const chain = store.get(name);
-	if (chain !== undefined) known.set(rule, { options, chain });
-	return name;
+	const comment = ruleComment(rule);
+	const verdict = commented(rule.action === "Block" ? "drop" : "accept", comment);
+	const told = count.join(" ");
+	if (metBy === "own") return [told, verdict];
+	const forwarded = counted(forwardedCounter(rule.id));
+	const passes = spared && rule.action === "Block";
+	if (metBy === "forwarded") return [`${forwarded} ${told}`, passes ? commented("accept", comment) : verdict];
+	// Only what is forwarded has two interfaces where rules of this direction are met.
+	const apart = `${rule.direction === "ingress" ? "meta oif != 0" : "meta iif != 0"} ${forwarded}`;
+	return [told, passes ? `${apart} ${commented("accept", comment)}` : apart, verdict];
 }
 
 function isSame(a: LeafOptions, b: LeafOptions): boolean {

@@ -3,7 +3,7 @@
 import type { Protocol } from "../../../../base/model.ts";
 import { rangeText } from "../../../../base/port-range.ts";
 import { isTransport, protocolNumber } from "../../../../base/protocol.ts";
-import { joined, jump, portType, protocolKey } from "../../../../kernel/nftables/expressions.ts";
+import { joined, jump, protocolKey } from "../../../../kernel/nftables/expressions.ts";
 import type { Rule } from "../../../../kernel/nftables/objects.ts";
 import type { IntervalList } from "../interval.ts";
 import type { Step, Table } from "../table.ts";
@@ -16,6 +16,7 @@ import {
 	listCells,
 	lookUp,
 	plain,
+	portField,
 	sourceKey,
 	type Use,
 } from "./cell-sets.ts";
@@ -67,10 +68,10 @@ function sourceLookups(context: LookupContext, table: Table & { readonly layer: 
 				}
 			}
 		}
-		const port = { type: portType, read: `${protocol} dport` };
+		const port = isTransport(protocol) ? [portField(context, protocol)] : [];
 		return [
 			...(any.length === 0 ? [] : lookUp(context, [key], any, use)),
-			...(limited.length === 0 ? [] : lookUp(context, [key, port], limited, use)),
+			...(limited.length === 0 ? [] : lookUp(context, [key, ...port], limited, use)),
 		];
 	});
 }
@@ -89,7 +90,7 @@ function concatenated(context: LookupContext, table: Table, use: Use): Rule[] {
 			exact: firstPort === lastPort,
 		})),
 	);
-	return lookUp(context, andPort, cells, use);
+	return lookUp(context, andPort(context), cells, use);
 }
 
 function nested(context: LookupContext, table: Table, use: Use): Rule[] {

@@ -97,5 +97,7 @@ export function inEpoch(plan: NetworkPlan, epoch: string): NetworkPlan {
 		return { ...next, name };
 	});
 	const roots = { ingress: renamed(plan.roots.ingress), egress: renamed(plan.roots.egress) };
-	return { ...plan, objects, roots };
+	const { forward } = plan;
+	const led = forward === undefined ? {} : { forward: { ...forward, root: renamed(forward.root) } };
+	return { ...plan, objects, roots, ...led };
 }

@@ -1,0 +1,88 @@
+/**
+ * What judges forwarded packets to and from guests. What is published on this host is judged by the port that the sender
+ * asked for, all else by what the packet bears. Between other hosts nothing is judged.
+ */
+
+import { type Direction, directions } from "../../../../base/model.ts";
+import { goto, joined } from "../../../../kernel/nftables/expressions.ts";
+import type { Chain, Rule } from "../../../../kernel/nftables/objects.ts";
+import { guardChains } from "../../names.ts";
+import { failsafeText } from "../failsafe.ts";
+import type { GuestOptions } from "../guests.ts";
+import type { CompiledRule, ForwardPlan } from "../plan.ts";
+import type { DirectionProgram, Programs } from "../program.ts";
+import { DirectionRenderer } from "./direction.ts";
+import { guardBoxes, guardRules } from "./guard.ts";
+import { behindGuests } from "./guests.ts";
+import type { LeafUse } from "./leaf.ts";
+import type { ObjectStore } from "./objects.ts";
+import type { RenderOptions } from "./options.ts";
+import { type PortKey, packetPort, publishedPort } from "./port-key.ts";
+
+export function renderForward(
+	store: ObjectStore,
+	programs: Programs,
+	options: RenderOptions & { readonly guests: GuestOptions },
+	leafUse: (rule: CompiledRule) => LeafUse,
+): ForwardPlan {
+	const { guests } = options;
+	const tree = (direction: Direction, ports: PortKey) => {
+		const seen = { forwarded: true, ports, leafUse };
+		// The host's trees have counted what elements cost.
+		const cost = new Map<string, number>();
+		const own = { ...options, blocks: false, seen };
+		return new DirectionRenderer(store, programs[direction], direction, own, cost).render();
+	};
+	const published = tree("ingress", publishedPort);
+	const direct = tree("ingress", packetPort);
+	const fromGuest = tree("egress", packetPort);
+	const toGuest = store.chain(toGuestRules(guests, published, [goto(direct)]));
+	return {
+		mode: guests.forwarded,
+		root: store.chain(entryRules(guests, toGuest, fromGuest)),
+		uplinks: guests.uplinks.toSorted(),
+		guard: guests.forwarded === "audit" ? [] : guardOf(programs, guests),
+	};
+}
+
+function entryRules(guests: GuestOptions, toGuest: string, fromGuest: string): Rule[] {
+	return [
+		...behindGuests(guests, "oif").map((behind) => joined(behind, " ", goto(toGuest))),
+		...behindGuests(guests, "iif").map((behind) => joined(behind, " ", goto(fromGuest))),
+	];
+}
+
+/**
+ * What somebody translated was meant for a port of this host, whoever sent it; it comes first, so that nobody who is
+ * taken for a guest gets past that. Guests among themselves are their engine's.
+ */
+function toGuestRules(guests: GuestOptions, published: string, others: readonly Rule[]): Rule[] {
+	return [
+		joined("ct status dnat ", goto(published)),
+		...behindGuests(guests, "iif").map((behind) => joined(behind, " accept")),
+		...others,
+	];
+}
+
+/** The chains of the guard; none where nothing would be dropped. */
+function guardOf(programs: Programs, guests: GuestOptions): Chain[] {
+	const drops = directions.map((direction) => guardDrops(programs[direction], direction, packetPort));
+	if (drops.every((rules) => rules.length === 0)) return [];
+	const [ingress = [], egress = []] = drops;
+	const chain = (name: string, rules: readonly Rule[]): Chain => ({ kind: "chain", name, rules });
+	const { published, toGuest, fromGuest, entry } = guardChains;
+	return [
+		chain(published, guardDrops(programs.ingress, "ingress", publishedPort)),
+		chain(toGuest, toGuestRules(guests, published, ingress)),
+		chain(fromGuest, egress),
+		chain(entry, entryRules(guests, toGuest, fromGuest)),
+	];
+}
+
+function guardDrops(program: DirectionProgram, direction: Direction, ports: PortKey): Rule[] {
+	const closed = program.posture?.action === "Block";
+	const drops = closed ? ["drop"] : guardRules(guardBoxes(program), direction, ports);
+	if (drops.length === 0) return [];
+	const accepted = program.failsafe.map((failsafe) => failsafeText(failsafe, ports));
+	return accepted.length === 0 ? drops : ["ct state invalid drop", ...accepted, ...drops];
+}

@@ -73,6 +73,9 @@ export const uplinkSet = "uplinks";
 /** The sets of ended forwarded flows: remote address, protocol, remote port, the guest's own port. */
 export const refusedForwardSets = { 4: "refused_forward4", 6: "refused_forward6" } as const;
 
+/** Of those that came by a published port, with that behind. */
+export const publishedSets = { 4: "refused_published4", 6: "refused_published6" } as const;
+
 /** Chains that judge what is forwarded while the table is not back: named here, as a guard is loaded over any table. */
 export const guardChains = {
 	toGuest: "guard_to_guest",

@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { NETLINK_NETFILTER } from "../../../ffi/constants.ts";
 import { NetlinkSocket } from "../../../ffi/netlink.ts";
-import { refusedSets, replaceRefused } from "../../../src/enforcers/network/apply/refused-flows.ts";
+import {
+	refusedForwardedSets,
+	refusedSets,
+	replaceRefused,
+} from "../../../src/enforcers/network/apply/refused-flows.ts";
 import { skeleton } from "../../../src/enforcers/network/apply/transaction.ts";
 import { readTuples } from "../../../src/enforcers/network/observe/tuple-set.ts";
 import type { Command } from "../../../src/kernel/nftables/commands.ts";
@@ -33,7 +37,7 @@ function nft(commands: readonly Command[]): void {
 }
 
 function read(family: 4 | 6) {
-	const tuples = refusedSets.flatMap((set) => {
+	const tuples = [...refusedSets, ...refusedForwardedSets].flatMap((set) => {
 		if (set.family !== family) return [];
 		const result = readTuples(socket, table, set);
 		if (!result.ok) throw new Error(result.error);
@@ -89,4 +93,18 @@ test("more flows than one message holds are read whole", () => {
 	}));
 	nft(replaceRefused(flows));
 	expect(read(6)).toEqual(flows);
+});
+
+test("flows to and from guests are in sets of their own, and what came by a published port is told before the rest", () => {
+	const tuple = { family: 4, remote: "198.51.100.7", protocol: 6, remotePort: 40_000 } as const;
+	const published = { ...tuple, localPort: 5433, forwarded: true, hostPort: 15_432 } as const;
+	const direct = { ...tuple, localPort: 5434, forwarded: true } as const;
+	const six = { ...direct, family: 6, remote: "2001:db8::7", hostPort: 1 } as const;
+	nft(replaceRefused([{ ...tuple, localPort: 22 }, published, direct, six]));
+	const { hostPort: _, ...rest } = published;
+	expect(read(4)).toEqual([{ ...tuple, localPort: 22 }, published, rest, direct]);
+	const { hostPort: __, ...restOfSix } = six;
+	expect(read(6)).toEqual([six, restOfSix]);
+	nft(replaceRefused([]));
+	expect([...read(4), ...read(6)]).toEqual([]);
 });

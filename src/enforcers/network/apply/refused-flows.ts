@@ -18,7 +18,14 @@ import {
 	sourcePort,
 } from "../../../kernel/nftables/expressions.ts";
 import type { NftObject, Rule } from "../../../kernel/nftables/objects.ts";
-import { endedChain, forwardChain, refusedCounter, refusedForwardSets } from "../names.ts";
+import {
+	endedChain,
+	forwardChain,
+	publishedSets,
+	refusedCounter,
+	refusedForwardSets,
+	type Seen,
+} from "../names.ts";
 
 /** One flow that is refused. `remote` is a canonical address of its family. */
 export interface CutFlow {
@@ -27,13 +34,21 @@ export interface CutFlow {
 	/** IP protocol number, 0..255. */
 	readonly protocol: number;
 	readonly remotePort: number;
+	/** Of a forwarded flow: the guest's own. */
 	readonly localPort: number;
-	/** Where it is refused; absent: on every interface. */
+	/** Where it is refused; absent: on every interface. Of a forwarded flow nobody asks. */
 	readonly interfaces?: readonly string[];
+	readonly forwarded?: true;
+	/** Of a forwarded flow: the published port that it came by, where that is not the guest's own. */
+	readonly hostPort?: number;
 }
 
-/** `everywhere`: remote address, protocol, remote port, local port. `interface`: the same behind an interface's name. */
-export type RefusedKind = "everywhere" | "interface";
+/**
+ * `everywhere`: remote address, protocol, remote port, local port. `interface`: the same behind an interface's name.
+ * `forwarded`: as everywhere, of flows to and from guests. `published`: the same before the published port; no packet is
+ * held against it, but a daemon that starts has to know what the flow was let in by.
+ */
+export type RefusedKind = "everywhere" | "interface" | "forwarded" | "published";
 
 export interface RefusedSet {
 	readonly name: string;
@@ -48,6 +63,14 @@ export const refusedSets: readonly RefusedSet[] = [
 	{ name: "refused_if6", family: 6, kind: "interface" },
 ];
 
+/** Of flows to and from guests. A flow that is in a set of the second kind is in one of the first as well. */
+export const refusedForwardedSets: readonly RefusedSet[] = ([4, 6] as const).flatMap(
+	(family): RefusedSet[] => [
+		{ name: publishedSets[family], family, kind: "published" },
+		{ name: refusedForwardSets[family], family, kind: "forwarded" },
+	],
+);
+
 /** What earlier versions called theirs; a daemon takes over what they hold. */
 export const earlierRefusedSets: readonly RefusedSet[] = [
 	{ name: "cut4", family: 4, kind: "everywhere" },
@@ -59,19 +82,16 @@ export const refusedSetSize = 65_536;
 
 /** The sets, empty, and their counters. */
 export function refusedObjects(): readonly NftObject[] {
-	const sets = refusedSets.map(({ name, family, kind }): NftObject => {
+	const sets = [...refusedSets, ...refusedForwardedSets].map(({ name, family, kind }): NftObject => {
 		const link = kind === "interface" ? interfaceType : "";
-		const type = concatenation(link, addressType(family), protocolType, portType, portType);
+		const port = kind === "published" ? portType : "";
+		const type = concatenation(link, addressType(family), protocolType, portType, portType, port);
 		return { kind: "set", name, type, size: refusedSetSize, keys: "" };
-	});
-	const forwarded = ([4, 6] as const).map((family): NftObject => {
-		const type = concatenation(addressType(family), protocolType, portType, portType);
-		return { kind: "set", name: refusedForwardSets[family], type, size: refusedSetSize, keys: "" };
 	});
 	const counters = [...directions, forwardChain].map(
 		(seen): NftObject => ({ kind: "counter", name: refusedCounter(seen) }),
 	);
-	return [...sets, ...forwarded, ...counters];
+	return [...sets, ...counters];
 }
 
 /**
@@ -79,30 +99,33 @@ export function refusedObjects(): readonly NftObject[] {
  * would pay for looking into an empty set.
  */
 export function replaceRefused(flows: readonly CutFlow[]): readonly Command[] {
-	const filled = refusedSets.map((set) => ({ set, elements: elementsOf(set, flows) }));
+	const filled = [...refusedSets, ...refusedForwardedSets].map((set) => ({
+		set,
+		elements: elementsOf(set, flows),
+	}));
 	const sets = filled.flatMap(({ set: { name }, elements }) =>
 		elements.length === 0 ? [flush("set", name)] : [flush("set", name), addElements(name, elements)],
 	);
-	const used = filled.filter(({ elements }) => elements.length > 0);
-	const chains = directions.flatMap((direction) => {
-		const chain = endedChain(direction);
-		return [
-			flush("chain", chain),
-			addRules(
-				chain,
-				used.map(({ set }) => refusingRule(direction, set)),
-			),
-		];
-	});
-	return [...sets, ...chains];
+	const used = filled.flatMap(({ set, elements }) => (elements.length > 0 ? [set] : []));
+	const own = used.filter(({ kind }) => kind === "everywhere" || kind === "interface");
+	const forwarded = used.filter(({ kind }) => kind === "forwarded");
+	const chains = directions.flatMap((direction) => refill(direction, own, [direction]));
+	// A guest's packets and those to it come by the same chain.
+	return [...sets, ...chains, ...refill(forwardChain, forwarded, directions)];
+}
+
+function refill(seen: Seen, sets: readonly RefusedSet[], refusing: readonly Direction[]): readonly Command[] {
+	const chain = endedChain(seen);
+	const rules = sets.flatMap((set) => refusing.map((direction) => refusingRule(seen, direction, set)));
+	return [flush("chain", chain), addRules(chain, rules)];
 }
 
 function elementsOf({ family, kind }: RefusedSet, flows: readonly CutFlow[]): string[] {
 	return flows.flatMap((flow) => {
-		if (flow.family !== family || (flow.interfaces !== undefined) !== (kind === "interface")) return [];
-		const numbers = [flow.protocol, flow.remotePort, flow.localPort].map(String);
-		const tuple = concatenation(flow.remote, ...numbers);
-		if (flow.interfaces === undefined) return [tuple];
+		if (flow.family !== family || !kindsOf(flow).includes(kind)) return [];
+		const ports = kind === "published" ? [flow.localPort, flow.hostPort] : [flow.localPort];
+		const tuple = concatenation(flow.remote, ...[flow.protocol, flow.remotePort, ...ports].map(String));
+		if (kind !== "interface" || flow.interfaces === undefined) return [tuple];
 		// No rule can name another interface, so no flow is refused on one.
 		return flow.interfaces
 			.filter(isPlainInterface)
@@ -110,12 +133,17 @@ function elementsOf({ family, kind }: RefusedSet, flows: readonly CutFlow[]): st
 	});
 }
 
-function refusingRule(direction: Direction, { name, family, kind }: RefusedSet): Rule {
+function kindsOf({ forwarded, hostPort, interfaces }: CutFlow): readonly RefusedKind[] {
+	if (forwarded) return hostPort === undefined ? ["forwarded"] : ["forwarded", "published"];
+	return [interfaces === undefined ? "everywhere" : "interface"];
+}
+
+function refusingRule(seen: Seen, direction: Direction, { name, family, kind }: RefusedSet): Rule {
 	const [side, remote, local, link] =
 		direction === "ingress"
 			? (["saddr", sourcePort, destinationPort, "iifname"] as const)
 			: (["daddr", destinationPort, sourcePort, "oifname"] as const);
 	const address = addressKey(family, side);
 	const key = concatenation(kind === "interface" ? link : "", address, protocolKey, remote, local);
-	return inSet(key, name, `${counted(refusedCounter(direction))} drop`);
+	return inSet(key, name, `${counted(refusedCounter(seen))} drop`);
 }

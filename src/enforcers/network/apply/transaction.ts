@@ -43,14 +43,13 @@ import {
 	leavingChain,
 	ownershipMarker,
 	refusedCounter,
-	refusedForwardSets,
 	rootOf,
 	type Seen,
 	uplinkSet,
 } from "../names.ts";
 import { assertBaseChains, baseNames, dropBases, type HookedPlan } from "./base-chains.ts";
 import { mutedSets } from "./muted-ports.ts";
-import { earlierRefusedSets, refusedObjects, refusedSets } from "./refused-flows.ts";
+import { earlierRefusedSets, refusedForwardedSets, refusedObjects, refusedSets } from "./refused-flows.ts";
 import { replaceUplinks, uplinkObject } from "./uplinks.ts";
 
 function chainOf(name: string, rules: readonly Rule[] = []): Chain {
@@ -224,8 +223,7 @@ export function collectGarbage(
 		forwardChain,
 		uplinkSet,
 		...skeletonChains,
-		...[...refusedSets, ...mutedSets].map(({ name }) => name),
-		...Object.values(refusedForwardSets),
+		...[...refusedSets, ...refusedForwardedSets, ...mutedSets].map(({ name }) => name),
 		...seen.map(refusedCounter),
 	]);
 	const garbage = (names: readonly string[]) => names.filter((name) => !keep.has(name) && !spared.has(name));

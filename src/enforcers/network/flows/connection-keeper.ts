@@ -4,6 +4,7 @@
  * entered again, and those that slipped in while the table was gone end too.
  */
 
+import type { InterfaceMatch } from "../../../base/model.ts";
 import type { WorkerClient } from "../../../threads/rpc.ts";
 import type { NetworkPlan } from "../compile/plan.ts";
 import type { JudgeCalls, NftCalls, OpenConnections } from "../run/calls.ts";
@@ -32,6 +33,8 @@ export interface Occasion {
 export interface ConnectionKeeperOptions {
 	readonly judge: Pick<WorkerClient<JudgeCalls>, "call">;
 	readonly nft: Pick<WorkerClient<NftCalls>, "call">;
+	/** Interfaces behind which guests are, beside bridges. */
+	guestInterfaces(): readonly InterfaceMatch[];
 	ended(report: ConnectionsReport): void;
 	warn(message: string): void;
 }
@@ -75,12 +78,16 @@ export class ConnectionKeeper {
 	async settle(plan: NetworkPlan, occasion: Occasion): Promise<void> {
 		const { rules } = plan;
 		const strictness = this.#strictness(plan, occasion);
-		const { nft, judge, warn, ended } = this.#options;
+		const { nft, judge, warn, ended, guestInterfaces } = this.#options;
 		const judged = await judge.call("judgeConnections", {
 			refused: this.#refused,
 			spared: this.#spared,
 			before: this.#before,
 			mutedPorts: this.#mutedPorts,
+			guests:
+				plan.forward?.mode === "enforce"
+					? { interfaces: guestInterfaces(), uplinks: plan.forward.uplinks }
+					: null,
 			strict: strictness !== null,
 		});
 		if (judged.error !== "") warn(`open connections were not checked: ${judged.error}`);

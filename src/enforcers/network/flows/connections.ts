@@ -35,17 +35,18 @@ export class Connections {
 	/** Reads the open connections and judges them, and the flows refused before, by the rules now in force. */
 	judge(
 		verdict: JudgeFlow,
-		{ refused: before, spared, strict }: JudgeRequest,
+		{ refused: before, spared, strict, guests }: JudgeRequest,
 		mute: (network: HostNetwork) => Muted = () => ({ ports: [], overflow: 0 }),
 	): OpenConnections {
 		this.#entries = [];
 		this.#sockets = [];
 		const none = { blocked: 0, strayed: 0, overflow: 0, muted: [] };
-		const read = HostNetwork.read();
+		const read = HostNetwork.read(guests);
 		if (!read.ok) return { ...none, refused: before, spared, error: read.error };
 		const { network } = read;
 		const refused = new RefusedFlows();
 		for (const flow of before) {
+			if (flow.forwarded && !network.judgesForwarded) continue;
 			const fate = fateOf(network, verdict, [flow]);
 			if (fate?.blocked === "none" || fate === null) continue;
 			refused.add(withInterfaces(fate), network.sockets.connected.has(keyOf(flow)) ? "socket" : "earlier");

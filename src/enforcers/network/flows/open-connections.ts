@@ -29,6 +29,8 @@ export interface Tuple {
 /** A flow in one role, as the chain of that direction sees a packet that opens it. */
 export interface JudgedFlow {
 	readonly direction: Direction;
+	/** One end is a guest of this host, and `local` its address. */
+	readonly forwarded?: true;
 	readonly family: Family;
 	/** This host's address in it; "" when it is not known. */
 	readonly local: string;
@@ -85,12 +87,14 @@ export function possibleFlows(cut: CutFlow): readonly JudgedFlow[] {
 	const { family, remote, protocol, localPort } = cut;
 	const flow: JudgedFlow = {
 		direction: "ingress",
+		...(cut.forwarded ? { forwarded: true } : {}),
 		family,
 		local: "",
 		remote,
 		protocol,
-		destinationPort: localPort,
+		destinationPort: cut.hostPort ?? localPort,
 		cut,
 	};
-	return [flow, inRole(flow, "egress")];
+	// What came by a published port was asked for.
+	return cut.hostPort === undefined ? [flow, inRole(flow, "egress")] : [flow];
 }

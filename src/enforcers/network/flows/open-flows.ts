@@ -2,11 +2,14 @@
 
 import { readFileSync } from "node:fs";
 import { tcp } from "../../../base/protocol.ts";
+import type { AddressBlocks } from "../../../kernel/address-blocks.ts";
 import { Conntrack, type ConntrackEntry } from "../../../kernel/conntrack.ts";
 import { type HostSocket, HostSockets, socketKey } from "../../../kernel/host-sockets.ts";
 import { type LocalInterfaces, localInterfaces } from "../../../kernel/local-interfaces.ts";
 import { LocalRoutes, RouteLookup } from "../../../kernel/routes.ts";
 import { rolesOf } from "./flow-roles.ts";
+import { forwardedRoles } from "./forwarded-flows.ts";
+import { type GuestPlaces, readGuestAddresses } from "./guest-addresses.ts";
 import { asEntry, inRole, type JudgedFlow, judgeable, type TrackedFlow } from "./open-connections.ts";
 
 /** Never an interface's name, so only rules without `iface` match it. */
@@ -26,6 +29,8 @@ export class HostNetwork {
 	/** Interfaces that rules can mean: all but the loopback, and one that no rule names. */
 	readonly everywhere: readonly string[];
 	readonly sockets: HostSockets;
+	/** Null where what is forwarded is not judged. */
+	readonly #guests: AddressBlocks | null;
 	readonly #interfaces: LocalInterfaces;
 	readonly #routes: LocalRoutes;
 	readonly #ports: { readonly first: number; readonly last: number };
@@ -36,26 +41,44 @@ export class HostNetwork {
 		routes = new LocalRoutes(new Set(), []),
 		sockets = new HostSockets([]),
 		ports = defaultPorts,
+		guests: AddressBlocks | null = null,
 	) {
 		this.everywhere = [...interfaces.names.filter((name) => name !== "lo"), otherInterface];
 		this.sockets = sockets;
 		this.#interfaces = interfaces;
 		this.#routes = routes;
 		this.#ports = ports;
+		this.#guests = guests;
 	}
 
-	/** Reads what there is now. Close it when the flows are judged. */
-	static read():
-		| { readonly ok: true; readonly network: HostNetwork }
-		| { readonly ok: false; readonly error: string } {
+	/**
+	 * Reads what there is now. Close it when the flows are judged.
+	 * @param places where guests are whose flows are judged; null where none are.
+	 */
+	static read(
+		places: GuestPlaces | null = null,
+	): { readonly ok: true; readonly network: HostNetwork } | { readonly ok: false; readonly error: string } {
 		const own = localInterfaces();
 		if (!own.ok) return own;
 		const routes = LocalRoutes.read();
 		if (!routes.ok) return routes;
+		const guests = places && readGuestAddresses(places);
+		if (guests?.ok === false) return guests;
+		const { interfaces } = own;
+		const behind = guests?.addresses ?? null;
 		return {
 			ok: true,
-			network: new HostNetwork(own.interfaces, routes.routes, HostSockets.read(), localPorts()),
+			network: new HostNetwork(interfaces, routes.routes, HostSockets.read(), localPorts(), behind),
 		};
+	}
+
+	/** Whether flows to and from guests are judged. */
+	get judgesForwarded(): boolean {
+		return this.#guests !== null;
+	}
+
+	isGuest(address: string): boolean {
+		return this.#guests?.has(address) === true && !this.isLocal(address);
 	}
 
 	isLocal(address: string): boolean {
@@ -67,9 +90,9 @@ export class HostNetwork {
 		);
 	}
 
-	/** The interfaces that have the local address of a flow. */
-	owners({ local }: JudgedFlow): readonly string[] {
-		return this.#interfaces.addresses.get(local) ?? [];
+	/** The interfaces that have the local address of a flow; of a forwarded one those that lead to its remote end. */
+	owners(flow: JudgedFlow): readonly string[] {
+		return flow.forwarded ? this.expected(flow) : (this.#interfaces.addresses.get(flow.local) ?? []);
 	}
 
 	/** The interfaces that a flow's packets can be expected on: that of its address, and that of the way back. */
@@ -77,14 +100,18 @@ export class HostNetwork {
 		if (this.#lookup === undefined) this.#lookup = RouteLookup.open();
 		const index = this.#lookup?.interfaceTo(flow.remote, flow.local) ?? null;
 		const route = index === null ? undefined : this.#interfaces.byIndex.get(index);
-		const names = route === undefined ? this.owners(flow) : [...this.owners(flow), route];
+		const own = flow.forwarded ? [] : this.owners(flow);
+		const names = route === undefined ? own : [...own, route];
 		return [...new Set(names.filter((name) => name !== "lo"))];
 	}
 
-	/** The flow in each role in which it has to be judged, the likeliest first; none for loopback and forwarded flows. */
+	/**
+	 * The flow in each role in which it has to be judged, the likeliest first; none for loopback, and for what is
+	 * forwarded to and from nobody who is a guest here.
+	 */
 	roles({ entry, socket }: OpenFlow): readonly JudgedFlow[] {
 		const flow = entry === null ? socket && this.#bySocket(socket) : this.#byEntry(entry, socket);
-		if (flow === null) return [];
+		if (flow === null) return entry === null || !this.judgesForwarded ? [] : forwardedRoles(entry, this);
 		const { protocol, local, cut } = flow;
 		const roles = rolesOf({
 			protocol,
@@ -94,14 +121,14 @@ export class HostNetwork {
 			connected: socket !== null,
 			surplus: socket?.surplus ?? null,
 			served: this.sockets.serves(protocol, local, cut.localPort),
-			ephemeral: (port) => this.#isEphemeral(port),
+			ephemeral: (port) => this.isEphemeral(port),
 		});
 		return roles.map((role) => inRole(flow, role));
 	}
 
 	/** Ports on which UDP sockets wait for whoever comes, but those that the kernel gives to any socket. */
 	get servedPorts(): number[] {
-		return this.sockets.udpPorts.filter((port) => !this.#isEphemeral(port));
+		return this.sockets.udpPorts.filter((port) => !this.isEphemeral(port));
 	}
 
 	close(): void {
@@ -109,7 +136,8 @@ export class HostNetwork {
 		this.#lookup = undefined;
 	}
 
-	#isEphemeral(port: number): boolean {
+	/** Whether the kernel gives a port to sockets that ask for none. */
+	isEphemeral(port: number): boolean {
 		return port >= this.#ports.first && port <= this.#ports.last;
 	}
 

@@ -18,8 +18,8 @@ export class RefusedFlows {
 	/** A flow that was added before stays as it was. */
 	add(flow: JudgedFlow, rank: Rank): void {
 		if (rank === "unanswered") return;
-		const { family, remote, protocol, remotePort, localPort } = flow.cut;
-		const key = `${family} ${remote} ${protocol} ${remotePort} ${localPort}`;
+		const { family, remote, protocol, remotePort, localPort, forwarded } = flow.cut;
+		const key = `${family} ${remote} ${protocol} ${remotePort} ${localPort} ${forwarded ?? false}`;
 		if (this.#seen.has(key)) return;
 		this.#seen.set(key, flow);
 		const keys = this.#byRank.get(rank);
@@ -29,21 +29,20 @@ export class RefusedFlows {
 
 	/** Those for which there is room, and how many there are for which there is none. */
 	fitting(): { readonly flows: JudgedFlow[]; readonly overflow: number } {
-		const room: Record<`${Family} ${boolean}`, number> = {
-			"4 false": refusedSetSize,
-			"4 true": refusedSetSize,
-			"6 false": refusedSetSize,
-			"6 true": refusedSetSize,
+		const empty = { everywhere: refusedSetSize, interface: refusedSetSize, forwarded: refusedSetSize };
+		const room: Readonly<Record<Family, Record<keyof typeof empty, number>>> = {
+			4: { ...empty },
+			6: { ...empty },
 		};
 		const flows: JudgedFlow[] = [];
 		for (const key of ranks.flatMap((rank) => this.#byRank.get(rank) ?? [])) {
 			const flow = this.#seen.get(key);
 			if (flow === undefined) continue;
-			const { family, interfaces } = flow.cut;
-			const set = `${family} ${interfaces !== undefined}` as const;
-			const elements = interfaces?.length ?? 1;
-			if (room[set] < elements) continue;
-			room[set] -= elements;
+			const { family, interfaces, forwarded } = flow.cut;
+			const set = forwarded ? "forwarded" : interfaces === undefined ? "everywhere" : "interface";
+			const elements = forwarded ? 1 : (interfaces?.length ?? 1);
+			if (room[family][set] < elements) continue;
+			room[family][set] -= elements;
 			flows.push(flow);
 		}
 		return { flows, overflow: this.#seen.size - flows.length };

@@ -38,13 +38,17 @@ export interface FlowTuple {
 	readonly localPort: number;
 	/** Absent in a set without interfaces. */
 	readonly interfaces?: readonly string[];
+	/** Of a set of forwarded flows. */
+	readonly forwarded?: true;
+	/** Of a set of flows that came by published ports. */
+	readonly hostPort?: number;
 }
 
 /** What the elements of a set are. */
 export interface TupleSet {
 	readonly name: string;
 	readonly family: 4 | 6;
-	readonly kind: "everywhere" | "interface";
+	readonly kind: "everywhere" | "interface" | "forwarded" | "published";
 }
 
 export type TuplesResult = KeysResult<FlowTuple>;
@@ -124,7 +128,7 @@ const INTERFACE_BYTES = 16;
 function readTuple(key: Uint8Array, { family, kind }: TupleSet): FlowTuple | null {
 	const start = kind === "interface" ? INTERFACE_BYTES : 0;
 	const end = start + (family === 4 ? 4 : 16);
-	if (key.length !== end + 12) return null;
+	if (key.length !== end + (kind === "published" ? 16 : 12)) return null;
 	const view = new DataView(key.buffer, key.byteOffset);
 	const tuple: FlowTuple = {
 		family,
@@ -134,6 +138,8 @@ function readTuple(key: Uint8Array, { family, kind }: TupleSet): FlowTuple | nul
 		localPort: view.getUint16(end + 8),
 	};
 	if (kind === "everywhere") return tuple;
+	if (kind === "forwarded") return { ...tuple, forwarded: true };
+	if (kind === "published") return { ...tuple, forwarded: true, hostPort: view.getUint16(end + 12) };
 	const name = key.subarray(0, INTERFACE_BYTES);
 	const length = name.indexOf(0);
 	return { ...tuple, interfaces: [String.fromCharCode(...(length < 0 ? name : name.subarray(0, length)))] };

@@ -8,6 +8,7 @@ import type { MutedPort } from "../apply/muted-ports.ts";
 import type { CutFlow } from "../apply/refused-flows.ts";
 import type { GuardedPlan } from "../apply/transaction.ts";
 import type { NetworkPlan, RulesetForm } from "../compile/plan.ts";
+import type { GuestPlaces } from "../flows/guest-addresses.ts";
 import type { JudgedFlow } from "../flows/open-connections.ts";
 import type { CounterValue } from "../observe/counters.ts";
 import type { RulesetFacts } from "./boot-state.ts";
@@ -77,6 +78,8 @@ export interface JudgeRequest {
 	readonly before: readonly string[];
 	/** Local UDP ports that must not speak first. */
 	readonly mutedPorts: readonly number[];
+	/** Where guests are; null where what is forwarded to and from them is not refused. */
+	readonly guests: GuestPlaces | null;
 	/** End also those that the policies as a whole refuse, default posture included, unless they are among `spared`. */
 	readonly strict: boolean;
 }

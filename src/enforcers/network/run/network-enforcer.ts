@@ -60,6 +60,7 @@ export class NetworkEnforcer {
 		this.#connections = new ConnectionKeeper({
 			judge,
 			nft,
+			guestInterfaces: () => this.#config.guests.interfaces,
 			ended: (report) => events.ended(report),
 			warn: (message) => events.warn(message),
 		});

@@ -13,7 +13,12 @@ import { CarryReceiver } from "../../../threads/carry.ts";
 import { serve } from "../../../threads/rpc.ts";
 import { KernelTable } from "../apply/kernel-table.ts";
 import { mutedSets } from "../apply/muted-ports.ts";
-import { type CutFlow, earlierRefusedSets, refusedSets } from "../apply/refused-flows.ts";
+import {
+	type CutFlow,
+	earlierRefusedSets,
+	refusedForwardedSets,
+	refusedSets,
+} from "../apply/refused-flows.ts";
 import type { NetworkPlan } from "../compile/plan.ts";
 import { adoptConnections } from "../flows/adopt-connections.ts";
 import { type CounterValue, readCounters } from "../observe/counters.ts";
@@ -128,7 +133,7 @@ const calls: NftCalls = {
 	cuts: () => {
 		if (!kernel?.netlink) return null;
 		const flows: CutFlow[] = [];
-		for (const set of [...earlierRefusedSets, ...refusedSets]) {
+		for (const set of [...earlierRefusedSets, ...refusedSets, ...refusedForwardedSets]) {
 			const read = readTuples(kernel.netlink, kernel.name, set);
 			if (!read.ok) return null;
 			for (const tuple of read.tuples) flows.push(tuple);

@@ -14,6 +14,7 @@ const asked = (request: Partial<JudgeRequest> = {}): JudgeRequest => ({
 	spared: [],
 	before: [],
 	mutedPorts: [],
+	guests: null,
 	strict: false,
 	...request,
 });

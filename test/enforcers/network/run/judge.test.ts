@@ -19,7 +19,14 @@ beforeEach(() => {
 });
 afterEach(() => network.leave());
 
-const asked: JudgeRequest = { refused: [], spared: [], before: [], mutedPorts: [], strict: false };
+const asked: JudgeRequest = {
+	refused: [],
+	spared: [],
+	before: [],
+	mutedPorts: [],
+	guests: null,
+	strict: false,
+};
 
 function model(cidr: string): NetworkModel {
 	using files = new Files({

@@ -9,8 +9,10 @@ export const SOL_SOCKET = 1;
 export const SOL_NETLINK = 270;
 
 /** asm-generic/socket.h */
+export const SO_SNDBUF = 7;
 export const SO_RCVBUF = 8;
 export const SO_PEERCRED = 17;
+export const SO_SNDBUFFORCE = 32;
 export const SO_RCVBUFFORCE = 33;
 
 /** bits/socket_type.h */

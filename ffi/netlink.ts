@@ -12,6 +12,8 @@ import {
 	NETLINK_GET_STRICT_CHK,
 	SO_RCVBUF,
 	SO_RCVBUFFORCE,
+	SO_SNDBUF,
+	SO_SNDBUFFORCE,
 	SOCK_CLOEXEC,
 	SOCK_RAW,
 	SOL_NETLINK,
@@ -32,6 +34,8 @@ export interface NetlinkOptions {
 	readonly groups?: readonly number[];
 	/** Bytes to ask for with SO_RCVBUFFORCE; the kernel doubles the number for its own overhead. */
 	readonly receiveBuffer?: number;
+	/** The same with SO_SNDBUFFORCE: no message that is sent may be longer. */
+	readonly sendBuffer?: number;
 	/** Ask the kernel to take a dump's header as a filter; one older than 4.20 gives everything. */
 	readonly strict?: boolean;
 }
@@ -81,6 +85,10 @@ export class NetlinkSocket {
 			const forced = libc.setIntegerOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, options.receiveBuffer);
 			if (!forced.ok) libc.setIntegerOption(fd, SOL_SOCKET, SO_RCVBUF, options.receiveBuffer);
 		}
+		if (options.sendBuffer !== undefined) {
+			const forced = libc.setIntegerOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, options.sendBuffer);
+			if (!forced.ok) libc.setIntegerOption(fd, SOL_SOCKET, SO_SNDBUF, options.sendBuffer);
+		}
 		// Acknowledgements of batches need not repeat the requests. Kernels without either option do without.
 		libc.setIntegerOption(fd, SOL_NETLINK, NETLINK_CAP_ACK, 1);
 		if (options.strict === true) libc.setIntegerOption(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
@@ -106,6 +114,13 @@ export class NetlinkSocket {
 	get receiveBuffer(): number {
 		const size = this.#libc.getIntegerOption(this.#fd, SOL_SOCKET, SO_RCVBUF);
 		return size.ok ? size.value : 0;
+	}
+
+	/** The longest message that can be sent, in bytes. */
+	get sendBuffer(): number {
+		const size = this.#libc.getIntegerOption(this.#fd, SOL_SOCKET, SO_SNDBUF);
+		// netlink_sendmsg of net/netlink/af_netlink.c keeps a little for itself.
+		return size.ok ? Math.max(0, size.value - 32) : 0;
 	}
 
 	/** Sends one message to the kernel, or to another socket's port. */

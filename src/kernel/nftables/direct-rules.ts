@@ -1,19 +1,9 @@
-/** Rules of a few plain expressions as the kernel's own messages have them: those that every rule of a policy has. */
+/** Rules of the expressions that most rules of a plan have, read from their text and written as the kernel's messages. */
 
+import { type Expression, encodeExpression } from "./direct-expressions.ts";
+import { MatchReader } from "./direct-matches.ts";
 import type { BatchWriter } from "./direct-writer.ts";
 import type { Rule } from "./objects.ts";
-
-type Expression =
-	| { readonly is: "counter"; readonly name: string }
-	| { readonly is: "limit"; readonly rate: number; readonly burst: number }
-	| {
-			readonly is: "log";
-			readonly prefix: string;
-			readonly group: number;
-			readonly snapLength: number;
-			readonly queueThreshold: number;
-	  }
-	| { readonly is: "verdict"; readonly code: number; readonly chain: string | null };
 
 export interface RuleContent {
 	readonly expressions: readonly Expression[];
@@ -21,49 +11,75 @@ export interface RuleContent {
 }
 
 /** linux/netfilter.h, and enum nft_verdicts of linux/netfilter/nf_tables.h */
-const codes = { drop: 0, accept: 1, jump: -3, goto: -4 } as const;
+export const verdictCodes = { drop: 0, accept: 1, jump: -3, goto: -4, return: -5 } as const;
+
+/** Stands in a rule's text where the name of a chain, a set or a map belongs. */
+const reference = "\0";
 
 const part = new RegExp(
 	[
 		'counter name "(?<counter>\\w+)"',
 		"limit rate (?<rate>\\d{1,9})/second burst (?<burst>\\d{1,9}) packets",
 		'log prefix "(?<prefix>[ !#-\\[\\]-~]{1,127})" group (?<group>\\d{1,5}) snaplen (?<snap>\\d{1,9}) queue-threshold (?<queue>\\d{1,5})',
-		'(?<verdict>drop|accept)(?: comment "(?<comment>[ !#-\\[\\]-~]{1,127})")?',
+		'(?<verdict>drop|accept|return)(?: comment "(?<comment>[ !#-\\[\\]-~]{1,127})")?',
+		`(?<lead>goto|jump) ${reference}`,
 	]
 		.map((form) => `(?:${form})`)
 		.join("|"),
 	"y",
 );
 
+/** The text of a rule with the names taken out, and the names; null where they cannot be told apart. */
+function divided(rule: Rule): { readonly text: string; readonly names: readonly string[] } | null {
+	const parts = typeof rule === "string" ? [rule] : rule;
+	const names: string[] = [];
+	let text = "";
+	for (const [i, piece] of parts.entries()) {
+		if (piece.includes(reference)) return null;
+		if (i % 2 === 1) names.push(piece);
+		text += i % 2 === 1 ? reference : piece;
+	}
+	return { text, names };
+}
+
 /** Null where a rule has other expressions. */
 export function readRule(rule: Rule): RuleContent | null {
-	if (typeof rule !== "string") {
-		const [verb, chain, ...more] = rule;
-		if (chain === undefined || more.length > 0 || (verb !== "goto " && verb !== "jump ")) return null;
-		const code = verb === "goto " ? codes.goto : codes.jump;
-		return { expressions: [{ is: "verdict", code, chain }], comment: null };
-	}
+	const of = divided(rule);
+	if (of === null) return null;
+	const { text } = of;
+	const names = of.names.values();
 	const expressions: Expression[] = [];
+	const matches = new MatchReader(text, names, expressions);
 	let comment: string | null = null;
 	for (let at = 0; ; ) {
 		part.lastIndex = at;
-		const found = part.exec(rule)?.groups;
-		if (found === undefined) return null;
-		const { comment: said, verdict } = found;
-		at = part.lastIndex;
-		const expression = expressionOf(found);
-		if (expression === null) return null;
-		expressions.push(expression);
-		comment = said ?? null;
-		if (at === rule.length) return { expressions, comment };
+		const found = part.exec(text)?.groups;
+		let last = false;
+		if (found === undefined) {
+			const end = matches.read(at);
+			if (end === null) return null;
+			at = end;
+		} else {
+			at = part.lastIndex;
+			const expression = expressionOf(found, names);
+			if (expression === null) return null;
+			expressions.push(expression);
+			const { comment: said } = found;
+			comment = said ?? null;
+			last = expression.is === "verdict";
+		}
+		if (at === text.length) return names.next().done === true ? { expressions, comment } : null;
 		// What a verdict has behind it is its comment alone.
-		if (rule[at] !== " " || verdict !== undefined) return null;
+		if (text[at] !== " " || last) return null;
 		at += 1;
 	}
 }
 
-function expressionOf(found: Readonly<Record<string, string | undefined>>): Expression | null {
-	const { counter, rate, burst, prefix, group, snap, queue, verdict } = found;
+function expressionOf(
+	found: Readonly<Record<string, string | undefined>>,
+	names: Iterator<string>,
+): Expression | null {
+	const { counter, rate, burst, prefix, group, snap, queue, verdict, lead } = found;
 	if (counter !== undefined) return { is: "counter", name: counter };
 	if (rate !== undefined) return { is: "limit", rate: Number(rate), burst: Number(burst) };
 	if (prefix !== undefined) {
@@ -72,77 +88,26 @@ function expressionOf(found: Readonly<Record<string, string | undefined>>): Expr
 			? null
 			: { is: "log", prefix, ...numbers };
 	}
-	return { is: "verdict", code: verdict === "drop" ? codes.drop : codes.accept, chain: null };
+	if (lead !== undefined) {
+		const chain: string | undefined = names.next().value;
+		const code = lead === "goto" ? verdictCodes.goto : verdictCodes.jump;
+		return chain === undefined ? null : { is: "verdict", code, chain };
+	}
+	const code = verdict === "drop" ? "drop" : verdict === "return" ? "return" : "accept";
+	return { is: "verdict", code: verdictCodes[code], chain: null };
 }
 
 /** linux/netfilter/nf_tables.h */
 const RULE_EXPRESSIONS = 4;
 const RULE_USERDATA = 7;
-const LIST_ELEM = 1;
-const EXPR_NAME = 1;
-const EXPR_DATA = 2;
-const OBJREF_TYPE = 1;
-const OBJREF_NAME = 2;
-const OBJECT_COUNTER = 1;
-const LIMIT_RATE = 1;
-const LIMIT_UNIT = 2;
-const LIMIT_BURST = 3;
-const LIMIT_TYPE = 4;
-const LIMIT_FLAGS = 5;
-const LOG_GROUP = 1;
-const LOG_PREFIX = 2;
-const LOG_SNAPLEN = 3;
-const LOG_QTHRESHOLD = 4;
-const IMMEDIATE_DREG = 1;
-const IMMEDIATE_DATA = 2;
-const DATA_VERDICT = 2;
-const VERDICT_CODE = 1;
-const VERDICT_CHAIN = 2;
 
 /** libnftnl's NFTNL_UDATA_RULE_COMMENT. */
 const COMMENT = 0;
 
-const names = { counter: "objref", limit: "limit", log: "log", verdict: "immediate" } as const;
-
 /** The attributes of a rule behind its table and chain. */
 export function encodeRule(writer: BatchWriter, { expressions, comment }: RuleContent): void {
-	writer.nest(RULE_EXPRESSIONS, () => {
-		for (const expression of expressions) {
-			writer.nest(LIST_ELEM, () => {
-				writer.text(EXPR_NAME, names[expression.is]);
-				writer.nest(EXPR_DATA, () => encodeData(writer, expression));
-			});
-		}
-	});
+	const list = writer.open(RULE_EXPRESSIONS);
+	for (const expression of expressions) encodeExpression(writer, expression);
+	writer.close(list);
 	if (comment !== null) writer.text(RULE_USERDATA, comment, [COMMENT, comment.length + 1]);
-}
-
-function encodeData(writer: BatchWriter, expression: Expression): void {
-	switch (expression.is) {
-		case "counter":
-			writer.u32(OBJREF_TYPE, OBJECT_COUNTER);
-			writer.text(OBJREF_NAME, expression.name);
-			return;
-		case "limit":
-			writer.u64(LIMIT_RATE, expression.rate);
-			writer.u64(LIMIT_UNIT, 1);
-			writer.u32(LIMIT_BURST, expression.burst);
-			writer.u32(LIMIT_TYPE, 0);
-			writer.u32(LIMIT_FLAGS, 0);
-			return;
-		case "log":
-			writer.u16(LOG_GROUP, expression.group);
-			writer.text(LOG_PREFIX, expression.prefix);
-			writer.u32(LOG_SNAPLEN, expression.snapLength);
-			writer.u16(LOG_QTHRESHOLD, expression.queueThreshold);
-			return;
-		case "verdict":
-			writer.u32(IMMEDIATE_DREG, 0);
-			writer.nest(IMMEDIATE_DATA, () => {
-				writer.nest(DATA_VERDICT, () => {
-					writer.u32(VERDICT_CODE, expression.code);
-					if (expression.chain !== null) writer.text(VERDICT_CHAIN, expression.chain);
-				});
-			});
-	}
 }

@@ -4,20 +4,28 @@ const HEADER = 16;
 const FAMILY_HEADER = 4;
 const ATTRIBUTE_HEADER = 4;
 const REQUEST = 0x1;
+const ACKNOWLEDGE = 0x4;
 const NESTED = 0x8000;
 
 export class BatchWriter {
 	#bytes = new Uint8Array(64 * 1024);
 	#view = new DataView(this.#bytes.buffer);
 	#length = 0;
+	/** Where the message begins that ended last. */
+	#last = 0;
 	readonly #sequence: number;
 
 	constructor(sequence: number) {
 		this.#sequence = sequence;
 	}
 
-	/** A message with struct nfgenmsg and the attributes that `write` writes. */
-	message(type: number, flags: number, family: number, resource: number, write: () => void): void {
+	/** Bytes written so far. */
+	get length(): number {
+		return this.#length;
+	}
+
+	/** Begins a message with struct nfgenmsg; returns what `end` is given behind its attributes. */
+	begin(type: number, flags: number, family: number, resource: number): number {
 		const start = this.#length;
 		this.#room(HEADER + FAMILY_HEADER);
 		this.#view.setUint16(start + 4, type, true);
@@ -26,16 +34,30 @@ export class BatchWriter {
 		this.#bytes[start + HEADER] = family;
 		this.#view.setUint16(start + HEADER + 2, resource);
 		this.#length += HEADER + FAMILY_HEADER;
-		write();
-		this.#view.setUint32(start, this.#length - start, true);
+		return start;
 	}
 
-	nest(type: number, write: () => void): void {
+	end(message: number): void {
+		this.#view.setUint32(message, this.#length - message, true);
+		this.#last = message;
+	}
+
+	/** Asks for an answer to the message that ended last. */
+	acknowledge(): void {
+		this.#view.setUint16(this.#last + 6, this.#view.getUint16(this.#last + 6, true) | ACKNOWLEDGE, true);
+	}
+
+	/** Begins an attribute that holds others; returns what `close` is given behind them. */
+	open(type: number): number {
 		const start = this.#length;
 		this.#room(ATTRIBUTE_HEADER);
+		this.#view.setUint16(start + 2, type | NESTED, true);
 		this.#length += ATTRIBUTE_HEADER;
-		write();
-		this.#head(start, type | NESTED, this.#length - start);
+		return start;
+	}
+
+	close(attribute: number): void {
+		this.#view.setUint16(attribute, this.#length - attribute, true);
 	}
 
 	u16(type: number, value: number): void {
@@ -52,6 +74,12 @@ export class BatchWriter {
 	u64(type: number, value: number): void {
 		const at = this.#attribute(type, 8);
 		this.#view.setUint32(at + 4, value);
+	}
+
+	bytes(type: number, value: Uint8Array): void {
+		// The attribute may need another array.
+		const at = this.#attribute(type, value.length);
+		this.#bytes.set(value, at);
 	}
 
 	/** ASCII with its NUL, behind `prefix`. */

@@ -8,8 +8,9 @@ import { NFNL_SUBSYS_NFTABLES, NFPROTO_INET, NFTA_TABLE } from "../nftables-mess
 import { checkedName } from "./check.ts";
 import type { Command } from "./commands.ts";
 import { encodeRule, type RuleContent, readRule } from "./direct-rules.ts";
+import { encodeElements, encodeSet, readSet, type SetContent } from "./direct-sets.ts";
 import { BatchWriter } from "./direct-writer.ts";
-import type { NftObject, Rule } from "./objects.ts";
+import type { NftMap, NftObject, NftSet, Rule } from "./objects.ts";
 
 /** linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h */
 const BATCH_BEGIN = 0x10;
@@ -18,7 +19,9 @@ const NEWCHAIN = 3;
 const DELCHAIN = 5;
 const NEWRULE = 6;
 const DELRULE = 8;
+const NEWSET = 9;
 const DELSET = 11;
+const NEWELEMENTS = 12;
 const NEWOBJ = 18;
 const DELOBJ = 20;
 const CHAIN_NAME = 3;
@@ -29,7 +32,6 @@ const OBJ_TYPE = 3;
 const OBJ_DATA = 4;
 const OBJECT_COUNTER = 1;
 
-const ACKNOWLEDGE = 0x4;
 const CREATE = 0x400;
 const APPEND = 0x800;
 
@@ -39,6 +41,8 @@ const messages = {
 	counter: [(NFNL_SUBSYS_NFTABLES << 8) | NEWOBJ, CREATE],
 	chain: [(NFNL_SUBSYS_NFTABLES << 8) | NEWCHAIN, CREATE],
 	rule: [(NFNL_SUBSYS_NFTABLES << 8) | NEWRULE, CREATE | APPEND],
+	set: [(NFNL_SUBSYS_NFTABLES << 8) | NEWSET, CREATE],
+	elements: [(NFNL_SUBSYS_NFTABLES << 8) | NEWELEMENTS, CREATE],
 	"delete-chain": [(NFNL_SUBSYS_NFTABLES << 8) | DELCHAIN, 0],
 	"delete-set": [(NFNL_SUBSYS_NFTABLES << 8) | DELSET, 0],
 	"delete-counter": [(NFNL_SUBSYS_NFTABLES << 8) | DELOBJ, 0],
@@ -49,13 +53,16 @@ type Step =
 	| { readonly do: "flush"; readonly chain: string }
 	| { readonly do: "counter"; readonly name: string }
 	| { readonly do: "chain" | "delete-chain" | "delete-set" | "delete-counter"; readonly name: string }
-	| { readonly do: "rule"; readonly chain: string; readonly content: RuleContent };
+	| { readonly do: "rule"; readonly chain: string; readonly content: RuleContent }
+	| { readonly do: "set"; readonly content: SetContent }
+	| { readonly do: "elements"; readonly content: SetContent };
 
-/** Whether an object can be made without libnftables, where the counters that it names are there. */
+/** Whether an object can be made without libnftables, where what it names is there. */
 export function isPlain(object: NftObject): boolean {
 	if (object.kind === "counter") return true;
+	if (object.kind === "set" || object.kind === "map") return readSet(object) !== null;
 	if (object.kind !== "chain" || object.hook !== undefined) return false;
-	return object.rules.every((rule) => typeof rule === "string" && readRule(rule) !== null);
+	return object.rules.every((rule) => readRule(rule) !== null);
 }
 
 /**
@@ -72,9 +79,10 @@ export function directBatch(
 	if (steps === null || steps.length === 0) return null;
 	const name = checkedName(table);
 	const writer = new BatchWriter(sequence);
-	writer.message(BATCH_BEGIN, 0, 0, NFNL_SUBSYS_NFTABLES, () => {});
-	for (const [i, step] of steps.entries()) writeStep(writer, name, step, i + 1 === steps.length);
-	writer.message(BATCH_END, 0, 0, NFNL_SUBSYS_NFTABLES, () => {});
+	writer.end(writer.begin(BATCH_BEGIN, 0, 0, NFNL_SUBSYS_NFTABLES));
+	for (const [i, step] of steps.entries()) writeStep(writer, name, step, i);
+	writer.acknowledge();
+	writer.end(writer.begin(BATCH_END, 0, 0, NFNL_SUBSYS_NFTABLES));
 	return writer.finish();
 }
 
@@ -86,6 +94,13 @@ function plainSteps(commands: readonly Command[]): Step[] | null {
 			if (content !== null) steps.push({ do: "rule", chain, content });
 			return content !== null;
 		});
+	const addSet = (object: NftSet | NftMap) => {
+		const content = readSet(object);
+		if (content === null) return false;
+		steps.push({ do: "set", content });
+		if (content.order.length > 0) steps.push({ do: "elements", content });
+		return true;
+	};
 	const plain = commands.every((command) => {
 		if (command.do === "flush" && command.kind === "chain") {
 			steps.push({ do: "flush", chain: command.name });
@@ -101,6 +116,7 @@ function plainSteps(commands: readonly Command[]): Step[] | null {
 		if (command.do !== "declare") return false;
 		return command.objects.every((object) => {
 			if (object.kind === "counter") steps.push({ do: "counter", name: object.name });
+			else if (object.kind === "set" || object.kind === "map") return addSet(object);
 			else if (object.kind !== "chain" || object.hook !== undefined) return false;
 			else {
 				steps.push({ do: "chain", name: object.name });
@@ -112,22 +128,42 @@ function plainSteps(commands: readonly Command[]): Step[] | null {
 	return plain ? steps : null;
 }
 
-function writeStep(writer: BatchWriter, table: string, step: Step, last: boolean): void {
+/** @param id unique in the batch. */
+function writeStep(writer: BatchWriter, table: string, step: Step, id: number): void {
 	const [type, flags] = messages[step.do];
-	writer.message(type, flags | (last ? ACKNOWLEDGE : 0), NFPROTO_INET, 0, () => {
+	const begin = () => {
+		const message = writer.begin(type, flags, NFPROTO_INET, 0);
 		// The table is the first attribute of each.
 		writer.text(NFTA_TABLE, table);
-		if (step.do === "counter") {
+		return message;
+	};
+	if (step.do === "elements") {
+		encodeElements(writer, step.content, begin, (message) => writer.end(message));
+		return;
+	}
+	const message = begin();
+	switch (step.do) {
+		case "set":
+			encodeSet(writer, step.content, id + 1);
+			break;
+		case "counter":
+		case "delete-counter":
 			writer.text(OBJ_NAME, checkedName(step.name));
 			writer.u32(OBJ_TYPE, OBJECT_COUNTER);
-			writer.nest(OBJ_DATA, () => {});
-		} else if (step.do === "delete-counter") {
-			writer.text(OBJ_NAME, checkedName(step.name));
-			writer.u32(OBJ_TYPE, OBJECT_COUNTER);
-		} else if (step.do === "delete-set") writer.text(SET_NAME, checkedName(step.name));
-		else if (step.do === "flush" || step.do === "rule") {
+			if (step.do === "counter") writer.close(writer.open(OBJ_DATA));
+			break;
+		case "delete-set":
+			writer.text(SET_NAME, checkedName(step.name));
+			break;
+		case "flush":
 			writer.text(RULE_CHAIN, checkedName(step.chain));
-			if (step.do === "rule") encodeRule(writer, step.content);
-		} else writer.text(CHAIN_NAME, checkedName(step.name));
-	});
+			break;
+		case "rule":
+			writer.text(RULE_CHAIN, checkedName(step.chain));
+			encodeRule(writer, step.content);
+			break;
+		default:
+			writer.text(CHAIN_NAME, checkedName(step.name));
+	}
+	writer.end(message);
 }

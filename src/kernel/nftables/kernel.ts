@@ -13,6 +13,8 @@ import { script } from "./writer.ts";
 export type Outcome = { readonly ok: true } | { readonly ok: false; readonly error: string };
 
 export interface NftKernel {
+	/** Bytes that a transaction without libnftables may have; absent where all goes through it. */
+	readonly room?: number;
 	/** One transaction on a table of family inet: all commands take effect, or none. */
 	run(table: string, commands: readonly Command[]): Outcome;
 	/** The names in a table. */
@@ -28,6 +30,7 @@ export interface NftKernel {
 export function nftKernel(nftables: Pick<Nftables, "run">, socket: NetlinkSocket | null = null): NftKernel {
 	let sequence = 0;
 	return {
+		...(socket === null ? {} : { room: socket.sendBuffer }),
 		run: (table, commands) => {
 			sequence += 1;
 			const sent = socket && sendDirectly(socket, table, commands, sequence);

@@ -138,7 +138,7 @@ test.each<[string, Command]>([
 	["something behind a verdict", addRules("root", ["accept drop"])],
 	["a group that is none", addRules("root", [logged({ ...log, group: 70_000 })])],
 	["base chains", declare([{ ...chain("in"), hook: { hook: "input", priority: 0 } }])],
-	["sets", declare([{ kind: "set", name: "s", type: "ipv4_addr", keys: "" }])],
+	["sets that forget", declare([{ kind: "set", name: "s", type: "ipv4_addr", timeout: 1, keys: "" }])],
 	["deleting a quota", { do: "delete", kind: "quota", name: "q" }],
 ])("%s are left to libnftables", (_, commanded) => {
 	expect(directBatch("t", [flush("chain", "root"), commanded], 1)).toBeNull();

@@ -293,7 +293,7 @@ export class KernelTable {
 		first = false,
 	): ApplyResult {
 		const missing = plan.objects.filter((object) => !present.has(object.name));
-		const loaded = loadObjects((...commands) => this.#run(...commands), missing, prepare);
+		const loaded = loadObjects((...commands) => this.#run(...commands), missing, prepare, this.#kernel.room);
 		if (!loaded.ok) return refused(loaded.error);
 		// The loaded rules have switched connection tracking on, so no connection comes up unseen from here.
 		const unadopted = first ? this.#adopt() : "";

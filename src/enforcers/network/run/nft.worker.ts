@@ -49,6 +49,9 @@ const carry = new CarryReceiver();
 let inForce: NetworkPlan | null = null;
 let boot: BootStore | null = null;
 
+/** Sets of 200 000 elements go into one message. */
+const sendBuffer = 16 * 1024 * 1024;
+
 const notOpen = { ok: false, reason: "refused", error: "libnftables is not open" } as const;
 
 function open({ table, form }: Parameters<NftCalls["open"]>[0]): NftOpened {
@@ -58,7 +61,7 @@ function open({ table, form }: Parameters<NftCalls["open"]>[0]): NftOpened {
 	kernel = null;
 	const opened = Nftables.open();
 	if (!opened.ok) return { ok: false, reason: opened.reason, remedy: opened.remedy };
-	const writing = NetlinkSocket.open({ protocol: NETLINK_NETFILTER });
+	const writing = NetlinkSocket.open({ protocol: NETLINK_NETFILTER, sendBuffer });
 	const nf = nftKernel(opened.nftables, writing.ok ? writing.socket : null);
 	const netlink = NetlinkSocket.open({ protocol: NETLINK_NETFILTER, receiveBuffer: 4 * 1024 * 1024 });
 	const kernelTable = new KernelTable(nf, table, adoptConnections);

@@ -1,0 +1,223 @@
+/** Keys of sets and maps as bytes: each part begins at a multiple of four, as in the registers of rules. */
+
+import { parseAddress } from "../../base/cidr.ts";
+import type { Family } from "../../base/model.ts";
+
+interface FieldType {
+	/** libnftables' number of the type: enum datatypes of its datatype.h. */
+	readonly id: number;
+	/** Bytes of a value. */
+	readonly length: number;
+	readonly family?: Family;
+	/** The greatest value, of numbers. */
+	readonly most?: number;
+}
+
+const types: Readonly<Record<string, FieldType>> = {
+	ipv4_addr: { id: 7, length: 4, family: 4 },
+	ipv6_addr: { id: 8, length: 16, family: 6 },
+	inet_proto: { id: 12, length: 1, most: 0xff },
+	inet_service: { id: 13, length: 2, most: 0xffff },
+	icmp_type: { id: 14, length: 1, most: 0xff },
+	icmpv6_type: { id: 29, length: 1, most: 0xff },
+};
+
+export interface KeyType {
+	/** As a set's declaration has it: of a concatenation six bits for each part. */
+	readonly id: number;
+	/** Bytes, those included that fill a part up to four. */
+	readonly length: number;
+	readonly fields: readonly FieldType[];
+	/** Whether a value's first byte is the most significant one, which nft is told of keys of one part. */
+	readonly bigEndian: boolean;
+}
+
+/** Null where some part is of another type. */
+export function readKeyType(text: string): KeyType | null {
+	const fields: FieldType[] = [];
+	let id = 0;
+	let length = 0;
+	for (const name of text.split(" . ")) {
+		const field = types[name];
+		if (field === undefined) return null;
+		fields.push(field);
+		id = id * 64 + field.id;
+		length += (field.length + 3) & ~3;
+	}
+	const [only] = fields;
+	if (only === undefined) return null;
+	// A key of one part is as long as the value.
+	if (fields.length === 1) length = only.length;
+	return { id, length, fields, bigEndian: fields.length === 1 && only.length > 1 };
+}
+
+/** The keys of a set, in columns, as there may be hundreds of thousands. Each is a range, both ends inclusive. */
+export class KeyList {
+	readonly count: number;
+	/** 1 where the text of a key has a block or a range, else 0. */
+	readonly ranges: Uint8Array;
+	readonly #length: number;
+	readonly #firsts: Uint8Array;
+	readonly #lasts: Uint8Array;
+
+	/** @param length bytes of a key */
+	constructor(count: number, length: number) {
+		this.count = count;
+		this.ranges = new Uint8Array(count);
+		this.#length = length;
+		this.#firsts = new Uint8Array(count * length);
+		this.#lasts = new Uint8Array(count * length);
+	}
+
+	first(place: number): Uint8Array {
+		return this.#firsts.subarray(place * this.#length, (place + 1) * this.#length);
+	}
+
+	last(place: number): Uint8Array {
+		return this.#lasts.subarray(place * this.#length, (place + 1) * this.#length);
+	}
+
+	compareFirst(a: number, b: number): number {
+		return this.#compare(this.#firsts, a, b);
+	}
+
+	/** Compares the end of one with the beginning of the other. */
+	compareAcross(last: number, first: number): number {
+		return this.#compare(this.#lasts, last, first);
+	}
+
+	#compare(left: Uint8Array, a: number, b: number): number {
+		const length = this.#length;
+		for (let i = 0; i < length; i++) {
+			const difference = (left[a * length + i] ?? 0) - (this.#firsts[b * length + i] ?? 0);
+			if (difference !== 0) return difference;
+		}
+		return 0;
+	}
+}
+
+/** Null where the text, which has a key a line, has other forms. */
+export function readKeys(text: string, { fields, length }: KeyType): KeyList | null {
+	const lines = text === "" ? [] : text.split("\n");
+	const keys = new KeyList(lines.length, length);
+	for (const [place, line] of lines.entries()) {
+		const first = keys.first(place);
+		const last = keys.last(place);
+		let at = 0;
+		let from = 0;
+		for (const [i, field] of fields.entries()) {
+			const dot = i + 1 === fields.length ? line.length : line.indexOf(" . ", from);
+			if (dot < 0) return null;
+			const read = readField(line.slice(from, dot), field, first, last, at);
+			if (read === null) return null;
+			if (read === "range") keys.ranges[place] = 1;
+			from = dot + 3;
+			at += (field.length + 3) & ~3;
+		}
+	}
+	return keys;
+}
+
+/** Puts the ends of a part of a key at a place of the whole. */
+function readField(
+	text: string,
+	field: FieldType,
+	first: Uint8Array,
+	last: Uint8Array,
+	at: number,
+): "value" | "range" | null {
+	const end = at + field.length;
+	const slash = text.indexOf("/");
+	const dash = slash < 0 ? text.indexOf("-") : -1;
+	if (slash < 0 && dash < 0) {
+		if (!readValue(text, field, first, at)) return null;
+		last.set(first.subarray(at, end), at);
+		return "value";
+	}
+	if (dash >= 0) {
+		if (!readValue(text.slice(0, dash), field, first, at)) return null;
+		if (!readValue(text.slice(dash + 1), field, last, at)) return null;
+		return compareBytes(first.subarray(at, end), last.subarray(at, end)) > 0 ? null : "range";
+	}
+	const bits = wholeNumber(text.slice(slash + 1), 8 * field.length);
+	if (bits === null || field.family === undefined) return null;
+	if (!readValue(text.slice(0, slash), field, first, at)) return null;
+	for (let i = 0; i < field.length; i++) {
+		const host = 0xff >> Math.min(8, Math.max(0, bits - 8 * i));
+		const byte = first[at + i] ?? 0;
+		if ((byte & host) !== 0) return null;
+		last[at + i] = byte | host;
+	}
+	return "range";
+}
+
+/** Whether the text is a value, which is then put at its place. */
+function readValue(text: string, { family, length, most }: FieldType, to: Uint8Array, at: number): boolean {
+	if (family === 4) return readIpv4(text, to, at);
+	if (family === 6) {
+		const parsed = parseAddress(text);
+		if (!("family" in parsed) || parsed.family !== 6) return false;
+		to.set(addressBytes(6, parsed.value), at);
+		return true;
+	}
+	const value = wholeNumber(text, most ?? 0);
+	if (value === null) return false;
+	if (length === 2) to[at] = value >> 8;
+	to[at + length - 1] = value & 0xff;
+	return true;
+}
+
+/** Of tens of thousands: without the objects that a parsed address is made of. */
+function readIpv4(text: string, to: Uint8Array, at: number): boolean {
+	let part = 0;
+	let value = -1;
+	for (let i = 0; i <= text.length; i++) {
+		const code = i === text.length ? 0x2e : text.charCodeAt(i);
+		if (code === 0x2e) {
+			if (value < 0 || part > 3) return false;
+			to[at + part] = value;
+			part += 1;
+			value = -1;
+		} else if (code >= 0x30 && code <= 0x39 && value !== 0) {
+			value = Math.max(value, 0) * 10 + (code - 0x30);
+			if (value > 0xff) return false;
+		} else return false;
+	}
+	return part === 4;
+}
+
+function wholeNumber(text: string, most: number): number | null {
+	if (!/^(?:0|[1-9]\d{0,4})$/.test(text)) return null;
+	const value = Number(text);
+	return value <= most ? value : null;
+}
+
+export function addressBytes(family: Family, value: bigint): Uint8Array {
+	const bytes = new Uint8Array(family === 4 ? 4 : 16);
+	for (let i = bytes.length - 1, rest = value; i >= 0; i--, rest >>= 8n) bytes[i] = Number(rest & 0xffn);
+	return bytes;
+}
+
+/** Null where it is none. */
+export function portBytes(text: string | undefined): Uint8Array | null {
+	const value = wholeNumber(text ?? "", 0xffff);
+	return value === null ? null : Uint8Array.of(value >> 8, value & 0xff);
+}
+
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+	for (let i = 0; i < a.length; i++) {
+		const difference = (a[i] ?? 0) - (b[i] ?? 0);
+		if (difference !== 0) return difference;
+	}
+	return 0;
+}
+
+/** The key behind this one; null behind the last. */
+export function successor(key: Uint8Array): Uint8Array | null {
+	const next = key.slice();
+	for (let i = next.length - 1; i >= 0; i--) {
+		next[i] = ((next[i] ?? 0) + 1) & 0xff;
+		if (next[i] !== 0) return next;
+	}
+	return null;
+}

@@ -1,0 +1,239 @@
+/**
+ * What rules match, and the lookups of sets and maps: the few forms that the rules of a plan have. libnftables puts a
+ * comparison of the family or the protocol before what only they have, reads the whole bytes of a block, and two ports
+ * that follow each other at once; so does this, and leaves everything else to it.
+ */
+
+import { parseAddress } from "../../base/cidr.ts";
+import type { Family } from "../../base/model.ts";
+import {
+	type Comparison,
+	type Expression,
+	metaFamily,
+	metaProtocol,
+	networkHeader,
+	registerAt,
+	transportHeader,
+} from "./direct-expressions.ts";
+import { addressBytes, portBytes } from "./direct-keys.ts";
+
+/** linux/netfilter.h */
+const familyNumbers: Readonly<Record<Family, number>> = { 4: 2, 6: 10 };
+const addressLength: Readonly<Record<Family, number>> = { 4: 4, 6: 16 };
+/** Where the network header has its addresses. */
+const addressOffset = { 4: { saddr: 12, daddr: 16 }, 6: { saddr: 8, daddr: 24 } } as const;
+const portOffset = { sport: 0, dport: 2 } as const;
+const protocols: Readonly<Record<string, number>> = { tcp: 6, udp: 17 };
+
+/** enum ip_conntrack_info and nft's NF_CT_STATE_BIT. */
+const states: Readonly<Record<string, number>> = { invalid: 1, established: 2, related: 4, new: 8 };
+
+const address = "(?<version>ip6?) (?<side>saddr|daddr)";
+const forms = {
+	lookup:
+		`(?<count>counter name )?${address}(?: & (?<mask>[0-9a-f.:]+))?` +
+		"(?<tail>(?: \\. (?:meta l4proto|th dport|th sport))*) (?<use>vmap |map )?@\0",
+	block: `${address} (?<first>[0-9a-f.:]+)(?:/(?<length>\\d{1,3}))?`,
+	ports: "(?<both>tcp|udp) sport (?<from>\\d{1,5}) \\k<both> dport (?<to>\\d{1,5})",
+	port: "(?<one>tcp|udp) (?<which>sport|dport) (?<number>\\d{1,5})",
+	protocol: "meta l4proto (?:(?<by>!=|<) )?(?<value>\\d{1,3})",
+	family: "meta nfproto ipv(?<number>[46])",
+	state: "ct state (?<state>\\w+)",
+	midstream: "tcp flags & syn == 0",
+} as const;
+
+type Form = keyof typeof forms;
+
+const patterns = (Object.keys(forms) as Form[]).map((form) => ({
+	form,
+	pattern: new RegExp(`(?:${forms[form]})(?= |$)`, "y"),
+}));
+
+type Found = Readonly<Record<string, string | undefined>>;
+
+/** Reads the matches of one rule, one after the other. */
+export class MatchReader {
+	readonly #text: string;
+	readonly #names: Iterator<string>;
+	readonly #expressions: Expression[];
+	#family: Family | null = null;
+	#protocol: number | null = null;
+	/** The header that the statement before compares bytes of: libnftables may join two such comparisons. */
+	#compared: "network" | "transport" | null = null;
+
+	/** @param names those that the text leads to, in their order; expressions are added to `expressions`. */
+	constructor(text: string, names: Iterator<string>, expressions: Expression[]) {
+		this.#text = text;
+		this.#names = names;
+		this.#expressions = expressions;
+	}
+
+	/** Reads the match at a place; returns where it ends, or null where it has another form. */
+	read(at: number): number | null {
+		for (const { form, pattern } of patterns) {
+			pattern.lastIndex = at;
+			const found = pattern.exec(this.#text);
+			if (found === null) continue;
+			const before = this.#compared;
+			this.#compared = null;
+			const read = this.#readForm(form, found.groups ?? {}, before);
+			return read ? pattern.lastIndex : null;
+		}
+		return null;
+	}
+
+	#readForm(form: Form, found: Found, before: "network" | "transport" | null): boolean {
+		switch (form) {
+			case "lookup":
+				return this.#lookup(found);
+			case "block":
+				return before !== "network" && this.#block(found);
+			case "ports":
+				return before !== "transport" && this.#ports(found);
+			case "port":
+				return before !== "transport" && this.#port(found);
+			case "protocol":
+				return this.#protocolOf(found);
+			case "family":
+				return this.#familyOf(found["number"] === "6" ? 6 : 4);
+			case "state":
+				return this.#state(found["state"] ?? "");
+			case "midstream":
+				return this.#midstream();
+		}
+	}
+
+	#lookup({ count, version, side, mask, tail = "", use = "" }: Found): boolean {
+		const family = this.#load(version, side);
+		const set: string | undefined = this.#names.next().value;
+		// A counter is named by a map, and nothing else is.
+		if (family === null || set === undefined || (count !== undefined) !== (use === "map ")) return false;
+		if (mask !== undefined) {
+			const bytes = bytesOf(mask, family);
+			if (bytes === null) return false;
+			this.#expressions.push({ is: "mask", mask: bytes });
+		}
+		let word = addressLength[family] / 4;
+		for (const field of tail.split(" . ").slice(1)) {
+			const register = registerAt(word);
+			word += 1;
+			if (field === "meta l4proto") this.#expressions.push({ is: "meta", key: metaProtocol, register });
+			else {
+				const offset = field === "th sport" ? portOffset.sport : portOffset.dport;
+				this.#expressions.push({ is: "payload", base: transportHeader, offset, length: 2, register });
+			}
+		}
+		this.#expressions.push(
+			count === undefined ? { is: "lookup", set, leads: use === "vmap " } : { is: "counter-map", map: set },
+		);
+		return true;
+	}
+
+	/** Loads an address, behind the comparison of its family. */
+	#load(version = "", side = "", length?: number): Family | null {
+		const family = version === "ip6" ? 6 : 4;
+		if (this.#family !== null && this.#family !== family) return null;
+		if (this.#family === null) this.#familyOf(family);
+		const offset = addressOffset[family][side === "daddr" ? "daddr" : "saddr"];
+		const read = length ?? addressLength[family];
+		this.#expressions.push({
+			is: "payload",
+			base: networkHeader,
+			offset,
+			length: read,
+			register: registerAt(0),
+		});
+		return family;
+	}
+
+	#block({ version, side, first = "", length }: Found): boolean {
+		const family = version === "ip6" ? 6 : 4;
+		const bytes = bytesOf(first, family);
+		const bits = length === undefined ? addressLength[family] * 8 : Number(length);
+		if (bytes === null || bits === 0 || bits > addressLength[family] * 8) return false;
+		const whole = bits % 8 === 0;
+		if (this.#load(version, side, whole ? bits / 8 : undefined) === null) return false;
+		if (!whole) {
+			const mask = new Uint8Array(bytes.length).map(
+				(_, i) => (0xff00 >> Math.min(8, Math.max(0, bits - 8 * i))) & 0xff,
+			);
+			if (bytes.some((byte, i) => (byte & ~(mask[i] ?? 0)) !== 0)) return false;
+			this.#expressions.push({ is: "mask", mask });
+		} else if (bytes.subarray(bits / 8).some((byte) => byte !== 0)) return false;
+		this.#compare("==", whole ? bytes.subarray(0, bits / 8) : bytes);
+		this.#compared = "network";
+		return true;
+	}
+
+	#ports({ both = "", from, to }: Found): boolean {
+		const [source, destination] = [portBytes(from), portBytes(to)];
+		if (source === null || destination === null || !this.#needs(both)) return false;
+		this.#payload(transportHeader, portOffset.sport, 4);
+		this.#compare("==", Uint8Array.of(...source, ...destination));
+		this.#compared = "transport";
+		return true;
+	}
+
+	#port({ one = "", which, number }: Found): boolean {
+		const bytes = portBytes(number);
+		if (bytes === null || !this.#needs(one)) return false;
+		this.#payload(transportHeader, which === "sport" ? portOffset.sport : portOffset.dport, 2);
+		this.#compare("==", bytes);
+		this.#compared = "transport";
+		return true;
+	}
+
+	#protocolOf({ by, value }: Found): boolean {
+		const number = Number(value);
+		if (number > 255 || this.#protocol !== null) return false;
+		if (by === undefined) this.#protocol = number;
+		this.#expressions.push({ is: "meta", key: metaProtocol, register: registerAt(0) });
+		this.#compare(by === "!=" || by === "<" ? by : "==", Uint8Array.of(number));
+		return true;
+	}
+
+	#familyOf(family: Family): boolean {
+		if (this.#family !== null) return false;
+		this.#family = family;
+		this.#expressions.push({ is: "meta", key: metaFamily, register: registerAt(0) });
+		this.#compare("==", Uint8Array.of(familyNumbers[family]));
+		return true;
+	}
+
+	#state(name: string): boolean {
+		const bit = states[name];
+		if (bit === undefined) return false;
+		// In the machine's own order, which is little-endian.
+		this.#expressions.push({ is: "ct-state" }, { is: "mask", mask: Uint8Array.of(bit, 0, 0, 0) });
+		this.#compare("!=", new Uint8Array(4));
+		return true;
+	}
+
+	#midstream(): boolean {
+		if (!this.#needs("tcp")) return false;
+		this.#payload(transportHeader, 13, 1);
+		this.#expressions.push({ is: "mask", mask: Uint8Array.of(2) });
+		this.#compare("==", Uint8Array.of(0));
+		return true;
+	}
+
+	/** Compares the protocol, where nothing did before. */
+	#needs(name: string): boolean {
+		const number = protocols[name];
+		if (number === undefined || (this.#protocol !== null && this.#protocol !== number)) return false;
+		return this.#protocol === number || this.#protocolOf({ value: String(number) });
+	}
+
+	#payload(base: typeof transportHeader, offset: number, length: number): void {
+		this.#expressions.push({ is: "payload", base, offset, length, register: registerAt(0) });
+	}
+
+	#compare(by: Comparison, value: Uint8Array): void {
+		this.#expressions.push({ is: "compare", by, value });
+	}
+}
+
+function bytesOf(text: string, family: Family): Uint8Array | null {
+	const parsed = parseAddress(text);
+	return "family" in parsed && parsed.family === family ? addressBytes(parsed.family, parsed.value) : null;
+}

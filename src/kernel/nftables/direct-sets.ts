@@ -1,0 +1,193 @@
+/** Sets and maps with their elements as the kernel's own messages have them. */
+
+import { checkedKeys, checkedName, quoted } from "./check.ts";
+import { encodeValue, encodeVerdict } from "./direct-expressions.ts";
+import { compareBytes, type KeyList, type KeyType, readKeys, readKeyType, successor } from "./direct-keys.ts";
+import { verdictCodes } from "./direct-rules.ts";
+import type { BatchWriter } from "./direct-writer.ts";
+import type { NftMap, NftSet } from "./objects.ts";
+
+/** linux/netfilter/nf_tables.h */
+const SET_NAME = 2;
+const SET_FLAGS = 3;
+const SET_KEY_TYPE = 4;
+const SET_KEY_LENGTH = 5;
+const SET_DATA_TYPE = 6;
+const SET_DATA_LENGTH = 7;
+const SET_DESCRIPTION = 9;
+const SET_ID = 10;
+const SET_USERDATA = 13;
+const SET_OBJECT_TYPE = 15;
+const DESCRIPTION_SIZE = 1;
+const DESCRIPTION_CONCATENATION = 2;
+const FIELD_LENGTH = 1;
+const LIST_ELEM = 1;
+const ELEMENTS_SET = 2;
+const ELEMENTS_LIST = 3;
+const ELEMENT_KEY = 1;
+const ELEMENT_DATA = 2;
+const ELEMENT_FLAGS = 3;
+const ELEMENT_USERDATA = 6;
+const ELEMENT_OBJECT = 9;
+const ELEMENT_KEY_END = 10;
+
+const flag = { interval: 0x4, map: 0x8, object: 0x40, concatenation: 0x80 } as const;
+const INTERVAL_END = 0x1;
+const VERDICT_TYPE = 0xffffff00;
+const OBJECT_COUNTER = 1;
+
+/** libnftnl/udata.h: what nft is told for its listings. */
+const KEY_ORDER = 0;
+const DATA_ORDER = 1;
+const BIG_ENDIAN = 2;
+const HOST_ENDIAN = 1;
+const ELEMENT_COMMENT = 0;
+const ELEMENT_UDATA_FLAGS = 1;
+const OPEN_INTERVAL = 1;
+const openInterval = Uint8Array.of(ELEMENT_UDATA_FLAGS, 4, OPEN_INTERVAL, 0, 0, 0);
+
+/** An attribute's length has 16 bits; one element needs far less than what is left. */
+const longestList = 60_000;
+
+/** A set or map that is written without libnftables. */
+export interface SetContent {
+	readonly object: NftSet | NftMap;
+	readonly type: KeyType;
+	readonly interval: boolean;
+	/** Elements by their positions in `keys`, in the order in which they are written. */
+	readonly order: Uint32Array;
+	readonly keys: KeyList;
+}
+
+/** Null where it is left to libnftables: other types, timeouts, and intervals that meet. */
+export function readSet(object: NftSet | NftMap): SetContent | null {
+	const { flags = [], timeout } = object;
+	const type = readKeyType(object.type);
+	if (type === null || timeout !== undefined || flags.some((name) => name !== "interval")) return null;
+	const interval = flags.length > 0;
+	const keys = readKeys(checkedKeys(object.keys), type);
+	if (keys === null) return null;
+	if (!interval && keys.ranges.includes(1)) return null;
+	if (object.kind === "map") {
+		const { leads, values } = object;
+		if (leads.length !== keys.count || leads.some((lead) => values[lead] === undefined)) return null;
+	}
+	const order = new Uint32Array(keys.count).map((_, i) => i);
+	if (!isTree({ type, interval })) return { object, type, interval, order, keys };
+	order.sort((a, b) => keys.compareFirst(a, b));
+	for (let i = 1; i < order.length; i++) {
+		if (keys.compareAcross(order[i - 1] ?? 0, order[i] ?? 0) >= 0) return null;
+	}
+	return { object, type, interval, order, keys };
+}
+
+/** Intervals of one part are kept by where they begin and where they end. */
+function isTree({ type, interval }: Pick<SetContent, "type" | "interval">): boolean {
+	return interval && type.fields.length === 1;
+}
+
+/** The attributes of a set behind its table. @param id unique in the batch. */
+export function encodeSet(writer: BatchWriter, { object, type, interval }: SetContent, id: number): void {
+	const { size } = object;
+	const parts = type.fields.length;
+	const map = object.kind === "map" ? (object.to === "counter" ? flag.object : flag.map) : 0;
+	const verdicts = map === flag.map;
+	const ranges = interval ? flag.interval | (parts > 1 ? flag.concatenation : 0) : 0;
+	writer.text(SET_NAME, checkedName(object.name));
+	writer.u32(SET_FLAGS, map | ranges);
+	writer.u32(SET_KEY_TYPE, type.id);
+	writer.u32(SET_KEY_LENGTH, type.length);
+	if (verdicts) {
+		writer.u32(SET_DATA_TYPE, VERDICT_TYPE);
+		writer.u32(SET_DATA_LENGTH, 0);
+	} else if (map !== 0) writer.u32(SET_OBJECT_TYPE, OBJECT_COUNTER);
+	writer.u32(SET_ID, id);
+	if (size !== undefined || (interval && parts > 1)) {
+		const description = writer.open(SET_DESCRIPTION);
+		if (size !== undefined) writer.u32(DESCRIPTION_SIZE, size);
+		if (interval && parts > 1) {
+			const fields = writer.open(DESCRIPTION_CONCATENATION);
+			for (const { length } of type.fields) {
+				const field = writer.open(LIST_ELEM);
+				writer.u32(FIELD_LENGTH, length);
+				writer.close(field);
+			}
+			writer.close(fields);
+		}
+		writer.close(description);
+	}
+	const order = parts > 1 ? 0 : type.bigEndian ? BIG_ENDIAN : HOST_ENDIAN;
+	const data = verdicts ? [DATA_ORDER, 4, 0, 0, 0, 0] : [];
+	writer.bytes(SET_USERDATA, Uint8Array.of(KEY_ORDER, 4, order, 0, 0, 0, ...data));
+}
+
+/** Writes all elements, in messages that `begin` begins and `end` ends. */
+export function encodeElements(
+	writer: BatchWriter,
+	content: SetContent,
+	begin: () => number,
+	end: (message: number) => void,
+): void {
+	const { keys, order, type } = content;
+	const name = checkedName(content.object.name);
+	const tree = isTree(content);
+	let message = -1;
+	let list = -1;
+	const open = () => {
+		message = begin();
+		writer.text(ELEMENTS_SET, name);
+		list = writer.open(ELEMENTS_LIST);
+	};
+	const close = () => {
+		writer.close(list);
+		end(message);
+	};
+	open();
+	// nft begins with what no interval holds.
+	if (tree && keys.first(order[0] ?? 0).some((byte) => byte !== 0))
+		encodeEnd(writer, new Uint8Array(type.length));
+	for (let i = 0; i < order.length; i++) {
+		if (writer.length - list > longestList) {
+			close();
+			open();
+		}
+		const place = order[i] ?? 0;
+		const after = tree ? successor(keys.last(place)) : null;
+		encodeElement(writer, content, place, tree && after === null && keys.ranges[place] === 1);
+		const next = order[i + 1];
+		if (after !== null && (next === undefined || compareBytes(keys.first(next), after) !== 0))
+			encodeEnd(writer, after);
+	}
+	close();
+}
+
+/** The key from which on an interval holds no more. */
+function encodeEnd(writer: BatchWriter, key: Uint8Array): void {
+	const element = writer.open(LIST_ELEM);
+	writer.u32(ELEMENT_FLAGS, INTERVAL_END);
+	encodeValue(writer, ELEMENT_KEY, key);
+	writer.close(element);
+}
+
+/** @param unbounded whether it is an interval of a tree that goes on to the last key. */
+function encodeElement(
+	writer: BatchWriter,
+	{ keys, object, type, interval }: SetContent,
+	place: number,
+	unbounded: boolean,
+): void {
+	const value = object.kind === "map" ? object.values[object.leads[place] ?? -1] : undefined;
+	const element = writer.open(LIST_ELEM);
+	encodeValue(writer, ELEMENT_KEY, keys.first(place));
+	if (interval && type.fields.length > 1) encodeValue(writer, ELEMENT_KEY_END, keys.last(place));
+	if (value !== undefined && "chain" in value)
+		encodeVerdict(writer, ELEMENT_DATA, verdictCodes[value.verdict], checkedName(value.chain));
+	if (value !== undefined && "counter" in value) {
+		const { comment } = value;
+		// Checked as the text that it would be.
+		quoted(comment);
+		writer.text(ELEMENT_USERDATA, comment, [ELEMENT_COMMENT, comment.length + 1]);
+		writer.text(ELEMENT_OBJECT, checkedName(value.counter));
+	} else if (unbounded) writer.bytes(ELEMENT_USERDATA, openInterval);
+	writer.close(element);
+}

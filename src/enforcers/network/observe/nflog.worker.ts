@@ -4,7 +4,7 @@ import { EAGAIN, EOPNOTSUPP, EPERM, NETLINK_NETFILTER } from "../../../../ffi/co
 import { Libc } from "../../../../ffi/libc.ts";
 import { NetlinkSocket } from "../../../../ffi/netlink.ts";
 import { Poller } from "../../../../ffi/wait.ts";
-import { Containers } from "../../../kernel/containers.ts";
+import { Containers } from "../../../kernel/guests/containers.ts";
 import { AttributeTable, MessageCursor } from "../../../kernel/netlink-message.ts";
 import { perform } from "../../../kernel/netlink-request.ts";
 import {

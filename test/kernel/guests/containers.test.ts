@@ -9,8 +9,8 @@ import {
 	containerOf,
 	ipv4Addresses,
 	ipv6Addresses,
-} from "../../src/kernel/containers.ts";
-import { Namespace, spawnBound } from "../system/support/netns.ts";
+} from "../../../src/kernel/guests/containers.ts";
+import { Namespace, spawnBound } from "../../system/support/netns.ts";
 
 const id = "0123456789abcdef".repeat(4);
 const other = "f".repeat(64);

@@ -5,7 +5,7 @@
  */
 
 import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs";
-import { formatIpv6 } from "../base/address.ts";
+import { formatIpv6 } from "../../base/address.ts";
 
 /** As Docker, Podman, containerd and CRI-O name a container's cgroup: `docker-ID.scope`, `libpod-ID`, `/docker/ID`. */
 const idInCgroup = /(?:^|[/:-])([0-9a-f]{64})(?:\.scope)?(?=\/|$)/m;

@@ -85,6 +85,7 @@ export const commandSchemas = [
 	"plan",
 	"diff",
 	"search",
+	"graph",
 	"test",
 	"convert",
 	"usb-explain",

@@ -20,6 +20,7 @@ import { rollback } from "./change/rollback.ts";
 import type { Command } from "./command.ts";
 import { completionCommand } from "./completion/completion.ts";
 import { doctor } from "./doctor/doctor.ts";
+import { graph } from "./graph/graph.ts";
 import { plan } from "./plan/plan.ts";
 import { policy } from "./policy/policy.ts";
 import { release } from "./release.ts";
@@ -48,6 +49,7 @@ export function allCommands(
 		diff,
 		search,
 		exposure,
+		graph,
 		test,
 		convert,
 		schema,

@@ -181,6 +181,13 @@ test("search: found, and not", async () => {
 	await holds("search", 2, "search", "ingress tcp 22 verdict=Allow", ...config());
 });
 
+test("graph: zones and their services", async () => {
+	const found = await holds("graph", 0, "graph", ...config());
+	expect(found).toMatchObject({
+		zones: expect.arrayContaining([expect.objectContaining({ direction: "egress", rest: true })]),
+	});
+});
+
 test("test: passed, failed, covered", async () => {
 	const found = await holds("test", 1, "test", path("cases.yaml"), "--coverage", ...config());
 	expect(found).toMatchObject({ passed: 4, failed: 2, coverage: { rules: 7 } });

@@ -1,0 +1,62 @@
+import { zonesOf } from "../../enforcers/network/compile/verdict/zones.ts";
+import { readModel } from "../ask/read-model.ts";
+import { type Command, exit, UsageError } from "../command.ts";
+import { printDiagnostics } from "../diagnostics.ts";
+import { prettyJson } from "../json.ts";
+import { parseOnlyOptions, policyOptions } from "../options.ts";
+import { readSettings } from "../settings.ts";
+import { dot, mermaid } from "./diagram-text.ts";
+import { svg } from "./svg.ts";
+
+const formats = ["svg", "mermaid", "dot"] as const;
+
+const help = `Usage: portward graph [--policy-dir DIR] [--config FILE]
+                      [--format svg|mermaid|dot | --json]
+
+Draws what the policies make of the world: zones, which are addresses about
+which they say the same, and what becomes of which services for each of them.
+It is a drawing of their meaning, not of their text: rules that are written in
+another way give the same one. Changes nothing, and needs neither root nor a
+daemon. Flows whose source port or type of ICMP a rule names are not in it.
+
+  --policy-dir DIR  policies (default /etc/portward/policies)
+  --config FILE     settings (default /etc/portward/config.yaml)
+  --format FORMAT   svg (default), in light and dark colours; mermaid, which
+                    GitHub and GitLab draw in Markdown; dot, for Graphviz
+  --json            print {zones: [{direction, interface, addresses, rest,
+                    otherwise, services}]}
+`;
+
+export const graph: Command = {
+	name: "graph",
+	summary: "draw zones, services and verdicts",
+	help,
+	async run(args, io) {
+		const values = parseOnlyOptions(args, {
+			...policyOptions,
+			json: { type: "boolean" },
+			format: { type: "string", offer: formats },
+		});
+		const format = formats.find((name) => name === (values.format ?? "svg"));
+		if (format === undefined) throw new UsageError("--format takes svg, mermaid or dot");
+		if (values.json && values.format !== undefined)
+			throw new UsageError("--json and --format exclude each other");
+		const settings = readSettings(values, false);
+		if (!settings.config) {
+			printDiagnostics(settings.diagnostics, io);
+			return exit.failure;
+		}
+		const model = readModel(settings.config.policyDir, settings.config, io);
+		if (model === null) return exit.failure;
+		const found = zonesOf(model);
+		if (!found.ok) {
+			io.error(`portward: ${found.message}; draw a smaller set with --policy-dir, or use portward search\n`);
+			return exit.failure;
+		}
+		const { zones } = found;
+		if (values.json) io.out(prettyJson({ zones }));
+		else if (format === "svg") io.out(svg(zones, "What the policies let pass"));
+		else io.out(format === "dot" ? dot(zones) : mermaid(zones));
+		return exit.ok;
+	},
+};

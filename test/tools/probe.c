@@ -1,5 +1,5 @@
 /*
- * traffic probe GUARDED PEER INTERFACE=PEER_INTERFACE…
+ * traffic probe [via=ROUTER,BRIDGE,INTERFACE] GUARDED PEER INTERFACE=PEER_INTERFACE…
  *
  * Sends single packets through the firewall of the namespace GUARDED and says
  * which of them passed. Standard input holds batches: a packet a line, an empty
@@ -15,6 +15,10 @@
  * `in` packets have passed when a raw socket in GUARDED sees them, which is
  * behind the input hook. A frame of another EtherType sent after them tells
  * when all are through: one CPU handles them in order.
+ *
+ * With via= the firewall is that of ROUTER, which forwards: the interfaces of
+ * the links are its own, and GUARDED is a guest whose INTERFACE is behind its
+ * BRIDGE. Then a second frame follows over the other half of the way.
  */
 #include "traffic.h"
 #include <arpa/inet.h>
@@ -45,6 +49,16 @@ static struct link {
 static size_t link_count;
 
 static const char *guarded, *peer;
+
+/* The guest's half of the way; `router` is NULL where the guarded namespace is the firewall's own. */
+static const char *router;
+static struct {
+	char bridge[IFNAMSIZ], name[IFNAMSIZ];
+	uint8_t mac[6], bridge_mac[6];
+	int index, bridge_index;
+	int sentinel, bridge_sentinel; /* sentinels that come to the guest, and to the bridge */
+	int out, bridge_out;
+} inner;
 /* Raw sockets of the guarded namespace by family and protocol, -1 where none is open yet. */
 static int receivers[2][256];
 static uint32_t base;
@@ -76,14 +90,32 @@ static void add_link(const char *argument)
 	const char *equals = strchr(argument, '=');
 	if (link_count > LINKS_MAX || !equals || equals - argument >= IFNAMSIZ) die("bad link %s", argument);
 	memcpy(link->name, argument, (size_t)(equals - argument));
-	link->index = interface_index(guarded, link->name, link->mac);
+	const char *firewall = router ? router : guarded;
+	link->index = interface_index(firewall, link->name, link->mac);
 	link->peer_index = interface_index(peer, equals + 1, link->peer_mac);
 	link->inject = frame_socket(peer, link->peer_index, 0);
 	link->catch = frame_socket(peer, link->peer_index, ETH_P_ALL);
-	link->sentinel = frame_socket(guarded, link->index, SENTINEL);
-	link->sentinel_out = frame_socket(guarded, link->index, 0);
-	link->raw4 = packet_socket(link->name, AF_INET);
-	link->raw6 = packet_socket(link->name, AF_INET6);
+	link->sentinel = frame_socket(firewall, link->index, SENTINEL);
+	link->sentinel_out = frame_socket(firewall, link->index, 0);
+	link->raw4 = packet_socket(router ? inner.name : link->name, AF_INET);
+	link->raw6 = packet_socket(router ? inner.name : link->name, AF_INET6);
+}
+
+/* ROUTER,BRIDGE,INTERFACE */
+static void add_router(char *text)
+{
+	const char *bridge, *name;
+	router = strsep(&text, ",");
+	if (!(bridge = strsep(&text, ",")) || !(name = text) || strlen(bridge) >= IFNAMSIZ || strlen(name) >= IFNAMSIZ)
+		die("bad router");
+	strcpy(inner.bridge, bridge);
+	strcpy(inner.name, name);
+	inner.index = interface_index(guarded, name, inner.mac);
+	inner.bridge_index = interface_index(router, bridge, inner.bridge_mac);
+	inner.sentinel = frame_socket(guarded, inner.index, SENTINEL);
+	inner.bridge_sentinel = frame_socket(router, inner.bridge_index, SENTINEL);
+	inner.out = frame_socket(guarded, inner.index, 0);
+	inner.bridge_out = frame_socket(router, inner.bridge_index, 0);
 }
 
 static void open_receiver(int family, uint8_t protocol)
@@ -161,7 +193,8 @@ static void send_packet(struct link *link, bool in, const struct packet *packet,
 	}
 	link->used_out = true;
 	struct sockaddr_in to4 = { .sin_family = AF_INET };
-	struct sockaddr_in6 to6 = { .sin6_family = AF_INET6, .sin6_scope_id = (uint32_t)link->index };
+	struct sockaddr_in6 to6 = { .sin6_family = AF_INET6,
+				    .sin6_scope_id = (uint32_t)(router ? inner.index : link->index) };
 	memcpy(&to4.sin_addr, packet->destination, 4);
 	memcpy(&to6.sin6_addr, packet->destination, 16);
 	ssize_t sent = v4 ? sendto(link->raw4, ip, length, 0, (struct sockaddr *)&to4, sizeof to4)
@@ -176,23 +209,39 @@ static void wait_readable(int fd)
 	if (poll(&wanted, 1, WAIT_MS) != 1) die("no answer within %d ms: the link is down", WAIT_MS);
 }
 
+static void await_sentinel(int fd)
+{
+	uint8_t data[128];
+	wait_readable(fd);
+	if (recv(fd, data, sizeof data, 0) < 0) die("recv: %s", strerror(errno));
+}
+
 /* Returns when every packet sent before has either passed or been dropped. */
 static void settle(void)
 {
 	static const uint8_t body[46];
+	bool in = false, out = false;
+	for (size_t i = 0; i < link_count; i++) out |= links[i].used_out;
+	if (router && out) {
+		send_frame(inner.out, inner.index, inner.bridge_mac, inner.mac, SENTINEL, body, sizeof body);
+		await_sentinel(inner.bridge_sentinel);
+	}
 	for (size_t i = 0; i < link_count; i++) {
 		struct link *link = &links[i];
 		if (link->used_in) {
-			uint8_t data[128];
 			send_frame(link->inject, link->peer_index, link->mac, link->peer_mac, SENTINEL, body, sizeof body);
-			wait_readable(link->sentinel);
-			if (recv(link->sentinel, data, sizeof data, 0) < 0) die("recv: %s", strerror(errno));
+			await_sentinel(link->sentinel);
+			in = true;
 		}
 		if (link->used_out) {
 			send_frame(link->sentinel_out, link->index, link->peer_mac, link->mac, SENTINEL, body, sizeof body);
 			while (!drain_link(link)) wait_readable(link->catch);
 		}
 		link->used_in = link->used_out = false;
+	}
+	if (router && in) {
+		send_frame(inner.bridge_out, inner.bridge_index, inner.mac, inner.bridge_mac, SENTINEL, body, sizeof body);
+		await_sentinel(inner.sentinel);
 	}
 	drain_receivers();
 }
@@ -263,10 +312,16 @@ static void probe(char *line, uint32_t tag)
 
 int probe_main(int count, char **arguments)
 {
-	if (count < 3) die("usage: traffic probe GUARDED PEER INTERFACE=PEER_INTERFACE…");
+	char *via = count > 0 && strncmp(arguments[0], "via=", 4) == 0 ? arguments[0] + 4 : NULL;
+	if (via) {
+		count--;
+		arguments++;
+	}
+	if (count < 3) die("usage: traffic probe [via=ROUTER,BRIDGE,INTERFACE] GUARDED PEER INTERFACE=PEER_INTERFACE…");
 	guarded = arguments[0];
 	peer = arguments[1];
 	memset(receivers, 0xff, sizeof receivers);
+	if (via) add_router(via);
 	for (int i = 2; i < count; i++) add_link(arguments[i]);
 	pin(0);
 	base = random32() | 1;

@@ -6,7 +6,6 @@
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { Family } from "../../../src/base/model.ts";
 import type { KernelTable } from "../../../src/enforcers/network/apply/kernel-table.ts";
 import { compileNetwork } from "../../../src/enforcers/network/compile/network.ts";
 import type { NetworkPlan, RulesetForm } from "../../../src/enforcers/network/compile/plan.ts";
@@ -17,6 +16,7 @@ import { judge, type OracleOptions, type OraclePacket } from "../../enforcers/ne
 import { Lab } from "../support/netns.ts";
 import { kernelTable } from "../support/nft.ts";
 import { type Probe, Prober } from "../support/probe.ts";
+import { addressText, countersOf, routable } from "./property-support.ts";
 
 const table = "kubearmor";
 
@@ -56,20 +56,6 @@ afterAll(() => {
 	}
 });
 
-function addressText(family: Family, value: bigint): string {
-	if (family === 4) return [24n, 16n, 8n, 0n].map((shift) => (value >> shift) & 255n).join(".");
-	return Array.from({ length: 8 }, (_, index) =>
-		((value >> BigInt(112 - index * 16)) & 0xffffn).toString(16),
-	).join(":");
-}
-
-/** Whether the kernel takes and routes such an address before any firewall is asked. */
-function routable({ family, address }: OraclePacket): boolean {
-	if (family === 6) return address >> 120n !== 0xffn && address >> 16n !== 0n;
-	const first = address >> 24n;
-	return first !== 0n && first !== 127n && first < 224n;
-}
-
 function toProbe(packet: OraclePacket): Probe {
 	const { protocol, source } = packet;
 	const icmp = protocol === 1 || protocol === 58;
@@ -84,18 +70,6 @@ function toProbe(packet: OraclePacket): Probe {
 		port: packet.port,
 		interface: packet.interface,
 	};
-}
-
-/** Packets by the name of the counter that counts them. */
-function counts({ lab }: Bench): Map<string, number> {
-	const listing: { nftables: { counter?: { name: string; packets: number } }[] } = JSON.parse(
-		lab.guarded.run(["nft", "-j", "list", "counters", "table", "inet", table]),
-	);
-	return new Map(
-		listing.nftables.flatMap(({ counter }) =>
-			counter === undefined ? [] : [[counter.name, counter.packets] as const],
-		),
-	);
 }
 
 /** What has a counter of its own, failsafe rules included. */
@@ -155,7 +129,7 @@ test("every packet meets the oracle's verdict and is counted at the oracle's rul
 					const applied = bench.kernel.apply(compiled.plan);
 					expect(applied).toMatchObject({ ok: true });
 					expect(bench.kernel.collect()).toBe("");
-					const before = counts(bench);
+					const before = countersOf(bench.lab.guarded, table);
 					const passed = await bench.prober.send(asked.map(toProbe));
 					const wrong = asked.flatMap((packet, index) => {
 						const verdict = verdicts[index];
@@ -166,7 +140,7 @@ test("every packet meets the oracle's verdict and is counted at the oracle's rul
 					});
 					// The first few tell enough.
 					expect(wrong.slice(0, 3)).toEqual([]);
-					const after = counts(bench);
+					const after = countersOf(bench.lab.guarded, table);
 					const counters = counted(compiled.plan).map((rule) => rule.counter);
 					const found = new Map(
 						counters

@@ -1,6 +1,7 @@
 /** Single packets through the guarded namespace, thousands a second, and which of them passed. */
 
 import { trafficProgram } from "./built.ts";
+import type { GuestLab } from "./guest-lab.ts";
 import { type Lab, spawnBound } from "./netns.ts";
 
 export interface Probe {
@@ -61,10 +62,12 @@ export class Prober implements Disposable {
 	readonly #process: ReturnType<typeof spawnBound>;
 	readonly #answers: AsyncIterator<string>;
 
-	constructor(lab: Lab) {
+	/** @param via the guest to and from whom the guarded host forwards; it is the host's own packets where it is left out. */
+	constructor(lab: Lab, via?: GuestLab["via"]) {
 		this.#lab = lab;
 		const links = lab.links.map((link) => `${link.name}=${link.peerName}`);
-		this.#process = spawnBound([trafficProgram(), "probe", lab.guarded.path, lab.peer.path, ...links]);
+		const receiver = via === undefined ? [lab.guarded.path] : [via.argument, via.guest.path];
+		this.#process = spawnBound([trafficProgram(), "probe", ...receiver, lab.peer.path, ...links]);
 		this.#answers = lines(this.#process.stdout);
 	}
 

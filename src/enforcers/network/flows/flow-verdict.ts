@@ -7,6 +7,7 @@ import { failsafeName } from "../compile/failsafe.ts";
 import {
 	type DirectionProgram,
 	decidePacket,
+	guestModel,
 	type NetworkModel,
 	namesOf,
 	type Packet,
@@ -20,7 +21,8 @@ import type { JudgedFlow } from "./open-connections.ts";
 /** Null where the flow's remote end is no address. `networkInterface` may be "", which no rule names. */
 export function decideFlow(model: NetworkModel, flow: JudgedFlow, networkInterface: string): Verdict | null {
 	const packet = packetOf(flow);
-	return packet && decidePacket(model, { ...packet, interface: networkInterface });
+	const deciding = modelFor(model, flow);
+	return packet && deciding && decidePacket(deciding, { ...packet, interface: networkInterface });
 }
 
 /**
@@ -29,7 +31,11 @@ export function decideFlow(model: NetworkModel, flow: JudgedFlow, networkInterfa
  * @param before see `flowVerdict`.
  */
 export function flowJudge(model: NetworkModel, before?: ReadonlySet<string>): JudgeFlow {
-	const groups = { ingress: new InterfaceGroups(model.ingress), egress: new InterfaceGroups(model.egress) };
+	const guests = guestModel(model);
+	const own = groupsOf(model);
+	// Made anew only where some policy holds for one of the two alone.
+	const same = guests?.ingress === model.ingress && guests.egress === model.egress;
+	const groups = { own, forwarded: guests === null || same ? own : groupsOf(guests) };
 	let last: JudgedFlow | null = null;
 	let packet: Omit<Packet, "interface"> | null = null;
 	let known: (FlowVerdict | undefined)[] = [];
@@ -39,12 +45,22 @@ export function flowJudge(model: NetworkModel, before?: ReadonlySet<string>): Ju
 			packet = packetOf(flow);
 			known = [];
 		}
-		if (packet === null) return "other";
-		const group = groups[flow.direction].of(name);
-		const said = known[group] ?? flowVerdict(decidePacket(model, { ...packet, interface: name }), before);
+		const deciding = modelFor(model, flow);
+		if (packet === null || deciding === null) return "other";
+		const group = groups[flow.forwarded ? "forwarded" : "own"][flow.direction].of(name);
+		const said = known[group] ?? flowVerdict(decidePacket(deciding, { ...packet, interface: name }), before);
 		known[group] = said;
 		return said;
 	};
+}
+
+/** Null where nothing of the flow is judged. */
+function modelFor(model: NetworkModel, { forwarded }: JudgedFlow): NetworkModel | null {
+	return forwarded ? guestModel(model) : model;
+}
+
+function groupsOf({ ingress, egress }: NetworkModel) {
+	return { ingress: new InterfaceGroups(ingress), egress: new InterfaceGroups(egress) };
 }
 
 function packetOf(flow: JudgedFlow): Omit<Packet, "interface"> | null {

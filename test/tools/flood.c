@@ -1,8 +1,8 @@
 /*
- * traffic flood GUARDED PEER INTERFACE=PEER_INTERFACE TARGETS PACKETS PPS [sink]
+ * traffic flood GUARDED PEER INTERFACE=PEER_INTERFACE TARGETS PACKETS PPS [sink|GUEST]
  *
  * Sends PACKETS packets of many flows at PPS a second (0: as fast as it goes)
- * into GUARDED, and counts behind its input hook which passed. TARGETS is a
+ * into GUARDED, and counts behind its input hook, or that of GUEST, which passed. TARGETS is a
  * file of lines `pass|drop PROTOCOL REMOTE LOCAL PORT`: what should become of
  * them; packets go through the list in turn. Prints one line:
  *
@@ -157,10 +157,11 @@ static void fill_burst(uint8_t frames[BURST][ETHERNET_HEADER + PACKET_MAX], stru
 
 int flood_main(int count, char **arguments)
 {
-	if (count != 6 && !(count == 7 && strcmp(arguments[6], "sink") == 0))
-		die("usage: traffic flood GUARDED PEER INTERFACE=PEER_INTERFACE TARGETS PACKETS PPS [sink]");
+	if (count != 6 && count != 7)
+		die("usage: traffic flood GUARDED PEER INTERFACE=PEER_INTERFACE TARGETS PACKETS PPS [sink|GUEST]");
 	const char *guarded = arguments[0], *peer = arguments[1];
-	bool sink = count == 7;
+	bool sink = count == 7 && strcmp(arguments[6], "sink") == 0;
+	const char *counting = count == 7 && !sink ? arguments[6] : guarded;
 	base = random32() & ~1u;
 	read_targets(arguments[3]);
 	unsigned long packets = strtoul(arguments[4], NULL, 10), sent[2] = { 0, 0 };
@@ -183,7 +184,7 @@ int flood_main(int count, char **arguments)
 			for (size_t i = 0; i < target_count && !wanted; i++)
 				wanted = targets[i].packet.family == families[f] && targets[i].packet.protocol == protocols[p];
 			if (!wanted) continue;
-			counters[used] = socket_in(guarded, families[f], SOCK_RAW, protocols[p]);
+			counters[used] = socket_in(counting, families[f], SOCK_RAW, protocols[p]);
 			grow_receive_buffer(counters[used]);
 			pthread_create(&threads[used], NULL, count_packets, &counters[used]);
 			used++;

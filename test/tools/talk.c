@@ -1,8 +1,8 @@
 /*
- * traffic talk SERVER CLIENT tcp|udp ADDRESS PORT [SOURCE]
+ * traffic talk SERVER CLIENT tcp|udp ADDRESS PORT [SOURCE|- [LISTENED LISTENED_PORT]]
  *
  * Opens one flow from the namespace CLIENT, there from the address SOURCE, to an
- * echo server on ADDRESS in SERVER, and keeps it. Prints `open` or `closed`, then for each line of
+ * echo server on ADDRESS in SERVER (or on LISTENED there, where ADDRESS is translated to that), and keeps it. Prints `open` or `closed`, then for each line of
  * standard input, a number of milliseconds, sends a byte and prints `echo` when
  * it came back in that time, else `silent`, or `closed` after a reset. After
  * `serve N` the server sends a byte of its own accord: `echo` when it arrives.
@@ -87,20 +87,23 @@ static const char *say(int fd, const char *line)
 
 int talk_main(int count, char **arguments)
 {
-	if (count != 5 && count != 6) die("usage: traffic talk SERVER CLIENT tcp|udp ADDRESS PORT [SOURCE]");
+	if (count < 5 || count > 8 || count == 7)
+		die("usage: traffic talk SERVER CLIENT tcp|udp ADDRESS PORT [SOURCE|- [LISTENED LISTENED_PORT]]");
 	stream = strcmp(arguments[2], "tcp") == 0;
 	int type = stream ? SOCK_STREAM : SOCK_DGRAM, one = 1;
 	struct sockaddr_storage address;
 	socklen_t size = socket_address(&address, arguments[3], atoi(arguments[4]));
 	listener = socket_in(arguments[0], address.ss_family, type, 0);
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-	if (bind(listener, (struct sockaddr *)&address, size) != 0 || (stream && listen(listener, 8) != 0))
+	struct sockaddr_storage listened = address;
+	if (count == 8) socket_address(&listened, arguments[6], atoi(arguments[7]));
+	if (bind(listener, (struct sockaddr *)&listened, size) != 0 || (stream && listen(listener, 8) != 0))
 		die("listening on %s: %s", arguments[3], strerror(errno));
 	pthread_t thread;
 	pthread_create(&thread, NULL, echo, NULL);
 
 	int fd = socket_in(arguments[1], address.ss_family, type | SOCK_NONBLOCK, 0);
-	if (count == 6) {
+	if (count >= 6 && strcmp(arguments[5], "-") != 0) {
 		struct sockaddr_storage source;
 		socklen_t length = socket_address(&source, arguments[5], 0);
 		if (bind(fd, (struct sockaddr *)&source, length) != 0) die("%s: %s", arguments[5], strerror(errno));

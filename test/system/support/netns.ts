@@ -223,7 +223,7 @@ export class Lab implements Disposable {
 	}
 }
 
-function hardwareAddress(namespace: Namespace, name: string): string {
+export function hardwareAddress(namespace: Namespace, name: string): string {
 	const found: { address: string }[] = JSON.parse(
 		namespace.run(["ip", "-json", "link", "show", "dev", name]),
 	);

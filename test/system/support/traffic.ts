@@ -26,6 +26,8 @@ export interface FloodOptions {
 	readonly rate: number;
 	/** Counts nothing and lets unread sockets take the packets, so that the time is the kernel's alone. */
 	readonly sink?: boolean;
+	/** Where packets are counted that the guarded host forwards; it counts its own where this is left out. */
+	readonly guest?: Namespace;
 }
 
 export interface FloodResult {
@@ -59,7 +61,7 @@ export async function flood(lab: Lab, options: FloodOptions): Promise<FloodResul
 			file,
 			`${options.packets}`,
 			`${options.rate}`,
-			...(options.sink ? ["sink"] : []),
+			...(options.sink ? ["sink"] : options.guest ? [options.guest.path] : []),
 		]);
 		const [sentToPass = 0, passed = 0, sentToDrop = 0, wronglyPassed = 0, uncounted = 0, seconds = 0] = output
 			.split(" ")
@@ -113,7 +115,7 @@ export class Conversation implements Disposable {
 		this.opened = opened;
 	}
 
-	/** Connects from `client`, there from the address `source`, to `address` in `server`. */
+	/** Connects from `client`, there from the address `source`, to `address` in `server`, which is `listened` there if that is given. */
 	static async open(
 		client: Namespace,
 		server: Namespace,
@@ -121,9 +123,12 @@ export class Conversation implements Disposable {
 		address: string,
 		port: number,
 		source?: string,
+		listened?: { readonly address: string; readonly port: number },
 	): Promise<Conversation> {
 		const argv = [trafficProgram(), "talk", server.path, client.path, protocol, address, `${port}`];
-		const child = spawnBound(source === undefined ? argv : [...argv, source]);
+		const from = source === undefined && listened === undefined ? [] : [source ?? "-"];
+		const at = listened === undefined ? [] : [listened.address, `${listened.port}`];
+		const child = spawnBound([...argv, ...from, ...at]);
 		const answers = lines(child.stdout);
 		const first = await answers.next();
 		if (first.done) throw new Error(await new Response(child.stderr).text());

@@ -88,6 +88,7 @@ export class Daemon {
 			sink: outlets.sink,
 			log,
 			uses: () => sentTo(networkEnforcer, this.#policies.latest?.sent ?? {})?.interfaces ?? [],
+			forwarded: () => this.#settings.config.guests.forwarded,
 			reselect: () => this.#reselect(),
 			linksChanged: () => void this.#network.linksChanged(),
 			retry: () => this.#retry(),

@@ -1,5 +1,6 @@
 /** What this host is, as it changes: its name, what it forwards, its interfaces. Told once for each change, and shown. */
 
+import type { Config } from "../config/model.ts";
 import {
 	type InterfaceFinding,
 	type InterfaceUse,
@@ -28,6 +29,8 @@ export interface HostMonitorOptions {
 	readonly log: Logger;
 	/** The interfaces that the policies in force and the settings name. */
 	readonly uses: () => readonly InterfaceUse[];
+	/** Whether policies hold for what is forwarded to and from guests. */
+	readonly forwarded: () => Config["guests"]["forwarded"];
 	/** The policies are to be selected anew. */
 	readonly reselect: () => void;
 	/** Links, or default routes, may be others than before. */
@@ -98,7 +101,7 @@ export class HostMonitor {
 
 	#network(): void {
 		const before = this.#forwarding;
-		this.#forwarding = forwardingWarnings(forwarding());
+		this.#forwarding = forwardingWarnings(forwarding(), this.#options.forwarded());
 		for (const warning of this.#forwarding) if (!before.includes(warning)) this.#options.log.warn(warning);
 		if (before.length > 0 && this.#forwarding.length === 0)
 			this.#options.log.info("this host no longer forwards packets");

@@ -6,6 +6,8 @@ import type { Calls } from "../threads/rpc.ts";
 export interface PolicyCalls extends Calls {
 	/** Reads, parses and compiles. */
 	reload(argument: { readonly settings: PolicySettings; readonly wishes: Wishes }): Reloaded;
+	/** Reads and compiles only to be asked, where nothing was read by this thread yet. */
+	recall(argument: { readonly settings: PolicySettings; readonly wishes: Wishes }): void;
 	/** The last reload is in force: keep its documents as the last good ones. Returns an error text, or null. */
 	keep(argument: null): string | null;
 	/** Gives back the memory that work left behind; what was read stays. */

@@ -5,7 +5,7 @@ import { type NetworkSent, type NetworkWish, networkEnforcer } from "../enforcer
 import type { JudgeCalls } from "../enforcers/network/run/calls.ts";
 import type { PolicySource } from "../enforcers/network/run/enforcer-options.ts";
 import { bootFacts } from "../engine/enforcers.ts";
-import type { PolicySettings, Reloaded } from "../engine/reading.ts";
+import type { PolicySettings, Reloaded, Wishes } from "../engine/reading.ts";
 import { CarryReceiver } from "../threads/carry.ts";
 import type { WorkerLike } from "../threads/rpc.ts";
 import { WorkerSlot } from "../threads/worker-slot.ts";
@@ -29,6 +29,7 @@ export class PolicyReader implements PolicySource {
 	/** Answers what enforcers ask about what was read last, too. */
 	readonly worker: WorkerSlot<PolicyCalls & JudgeCalls>;
 	#latest: Reloaded | null = null;
+	#wishes: Wishes | null = null;
 	readonly #carry = new CarryReceiver();
 	#idle: ReturnType<typeof setTimeout> | null = null;
 
@@ -46,10 +47,19 @@ export class PolicyReader implements PolicySource {
 		this.#stay();
 		const settings = this.#options.settings();
 		const wishes = { [networkEnforcer.name]: network };
+		this.#wishes = wishes;
 		const reloaded = this.#carry.unpack(await this.worker.call("reload", { settings, wishes }));
 		this.#latest = reloaded;
 		this.#options.read(reloaded);
 		return sentTo(networkEnforcer, reloaded.sent) ?? nothing;
+	}
+
+	async recall(): Promise<void> {
+		if (this.#wishes === null) return;
+		const argument = { settings: this.#options.settings(), wishes: this.#wishes };
+		await this.worker.call("recall", argument);
+		// A reading that began meanwhile says itself when it may rest.
+		if (this.#idle !== null) this.rest();
 	}
 
 	keep(): Promise<string | null> {

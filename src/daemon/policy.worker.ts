@@ -32,6 +32,11 @@ const calls: PolicyCalls & StagingCalls = {
 		if (!engine?.reads(settings)) engine = new PolicyEngine(settings);
 		return carry.pack(engine.reload(settings.config, wishes, settings.hostname));
 	},
+	recall: ({ settings, wishes }) => {
+		if (engine !== null) return;
+		engine = new PolicyEngine(settings);
+		engine.reload(settings.config, wishes, settings.hostname);
+	},
 	keep: () => engine?.keep() ?? null,
 	rest: () => {
 		Bun.gc(true);

@@ -29,6 +29,7 @@ beforeEach(() => {
 		sink: { publish: (published) => void alerts.push(...published) },
 		log: { info: note, warn: note, error: note },
 		uses: () => uses,
+		forwarded: () => "off",
 		reselect: () => void asked.push(`reselect as ${identity.hostName}`),
 		linksChanged: () => {},
 		retry: () => void asked.push("retry"),

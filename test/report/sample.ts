@@ -110,6 +110,29 @@ export const sampleNetwork: NetworkSnapshot = {
 				legacy: false,
 			},
 		],
+		guests: {
+			forwarded: "audit",
+			wouldHaveBlocked: 12,
+			known: true,
+			bridges: [{ name: "docker0", subnets: ["172.17.0.0/16"], ports: 3 }],
+			uplinks: [{ name: "vmbr0", reason: "eth0 is a port of it" }],
+			published: [
+				{
+					protocol: "tcp",
+					family: 4,
+					address: "0.0.0.0",
+					port: 15432,
+					guest: { address: "172.17.0.2", port: 5433 },
+					bridge: "docker0",
+					by: "Docker\u001b[31m <b>",
+					hook: "forward",
+					reachable: [{ interface: null, addresses: ["10.0.1.0/24"] }],
+					closedBy: ["DefaultPosture"],
+				},
+			],
+			more: 2,
+			unjudged: ["IPVS has services here: what it forwards to other machines is not judged"],
+		},
 		failsafe: [
 			{
 				direction: "ingress",

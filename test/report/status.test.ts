@@ -84,6 +84,7 @@ test("the document has the documented fields, sums of a policy's rules, and no o
 						legacy: false,
 					},
 				],
+				guests: sampleNetwork.state.guests,
 				failsafe: sampleNetwork.state.failsafe,
 			},
 			usb: {

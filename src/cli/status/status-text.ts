@@ -9,6 +9,7 @@ import { otherKinds, packetKinds } from "../../engine/enforcers.ts";
 import { describeConfinement } from "../../report/confinement.ts";
 import { describeStanding } from "../../report/signature-status.ts";
 import { plural } from "../diagnostics.ts";
+import { guestLines, guestsShape } from "./guests-text.ts";
 
 const failsafeShape = v.looseObject({
 	direction: v.picklist(["ingress", "egress"]),
@@ -62,6 +63,7 @@ export const statusShape = v.object({
 			invalidPackets: directions(v.number()),
 			failsafe: v.array(failsafeShape),
 			otherChains: v.optional(v.array(chainShape), []),
+			guests: v.optional(guestsShape),
 		}),
 		usb: v.looseObject({
 			state: v.string(),
@@ -173,6 +175,7 @@ function networkLines({ enforcers: { network }, policies, unmatched }: Status): 
 		for (const chain of decidingChains(network.otherChains, direction))
 			lines.push(`${direction}: ${describeChain(chain)} also decides`);
 	}
+	if (network.guests !== undefined) lines.push(...guestLines(network.guests));
 	const { ingress, egress } = network.invalidPackets;
 	if (ingress + egress > 0)
 		lines.push(`packets that belong to no flow: ${ingress} ingress, ${egress} egress`);

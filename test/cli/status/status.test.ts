@@ -42,6 +42,11 @@ describe("status", () => {
 				"posture: block; essentials: always accepted\n" +
 				"failsafe ingress[0] TCP 22 from 192.0.2.0/24: 9 packets\n" +
 				"ingress: inet firewalld filter_INPUT (firewalld; input, priority 10, policy accept) also decides\n" +
+				"guests: audit: what policies would block is alerted and passes; 12 packets would have been blocked\n" +
+				"    bridge docker0 (172.17.0.0/16), 3 guests\n" +
+				"    vmbr0 leads to other hosts: eth0 is a port of it\n" +
+				"    published tcp 0.0.0.0:15432 -> 172.17.0.2:5433 (Docker\\x1b[31m <b>): open to 10.0.1.0/24; closed to the rest by DefaultPosture (audit: nothing is dropped yet)\n" +
+				"    and 2 more published ports\n" +
 				"packets that belong to no flow: 6 ingress, 0 egress\n" +
 				"usb: active\n" +
 				"USB devices come up refused until they are judged\n" +

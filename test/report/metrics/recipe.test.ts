@@ -110,7 +110,7 @@ console.log(daemonMetrics({ state, commit: "", sink, attempts, pending: { counts
 			],
 			[
 				filler,
-				"		state: networkState(enforcer, config, accounts, host.otherChains(config.table)),",
+				"		state: networkState(enforcer, config, accounts, host.otherChains(config.table), parts.guests.seen),",
 				"probes,",
 			],
 		]);

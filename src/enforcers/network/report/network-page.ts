@@ -7,6 +7,7 @@ import { type Html, html } from "../../../report/page/html.ts";
 import { directionMode, enforcerCard, facts, numbers, shown } from "../../../report/page/parts.ts";
 import { describeFailsafe } from "../compile/failsafe.ts";
 import { decidingChains, describeChain, type ForeignChain } from "../observe/foreign-chains.ts";
+import { describeBridge, describeForwarded, describePublished, type GuestsStatus } from "./guests-status.ts";
 import type { NetworkEnforcerState } from "./network-status.ts";
 
 /** The enforcer, then its ruleset in the kernel. @param drift changes by others that were undone */
@@ -25,6 +26,16 @@ export function networkCards(
 		["Others that decide on ingress", describeOthers(network.otherChains, "ingress")],
 		["Others that decide on egress", describeOthers(network.otherChains, "egress")],
 	]);
+	const { guests } = network;
+	const behind = facts([
+		["Forwarded packets", describeForwarded(guests)],
+		["Bridges of guests", shown(guests.bridges.map(describeBridge).join("; ")) || "none"],
+		[
+			"Ways to other hosts",
+			shown(guests.uplinks.map(({ name, reason }) => `${name}: ${reason}`).join("; ")) || "no bridge is one",
+		],
+		["Not judged", shown(guests.unjudged.join("; ")) || "nothing that is seen"],
+	]);
 	const ruleset = facts([
 		["Put in force", `${numbers.format(network.generation)} times since the start`],
 		["Size", `${numbers.format(network.elements)} entries in the kernel`],
@@ -32,7 +43,23 @@ export function networkCards(
 		["The daemon", shown(describeConfinement(confinement))],
 		["Policies", numbers.format(policies)],
 	]);
-	return [enforcerCard("Network", network, [mode]), html`<section><h2>Ruleset</h2>${ruleset}</section>`];
+	return [
+		enforcerCard("Network", network, [mode]),
+		html`<section><h2>Guests</h2>${behind}${publishedTable(guests)}</section>`,
+		html`<section><h2>Ruleset</h2>${ruleset}</section>`,
+	];
+}
+
+/** Published ports that the page has room for. */
+const mostPublished = 100;
+
+function publishedTable({ published, more, forwarded }: GuestsStatus): Html {
+	if (published.length === 0) return html`<p>No port is published for a guest.</p>`;
+	const rest = published.length - mostPublished + more;
+	const lines = published
+		.slice(0, mostPublished)
+		.map((port) => html`<li>${shown(describePublished(port, forwarded))}</li>`);
+	return html`<h3>Published ports</h3><ul>${lines}</ul>${rest > 0 ? html`<p>and ${numbers.format(rest)} more</p>` : ""}`;
 }
 
 function describeInvalid({ ingress, egress }: Readonly<Record<Direction, number>>): string {

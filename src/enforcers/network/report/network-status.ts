@@ -5,6 +5,7 @@ import type { Posture } from "../../../config/model.ts";
 import type { EnforcerState, Traffic } from "../../../report/contribution.ts";
 import type { PlannedFailsafe } from "../compile/plan.ts";
 import type { ForeignChain } from "../observe/foreign-chains.ts";
+import type { GuestsStatus } from "./guests-status.ts";
 import type { LogOutcomes } from "./log-accounting.ts";
 
 /** What /v1/status says under `enforcers.network`. */
@@ -21,6 +22,8 @@ export interface NetworkEnforcerState extends EnforcerState {
 	readonly invalidPackets: Readonly<Record<Direction, number>>;
 	/** Base chains of other tables on the way of packets, in the order in which packets meet them on a hook. */
 	readonly otherChains: readonly ForeignChain[];
+	/** What lives behind this host. */
+	readonly guests: GuestsStatus;
 	/** What no policy can refuse, in the order in which packets meet it. */
 	readonly failsafe: readonly FailsafeCount[];
 }

@@ -8,9 +8,13 @@ import type { MutedPort } from "../apply/muted-ports.ts";
 import type { CutFlow } from "../apply/refused-flows.ts";
 import type { GuardedPlan } from "../apply/transaction.ts";
 import type { NetworkPlan, RulesetForm } from "../compile/plan.ts";
+import type { AskedPort, PublishedVerdict } from "../compile/verdict/published-verdict.ts";
 import type { GuestPlaces } from "../flows/guest-addresses.ts";
+
 import type { JudgedFlow } from "../flows/open-connections.ts";
 import type { CounterValue } from "../observe/counters.ts";
+import type { NamedGuests } from "../observe/guests/bridges.ts";
+import type { GuestsRead } from "../observe/guests/read-guests.ts";
 import type { RulesetFacts } from "./boot-state.ts";
 
 export type NftOpened =
@@ -34,6 +38,12 @@ export interface BootRequest extends RulesetFacts {
 	readonly kept: BootFacts;
 	/** False where packets are not filtered, so that there is no plan. */
 	readonly filtered: boolean;
+}
+
+/** What is known of guests, asked of the kernel. */
+export interface GuestsRequest extends NamedGuests {
+	/** Our own table. */
+	readonly table: string;
 }
 
 /** src/enforcers/network/run/nft.worker.ts: libnftables and what else changes or reads our table. */
@@ -64,6 +74,8 @@ export interface NftCalls extends Calls {
 	 * Returns an error text, or null.
 	 */
 	saveBoot(argument: BootRequest | null): string | null;
+	/** The guests of this host: a dump of others' rules, which may be many. */
+	guests(argument: GuestsRequest): GuestsRead;
 	/** Null when they cannot be read. */
 	counters(argument: null): Readonly<Record<string, CounterValue>> | null;
 }
@@ -113,5 +125,10 @@ export interface JudgeCalls extends Calls {
 	 * pass. Returns "", or why it could not be told; null where no policies were read.
 	 */
 	adoptConnections(argument: null): string | null;
+	/** Who reaches published ports, by the policies read last, in the order of the ports; null where none were read. */
+	judgePublished(argument: {
+		readonly ports: readonly AskedPort[];
+		readonly interfaces: readonly string[];
+	}): readonly PublishedVerdict[] | null;
 	endConnections(argument: null): { readonly ended: number; readonly error: string };
 }

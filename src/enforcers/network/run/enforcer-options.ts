@@ -40,6 +40,8 @@ export interface PolicySource {
 	keep(): Promise<string | null>;
 	/** What was read last is kept, and there is nothing to do. */
 	rest(): void;
+	/** The thread reads the policies for itself, where it has none since it rested; nothing comes into force by it. */
+	recall(): Promise<void>;
 	/** What is to be kept for the next boot beside the ruleset. */
 	bootFacts(): BootFacts;
 }

@@ -1,6 +1,7 @@
-/** What the thread that compiled the policies is asked about open connections. */
+/** What the thread that compiled the policies is asked about open connections and published ports. */
 
-import type { NetworkModel } from "../compile/program.ts";
+import { guestModel, type NetworkModel } from "../compile/program.ts";
+import { PublishedJudge } from "../compile/verdict/published-verdict.ts";
 import { adoptAllowed } from "../flows/adopt-connections.ts";
 import { Connections } from "../flows/connections.ts";
 import { flowJudge } from "../flows/flow-verdict.ts";
@@ -27,6 +28,12 @@ export function judgeCalls(compiled: () => NetworkModel | null): JudgeCalls {
 		adoptConnections() {
 			const model = compiled();
 			return model && adoptAllowed(flowJudge(model));
+		},
+		judgePublished({ ports, interfaces }) {
+			const model = compiled();
+			if (model === null) return null;
+			const judge = new PublishedJudge(model, guestModel(model), ports, interfaces);
+			return ports.map((port) => judge.verdict(port));
 		},
 		endConnections: () => connections.end(),
 	};

@@ -17,6 +17,7 @@ import { DriftMonitor } from "./drift-monitor.ts";
 import { DriftProbe } from "./drift-probe.ts";
 import type { EnforcerEvents, EnforcerOptions, EnforcerState } from "./enforcer-options.ts";
 import { FlowMonitor } from "./flow-monitor.ts";
+import { GuestMonitor } from "./guest-monitor.ts";
 import { InvalidWatch } from "./invalid-watch.ts";
 import { NetworkEnforcer } from "./network-enforcer.ts";
 import { NetworkObservers } from "./network-observers.ts";
@@ -56,6 +57,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 	readonly #invalid: InvalidWatch;
 	readonly #accounts: AccountReader;
 	readonly #summaries: AlertSummaries;
+	readonly #guests: GuestMonitor;
 
 	constructor(options: NetworkServiceOptions) {
 		const { createWorker, gone, identity, log, panic, policies, sink } = options;
@@ -96,6 +98,13 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 			this.#invalid.take(read),
 		);
 		this.#summaries = new AlertSummaries(this.#packetAlerts, this.#accounts, this.#enforcer);
+		this.#guests = new GuestMonitor({
+			config: options.config,
+			generation: () => this.#enforcer.state.generation,
+			nft: this.#nft,
+			judge: options.judge,
+			policies,
+		});
 		this.#observers = this.#observersOf(filter);
 	}
 
@@ -132,8 +141,8 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 		this.#packetAlerts.rulesKnown((id) => this.#enforcer.rule(id));
 	}
 
-	refresh(): Promise<void> {
-		return this.#accounts.refresh();
+	async refresh(): Promise<void> {
+		await Promise.all([this.#accounts.refresh(), this.#guests.refresh()]);
 	}
 
 	report() {
@@ -145,13 +154,15 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 				packetAlerts: this.#packetAlerts,
 				drift: this.#drift,
 				flows: this.#flows,
+				guests: this.#guests,
 				host: this.#options.host,
 			}),
 		);
 	}
 
 	get warnings(): readonly string[] {
-		return [...this.#observers.warnings, ...this.#flows.warnings];
+		const unjudged = this.#guests.seen?.unjudged ?? [];
+		return [...this.#observers.warnings, ...this.#flows.warnings, ...unjudged];
 	}
 
 	isUrgent(): boolean {

@@ -6,11 +6,13 @@ import { postureInForce } from "../../../report/enforcement-notice.ts";
 import type { InterfaceFinding } from "../interfaces.ts";
 import { midstreamCounter } from "../names.ts";
 import type { ForeignChain } from "../observe/foreign-chains.ts";
+import { type GuestsSeen, guestsStatus } from "../report/guests-status.ts";
 import type { NetworkSnapshot } from "../report/network-report.ts";
 import type { NetworkEnforcerState } from "../report/network-status.ts";
 import type { AccountReader } from "./account-reader.ts";
 import type { DriftMonitor } from "./drift-monitor.ts";
 import type { FlowMonitor } from "./flow-monitor.ts";
+import type { GuestMonitor } from "./guest-monitor.ts";
 import type { NetworkEnforcer } from "./network-enforcer.ts";
 import type { Accounts, PacketAlerts } from "./packet-alerts.ts";
 
@@ -24,6 +26,7 @@ export interface NetworkParts {
 	readonly packetAlerts: Pick<PacketAlerts, "recordsLost">;
 	readonly drift: Pick<DriftMonitor, "count">;
 	readonly flows: Pick<FlowMonitor, "counts">;
+	readonly guests: Pick<GuestMonitor, "seen">;
 	readonly host: {
 		otherChains(table: string): readonly ForeignChain[];
 		readonly interfaces: readonly InterfaceFinding[];
@@ -34,7 +37,7 @@ export function networkSnapshot(parts: NetworkParts): NetworkSnapshot {
 	const { enforcer, config, packetAlerts, drift, flows, host } = parts;
 	const accounts = parts.accounts.latest;
 	return {
-		state: networkState(enforcer, config, accounts, host.otherChains(config.table)),
+		state: networkState(enforcer, config, accounts, host.otherChains(config.table), parts.guests.seen),
 		inForce: enforcer.inForce,
 		rules: accounts.rules,
 		ruleLogs: accounts.logs,
@@ -53,6 +56,7 @@ export function networkState(
 	config: Config,
 	{ counters, invalidPackets }: Pick<Accounts, "counters" | "invalidPackets">,
 	otherChains: readonly ForeignChain[] = [],
+	guests: GuestsSeen | null = null,
 ): NetworkEnforcerState {
 	const { state, reason, generation, elements } = enforcer.state;
 	return {
@@ -65,6 +69,7 @@ export function networkState(
 		essentials: config.essentials,
 		invalidPackets,
 		otherChains,
+		guests: guestsStatus(config.guests.forwarded, guests, enforcer.plan, counters),
 		failsafe: (enforcer.plan?.failsafe ?? []).map(
 			({ direction, index, protocol, icmpType, cidr, port, interface: name, counter }) => {
 				const { packets, bytes } = counters[counter] ?? { packets: 0, bytes: 0 };
@@ -74,13 +79,14 @@ export function networkState(
 	};
 }
 
-/** What the operator should know though nothing is broken. */
-export function forwardingWarnings(forwarding: Forwarding): string[] {
+/** What the operator should know though nothing is broken. @param mode see `guests.forwarded` */
+export function forwardingWarnings(forwarding: Forwarding, mode: Config["guests"]["forwarded"]): string[] {
+	if (mode !== "off") return [];
 	const families = [forwarding.ipv4 ? "IPv4" : "", forwarding.ipv6 ? "IPv6" : ""].filter(
 		(family) => family !== "",
 	);
 	if (families.length === 0) return [];
 	return [
-		`this host forwards ${families.join(" and ")}: forwarded traffic (containers, published Docker ports, virtual machines) is not covered by policies`,
+		`this host forwards ${families.join(" and ")}, and guests.forwarded is off: containers, published Docker ports and virtual machines are not covered by policies`,
 	];
 }

@@ -23,6 +23,7 @@ import type { NetworkPlan } from "../compile/plan.ts";
 import { adoptConnections } from "../flows/adopt-connections.ts";
 import { type CounterValue, readCounters } from "../observe/counters.ts";
 import { probeCommands } from "../observe/drift-filter.ts";
+import { readGuests } from "../observe/guests/read-guests.ts";
 import { readMutedPorts, readTuples } from "../observe/tuple-set.ts";
 import { BootStore } from "./boot-state.ts";
 import type { NftCalls, NftOpened } from "./calls.ts";
@@ -156,6 +157,7 @@ const calls: NftCalls = {
 		const present = !listed.ok || listed.listing !== null;
 		return { flows, mutedPorts: [...mutedPorts], present, judged };
 	},
+	guests: ({ table, ...named }) => readGuests(table, named),
 	counters: () => {
 		if (!kernel?.netlink) return null;
 		const read = readCounters(kernel.netlink, kernel.name);

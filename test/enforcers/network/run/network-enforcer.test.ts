@@ -98,6 +98,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 			return state.opened;
 		},
 		probe: () => null,
+		guests: () => ({ ok: false, error: "not asked" }),
 		cuts: () => null,
 		openTable: () => {
 			log.push("open table");
@@ -161,6 +162,8 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 			return state.unsaved;
 		},
 		rest: () => {},
+		recall: () => {},
+		judgePublished: () => null,
 		judgeConnections: () => {
 			log.push("judge");
 			return {

@@ -25,6 +25,7 @@ test("a kernel that refuses nf_tables is told in the report, and nothing is left
 			},
 			keep: async () => null,
 			rest: () => {},
+			recall: async () => {},
 			bootFacts: () => ({}),
 		},
 		judge: { call: () => Promise.reject(new Error("nobody is asked")) },

@@ -8,6 +8,8 @@ export const networkHeader: PayloadBase = 1;
 export const transportHeader: PayloadBase = 2;
 
 /** What of a packet is read: enum nft_meta_keys. */
+export const metaIncoming = 4;
+export const metaOutgoing = 5;
 export const metaFamily = 15;
 export const metaProtocol = 16;
 

@@ -10,6 +10,8 @@ import {
 	type Comparison,
 	type Expression,
 	metaFamily,
+	metaIncoming,
+	metaOutgoing,
 	metaProtocol,
 	networkHeader,
 	registerAt,
@@ -40,6 +42,7 @@ const forms = {
 	family: "meta nfproto ipv(?<number>[46])",
 	state: "ct state (?<state>\\w+)",
 	midstream: "tcp flags & syn == 0",
+	forwarded: "meta (?<end>iif|oif) != 0",
 } as const;
 
 type Form = keyof typeof forms;
@@ -100,6 +103,8 @@ export class MatchReader {
 				return this.#state(found["state"] ?? "");
 			case "midstream":
 				return this.#midstream();
+			case "forwarded":
+				return this.#hasInterface(found["end"] === "iif" ? metaIncoming : metaOutgoing);
 		}
 	}
 
@@ -214,6 +219,12 @@ export class MatchReader {
 		this.#payload(transportHeader, 13, 1);
 		this.#expressions.push({ is: "mask", mask: Uint8Array.of(2) });
 		this.#compare("==", Uint8Array.of(0));
+		return true;
+	}
+
+	#hasInterface(key: number): boolean {
+		this.#expressions.push({ is: "meta", key, register: registerAt(0) });
+		this.#compare("!=", new Uint8Array(4));
 		return true;
 	}
 

@@ -117,6 +117,8 @@ const lookups: readonly Rule[] = [
 	"udp sport 67 udp dport 68 accept",
 	"udp dport 546 ip6 daddr fe80::/10 accept",
 	"ip6 saddr fe80::/10 udp sport 546 udp dport 547 accept",
+	'meta oif != 0 counter name "c"',
+	'meta iif != 0 counter name "c" accept comment "forwarded"',
 	"tcp dport 22 accept",
 	'ip saddr 10.0.0.0/8 tcp dport 22 counter name "c" accept',
 	"ip saddr 192.0.2.7 accept",
@@ -206,9 +208,10 @@ test("plans of random policies are the same, one after the other", () => {
 			policySets,
 			failsafes,
 			fc.constantFrom(1, 512),
-			(before, after, failsafe, hashFrom) => {
+			fc.constantFrom({}, { guests: { forwarded: "audit", interfaces: [], uplinks: ["vmbr0"] } } as const),
+			(before, after, failsafe, hashFrom, guests) => {
 				const plans = [before, after].flatMap((policies) => {
-					const compiled = compileNetwork(policies, { ...options, failsafe, hashFrom });
+					const compiled = compileNetwork(policies, { ...options, ...guests, failsafe, hashFrom });
 					return compiled.ok ? [compiled.plan] : [];
 				});
 				expect(swapped(true, plans)).toEqual(swapped(false, plans));

@@ -164,7 +164,7 @@ export class KernelTable {
 		if (known === null) return this.#applyWhole(plan);
 		const before = this.#inForce;
 		if (before !== null && leadAlike(before, plan)) return { ok: true, loaded: 0 };
-		const activate = [...swap(plan), ...assertBaseChains(newBases(before, plan))];
+		const activate = [...swap(plan, before), ...assertBaseChains(newBases(before, plan))];
 		const result = this.#step(plan, known, [ifOurs], activate);
 		if (result.ok || result.reason === "foreign") return result;
 		// The kernel no longer holds what we think it does, or it refuses the plan: only a whole load tells which.

@@ -119,9 +119,11 @@ export function load(objects: readonly PlanObject[]): Command {
  * Points the stable roots at a plan's chains. What an earlier plan judged in the chain for leaving packets it judges
  * there until garbage is collected: a packet that is between the two hooks now meets one of them.
  */
-export function swap(plan: LedPlan): readonly Command[] {
+export function swap(plan: LedPlan, before: LedPlan | null = null): readonly Command[] {
 	const led = rootRules(plan).flatMap(([root, rule]) => [flush("chain", root), addRules(root, [rule])]);
 	if (plan.forward === undefined) return [...led, flush("chain", rootOf(forwardChain))];
+	// Without the elements of a set the kernel takes it without libnftables, which is slow beside thousands of chains.
+	if (Bun.deepEquals(before?.forward?.uplinks, plan.forward.uplinks)) return led;
 	return [...replaceUplinks(plan.forward.uplinks), ...led];
 }
 

@@ -86,6 +86,7 @@ export const commandSchemas = [
 	"diff",
 	"search",
 	"graph",
+	"report",
 	"test",
 	"convert",
 	"usb-explain",

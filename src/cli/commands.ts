@@ -24,6 +24,7 @@ import { graph } from "./graph/graph.ts";
 import { plan } from "./plan/plan.ts";
 import { policy } from "./policy/policy.ts";
 import { release } from "./release.ts";
+import { report } from "./report/report.ts";
 import { restore } from "./restore.ts";
 import { runCommand } from "./run.ts";
 import { alerts } from "./status/alerts.ts";
@@ -60,6 +61,7 @@ export function allCommands(
 		reload,
 		status,
 		doctor,
+		report,
 		alerts,
 		page,
 		usb,

@@ -181,6 +181,11 @@ test("search: found, and not", async () => {
 	await holds("search", 2, "search", "ingress tcp 22 verdict=Allow", ...config());
 });
 
+test("report: evidence, with the controls of a profile", async () => {
+	const found = await holds("report", 0, "report", "--profile", "cis", ...config());
+	expect(found).toMatchObject({ profile: "CIS Controls v8" });
+});
+
 test("graph: zones and their services", async () => {
 	const found = await holds("graph", 0, "graph", ...config());
 	expect(found).toMatchObject({

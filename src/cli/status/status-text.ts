@@ -98,7 +98,7 @@ export const statusShape = v.object({
 	warnings: v.array(v.string()),
 });
 
-type Status = v.InferOutput<typeof statusShape>;
+export type Status = v.InferOutput<typeof statusShape>;
 type Policy = Status["policies"][number];
 
 /** A warning that this many policies have is told once, after them. */

@@ -91,6 +91,8 @@ describe.each(["client", "server"] as const)("with the %s speaking first", (firs
 		// A port of the guest's own means what goes there without translation.
 		await change(daemon, "cut.yaml", blocking(7001));
 		for (const conversation of spared) expect(await conversation.say(2000)).toBe("echo");
+		await change(daemon, "cut.yaml", blocking(7000, 17_000));
+		for (const conversation of [...spared, ...ended]) await expectEnd(conversation, first);
 	});
 
 	test("a Block ends what reaches a guest by its own address, of both families", async () => {

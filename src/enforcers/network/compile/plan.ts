@@ -52,7 +52,7 @@ export interface CompiledRule {
 	readonly place: Place | null;
 	/** Named counter of every packet that the rule decided. */
 	readonly counter: string;
-	/** Named counter of those among them that were forwarded; absent where no forwarded packet meets the rule. */
+	/** Named counter of those among them that were forwarded; absent where none are, or where a map counts and accepts at once. */
 	readonly forwardedCounter?: string;
 	/** What its policy holds for; absent: the host and its guests. */
 	readonly appliesTo?: "host" | "guests";

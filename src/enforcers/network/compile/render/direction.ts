@@ -22,14 +22,7 @@ import type { Step } from "../table.ts";
 import type { LookupContext } from "./cell-sets.ts";
 import { acceptRelated, addEssentials, errors } from "./essentials.ts";
 import { addGuestEssentials, behindGuests } from "./guests.ts";
-import {
-	addCounters,
-	addForwardedCounter,
-	addLeaf,
-	addMidstream,
-	type LeafUse,
-	ruleComment,
-} from "./leaf.ts";
+import { addCounters, addLeaf, addMidstream, type LeafUse, ruleComment } from "./leaf.ts";
 import { stepRules } from "./lookups.ts";
 import type { ObjectStore } from "./objects.ts";
 import type { RenderOptions } from "./options.ts";
@@ -137,10 +130,7 @@ export class DirectionRenderer {
 		const { rules, posture, failsafe } = this.#program;
 		this.#store.counter(invalidCounter(this.#apart));
 		for (const { planned } of failsafe) this.#store.counter(planned.counter);
-		for (const rule of posture === null ? rules : [...rules, posture]) {
-			addCounters(this.#store, rule);
-			if (this.#options.seen.leafUse(rule).metBy !== "own") addForwardedCounter(this.#store, rule);
-		}
+		for (const rule of posture === null ? rules : [...rules, posture]) addCounters(this.#store, rule);
 	}
 
 	/** The chain that new flows of a family go through. */

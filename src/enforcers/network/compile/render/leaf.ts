@@ -28,11 +28,6 @@ export function ruleComment(rule: CompiledRule): string {
 
 const knownCounters = new WeakMap<CompiledRule, readonly PlanObject[]>();
 
-/** The counter of those packets of a rule that are forwarded. */
-export function addForwardedCounter(store: ObjectStore, { id }: CompiledRule): void {
-	store.counter(forwardedCounter(id));
-}
-
 /** The counters that a rule's chain needs. */
 export function addCounters(store: ObjectStore, rule: CompiledRule): void {
 	const names = rule.logCounter === null ? [rule.counter] : [rule.counter, rule.logCounter];
@@ -63,6 +58,8 @@ const known = new WeakMap<
 
 /** The chain that counts, logs and decides packets of one rule. */
 export function addLeaf(store: ObjectStore, rule: CompiledRule, use: LeafUse, options: LeafOptions): string {
+	// What a map counts and accepts at once has no chain, and is not counted apart.
+	if (use.metBy !== "own") store.counter(forwardedCounter(rule.id));
 	const chains = known.get(rule) ?? new Map();
 	known.set(rule, chains);
 	const key = `${use.metBy} ${use.spared}`;

@@ -48,7 +48,7 @@ export function renderModel(model: NetworkModel, options: RenderOptions): Render
 		roots: { ingress, egress },
 		...(namesInterfaces(model.egress) ? { egressHook: "postrouting" as const } : {}),
 		...forward,
-		rules: plannedRules(model),
+		rules: plannedRules(model, store),
 		elements: store.elements,
 		allowlistMode: both((program) => program.allowlistMode),
 		defaultDrop: both((program) => program.posture?.action === "Block"),
@@ -65,14 +65,16 @@ function rulesIn({ rules, posture }: DirectionProgram): readonly CompiledRule[] 
 	return posture === null ? rules : [...rules, posture];
 }
 
-/** Every rule once, those that forwarded packets meet with the counter of these. */
-function plannedRules({ guests, ...own }: NetworkModel): CompiledRule[] {
+/** Every rule once, those that count forwarded packets apart with the counter of these. */
+function plannedRules({ guests, ...own }: NetworkModel, store: ObjectStore): CompiledRule[] {
 	const rules = new Map<string, CompiledRule>();
 	for (const program of [own.ingress, own.egress])
 		for (const rule of rulesIn(program)) rules.set(rule.id, rule);
 	for (const program of guests === undefined ? [] : [guests.ingress, guests.egress])
-		for (const rule of rulesIn(program)) rules.set(rule.id, withForwardedCounter(rule));
-	return [...rules.values()];
+		for (const rule of rulesIn(program)) rules.set(rule.id, rule);
+	return [...rules.values()].map((rule) =>
+		store.get(forwardedCounter(rule.id)) === undefined ? rule : withForwardedCounter(rule),
+	);
 }
 
 /** Of a rule that did not change, the same object. */

@@ -48,6 +48,18 @@ export class GuestLab implements Disposable {
 		return { guest: this.guest, argument: `via=${guarded.path},${bridge},${guestInterface}` };
 	}
 
+	/** The host's side of the bridge and the guest as a lab of their own: what guests and the host send each other. */
+	get bridgeSide(): Lab {
+		return Lab.between(this.lab.guarded, this.guest, {
+			name: bridge,
+			peerName: guestInterface,
+			local4: `${guestNet4}.${gateway}`,
+			local6: `${guestNet6}::${gateway}`,
+			remote4: this.address(4),
+			remote6: this.address(6),
+		});
+	}
+
 	/** The guest's address that direct routes lead to. */
 	address(family: 4 | 6): string {
 		return family === 4 ? `${guestNet4}.2` : `${guestNet6}::2`;

@@ -156,6 +156,11 @@ export class Lab implements Disposable {
 		return lab;
 	}
 
+	/** Of namespaces that are joined already, and that somebody else ends. */
+	static between(guarded: Namespace, peer: Namespace, link: Link): Lab {
+		return new Lab(guarded, peer, [link]);
+	}
+
 	#connect(link: Link, index: number): void {
 		const { guarded, peer } = this;
 		guarded.run([

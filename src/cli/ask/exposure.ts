@@ -1,5 +1,6 @@
 import { protocolNumber } from "../../base/protocol.ts";
 import { escapeForTerminal } from "../../base/terminal.ts";
+import type { Config } from "../../config/model.ts";
 import { Exposure } from "../../enforcers/network/compile/verdict/exposure.ts";
 import {
 	exposedPorts,
@@ -9,6 +10,7 @@ import {
 } from "../../enforcers/network/compile/verdict/reach.ts";
 import { type ForeignChain, foreignChains } from "../../enforcers/network/observe/foreign-chains.ts";
 import { type Translation, translationsOf } from "../../enforcers/network/observe/translations.ts";
+import { describePublished, type JudgedPort } from "../../enforcers/network/report/guests-status.ts";
 import { type Link, readLinks } from "../../kernel/links.ts";
 import { type Listener, listeners } from "../../kernel/listeners.ts";
 import { type SocketHolder, socketHolders } from "../../kernel/socket-holders.ts";
@@ -17,22 +19,26 @@ import { printDiagnostics } from "../diagnostics.ts";
 import { prettyJson } from "../json.ts";
 import { parseOnlyOptions, policyOptions } from "../options.ts";
 import { readSettings } from "../settings.ts";
+import { guestsHere, judgedPorts } from "./guests.ts";
 import { readModel } from "./read-model.ts";
 
 const help = `Usage: portward exposure [--policy-dir DIR] [--config FILE] [--json]
 
 What listens on this host over TCP and UDP, and from where the policies let new
 connections through to it, on each interface that this host has. Whatever they
-say, loopback and what essentials accept pass. Where another table translates a
-port, as for containers that publish it, policies judge what is behind that,
-and this is said; its other rules are not looked at. Only root is told all.
+say, loopback and what essentials accept pass. Ports that are published for
+containers and other guests are told apart, with who reaches them. Where another
+table translates a port otherwise, policies judge what is behind that, and this
+is said; its other rules are not looked at. Only root is told all.
 
   --policy-dir DIR  policies (default /etc/portward/policies)
   --config FILE     settings (default /etc/portward/config.yaml)
   --json            print {listeners: [{protocol, address, port, families,
                     unit, process, pid, local, reachable: [{interface,
-                    addresses}], translations}]}; interface null: every one;
-                    translations only where there are any
+                    addresses}], translations}], published: [{protocol,
+                    family, address, port, guest: {address, port}, bridge, by,
+                    hook, reachable, closedBy}]}; interface null: every one;
+                    translations and published only where there are any
 `;
 
 export const exposure: Command = {
@@ -69,7 +75,12 @@ export const exposure: Command = {
 			const reachable = local ? [] : reachBy(asked, listener, interfaces);
 			return { ...listener, holder, local, reachable, translations };
 		});
-		io.out(values.json ? prettyJson({ listeners: unique(told.map(toJson)) }) : describe(told));
+		const guests = guestsHere(settings.config, io);
+		const published = judgedPorts(model, guests);
+		const listening = unique(told.map(toJson));
+		if (values.json)
+			io.out(prettyJson({ listeners: listening, ...(published.length === 0 ? {} : { published }) }));
+		else io.out(describe(told, published, settings.config.guests.forwarded, guests.more));
 		return exit.ok;
 	},
 };
@@ -118,16 +129,30 @@ function unique<T>(items: readonly T[]): T[] {
 	return [...new Map(items.map((item) => [JSON.stringify(item), item])).values()];
 }
 
-function describe(told: readonly Told[]): string {
+function describe(
+	told: readonly Told[],
+	published: readonly JudgedPort[],
+	forwarded: Config["guests"]["forwarded"],
+	more: number,
+): string {
 	const open = told.filter(({ local }) => !local);
-	const lines = unique(open.map((one) => linesOf(one).join("\n")));
+	const lines = unique(open.map((one) => linesOf(one, published).join("\n")));
 	const hidden = told.length - open.length;
 	if (open.length === 0) lines.push("Nothing listens for others.");
+	for (const port of published)
+		lines.push(escapeForTerminal(`published ${describePublished(port, forwarded)}`));
+	if (more > 0) lines.push(`and ${more} more published ports.`);
 	if (hidden > 0) lines.push(`${hidden} more on loopback alone.`);
 	return lines.map((line) => `${line}\n`).join("");
 }
 
-function linesOf({ protocol, address, port, holder, reachable, translations }: Told): string[] {
+function linesOf(
+	{ protocol, address, port, holder, reachable, translations }: Told,
+	published: readonly JudgedPort[],
+): string[] {
+	const forwarded = published.some(
+		(one) => one.hook === "forward" && one.protocol === protocol && one.port === port,
+	);
 	const who = holder?.unit ?? (holder === null ? "somebody" : `${holder.process} (${holder.pid})`);
 	const where = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 	const beside = translations.map(({ family, table, chain, tools, port: target }) => {
@@ -139,5 +164,9 @@ function linesOf({ protocol, address, port, holder, reachable, translations }: T
 		const from = addresses.length === 0 ? "by nobody" : `from ${placesText(addresses)}`;
 		return `${who} listens on ${protocol} ${where}; reachable ${from}${name === null ? "" : ` on ${name}`}`;
 	});
-	return [...lines, ...beside].map(escapeForTerminal);
+	// Its guest and who reaches that stand among the published ports.
+	const notes = forwarded
+		? ["  but it is published: what comes for it from outside is sent on to a guest, and judged as below"]
+		: beside;
+	return [...lines, ...notes].map(escapeForTerminal);
 }

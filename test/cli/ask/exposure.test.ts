@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { block, policy, port } from "../../system/support/case.ts";
-import { enterIsolatedNetwork } from "../../system/support/isolated.ts";
+import { command, enterIsolatedNetwork } from "../../system/support/isolated.ts";
 import { Files, portward } from "../support/portward.ts";
 
 test("what listens, who it is, and from where it can be reached", async () => {
@@ -48,6 +48,41 @@ test("without a policy everybody reaches it, and broken policies give no answer"
 	expect(out).toContain(`:${everywhere.port}; reachable from anywhere (IPv4)\n`);
 	files.put("bad.yaml", "a: [");
 	expect(await portward("exposure", ...common)).toMatchObject({ code: 1, out: "" });
+});
+
+test("a port that is published for a container is told apart, with who reaches the container", async () => {
+	const network = enterIsolatedNetwork();
+	try {
+		command("ip", "link", "add", "docker0", "type", "bridge");
+		command("ip", "addr", "add", "172.17.0.1/16", "dev", "docker0");
+		const rules = `table ip nat {
+			chain DOCKER { tcp dport { 8443 } accept; tcp dport 8443 dnat to 172.17.0.2:443; }
+			chain PREROUTING { type nat hook prerouting priority dstnat; policy accept; jump DOCKER; }
+		}`;
+		const load = Bun.spawnSync(["nft", "-f", "-"], { stdin: Buffer.from(rules), stderr: "pipe" });
+		expect(load.stderr.toString()).toBe("");
+		using _proxy = Bun.listen({ hostname: "0.0.0.0", port: 8443, socket: { data() {} } });
+		using files = new Files({
+			"a.yaml": policy("web", {
+				action: "Allow",
+				ingress: [{ from: [block("10.0.1.0/24")], ports: [port("TCP", 8443)] }],
+			}),
+		});
+		const told = async (forwarded: string) => {
+			const settings = files.config({ guests: { forwarded } });
+			return portward("exposure", "--policy-dir", files.path, "--config", settings);
+		};
+		const line = "published tcp 0.0.0.0:8443 -> 172.17.0.2:443 (Docker): ";
+		const some = "open to 10.0.1.0/24; closed to the rest by DefaultPosture";
+		const { out } = await told("enforce");
+		expect(out).toContain(`${line}${some}\n`);
+		expect(out).toContain("  but it is published: ");
+		expect(out).not.toContain("translates it");
+		expect((await told("audit")).out).toContain(`${line}${some} (audit: nothing is dropped yet)\n`);
+		expect((await told("off")).out).toContain(`${line}not judged\n`);
+	} finally {
+		network.leave();
+	}
 });
 
 test("a port that another table translates", async () => {

@@ -17,14 +17,19 @@ export interface Others {
 	readonly translations: readonly Translation[];
 }
 
-/** None where nobody may look, or there are none. @param table our own, which is left out. */
-export function othersOf({ direction, protocol, port }: Packet, table: string): Others {
+/**
+ * None where nobody may look, or there are none. What is forwarded to a guest has been translated already.
+ * @param table our own, which is left out.
+ */
+export function othersOf({ direction, protocol, port }: Packet, table: string, forwarded = false): Others {
 	const read = foreignChains(table);
 	if (!read.ok) return { deciding: [], translations: [] };
 	const asked =
-		protocol !== null && isTransport(protocol) ? { protocol: protocolNumber(protocol), port } : null;
+		!forwarded && protocol !== null && isTransport(protocol)
+			? { protocol: protocolNumber(protocol), port }
+			: null;
 	return {
-		deciding: decidingChains(read.chains, direction),
+		deciding: decidingChains(read.chains, forwarded ? "forward" : direction),
 		translations: asked === null ? [] : translationsOf(read.chains, direction, asked),
 	};
 }
@@ -54,5 +59,5 @@ function describeTranslation({ family, table, chain, tools, port, named }: Trans
 	const what = named
 		? "redirects or translates this port"
 		: "may redirect or translate this port, as a rule of it names none";
-	return `  ${where} ${what}: policies judge the packet behind that, and none that it sends on, as to a container; ${leads}`;
+	return `  ${where} ${what}: policies judge the packet behind that; ${leads}`;
 }

@@ -45,9 +45,11 @@ export function ruleName(rule: CompiledRule): string {
 	return `${rule.policy} ${rule.direction}[${rule.index}] (${rule.place.file}:${rule.place.line})`;
 }
 
+/** @param audited the setting that keeps a Block from happening */
 export function describeExplanation(
 	{ action, rule, overridden }: Explanation,
 	allow: CompiledRule | null,
+	audited = "enforcement: audit",
 ): string {
 	const by =
 		rule === null ? "no rule matches, and no Allow makes this direction an allow-list" : ruleName(rule);
@@ -56,7 +58,7 @@ export function describeExplanation(
 	if (allow !== null)
 		lines.push(`  no rule matches, and Allow ${ruleName(allow)} makes ${direction} an allow-list`);
 	if (rule?.wouldBe !== undefined)
-		lines.push(`  ${rule.wouldBe} once it is enforced; the settings say enforcement: audit`);
+		lines.push(`  ${rule.wouldBe} once it is enforced; the settings say ${audited}`);
 	for (const item of overridden) {
 		lines.push(`  over ${item.rule.action} ${ruleName(item.rule)}: ${reasons[item.reason]}`);
 		if (item.by !== rule) lines.push(`    in favour of ${item.by.action} ${ruleName(item.by)}`);

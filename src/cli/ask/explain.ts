@@ -2,9 +2,11 @@ import { type Address, parseAddress } from "../../base/cidr.ts";
 import { protocolNames } from "../../base/protocol.ts";
 import { quote } from "../../base/suggest.ts";
 import { escapeForTerminal } from "../../base/terminal.ts";
-import type { Packet } from "../../enforcers/network/compile/program.ts";
+import type { Config } from "../../config/model.ts";
+import { guestModel, type NetworkModel, type Packet } from "../../enforcers/network/compile/program.ts";
 import { allowBehind, explain as explainPacket } from "../../enforcers/network/compile/verdict/explain.ts";
 import { networkPart } from "../../enforcers/network/model.ts";
+import type { GuestFacts } from "../../enforcers/network/observe/guests/guests.ts";
 import { type CompiledSet, compileSet } from "../../engine/policy-model.ts";
 import { type Command, exit, type Io, UsageError } from "../command.ts";
 import { printDiagnostics } from "../diagnostics.ts";
@@ -17,11 +19,21 @@ import { explainAlert } from "./explain-alert.ts";
 import { explainAll } from "./explain-all.ts";
 import { describeOthers, othersJson, othersOf } from "./explain-others.ts";
 import { parseInterfaceName, parsePacket } from "./explain-packet.ts";
+import {
+	describePlace,
+	explainAt,
+	type PlaceOptions,
+	placeJson,
+	placeOf,
+	unaskedBecause,
+} from "./explain-place.ts";
 import { describeExplanation, explanationJson } from "./explain-text.ts";
+import { guestsHere } from "./guests.ts";
 
 const help = `Usage: portward explain [--policy-dir DIR] [--config FILE] [--json]
                         ingress|egress PROTOCOL ADDRESS [PORT] [--iface NAME]
                         [--source-port PORT] [--icmp-type TYPE]
+                        [--published | --from-guest ADDRESS]
        portward explain --all ADDRESS [--iface NAME] ...
        portward explain --from-alert LINE|- ...
 
@@ -29,9 +41,10 @@ What happens to a new connection, and why: ADDRESS is the remote end. PROTOCOL
 is tcp, udp or sctp, with PORT, the destination port or a service name such as
 ssh; or one without ports: icmp, icmpv6, igmp, ipip, gre, esp, ah, ospf, vrrp,
 or a number from 0 to 255. Loopback, what essentials accept, and answers to
-what passed are let through before any rule is asked. Changes nothing. Root is
-told which chains of other tables on this host decide about such packets, and
-which translate their port.
+what passed are let through before any rule is asked. A port of the host that
+leads to a container or another guest is judged as the policies mean for those.
+Changes nothing. Root is told which ports are published, which chains of other
+tables on this host decide about such packets, and which translate their port.
 
   --policy-dir DIR    policies (default /etc/portward/policies)
   --config FILE       settings (default /etc/portward/config.yaml)
@@ -39,18 +52,24 @@ which translate their port.
   --source-port PORT  the port that the packet comes from; without it, one that
                       no policy names
   --icmp-type TYPE    a number or a name; without it what ping sends
+  --published         ask about a port that leads to a guest, whether or not
+                      one does now
+  --from-guest ADDRESS
+                      egress of the guest that has this address
   --all ADDRESS       what becomes of every port of this remote address, both
                       ways, in ranges with the rule that decides
   --from-alert LINE   an alert's JSON, or - for the first line of what comes on
                       standard input: why, and the smallest policy that would
                       let just this pass, held against the whole set
-  --json              print {action, policy, rule, file, line, overridden}
-                      and, where there are any, {others, translations}; with
+  --json              print {action, policy, rule, file, line, overridden,
+                      hook} and, where there are any, {published, guest,
+                      unasked, others, translations}; with
                       --all {address, verdicts}, with --from-alert {packet,
                       alert, change} as well
 
 Examples: portward explain --policy-dir policies ingress tcp 192.0.2.7 ssh
           portward explain egress icmp 192.0.2.7
+          portward explain egress udp 192.0.2.53 53 --from-guest 172.17.0.2
           portward explain --all 192.0.2.7
           portward alerts --json --limit 1 |
               portward explain --from-alert -
@@ -74,6 +93,8 @@ export const explain: Command = {
 				"source-port": { type: "string" },
 				all: { type: "string" },
 				"from-alert": { type: "string" },
+				"from-guest": { type: "string" },
+				published: { type: "boolean" },
 			},
 			[["ingress", "egress"], protocolNames.map((name) => name.toLowerCase())],
 		);
@@ -97,19 +118,44 @@ export const explain: Command = {
 		if (!json) noteOthers(read, io);
 		if ("all" in question) io.out(explainAll(model, question.all, question.interface, json));
 		else if (question.alert !== undefined) io.out(explainAlert(question, model, set, config, json));
-		else {
-			const explanation = explainPacket(model, question.packet);
-			const others = othersOf(question.packet, config.table);
-			io.out(
-				json
-					? prettyJson({ ...explanationJson(explanation), ...othersJson(others) })
-					: describeExplanation(explanation, allowBehind(model, explanation.rule)) +
-							describeOthers(others, explanation.action),
-			);
-		}
+		else io.out(explainOne(question.packet, model, { values, config, json }, guestsHere(config, io)));
 		return read.errors.length > 0 ? exit.failure : exit.ok;
 	},
 };
+
+interface Way {
+	readonly values: PlaceOptions;
+	readonly config: Config;
+	readonly json: boolean;
+}
+
+/** The whole answer about one packet, as text or as JSON. */
+function explainOne(
+	packet: Packet,
+	model: NetworkModel,
+	{ values, config, json }: Way,
+	facts: GuestFacts,
+): string {
+	const place = placeOf(packet, values, facts);
+	const forwarded = place.hook === "forward";
+	const explanation = explainAt(model, packet, place, config);
+	const others = othersOf(packet, config.table, forwarded);
+	if (json) {
+		const what = { ...explanationJson(explanation), ...placeJson(place, config) };
+		return prettyJson({ ...what, ...othersJson(others) });
+	}
+	const unasked = unaskedBecause(place, config.guests.forwarded);
+	const judged = forwarded ? (guestModel(model) ?? model) : model;
+	const audited = forwarded && config.enforcement !== "audit" ? "guests.forwarded: audit" : undefined;
+	const head =
+		unasked === null
+			? describeExplanation(explanation, allowBehind(judged, explanation.rule), audited)
+			: `${explanation.action}: ${escapeForTerminal(unasked)}\n`;
+	const own = forwarded && place.guest === null ? explainPacket(model, packet) : null;
+	return (
+		head + describePlace(place, own, values.published === true) + describeOthers(others, explanation.action)
+	);
+}
 
 interface Asked {
 	readonly all?: string | undefined;
@@ -117,6 +163,8 @@ interface Asked {
 	readonly iface?: string | undefined;
 	readonly "icmp-type"?: string | undefined;
 	readonly "source-port"?: string | undefined;
+	readonly "from-guest"?: string | undefined;
+	readonly published?: boolean | undefined;
 }
 
 type Question =
@@ -134,6 +182,9 @@ async function questionOf(values: Asked, positionals: readonly string[], io: Io)
 	for (const name of ["icmp-type", "source-port", "iface"] as const) {
 		if (values[name] !== undefined && (alert !== undefined || name !== "iface"))
 			throw new UsageError(`--${name} is not expected with ${option}`);
+	}
+	for (const name of ["from-guest", "published"] as const) {
+		if (values[name] !== undefined) throw new UsageError(`--${name} is not expected with ${option}`);
 	}
 	if (all !== undefined) {
 		const remote = parseAddress(all);

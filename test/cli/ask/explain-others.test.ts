@@ -12,11 +12,11 @@ const translation = {
 
 test("a translation is told with where it leads, as far as that is known", () => {
 	expect(describeOthers({ deciding: [], translations: [translation] }, "Allow")).toBe(
-		"  ip nat PREROUTING (Docker) redirects or translates this port: policies judge the packet behind that, and none that it sends on, as to a container; ask about port 8080\n",
+		"  ip nat PREROUTING (Docker) redirects or translates this port: policies judge the packet behind that; ask about port 8080\n",
 	);
 	const vague = { ...translation, tools: [], port: null, named: false };
 	expect(describeOthers({ deciding: [], translations: [vague] }, "Block")).toBe(
-		"  ip nat PREROUTING may redirect or translate this port, as a rule of it names none: policies judge the packet behind that, and none that it sends on, as to a container; ask about where it leads\n",
+		"  ip nat PREROUTING may redirect or translate this port, as a rule of it names none: policies judge the packet behind that; ask about where it leads\n",
 	);
 });
 

@@ -21,6 +21,7 @@ interface Rule {
 }
 
 interface Answer extends Rule {
+	readonly hook?: string;
 	readonly overridden: readonly (Rule & { readonly reason: string; readonly by: Rule })[];
 }
 
@@ -59,6 +60,7 @@ describe("verdicts", () => {
 			file: null,
 			line: null,
 			overridden: [],
+			hook: "input",
 		});
 		expect(await told(files, "ingress", "udp", "192.0.2.7", "53")).toBe(
 			"Allow: no rule matches, and no Allow makes this direction an allow-list\n",

@@ -80,6 +80,7 @@ const mostChains = 100_000;
 const legacyHooks: Readonly<Record<string, readonly (readonly [Hook, number])[]>> = {
 	filter: [
 		["input", 0],
+		["forward", 0],
 		["output", 0],
 	],
 	nat: [
@@ -91,6 +92,7 @@ const legacyHooks: Readonly<Record<string, readonly (readonly [Hook, number])[]>
 	mangle: [
 		["prerouting", -150],
 		["input", -150],
+		["forward", -150],
 		["output", -150],
 		["postrouting", -150],
 	],
@@ -100,6 +102,7 @@ const legacyHooks: Readonly<Record<string, readonly (readonly [Hook, number])[]>
 	],
 	security: [
 		["input", 50],
+		["forward", 50],
 		["output", 50],
 	],
 };
@@ -145,10 +148,19 @@ export function foreignChains(
 	}
 }
 
-/** Those that judge packets of a direction after or before us, on the same hooks: they can drop what we accept. */
-export function decidingChains(chains: readonly ForeignChain[], direction: Direction): ForeignChain[] {
-	const own: readonly Hook[] = direction === "ingress" ? ["input"] : ["output", "postrouting"];
-	return chains.filter(({ type, hook }) => type !== "nat" && own.includes(hook));
+/** Hooks on which packets are judged: those of a direction, or those that are forwarded. */
+const judgedOn: Readonly<Record<Direction | "forward", readonly Hook[]>> = {
+	ingress: ["input"],
+	egress: ["output", "postrouting"],
+	forward: ["forward"],
+};
+
+/** Those that judge the same packets after or before us, on the same hooks: they can drop what we accept. */
+export function decidingChains(
+	chains: readonly ForeignChain[],
+	where: Direction | "forward",
+): ForeignChain[] {
+	return chains.filter(({ type, hook }) => type !== "nat" && judgedOn[where].includes(hook));
 }
 
 /** `inet firewalld filter_INPUT (firewalld; input, priority 10, policy accept)`. */

@@ -69,10 +69,20 @@ export function describeBridge({
 
 /** `tcp 0.0.0.0:15432 -> 172.17.0.2:5433 (Docker): open to all`. */
 export function describePublished(port: JudgedPort, forwarded: GuestsStatus["forwarded"]): string {
-	const { protocol, address, port: number, guest, by, hook, closedBy } = port;
-	const passes = forwarded === "audit" && hook === "forward" && closedBy.length > 0;
+	const passes = forwarded === "audit" && port.hook === "forward" && port.closedBy.length > 0;
 	const mode = passes ? " (audit: nothing is dropped yet)" : "";
-	return `${protocol} ${ends(address, number)} -> ${ends(guest.address, guest.port)} (${by}): ${describeVerdict(port)}${mode}`;
+	return `${publishedText(port)}: ${describeVerdict(port)}${mode}`;
+}
+
+/** `tcp 0.0.0.0:15432 -> 172.17.0.2:5433 (Docker)`. */
+export function publishedText({
+	protocol,
+	address,
+	port,
+	guest,
+	by,
+}: Pick<PublishedPort, "protocol" | "address" | "port" | "guest" | "by">): string {
+	return `${protocol} ${ends(address, port)} -> ${ends(guest.address, guest.port)} (${by})`;
 }
 
 function ends(address: string, port: number): string {

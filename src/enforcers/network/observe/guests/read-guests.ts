@@ -8,12 +8,13 @@ import { processesNamed } from "../../../../kernel/guests/process-arguments.ts";
 import { subnets } from "../../../../kernel/guests/subnets.ts";
 import { withDefaultRoute } from "../../../../kernel/interface-routes.ts";
 import { type Link, readLinks } from "../../../../kernel/links.ts";
+import { listeners } from "../../../../kernel/listeners.ts";
 import { LocalRoutes, RouteLookup } from "../../../../kernel/routes.ts";
 import { undecidedBridges } from "../../uplinks.ts";
 import { type ForeignChain, foreignChains } from "../foreign-chains.ts";
 import { natRules } from "../nat-rules.ts";
 import { type Bridges, bridgesOf, type NamedGuests } from "./bridges.ts";
-import type { GuestFacts } from "./guests.ts";
+import type { GuestFacts, PublishedPort } from "./guests.ts";
 import { dockerProxy, dockerProxyPort, publishedBy, publishedPorts, type Way } from "./published.ts";
 import { unjudgedTexts } from "./unjudged.ts";
 
@@ -52,12 +53,25 @@ function readPublished(chains: readonly ForeignChain[], ways: Ways) {
 		const found = publishedBy(rule);
 		if (found !== null) rules.push(found);
 	}
-	const proxies = processesNamed(new Set([dockerProxy])).flatMap(({ args }) => dockerProxyPort(args) ?? []);
+	const proxies = readProxies();
 	try {
 		return publishedPorts(rules, proxies, (address) => ways.to(address));
 	} finally {
 		ways.close();
 	}
+}
+
+/** /proc has the processes of other networks as well: those of this one have a socket here. */
+function readProxies(): PublishedPort[] {
+	const named = processesNamed(new Set([dockerProxy]));
+	const read = named.length === 0 ? null : listeners();
+	if (read === null || !read.ok) return [];
+	const heard = new Set(
+		read.listeners.map(({ protocol, address, port }) => `${protocol} ${address} ${port}`),
+	);
+	return named
+		.flatMap(({ args }) => dockerProxyPort(args) ?? [])
+		.filter(({ protocol, address, port }) => heard.has(`${protocol} ${address} ${port}`));
 }
 
 /** Where addresses lead: by the networks of bridges, else by asking the routes. */

@@ -186,6 +186,31 @@ describe("published ports", () => {
 		expect(published()).toEqual(["tcp 0.0.0.0 80 -> 198.51.100.7 8080 on br5 by inet mine pre (forward)"]);
 	});
 
+	test("that a proxy of this network listens for alone are told, and those of another network are not", async () => {
+		// A shell of that name, as what it is started with is all that is read of it.
+		const words = (port: number) => [
+			...["-proto", "tcp", "-host-ip", "0.0.0.0", "-host-port", `${port}`],
+			...["-container-ip", "172.17.0.2", "-container-port", "80"],
+		];
+		const script = "printf docker-proxy > /proc/$$/comm; echo; read line";
+		const proxies = [8085, 8086].map((port) =>
+			Bun.spawn(["sh", "-c", script, ...words(port)], {
+				stdin: "pipe",
+				stdout: "pipe",
+			}),
+		);
+		using _here = Bun.listen({ hostname: "0.0.0.0", port: 8085, socket: { data() {} } });
+		try {
+			for (const proxy of proxies) await proxy.stdout.getReader().read();
+			expect(published()).toEqual(["tcp 0.0.0.0 8085 -> 172.17.0.2 80 on docker0 by Docker (input)"]);
+		} finally {
+			for (const proxy of proxies) {
+				proxy.kill("SIGKILL");
+				await proxy.exited;
+			}
+		}
+	});
+
 	test("are cut where there are very many, and say how many more there are", () => {
 		const rules = Array.from({ length: 1500 }, (_, i) => `tcp dport ${i + 1} dnat to 172.17.0.2`).join("\n");
 		nft(`table ip nat { chain pre { type nat hook prerouting priority dstnat;\n${rules}\n }\n }`);

@@ -10,7 +10,7 @@ test("every part of the daemon is asked", () => {
 			{},
 			{
 				network: {
-					state: { ...sampleNetwork.state, invalidPackets: { ingress: 5, egress: 6 } },
+					state: { ...sampleNetwork.state, invalidPackets: { ingress: 5, egress: 6, forward: 7 } },
 					recordsLost: 4,
 					midstreamPackets: 12,
 					flows: { blocked: 13, loss: 14, start: 15, refused: 16, overflow: 17 },
@@ -35,7 +35,7 @@ test("every part of the daemon is asked", () => {
 		'portward_alerts_total{policy="np1",action="Block"} 3',
 		'portward_alerts_dropped_total{reason="kernel"} 4',
 		"portward_alerts_retired_total 12",
-		'portward_invalid_packets_total{direction="egress"} 6',
+		'portward_invalid_packets_total{hook="output"} 6',
 		'portward_reloads_total{result="failure"} 9',
 		"portward_usb_rescans_total 10",
 		'portward_changes_total{result="confirmed"} 11',

@@ -106,7 +106,7 @@ describe("system events", () => {
 		driftAlert(drift, "t", host),
 		strayAlert("loss", 3, stray, host),
 		countersAnewAlert(time, "t", host),
-		invalidAlert({ ingress: 1, egress: 2 }, time, host),
+		invalidAlert({ ingress: 1, egress: 2, forward: 0 }, time, host),
 		...summaryAlerts(withheld, time, host).filter((_, index) => index === 0 || index === 64),
 		hostNameAlert("a", "b", time, host),
 		panicAlert(panic, true, "t", time, host),

@@ -96,7 +96,7 @@ export const sampleNetwork: NetworkSnapshot = {
 		allowlistMode: { ingress: true, egress: false },
 		posture: "block",
 		essentials: true,
-		invalidPackets: { ingress: 6, egress: 0 },
+		invalidPackets: { ingress: 6, egress: 0, forward: 0 },
 		otherChains: [
 			{
 				family: "inet",

@@ -70,7 +70,7 @@ test("the document has the documented fields, sums of a policy's rules, and no o
 				allowlistMode: { ingress: true, egress: false },
 				posture: "block",
 				essentials: true,
-				invalidPackets: { ingress: 6, egress: 0 },
+				invalidPackets: { ingress: 6, egress: 0, forward: 0 },
 				otherChains: [
 					{
 						family: "inet",

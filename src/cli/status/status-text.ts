@@ -60,7 +60,11 @@ export const statusShape = v.object({
 			posture: v.string(),
 			essentials: v.boolean(),
 			allowlistMode: directions(v.boolean()),
-			invalidPackets: directions(v.number()),
+			invalidPackets: v.object({
+				ingress: v.number(),
+				egress: v.number(),
+				forward: v.optional(v.number(), 0),
+			}),
 			failsafe: v.array(failsafeShape),
 			otherChains: v.optional(v.array(chainShape), []),
 			guests: v.optional(guestsShape),
@@ -176,9 +180,10 @@ function networkLines({ enforcers: { network }, policies, unmatched }: Status): 
 			lines.push(`${direction}: ${describeChain(chain)} also decides`);
 	}
 	if (network.guests !== undefined) lines.push(...guestLines(network.guests));
-	const { ingress, egress } = network.invalidPackets;
-	if (ingress + egress > 0)
-		lines.push(`packets that belong to no flow: ${ingress} ingress, ${egress} egress`);
+	const { ingress, egress, forward } = network.invalidPackets;
+	const forwarded = forward === 0 ? "" : `, ${forward} forwarded`;
+	if (ingress + egress + forward > 0)
+		lines.push(`packets that belong to no flow: ${ingress} ingress, ${egress} egress${forwarded}`);
 	return lines;
 }
 

@@ -39,7 +39,9 @@ const panicOpen = () => portward("panic-open", "--reason", "drill");
 async function blocked(daemon: Daemon): Promise<number> {
 	const metrics = await daemon.metrics();
 	return (
-		metrics.get('portward_policy_packets_total{policy="a",rule="0",direction="ingress",action="Block"}') ?? 0
+		metrics.get(
+			'portward_policy_packets_total{policy="a",rule="0",direction="ingress",action="Block",hook="input"}',
+		) ?? 0
 	);
 }
 

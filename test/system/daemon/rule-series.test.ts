@@ -9,11 +9,11 @@ import { blocks, eachOnRig } from "../support/rig.ts";
 setDefaultTimeout(60_000);
 const rig = eachOnRig();
 
-const ofAction = 'portward_policy_packets_total{direction="ingress",action="Block"}';
+const ofAction = 'portward_policy_packets_total{direction="ingress",action="Block",hook="input"}';
 const ofPolicy = (name: string) =>
-	`portward_policy_packets_total{policy="${name}",direction="ingress",action="Block"}`;
+	`portward_policy_packets_total{policy="${name}",direction="ingress",action="Block",hook="input"}`;
 const ofRule = (name: string) =>
-	`portward_policy_packets_total{policy="${name}",rule="0",direction="ingress",action="Block"}`;
+	`portward_policy_packets_total{policy="${name}",rule="0",direction="ingress",action="Block",hook="input"}`;
 
 test("sums count every packet once, keep what a rule counted that left, and follow the setting", async () => {
 	rig.home.put("a.yaml", blocks("a", 81));

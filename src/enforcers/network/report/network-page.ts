@@ -8,7 +8,7 @@ import { directionMode, enforcerCard, facts, numbers, shown } from "../../../rep
 import { describeFailsafe } from "../compile/failsafe.ts";
 import { decidingChains, describeChain, type ForeignChain } from "../observe/foreign-chains.ts";
 import { describeBridge, describeForwarded, describePublished, type GuestsStatus } from "./guests-status.ts";
-import type { NetworkEnforcerState } from "./network-status.ts";
+import type { InvalidPackets, NetworkEnforcerState } from "./network-status.ts";
 
 /** The enforcer, then its ruleset in the kernel. @param drift changes by others that were undone */
 export function networkCards(
@@ -62,8 +62,9 @@ function publishedTable({ published, more, forwarded }: GuestsStatus): Html {
 	return html`<h3>Published ports</h3><ul>${lines}</ul>${rest > 0 ? html`<p>and ${numbers.format(rest)} more</p>` : ""}`;
 }
 
-function describeInvalid({ ingress, egress }: Readonly<Record<Direction, number>>): string {
-	return `${numbers.format(ingress)} ingress, ${numbers.format(egress)} egress`;
+function describeInvalid({ ingress, egress, forward }: InvalidPackets): string {
+	const own = `${numbers.format(ingress)} ingress, ${numbers.format(egress)} egress`;
+	return forward === 0 ? own : `${own}, ${numbers.format(forward)} forwarded`;
 }
 
 function describeOthers(chains: readonly ForeignChain[], direction: Direction): string {

@@ -4,6 +4,8 @@ import type { Action, Direction } from "../../../base/model.ts";
 import type { Posture } from "../../../config/model.ts";
 import type { EnforcerState, Traffic } from "../../../report/contribution.ts";
 import type { PlannedFailsafe } from "../compile/plan.ts";
+import type { Seen } from "../names.ts";
+import type { CounterValue } from "../observe/counters.ts";
 import type { ForeignChain } from "../observe/foreign-chains.ts";
 import type { GuestsStatus } from "./guests-status.ts";
 import type { LogOutcomes } from "./log-accounting.ts";
@@ -19,7 +21,7 @@ export interface NetworkEnforcerState extends EnforcerState {
 	/** Whether neighbour discovery, DHCP and ICMP errors are always accepted. */
 	readonly essentials: boolean;
 	/** Packets that belong to no flow: dropped, or judged like others where the settings say so. */
-	readonly invalidPackets: Readonly<Record<Direction, number>>;
+	readonly invalidPackets: InvalidPackets;
 	/** Base chains of other tables on the way of packets, in the order in which packets meet them on a hook. */
 	readonly otherChains: readonly ForeignChain[];
 	/** What lives behind this host. */
@@ -48,7 +50,12 @@ export interface RuleCount {
 	readonly action: Action;
 	readonly packets: number;
 	readonly bytes: number;
+	/** Those among them that were forwarded to or from guests; absent where the rule meets none. */
+	readonly forwarded?: CounterValue;
 }
+
+/** Packets that belong to no flow, by where they were seen. */
+export type InvalidPackets = Readonly<Record<Seen, number>>;
 
 /** What became of the packets that a rule logged. */
 export interface RuleLog {

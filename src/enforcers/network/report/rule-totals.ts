@@ -20,6 +20,8 @@ export interface RuleTotal {
 	readonly action: CompiledRule["action"];
 	readonly packets: number;
 	readonly bytes: number;
+	/** Those among them that were forwarded; null where none of the rules meets such packets. */
+	readonly forwarded: CounterValue | null;
 	/** Null where none of the rules raises alerts. */
 	readonly outcomes: OutcomeTotals | null;
 }
@@ -28,22 +30,28 @@ export interface RuleTotal {
 export interface RuleReading {
 	readonly rule: Pick<CompiledRule, "id" | "policy" | "direction" | "action">;
 	readonly count: CounterValue;
+	/** Those among them that were forwarded: see RuleCount. */
+	readonly forwarded?: CounterValue;
 	readonly outcomes: LogOutcomes | null;
 }
 
 type Changing<T> = { -readonly [Key in keyof T]: T[Key] };
 /** `round` is the reading that it had a rule in. */
-type Sum = Changing<Omit<RuleTotal, "outcomes">> & {
+type Sum = Changing<Omit<RuleTotal, "outcomes" | "forwarded">> & {
+	forwarded: Changing<CounterValue> | null;
 	outcomes: Changing<OutcomeTotals> | null;
 	round: number;
 };
 
 /** Up to where a rule is in the sums that it belongs to. */
 type Seen = Changing<CounterValue & OutcomeTotals> & {
+	forwarded: CounterValue;
 	readonly own: Sum;
 	readonly all: Sum;
 	round: number;
 };
+
+const nothing: CounterValue = { packets: 0, bytes: 0 };
 
 const outcomeNames = ["alerted", "aggregated", "suppressed", "lost"] as const;
 
@@ -55,20 +63,21 @@ export class RuleTotals {
 	#round = 0;
 
 	/** A rule that was in the kernel before this daemon had counted that much already. Call it before the first `take`. */
-	adopt(rule: RuleReading["rule"], found: CounterValue): void {
-		Object.assign(this.#of(rule), { packets: found.packets, bytes: found.bytes });
+	adopt(rule: RuleReading["rule"], found: CounterValue, forwarded: CounterValue = nothing): void {
+		Object.assign(this.#of(rule), { packets: found.packets, bytes: found.bytes, forwarded });
 	}
 
 	/** Adds what is new since the reading before. A policy without a rule in force loses its series. */
 	take(readings: readonly RuleReading[]): void {
 		this.#round += 1;
-		for (const { rule, count, outcomes } of readings) {
+		for (const { rule, count, outcomes, forwarded } of readings) {
 			const seen = this.#seen.get(rule.id) ?? this.#of(rule);
 			seen.round = this.#round;
 			seen.own.round = this.#round;
 			// The rule's counters began anew, as its table was flushed and restored.
 			if (count.packets < seen.packets || count.bytes < seen.bytes) restart(seen);
 			advance(seen, count, outcomes);
+			if (forwarded !== undefined) advanceForwarded(seen, forwarded);
 		}
 		this.#forget(this.#seen);
 		this.#forget(this.#policies);
@@ -87,14 +96,15 @@ export class RuleTotals {
 	#of({ id, policy, direction, action }: RuleReading["rule"]): Seen {
 		const key = `${direction} ${action}`;
 		const sumIn = (sums: Map<string, Sum>, name: string, of: string | null) => {
-			const anew = { policy: of, direction, action, packets: 0, bytes: 0, outcomes: null };
+			const anew = { policy: of, direction, action, packets: 0, bytes: 0, forwarded: null, outcomes: null };
 			const sum: Sum = sums.get(name) ?? { ...anew, round: this.#round };
 			sums.set(name, sum);
 			return sum;
 		};
 		const own = sumIn(this.#policies, `${key} ${policy}`, policy);
 		const all = sumIn(this.#actions, key, null);
-		const seen = { packets: 0, bytes: 0, ...noOutcomes(), own, all, round: this.#round };
+		const counted = { packets: 0, bytes: 0, forwarded: nothing, ...noOutcomes() };
+		const seen = { ...counted, own, all, round: this.#round };
 		this.#seen.set(id, seen);
 		return seen;
 	}
@@ -110,7 +120,18 @@ function noOutcomes(): Changing<OutcomeTotals> {
 }
 
 function restart(seen: Seen): void {
-	Object.assign(seen, { packets: 0, bytes: 0, ...noOutcomes() });
+	Object.assign(seen, { packets: 0, bytes: 0, forwarded: nothing, ...noOutcomes() });
+}
+
+/** What is known of forwarded packets never falls while the rule's counters go on, but for what an adopted rule had counted. */
+function advanceForwarded(seen: Seen, { packets, bytes }: CounterValue): void {
+	for (const sum of [seen.own, seen.all]) {
+		sum.forwarded ??= { packets: 0, bytes: 0 };
+		sum.forwarded.packets += Math.max(0, packets - seen.forwarded.packets);
+		sum.forwarded.bytes += Math.max(0, bytes - seen.forwarded.bytes);
+	}
+	const before = seen.forwarded;
+	seen.forwarded = { packets: Math.max(packets, before.packets), bytes: Math.max(bytes, before.bytes) };
 }
 
 function advance(seen: Seen, count: CounterValue, outcomes: LogOutcomes | null): void {

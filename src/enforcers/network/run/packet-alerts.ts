@@ -1,16 +1,16 @@
 /** Turns what the NFLOG Worker read into alerts, and accounts for every packet that a rule logged. */
 
-import type { Direction } from "../../../base/model.ts";
 import type { HostIdentity } from "../../../report/alert.ts";
 import type { AlertSink } from "../../../report/sinks/alert-sink.ts";
 import type { CompiledRule } from "../compile/plan.ts";
 import { invalidCounter } from "../names.ts";
 import type { CounterValue } from "../observe/counters.ts";
 import type { PacketBatch, PacketEvent } from "../observe/event.ts";
+import { HookCounts, type HookReading } from "../report/hook-counts.ts";
 import { LogAccounting, type LoggedRule, type Reading } from "../report/log-accounting.ts";
 import type { RuleFacts } from "../report/metrics/rule-metrics.ts";
 import { networkAlert } from "../report/network-alert.ts";
-import type { RuleCount, RuleLog } from "../report/network-status.ts";
+import type { InvalidPackets, RuleCount, RuleLog } from "../report/network-status.ts";
 import { type RuleReading, RuleTotals } from "../report/rule-totals.ts";
 import { summaryAlerts, Withheld } from "../report/summary-alert.ts";
 
@@ -28,7 +28,7 @@ export interface Accounts {
 	readonly logs: readonly RuleLog[];
 	/** What rules counted since the daemon started, for each policy and for each action. */
 	readonly totals: RuleFacts["totals"];
-	readonly invalidPackets: Readonly<Record<Direction, number>>;
+	readonly invalidPackets: InvalidPackets;
 	/** As they were read, by name. */
 	readonly counters: Readonly<Record<string, CounterValue>>;
 }
@@ -38,7 +38,7 @@ export const noAccounts: Accounts = {
 	rules: [],
 	logs: [],
 	totals: { policies: [], actions: [] },
-	invalidPackets: { ingress: 0, egress: 0 },
+	invalidPackets: { ingress: 0, egress: 0, forward: 0 },
 	counters: {},
 };
 
@@ -48,6 +48,7 @@ export class PacketAlerts {
 	readonly #accounting = new LogAccounting();
 	readonly #withheld = new Withheld();
 	readonly #totals = new RuleTotals();
+	readonly #hooks = new HookCounts();
 	#news = false;
 	#lastRecord = 0;
 	#lastLogged = -1;
@@ -137,13 +138,16 @@ export class PacketAlerts {
 		);
 		this.#adoptFound(rules);
 		this.#accounting.finishReading(reading, logged, this.#quiet(logged));
-		const counts = new Map(rules.map((rule) => [rule.id, count(rule, counters)]));
+		const forwarded = this.#hooks.take(rules.flatMap((rule) => hookReading(rule, counters)));
+		const counts = new Map(rules.map((rule) => [rule.id, count(rule, counters, forwarded.get(rule.id))]));
 		const outcomes = new Map(logged.map(({ id }) => [id, this.#accounting.outcomes(id)]));
 		this.#totals.take(
 			rules.flatMap((rule): RuleReading[] => {
 				const count = counters[rule.counter];
 				if (rule.index < 0 || count === undefined) return [];
-				return [{ rule, count, outcomes: outcomes.get(rule.id) ?? null }];
+				const part = forwarded.get(rule.id);
+				const known = { rule, count, outcomes: outcomes.get(rule.id) ?? null };
+				return [part === undefined ? known : { ...known, forwarded: part }];
 			}),
 		);
 		return {
@@ -156,6 +160,7 @@ export class PacketAlerts {
 			invalidPackets: {
 				ingress: (counters[invalidCounter("ingress")] ?? none).packets,
 				egress: (counters[invalidCounter("egress")] ?? none).packets,
+				forward: (counters[invalidCounter("forward")] ?? none).packets,
 			},
 			counters,
 		};
@@ -180,7 +185,7 @@ export class PacketAlerts {
 			const { id, counter, logCounter } = rule;
 			const found = this.#found[counter];
 			if (found === undefined) continue;
-			if (rule.index >= 0) this.#totals.adopt(rule, found);
+			if (rule.index >= 0) this.#totals.adopt(rule, found, this.#found[rule.forwardedCounter ?? ""]);
 			if (logCounter === null) continue;
 			const logged = (this.#found[logCounter] ?? none).packets;
 			this.#accounting.adopt({ id, packets: found.packets, logged }, reading);
@@ -197,7 +202,20 @@ export class PacketAlerts {
 	}
 }
 
-function count(rule: CompiledRule, counters: Readonly<Record<string, CounterValue>>): RuleCount {
+function hookReading(
+	{ id, counter, forwardedCounter }: CompiledRule,
+	counters: Readonly<Record<string, CounterValue>>,
+): HookReading[] {
+	if (forwardedCounter === undefined) return [];
+	return [{ id, all: counters[counter] ?? none, forwarded: counters[forwardedCounter] ?? none }];
+}
+
+function count(
+	rule: CompiledRule,
+	counters: Readonly<Record<string, CounterValue>>,
+	forwarded: CounterValue | undefined,
+): RuleCount {
 	const { policy, index, direction, action } = rule;
-	return { policy, index, direction, action, ...(counters[rule.counter] ?? none) };
+	const known = { policy, index, direction, action, ...(counters[rule.counter] ?? none) };
+	return forwarded === undefined ? known : { ...known, forwarded };
 }

@@ -41,6 +41,20 @@ test("what an earlier daemon's rules had counted is in no sum", () => {
 	expect(totals.actions).toMatchObject([{ packets: 3, bytes: 30 }]);
 });
 
+test("of what is forwarded there is a sum where a rule meets it", () => {
+	const totals = new RuleTotals();
+	const of = (packets: number) => ({ packets, bytes: 10 * packets });
+	totals.adopt(a, of(100), of(40));
+	totals.take([{ ...reading(a, 103), forwarded: of(42) }, reading(b, 7)]);
+	expect(totals.policies).toMatchObject([
+		{ policy: "a", packets: 3, forwarded: of(2) },
+		{ policy: "b", packets: 7, forwarded: null },
+	]);
+	// Counters that begin anew.
+	totals.take([{ ...reading(a, 5), forwarded: of(1) }, reading(b, 7)]);
+	expect(totals.actions).toMatchObject([{ packets: 15, forwarded: of(3) }]);
+});
+
 describe("counters that begin anew", () => {
 	test("count from there on", () => {
 		const totals = new RuleTotals();

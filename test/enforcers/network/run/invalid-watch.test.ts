@@ -7,7 +7,7 @@ function watch() {
 	const identity = { clusterName: "c", hostName: "h", nodeId: "n" };
 	const watched = new InvalidWatch({ publish: (more) => void alerts.push(...more) }, identity);
 	const take = (ingress: number, egress: number, seconds: number) =>
-		watched.take({ invalidPackets: { ingress, egress } }, seconds * 1000);
+		watched.take({ invalidPackets: { ingress, egress, forward: 0 } }, seconds * 1000);
 	return { alerts, take };
 }
 
@@ -17,7 +17,7 @@ test("tells at most once a minute, with what came since", () => {
 	take(7, 3, 1);
 	expect(alerts).toHaveLength(0);
 	take(9, 4, 2);
-	expect(alerts.map(({ EventData }) => EventData)).toEqual([{ Ingress: "2", Egress: "1" }]);
+	expect(alerts.map(({ EventData }) => EventData)).toEqual([{ Ingress: "2", Egress: "1", Forward: "0" }]);
 	expect(alerts[0]).toMatchObject({
 		Type: "SystemEvent",
 		Action: "Block",
@@ -31,8 +31,8 @@ test("tells at most once a minute, with what came since", () => {
 	expect(alerts).toHaveLength(1);
 	take(21, 5, 62);
 	expect(alerts.map(({ EventData }) => EventData)).toEqual([
-		{ Ingress: "2", Egress: "1" },
-		{ Ingress: "12", Egress: "1" },
+		{ Ingress: "2", Egress: "1", Forward: "0" },
+		{ Ingress: "12", Egress: "1", Forward: "0" },
 	]);
 });
 
@@ -40,5 +40,5 @@ test("counters that began anew count from zero", () => {
 	const { alerts, take } = watch();
 	take(7, 3, 0);
 	take(2, 0, 1);
-	expect(alerts.map(({ EventData }) => EventData)).toEqual([{ Ingress: "2", Egress: "0" }]);
+	expect(alerts.map(({ EventData }) => EventData)).toEqual([{ Ingress: "2", Egress: "0", Forward: "0" }]);
 });

@@ -38,7 +38,7 @@ test("a failsafe rule is told with its counter, or none before the kernel has on
 	} as const;
 	const inForce = { ...enforcer("active"), plan: { ...nothing, failsafe: [rule] } };
 	const counters = { failsafe_ingress_0: { packets: 2, bytes: 120 } };
-	const invalidPackets = { ingress: 2, egress: 1 };
+	const invalidPackets = { ingress: 2, egress: 1, forward: 0 };
 	const told = networkState(inForce, defaultConfig(), { counters, invalidPackets });
 	expect(told.failsafe).toMatchObject([{ direction: "ingress", port: "22", packets: 2, bytes: 120 }]);
 	expect(networkState(inForce, defaultConfig(), { counters: {}, invalidPackets }).failsafe).toMatchObject([

@@ -125,7 +125,7 @@ describe("the books", () => {
 		expect(accounts.logs.map(({ rule: { policy }, outcomes }) => [policy, outcomes])).toEqual([
 			["policy-a", { alerted: 25, aggregated: 5, suppressed: 60, lost: 10, earlier: 0 }],
 		]);
-		expect(accounts.invalidPackets).toEqual({ ingress: 3, egress: 0 });
+		expect(accounts.invalidPackets).toEqual({ ingress: 3, egress: 0, forward: 0 });
 		expect(packetAlerts.recordsLost).toBe(10);
 	});
 

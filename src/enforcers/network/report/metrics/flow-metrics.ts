@@ -17,9 +17,12 @@ export const flowMetrics: MetricGroup<FlowFacts> = [
 		name: "portward_invalid_packets_total",
 		type: "counter",
 		help: "Packets dropped because connection tracking found them invalid.",
-		labels: ["direction"],
+		labels: ["hook"],
 		since: "0.2.0",
-		samples: ({ state: { invalidPackets } }) => byKey("direction", invalidPackets),
+		samples: ({ state: { invalidPackets } }) => {
+			const { ingress, egress, forward } = invalidPackets;
+			return byKey("hook", { input: ingress, forward, output: egress });
+		},
 	},
 	{
 		name: "portward_open_connections_ended_total",

@@ -3,8 +3,10 @@
  * where there are too many of these, what all rules of an action did. The posture has series of its own at each level. Pure.
  */
 
+import type { Direction } from "../../../../base/model.ts";
 import type { Labels, Sample } from "../../../../report/metrics/exposition.ts";
 import { byKey, type MetricGroup, mostSeries } from "../../../../report/metrics/group.ts";
+import type { CounterValue } from "../../observe/counters.ts";
 import type { RuleCount, RuleLog } from "../network-status.ts";
 import type { RuleTotal } from "../rule-totals.ts";
 
@@ -25,10 +27,17 @@ export type SeriesLevel = (typeof levels)[number];
 const outcomesOfRule = 5;
 
 function seriesLevel({ rules, ruleLogs, totals, maxRuleSeries }: RuleFacts): SeriesLevel {
-	const fits = (series: number, alerting: number) =>
-		series <= maxRuleSeries && alerting * outcomesOfRule <= mostSeries;
-	if (fits(rules.length, ruleLogs.length)) return "rule";
-	return fits(totals.policies.length, totals.policies.length) ? "policy" : "action";
+	const fits = (counts: readonly (RuleCount | RuleTotal)[], alerting: number) =>
+		counts.length <= maxRuleSeries &&
+		alerting * outcomesOfRule <= mostSeries &&
+		hooksOf(counts) <= mostSeries;
+	if (fits(rules, ruleLogs.length)) return "rule";
+	return fits(totals.policies, totals.policies.length) ? "policy" : "action";
+}
+
+/** Where packets are counted apart: once for the host's own, and once for those that are forwarded. */
+function hooksOf(counts: readonly (RuleCount | RuleTotal)[]): number {
+	return counts.reduce((sum, { forwarded = null }) => sum + (forwarded === null ? 1 : 2), 0);
 }
 
 function ruleLabels(rule: RuleCount): Labels {
@@ -56,11 +65,29 @@ function shown(facts: RuleFacts) {
 	};
 }
 
-function counted(facts: RuleFacts, value: (count: RuleCount | RuleTotal) => number): Sample[] {
+function counted(facts: RuleFacts, value: (count: CounterValue) => number): Sample[] {
 	const { rules, totals } = shown(facts);
 	return [
-		...rules.map((rule) => ({ labels: ruleLabels(rule), value: value(rule) })),
-		...totals.map((total) => ({ labels: totalLabels(total), value: value(total) })),
+		...rules.flatMap((rule) => hookSamples(ruleLabels(rule), rule, value)),
+		...totals.flatMap((total) => hookSamples(totalLabels(total), total, value)),
+	];
+}
+
+const ownHook: Readonly<Record<Direction, string>> = { ingress: "input", egress: "output" };
+
+/** The host's own packets and the forwarded ones add up to all. */
+function hookSamples(
+	labels: Labels,
+	count: RuleCount | RuleTotal,
+	value: (count: CounterValue) => number,
+): Sample[] {
+	const { direction, forwarded = null } = count;
+	const own = { labels: { ...labels, hook: ownHook[direction] }, value: value(count) };
+	if (forwarded === null) return [own];
+	const through = value(forwarded);
+	return [
+		{ ...own, value: own.value - through },
+		{ labels: { ...labels, hook: "forward" }, value: through },
 	];
 }
 
@@ -73,7 +100,7 @@ export const ruleMetrics: MetricGroup<RuleFacts> = [
 		name: "portward_policy_packets_total",
 		type: "counter",
 		help: "Packets that a policy rule, or the default posture, decided.",
-		labels: ["policy", "rule", "direction", "action"],
+		labels: ["policy", "rule", "direction", "action", "hook"],
 		since: "0.2.0",
 		samples: (facts) => counted(facts, ({ packets }) => packets),
 	},
@@ -81,7 +108,7 @@ export const ruleMetrics: MetricGroup<RuleFacts> = [
 		name: "portward_policy_bytes_total",
 		type: "counter",
 		help: "Bytes of the packets that a policy rule, or the default posture, decided.",
-		labels: ["policy", "rule", "direction", "action"],
+		labels: ["policy", "rule", "direction", "action", "hook"],
 		since: "0.2.0",
 		samples: (facts) => counted(facts, ({ bytes }) => bytes),
 	},

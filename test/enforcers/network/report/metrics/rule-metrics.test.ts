@@ -69,14 +69,14 @@ function series(text: string, name: string): Record<string, number> {
 
 describe("series stand for", () => {
 	const rules = rulesOf(2);
-	const posture = 'policy="DefaultPosture",rule="default",direction="ingress",action="Block"';
+	const posture = 'policy="DefaultPosture",rule="default",direction="ingress",action="Block",hook="input"';
 
 	test("each rule, while there are not too many", () => {
 		const text = render(new Host().facts(rules, 7, 11));
 		const packets = series(text, "portward_policy_packets_total");
 		expect(Object.keys(packets)).toHaveLength(11);
 		expect(packets).toHaveProperty([
-			'policy="team-0-of-a-large-host-and-its-services",rule="3",direction="egress",action="Block"',
+			'policy="team-0-of-a-large-host-and-its-services",rule="3",direction="egress",action="Block",hook="output"',
 		]);
 		expect(text).toContain('portward_rule_series_level{level="rule"} 1\n');
 		expect(text).toContain('portward_rule_series_level{level="policy"} 0\n');
@@ -86,8 +86,8 @@ describe("series stand for", () => {
 		const text = render(new Host().facts(rules, 7, 10));
 		const packets = series(text, "portward_policy_packets_total");
 		expect(packets).toMatchObject({
-			'policy="team-0-of-a-large-host-and-its-services",direction="ingress",action="Audit"': 14,
-			'policy="team-0-of-a-large-host-and-its-services",direction="ingress",action="Block"': 7,
+			'policy="team-0-of-a-large-host-and-its-services",direction="ingress",action="Audit",hook="input"': 14,
+			'policy="team-0-of-a-large-host-and-its-services",direction="ingress",action="Block",hook="input"': 7,
 			[posture]: 7,
 		});
 		expect(Object.values(packets).reduce((sum, value) => sum + value)).toBe(77);
@@ -97,14 +97,14 @@ describe("series stand for", () => {
 	test("actions beyond that, and the posture has its own series all the same", () => {
 		const text = render(new Host().facts(rules, 7, 0));
 		expect(series(text, "portward_policy_packets_total")).toEqual({
-			'direction="ingress",action="Block"': 14,
-			'direction="egress",action="Audit"': 21,
-			'direction="ingress",action="Audit"': 21,
-			'direction="egress",action="Block"': 14,
+			'direction="ingress",action="Block",hook="input"': 14,
+			'direction="egress",action="Audit",hook="output"': 21,
+			'direction="ingress",action="Audit",hook="input"': 21,
+			'direction="egress",action="Block",hook="output"': 14,
 			[posture]: 7,
 		});
 		expect(series(text, "portward_policy_bytes_total")).toMatchObject({
-			'direction="ingress",action="Block"': 840,
+			'direction="ingress",action="Block",hook="input"': 840,
 		});
 		const outcomes = series(text, "portward_policy_log_packets_total");
 		const ofAction = Object.entries(outcomes).filter(([labels]) => !labels.includes("policy="));
@@ -168,4 +168,21 @@ test("fifty thousand rules are read and told in less than 2 MB and a second, by 
 	const text = render(new Host().facts(alike, 7));
 	expect(text).toContain('level="policy"} 1');
 	expect(Buffer.byteLength(text)).toBeLessThan(2_000_000);
+});
+
+test("what is forwarded has series of its own, and the host's own packets are the rest", () => {
+	const facts = new Host().facts(rulesOf(1), 7);
+	const forwarded = { packets: 3, bytes: 100 };
+	const [first, ...others] = facts.rules;
+	if (first === undefined) throw new Error("no rule");
+	const text = render({ ...facts, rules: [{ ...first, forwarded }, ...others] });
+	const of = (name: string) =>
+		Object.entries(series(text, name))
+			.filter(([labels]) => labels.includes(`rule="${first.index}"`) && labels.includes(first.policy))
+			.map(([labels, value]) => [/hook="(\w+)"/.exec(labels)?.[1], value]);
+	expect(of("portward_policy_packets_total")).toEqual([
+		["forward", 3],
+		[first.direction === "ingress" ? "input" : "output", first.packets - 3],
+	]);
+	expect(of("portward_policy_bytes_total")).toContainEqual(["forward", 100]);
 });

@@ -54,6 +54,8 @@ export interface CompiledRule {
 	readonly counter: string;
 	/** Named counter of those among them that were forwarded; absent where none are, or where a map counts and accepts at once. */
 	readonly forwardedCounter?: string;
+	/** Of what it says should be dropped, the forwarded packets pass: `guests.forwarded` is `audit`. */
+	readonly sparesForwarded?: true;
 	/** What its policy holds for; absent: the host and its guests. */
 	readonly appliesTo?: "host" | "guests";
 	/** Named counter of the packets handed to NFLOG after the kernel's rate limit; null for Allow. */

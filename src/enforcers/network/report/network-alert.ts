@@ -55,7 +55,9 @@ function addGuest(
 
 /** The alert for one packet. The posture has no rule, so its alerts carry no RuleIndex. */
 export function networkAlert(event: PacketEvent, rule: CompiledRule, host: HostIdentity): Alert {
-	const eventData = networkEventData(event, rule);
+	const spared = event.forwarded !== undefined && rule.sparesForwarded === true;
+	const met = spared ? ({ ...rule, action: "Audit", wouldBe: "Block" } as const) : rule;
+	const eventData = networkEventData(event, met);
 	return {
 		Timestamp: Math.floor(event.time / 1000),
 		UpdatedTime: formatTime(event.time),
@@ -73,7 +75,7 @@ export function networkAlert(event: PacketEvent, rule: CompiledRule, host: HostI
 		Data: formatData(eventData),
 		EventData: eventData,
 		Enforcer: "NetworkPolicyEnforcer",
-		Action: rule.action,
-		Result: resultOf(rule.action),
+		Action: met.action,
+		Result: resultOf(met.action),
 	};
 }

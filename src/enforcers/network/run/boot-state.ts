@@ -51,6 +51,7 @@ const rule = v.object({
 	place: v.nullable(v.object({ file: v.string(), line: number, column: number })),
 	counter: v.string(),
 	forwardedCounter: v.exactOptional(v.string()),
+	sparesForwarded: v.exactOptional(v.literal(true)),
 	appliesTo: v.exactOptional(v.picklist(["host", "guests"])),
 	logCounter: v.nullable(v.string()),
 });

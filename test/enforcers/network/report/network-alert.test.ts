@@ -238,6 +238,19 @@ describe("a forwarded packet", () => {
 		});
 	});
 
+	test("that a Block would drop and guests.forwarded: audit lets pass is an Audit, of the host's own packets it is a Block", () => {
+		const sparing: CompiledRule = { ...rule, action: "Block", sparesForwarded: true };
+		const forwarded = { outInterface: "docker0", original: null };
+		expect(networkAlert({ ...event, forwarded }, sparing, host)).toMatchObject({
+			Action: "Audit",
+			Result: "Passed",
+			EventData: { WouldBe: "Block" },
+		});
+		const own = networkAlert(event, sparing, host);
+		expect(own).toMatchObject({ Action: "Block", Result: "Permission denied" });
+		expect(own.EventData).not.toHaveProperty("WouldBe");
+	});
+
 	test("of which nothing was captured says that it was forwarded", () => {
 		const empty = {
 			family: null,

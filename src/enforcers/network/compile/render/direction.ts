@@ -55,9 +55,27 @@ function interfaceKeys(direction: Direction, form: RulesetForm): readonly Interf
 }
 
 /** Whether any rule of a direction looks at the interface. */
-export function namesInterfaces(program: DirectionProgram): boolean {
-	const { literals, prefixes, failsafe } = program;
+function namesInterfaces({ literals, prefixes, failsafe }: DirectionProgram): boolean {
 	return literals.length + prefixes.length > 0 || failsafe.some(({ match }) => match.interface !== null);
+}
+
+/** Whether a posture spares what this host sends to guests. */
+function sparesGuests(
+	{ posture }: DirectionProgram,
+	{ essentials, guests }: Pick<RenderOptions, "essentials" | "guests">,
+): boolean {
+	return posture !== null && essentials && guests !== undefined;
+}
+
+/**
+ * Whether what this host sends is judged where the interface is known that it leaves by in the end: a packet to an
+ * own published port is loopback until it is translated, and in `output` for the kernel ever after.
+ */
+export function judgesLeaving(
+	egress: DirectionProgram,
+	options: Pick<RenderOptions, "essentials" | "guests">,
+): boolean {
+	return namesInterfaces(egress) || sparesGuests(egress, options);
 }
 
 /** Made for one rendering. */
@@ -116,8 +134,9 @@ export class DirectionRenderer {
 	/** What the posture does; what this host sends to guests in their clients' stead goes on. */
 	#posture(rule: CompiledRule): Rule {
 		const leaf = goto(this.#addLeaf(rule));
-		const { essentials, guests } = this.#options;
-		if (this.#direction !== "egress" || this.#forwarded || !essentials || guests === undefined) return leaf;
+		const { guests } = this.#options;
+		if (this.#direction !== "egress" || this.#forwarded || guests === undefined) return leaf;
+		if (!sparesGuests(this.#program, this.#options)) return leaf;
 		const spared = behindGuests(guests, "oif").map((behind) => joined(behind, " accept"));
 		return goto(this.#store.chain([...spared, leaf]));
 	}

@@ -8,7 +8,7 @@ import type { Direction } from "../../../../base/model.ts";
 import { forwardedCounter } from "../../names.ts";
 import type { CompiledRule, NetworkPlan } from "../plan.ts";
 import type { DirectionProgram, NetworkModel, Programs } from "../program.ts";
-import { DirectionRenderer, namesInterfaces } from "./direction.ts";
+import { DirectionRenderer, judgesLeaving } from "./direction.ts";
 import { renderForward } from "./forward.ts";
 import { guardBoxes, guardRules } from "./guard.ts";
 import type { LeafUse } from "./leaf.ts";
@@ -46,9 +46,9 @@ export function renderModel(model: NetworkModel, options: RenderOptions): Render
 	const plan: NetworkPlan = {
 		objects: store.objects,
 		roots: { ingress, egress },
-		...(namesInterfaces(model.egress) ? { egressHook: "postrouting" as const } : {}),
+		...(judgesLeaving(model.egress, options) ? { egressHook: "postrouting" as const } : {}),
 		...forward,
-		rules: plannedRules(model, store),
+		rules: plannedRules(model, store, guests?.forwarded === "audit"),
 		elements: store.elements,
 		allowlistMode: both((program) => program.allowlistMode),
 		defaultDrop: both((program) => program.posture?.action === "Block"),
@@ -65,24 +65,37 @@ function rulesIn({ rules, posture }: DirectionProgram): readonly CompiledRule[] 
 	return posture === null ? rules : [...rules, posture];
 }
 
-/** Every rule once, those that count forwarded packets apart with the counter of these. */
-function plannedRules({ guests, ...own }: NetworkModel, store: ObjectStore): CompiledRule[] {
+/** Every rule once, and what becomes of the forwarded packets that meet it. */
+function plannedRules({ guests, ...own }: NetworkModel, store: ObjectStore, audit: boolean): CompiledRule[] {
 	const rules = new Map<string, CompiledRule>();
 	for (const program of [own.ingress, own.egress])
 		for (const rule of rulesIn(program)) rules.set(rule.id, rule);
+	const met = new Set<string>();
 	for (const program of guests === undefined ? [] : [guests.ingress, guests.egress])
-		for (const rule of rulesIn(program)) rules.set(rule.id, rule);
-	return [...rules.values()].map((rule) =>
-		store.get(forwardedCounter(rule.id)) === undefined ? rule : withForwardedCounter(rule),
-	);
+		for (const rule of rulesIn(program)) {
+			rules.set(rule.id, rule);
+			met.add(rule.id);
+		}
+	return [...rules.values()].map((rule) => {
+		const counted = store.get(forwardedCounter(rule.id)) !== undefined;
+		return meetingForwarded(rule, counted, audit && rule.action === "Block" && met.has(rule.id));
+	});
 }
 
 /** Of a rule that did not change, the same object. */
-const counting = new WeakMap<CompiledRule, CompiledRule>();
+const meeting = new WeakMap<CompiledRule, Map<string, CompiledRule>>();
 
-function withForwardedCounter(rule: CompiledRule): CompiledRule {
-	const known = counting.get(rule) ?? { ...rule, forwardedCounter: forwardedCounter(rule.id) };
-	counting.set(rule, known);
+function meetingForwarded(rule: CompiledRule, counted: boolean, spared: boolean): CompiledRule {
+	if (!counted && !spared) return rule;
+	const made = meeting.get(rule) ?? new Map<string, CompiledRule>();
+	meeting.set(rule, made);
+	const key = `${counted} ${spared}`;
+	const known = made.get(key) ?? {
+		...rule,
+		...(counted ? { forwardedCounter: forwardedCounter(rule.id) } : {}),
+		...(spared ? { sparesForwarded: true as const } : {}),
+	};
+	made.set(key, known);
 	return known;
 }
 
@@ -95,7 +108,7 @@ function leafUses({ guests, ...own }: NetworkModel, options: RenderOptions) {
 		);
 	const [host, behind] = [ids(own), ids(guests)];
 	// What leaves in postrouting may have come by an interface, too: there the two cannot be told apart.
-	const leaves = namesInterfaces(own.egress);
+	const leaves = judgesLeaving(own.egress, options);
 	const shared = ({ id, direction }: CompiledRule) =>
 		host.has(id) && behind.has(id) && !(direction === "egress" && leaves);
 	const use =

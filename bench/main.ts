@@ -8,6 +8,7 @@
 import { blockedFlood } from "./alerts.ts";
 import { daemonFigures } from "./daemon.ts";
 import { tcpConnects, udpFlows } from "./flows.ts";
+import { forwardedFigures } from "./forwarded.ts";
 import { loadFigures } from "./load.ts";
 import { manyFigures } from "./many.ts";
 import { openFlowFigures } from "./open-flows.ts";
@@ -18,6 +19,7 @@ import { usbVmFigures } from "./usb-vm.ts";
 const sections: Readonly<Record<string, { title: string; run: () => Promise<Figure[]> }>> = {
 	udp: { title: "Accepted UDP packets, each of a new flow", run: udpFlows },
 	tcp: { title: "TCP connections, opened and reset", run: tcpConnects },
+	forwarded: { title: "UDP packets to a guest's published port", run: forwardedFigures },
 	open: { title: "Open connections that a new Block ends", run: openFlowFigures },
 	load: { title: "From the parsed policies to the kernel", run: loadFigures },
 	daemon: { title: "The daemon", run: daemonFigures },

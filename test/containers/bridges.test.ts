@@ -6,10 +6,9 @@
  */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { trafficProgram } from "../system/support/built.ts";
 import { Daemon } from "../system/support/daemon.ts";
-import { spawnBound } from "../system/support/netns.ts";
-import { answered, type Question } from "./support/asking.ts";
+import type { spawnBound } from "../system/support/netns.ts";
+import { answered, type Question, serve } from "./support/asking.ts";
 import { Guest } from "./support/guest.ts";
 import { enforced } from "./support/situations.ts";
 import { addresses as a, World } from "./support/world.ts";
@@ -18,6 +17,8 @@ const gateway4 = "172.30.9.1";
 const gateway6 = "fd00:30:9::1";
 const guest4 = "172.30.9.2";
 const guest6 = "fd00:30:9::2";
+const gatewayLocal = "fe80::1";
+const guestLocal = "fe80::2";
 const other4 = "172.30.9.3";
 
 /** What libvirt and a port that somebody forwards to a guest come to. */
@@ -50,16 +51,18 @@ let other: Guest;
 let daemon: Daemon;
 const servers: ReturnType<typeof spawnBound>[] = [];
 
-const from = (path: () => string, source: string | null, to: string) => (): Question => {
-	const [protocol, address = "", port] = to.split(" ");
-	return {
-		from: path(),
-		protocol: protocol === "udp" ? "udp" : "tcp",
-		address,
-		port: Number(port),
-		...(source === null ? {} : { source }),
+const from =
+	(path: () => string, source: string | null, to: string, sourcePort = 0) =>
+	(): Question => {
+		const [protocol, address = "", port] = to.split(" ");
+		return {
+			from: path(),
+			protocol: protocol === "udp" ? "udp" : "tcp",
+			address,
+			port: Number(port),
+			...(source === null ? {} : { source, sourcePort }),
+		};
 	};
-};
 const outside = (source: string, to: string) => from(() => world.outside.path, source, to);
 const beyond = (to: string) => from(() => world.beyond.path, null, to);
 const fromGuest = (to: string) => from(() => guest.path, null, to);
@@ -79,12 +82,22 @@ const rows: readonly Row[] = [
 	["a guest → outside over the second link, blocked", fromGuest(`udp ${a.beyond4} 53`), true, false],
 	["a guest → its neighbour", fromGuest(`tcp ${other4} 6000`), true, true],
 	["a guest → DNS on the bridge", fromGuest(`udp ${gateway4} 53`), true, true],
-	["a guest → DHCP on the bridge", fromGuest(`udp ${gateway4} 67`), true, true],
-	["a guest → DHCPv6 on the bridge", fromGuest(`udp ${gateway6} 547`), true, true],
+	["a guest → DHCP on the bridge", from(() => guest.path, guest4, `udp ${gateway4} 67`, 68), true, true],
+	[
+		"a guest → DHCPv6 on the bridge",
+		from(() => guest.path, `${guestLocal}%eth0`, `udp ${gatewayLocal}%eth0 547`, 546),
+		true,
+		true,
+	],
 	["a guest → another port of the host", fromGuest(`tcp ${gateway4} 67`), true, false],
 	["the host → a guest", from(() => world.path, null, `tcp ${guest4} 6000`), true, true],
 	["an uplink's neighbour → DNS on the host", outside(a.stranger4, `udp ${a.host4} 53`), true, false],
-	["an uplink's neighbour → DHCP on the host", outside(a.stranger4, `udp ${a.host4} 67`), true, false],
+	[
+		"an uplink's neighbour → DHCP on the host",
+		from(() => world.outside.path, a.stranger4, `udp ${a.host4} 67`, 68),
+		true,
+		false,
+	],
 	["routed from the uplink", outside(a.stranger4, `tcp ${a.beyond4} 8053`), true, true],
 	["routed from the uplink, IPv6", outside(a.stranger6, `tcp ${a.beyond6} 8053`), true, true],
 	["routed to the uplink", beyond(`tcp ${a.stranger4} 8053`), true, true],
@@ -108,6 +121,7 @@ beforeAll(async () => {
 		ip link set virbr0 up
 		ip address add ${gateway4}/24 dev virbr0
 		ip address add ${gateway6}/64 dev virbr0 nodad
+		ip address add ${gatewayLocal}/64 dev virbr0 nodad
 	`);
 	world.run(["nft", "-f", "-"], translations);
 	const shared = { bridge: "virbr0", gateway4, gateway6 };
@@ -119,6 +133,7 @@ beforeAll(async () => {
 		address6: `${guest6}/64`,
 		ports,
 	});
+	guest.run(["ip", "address", "add", `${guestLocal}/64`, "dev", "eth0", "nodad"]);
 	other = await Guest.create(world, {
 		...shared,
 		port: "vnet1",
@@ -126,10 +141,9 @@ beforeAll(async () => {
 		address6: "fd00:30:9::3/64",
 		ports,
 	});
-	const serve = (prefix: readonly string[], numbers: readonly number[]) =>
-		servers.push(spawnBound([...prefix, trafficProgram(), "answer", ...numbers.map(String)]));
-	serve(world.inside([]), [53, 67, 547]);
-	for (const namespace of [world.outside, world.beyond]) serve(namespace.inside([]), [53, 80, 8053]);
+	servers.push(await serve(world.inside([]), [53, 67, 547]));
+	for (const namespace of [world.outside, world.beyond])
+		servers.push(await serve(namespace.inside([]), [53, 80, 8053]));
 }, 60_000);
 
 afterAll(async () => {
@@ -146,6 +160,8 @@ describe("a bridge of virtual machines, emulated, and an uplink that is a bridge
 	beforeAll(async () => {
 		without = await answered(rows.map(([, question]) => question()));
 		daemon = await Daemon.start(world, { policies: enforced, config: { guests: { forwarded: "enforce" } } });
+		// What was opened over UDP would be established.
+		world.run(["conntrack", "-F"]);
 		judged = await answered(rows.map(([, question]) => question()));
 	}, 60_000);
 

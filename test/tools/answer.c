@@ -3,7 +3,7 @@
  *
  * Serves each port over TCP and UDP, IPv4 and IPv6, in the namespace that it runs in, for ever. Over both it answers
  * with a line: the address that it sees the client at. Over TCP it is chatty as well: it goes on with a byte ten times
- * a second until the connection ends, whatever the client says.
+ * a second until the connection ends, whatever the client says. Prints `ready` when it serves.
  */
 #include "traffic.h"
 #include <arpa/inet.h>
@@ -89,6 +89,8 @@ int answer_main(int count, char **arguments)
 		serve(SOCK_STREAM, atoi(arguments[i]));
 		serve(SOCK_DGRAM, atoi(arguments[i]));
 	}
+	puts("ready");
+	fflush(stdout);
 	int first_client = used;
 	double next = 0;
 	for (;;) {

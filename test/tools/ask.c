@@ -1,12 +1,14 @@
 /*
  * traffic ask MILLISECONDS
  *
- * Each line of standard input is a question: NAMESPACE tcp|udp SOURCE|- ADDRESS PORT. All are asked at once, UDP ones again
- * twice a second. When each has its answer, or the time is over, prints a line for each, in their order: `answer TEXT`,
+ * Each line of standard input is a question: NAMESPACE tcp|udp SOURCE|- SOURCE_PORT|0 ADDRESS PORT. Addresses may name an
+ * interface after a %. All are asked at once, UDP ones again twice a second. When each has its answer, or the time is over, prints a line for each, in their order: `answer TEXT`,
  * `closed` when the connection ended before one, `refused`, `unreachable`, or `silent`.
  */
 #include "traffic.h"
 #include <errno.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,21 +36,34 @@ static void fail(int index, int error)
 										 : "silent");
 }
 
+/* Of an address with an interface behind a %, the interface's index in the namespace of the thread is filled in. */
+static socklen_t scoped(struct sockaddr_storage *storage, char *address, int port)
+{
+	char *interface = strchr(address, '%');
+	if (interface) *interface++ = 0;
+	socklen_t size = socket_address(storage, address, port);
+	if (interface) ((struct sockaddr_in6 *)storage)->sin6_scope_id = if_nametoindex(interface);
+	return size;
+}
+
 static void ask(char *line)
 {
 	char namespace[256], protocol[8], source[64], address[64];
-	int port;
-	if (used == QUESTIONS_MAX || sscanf(line, "%255s %7s %63s %63s %d", namespace, protocol, source, address, &port) != 5)
+	int source_port, port;
+	if (used == QUESTIONS_MAX ||
+	    sscanf(line, "%255s %7s %63s %d %63s %d", namespace, protocol, source, &source_port, address, &port) != 6)
 		die("no question: %s", line);
-	int index = used++;
+	int index = used++, one = 1;
 	streams[index] = strcmp(protocol, "tcp") == 0;
+	int domain = strchr(address, ':') ? AF_INET6 : AF_INET;
+	int fd = socket_in(namespace, domain, (streams[index] ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK, 0);
 	struct sockaddr_storage to, from;
-	socklen_t size = socket_address(&to, address, port);
-	int fd = socket_in(namespace, to.ss_family, (streams[index] ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK, 0);
+	socklen_t size = scoped(&to, address, port);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
 	sockets[index] = (struct pollfd){ .fd = fd, .events = streams[index] ? POLLOUT : POLLIN };
 	waiting++;
 	if (strcmp(source, "-") != 0) {
-		socklen_t length = socket_address(&from, source, 0);
+		socklen_t length = scoped(&from, source, source_port);
 		if (bind(fd, (struct sockaddr *)&from, length) != 0) die("%s: %s", source, strerror(errno));
 	}
 	if (connect(fd, (struct sockaddr *)&to, size) != 0 && errno != EINPROGRESS) fail(index, errno);

@@ -1,5 +1,5 @@
 /*
- * traffic flood GUARDED PEER INTERFACE=PEER_INTERFACE TARGETS PACKETS PPS [sink|GUEST]
+ * traffic flood GUARDED PEER INTERFACE=PEER_INTERFACE TARGETS PACKETS PPS [count|sink|established [GUEST]]
  *
  * Sends PACKETS packets of many flows at PPS a second (0: as fast as it goes)
  * into GUARDED, and counts behind its input hook, or that of GUEST, which passed. TARGETS is a
@@ -11,7 +11,8 @@
  * UNCOUNTED packets were lost by the counter itself. With `sink` nothing is
  * counted (all but the seconds are what was sent): sockets that nobody reads
  * take the packets, and SECONDS is the CPU time of the sender, on whose account
- * the kernel takes a packet all the way to its socket.
+ * the kernel takes a packet all the way to its socket. With `established` as
+ * well, and each target has one flow, which its socket has answered before.
  */
 #include "traffic.h"
 #include <errno.h>
@@ -25,7 +26,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { TARGETS_MAX = 1 << 18, BURST = 32, PORTS_COUNTED = 64, PORTS_SINK = 44000, QUIET_MS = 300, SNAP = 128, READY_MAX = 48 };
+enum { TARGETS_MAX = 1 << 18, SINKS_MAX = 2048, BURST = 32, PORTS_COUNTED = 64, PORTS_SINK = 44000, QUIET_MS = 300, SNAP = 128, READY_MAX = 48 };
 
 static struct target {
 	struct packet packet;
@@ -112,6 +113,8 @@ static void build_ahead(void)
 }
 
 /* Binds a UDP port of every target's, with the smallest buffer and no reader. */
+static int sinks[SINKS_MAX], sink_count;
+
 static void open_sinks(const char *guarded)
 {
 	bool bound[2][65536] = { 0 };
@@ -127,6 +130,21 @@ static void open_sinks(const char *guarded)
 		socklen_t size = socket_address(&address, packet->family == AF_INET ? "0.0.0.0" : "::",
 						packet->destination_port);
 		if (bind(fd, (struct sockaddr *)&address, size) != 0) die("bind %u: %s", packet->destination_port, strerror(errno));
+		if (sink_count < SINKS_MAX) sinks[sink_count++] = fd;
+	}
+}
+
+/* Answers what has come to each sink. Connection tracking then knows the flow as established. */
+static void answer_sinks(void)
+{
+	for (int i = 0; i < sink_count; i++) {
+		struct sockaddr_storage from;
+		socklen_t size = sizeof from;
+		char data[SNAP];
+		while (recvfrom(sinks[i], data, sizeof data, MSG_DONTWAIT, (struct sockaddr *)&from, &size) >= 0) {
+			if (sendto(sinks[i], "!", 1, 0, (struct sockaddr *)&from, size) != 1) die("answer: %s", strerror(errno));
+			size = sizeof from;
+		}
 	}
 }
 
@@ -157,11 +175,11 @@ static void fill_burst(uint8_t frames[BURST][ETHERNET_HEADER + PACKET_MAX], stru
 
 int flood_main(int count, char **arguments)
 {
-	if (count != 6 && count != 7)
-		die("usage: traffic flood GUARDED PEER INTERFACE=PEER_INTERFACE TARGETS PACKETS PPS [sink|GUEST]");
-	const char *guarded = arguments[0], *peer = arguments[1];
-	bool sink = count == 7 && strcmp(arguments[6], "sink") == 0;
-	const char *counting = count == 7 && !sink ? arguments[6] : guarded;
+	if (count < 6 || count > 8)
+		die("usage: traffic flood GUARDED PEER INTERFACE=PEER_INTERFACE TARGETS PACKETS PPS [count|sink|established [GUEST]]");
+	const char *guarded = arguments[0], *peer = arguments[1], *mode = count > 6 ? arguments[6] : "count";
+	bool established = strcmp(mode, "established") == 0, sink = established || strcmp(mode, "sink") == 0;
+	const char *receiving = count == 8 ? arguments[7] : guarded;
 	base = random32() & ~1u;
 	read_targets(arguments[3]);
 	unsigned long packets = strtoul(arguments[4], NULL, 10), sent[2] = { 0, 0 };
@@ -184,15 +202,15 @@ int flood_main(int count, char **arguments)
 			for (size_t i = 0; i < target_count && !wanted; i++)
 				wanted = targets[i].packet.family == families[f] && targets[i].packet.protocol == protocols[p];
 			if (!wanted) continue;
-			counters[used] = socket_in(counting, families[f], SOCK_RAW, protocols[p]);
+			counters[used] = socket_in(receiving, families[f], SOCK_RAW, protocols[p]);
 			grow_receive_buffer(counters[used]);
 			pthread_create(&threads[used], NULL, count_packets, &counters[used]);
 			used++;
 		}
 	if (sink) {
-		open_sinks(guarded);
+		open_sinks(receiving);
 		build_ahead();
-		ports = PORTS_SINK;
+		ports = established ? 1 : PORTS_SINK;
 	}
 
 	int fd = socket_in(peer, AF_PACKET, SOCK_RAW, 0), one = 1;
@@ -209,6 +227,11 @@ int flood_main(int count, char **arguments)
 	}
 	pin(0);
 	size_t next = 0;
+	for (size_t i = 0; established && i < target_count; i += BURST) {
+		fill_burst(frames, parts, &next, sent);
+		if (sendmmsg(fd, messages, BURST, 0) != BURST) die("sendmmsg: %s", strerror(errno));
+		answer_sinks();
+	}
 	double start = seconds(), start_used = thread_seconds();
 	for (unsigned long done = 0; done < packets; done += BURST) {
 		fill_burst(frames, parts, &next, sent);

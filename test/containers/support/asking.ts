@@ -10,6 +10,8 @@ export interface Question {
 	readonly protocol: "tcp" | "udp";
 	/** The address that it asks from; the kernel's choice when absent. */
 	readonly source?: string;
+	/** With `source`; the kernel's choice when absent. */
+	readonly sourcePort?: number;
 	readonly address: string;
 	readonly port: number;
 }
@@ -21,7 +23,9 @@ const patience = 4000;
 export async function ask(questions: readonly Question[]): Promise<string[]> {
 	const child = spawnBound([trafficProgram(), "ask", `${patience}`]);
 	const text = questions.map(
-		({ from, protocol, source = "-", address, port }) => `${from} ${protocol} ${source} ${address} ${port}\n`,
+		({ from, protocol, source = "-", sourcePort = 0, address, port }) =>
+			`${from} ${protocol} ${source} ${sourcePort} ${address} ${port}
+`,
 	);
 	child.stdin.write(text.join(""));
 	await child.stdin.end();
@@ -37,6 +41,20 @@ export async function ask(questions: readonly Question[]): Promise<string[]> {
 /** Whether each question was answered. */
 export async function answered(questions: readonly Question[]): Promise<boolean[]> {
 	return (await ask(questions)).map((answer) => answer.startsWith("answer "));
+}
+
+/** Starts a server of `traffic answer`, with `prefix` before it, and waits until it serves. */
+export async function serve(prefix: readonly string[], ports: readonly number[]) {
+	const server = spawnBound([...prefix, trafficProgram(), "answer", ...ports.map(String)]);
+	const first = await lines(server.stdout).next();
+	if (first.done) throw new Error(await new Response(server.stderr).text());
+	return server;
+}
+
+/** Waits until a server of `traffic answer` that was started otherwise serves a port. */
+export async function untilServed(from: string, port: number): Promise<void> {
+	const question: Question = { from, protocol: "tcp", address: "127.0.0.1", port };
+	await eventually(`a server on ${port}`, async () => (await answered([question]))[0]);
 }
 
 /** An open TCP connection to a server that keeps sending. */

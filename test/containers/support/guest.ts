@@ -7,6 +7,7 @@
 import { trafficProgram } from "../../system/support/built.ts";
 import { Namespace, spawnBound } from "../../system/support/netns.ts";
 import { lines } from "../../system/support/probe.ts";
+import { serve } from "./asking.ts";
 import type { World } from "./world.ts";
 
 export interface GuestOptions {
@@ -47,13 +48,18 @@ export class Guest implements Disposable {
 			route add ::/0 via ${options.gateway6}
 		`,
 		);
-		const server = spawnBound(namespace.inside([trafficProgram(), "answer", ...options.ports.map(String)]));
+		const server = await serve(namespace.inside([]), options.ports);
 		return new Guest(namespace, [wire, server]);
 	}
 
 	/** What setns takes. */
 	get path(): string {
 		return this.#namespace.path;
+	}
+
+	/** Runs a command in it and gives its output. */
+	run(argv: readonly string[]): string {
+		return this.#namespace.run(argv);
 	}
 
 	[Symbol.dispose](): void {

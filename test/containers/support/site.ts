@@ -1,8 +1,7 @@
 /** A world with an engine, its containers and servers everywhere: what the situations are asked in. */
 
-import { trafficProgram } from "../../system/support/built.ts";
-import { spawnBound } from "../../system/support/netns.ts";
-import { ask, type Question } from "./asking.ts";
+import type { spawnBound } from "../../system/support/netns.ts";
+import { ask, type Question, serve, untilServed } from "./asking.ts";
 import { type Container, type Engine, Image } from "./engine.ts";
 import { type Asker, one, peer4, type Situation, second4, two, web4, web6 } from "./situations.ts";
 import { addresses as a, World } from "./world.ts";
@@ -26,11 +25,13 @@ export class Site implements AsyncDisposable {
 		const world = await World.create();
 		try {
 			await engine.start(world, image.path);
-			const { web, peer } = populate(world, engine);
+			const { web, peer } = await populate(world, engine);
 			const site = new Site(world, engine, web, peer);
-			site.serve(world.inside([]), [22, 67, 547, ...(engine.name === "docker" ? [53] : [])]);
+			// Podman's own name server has the port of DNS.
+			const own = [22, 67, ...(engine.name === "docker" ? [53] : [])];
+			site.#servers.push(await serve(world.inside([]), own));
 			for (const outside of [world.outside, world.beyond])
-				site.serve(outside.inside([]), [53, 80, 443, 8053]);
+				site.#servers.push(await serve(outside.inside([]), [53, 80, 443, 8053]));
 			return site;
 		} catch (error) {
 			await world[Symbol.asyncDispose]();
@@ -38,22 +39,24 @@ export class Site implements AsyncDisposable {
 		}
 	}
 
-	/** Starts a server of `traffic answer` somewhere; it ends with this site. */
-	serve(prefix: readonly string[], ports: readonly number[]): void {
-		this.#servers.push(spawnBound([...prefix, trafficProgram(), "answer", ...ports.map(String)]));
-	}
-
-	question({ who, protocol, address, port }: Omit<Situation, "title" | "without" | "enforced">): Question {
+	question({
+		who,
+		protocol,
+		address,
+		port,
+	}: Pick<Situation, "who" | "protocol" | "address" | "port">): Question {
 		return { protocol, address, port, ...this.#asker(who) };
 	}
 
 	/** For each situation whether it was answered. */
 	async answered(situations: readonly Situation[]): Promise<boolean[]> {
+		// What an earlier round opened over UDP would be established.
+		this.world.run(["conntrack", "-F"]);
 		const answers = await ask(situations.map((situation) => this.question(situation)));
 		return answers.map((answer) => answer.startsWith("answer "));
 	}
 
-	#asker(who: Asker): Pick<Question, "from" | "source"> {
+	#asker(who: Asker): Pick<Question, "from" | "source" | "sourcePort"> {
 		const { world } = this;
 		const outside = world.outside.path;
 		switch (who) {
@@ -71,6 +74,8 @@ export class Site implements AsyncDisposable {
 				return { from: world.path };
 			case "web":
 				return { from: this.web.path };
+			case "dhcp":
+				return { from: this.web.path, source: web4, sourcePort: 68 };
 			case "peer":
 				return { from: this.peer.path };
 		}
@@ -82,7 +87,7 @@ export class Site implements AsyncDisposable {
 	}
 }
 
-function populate(world: World, engine: Engine) {
+async function populate(world: World, engine: Engine) {
 	engine.createNetwork(world, one);
 	engine.createNetwork(world, two);
 	const web = engine.runContainer(world, "web", {
@@ -93,12 +98,16 @@ function populate(world: World, engine: Engine) {
 		ports: [80, 5432, 5433, 6000, 9000],
 	});
 	const peer = engine.runContainer(world, "peer", { network: one.name, address4: peer4, ports: [6000] });
-	engine.runContainer(world, "second", {
+	const second = engine.runContainer(world, "second", {
 		network: two.name,
 		address4: second4,
 		publish: ["7000:7000"],
 		ports: [7000],
 	});
-	engine.runContainer(world, "hosted", { network: "host", ports: [7777] });
+	const hosted = engine.runContainer(world, "hosted", { network: "host", ports: [7777] });
+	await untilServed(web.path, 9000);
+	await untilServed(peer.path, 6000);
+	await untilServed(second.path, 7000);
+	await untilServed(hosted.path, 7777);
 	return { web, peer };
 }

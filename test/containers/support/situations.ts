@@ -45,7 +45,17 @@ export const egressAllowList = {
 };
 
 /** Whose network namespace it is, and from which address he asks. */
-export type Asker = "allowed" | "stranger" | "allowed6" | "stranger6" | "beyond" | "host" | "web" | "peer";
+export type Asker =
+	| "allowed"
+	| "stranger"
+	| "allowed6"
+	| "stranger6"
+	| "beyond"
+	| "host"
+	| "web"
+	/** The container `web`, from the port of DHCP clients. */
+	| "dhcp"
+	| "peer";
 
 export interface Situation {
 	readonly title: string;
@@ -59,6 +69,8 @@ export interface Situation {
 	readonly enforced: boolean;
 	/** With `egressAllowList`; as with `enforced` when absent. */
 	readonly allowList?: boolean;
+	/** Whether a process of the engine on the host takes it in and sends it on, so that no packet is forwarded. */
+	readonly byProxy: boolean;
 }
 
 type Row = readonly [
@@ -128,8 +140,7 @@ const fromContainers = (engine: Engine["name"]): readonly Row[] => [
 	["a container → published from another bridge", "web", `tcp ${a.host4} 7000`, true, false],
 	["a container → the host's own port that is allowed", "web", `tcp ${bridge4} 22`, true, true],
 	["a container → the host's own port that no rule allows", "web", `tcp ${bridge4} 7777`, true, false],
-	["DHCP on the bridge", "web", `udp ${bridge4} 67`, true, true],
-	["DHCPv6 on the bridge", "web", `udp ${bridge6} 547`, true, true],
+	["DHCP on the bridge", "dhcp", `udp ${bridge4} 67`, true, true],
 	...(engine === "docker"
 		? ([
 				["DNS on the bridge", "web", `udp ${bridge4} 53`, true, true],
@@ -163,6 +174,8 @@ export function situations(engine: Engine["name"]): Situation[] {
 			without,
 			enforced: withPolicies,
 			...(allowList === undefined ? {} : { allowList }),
+			// Docker does not translate what comes from its own bridges.
+			byProxy: engine === "docker" && number === "7000" && who === "web",
 		};
 	});
 }

@@ -26,7 +26,9 @@ export interface FloodOptions {
 	readonly rate: number;
 	/** Counts nothing and lets unread sockets take the packets, so that the time is the kernel's alone. */
 	readonly sink?: boolean;
-	/** Where packets are counted that the guarded host forwards; it counts its own where this is left out. */
+	/** With `sink`: one flow for each target, which its socket has answered before. */
+	readonly established?: boolean;
+	/** Where packets are received that the guarded host forwards; it receives its own where this is left out. */
 	readonly guest?: Namespace;
 }
 
@@ -61,7 +63,8 @@ export async function flood(lab: Lab, options: FloodOptions): Promise<FloodResul
 			file,
 			`${options.packets}`,
 			`${options.rate}`,
-			...(options.sink ? ["sink"] : options.guest ? [options.guest.path] : []),
+			options.established ? "established" : options.sink ? "sink" : "count",
+			...(options.guest === undefined ? [] : [options.guest.path]),
 		]);
 		const [sentToPass = 0, passed = 0, sentToDrop = 0, wronglyPassed = 0, uncounted = 0, seconds = 0] = output
 			.split(" ")

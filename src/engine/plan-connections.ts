@@ -4,6 +4,7 @@ import type { CompiledRule } from "../enforcers/network/compile/plan.ts";
 import type { NetworkModel } from "../enforcers/network/compile/program.ts";
 import { type FlowFate, fateOf, strays } from "../enforcers/network/flows/connections.ts";
 import { decideFlow, flowJudge, flowVerdict } from "../enforcers/network/flows/flow-verdict.ts";
+import type { GuestPlaces } from "../enforcers/network/flows/guest-addresses.ts";
 import type { JudgedFlow } from "../enforcers/network/flows/open-connections.ts";
 import { HostNetwork, type OpenFlow, openFlows } from "../enforcers/network/flows/open-flows.ts";
 import { findSshSession, parseSshConnection } from "../kernel/ssh-session.ts";
@@ -35,9 +36,14 @@ function causeOf(rule: CompiledRule): Cause {
 /**
  * Reads the connections of this network namespace.
  * @param atStart count also those that a first start would end, as `endRefusedAtStart` says.
+ * @param places where guests are whose connections are ended as well; null where they are not.
  */
-export function planConnections({ before, after }: Models, atStart = false): ConnectionsPlan {
-	const read = HostNetwork.read();
+export function planConnections(
+	{ before, after }: Models,
+	atStart = false,
+	places: GuestPlaces | null = null,
+): ConnectionsPlan {
+	const read = HostNetwork.read(places);
 	if (!read.ok)
 		return { checked: false, reason: read.error, cut: [], total: 0, refusedAtStart: atStart ? 0 : null };
 	const { network } = read;
@@ -49,9 +55,9 @@ export function planConnections({ before, after }: Models, atStart = false): Con
 	const flows = openFlows(network.sockets);
 	let step = flows.next();
 	for (; step.done !== true; step = flows.next()) {
-		if (isOver(step.value)) continue;
 		const roles = network.roles(step.value);
 		const [first] = roles;
+		if (isOver(step.value, first?.forwarded === true)) continue;
 		const fate = fateOf(network, judgeAfter, roles);
 		if (first === undefined || fate === null) continue;
 		if (fate.blocked === "none") {
@@ -69,9 +75,12 @@ export function planConnections({ before, after }: Models, atStart = false): Con
 	return { checked: reason === "", reason, cut, total, refusedAtStart: atStart ? refused : null };
 }
 
-/** Connection tracking remembers closed TCP connections for a while; the host's own sockets tell them apart. */
-function isOver({ entry, socket }: OpenFlow): boolean {
-	return entry?.protocol === tcp && socket === null;
+/**
+ * Connection tracking remembers closed TCP connections for a while; the host's own sockets tell them apart. Those of
+ * guests lie in other network namespaces.
+ */
+function isOver({ entry, socket }: OpenFlow, forwarded: boolean): boolean {
+	return entry?.protocol === tcp && (forwarded ? entry.ended === true : socket === null);
 }
 
 function describe(
@@ -93,6 +102,7 @@ function describe(
 		remotePort: cut.remotePort,
 		cause: causeOf(rule),
 		someInterfaces: blocked === "some",
+		guest: flow.forwarded === true,
 	};
 }
 

@@ -8,6 +8,8 @@ import type { Config } from "../config/model.ts";
 import type { Enforcer, Known } from "../enforcers/contract/enforcer.ts";
 import { planFailsafe } from "../enforcers/network/compile/failsafe.ts";
 import { networkEnforcer } from "../enforcers/network/enforcer.ts";
+import type { GuestPlaces } from "../enforcers/network/flows/guest-addresses.ts";
+import { readUplinks } from "../enforcers/network/observe/uplinks.ts";
 import { usbEnforcer } from "../enforcers/usb/enforcer.ts";
 import { sysfsRoot } from "../enforcers/usb/observe/present.ts";
 import { PolicyDirectoryReader } from "../source/policy-directory.ts";
@@ -16,7 +18,8 @@ import { compileParts } from "./compile-set.ts";
 import { enforcers, kindsOf } from "./enforcers.ts";
 import { planConnections, planSession } from "./plan-connections.ts";
 import { planDevices } from "./plan-devices.ts";
-import type { ChangePlan, PlanResult } from "./plan-model.ts";
+import type { ChangePlan, ConnectionsPlan, PlanResult } from "./plan-model.ts";
+import { planPublished } from "./plan-published.ts";
 import { diffSets, isEmptyDiff, type SetPart } from "./policy-diff.ts";
 import { PolicyEngine } from "./policy-engine.ts";
 import { type PolicySet, readPolicySet, selectionNote } from "./policy-set.ts";
@@ -48,6 +51,10 @@ export function makePlan({
 	const [before, after] = [partOf(present.set, networkEnforcer), partOf(fresh.set, networkEnforcer)];
 	const models = { before: before.kept, after: after.kept };
 	const devices = [partOf(present.set, usbEnforcer).parts, partOf(fresh.set, usbEnforcer).parts] as const;
+	const off = "enableNetworkPolicyEnforcer is false";
+	const connections: ConnectionsPlan = network
+		? planConnections(models, config.endRefusedAtStart, guestPlaces(config))
+		: { checked: false, reason: off, cut: [], total: 0, refusedAtStart: null };
 	return {
 		ok: true,
 		plan: {
@@ -57,15 +64,10 @@ export function makePlan({
 			unselected: fresh.unselected,
 			diff: diffSets(present.set, fresh.set, config),
 			failsafe: planFailsafe(config.failsafe),
-			connections: network
-				? planConnections(models, config.endRefusedAtStart)
-				: {
-						checked: false,
-						reason: "enableNetworkPolicyEnforcer is false",
-						cut: [],
-						total: 0,
-						refusedAtStart: null,
-					},
+			connections,
+			published: network
+				? planPublished(models, config, connections.cut)
+				: { forwarded: config.guests.forwarded, checked: false, reason: off, changes: [], more: 0 },
 			devices: usbEnforcer.enabled(config)
 				? planDevices(config, ...devices, sysRoot)
 				: {
@@ -78,6 +80,13 @@ export function makePlan({
 			diagnostics: [...present.diagnostics, ...fresh.diagnostics],
 		},
 	};
+}
+
+/** Null where connections of guests are not ended. */
+function guestPlaces({ guests: { forwarded, interfaces, uplinks } }: Config): GuestPlaces | null {
+	if (forwarded !== "enforce") return null;
+	const read = readUplinks(uplinks);
+	return { interfaces, uplinks: read.ok ? read.names : uplinks };
 }
 
 /** Whether the new policies would change anything. */

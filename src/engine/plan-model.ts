@@ -2,7 +2,10 @@
 
 import type { Diagnostic } from "../base/diagnostic.ts";
 import type { Action, Direction } from "../base/model.ts";
+import type { Config } from "../config/model.ts";
 import type { PlannedFailsafe } from "../enforcers/network/compile/plan.ts";
+import type { PublishedVerdict } from "../enforcers/network/compile/verdict/published-verdict.ts";
+import type { PublishedPort } from "../enforcers/network/observe/guests/guests.ts";
 import type { PolicyDiff } from "./policy-diff.ts";
 
 /** The rule or entry that is the reason for something; the default posture and failsafe rules have no place. */
@@ -29,6 +32,28 @@ export interface CutConnection {
 	readonly cause: Cause;
 	/** Blocked on some interfaces only, so that it ends where its packets take one of them. */
 	readonly someInterfaces: boolean;
+	/** `local` is a guest's: the connection is forwarded to or from it. */
+	readonly guest: boolean;
+}
+
+/** A port that is published for a guest, and whom the new policies let reach it. */
+export interface PublishedChange {
+	readonly port: PublishedPort;
+	readonly before: PublishedVerdict;
+	readonly after: PublishedVerdict;
+	/** Open connections to it that would be ended, of those that are told one by one. */
+	readonly ends: number;
+}
+
+export interface PublishedPlan {
+	/** As the settings say: under `audit` nothing of what is forwarded is dropped. */
+	readonly forwarded: Config["guests"]["forwarded"];
+	readonly checked: boolean;
+	/** Why not; "" when they were. */
+	readonly reason: string;
+	readonly changes: readonly PublishedChange[];
+	/** Published ports that were not looked at, as there are too many. */
+	readonly more: number;
 }
 
 export interface ConnectionsPlan {
@@ -121,6 +146,7 @@ export interface ChangePlan {
 	/** What no policy can refuse, after the change as before it. */
 	readonly failsafe: readonly PlannedFailsafe[];
 	readonly connections: ConnectionsPlan;
+	readonly published: PublishedPlan;
 	readonly devices: DevicesPlan;
 	/** Null outside an SSH session. */
 	readonly session: SessionPlan | null;

@@ -3,6 +3,7 @@
 import { AF_INET, AF_INET6, EEXIST, ENOENT, NETLINK_NETFILTER } from "../../ffi/constants.ts";
 import { NetlinkSocket } from "../../ffi/netlink.ts";
 import type { Family } from "../base/model.ts";
+import { tcp } from "../base/protocol.ts";
 import {
 	type ConntrackTuple,
 	CTA_TUPLE_ORIG,
@@ -46,6 +47,8 @@ const IPS_CONFIRMED = 0x8;
 /** linux/netfilter/nf_conntrack_tcp.h */
 const TCP_CONNTRACK_ESTABLISHED = 3;
 const TCP_CONNTRACK_CLOSE_WAIT = 5;
+const TCP_CONNTRACK_TIME_WAIT = 7;
+const TCP_CONNTRACK_CLOSE = 8;
 const IP_CT_TCP_FLAG_BE_LIBERAL = 0x8;
 
 /** What the kernel gives by default (net.netfilter.nf_conntrack_tcp_timeout_*); the next packet sets it anew. */
@@ -68,6 +71,8 @@ export interface ConntrackEntry {
 	readonly replied: boolean;
 	/** It has lasted, so that the kernel does not give it up for a new one. */
 	readonly assured: boolean;
+	/** TCP that has ended, of which the kernel remembers the tuple for a while; absent for all else. */
+	readonly ended?: true;
 	/** Tells an entry from a later one with the same tuple. */
 	readonly id: number;
 	/** 0 when the entry is in no zone of its own. */
@@ -199,6 +204,8 @@ function outcomes(
 /** Reads entries out of dump messages; its tables are reused from entry to entry. */
 export class EntryReader {
 	readonly #entry = new AttributeTable(CTA_ZONE);
+	readonly #info = new AttributeTable(CTA_PROTOINFO_TCP);
+	readonly #state = new AttributeTable(CTA_PROTOINFO_TCP_STATE);
 	readonly #tuple: TupleReader;
 
 	constructor(private readonly family: Family) {
@@ -226,7 +233,14 @@ export class EntryReader {
 			zone: this.#entry.u16(CTA_ZONE) ?? 0,
 			key,
 		};
+		if (protocol === tcp && this.#hasEnded()) return { ...entry, ended: true };
 		return icmpType === null ? entry : { ...entry, icmpType };
+	}
+
+	#hasEnded(): boolean {
+		this.#info.readNested(this.#entry, CTA_PROTOINFO);
+		const state = this.#state.readNested(this.#info, CTA_PROTOINFO_TCP).u8(CTA_PROTOINFO_TCP_STATE) ?? 0;
+		return state === TCP_CONNTRACK_TIME_WAIT || state === TCP_CONNTRACK_CLOSE;
 	}
 }
 

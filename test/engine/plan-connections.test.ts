@@ -74,6 +74,7 @@ test("connections that are ended are told, with the rule that ends each", () => 
 			remotePort: expect.any(Number),
 			cause: { policy: "cut", direction: "ingress", index: 0, action: "Block", file: "new.json", line: 1 },
 			someInterfaces: false,
+			guest: false,
 		},
 		expect.objectContaining({ protocol: 17, local: "fd98:18::1", localPort: 7002, remote: "fd98:18::2" }),
 	]);

@@ -11,6 +11,7 @@ import type { Cause, ChangePlan, CutConnection, DeviceChange } from "../../engin
 import { type Change, defaultChanges } from "../../engine/policy-diff.ts";
 import type { Io } from "../command.ts";
 import { plural, printDiagnostics } from "../diagnostics.ts";
+import { publishedLines } from "./plan-published-text.ts";
 
 /** Values of one field that are told; a list of addresses may have a hundred thousand. */
 const mostValues = 8;
@@ -25,6 +26,7 @@ export function printPlan(plan: ChangePlan, io: Io): void {
 		head(plan),
 		...plan.diff.lists.map(({ heading, changes }) => section(heading, changes.map(changeLines))),
 		section("What no rule matches", defaultLines(plan)),
+		section("Ports that are published for guests", publishedLines(plan.published)),
 		connectionLines(plan),
 		deviceLines(plan),
 		section(
@@ -214,6 +216,7 @@ export function planJson(plan: ChangePlan) {
 		diff,
 		failsafe,
 		connections,
+		published,
 		devices,
 		session,
 		diagnostics,
@@ -227,6 +230,7 @@ export function planJson(plan: ChangePlan) {
 		...Object.fromEntries(diff.lists.map(({ key, changes }) => [key, changes.map(changeJson)])),
 		defaults: diff.defaults,
 		connections,
+		published,
 		usbDevices: devices,
 		session,
 		failsafe: failsafe.map(({ direction, index, protocol, icmpType, cidr, port, interface: name }) => ({

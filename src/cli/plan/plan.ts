@@ -14,7 +14,8 @@ const help = `Usage: portward plan --policy-dir NEW [--config FILE] [--state-dir
                      [--json]
 
 What would change if NEW were the policies: rule by rule, what becomes of what
-no rule matches, which open connections would be ended and which USB devices
+no rule matches, who reaches ports that are published for guests, which open
+connections would be ended and which USB devices
 that are plugged in would be refused or work again. NEW is held against what is
 in force: the configured policyDir with the last good versions of what is
 broken there, or what is confirmed while another change waits for its
@@ -39,9 +40,13 @@ where the USB adapter would that it comes through.
     defaults     {ingress, egress, device: {before, after}}, each side
                  {allowlistMode, unmatched: accept|audit|block}
     connections  {checked, reason, total, cut: [{direction, protocol, local,
-                 localPort, remote, remotePort, cause, someInterfaces}],
+                 localPort, remote, remotePort, cause, someInterfaces,
+                 guest}],
                  refusedAtStart}, at most 1000 of them in cut, and how many
                  more endRefusedAtStart would end, or null where it is off
+    published    {forwarded, checked, reason, more, changes: [{port, before,
+                 after, ends}]}: ports that are published for guests and are
+                 reached by others than before
     usbDevices   {checked, reason, changes: [{port, vendorId, productId,
                  manufacturer, product, before, after, reason, functions:
                  [{interface, configurations, alternate, className, refused,

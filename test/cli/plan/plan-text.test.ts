@@ -16,6 +16,7 @@ const unchanged: ChangePlan = {
 	diff: { lists: [], defaults: { ingress: same, egress: same, device: same } },
 	failsafe: [],
 	connections: { checked: true, reason: "", cut: [], total: 0, refusedAtStart: null },
+	published: { forwarded: "enforce", checked: true, reason: "", changes: [], more: 0 },
 	devices: { checked: true, reason: "", changes: [], session: null },
 	session: null,
 	diagnostics: [],
@@ -50,6 +51,7 @@ test("connections that would end are told with the rule, the first fifty of them
 		remotePort: 40_000,
 		cause,
 		someInterfaces: true,
+		guest: false,
 	};
 	const cut = Array.from({ length: 60 }, (_, index) => ({ ...one, remotePort: 40_000 + index }));
 	const { out, error } = printed({
@@ -75,6 +77,7 @@ test("a protocol without ports has no port, the posture no place", () => {
 		remotePort: 0,
 		cause: posture,
 		someInterfaces: false,
+		guest: false,
 	};
 	const { out } = printed({
 		connections: { checked: false, reason: "not root", cut: [connection], total: 1, refusedAtStart: null },

@@ -63,19 +63,28 @@ function waited({ protocol, port, family }: AskedPort) {
 	return { protocol, port, families: [family] };
 }
 
-/** `open to all`, `open to 10.0.1.0/24 on eth0; closed to the rest by base`, `closed by base`, `not judged`. */
-export function describeVerdict({ reachable, closedBy: policies }: PublishedVerdict): string {
-	if (reachable === null) return "not judged";
-	const by = policies.length === 0 ? "" : ` by ${policies.join(", ")}`;
-	const open = reachable.filter(({ addresses }) => addresses.length > 0);
-	if (open.length === 0) return `closed${by}`;
+/** `all`, `nobody`, `10.0.1.0/24, all on eth1`. Where no policy is asked it is all. */
+export function openTo({ reachable }: Pick<PublishedVerdict, "reachable">): string {
+	const open = (reachable ?? [{ interface: null, addresses: [""] }]).filter(
+		({ addresses }) => addresses.length > 0,
+	);
 	const [first] = open;
-	if (first?.interface === null && isEverybody(first.addresses)) return "open to all";
+	if (first === undefined) return "nobody";
+	if (reachable === null || (first.interface === null && isEverybody(first.addresses))) return "all";
 	const places = open.map(({ interface: name, addresses }) => {
 		const where = isEverybody(addresses) ? "all" : placesText(addresses);
 		return name === null ? where : `${where} on ${name}`;
 	});
-	return `open to ${places.join(", ")}; closed to the rest${by}`;
+	return places.join(", ");
+}
+
+/** `open to all`, `open to 10.0.1.0/24 on eth0; closed to the rest by base`, `closed by base`, `not judged`. */
+export function describeVerdict({ reachable, closedBy: policies }: PublishedVerdict): string {
+	if (reachable === null) return "not judged";
+	const by = policies.length === 0 ? "" : ` by ${policies.join(", ")}`;
+	const whom = openTo({ reachable });
+	if (whom === "nobody") return `closed${by}`;
+	return whom === "all" ? "open to all" : `open to ${whom}; closed to the rest${by}`;
 }
 
 /** Of a port of one family. */

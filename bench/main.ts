@@ -7,6 +7,7 @@
 
 import { blockedFlood } from "./alerts.ts";
 import { daemonFigures } from "./daemon.ts";
+import { diffFigures } from "./diff.ts";
 import { tcpConnects, udpFlows } from "./flows.ts";
 import { forwardedFigures } from "./forwarded.ts";
 import { loadFigures } from "./load.ts";
@@ -24,6 +25,7 @@ const sections: Readonly<Record<string, { title: string; run: () => Promise<Figu
 	load: { title: "From the parsed policies to the kernel", run: loadFigures },
 	daemon: { title: "The daemon", run: daemonFigures },
 	many: { title: "Many policies, and what a change of one costs", run: manyFigures },
+	diff: { title: "What two sets of policies say differently", run: diffFigures },
 	usb: {
 		title: "USB devices",
 		run: async () => [...(await usbDecisionFigures()), ...(await usbVmFigures())],

@@ -97,6 +97,8 @@ class CellCollector {
 		const current = new Map<string, (typeof this.cells)[number]>();
 		for (const { first, last, actions } of pieces) {
 			const [before = "Allow", after = before] = actions;
+			// Most pieces are the same in both sets.
+			if (before === after && this.#marker !== null) continue;
 			const cell = {
 				family: this.family,
 				source: this.source,

@@ -43,34 +43,88 @@ export function union(
 	return joined;
 }
 
-/** Takes pieces off a list from its beginning, cut where it is told to. */
-export class Cursor {
-	readonly #pieces: readonly Piece[];
+/** Puts pieces over a list without gaps, from its beginning on; what lies between them is taken as it is. */
+export class Overlay {
+	readonly #under: readonly Piece[];
+	readonly #pieces: Piece[] = [];
+	/** The first piece of the list that is not wholly behind. */
 	#at = 0;
-	#start: Address | null;
 
-	constructor(pieces: readonly Piece[]) {
-		this.#pieces = pieces;
-		this.#start = pieces[0]?.first ?? null;
+	constructor(under: readonly Piece[]) {
+		this.#under = under;
 	}
 
-	/** What is left before `limit`; everything for null. */
-	*until(limit: Address | null): Generator<Piece> {
-		for (;;) {
-			const piece = this.#pieces[this.#at];
-			if (piece === undefined || this.#start === null) return;
-			if (limit !== null && this.#start >= limit) return;
-			const first = this.#start;
-			if (limit === null || piece.last < limit) {
-				this.#at += 1;
-				this.#start = this.#pieces[this.#at]?.first ?? null;
-				yield { ...piece, first };
-			} else {
-				this.#start = limit;
-				yield { ...piece, first, last: before(limit) };
-			}
+	/** What lies before `limit` and was not taken yet. */
+	takeUntil(limit: Address): void {
+		this.#take((piece) => piece.last < limit);
+		const piece = this.#under[this.#at];
+		const start = this.#start();
+		if (piece !== undefined && start < limit) this.#join({ ...piece, first: start, last: before(limit) });
+	}
+
+	/** A piece that begins where what was taken ends. */
+	put(piece: Piece): void {
+		this.#join(piece);
+		for (let under = this.#under[this.#at]; under !== undefined && under.last <= piece.last; ) {
+			this.#at += 1;
+			under = this.#under[this.#at];
 		}
 	}
+
+	/** Everything, with what is left. */
+	finish(): readonly Piece[] {
+		this.#take(() => true);
+		return this.#pieces;
+	}
+
+	#take(whole: (piece: Piece) => boolean): void {
+		const first = this.#under[this.#at];
+		if (first === undefined || !whole(first)) return;
+		// Its beginning may be taken, and it may be like what is before; those behind it are alike neither way.
+		const start = this.#start();
+		if (start <= first.last) this.#join(start === first.first ? first : { ...first, first: start });
+		this.#at += 1;
+		for (
+			let piece = this.#under[this.#at];
+			piece !== undefined && whole(piece);
+			piece = this.#under[this.#at]
+		) {
+			this.#pieces.push(piece);
+			this.#at += 1;
+		}
+	}
+
+	/** Where the next piece begins. */
+	#start(): Address {
+		const last = this.#pieces.at(-1)?.last;
+		return last === undefined ? (this.#under[0]?.first ?? 0) : after(last);
+	}
+
+	#join(piece: Piece): void {
+		const previous = this.#pieces.at(-1);
+		if (previous?.actions.every((action, i) => action === piece.actions[i]) === true)
+			this.#pieces[this.#pieces.length - 1] = { ...previous, last: piece.last };
+		else this.#pieces.push(piece);
+	}
+}
+
+/** The pieces of a list in rising order that have something within the interval. */
+export function piecesWithin(pieces: readonly Piece[], { first, last }: Interval): readonly Piece[] {
+	const from = firstBehind(pieces, ({ last: end }) => end >= first);
+	const to = firstBehind(pieces, ({ first: begin }) => begin > last);
+	return pieces.slice(from, to);
+}
+
+/** The index of the first of which it is true, where it is true of all behind it. */
+function firstBehind(pieces: readonly Piece[], holds: (piece: Piece) => boolean): number {
+	let [low, high] = [0, pieces.length];
+	while (low < high) {
+		const middle = (low + high) >> 1;
+		const piece = pieces[middle];
+		if (piece !== undefined && holds(piece)) high = middle;
+		else low = middle + 1;
+	}
+	return low;
 }
 
 /** Where pieces of `within` begin: its first address, and where an interval begins or has just ended. */

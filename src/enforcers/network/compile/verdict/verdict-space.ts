@@ -11,13 +11,13 @@ import type { IntervalList } from "../interval.ts";
 import { type DirectionProgram, decideBySteps, findFailsafe, namesOf, sequencesFor } from "../program.ts";
 import { type Key, type Segment, type Step, segmentAt, type Table, transports } from "../table.ts";
 import {
-	after,
 	before,
-	Cursor,
 	cornersWithin,
 	type Interval,
+	Overlay,
 	type Piece,
 	PieceList,
+	piecesWithin,
 	union,
 } from "./verdict-pieces.ts";
 
@@ -108,7 +108,9 @@ export class VerdictSpace {
 				const spans = own.flatMap(({ list }) => [...intervalsOf(list)]);
 				spans.push(...this.#failsafeSpans(protocol, source, ports.first));
 				const pieces =
-					spans.length === 0 ? joined : this.#overlaid(base, spans, protocol, source, ports.first);
+					spans.length === 0
+						? joined
+						: this.#overlaid({ base, joined }, spans, protocol, source, ports.first);
 				yield { source, ports, pieces };
 			}
 		}
@@ -206,19 +208,18 @@ export class VerdictSpace {
 		return spans;
 	}
 
-	/** The base, but asked anew within the spans. */
+	/** The base, but asked anew within the spans: the rest of it is taken as it is, which is most of many columns. */
 	#overlaid(
-		base: readonly Piece[],
+		{ base, joined }: { readonly base: readonly Piece[]; readonly joined: readonly Piece[] },
 		spans: readonly Interval[],
 		protocol: Protocol | null,
 		source: Range | null,
 		port: number,
 	): readonly Piece[] {
-		const result = new PieceList();
-		const rest = new Cursor(base);
+		const result = new Overlay(joined);
 		for (const { first, last, members } of union(spans)) {
-			for (const piece of rest.until(first)) result.add(piece.first, piece.last, piece.actions);
-			const bounds = [...members, ...rest.until(after(last))];
+			result.takeUntil(first);
+			const bounds = [...members, ...piecesWithin(base, { first, last })];
 			for (const piece of this.#evaluate(
 				cornersWithin({ first, last }, bounds),
 				last,
@@ -226,10 +227,9 @@ export class VerdictSpace {
 				source,
 				port,
 			))
-				result.add(piece.first, piece.last, piece.actions);
+				result.put(piece);
 		}
-		for (const piece of rest.until(null)) result.add(piece.first, piece.last, piece.actions);
-		return result.pieces;
+		return result.finish();
 	}
 
 	*#evaluate(

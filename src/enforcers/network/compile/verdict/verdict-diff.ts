@@ -10,6 +10,7 @@ import { blocksOf } from "../../../../document/block.ts";
 import type { Address } from "../atom.ts";
 import type { DirectionProgram, NetworkModel } from "../program.ts";
 import { type InterfaceGroup, interfaceGroups } from "./interface-groups.ts";
+import type { Piece } from "./verdict-pieces.ts";
 import { allPorts, cutRanges, namedProtocols, type Range, VerdictSpace } from "./verdict-space.ts";
 
 /** Packets of which one set says `before`, the other `after`. Boxes of one answer never overlap. */
@@ -79,10 +80,19 @@ function changesOf(spaces: Readonly<Record<Family, VerdictSpace>>, protocol: Pro
 	return { cells, key };
 }
 
+/** A cell that the next column may go on with. */
+interface OpenCell extends Omit<Cell, "ports"> {
+	readonly ports: { readonly first: number; last: number };
+	/** Equal for the same addresses and actions. */
+	readonly name: string;
+}
+
 /** Joins what is the same over neighbouring ranges of ports. */
 class CellCollector {
-	readonly cells: (Omit<Cell, "ports"> & { ports: { first: number; last: number } })[] = [];
-	#open = new Map<string, (typeof this.cells)[number]>();
+	readonly cells: OpenCell[] = [];
+	/** Of the column before: by what they say, and by the piece that said it, which columns share where no rule for ports lies. */
+	#open = new Map<string, OpenCell>();
+	#openPieces = new Map<Piece, OpenCell>();
 	#marker: Cell | null = null;
 
 	constructor(
@@ -90,33 +100,34 @@ class CellCollector {
 		private readonly source: Range | null,
 	) {}
 
-	column(
-		ports: Range,
-		pieces: Iterable<{ first: Address; last: Address; actions: readonly Action[] }>,
-	): void {
-		const current = new Map<string, (typeof this.cells)[number]>();
-		for (const { first, last, actions } of pieces) {
-			const [before = "Allow", after = before] = actions;
+	column(ports: Range, pieces: Iterable<Piece>): void {
+		const current = new Map<string, OpenCell>();
+		const currentPieces = new Map<Piece, OpenCell>();
+		for (const piece of pieces) {
+			const { actions } = piece;
 			// Most pieces are the same in both sets.
-			if (before === after && this.#marker !== null) continue;
-			const cell = {
-				family: this.family,
-				source: this.source,
-				ports: { ...ports },
-				first,
-				last,
-				before,
-				after,
-			};
-			this.#marker ??= cell;
-			if (before === after) continue;
-			const key = `${first}-${last} ${before}${after}`;
-			const known = this.#open.get(key);
-			if (known === undefined) this.cells.push(cell);
-			else known.ports.last = ports.last;
-			current.set(key, known ?? cell);
+			if (actions[0] === actions[1] && this.#marker !== null) continue;
+			const open = this.#openPieces.get(piece) ?? this.#cellOf(piece, ports);
+			this.#marker ??= open;
+			if (open.before === open.after) continue;
+			open.ports.last = ports.last;
+			current.set(open.name, open);
+			currentPieces.set(piece, open);
 		}
 		this.#open = current;
+		this.#openPieces = currentPieces;
+	}
+
+	/** The cell that the column before had for the same, or a new one. */
+	#cellOf({ first, last, actions }: Piece, ports: Range): OpenCell {
+		const [before = "Allow", after = before] = actions;
+		const name = `${first}-${last} ${before}${after}`;
+		const known = this.#open.get(name);
+		if (known !== undefined) return known;
+		const { family, source } = this;
+		const cell = { family, source, ports: { ...ports }, first, last, before, after, name };
+		if (before !== after) this.cells.push(cell);
+		return cell;
 	}
 
 	get key(): string {

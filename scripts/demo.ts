@@ -11,11 +11,10 @@ import { executable } from "../test/system/support/built.ts";
 import { Daemon, Home } from "../test/system/support/daemon.ts";
 import { eventually, Lab } from "../test/system/support/netns.ts";
 import { Conversation } from "../test/system/support/traffic.ts";
+import { containerScene } from "./demo-container.ts";
+import { dim, green, heading, red, say, yellow } from "./demo-text.ts";
 
 const root = resolve(import.meta.dir, "..");
-const terminal = process.stdout.isTTY;
-const style = (code: number) => (text: string) => (terminal ? `\x1b[${code}m${text}\x1b[0m` : text);
-const [bold, dim, red, yellow, green] = [style(1), style(2), style(31), style(33), style(32)];
 
 interface Connection {
 	readonly who: string;
@@ -102,14 +101,6 @@ const settings = {
 	},
 	clusterName: "demo",
 };
-
-function say(text = ""): void {
-	console.log(text);
-}
-
-function heading(text: string): void {
-	say(`\n${bold(text)}\n`);
-}
 
 /** Runs a command of the executable and gives what it printed. */
 function portward(...argv: string[]): string {
@@ -220,6 +211,7 @@ async function scene(title: string, directory: string): Promise<void> {
 
 await scene("The published examples, to the letter", "as-published");
 await scene("What they were meant to say", "as-meant");
+await containerScene();
 heading(
 	"Everything above happened in network namespaces that are gone now. The machine's own firewall was not touched.",
 );

@@ -4,7 +4,8 @@
 #   scripts/setup.sh packages   the npm packages, Bun among them
 #   scripts/setup.sh            these, and what the tests, the demo and the benchmarks need from apt
 #   scripts/setup.sh browser    all that, and a browser
-#   scripts/setup.sh containers all that, and podman and Docker, of which neither is started
+#   scripts/setup.sh podman     all but the browser, and podman for the demo
+#   scripts/setup.sh containers that, and Docker; neither is started
 #
 # It looks first and installs only what is missing, so a second run does nothing.
 set -euo pipefail
@@ -71,16 +72,18 @@ command -v fish >/dev/null || need fish
 command -v eu-strip >/dev/null || need elfutils
 command -v aarch64-linux-gnu-as >/dev/null || need binutils-aarch64-linux-gnu
 [ "$what" != browser ] || command -v chromium >/dev/null || command -v google-chrome >/dev/null || need chromium
-if [ "$what" = containers ]; then
+if [ "$what" = podman ] || [ "$what" = containers ]; then
 	command -v podman >/dev/null || need podman
 	command -v crun >/dev/null || need crun
 	[ -x /usr/lib/podman/netavark ] || need netavark
 	[ -x /usr/lib/podman/aardvark-dns ] || need aardvark-dns
-	command -v dockerd >/dev/null || need docker.io
-	command -v iptables >/dev/null || need iptables
 	# Their image holds nothing but one program, and this.
 	busybox=$(command -v busybox || echo /missing)
 	if [ "$busybox" = /missing ] || ldd "$busybox" >/dev/null 2>&1; then need busybox-static; fi
+fi
+if [ "$what" = containers ]; then
+	command -v dockerd >/dev/null || need docker.io
+	command -v iptables >/dev/null || need iptables
 fi
 # A server that comes with a package is neither started now nor, of an engine, at the next boot.
 invoke_policy=/usr/sbin/policy-rc.d

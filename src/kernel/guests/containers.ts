@@ -29,8 +29,8 @@ export interface ContainerLimits {
 }
 
 export const containerLimits: ContainerLimits = {
-	pauseMs: 1000,
-	scanMs: 50,
+	pauseMs: 2000,
+	scanMs: 100,
 	lifeMs: 30_000,
 	addresses: 4096,
 	owners: 4,

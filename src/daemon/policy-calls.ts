@@ -4,8 +4,12 @@ import type { PolicySettings, Reloaded, Wishes } from "../engine/reading.ts";
 import type { Calls } from "../threads/rpc.ts";
 
 export interface PolicyCalls extends Calls {
-	/** Reads, parses and compiles. */
-	reload(argument: { readonly settings: PolicySettings; readonly wishes: Wishes }): Reloaded;
+	/** Reads, parses and compiles. `anew`: what was answered the last time did not get where it was to go. */
+	reload(argument: {
+		readonly settings: PolicySettings;
+		readonly wishes: Wishes;
+		readonly anew: boolean;
+	}): Reloaded;
 	/** Reads and compiles only to be asked, where nothing was read by this thread yet. */
 	recall(argument: { readonly settings: PolicySettings; readonly wishes: Wishes }): void;
 	/** The last reload is in force: keep its documents as the last good ones. Returns an error text, or null. */

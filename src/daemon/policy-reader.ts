@@ -1,7 +1,13 @@
 /** Has the policies read and compiled for all enforcers, on a thread that ends where that costs less than it saves. */
 
 import { sentTo } from "../enforcers/contract/enforcer.ts";
-import { type NetworkSent, type NetworkWish, networkEnforcer } from "../enforcers/network/enforcer.ts";
+import { planObjects } from "../enforcers/network/compile/plan.ts";
+import {
+	type NetworkSent,
+	type NetworkWish,
+	networkEnforcer,
+	withoutObjects,
+} from "../enforcers/network/enforcer.ts";
 import type { JudgeCalls } from "../enforcers/network/run/calls.ts";
 import type { PolicySource } from "../enforcers/network/run/enforcer-options.ts";
 import { bootFacts } from "../engine/enforcers.ts";
@@ -30,7 +36,10 @@ export class PolicyReader implements PolicySource {
 	readonly worker: WorkerSlot<PolicyCalls & JudgeCalls>;
 	#latest: Reloaded | null = null;
 	#wishes: Wishes | null = null;
-	readonly #carry = new CarryReceiver();
+	/** The objects of a plan are for the thread of nftables alone: nobody looks at them here. */
+	readonly #carry = new CarryReceiver(planObjects);
+	/** The plan that was read last has not got to that thread, which therefore cannot make out what the next one changes. */
+	#undelivered = true;
 	#idle: ReturnType<typeof setTimeout> | null = null;
 
 	constructor(options: PolicyReaderOptions) {
@@ -48,10 +57,18 @@ export class PolicyReader implements PolicySource {
 		const settings = this.#options.settings();
 		const wishes = { [networkEnforcer.name]: network };
 		this.#wishes = wishes;
-		const reloaded = this.#carry.unpack(await this.worker.call("reload", { settings, wishes }));
-		this.#latest = reloaded;
-		this.#options.read(reloaded);
-		return sentTo(networkEnforcer, reloaded.sent) ?? nothing;
+		const anew = this.#undelivered;
+		this.#undelivered = true;
+		const reloaded = this.#carry.unpack(await this.worker.call("reload", { settings, wishes, anew }));
+		const sent = sentTo(networkEnforcer, reloaded.sent) ?? nothing;
+		const kept = { ...reloaded.sent, [networkEnforcer.name]: withoutObjects(sent) };
+		this.#latest = { ...reloaded, sent: kept };
+		this.#options.read(this.#latest);
+		return sent;
+	}
+
+	delivered(): void {
+		this.#undelivered = false;
 	}
 
 	async recall(): Promise<void> {

@@ -19,7 +19,7 @@ declare const self: Worker;
 
 let engine: PolicyEngine | null = null;
 /** PolicyReader has the other end. */
-const carry = new CarrySender(planObjects);
+let carry = new CarrySender(planObjects);
 
 const sync: StagingCalls["sync"] = ({ directory }) => {
 	const synced = syncFileSystem(directory);
@@ -27,7 +27,8 @@ const sync: StagingCalls["sync"] = ({ directory }) => {
 };
 
 const calls: PolicyCalls & StagingCalls = {
-	reload: ({ settings, wishes }) => {
+	reload: ({ settings, wishes, anew }) => {
+		if (anew) carry = new CarrySender(planObjects);
 		// Another directory is another set, with last good versions of its own.
 		if (!engine?.reads(settings)) engine = new PolicyEngine(settings);
 		return carry.pack(engine.reload(settings.config, wishes, settings.hostname));

@@ -80,7 +80,16 @@ export class CarrySender {
 }
 
 export class CarryReceiver {
+	readonly #through: string | null;
 	#received = new Map<string, readonly unknown[]>();
+
+	/**
+	 * @param through what paths of lists end in that only pass through this thread: they stay as they came, for the receiver
+	 * of another thread, which has to be given all of them, and in their order.
+	 */
+	constructor(through: string | null = null) {
+		this.#through = through;
+	}
 
 	/** What `pack` was given; what was never packed is returned as it is. */
 	unpack<Value>(value: Value): Value {
@@ -88,6 +97,7 @@ export class CarryReceiver {
 		const unpacked = mapLists(value, deepest, "", (list) => {
 			if (!isCarried(list)) return list;
 			const path = list[mark];
+			if (this.#through !== null && path.endsWith(this.#through)) return list;
 			const whole = assemble(this.#received.get(path) ?? [], list.parts);
 			received.set(path, whole);
 			return whole;

@@ -48,3 +48,15 @@ test("what was not packed is left as it is", () => {
 	const value = { items, few: [1], text: "carried:" };
 	expect(new CarryReceiver().unpack(value)).toEqual(value);
 });
+
+test("what passes through a thread arrives behind it, and is not unpacked there", () => {
+	const sender = new CarrySender("/list");
+	const [between, last] = [new CarryReceiver("/list"), new CarryReceiver()];
+	for (const list of [items, items.slice(3), items.toReversed()]) {
+		const value = { a: { list, others: items } };
+		const passing = between.unpack(over(sender.pack(value)));
+		expect(Array.isArray(passing.a.list)).toBe(false);
+		expect(passing.a.others).toEqual(items);
+		expect(last.unpack(over({ b: passing.a.list }))).toEqual({ b: list });
+	}
+});

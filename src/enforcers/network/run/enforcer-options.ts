@@ -36,6 +36,8 @@ export interface EnforcerEvents {
 export interface PolicySource {
 	/** Reads and compiles them anew. Rejects where that brings out a bug, or the thread ended. */
 	read(wish: NetworkWish): Promise<NetworkSent>;
+	/** The plan that was read last has got to the thread of nftables, whatever became of it there. */
+	delivered(): void;
 	/** What was read last is in force. Returns why it could not be kept, or null. */
 	keep(): Promise<string | null>;
 	/** What was read last is kept, and there is nothing to do. */

@@ -7,7 +7,7 @@ import type { Config } from "../../../config/model.ts";
 import { WorkerGone } from "../../../threads/rpc.ts";
 import type { ApplyResult } from "../apply/apply-result.ts";
 import type { CompiledRule, NetworkPlan, RulesetForm } from "../compile/plan.ts";
-import type { NetworkSent } from "../enforcer.ts";
+import { type NetworkSent, withoutObjects } from "../enforcer.ts";
 import { ConnectionKeeper } from "../flows/connection-keeper.ts";
 import type { CounterValue } from "../observe/counters.ts";
 import type { DriftEvent } from "../observe/event.ts";
@@ -189,7 +189,7 @@ export class NetworkEnforcer {
 			events.reloaded("failed", null, reason);
 			return reason;
 		}
-		this.#sent = sent;
+		this.#sent = withoutObjects(sent);
 		if (this.#form === null) {
 			// Where nothing else puts policies in force, this is as far as those for devices get here.
 			if (!this.#config.enableNetworkPolicyEnforcer) {
@@ -254,6 +254,7 @@ export class NetworkEnforcer {
 		for (const rule of plan.rules) this.#rules.add(rule, this.#plan?.rules.length ?? 0);
 		const started = performance.now();
 		const result: ApplyResult = await nft.call("apply", { plan, distrust });
+		this.#options.policies.delivered();
 		// It may have come to stand while the plan was loading.
 		if (await this.#keepOpen()) return "";
 		this.#failed = !result.ok;
@@ -265,7 +266,6 @@ export class NetworkEnforcer {
 			return result.error;
 		}
 		if (result.unadopted !== undefined) events.warn(`open connections may stall: ${result.unadopted}`);
-		// The kernel has the objects now; at 100 000 elements their text is megabytes.
 		this.#plan = { ...plan, objects: [] };
 		this.#inForce = new Set(this.#sent?.policies);
 		// They may have changed while the plan was made.

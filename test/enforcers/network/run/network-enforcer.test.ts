@@ -92,6 +92,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 	};
 	const log: string[] = [];
 	const epochs: string[] = [];
+	const anew: boolean[] = [];
 	const nft: NftCalls = {
 		open: () => {
 			log.push("open");
@@ -137,8 +138,9 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 		},
 	};
 	const policy = {
-		reload: ({ wishes }: Parameters<PolicyCalls["reload"]>[0]): Reloaded => {
+		reload: ({ wishes, anew: whole }: Parameters<PolicyCalls["reload"]>[0]): Reloaded => {
 			log.push("read");
+			anew.push(whole);
 			epochs.push((wishes.network as { epoch: string }).epoch);
 			if (state.bug !== null) throw new TypeError(state.bug);
 			return {
@@ -219,7 +221,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 	});
 	stops.push(() => enforcer.stop());
 	const take = () => log.splice(0);
-	return { enforcer, world: state, take, epochs, policyWorkers };
+	return { enforcer, world: state, take, epochs, anew, policyWorkers };
 }
 
 describe("the next boot", () => {
@@ -369,6 +371,19 @@ describe("what is refused", () => {
 		expect(take()).toEqual(["read", "refused: the set of policies was refused; what was in force stays"]);
 		expect(enforcer.state).toMatchObject({ state: "active", generation: 1 });
 		expect(enforcer.plan?.roots.ingress).toBe("first");
+	});
+
+	test("a plan that did not get to the kernel's thread is followed by one that is sent whole", async () => {
+		const { enforcer, world, anew } = setUp();
+		const { plan } = world;
+		await enforcer.reload();
+		await enforcer.reload();
+		world.plan = null;
+		await enforcer.reload();
+		world.plan = plan;
+		await enforcer.reload();
+		await enforcer.reload();
+		expect(anew).toEqual([true, false, false, true, false]);
 	});
 
 	test("a plan that the kernel refuses leaves the one before, and is not kept as good", async () => {

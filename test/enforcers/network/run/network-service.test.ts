@@ -24,6 +24,7 @@ test("a kernel that refuses nf_tables is told in the report, and nothing is left
 				return { plan: null, policies: [], interfaces: [] };
 			},
 			keep: async () => null,
+			delivered: () => {},
 			rest: () => {},
 			recall: async () => {},
 			bootFacts: () => ({}),

@@ -8,8 +8,7 @@ export const networkHeader: PayloadBase = 1;
 export const transportHeader: PayloadBase = 2;
 
 /** What of a packet is read: enum nft_meta_keys. */
-export const metaIncoming = 4;
-export const metaOutgoing = 5;
+export const metaInterface = { iif: 4, oif: 5, iifname: 6, oifname: 7, iifkind: 26, oifkind: 27 } as const;
 export const metaFamily = 15;
 export const metaProtocol = 16;
 
@@ -22,6 +21,15 @@ const VERDICT_REGISTER = 0;
 export function registerAt(word: number): number {
 	return word === 0 ? REGISTER_1 : REGISTER32_00 + word;
 }
+
+/** enum nft_ct_keys */
+const connectionKeys = { state: 0, status: 2, "proto-dst": 12 } as const;
+/** IP_CT_DIR_ORIGINAL */
+const ORIGINAL = 0;
+
+/** What the kernel makes a name of its own of. */
+export const anonymousSet = "__set%d";
+const INVERTED = 1;
 
 export type Comparison = "==" | "!=" | "<";
 const comparisons: Readonly<Record<Comparison, number>> = { "==": 0, "!=": 1, "<": 2 };
@@ -45,11 +53,14 @@ export type Expression =
 			readonly register: number;
 	  }
 	| { readonly is: "meta"; readonly key: number; readonly register: number }
-	| { readonly is: "ct-state" }
+	/** Of the connection's first direction where it has one for each. */
+	| { readonly is: "ct"; readonly key: keyof typeof connectionKeys; readonly register: number }
 	| { readonly is: "mask"; readonly mask: Uint8Array }
 	| { readonly is: "compare"; readonly by: Comparison; readonly value: Uint8Array }
 	/** `leads`: the element says what becomes of the packet. */
-	| { readonly is: "lookup"; readonly set: string; readonly leads: boolean }
+	| { readonly is: "lookup"; readonly set: string; readonly leads: boolean; readonly inverted?: boolean }
+	/** One of several values, which are a set of the rule's own. */
+	| { readonly is: "any-of"; readonly type: string; readonly values: readonly number[] }
 	/** Counts by the counter that an element names. */
 	| { readonly is: "counter-map"; readonly map: string };
 
@@ -60,10 +71,11 @@ const names: Readonly<Record<Expression["is"], string>> = {
 	verdict: "immediate",
 	payload: "payload",
 	meta: "meta",
-	"ct-state": "ct",
+	ct: "ct",
 	mask: "bitwise",
 	compare: "cmp",
 	lookup: "lookup",
+	"any-of": "lookup",
 	"counter-map": "objref",
 };
 
@@ -84,18 +96,22 @@ const attribute = {
 	immediate: { register: 1, data: 2 },
 	payload: { register: 1, base: 2, offset: 3, length: 4 },
 	meta: { register: 1, key: 2 },
-	ct: { register: 1, key: 2 },
+	ct: { register: 1, key: 2, direction: 3 },
 	bitwise: { source: 1, register: 2, length: 3, mask: 4, xor: 5 },
 	cmp: { register: 1, by: 2, data: 3 },
-	lookup: { set: 1, source: 2, register: 3 },
+	lookup: { set: 1, source: 2, register: 3, id: 4, flags: 5 },
 } as const;
 
-/** One element of a rule's list. */
-export function encodeExpression(writer: BatchWriter, expression: Expression): void {
+/** One element of a rule's list. @param set the number in the batch of the set that it looks up, if that is its own */
+export function encodeExpression(writer: BatchWriter, expression: Expression, set: number): void {
 	const element = writer.open(LIST_ELEM);
 	writer.text(EXPR_NAME, names[expression.is]);
 	const data = writer.open(EXPR_DATA);
-	encodeData(writer, expression);
+	if (expression.is === "any-of") {
+		writer.text(attribute.lookup.set, anonymousSet);
+		writer.u32(attribute.lookup.source, REGISTER_1);
+		writer.u32(attribute.lookup.id, set);
+	} else encodeData(writer, expression);
 	writer.close(data);
 	writer.close(element);
 }
@@ -117,7 +133,7 @@ export function encodeValue(writer: BatchWriter, type: number, value: Uint8Array
 	writer.close(data);
 }
 
-function encodeData(writer: BatchWriter, expression: Expression): void {
+function encodeData(writer: BatchWriter, expression: Exclude<Expression, { readonly is: "any-of" }>): void {
 	switch (expression.is) {
 		case "counter":
 			writer.u32(attribute.objref.type, OBJECT_COUNTER);
@@ -145,7 +161,7 @@ function encodeData(writer: BatchWriter, expression: Expression): void {
 	}
 }
 
-type Match = Exclude<Expression, { readonly is: "counter" | "limit" | "log" | "verdict" }>;
+type Match = Exclude<Expression, { readonly is: "counter" | "limit" | "log" | "verdict" | "any-of" }>;
 
 function encodeMatch(writer: BatchWriter, expression: Match): void {
 	switch (expression.is) {
@@ -159,10 +175,10 @@ function encodeMatch(writer: BatchWriter, expression: Match): void {
 			writer.u32(attribute.meta.key, expression.key);
 			writer.u32(attribute.meta.register, expression.register);
 			return;
-		case "ct-state":
-			// NFT_CT_STATE is 0.
-			writer.u32(attribute.ct.key, 0);
-			writer.u32(attribute.ct.register, REGISTER_1);
+		case "ct":
+			writer.u32(attribute.ct.key, connectionKeys[expression.key]);
+			writer.u32(attribute.ct.register, expression.register);
+			if (expression.key === "proto-dst") writer.bytes(attribute.ct.direction, Uint8Array.of(ORIGINAL));
 			return;
 		case "mask":
 			writer.u32(attribute.bitwise.source, REGISTER_1);
@@ -180,6 +196,7 @@ function encodeMatch(writer: BatchWriter, expression: Match): void {
 			writer.text(attribute.lookup.set, expression.set);
 			writer.u32(attribute.lookup.source, REGISTER_1);
 			if (expression.leads) writer.u32(attribute.lookup.register, VERDICT_REGISTER);
+			if (expression.inverted === true) writer.u32(attribute.lookup.flags, INVERTED);
 			return;
 		case "counter-map":
 			writer.u32(attribute.objref.setRegister, REGISTER_1);

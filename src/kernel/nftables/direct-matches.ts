@@ -10,8 +10,7 @@ import {
 	type Comparison,
 	type Expression,
 	metaFamily,
-	metaIncoming,
-	metaOutgoing,
+	metaInterface,
 	metaProtocol,
 	networkHeader,
 	registerAt,
@@ -27,6 +26,19 @@ const addressOffset = { 4: { saddr: 12, daddr: 16 }, 6: { saddr: 8, daddr: 24 } 
 const portOffset = { sport: 0, dport: 2 } as const;
 const protocols: Readonly<Record<string, number>> = { tcp: 6, udp: 17 };
 
+/** RFC 792, RFC 4443 */
+const icmpTypes = {
+	icmp: { "destination-unreachable": 3, "time-exceeded": 11, "parameter-problem": 12 },
+	icmpv6: { "destination-unreachable": 1, "packet-too-big": 2, "time-exceeded": 3, "parameter-problem": 4 },
+} as const;
+const icmpProtocols = { icmp: 1, icmpv6: 58 } as const;
+
+/** IPS_DST_NAT of linux/netfilter/nf_conntrack_common.h */
+const translated = 0x20;
+
+/** The most values of a set of a rule's own. */
+const mostValues = 16;
+
 /** enum ip_conntrack_info and nft's NF_CT_STATE_BIT. */
 const states: Readonly<Record<string, number>> = { invalid: 1, established: 2, related: 4, new: 8 };
 
@@ -34,7 +46,7 @@ const address = "(?<version>ip6?) (?<side>saddr|daddr)";
 const forms = {
 	lookup:
 		`(?<count>counter name )?${address}(?: & (?<mask>[0-9a-f.:]+))?` +
-		"(?<tail>(?: \\. (?:meta l4proto|th dport|th sport))*) (?<use>vmap |map )?@\0",
+		"(?<tail>(?: \\. (?:meta l4proto|th dport|th sport|ct original proto-dst))*) (?<use>vmap |map )?@\0",
 	block: `${address} (?<first>[0-9a-f.:]+)(?:/(?<length>\\d{1,3}))?`,
 	ports: "(?<both>tcp|udp) sport (?<from>\\d{1,5}) \\k<both> dport (?<to>\\d{1,5})",
 	port: "(?<one>tcp|udp) (?<which>sport|dport) (?<number>\\d{1,5})",
@@ -42,7 +54,12 @@ const forms = {
 	family: "meta nfproto ipv(?<number>[46])",
 	state: "ct state (?<state>\\w+)",
 	midstream: "tcp flags & syn == 0",
-	forwarded: "meta (?<end>iif|oif) != 0",
+	protocols: "meta l4proto \\{ (?<protocols>\\d{1,3}(?:, \\d{1,3})*) \\}",
+	icmp: "(?<icmp>icmp|icmpv6) type \\{ (?<types>[a-z-]+(?:, [a-z-]+)*) \\}",
+	translated: "ct status dnat",
+	index: "meta (?<key>[io]if) != 0",
+	kind: 'meta (?<key>[io]ifkind) "(?<kind>[a-z0-9_-]{1,15})"',
+	named: "(?<key>[io]ifname) (?<inverted>!= )?@\0",
 } as const;
 
 type Form = keyof typeof forms;
@@ -103,8 +120,14 @@ export class MatchReader {
 				return this.#state(found["state"] ?? "");
 			case "midstream":
 				return this.#midstream();
-			case "forwarded":
-				return this.#hasInterface(found["end"] === "iif" ? metaIncoming : metaOutgoing);
+			case "protocols":
+				return this.#anyOf("inet_proto", metaProtocol, (found["protocols"] ?? "").split(", ").map(Number));
+			case "icmp":
+				return this.#icmp(found);
+			case "translated":
+				return this.#connection("status", translated);
+			default:
+				return this.#interface(form, found);
 		}
 	}
 
@@ -123,6 +146,8 @@ export class MatchReader {
 			const register = registerAt(word);
 			word += 1;
 			if (field === "meta l4proto") this.#expressions.push({ is: "meta", key: metaProtocol, register });
+			else if (field === "ct original proto-dst")
+				this.#expressions.push({ is: "ct", key: "proto-dst", register });
 			else {
 				const offset = field === "th sport" ? portOffset.sport : portOffset.dport;
 				this.#expressions.push({ is: "payload", base: transportHeader, offset, length: 2, register });
@@ -207,10 +232,56 @@ export class MatchReader {
 
 	#state(name: string): boolean {
 		const bit = states[name];
-		if (bit === undefined) return false;
+		return bit !== undefined && this.#connection("state", bit);
+	}
+
+	#connection(key: "state" | "status", bit: number): boolean {
 		// In the machine's own order, which is little-endian.
-		this.#expressions.push({ is: "ct-state" }, { is: "mask", mask: Uint8Array.of(bit, 0, 0, 0) });
+		const mask = Uint8Array.of(bit, 0, 0, 0);
+		this.#expressions.push({ is: "ct", key, register: registerAt(0) }, { is: "mask", mask });
 		this.#compare("!=", new Uint8Array(4));
+		return true;
+	}
+
+	#anyOf(type: string, key: number | null, values: readonly number[]): boolean {
+		if (values.length > mostValues || values.some((value) => !(value <= 255))) return false;
+		if (key !== null) this.#expressions.push({ is: "meta", key, register: registerAt(0) });
+		this.#expressions.push({ is: "any-of", type, values });
+		return true;
+	}
+
+	#icmp({ icmp, types = "" }: Found): boolean {
+		const name = icmp === "icmp" ? "icmp" : "icmpv6";
+		if (this.#family !== null || this.#protocol !== null) return false;
+		const known: Readonly<Record<string, number>> = icmpTypes[name];
+		const values = types.split(", ").map((word) => (Object.hasOwn(known, word) ? known[word] : undefined));
+		if (values.includes(undefined)) return false;
+		this.#familyOf(name === "icmp" ? 4 : 6);
+		this.#protocolOf({ value: String(icmpProtocols[name]) });
+		this.#payload(transportHeader, 0, 1);
+		return this.#anyOf(
+			`${name}_type`,
+			null,
+			values.filter((value) => value !== undefined),
+		);
+	}
+
+	/** What is told of a packet's interface. */
+	#interface(form: "index" | "kind" | "named", { key = "", kind = "", inverted }: Found): boolean {
+		const keys: Readonly<Record<string, number>> = metaInterface;
+		const number = keys[key];
+		if (number === undefined) return false;
+		this.#expressions.push({ is: "meta", key: number, register: registerAt(0) });
+		if (form === "index") this.#compare("!=", new Uint8Array(4));
+		else if (form === "kind") {
+			const name = new Uint8Array(16);
+			name.set(Buffer.from(kind, "latin1"));
+			this.#compare("==", name);
+		} else {
+			const set: string | undefined = this.#names.next().value;
+			if (set === undefined) return false;
+			this.#expressions.push({ is: "lookup", set, leads: false, inverted: inverted !== undefined });
+		}
 		return true;
 	}
 
@@ -219,12 +290,6 @@ export class MatchReader {
 		this.#payload(transportHeader, 13, 1);
 		this.#expressions.push({ is: "mask", mask: Uint8Array.of(2) });
 		this.#compare("==", Uint8Array.of(0));
-		return true;
-	}
-
-	#hasInterface(key: number): boolean {
-		this.#expressions.push({ is: "meta", key, register: registerAt(0) });
-		this.#compare("!=", new Uint8Array(4));
 		return true;
 	}
 

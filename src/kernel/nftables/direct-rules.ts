@@ -104,10 +104,19 @@ const RULE_USERDATA = 7;
 /** libnftnl's NFTNL_UDATA_RULE_COMMENT. */
 const COMMENT = 0;
 
-/** The attributes of a rule behind its table and chain. */
-export function encodeRule(writer: BatchWriter, { expressions, comment }: RuleContent): void {
+/** The sets of a rule's own, which have to be written before it. */
+export function ownSets({ expressions }: RuleContent): (Expression & { readonly is: "any-of" })[] {
+	return expressions.filter((expression) => expression.is === "any-of");
+}
+
+/** The attributes of a rule behind its table and chain. @param set the number in the batch of the first set of its own */
+export function encodeRule(writer: BatchWriter, { expressions, comment }: RuleContent, set: number): void {
 	const list = writer.open(RULE_EXPRESSIONS);
-	for (const expression of expressions) encodeExpression(writer, expression);
+	let next = set;
+	for (const expression of expressions) {
+		encodeExpression(writer, expression, next);
+		if (expression.is === "any-of") next += 1;
+	}
 	writer.close(list);
 	if (comment !== null) writer.text(RULE_USERDATA, comment, [COMMENT, comment.length + 1]);
 }

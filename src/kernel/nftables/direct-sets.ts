@@ -1,7 +1,7 @@
 /** Sets and maps with their elements as the kernel's own messages have them. */
 
 import { checkedKeys, checkedName, quoted } from "./check.ts";
-import { encodeValue, encodeVerdict } from "./direct-expressions.ts";
+import { anonymousSet, encodeValue, encodeVerdict } from "./direct-expressions.ts";
 import { compareBytes, type KeyList, type KeyType, readKeys, readKeyType, successor } from "./direct-keys.ts";
 import { verdictCodes } from "./direct-rules.ts";
 import type { BatchWriter } from "./direct-writer.ts";
@@ -24,6 +24,7 @@ const FIELD_LENGTH = 1;
 const LIST_ELEM = 1;
 const ELEMENTS_SET = 2;
 const ELEMENTS_LIST = 3;
+const ELEMENTS_SET_ID = 4;
 const ELEMENT_KEY = 1;
 const ELEMENT_DATA = 2;
 const ELEMENT_FLAGS = 3;
@@ -119,6 +120,34 @@ export function encodeSet(writer: BatchWriter, { object, type, interval }: SetCo
 	const order = parts > 1 ? 0 : type.bigEndian ? BIG_ENDIAN : HOST_ENDIAN;
 	const data = verdicts ? [DATA_ORDER, 4, 0, 0, 0, 0] : [];
 	writer.bytes(SET_USERDATA, Uint8Array.of(KEY_ORDER, 4, order, 0, 0, 0, ...data));
+}
+
+const CONSTANT_ANONYMOUS = 0x3;
+
+/** The attributes of a set that one rule has for itself, behind its table. Its values have a byte each. */
+export function encodeOwnSet(writer: BatchWriter, type: string, count: number, id: number): void {
+	writer.text(SET_NAME, anonymousSet);
+	writer.u32(SET_FLAGS, CONSTANT_ANONYMOUS);
+	writer.u32(SET_KEY_TYPE, readKeyType(type)?.id ?? 0);
+	writer.u32(SET_KEY_LENGTH, 1);
+	writer.u32(SET_ID, id);
+	const description = writer.open(SET_DESCRIPTION);
+	writer.u32(DESCRIPTION_SIZE, count);
+	writer.close(description);
+	writer.bytes(SET_USERDATA, Uint8Array.of(KEY_ORDER, 4, BIG_ENDIAN, 0, 0, 0));
+}
+
+/** The attributes of its elements. */
+export function encodeOwnElements(writer: BatchWriter, values: readonly number[], id: number): void {
+	writer.text(ELEMENTS_SET, anonymousSet);
+	writer.u32(ELEMENTS_SET_ID, id);
+	const list = writer.open(ELEMENTS_LIST);
+	for (const value of values) {
+		const element = writer.open(LIST_ELEM);
+		encodeValue(writer, ELEMENT_KEY, Uint8Array.of(value));
+		writer.close(element);
+	}
+	writer.close(list);
 }
 
 /** Writes all elements, in messages that `begin` begins and `end` ends. */

@@ -7,8 +7,15 @@
 import { NFNL_SUBSYS_NFTABLES, NFPROTO_INET, NFTA_TABLE } from "../nftables-message.ts";
 import { checkedName } from "./check.ts";
 import type { Command } from "./commands.ts";
-import { encodeRule, type RuleContent, readRule } from "./direct-rules.ts";
-import { encodeElements, encodeSet, readSet, type SetContent } from "./direct-sets.ts";
+import { encodeRule, ownSets, type RuleContent, readRule } from "./direct-rules.ts";
+import {
+	encodeElements,
+	encodeOwnElements,
+	encodeOwnSet,
+	encodeSet,
+	readSet,
+	type SetContent,
+} from "./direct-sets.ts";
 import { BatchWriter } from "./direct-writer.ts";
 import type { NftMap, NftObject, NftSet, Rule } from "./objects.ts";
 
@@ -128,10 +135,14 @@ function plainSteps(commands: readonly Command[]): Step[] | null {
 	return plain ? steps : null;
 }
 
-/** @param id unique in the batch. */
-function writeStep(writer: BatchWriter, table: string, step: Step, id: number): void {
-	const [type, flags] = messages[step.do];
-	const begin = () => {
+/** More than a rule has sets of its own. */
+const idsOfStep = 32;
+
+/** @param place of the step in the batch. */
+function writeStep(writer: BatchWriter, table: string, step: Step, place: number): void {
+	const id = (place + 1) * idsOfStep;
+	const begin = (what: keyof typeof messages = step.do) => {
+		const [type, flags] = messages[what];
 		const message = writer.begin(type, flags, NFPROTO_INET, 0);
 		// The table is the first attribute of each.
 		writer.text(NFTA_TABLE, table);
@@ -141,10 +152,19 @@ function writeStep(writer: BatchWriter, table: string, step: Step, id: number): 
 		encodeElements(writer, step.content, begin, (message) => writer.end(message));
 		return;
 	}
+	const sets = step.do === "rule" ? ownSets(step.content) : [];
+	for (const [i, { type, values }] of sets.entries()) {
+		const set = begin("set");
+		encodeOwnSet(writer, type, values.length, id + i);
+		writer.end(set);
+		const elements = begin("elements");
+		encodeOwnElements(writer, values, id + i);
+		writer.end(elements);
+	}
 	const message = begin();
 	switch (step.do) {
 		case "set":
-			encodeSet(writer, step.content, id + 1);
+			encodeSet(writer, step.content, id);
 			break;
 		case "counter":
 		case "delete-counter":
@@ -160,7 +180,7 @@ function writeStep(writer: BatchWriter, table: string, step: Step, id: number): 
 			break;
 		case "rule":
 			writer.text(RULE_CHAIN, checkedName(step.chain));
-			encodeRule(writer, step.content);
+			encodeRule(writer, step.content, id);
 			break;
 		default:
 			writer.text(CHAIN_NAME, checkedName(step.name));

@@ -124,8 +124,22 @@ const lookups: readonly Rule[] = [
 	"ip saddr 192.0.2.7 accept",
 	"ip daddr 192.0.2.128/25 accept",
 	"ip6 daddr 2001:db8::/32 accept",
+	'meta oif != 0 counter name "c" accept',
+	'meta iif != 0 counter name "c"',
+	['meta iifkind "bridge" iifname != @', "interfaces", " jump ", "y"],
+	['meta oifkind "bridge" oifname @', "interfaces", " goto ", "x"],
+	"icmp type { destination-unreachable, time-exceeded, parameter-problem } ct state related accept",
+	"icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } ct state related accept",
+	[
+		"meta l4proto { 132, 6, 17 } ip saddr & 255.255.255.252 . meta l4proto . ct original proto-dst vmap @",
+		"exact",
+	],
+	["ct status dnat goto ", "x"],
 	["goto ", "x"],
 ];
+
+/** Left to libnftables, and there before. */
+const interfaces = set("interfaces", "ifname", ['"eth0"']);
 
 /** The table after these objects, as nft lists it and as the kernel's own expressions. */
 function loaded(
@@ -135,6 +149,7 @@ function loaded(
 	command("nft", "flush", "ruleset");
 	const kernel = nftKernel(nftables, direct ? socket : null);
 	expect(kernel.run("t", [addTable])).toEqual({ ok: true });
+	expect(kernel.run("t", [declare([interfaces])])).toEqual({ ok: true });
 	expect(kernel.run("t", [declare(given)])).toEqual({ ok: true });
 	return listed();
 }
@@ -176,7 +191,9 @@ test.each<[string, PlanObject]>([
 	["a part too many", set("s", "ipv4_addr", ["10.0.0.1 . 6"])],
 	["a part too few", set("s", "ipv4_addr . inet_proto", ["10.0.0.1"])],
 	["interfaces", chain("x", 'iifname "eth0" accept')],
-	["anonymous sets", chain("x", "tcp dport { 22, 80 } accept")],
+	["sets of ports", chain("x", "tcp dport { 22, 80 } accept")],
+	["types that are none", chain("x", "icmp type { constructor } accept")],
+	["protocols beyond", chain("x", "meta l4proto { 6, 256 } accept")],
 	["ports of both protocols", chain("x", "tcp dport 22 udp dport 22 accept")],
 	["addresses of both families", chain("x", "ip saddr 10.0.0.1 ip6 saddr ::1 accept")],
 	["comparisons that libnftables may join", chain("x", "ip saddr 10.0.0.1 ip daddr 10.0.0.2 accept")],

@@ -33,7 +33,9 @@ export function loadObjects(
 ): Outcome {
 	const sizes = objects.map((object) => 1 + elementCount(object));
 	if (sizes.reduce((sum, size) => sum + size, 0) < manyObjects) return run(...prepare, load(objects));
-	const prepared = run(...prepare);
+	// libnftables lists the whole table, so it comes before there is much in it.
+	const first = new Set(objects.filter((object) => !isPlain(object) && standsAlone(object)));
+	const prepared = run(...prepare, ...(first.size === 0 ? [] : [load([...first])]));
 	if (!prepared.ok) return prepared;
 	const atOnce = Math.min(mostAtOnce, Math.max(usualAtOnce, Math.floor(room / bytesEach)));
 	// What names an object that is not there yet has to wait for it.
@@ -48,6 +50,7 @@ export function loadObjects(
 		return loaded;
 	};
 	for (const [i, object] of objects.entries()) {
+		if (first.has(object)) continue;
 		if (!isPlain(object) || names(object).some((name) => waiting.has(name))) {
 			waiting.add(object.name);
 			others.push(object);
@@ -63,6 +66,12 @@ export function loadObjects(
 	}
 	const loaded = flush();
 	return loaded.ok && others.length > 0 ? run(ifOurs, load(others)) : loaded;
+}
+
+/** Whether an object needs none that may have to be loaded before it. */
+function standsAlone(object: PlanObject): boolean {
+	if (object.kind !== "chain") return false;
+	return object.rules.every((rule) => typeof rule === "string" && !rule.includes("counter name"));
 }
 
 /** The objects that one leads to. */

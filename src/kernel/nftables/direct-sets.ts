@@ -150,6 +150,36 @@ export function encodeOwnElements(writer: BatchWriter, values: readonly number[]
 	writer.close(list);
 }
 
+/** IFNAMSIZ of linux/if.h: what a key of an interface has, the NULs behind its name included. */
+const interfaceLength = 16;
+
+/** An attribute's length has 16 bits. */
+const mostInterfaces = 1000;
+
+/** The names of keys that are interfaces; null where any is not. */
+export function readInterfaces(keys: string): readonly string[] | null {
+	const names = checkedKeys(keys)
+		.split("\n")
+		.map((key) => /^"([\w.@+-]{1,15})"$/.exec(key)?.[1]);
+	return names.length > mostInterfaces || names.includes(undefined)
+		? null
+		: names.filter((name) => name !== undefined);
+}
+
+/** The attributes of elements that are interfaces, of a set that is there: few enough for one list. */
+export function encodeInterfaces(writer: BatchWriter, set: string, names: readonly string[]): void {
+	writer.text(ELEMENTS_SET, set);
+	const list = writer.open(ELEMENTS_LIST);
+	for (const name of names) {
+		const key = new Uint8Array(interfaceLength);
+		key.set(Buffer.from(name, "latin1"));
+		const element = writer.open(LIST_ELEM);
+		encodeValue(writer, ELEMENT_KEY, key);
+		writer.close(element);
+	}
+	writer.close(list);
+}
+
 /** Writes all elements, in messages that `begin` begins and `end` ends. */
 export function encodeElements(
 	writer: BatchWriter,

@@ -10,9 +10,11 @@ import type { Command } from "./commands.ts";
 import { encodeRule, ownSets, type RuleContent, readRule } from "./direct-rules.ts";
 import {
 	encodeElements,
+	encodeInterfaces,
 	encodeOwnElements,
 	encodeOwnSet,
 	encodeSet,
+	readInterfaces,
 	readSet,
 	type SetContent,
 } from "./direct-sets.ts";
@@ -29,6 +31,7 @@ const DELRULE = 8;
 const NEWSET = 9;
 const DELSET = 11;
 const NEWELEMENTS = 12;
+const DELELEMENTS = 14;
 const NEWOBJ = 18;
 const DELOBJ = 20;
 const CHAIN_NAME = 3;
@@ -50,6 +53,9 @@ const messages = {
 	rule: [(NFNL_SUBSYS_NFTABLES << 8) | NEWRULE, CREATE | APPEND],
 	set: [(NFNL_SUBSYS_NFTABLES << 8) | NEWSET, CREATE],
 	elements: [(NFNL_SUBSYS_NFTABLES << 8) | NEWELEMENTS, CREATE],
+	interfaces: [(NFNL_SUBSYS_NFTABLES << 8) | NEWELEMENTS, CREATE],
+	// Of no element: all of them.
+	"empty-set": [(NFNL_SUBSYS_NFTABLES << 8) | DELELEMENTS, 0],
 	"delete-chain": [(NFNL_SUBSYS_NFTABLES << 8) | DELCHAIN, 0],
 	"delete-set": [(NFNL_SUBSYS_NFTABLES << 8) | DELSET, 0],
 	"delete-counter": [(NFNL_SUBSYS_NFTABLES << 8) | DELOBJ, 0],
@@ -61,6 +67,8 @@ type Step =
 	| { readonly do: "counter"; readonly name: string }
 	| { readonly do: "chain" | "delete-chain" | "delete-set" | "delete-counter"; readonly name: string }
 	| { readonly do: "rule"; readonly chain: string; readonly content: RuleContent }
+	| { readonly do: "empty-set"; readonly name: string }
+	| { readonly do: "interfaces"; readonly set: string; readonly names: readonly string[] }
 	| { readonly do: "set"; readonly content: SetContent }
 	| { readonly do: "elements"; readonly content: SetContent };
 
@@ -112,6 +120,15 @@ function plainSteps(commands: readonly Command[]): Step[] | null {
 		if (command.do === "flush" && command.kind === "chain") {
 			steps.push({ do: "flush", chain: command.name });
 			return true;
+		}
+		if (command.do === "flush") {
+			steps.push({ do: "empty-set", name: command.name });
+			return true;
+		}
+		if (command.do === "add-elements") {
+			const names = readInterfaces(command.keys);
+			if (names !== null) steps.push({ do: "interfaces", set: command.set, names });
+			return names !== null;
 		}
 		if (command.do === "delete" && command.kind !== "quota") {
 			// To the kernel a map is a set.
@@ -172,8 +189,12 @@ function writeStep(writer: BatchWriter, table: string, step: Step, place: number
 			writer.u32(OBJ_TYPE, OBJECT_COUNTER);
 			if (step.do === "counter") writer.close(writer.open(OBJ_DATA));
 			break;
+		case "empty-set":
 		case "delete-set":
 			writer.text(SET_NAME, checkedName(step.name));
+			break;
+		case "interfaces":
+			encodeInterfaces(writer, checkedName(step.set), step.names);
 			break;
 		case "flush":
 			writer.text(RULE_CHAIN, checkedName(step.chain));

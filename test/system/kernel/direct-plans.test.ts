@@ -10,7 +10,13 @@ import { loadObjects } from "../../../src/enforcers/network/apply/load-objects.t
 import { compileNetwork } from "../../../src/enforcers/network/compile/network.ts";
 import type { NetworkPlan, PlanObject } from "../../../src/enforcers/network/compile/plan.ts";
 import { ownershipMarker } from "../../../src/enforcers/network/names.ts";
-import { addTable, type Command, declare } from "../../../src/kernel/nftables/commands.ts";
+import {
+	addElements,
+	addTable,
+	type Command,
+	declare,
+	flush,
+} from "../../../src/kernel/nftables/commands.ts";
 import { directBatch, isPlain } from "../../../src/kernel/nftables/direct.ts";
 import { nftKernel } from "../../../src/kernel/nftables/kernel.ts";
 import type { MapValue, NftMap, NftSet, Rule } from "../../../src/kernel/nftables/objects.ts";
@@ -175,6 +181,29 @@ test("lookups and matches are the same", () => {
 	for (const object of given) expect([object.name, isPlain(object)]).toEqual([object.name, true]);
 	expect(directBatch("t", [declare(given)], 1)).not.toBeNull();
 	expect(loaded(true, given)).toEqual(loaded(false, given));
+});
+
+test("a set of interfaces is emptied and filled the same", () => {
+	const names = ["cni0", "eth0.100", "a-name-of-15-by"];
+	const changed = [
+		flush("set", "interfaces"),
+		addElements(
+			"interfaces",
+			names.map((name) => `"${name}"`),
+		),
+	];
+	expect(directBatch("t", changed, 1)).not.toBeNull();
+	const after = (direct: boolean) => {
+		loaded(true, objects);
+		expect(nftKernel(nftables, direct ? socket : null).run("t", changed)).toEqual({ ok: true });
+		return listed();
+	};
+	expect(after(true)).toEqual(after(false));
+	expect(after(true).text).toContain('"eth0.100"');
+});
+
+test("other elements are left to libnftables", () => {
+	expect(directBatch("t", [addElements("hosts", ["192.0.2.9"])], 1)).toBeNull();
 });
 
 test.each<[string, PlanObject]>([

@@ -103,6 +103,7 @@ export class MatchReader {
 	}
 
 	#readForm(form: Form, found: Found, before: "network" | "transport" | null): boolean {
+		const { number, protocols: several = "", state = "" } = found;
 		switch (form) {
 			case "lookup":
 				return this.#lookup(found);
@@ -115,13 +116,13 @@ export class MatchReader {
 			case "protocol":
 				return this.#protocolOf(found);
 			case "family":
-				return this.#familyOf(found["number"] === "6" ? 6 : 4);
+				return this.#familyOf(number === "6" ? 6 : 4);
 			case "state":
-				return this.#state(found["state"] ?? "");
+				return this.#state(state);
 			case "midstream":
 				return this.#midstream();
 			case "protocols":
-				return this.#anyOf("inet_proto", metaProtocol, (found["protocols"] ?? "").split(", ").map(Number));
+				return this.#anyOf("inet_proto", metaProtocol, several.split(", ").map(Number));
 			case "icmp":
 				return this.#icmp(found);
 			case "translated":

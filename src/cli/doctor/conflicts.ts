@@ -5,11 +5,10 @@ import {
 	describeChain,
 	type ForeignChain,
 } from "../../enforcers/network/observe/foreign-chains.ts";
-import type { Forwarding } from "../../kernel/host.ts";
 import { type Finding, ok, warning } from "./finding.ts";
 
-/** Each chain of others that decides, in the order in which packets meet them, and what Docker means for published ports. */
-export function firewallFindings(chains: readonly ForeignChain[], forwarding: Forwarding): Finding[] {
+/** Each chain of others that decides, in the order in which packets meet them. */
+export function firewallFindings(chains: readonly ForeignChain[]): Finding[] {
 	const deciding = (["ingress", "egress"] as const).flatMap((direction) => decidingChains(chains, direction));
 	const others = [...new Set(deciding)].map((chain) =>
 		warning(
@@ -18,34 +17,7 @@ export function firewallFindings(chains: readonly ForeignChain[], forwarding: Fo
 			`let one firewall decide${chain.tools.length === 0 ? "" : `, such as by switching off ${chain.tools.join(", ")}`}; docs/beside.md says what goes well beside Portward`,
 		),
 	);
-	const containers = [...new Set(chains.flatMap(({ tools }) => tools))].filter((tool) =>
-		/^(?:Docker|Podman|Kubernetes|CNI)/u.test(tool),
-	);
-	const published = containers.map((tool) =>
-		warning(
-			"forwarding",
-			`${tool} forwards packets to containers: no policy is asked about ports that they publish`,
-			"publish them on 127.0.0.1, or filter what is forwarded where the containers are managed",
-		),
-	);
-	const families = [forwarding.ipv4 ? "IPv4" : null, forwarding.ipv6 ? "IPv6" : null].filter(
-		(name) => name !== null,
-	);
-	const forwarded =
-		families.length === 0 || published.length > 0
-			? []
-			: [
-					warning(
-						"forwarding",
-						`this host forwards ${families.join(" and ")}, and policies judge only what ends or begins here`,
-						"switch it off (sysctl net.ipv4.ip_forward=0), or filter what is forwarded elsewhere",
-					),
-				];
-	return [
-		...(others.length === 0 ? [ok("firewalls", "no other table decides about the same packets")] : others),
-		...published,
-		...forwarded,
-	];
+	return others.length === 0 ? [ok("firewalls", "no other table decides about the same packets")] : others;
 }
 
 /** The first 15 bytes of the name of USBGuard's process. */

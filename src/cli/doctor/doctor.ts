@@ -10,6 +10,7 @@ import { defaultConfig } from "../../config/parse.ts";
 import { interfaceFindings, interfaceUses } from "../../enforcers/network/interfaces.ts";
 import { networkPart } from "../../enforcers/network/model.ts";
 import { foreignChains } from "../../enforcers/network/observe/foreign-chains.ts";
+import { readGuests } from "../../enforcers/network/observe/guests/read-guests.ts";
 import { sysfsRoot } from "../../enforcers/usb/observe/present.ts";
 import { readPolicySet } from "../../engine/policy-set.ts";
 import { forwarding, hostFacts } from "../../kernel/host.ts";
@@ -24,6 +25,7 @@ import { parseOnlyOptions, policyOptions } from "../options.ts";
 import { readSettings } from "../settings.ts";
 import { firewallFindings, usbFindings } from "./conflicts.ts";
 import { error, type Finding, ok, warning } from "./finding.ts";
+import { guestFindings } from "./guests.ts";
 import {
 	type CertificateEnd,
 	certificateFindings,
@@ -58,6 +60,8 @@ export const doctor: Command = {
 		const settings = readSettings(values, false);
 		const config = settings.config ?? defaultConfig();
 		const chains = foreignChains(config.table);
+		const guests = readGuests(config.table, config.guests);
+		const processes = processNames();
 		const findings = [
 			...kernelFindings(hostFacts().kernelRelease, chains, isRoot()),
 			...libraryFindings(libraries()),
@@ -69,9 +73,16 @@ export const doctor: Command = {
 					)
 				: ok("settings", settings.file === null ? "there is no file, so the defaults hold" : settings.file),
 			...policyFindings(config),
-			...(chains.ok ? firewallFindings(chains.chains, forwarding()) : []),
+			...(chains.ok ? firewallFindings(chains.chains) : []),
+			...guestFindings(
+				config.guests.forwarded,
+				processes,
+				chains.ok ? chains.chains : [],
+				guests.ok ? guests.facts : null,
+				forwarding(),
+			),
 			...usbFindings(
-				processNames(),
+				processes,
 				config.enableUSBDeviceHandler && config.enableKubeArmorHostPolicy,
 				existsSync(sysfsRoot),
 			),

@@ -10,8 +10,7 @@ import type { KernelTable } from "../../../src/enforcers/network/apply/kernel-ta
 import { compileNetwork } from "../../../src/enforcers/network/compile/network.ts";
 import type { NetworkPlan, RulesetForm } from "../../../src/enforcers/network/compile/plan.ts";
 import { hashFrom } from "../../../src/enforcers/network/compile/render/hashable.ts";
-import type { NetworkPolicy } from "../../../src/enforcers/network/model.ts";
-import { failsafes, packets, policySets } from "../../enforcers/network/compile/generate.ts";
+import { failsafes, holdingFor, packets, scopedSets } from "../../enforcers/network/compile/generate.ts";
 import { judge, type OracleOptions, type OraclePacket } from "../../enforcers/network/compile/oracle.ts";
 import { GuestLab } from "../support/guest-lab.ts";
 import { kernelTable } from "../support/nft.ts";
@@ -121,12 +120,6 @@ function toProbe(lab: GuestLab, { packet, way }: Sent): Probe {
 	};
 }
 
-/** What holds at a place, as the oracle knows it. */
-function holding(policies: readonly NetworkPolicy[], way: Way): NetworkPolicy[] {
-	const elsewhere = way === "host" ? "guests" : "host";
-	return policies.filter(({ appliesTo }) => appliesTo !== elsewhere);
-}
-
 /** What rules count: all packets by the rule's counter, and those that are forwarded once more by another. */
 function expectedCounts(
 	plan: NetworkPlan,
@@ -149,17 +142,6 @@ function expectedCounts(
 }
 
 const ways = fc.constantFrom<Way>("host", "direct", "published", "published");
-const scopes = fc.constantFrom(undefined, undefined, "host" as const, "guests" as const);
-
-const scopedSets = fc
-	.tuple(policySets, fc.array(scopes, { minLength: 7, maxLength: 7 }), fc.boolean())
-	.map(([policies, scoped, any]) =>
-		policies.map((policy, i): NetworkPolicy => {
-			const appliesTo = any ? scoped[i] : undefined;
-			return appliesTo === undefined ? policy : { ...policy, appliesTo };
-		}),
-	);
-
 let generation = 0;
 
 test("every packet meets the oracle's verdict and is counted at the oracle's rule", async () => {
@@ -180,7 +162,14 @@ test("every packet meets the oracle's verdict and is counted at the oracle's rul
 						packet,
 						way: way === "published" && packet.direction === "egress" ? ("direct" as const) : way,
 					}))
-					.map((sent) => ({ ...sent, verdict: judge(holding(policies, sent.way), options, sent.packet) }));
+					.map((sent) => ({
+						...sent,
+						verdict: judge(
+							holdingFor(policies, sent.way === "host" ? "host" : "guests"),
+							options,
+							sent.packet,
+						),
+					}));
 				for (const bench of benches) {
 					generation++;
 					const compiled = compileNetwork(policies, {

@@ -178,6 +178,23 @@ export const policySets: fc.Arbitrary<NetworkPolicy[]> = fc
 		}));
 	});
 
+const scopes = fc.constantFrom(undefined, undefined, "host" as const, "guests" as const);
+
+/** The same, of which some hold for the host alone, or for its guests. */
+export const scopedSets: fc.Arbitrary<NetworkPolicy[]> = fc
+	.tuple(policySets, fc.array(scopes, { minLength: 7, maxLength: 7 }), fc.boolean())
+	.map(([policies, scoped, any]) =>
+		policies.map((policy, i): NetworkPolicy => {
+			const appliesTo = any ? scoped[i] : undefined;
+			return appliesTo === undefined ? policy : { ...policy, appliesTo };
+		}),
+	);
+
+/** What of them holds at a place. */
+export function holdingFor(policies: readonly NetworkPolicy[], place: "host" | "guests"): NetworkPolicy[] {
+	return policies.filter(({ appliesTo = place }) => appliesTo === place);
+}
+
 /** Mostly none, as on most hosts. Their names lie within what rules name, or beside it. */
 export const vrfSets: fc.Arbitrary<readonly Vrf[]> = fc
 	.tuple(

@@ -2,11 +2,11 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import { planText } from "../../../../src/enforcers/network/apply/table-objects.ts";
 import { type CompileOptions, compileNetwork } from "../../../../src/enforcers/network/compile/network.ts";
-import { decidePacket } from "../../../../src/enforcers/network/compile/program.ts";
+import { decidePacket, guestModel } from "../../../../src/enforcers/network/compile/program.ts";
 import { explain } from "../../../../src/enforcers/network/compile/verdict/explain.ts";
 import type { NetworkPolicy, NetworkRule } from "../../../../src/enforcers/network/model.ts";
 import { cidr, policy, rule } from "./build.ts";
-import { failsafes, inVrfs, packets, policySets, vrfSets } from "./generate.ts";
+import { failsafes, holdingFor, inVrfs, packets, policySets, scopedSets, vrfSets } from "./generate.ts";
 import { options } from "./options.ts";
 import { judge } from "./oracle.ts";
 import { type ParsedTable, parseTable, simulate } from "./simulate.ts";
@@ -45,6 +45,33 @@ describe("random policies", () => {
 				},
 			),
 			{ numRuns: 1500 },
+		);
+	});
+
+	test("so do the models of the host and of guests, where policies hold for one of them", () => {
+		const guests = { forwarded: "enforce", interfaces: [], uplinks: [] } as const;
+		fc.assert(
+			fc.property(
+				scopedSets,
+				fc.array(packets, { minLength: 20, maxLength: 40 }),
+				fc.constantFrom("direction", "host" as const),
+				(policies, sample, allowlistScope) => {
+					const meaning = { posture: "block", allowlistScope } as const;
+					const result = compileNetwork(policies, { ...options, ...meaning, guests });
+					if (!result.ok) throw new Error(result.diagnostics[0]?.message);
+					const models = { host: result.model, guests: guestModel(result.model) };
+					for (const place of ["host", "guests"] as const) {
+						const model = models[place];
+						if (model === null) throw new Error("nothing is judged");
+						for (const packet of sample) {
+							const expected = judge(holdingFor(policies, place), meaning, packet);
+							const { action, rule } = explain(model, packet);
+							expect({ action, policy: rule?.policy ?? null, index: rule?.index ?? -1 }).toEqual(expected);
+						}
+					}
+				},
+			),
+			{ numRuns: 300 },
 		);
 	});
 

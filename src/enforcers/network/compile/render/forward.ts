@@ -24,14 +24,17 @@ export function renderForward(
 	programs: Programs,
 	options: RenderOptions & { readonly guests: GuestOptions },
 	leafUse: (rule: CompiledRule) => LeafUse,
+	cost: Map<string, number>,
 ): ForwardPlan {
 	const { guests } = options;
 	const tree = (direction: Direction, ports: PortKey) => {
 		const seen = { forwarded: true, ports, leafUse };
-		// The host's trees have counted what elements cost.
-		const cost = new Map<string, number>();
+		const elements = new Map<string, number>();
 		const own = { ...options, blocks: false, seen };
-		return new DirectionRenderer(store, programs[direction], direction, own, cost).render();
+		const root = new DirectionRenderer(store, programs[direction], direction, own, elements).render();
+		// What trees share costs once.
+		for (const [id, count] of elements) cost.set(id, Math.max(cost.get(id) ?? 0, count));
+		return root;
 	};
 	const published = tree("ingress", publishedPort);
 	const direct = tree("ingress", packetPort);

@@ -38,7 +38,7 @@ export function renderModel(model: NetworkModel, options: RenderOptions): Render
 	const forward =
 		guests === undefined || model.guests === undefined
 			? {}
-			: { forward: renderForward(store, model.guests, { ...options, guests }, leaves.forwarded) };
+			: { forward: renderForward(store, model.guests, { ...options, guests }, leaves.forwarded, cost) };
 	const both = <T>(of: (program: DirectionProgram) => T) => ({
 		ingress: of(model.ingress),
 		egress: of(model.egress),

@@ -256,7 +256,7 @@ describe.each(["concatenated", "nested"])("under a default of drop, %s", (rulese
 
 	test("what connection tracking finds invalid is dropped and counted", async () => {
 		const invalid = async () =>
-			(await daemon.metrics()).get('portward_invalid_packets_total{direction="ingress"}') ?? 0;
+			(await daemon.metrics()).get('portward_invalid_packets_total{hook="input"}') ?? 0;
 		const before = await invalid();
 		// An echo reply that nobody asked for.
 		const reply = {

@@ -13,6 +13,7 @@ import type { CompiledRule } from "../enforcers/network/compile/plan.ts";
 import {
 	buildModel,
 	decidePacket,
+	guestModel,
 	type NetworkModel,
 	type Packet,
 	ruleSets,
@@ -51,15 +52,21 @@ const narrowings: readonly Narrowing[] = [
 	{ interface: true, source: true },
 ];
 
-/** What the policies that select this host mean while they are enforced is asked, whatever `enforcement` says. */
+/**
+ * What the policies that select this host mean while they are enforced is asked, whatever `enforcement` says.
+ * @param forwarded to or from a guest: the policy that is added then holds for guests alone
+ */
 export function smallestChange(
 	set: Pick<PolicySet, "policies" | "selected">,
 	config: Config,
 	packet: Packet,
+	forwarded = false,
 ): SmallestChange {
 	const policies = networkPart.of(set.selected);
 	const options = compileOptions({ ...config, enforcement: "enforce" }, "0", "concatenated");
-	const model = buildModel(ruleSets(policies), options);
+	const whole = buildModel(ruleSets(policies), options);
+	const model = forwarded ? guestModel(whole) : whole;
+	if (model === null) return { kind: "none" };
 	const { action: before, rule } = decidePacket(model, packet);
 	if (before !== "Block" || rule === null) return { kind: "none" };
 	const selector = selectorFor(policies, model, rule);
@@ -68,10 +75,12 @@ export function smallestChange(
 	for (const action of ["Allow", "Audit"] as const) {
 		for (const narrowing of narrowings) {
 			if (!tellsMore(packet, narrowing)) continue;
-			const yaml = policyText(name, packet, action, narrowing, selector);
+			const yaml = policyText({ name, forwarded, packet, action, narrowing, matchLabels: selector });
 			const added = networkPart.in(parsePolicyFile("change.yaml", yaml).documents);
 			if (added.length === 0) continue;
-			const changed = buildModel(ruleSets([...policies, ...added]), options);
+			const changedWhole = buildModel(ruleSets([...policies, ...added]), options);
+			const changed = forwarded ? (guestModel(changedWhole) ?? changedWhole) : changedWhole;
+			if (forwarded && diffVerdicts(whole, changedWhole).some((box) => box.before !== box.after)) continue;
 			if (opensAllowlist(model, changed) || decidePacket(changed, packet).action !== action) continue;
 			const boxes = diffVerdicts(model, changed).filter((box) => box.before !== box.after);
 			if (boxes.every((box) => isOfFlow(box, packet, action))) return { kind: "add", action, yaml, boxes };
@@ -122,13 +131,16 @@ function selectorFor(
 	return policy?.nodeSelector.matchLabels ?? {};
 }
 
-function policyText(
-	name: string,
-	packet: Packet,
-	action: "Allow" | "Audit",
-	narrowing: Narrowing,
-	matchLabels: NodeSelector["matchLabels"],
-): string {
+interface Candidate {
+	readonly name: string;
+	readonly forwarded: boolean;
+	readonly packet: Packet;
+	readonly action: "Allow" | "Audit";
+	readonly narrowing: Narrowing;
+	readonly matchLabels: NodeSelector["matchLabels"];
+}
+
+function policyText({ name, forwarded, packet, action, narrowing, matchLabels }: Candidate): string {
 	const { direction, protocol, source } = packet;
 	if (protocol === null) return "";
 	const peer = { ipBlock: { cidr: blockOf(packet) } };
@@ -146,7 +158,7 @@ function policyText(
 	const document = {
 		apiVersion,
 		kind: "KubeArmorNetworkPolicy",
-		metadata: { name },
+		metadata: { name, ...(forwarded ? { annotations: { "portward.io/applies-to": "guests" } } : {}) },
 		spec: { nodeSelector: { matchLabels }, [direction]: [rule] },
 	};
 	return yamlText(document);

@@ -18,6 +18,8 @@ const alertShape = v.looseObject({
 
 export interface AlertedPacket {
 	readonly packet: Packet;
+	/** To or from a guest. */
+	readonly forwarded: boolean;
 	/** What was said when it came; the policies may say other by now. */
 	readonly alert: {
 		readonly time: string;
@@ -55,7 +57,8 @@ export function alertedPacket(line: string): AlertedPacket | string {
 		});
 		const index = Number(EventData.RuleIndex ?? Number.NaN);
 		const rule = Number.isInteger(index) ? index : null;
-		return { packet, alert: { time: UpdatedTime, action: Action, policy: PolicyName, rule } };
+		const forwarded = EventData.Hook === "forward";
+		return { packet, forwarded, alert: { time: UpdatedTime, action: Action, policy: PolicyName, rule } };
 	} catch (error) {
 		if (!(error instanceof UsageError)) throw error;
 		return `the alert tells of no packet: ${error.message}`;

@@ -4,24 +4,26 @@ import { formatAddress } from "../../base/cidr.ts";
 import { isIcmp, isTransport, protocolText } from "../../base/protocol.ts";
 import { escapeForTerminal } from "../../base/terminal.ts";
 import type { Config } from "../../config/model.ts";
-import type { NetworkModel, Packet } from "../../enforcers/network/compile/program.ts";
+import { guestModel, type NetworkModel, type Packet } from "../../enforcers/network/compile/program.ts";
 import { allowBehind, type Explanation, explain } from "../../enforcers/network/compile/verdict/explain.ts";
 import type { PolicySet } from "../../engine/policy-set.ts";
 import { type SmallestChange, smallestChange } from "../../engine/smallest-change.ts";
 import { prettyJson } from "../json.ts";
 import type { AlertedPacket } from "./alert-packet.ts";
+import { auditedBy, explainAt, forwardedPlace, unaskedBecause } from "./explain-place.ts";
 import { describeExplanation, explanationJson, ruleName } from "./explain-text.ts";
 
 /** The whole answer, as text or as JSON. */
 export function explainAlert(
-	{ packet, alert }: AlertedPacket,
+	{ packet, forwarded, alert }: AlertedPacket,
 	model: NetworkModel,
 	set: PolicySet,
 	config: Config,
 	json: boolean,
 ): string {
-	const explanation = explain(model, packet);
-	const change = smallestChange(set, config, packet);
+	const place = forwarded ? forwardedPlace : null;
+	const explanation = place === null ? explain(model, packet) : explainAt(model, packet, place, config);
+	const change = smallestChange(set, config, packet, forwarded);
 	const agrees = sameRule(explanation, alert);
 	if (json) {
 		return prettyJson({
@@ -35,8 +37,14 @@ export function explainAlert(
 	const lines = [`${packetText(packet)}: ${alert.action} by ${then} when it was alerted`];
 	if (!agrees) lines.push("The policies say something else now:");
 	const head = `${lines.map(escapeForTerminal).join("\n")}\n`;
+	const unasked = place === null ? null : unaskedBecause(place, config.guests.forwarded);
+	if (unasked !== null) return `${head}${explanation.action}: ${escapeForTerminal(unasked)}\n`;
+	const judged = forwarded ? (guestModel(model) ?? model) : model;
+	const audited = forwarded ? auditedBy(config) : undefined;
 	return (
-		head + describeExplanation(explanation, allowBehind(model, explanation.rule)) + describeChange(change)
+		head +
+		describeExplanation(explanation, allowBehind(judged, explanation.rule), audited) +
+		describeChange(change)
 	);
 }
 

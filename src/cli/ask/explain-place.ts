@@ -29,6 +29,14 @@ export interface Place {
 	readonly unasked: string | null;
 }
 
+/** Of a packet that is known to go to or come from a guest. */
+export const forwardedPlace: Place = { hook: "forward", published: [], guest: null, unasked: null };
+
+/** The setting that keeps a Block of what is forwarded from happening. */
+export function auditedBy({ enforcement }: Pick<Config, "enforcement">): string {
+	return enforcement === "audit" ? "enforcement: audit" : "guests.forwarded: audit";
+}
+
 /** Published ports that are told. */
 const mostTold = 8;
 

@@ -20,6 +20,7 @@ import { explainAll } from "./explain-all.ts";
 import { describeOthers, othersJson, othersOf } from "./explain-others.ts";
 import { parseInterfaceName, parsePacket } from "./explain-packet.ts";
 import {
+	auditedBy,
 	describePlace,
 	explainAt,
 	type PlaceOptions,
@@ -146,7 +147,7 @@ function explainOne(
 	}
 	const unasked = unaskedBecause(place, config.guests.forwarded);
 	const judged = forwarded ? (guestModel(model) ?? model) : model;
-	const audited = forwarded && config.enforcement !== "audit" ? "guests.forwarded: audit" : undefined;
+	const audited = forwarded ? auditedBy(config) : undefined;
 	const head =
 		unasked === null
 			? describeExplanation(explanation, allowBehind(judged, explanation.rule), audited)

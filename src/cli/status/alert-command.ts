@@ -29,6 +29,11 @@ export function explainCommand({ Operation, Resource, EventData = {} }: Explaine
 	} else if (!withoutPorts.includes(Protocol) && !/^Proto-\d+$/u.test(Protocol)) return null;
 	if (Interface !== undefined && /^[A-Za-z0-9_.:@-]{1,15}$/u.test(Interface))
 		words.push("--iface", Interface);
+	if (EventData.Hook === "forward") {
+		const { GuestIP = "" } = EventData;
+		if (direction === "ingress") words.push("--published");
+		else if (/^[0-9a-fA-F.:]+$/u.test(GuestIP)) words.push("--from-guest", GuestIP);
+	}
 	return words.join(" ");
 }
 

@@ -287,3 +287,37 @@ describe("what tells of no connection", () => {
 		}
 	});
 });
+
+describe("an alert of a packet that was forwarded to a guest", () => {
+	const forwarded = { data: { Hook: "forward", GuestIP: "172.17.0.2", GuestPort: "5432" } };
+	// The host's own port is open to the sender already.
+	const own = JSON.parse(
+		policy("host", {
+			action: "Allow",
+			ingress: [{ from: [block("10.0.1.0/24")], ports: [port("TCP", 5432)] }],
+		}),
+	);
+	const annotations = { "portward.io/applies-to": "host" };
+	const host = JSON.stringify({ ...own, metadata: { ...own.metadata, annotations } });
+
+	async function explained(mode: string, ...more: string[]) {
+		using files = new Files({ "db.yaml": database, "host.yaml": host });
+		const config = files.config({ ...settings, guests: { forwarded: mode } });
+		const common = ["--policy-dir", files.path, "--config", config];
+		return await portward("explain", ...common, "--from-alert", alert(forwarded), ...more);
+	}
+
+	test("is asked as such, and the policy that is offered holds for guests alone", async () => {
+		const { out, code, error } = await explained("enforce");
+		expect([code, error]).toEqual([0, ""]);
+		expect(out).toContain("Block: DefaultPosture");
+		expect(out).toContain("portward.io/applies-to: guests");
+		const { change } = JSON.parse((await explained("enforce", "--json")).out);
+		expect(change).toMatchObject({ action: "Allow", others: [] });
+	});
+
+	test("passes where policies are not asked about guests", async () => {
+		expect((await explained("off")).out).toContain("Allow: guests.forwarded is off");
+		expect((await explained("audit")).out).toContain("guests.forwarded: audit");
+	});
+});

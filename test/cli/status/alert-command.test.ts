@@ -18,6 +18,18 @@ test.each([
 		packet("EGRESS", { Protocol: "UDP", DestinationPort: "53" }),
 		"portward explain egress udp 2001:db8::1 53",
 	],
+	[
+		packet("INGRESS", { Protocol: "TCP", DestinationPort: "5432", Hook: "forward", GuestIP: "172.17.0.2" }),
+		"portward explain ingress tcp 192.0.2.7 5432 --published",
+	],
+	[
+		packet("EGRESS", { Protocol: "UDP", DestinationPort: "53", Hook: "forward", GuestIP: "fd00::2" }),
+		"portward explain egress udp 2001:db8::1 53 --from-guest fd00::2",
+	],
+	[
+		packet("EGRESS", { Protocol: "UDP", DestinationPort: "53", Hook: "forward", GuestIP: "$(reboot)" }),
+		"portward explain egress udp 2001:db8::1 53",
+	],
 	[packet("INGRESS", { Protocol: "ICMP" }), "portward explain ingress icmp 192.0.2.7"],
 	[packet("EGRESS", { Protocol: "Proto-47" }), "portward explain egress 47 2001:db8::1"],
 	[packet("INGRESS", { Protocol: "TCP" }), null],

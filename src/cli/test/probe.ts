@@ -106,7 +106,8 @@ function probeAll(packets: readonly PacketRun[], kernel: NftKernel, decide: Deci
 		},
 	};
 	try {
-		for (const group of Map.groupBy(probed, ({ config }) => JSON.stringify(config)).values())
+		// Each list is that of one configuration.
+		for (const group of Map.groupBy(probed, ({ policies }) => policies).values())
 			probeGroup(group, kernel, bench, found);
 	} finally {
 		counters.socket.close();
@@ -133,7 +134,7 @@ interface Bench {
 	readonly count: (table: string) => ReadonlyMap<string, { readonly packets: number }>;
 }
 
-/** The packets of equal settings, with every form of ruleset that the settings leave and the kernel takes. */
+/** The packets of one set of policies and its settings, with every form of ruleset that the settings leave and the kernel takes. */
 function probeGroup(group: readonly PacketRun[], kernel: NftKernel, bench: Bench, found: Found): void {
 	const [first] = group;
 	if (first === undefined) return;

@@ -56,8 +56,8 @@ test("labels of the settings select anew on SIGHUP", async () => {
 	await eventually("the policy in force", async () => (await daemon.status()).policies[0]?.enforced === true);
 });
 
-test("forwarding that is switched on later is warned of, and no longer when it is off", async () => {
-	await using daemon = await Daemon.start(lab.guarded);
+test("forwarding that is switched on later, and that no policy is asked about, is warned of, and no longer when it is off", async () => {
+	await using daemon = await Daemon.start(lab.guarded, { config: { guests: { forwarded: "off" } } });
 	const warned = async () =>
 		(await daemon.status()).warnings.some((text) => `${text}`.includes("forwards IPv4"));
 	expect(await warned()).toBe(false);

@@ -68,7 +68,7 @@ async function change({ home }: Daemon, name: string, content: string | null): P
 
 const config = { guests: { forwarded: "enforce" } };
 const blocking = (...numbers: number[]) =>
-	policy("cut", {
+	policy(`cut-${numbers.join("-")}`, {
 		action: "Block",
 		ingress: [{ ports: numbers.flatMap((number) => [port("TCP", number), port("UDP", number)]) }],
 	});
@@ -89,9 +89,9 @@ describe.each(["client", "server"] as const)("with the %s speaking first", (firs
 		for (const conversation of ended) await expectEnd(conversation, first);
 		for (const conversation of spared) expect(await conversation.say(2000)).toBe("echo");
 		// A port of the guest's own means what goes there without translation.
-		await change(daemon, "cut.yaml", blocking(7001));
+		await change(daemon, "own.yaml", blocking(7001));
 		for (const conversation of spared) expect(await conversation.say(2000)).toBe("echo");
-		await change(daemon, "cut.yaml", blocking(7000, 17_000));
+		await change(daemon, "both.yaml", blocking(7000, 17_000));
 		for (const conversation of [...spared, ...ended]) await expectEnd(conversation, first);
 	});
 

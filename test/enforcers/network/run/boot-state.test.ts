@@ -119,3 +119,26 @@ describe("what cannot be used says so for each version apart", () => {
 		expect(newest()).toMatchObject({ ok: false, reason: "unusable" });
 	});
 });
+
+test("what judges forwarded packets is saved with the rest, and other uplinks are another ruleset", () => {
+	const blocks = policy("a", rule("Block", { peers: ["10.0.0.0/8"], ports: ["tcp/80"] }));
+	const guests = (uplinks: readonly string[]) => {
+		const compiled = compileNetwork([blocks], {
+			...options,
+			epoch: "e1",
+			guests: { forwarded: "enforce", interfaces: [{ name: "ve-", prefix: true }], uplinks },
+		});
+		if (!compiled.ok) throw new Error(JSON.stringify(compiled.diagnostics));
+		return compiled.plan;
+	};
+	const store = new BootStore(directory);
+	expect(store.save(guests(["br0"]), facts, lock)).toBeNull();
+	const read = newest();
+	if (!read.ok || read.state.plan === null) throw new Error("nothing was saved");
+	const { objects, forward } = read.state.plan;
+	expect(forward).toMatchObject({ mode: "enforce", uplinks: ["br0"] });
+	expect(objects.map(({ name }) => name)).toContain(forward?.root ?? "");
+	expect(forward?.guard.length).toBeGreaterThan(0);
+	expect(store.save(guests(["br0", "br1"]), facts, lock)).toBeNull();
+	expect(newest()).toMatchObject({ ok: true, state: { plan: { forward: { uplinks: ["br0", "br1"] } } } });
+});

@@ -6,6 +6,7 @@ import type { NetworkPolicy } from "../model.ts";
 import { portCells } from "./complexity.ts";
 import { withoutBlocking } from "./enforcement.ts";
 import { lintModel } from "./lint/lint.ts";
+import { lintGuests } from "./lint/lint-guests.ts";
 import { lintRelated } from "./lint/lint-related.ts";
 import type { NetworkPlan } from "./plan.ts";
 import { buildModel, type Meaning, type NetworkModel, type RuleSets, ruleSets } from "./program.ts";
@@ -57,7 +58,11 @@ export function compileNetwork(policies: readonly NetworkPolicy[], options: Comp
 		ok: true,
 		plan,
 		model,
-		diagnostics: [...lintModel(written), ...lintRelated(written, options.related)],
+		diagnostics: [
+			...lintModel(written),
+			...lintRelated(written, options.related),
+			...lintGuests(policies, options.guests),
+		],
 	};
 }
 

@@ -150,12 +150,16 @@ test("--status-address names a TCP address or a socket that only root may open",
 test.each([
 	[{ "ipv4/ip_forward": "1" }, "IPv4"],
 	[{ "ipv6/conf/all/forwarding": "1" }, "IPv6"],
-])("a host that forwards packets says that these are not covered: %j", async (settings, family) => {
-	rig.lab.guarded.sysctl(settings);
-	await using daemon = await Daemon.start(rig.lab.guarded, {}, rig.home);
-	expect(JSON.stringify((await daemon.status()).warnings)).toContain(`forwards ${family}`);
-	expect(daemon.log).toContain("is not covered by policies");
-});
+])(
+	"a host that forwards packets and leaves guests alone says that these are not covered: %j",
+	async (settings, family) => {
+		rig.lab.guarded.sysctl(settings);
+		const config = { guests: { forwarded: "off" } };
+		await using daemon = await Daemon.start(rig.lab.guarded, { config }, rig.home);
+		expect(JSON.stringify((await daemon.status()).warnings)).toContain(`forwards ${family}`);
+		expect(daemon.log).toContain("are not covered by policies");
+	},
+);
 
 test("a host that forwards nothing has no such warning", async () => {
 	await using daemon = await Daemon.start(rig.lab.guarded, {}, rig.home);

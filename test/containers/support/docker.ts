@@ -34,6 +34,10 @@ export const dockerEngine: Engine = {
 			name,
 		]);
 	},
+	createMacvlan(world, name, parent, subnet4) {
+		const options = ["--driver=macvlan", `--opt=parent=${parent}`, `--subnet=${subnet4}`];
+		world.run([...docker, "network", "create", ...options, name]);
+	},
 	runContainer(world, name, options) {
 		const id = world.run([...docker, ...runArguments(name, options)]).trim();
 		return container(world, docker, id);

@@ -36,6 +36,8 @@ export interface Engine {
 	/** Gets it ready in a world, with the image. */
 	start(world: World, image: string): Promise<void>;
 	createNetwork(world: World, network: Network): void;
+	/** A network whose containers are on the link of `parent` beside the host, with addresses of `subnet4`. */
+	createMacvlan(world: World, name: string, parent: string, subnet4: string): void;
 	runContainer(world: World, name: string, options: ContainerOptions): Container;
 }
 

@@ -13,6 +13,10 @@ export const podmanEngine: Engine = {
 	createNetwork(world, { name, subnet4, subnet6 }) {
 		world.run([...podman, "network", "create", "--ipv6", `--subnet=${subnet4}`, `--subnet=${subnet6}`, name]);
 	},
+	createMacvlan(world, name, parent, subnet4) {
+		const options = ["--driver=macvlan", `--opt=parent=${parent}`, `--subnet=${subnet4}`];
+		world.run([...podman, "network", "create", ...options, name]);
+	},
 	runContainer(world, name, options) {
 		const id = world.run([...podman, ...runArguments(name, options)]).trim();
 		return container(world, podman, id);

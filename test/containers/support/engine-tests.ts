@@ -90,11 +90,15 @@ export function testEngine(engine: Engine): void {
 	test("the alert of a stranger names the host's port, the container's address and the container", async () => {
 		const question = { from: site.world.outside.path, protocol: "tcp", port: 15432 } as const;
 		// Whose an address is the daemon looks up once in a while, so an alert may come without.
-		const { EventData, Action } = await eventually("an alert that names the container", async () => {
-			await ask([{ ...question, source: a.stranger4, address: a.host4 }]);
-			const alerts = daemon.alerts.filter(({ EventData: data }) => data.GuestPort === "5433");
-			return alerts.find(({ EventData: data }) => data.GuestIP === web4 && data.Container !== undefined);
-		}, 40_000);
+		const { EventData, Action } = await eventually(
+			"an alert that names the container",
+			async () => {
+				await ask([{ ...question, source: a.stranger4, address: a.host4 }]);
+				const alerts = daemon.alerts.filter(({ EventData: data }) => data.GuestPort === "5433");
+				return alerts.find(({ EventData: data }) => data.GuestIP === web4 && data.Container !== undefined);
+			},
+			40_000,
+		);
 		expect({ ...EventData, Action }).toMatchObject({
 			Action: "Block",
 			SourceIP: a.stranger4,
@@ -103,7 +107,7 @@ export function testEngine(engine: Engine): void {
 			Hook: "forward",
 			Container: expect.stringContaining(site.web.id.slice(0, 12)),
 		});
-	});
+	}, 60_000);
 
 	test("a new Block ends open connections to a published port and from a container, and they stay ended", async () => {
 		const from = site.world.outside.path;

@@ -88,7 +88,7 @@ describe("the status page in Chromium", () => {
 		const { page } = await open({ scripts: false });
 		expect(await page.evaluate("document.querySelectorAll('#alerts tr').length")).toBe(1);
 		expect(await page.evaluate("document.getElementById('live').textContent")).toBe("reload to update");
-		expect(await page.evaluate("document.querySelectorAll('section').length")).toBe(7);
+		expect(await page.evaluate("document.querySelectorAll('section').length")).toBe(8);
 	}, 60_000);
 
 	test("a link of portward page opens it in the browser, live, and nobody else reads it", async () => {

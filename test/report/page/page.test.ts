@@ -160,3 +160,11 @@ describe("the page", () => {
 		expect(text).toContain("and 995 more");
 	});
 });
+
+test("the card of guests has published ports as text, with who reaches them, and how many more there are", () => {
+	const page = renderPage(sampleState({}), []);
+	expect(page).toContain(
+		"<li>tcp 0.0.0.0:15432 -&gt; 172.17.0.2:5433 (Docker\\x1b[31m &lt;b&gt;): open to 10.0.1.0/24; closed to the rest by DefaultPosture (audit: nothing is dropped yet)</li></ul><p>and 2 more</p>",
+	);
+	expect(page).toContain("<dd>vmbr0: eth0 is a port of it</dd>");
+});

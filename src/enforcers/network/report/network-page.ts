@@ -45,7 +45,7 @@ export function networkCards(
 	]);
 	return [
 		enforcerCard("Network", network, [mode]),
-		html`<section><h2>Guests</h2>${behind}${publishedTable(guests)}</section>`,
+		html`<section><h2>Guests</h2>${behind}${publishedList(guests)}</section>`,
 		html`<section><h2>Ruleset</h2>${ruleset}</section>`,
 	];
 }
@@ -53,13 +53,13 @@ export function networkCards(
 /** Published ports that the page has room for. */
 const mostPublished = 100;
 
-function publishedTable({ published, more, forwarded }: GuestsStatus): Html {
+function publishedList({ published, more, forwarded }: GuestsStatus): Html {
 	if (published.length === 0) return html`<p>No port is published for a guest.</p>`;
-	const rest = published.length - mostPublished + more;
+	const rest = Math.max(0, published.length - mostPublished) + more;
 	const lines = published
 		.slice(0, mostPublished)
 		.map((port) => html`<li>${shown(describePublished(port, forwarded))}</li>`);
-	return html`<h3>Published ports</h3><ul>${lines}</ul>${rest > 0 ? html`<p>and ${numbers.format(rest)} more</p>` : ""}`;
+	return html`<p>Published ports:</p><ul>${lines}</ul>${rest > 0 ? html`<p>and ${numbers.format(rest)} more</p>` : ""}`;
 }
 
 function describeInvalid({ ingress, egress, forward }: InvalidPackets): string {

@@ -7,6 +7,8 @@ import { hasError } from "../base/diagnostic.ts";
 import type { Config } from "../config/model.ts";
 import type { Enforcer, Known } from "../enforcers/contract/enforcer.ts";
 import { planFailsafe } from "../enforcers/network/compile/failsafe.ts";
+import type { NetworkModel } from "../enforcers/network/compile/program.ts";
+import { diffVerdicts } from "../enforcers/network/compile/verdict/verdict-diff.ts";
 import { networkEnforcer } from "../enforcers/network/enforcer.ts";
 import type { GuestPlaces } from "../enforcers/network/flows/guest-addresses.ts";
 import { readUplinks } from "../enforcers/network/observe/uplinks.ts";
@@ -63,6 +65,7 @@ export function makePlan({
 			pending: present.pending,
 			unselected: fresh.unselected,
 			diff: diffSets(present.set, fresh.set, config),
+			verdicts: network ? verdictChanges(models) : [],
 			failsafe: planFailsafe(config.failsafe),
 			connections,
 			published: network
@@ -87,6 +90,15 @@ function guestPlaces({ guests: { forwarded, interfaces, uplinks } }: Config): Gu
 	if (forwarded !== "enforce") return null;
 	const read = readUplinks(uplinks);
 	return { interfaces, uplinks: read.ok ? read.names : uplinks };
+}
+
+/** Atoms of both sets that are compared: more take longer than whoever plans should wait. */
+const mostAtoms = 10_000;
+
+function verdictChanges({ before, after }: Readonly<Record<"before" | "after", NetworkModel>>) {
+	const programs = [before, after].flatMap(({ ingress, egress }) => [ingress, egress]);
+	const atoms = programs.reduce((sum, program) => sum + program.atoms.length, 0);
+	return atoms > mostAtoms ? null : diffVerdicts(before, after);
 }
 
 /** Whether the new policies would change anything. */

@@ -5,6 +5,7 @@ import type { Action, Direction } from "../base/model.ts";
 import type { Config } from "../config/model.ts";
 import type { PlannedFailsafe } from "../enforcers/network/compile/plan.ts";
 import type { PublishedVerdict } from "../enforcers/network/compile/verdict/published-verdict.ts";
+import type { VerdictBox } from "../enforcers/network/compile/verdict/verdict-diff.ts";
 import type { PublishedPort } from "../enforcers/network/observe/guests/guests.ts";
 import type { PolicyDiff } from "./policy-diff.ts";
 
@@ -143,6 +144,8 @@ export interface ChangePlan {
 	/** How many of the new policies do not select this host, in words; null when all do. */
 	readonly unselected: string | null;
 	readonly diff: PolicyDiff;
+	/** For which new connections the verdict changes; null where the sets are too large to be compared meanwhile. */
+	readonly verdicts: readonly VerdictBox[] | null;
 	/** What no policy can refuse, after the change as before it. */
 	readonly failsafe: readonly PlannedFailsafe[];
 	readonly connections: ConnectionsPlan;

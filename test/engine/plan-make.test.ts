@@ -31,3 +31,27 @@ test("a broken directory is no plan", () => {
 	const config = { ...off, policyDir: before.path, stateDir: state.path };
 	expect(makePlan({ config, directory: after.path }).ok).toBe(false);
 });
+
+test("verdicts that change are those of diff, unless there are too many rules to wait for", () => {
+	const many = (count: number) =>
+		policy("many", {
+			action: "Block",
+			ingress: [{ from: Array.from({ length: count }, (_, i) => block(`10.${i >> 8}.${i & 255}.0/24`)) }],
+		});
+	using before = new Files({ "p.yaml": blocking("192.0.2.0/24") });
+	using after = new Files({ "p.yaml": blocking("198.51.100.0/24") });
+	using large = new Files({ "p.yaml": many(10_500) });
+	using state = new Files({});
+	const config = { ...off, enableNetworkPolicyEnforcer: true, policyDir: before.path, stateDir: state.path };
+	const verdicts = (directory: string) => {
+		const planned = makePlan({ config, directory });
+		if (!planned.ok) throw new Error(JSON.stringify(planned));
+		return planned.plan.verdicts;
+	};
+	expect(verdicts(after.path)?.map(({ before: was, after: is, addresses }) => [was, is, addresses])).toEqual([
+		["Block", "Allow", ["192.0.2.0/24"]],
+		["Allow", "Block", ["198.51.100.0/24"]],
+	]);
+	expect(verdicts(before.path)).toEqual([]);
+	expect(verdicts(large.path)).toBeNull();
+});

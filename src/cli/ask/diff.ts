@@ -59,15 +59,16 @@ const mostAddresses = 8;
 
 const nothing = "The two sets say the same about every new connection.\n";
 
+export function boxLine(box: VerdictBox): string {
+	const { protocol, traffic, addresses } = describe(box);
+	const change = box.before === box.after ? `${box.after}, as before` : `${box.before} → ${box.after}`;
+	return `${change}: ${box.direction} ${protocol}${traffic} ${box.direction === "ingress" ? "from" : "to"} ${addresses}`;
+}
+
 export function boxesText(boxes: readonly VerdictBox[]): string {
 	if (boxes.length === 0) return nothing;
-	const lines = boxes.map((box) => {
-		const { protocol, traffic, addresses } = describe(box);
-		const change = box.before === box.after ? `${box.after}, as before` : `${box.before} → ${box.after}`;
-		return `${change}: ${box.direction} ${protocol}${traffic} ${box.direction === "ingress" ? "from" : "to"} ${addresses}`;
-	});
 	const count = boxes.filter((box) => box.before !== box.after).length;
-	return `${lines.map(escapeForTerminal).join("\n")}\n${plural(count, "difference")}\n`;
+	return `${boxes.map(boxLine).map(escapeForTerminal).join("\n")}\n${plural(count, "difference")}\n`;
 }
 
 function markdown(boxes: readonly VerdictBox[]): string {

@@ -9,6 +9,7 @@ import { ruleLists } from "../../engine/enforcers.ts";
 import { planChanges } from "../../engine/plan-make.ts";
 import type { Cause, ChangePlan, CutConnection, DeviceChange } from "../../engine/plan-model.ts";
 import { type Change, defaultChanges } from "../../engine/policy-diff.ts";
+import { boxLine } from "../ask/diff.ts";
 import type { Io } from "../command.ts";
 import { plural, printDiagnostics } from "../diagnostics.ts";
 import { publishedLines } from "./plan-published-text.ts";
@@ -25,6 +26,7 @@ export function printPlan(plan: ChangePlan, io: Io): void {
 	const blocks = [
 		head(plan),
 		...plan.diff.lists.map(({ heading, changes }) => section(heading, changes.map(changeLines))),
+		section("New connections whose verdict changes", verdictLines(plan)),
 		section("What no rule matches", defaultLines(plan)),
 		section("Ports that are published for guests", publishedLines(plan.published)),
 		connectionLines(plan),
@@ -46,6 +48,11 @@ function head(plan: ChangePlan): string[] {
 		: "what is in force";
 	const changes = planChanges(plan) ? "" : ": no change";
 	return [`${directory} against ${confirmed}, ${against}${changes}`];
+}
+
+function verdictLines({ verdicts }: ChangePlan): string[][] {
+	if (verdicts === null) return [["too many rules to be compared here; portward diff compares them"]];
+	return verdicts.map((box) => [boxLine(box)]);
 }
 
 /** A heading and indented items, cut where there are too many. */
@@ -214,6 +221,7 @@ export function planJson(plan: ChangePlan) {
 		pending,
 		unselected,
 		diff,
+		verdicts,
 		failsafe,
 		connections,
 		published,
@@ -228,6 +236,7 @@ export function planJson(plan: ChangePlan) {
 		pending,
 		unselected,
 		...Object.fromEntries(diff.lists.map(({ key, changes }) => [key, changes.map(changeJson)])),
+		verdicts,
 		defaults: diff.defaults,
 		connections,
 		published,

@@ -13,8 +13,8 @@ import { planJson, printPlan } from "./plan-text.ts";
 const help = `Usage: portward plan --policy-dir NEW [--config FILE] [--state-dir DIR]
                      [--json]
 
-What would change if NEW were the policies: rule by rule, what becomes of what
-no rule matches, who reaches ports that are published for guests, which open
+What would change if NEW were the policies: rule by rule, for which new
+connections the verdict changes, what becomes of what no rule matches, who reaches ports that are published for guests, which open
 connections would be ended and which USB devices
 that are plugged in would be refused or work again. NEW is held against what is
 in force: the configured policyDir with the last good versions of what is
@@ -37,6 +37,8 @@ where the USB adapter would that it comes through.
                  [{change: added|removed|changed, before, after}], each side
                  null or {policy, direction, index, action, severity, tags,
                  message, conditions: {FIELD: [VALUE]}, file, line}
+    verdicts     the boxes of portward diff; null for more than some thousand
+                 rules
     defaults     {ingress, egress, device: {before, after}}, each side
                  {allowlistMode, unmatched: accept|audit|block}
     connections  {checked, reason, total, cut: [{direction, protocol, local,

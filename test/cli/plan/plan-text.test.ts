@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { printPlan } from "../../../src/cli/plan/plan-text.ts";
+import type { VerdictBox } from "../../../src/enforcers/network/compile/verdict/verdict-diff.ts";
 import type { Cause, ChangePlan, CutConnection } from "../../../src/engine/plan-model.ts";
 import { CapturedIo } from "../support/portward.ts";
 
@@ -16,6 +17,7 @@ const unchanged: ChangePlan = {
 	diff: { lists: [], defaults: { ingress: same, egress: same, device: same } },
 	failsafe: [],
 	connections: { checked: true, reason: "", cut: [], total: 0, refusedAtStart: null },
+	verdicts: [],
 	published: { forwarded: "enforce", checked: true, reason: "", changes: [], more: 0 },
 	devices: { checked: true, reason: "", changes: [], session: null },
 	session: null,
@@ -39,6 +41,23 @@ function printed(over: Partial<ChangePlan>): { out: string; error: string } {
 
 test("nothing changes", () => {
 	expect(printed({})).toEqual({ out: "/new against what is in force, /old: no change\n", error: "" });
+});
+
+test("verdicts that change are told as diff tells them, and where that was too much, so", () => {
+	const box: VerdictBox = {
+		direction: "ingress",
+		protocol: "tcp",
+		ports: [22, 22],
+		addresses: ["10.0.0.0/8"],
+		interface: null,
+		before: "Block",
+		after: "Allow",
+	};
+	const { out } = printed({ verdicts: [box] });
+	expect(out).toContain(
+		"New connections whose verdict changes\n  Block → Allow: ingress tcp 22 from 10.0.0.0/8\n",
+	);
+	expect(printed({ verdicts: null }).out).toContain("portward diff compares them");
 });
 
 test("connections that would end are told with the rule, the first fifty of them", () => {

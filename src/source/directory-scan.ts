@@ -57,10 +57,9 @@ export function isRelevant(name: string): boolean {
 }
 
 async function describe(path: string): Promise<string> {
-	const [link, target] = await Promise.all([
-		lstat(path, { bigint: true }).catch(() => null),
-		stat(path, { bigint: true }).catch(() => null),
-	]);
+	const link = await lstat(path, { bigint: true }).catch(() => null);
+	const target =
+		link?.isSymbolicLink() === true ? await stat(path, { bigint: true }).catch(() => null) : link;
 	return `${path} ${fingerprint(link)} ${fingerprint(target)}`;
 }
 

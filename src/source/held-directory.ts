@@ -8,6 +8,7 @@
 import {
 	closeSync,
 	constants,
+	type Dirent,
 	fstatSync,
 	openSync,
 	readdirSync,
@@ -101,9 +102,9 @@ export class HeldDirectory implements Disposable {
 		}
 	}
 
-	/** @throws the system's error */
-	names(): string[] {
-		return readdirSync(`/proc/self/fd/${this.#descriptor}`);
+	/** In no order. @throws the system's error */
+	entries(): Dirent[] {
+		return readdirSync(`/proc/self/fd/${this.#descriptor}`, { withFileTypes: true });
 	}
 
 	/** Where it lies now. @throws the system's error */

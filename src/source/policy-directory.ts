@@ -6,7 +6,16 @@
  */
 
 import { createHash } from "node:crypto";
-import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
+import {
+	type BigIntStats,
+	closeSync,
+	constants,
+	fstatSync,
+	lstatSync,
+	openSync,
+	readFileSync,
+	type Stats,
+} from "node:fs";
 import { errorCode, errorText, HeldDirectory, type HeldOptions } from "./held-directory.ts";
 import { InsidePath } from "./inside-path.ts";
 import { manifestFile, signatureFile } from "./manifest.ts";
@@ -61,6 +70,11 @@ function decode(bytes: Buffer): { text: string; sha256: string } {
 	return { text: bytes.toString("utf8"), sha256: createHash("sha256").update(bytes).digest("hex") };
 }
 
+/** Who may write a file is among it: whoever changes that changes its second time. */
+function signatureOf({ dev, ino, size, mode, mtimeNs, ctimeNs }: BigIntStats): string {
+	return `${dev}:${ino}:${size}:${mode}:${mtimeNs}:${ctimeNs}`;
+}
+
 export class PolicyDirectoryReader {
 	readonly #directory: string;
 	readonly #options: HeldOptions;
@@ -111,12 +125,13 @@ export class PolicyDirectoryReader {
 
 	#readFile(path: string, real: string, cache: Map<string, CachedFile>): PolicyFile {
 		const cached = this.#cache.get(path);
-		const read = this.#readBytes(real, maxFileBytes, cached?.signature);
+		if (cached !== undefined && signatureOf(lstatSync(real, { bigint: true })) === cached.signature) {
+			cache.set(path, cached);
+			return { path, text: cached.text, sha256: cached.sha256, problem: null };
+		}
+		const read = this.#readBytes(real, maxFileBytes);
 		if (read.problem !== null) return { path, text: null, sha256: null, problem: read.problem };
-		const file =
-			read.bytes === null && cached !== undefined
-				? cached
-				: { signature: read.signature, ...decode(read.bytes ?? Buffer.alloc(0)) };
+		const file = { signature: read.signature, ...decode(read.bytes) };
 		cache.set(path, file);
 		return { path, text: file.text, sha256: file.sha256, problem: null };
 	}
@@ -145,12 +160,11 @@ export class PolicyDirectoryReader {
 		}
 	}
 
-	/** What a resolved name is, if it may be believed: its bytes, or null where its signature is `known`. */
+	/** What a resolved name is, if it may be believed. */
 	#readBytes(
 		real: string,
 		maxBytes: number,
-		known?: string,
-	): { problem: Problem } | { problem: null; signature: string; bytes: Buffer | null } {
+	): { problem: Problem } | { problem: null; signature: string; bytes: Buffer } {
 		// O_NONBLOCK: opening a FIFO must not hang the daemon; O_NOFOLLOW: the name was resolved and checked already.
 		const descriptor = openSync(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
 		try {
@@ -171,8 +185,7 @@ export class PolicyDirectoryReader {
 					},
 				};
 			}
-			const signature = `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`;
-			return { problem: null, signature, bytes: signature === known ? null : readFileSync(descriptor) };
+			return { problem: null, signature: signatureOf(stats), bytes: readFileSync(descriptor) };
 		} finally {
 			closeSync(descriptor);
 		}

@@ -71,7 +71,8 @@ export class PolicyWalk {
 
 	#walk(place: Place): Problem | null {
 		// Sorted, so that of two ways to a directory every machine takes the same.
-		for (const name of place.directory.names().sort()) {
+		const entries = place.directory.entries().sort((a, b) => (a.name < b.name ? -1 : 1));
+		for (const { name, file } of entries.map((entry) => ({ name: entry.name, file: entry.isFile() }))) {
 			if (name.startsWith(".")) continue;
 			this.#entries -= 1;
 			if (this.#entries < 0) {
@@ -82,16 +83,19 @@ export class PolicyWalk {
 				};
 			}
 			const path = place.path === "" ? name : `${place.path}/${name}`;
-			const problem = this.#guarded(place, name, path);
+			const problem = this.#guarded(place, name, path, file);
 			if (problem !== null) return problem;
 		}
 		return null;
 	}
 
 	/** What the system refuses is that entry's problem, not that of its neighbours. */
-	#guarded(place: Place, name: string, path: string): Problem | null {
+	#guarded(place: Place, name: string, path: string, file: boolean): Problem | null {
 		try {
-			return this.#enter(place, name, path);
+			// Whoever reads it makes sure that it still is one.
+			if (!file) return this.#enter(place, name, path);
+			if (isPolicyFile(name)) this.#visitor.file(path, place.directory, name);
+			return null;
 		} catch (error) {
 			const code = errorCode(error);
 			if (code === null) throw error;

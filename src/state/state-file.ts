@@ -16,6 +16,7 @@ import {
 	openSync,
 	readdirSync,
 	readFileSync,
+	readSync,
 	renameSync,
 	unlinkSync,
 	writeSync,
@@ -64,13 +65,12 @@ export function writeState(path: string, value: unknown): string | null {
 	const directory = dirname(path);
 	try {
 		mkdirSync(directory, { recursive: true, mode: 0o700 });
-		const present = readWhole(path);
-		// The length and the checksum say whether it is the same.
-		if (present.ok && present.header === header && present.body.length === body.length) return null;
+		const present = wholeHeader(path);
+		if (present === header) return null;
 		removeLeftovers(path);
 		writeBeside(path, [Buffer.from(header), body]);
 		// A damaged version must not take the place of a whole one.
-		if (present.ok) keepPrevious(path);
+		if (present !== null) keepPrevious(path);
 		renameSync(temporary(path, "new"), path);
 		syncDirectory(directory);
 		return null;
@@ -134,6 +134,38 @@ function readWhole(path: string): Whole {
 	if (header !== `${magic} ${checksum(body)}\n`)
 		return { ok: false, reason: "damaged", message: `${path} is damaged: its checksum does not match` };
 	return { ok: true, header, body };
+}
+
+/** So many bytes of a version are looked at at once: it may be larger than all else in memory. */
+const chunkBytes = 1024 * 1024;
+
+/** The header of a version that is whole, read piece by piece; null where there is none. It holds the checksum of the rest. */
+function wholeHeader(path: string): string | null {
+	let descriptor: number;
+	try {
+		descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+	} catch {
+		return null;
+	}
+	try {
+		const stats = fstatSync(descriptor);
+		if (!stats.isFile() || stats.size > maxBytes) return null;
+		const chunk = Buffer.alloc(chunkBytes);
+		const hash = createHash("sha256");
+		let header: string | null = null;
+		for (let count = readSync(descriptor, chunk); count > 0; count = readSync(descriptor, chunk)) {
+			const bytes = chunk.subarray(0, count);
+			// The first piece is longer than a header.
+			const end: number = header === null ? bytes.indexOf(newline) + 1 : 0;
+			header ??= bytes.subarray(0, end).toString("latin1");
+			hash.update(bytes.subarray(end));
+		}
+		return header === `${magic} ${hash.digest("hex")}\n` ? header : null;
+	} catch {
+		return null;
+	} finally {
+		closeSync(descriptor);
+	}
 }
 
 function readBounded(path: string): Buffer {

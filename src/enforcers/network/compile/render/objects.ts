@@ -81,6 +81,21 @@ export class ObjectStore {
 	}
 }
 
+function leadsNowhere(object: PlanObject): object is Chain {
+	return object.kind === "chain" && object.rules.every((rule) => typeof rule === "string");
+}
+
+/** The names of such chains in the epoch that was asked for last: most of a plan is the same again. */
+const renamedBefore = new WeakMap<Chain, { readonly epoch: string; readonly name: string }>();
+
+function renamedAlone(chain: Chain, epoch: string): Chain {
+	const before = renamedBefore.get(chain);
+	if (before?.epoch === epoch) return { ...chain, name: before.name };
+	const name = contentName(epoch, "chain", bodyText(chain));
+	renamedBefore.set(chain, { epoch, name });
+	return { ...chain, name };
+}
+
 /**
  * The same ruleset under names of `epoch`, [a-z0-9]{1,16}: two plans that mean the same become equal, whatever their
  * epochs were.
@@ -91,6 +106,11 @@ export function inEpoch(plan: NetworkPlan, epoch: string): NetworkPlan {
 	// An object names only earlier ones, so those have their new names already.
 	const objects = plan.objects.map((object) => {
 		if (object.kind === "counter") return object;
+		if (leadsNowhere(object)) {
+			const chain = renamedAlone(object, epoch);
+			names.set(object.name, chain.name);
+			return chain;
+		}
 		const next = withReferences(object, renamed);
 		const name = contentName(epoch, next.kind, bodyText(next));
 		names.set(object.name, name);

@@ -31,6 +31,8 @@ export interface LookupContext {
 	readonly direction: Direction;
 	/** How destination ports are read. */
 	readonly ports: PortKey;
+	/** What was made of tables, by these and by the type of the keys: trees whose rules have the same chains share it. */
+	readonly made: WeakMap<object, Map<string, readonly Declared[]>>;
 	/** Cells from which on blocks of one length go into a hash table. */
 	readonly hashFrom: number;
 	/** The chain of the rule with this rank. */
@@ -120,27 +122,57 @@ export function guarded(fields: readonly Field[], rule: Rule): Rule {
 	return joined(fields.map(({ guard = "" }) => guard).join(""), rule);
 }
 
-/** The rules that look these cells up. The cells are disjoint, so the order of the lookups means nothing. */
-export function lookUp(context: LookupContext, tail: Tail, cells: readonly Cell[], use: Use): Rule[] {
+/** A set or map with cells of a table. */
+export interface Declared {
+	readonly name: string;
+	/** What the address is compared under: ` & 255.255.255.0`, or "". */
+	readonly mask: string;
+	/** Its elements are counters, and what it has is accepted. */
+	readonly counts: boolean;
+}
+
+/**
+ * The rules that look cells up. The cells are disjoint, so the order of the lookups means nothing.
+ * @param of what the cells are made of; null where that has others as well.
+ */
+export function lookUp(
+	context: LookupContext,
+	tail: Tail,
+	of: object | null,
+	cells: () => readonly Cell[],
+	use: Use,
+): Rule[] {
 	const type = concatenation(addressType(context.family), ...tail.map((field) => field.type));
+	const known = of === null ? undefined : context.made.get(of)?.get(type);
+	const declared = known ?? declareAll(context, type, tail, cells());
+	if (of !== null && known === undefined)
+		context.made.set(of, (context.made.get(of) ?? new Map()).set(type, declared));
 	const reads = tail.map(({ read }) => read);
+	return declared.map(({ name, mask, counts }) => {
+		const key = concatenation(addressKey(context) + mask, ...reads);
+		return guarded(tail, counts ? countedBy(key, name) : expression(key, name, use));
+	});
+}
+
+function declareAll(context: LookupContext, type: string, tail: Tail, cells: readonly Cell[]): Declared[] {
 	// A set of addresses alone is a tree: its lookups grow with the logarithm, and it loads as fast as it can.
 	const { blocks, rest } =
 		tail.length === 0
 			? { blocks: [], rest: cells }
 			: hashable(cells, context.hashFrom, (rank) => context.silent(rank) !== null);
-	const rules = blocks.map((block) => {
+	const declared = blocks.map((block): Declared => {
 		const mask =
 			block.length === addressBits(context.family) ? "" : ` & ${maskText(context.family, block.length)}`;
-		const key = concatenation(addressKey(context) + mask, ...reads);
 		// A set of a given size that never grows gets the kernel's cheapest hash table.
 		const shape = { size: block.cells.length };
-		if (block.silent) return guarded(tail, countedBy(key, counterMap(context, type, shape, block.cells)));
-		return guarded(tail, expression(key, declare(context, type, shape, block.cells, firstAddress), use));
+		const name = block.silent
+			? counterMap(context, type, shape, block.cells)
+			: declare(context, type, shape, block.cells, firstAddress);
+		return { name, mask, counts: block.silent };
 	});
-	if (rest.length === 0) return rules;
+	if (rest.length === 0) return declared;
 	const name = declare(context, type, intervals, rest, ({ first, last }) => intervalText(first, last));
-	return [...rules, guarded(tail, expression(concatenation(addressKey(context), ...reads), name, use))];
+	return [...declared, { name, mask: "", counts: false }];
 }
 
 function firstAddress({ first }: Cell): string {
@@ -172,7 +204,7 @@ export function listCells(list: IntervalList, tail: string): Cell[] {
 
 /** Lookups of the address alone. */
 export function plain(context: LookupContext, list: IntervalList, use: Use): Rule[] {
-	return lookUp(context, addressAlone, listCells(list, ""), use);
+	return lookUp(context, addressAlone, list, () => listCells(list, ""), use);
 }
 
 /** How nftables calls what the transport header begins with. */

@@ -41,6 +41,8 @@ export interface Seen {
 	readonly forwarded: boolean;
 	/** How destination ports are read. */
 	readonly ports: PortKey;
+	/** What trees share whose rules have the same chains: see LookupContext. */
+	readonly made: LookupContext["made"];
 	/** Which packets meet the chain of a rule. */
 	leafUse(rule: CompiledRule): LeafUse;
 }
@@ -242,6 +244,7 @@ export class DirectionRenderer {
 			family,
 			direction: this.#direction,
 			ports: this.#options.seen.ports,
+			made: this.#options.seen.made,
 			hashFrom,
 			leaf: (rank) => this.#leaf(rank),
 			silent: (rank) => {

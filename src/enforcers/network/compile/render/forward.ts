@@ -9,26 +9,28 @@ import type { Chain, Rule } from "../../../../kernel/nftables/objects.ts";
 import { guardChains } from "../../names.ts";
 import { failsafeText } from "../failsafe.ts";
 import type { GuestOptions } from "../guests.ts";
-import type { CompiledRule, ForwardPlan } from "../plan.ts";
+import type { ForwardPlan } from "../plan.ts";
 import type { DirectionProgram, Programs } from "../program.ts";
-import { DirectionRenderer } from "./direction.ts";
+import { DirectionRenderer, type Seen } from "./direction.ts";
 import { guardBoxes, guardRules } from "./guard.ts";
 import { behindGuests } from "./guests.ts";
-import type { LeafUse } from "./leaf.ts";
 import type { ObjectStore } from "./objects.ts";
 import type { RenderOptions } from "./options.ts";
 import { type PortKey, packetPort, publishedPort } from "./port-key.ts";
+
+/** What trees share, by direction. */
+export type Made = Readonly<Record<Direction, Seen["made"]>>;
 
 export function renderForward(
 	store: ObjectStore,
 	programs: Programs,
 	options: RenderOptions & { readonly guests: GuestOptions },
-	leafUse: (rule: CompiledRule) => LeafUse,
+	{ leafUse, made }: Pick<Seen, "leafUse"> & { readonly made: Made },
 	cost: Map<string, number>,
 ): ForwardPlan {
 	const { guests } = options;
 	const tree = (direction: Direction, ports: PortKey) => {
-		const seen = { forwarded: true, ports, leafUse };
+		const seen = { forwarded: true, ports, leafUse, made: made[direction] };
 		const elements = new Map<string, number>();
 		const own = { ...options, blocks: false, seen };
 		const root = new DirectionRenderer(store, programs[direction], direction, own, elements).render();

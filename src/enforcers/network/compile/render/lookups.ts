@@ -37,9 +37,10 @@ function protocolLookups(context: LookupContext, table: Table & { readonly layer
 	const portless = [...table.lists].filter(([protocol]) => !isTransport(protocol));
 	const compared = portless.length <= mostCompared ? portless : [];
 	const together = [...table.lists].filter(([protocol]) => !compared.some(([other]) => other === protocol));
-	const cells = together.flatMap(([protocol, list]) => listCells(list, ` . ${protocolNumber(protocol)}`));
+	const cells = () =>
+		together.flatMap(([protocol, list]) => listCells(list, ` . ${protocolNumber(protocol)}`));
 	return [
-		...(cells.length === 0 ? [] : lookUp(context, andProtocol, cells, use)),
+		...(together.length === 0 ? [] : lookUp(context, andProtocol, table, cells, use)),
 		...compared.flatMap(([protocol, list]) => plainOf(context, protocol, list, use)),
 	];
 }
@@ -70,8 +71,8 @@ function sourceLookups(context: LookupContext, table: Table & { readonly layer: 
 		}
 		const port = isTransport(protocol) ? [portField(context, protocol)] : [];
 		return [
-			...(any.length === 0 ? [] : lookUp(context, [key], any, use)),
-			...(limited.length === 0 ? [] : lookUp(context, [key, ...port], limited, use)),
+			...(any.length === 0 ? [] : lookUp(context, [key], null, () => any, use)),
+			...(limited.length === 0 ? [] : lookUp(context, [key, ...port], null, () => limited, use)),
 		];
 	});
 }
@@ -81,16 +82,17 @@ function concatenated(context: LookupContext, table: Table, use: Use): Rule[] {
 	if (table.layer === "W") return plain(context, table.list, use);
 	if (table.layer === "T") return protocolLookups(context, table, use);
 	if (table.layer === "S") return sourceLookups(context, table, use);
-	const cells = [...table.segments].flatMap(([protocol, segments]) =>
-		boxesOf(segments).map(({ first, last, rank, firstPort, lastPort }) => ({
-			first,
-			last,
-			rank,
-			tail: ` . ${protocolNumber(protocol)} . ${rangeText({ first: firstPort, last: lastPort })}`,
-			exact: firstPort === lastPort,
-		})),
-	);
-	return lookUp(context, andPort(context), cells, use);
+	const cells = () =>
+		[...table.segments].flatMap(([protocol, segments]) =>
+			boxesOf(segments).map(({ first, last, rank, firstPort, lastPort }) => ({
+				first,
+				last,
+				rank,
+				tail: ` . ${protocolNumber(protocol)} . ${rangeText({ first: firstPort, last: lastPort })}`,
+				exact: firstPort === lastPort,
+			})),
+		);
+	return lookUp(context, andPort(context), table, cells, use);
 }
 
 function nested(context: LookupContext, table: Table, use: Use): Rule[] {

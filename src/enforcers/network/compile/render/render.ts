@@ -9,7 +9,7 @@ import { forwardedCounter } from "../../names.ts";
 import type { CompiledRule, NetworkPlan } from "../plan.ts";
 import type { DirectionProgram, NetworkModel, Programs } from "../program.ts";
 import { DirectionRenderer, judgesLeaving } from "./direction.ts";
-import { renderForward } from "./forward.ts";
+import { type Made, renderForward } from "./forward.ts";
 import { guardBoxes, guardRules } from "./guard.ts";
 import type { LeafUse } from "./leaf.ts";
 import { ObjectStore } from "./objects.ts";
@@ -29,16 +29,24 @@ export function renderModel(model: NetworkModel, options: RenderOptions): Render
 		[...rules, posture].some((rule) => rule?.action === "Block"),
 	);
 	const leaves = leafUses(model, options);
+	const made: Made = { ingress: new WeakMap(), egress: new WeakMap() };
 	const seen = { forwarded: false, ports: packetPort, leafUse: leaves.own };
 	const direction = (name: Direction) =>
-		new DirectionRenderer(store, model[name], name, { ...options, blocks, seen }, cost).render();
+		new DirectionRenderer(
+			store,
+			model[name],
+			name,
+			{ ...options, blocks, seen: { ...seen, made: made[name] } },
+			cost,
+		).render();
 	const ingress = direction("ingress");
 	const egress = direction("egress");
 	const { guests } = options;
+	const forwarded = { leafUse: leaves.forwarded, made: leaves.alike(made) };
 	const forward =
 		guests === undefined || model.guests === undefined
 			? {}
-			: { forward: renderForward(store, model.guests, { ...options, guests }, leaves.forwarded, cost) };
+			: { forward: renderForward(store, model.guests, { ...options, guests }, forwarded, cost) };
 	const both = <T>(of: (program: DirectionProgram) => T) => ({
 		ingress: of(model.ingress),
 		egress: of(model.egress),
@@ -117,5 +125,10 @@ function leafUses({ guests, ...own }: NetworkModel, options: RenderOptions) {
 			metBy: shared(rule) ? "both" : apart,
 			spared,
 		});
-	return { own: use("own"), forwarded: use("forwarded") };
+	/** Of a direction whose rules have the same chains for both, the same. */
+	const alike = (made: Made): Made => ({
+		ingress: guests?.ingress === own.ingress ? made.ingress : new WeakMap(),
+		egress: guests?.egress === own.egress && !leaves ? made.egress : new WeakMap(),
+	});
+	return { own: use("own"), forwarded: use("forwarded"), alike };
 }

@@ -9,9 +9,10 @@ import { asPolicy, makeRules, type Rule } from "./rulesets.ts";
 const local = "198.18.0.1";
 const sizes = [10, 10_000] as const;
 const largest = 10_000;
-const packets = { new: 100_000, established: 200_000 } as const;
-/** Of established ones, so few that all stay in the processor's caches, as those of a busy host do. */
-const flows = 32;
+/** `spread`: new flows that meet all the rules in turn, which no cache holds; `new`: those that meet a few. */
+const packets = { spread: 100_000, new: 100_000, established: 200_000 } as const;
+/** So few that all stay in the processor's caches, as those that a busy host has most of do. */
+const few = 32;
 /** As many as bench/flows.ts takes for UDP. */
 const rounds = 11;
 
@@ -102,7 +103,7 @@ function arrived(guest: Namespace): number {
 /** Microseconds a packet. */
 async function cost({ host, rules }: Contender, kind: keyof typeof packets): Promise<number> {
 	const { lab, guest } = host;
-	const used = kind === "established" ? rules.slice(0, flows) : rules;
+	const used = kind === "spread" ? rules : rules.slice(0, few);
 	const targets = used.map(({ address, port }): Target => {
 		return { expect: "pass", protocol: "udp", remote: address, local, port };
 	});
@@ -117,17 +118,19 @@ async function cost({ host, rules }: Contender, kind: keyof typeof packets): Pro
 		established: kind === "established",
 	});
 	const missing = packets[kind] - (arrived(guest) - before);
-	if (missing > packets[kind] / 100) throw new Error(`${missing} packets did not reach the guest`);
+	// A machine that is busy otherwise loses some on the way; a rule that drops, or no way to the guest, loses nearly all.
+	if (missing > packets[kind] / 10) throw new Error(`${missing} packets did not reach the guest`);
 	lab.guarded.try(["conntrack", "-F"]);
 	return (seconds / packets[kind]) * 1e6;
 }
 
-/** Each packet is one that a rule allows, spread over all the rules. */
+/** Each packet is one that a rule allows. */
 export async function forwardedFigures(): Promise<Figure[]> {
 	const all = await contenders();
 	const figures: Figure[] = [];
 	for (const [kind, what, limit] of [
 		["new", "a packet of a new flow", 1.2],
+		["spread", "a packet of a new flow, spread over all the rules", 1.2],
 		["established", "a packet of an established flow", 1.05],
 	] as const) {
 		const measured = await interleave(

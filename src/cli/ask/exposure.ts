@@ -27,9 +27,9 @@ const help = `Usage: portward exposure [--policy-dir DIR] [--config FILE] [--jso
 What listens on this host over TCP and UDP, and from where the policies let new
 connections through to it, on each interface that this host has. Whatever they
 say, loopback and what essentials accept pass. Ports that are published for
-containers and other guests are told apart, with who reaches them. Where another
-table translates a port otherwise, policies judge what is behind that, and this
-is said; its other rules are not looked at. Only root is told all.
+containers and other guests are told apart, with who reaches them. Where
+another table translates a port otherwise, policies judge what is behind that,
+and this is said; its other rules are not looked at. Only root is told all.
 
   --policy-dir DIR  policies (default /etc/portward/policies)
   --config FILE     settings (default /etc/portward/config.yaml)

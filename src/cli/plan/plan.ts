@@ -14,13 +14,14 @@ const help = `Usage: portward plan --policy-dir NEW [--config FILE] [--state-dir
                      [--json]
 
 What would change if NEW were the policies: rule by rule, for which new
-connections the verdict changes, what becomes of what no rule matches, who reaches ports that are published for guests, which open
-connections would be ended and which USB devices
-that are plugged in would be refused or work again. NEW is held against what is
-in force: the configured policyDir with the last good versions of what is
-broken there, or what is confirmed while another change waits for its
-confirmation. Reads the host, changes nothing, and needs no daemon. As another
-user than root it cannot read connection tracking, and says so.
+connections the verdict changes, what becomes of what no rule matches, who
+reaches ports that are published for guests, which open connections would be
+ended and which USB devices that are plugged in would be refused or work again.
+NEW is held against what is in force: the configured policyDir with the last
+good versions of what is broken there, or what is confirmed while another
+change waits for its confirmation. Reads the host, changes nothing, and needs
+no daemon. As another user than root it cannot read connection tracking, and
+says so.
 
 It warns where this SSH session, or the next one like it, would be refused, and
 where the USB adapter would that it comes through.

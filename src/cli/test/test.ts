@@ -28,12 +28,12 @@ nothing. The daemon runs those beside the policies, too: see policyTests.
   --probe           send each case as a real packet too, as root: whether this
                     kernel does what the model says, in every form of ruleset
                     that it takes. The packets stay in a network namespace that
-                    the command makes, and that ends with it; the host's network
-                    and rules are not touched
+                    the command makes, and that ends with it; the host's
+                    network and rules are not touched
   --json            print {ok, passed, failed, cases}
 
-Exit codes: 0 every case is as expected, 1 one is not, the kernel disagrees with
-the model, or failure.
+Exit codes: 0 every case is as expected, 1 one is not, the kernel disagrees
+with the model, or failure.
 `;
 
 export const test: Command = {

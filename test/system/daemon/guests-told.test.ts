@@ -86,4 +86,12 @@ test("plan says whom it shuts out of a published port, and how many of its open 
 	expect(code).toBe(2);
 	expect(out).toContain(`closes published ${publishedPort}/tcp to all; ends 1 open connection\n`);
 	expect(out).toContain("Open connections that would be ended: 1\n");
+	// Connection tracking remembers it for a while after its end.
+	talk[Symbol.dispose]();
+	const again = () => run("plan", "--policy-dir", fresh, "--config", home.config).out;
+	await eventually(
+		"a plan that ends nothing",
+		() => again().includes(`closes published ${publishedPort}/tcp to all\n`),
+		30_000,
+	);
 });

@@ -69,7 +69,10 @@ export function everyMetric(): string {
 		{ interface: "eth9", reason: "absent", bears: "", users: [], message: "", hint: "" } as const,
 	];
 	const state = sampleState(
-		{ signature: { ok: true, serial: 1, problem: null, remedy: "", standing: null } },
+		{
+			signature: { ok: true, serial: 1, problem: null, remedy: "", standing: null },
+			tests: { mode: "warn", passed: 1, failed: 0, refused: false, problems: [] },
+		},
 		{ network: { interfaces, ruleLogs: [{ rule, outcomes }] } },
 	);
 	const many = Array.from({ length: 10_001 }, (_, index) => `p${index}`);

@@ -11,8 +11,8 @@ test("metrics say how the tests ended and whether they refuse the policies, and 
 			.split("\n")
 			.filter((line) => line !== "" && !line.startsWith("#"));
 	expect(samples({ mode: "enforce", passed: 7, failed: 2, refused: true, problems: ["why"] })).toEqual([
-		'portward_policy_tests{result="passed"} 7',
 		'portward_policy_tests{result="failed"} 2',
+		'portward_policy_tests{result="passed"} 7',
 		"portward_policy_tests_refused 1",
 	]);
 	expect(samples({ mode: "warn", passed: 7, failed: 2, refused: false, problems: ["why"] })).toContain(

@@ -1,11 +1,14 @@
 /** Reloads, kills and restarts of the daemon, and changes of the bridges, misjudge none of 20 000 forwarded packets a second. */
 
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { block, documents, policy, port } from "../support/case.ts";
-import { Daemon, Home } from "../support/daemon.ts";
-import { Guest } from "../support/guests.ts";
-import { Lab } from "../support/netns.ts";
-import { flood, type Target } from "../support/traffic.ts";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { block, documents, policy, port } from "../system/support/case.ts";
+import { Daemon, Home } from "../system/support/daemon.ts";
+import { Guest } from "../system/support/guests.ts";
+import { Lab } from "../system/support/netns.ts";
+import { flood, type Target } from "../system/support/traffic.ts";
+
+// As long as 50 reloads take beside what else the suite does.
+setDefaultTimeout(180_000);
 
 const rate = 20_000;
 

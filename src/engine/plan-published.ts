@@ -18,12 +18,13 @@ export function planPublished(
 	const read = readGuests(table, guests);
 	if (!read.ok) return { forwarded, checked: false, reason: read.error, changes: [], more: 0 };
 	const { more } = read.facts;
-	return { forwarded, checked: true, reason: "", changes: changesOf(models, read.facts, cut), more };
+	return { forwarded, checked: true, reason: "", changes: publishedChanges(models, read.facts, cut), more };
 }
 
-function changesOf(
+/** The published ports whose senders change. Pure. @param cut the connections that the change ends */
+export function publishedChanges(
 	{ before, after }: Models,
-	{ published, outside }: GuestFacts,
+	{ published, outside }: Pick<GuestFacts, "published" | "outside">,
 	cut: readonly CutConnection[],
 ): PublishedPlan["changes"] {
 	const judges = [before, after].map(

@@ -3,6 +3,16 @@
 import type { Action } from "../base/model.ts";
 import { escapeForTerminal } from "../base/terminal.ts";
 
+/** A Block that is told and not carried out, in KubeArmor's words. */
+export const auditedBlock = "Audit (Block)";
+
+export type AlertAction = Action | typeof auditedBlock;
+
+/** The action as which an alert is counted and looked for. */
+export function plainAction(action: AlertAction): Action {
+	return action === auditedBlock ? "Audit" : action;
+}
+
 export interface Alert {
 	/** Seconds since the epoch. */
 	readonly Timestamp: number;
@@ -26,7 +36,7 @@ export interface Alert {
 	readonly Data: string;
 	readonly EventData: Readonly<Record<string, string>>;
 	readonly Enforcer: "NetworkPolicyEnforcer" | "USBDeviceHandler";
-	readonly Action: Action;
+	readonly Action: AlertAction;
 	readonly Result: "Passed" | "Permission denied" | "Removed";
 }
 
@@ -68,6 +78,6 @@ export function readableTime(updatedTime: string): string {
 }
 
 /** What KubeArmor prints for an action: only Block denies. */
-export function resultOf(action: Action): Alert["Result"] {
+export function resultOf(action: AlertAction): Alert["Result"] {
 	return action === "Block" ? "Permission denied" : "Passed";
 }

@@ -8,6 +8,7 @@ import { guestModel, type NetworkModel, type Packet } from "../../enforcers/netw
 import { allowBehind, type Explanation, explain } from "../../enforcers/network/compile/verdict/explain.ts";
 import type { PolicySet } from "../../engine/policy-set.ts";
 import { type SmallestChange, smallestChange } from "../../engine/smallest-change.ts";
+import { auditedBlock } from "../../report/alert.ts";
 import { prettyJson } from "../json.ts";
 import type { AlertedPacket } from "./alert-packet.ts";
 import { auditedBy, explainAt, forwardedPlace, unaskedBecause } from "./explain-place.ts";
@@ -50,7 +51,8 @@ export function explainAlert(
 
 function sameRule({ action, rule }: Explanation, alert: AlertedPacket["alert"]): boolean {
 	const index = rule === null || rule.index < 0 ? null : rule.index;
-	return action === alert.action && rule?.policy === alert.policy && index === alert.rule;
+	const told = alert.action === auditedBlock ? "Block" : alert.action;
+	return action === told && rule?.policy === alert.policy && index === alert.rule;
 }
 
 function packetJson({ direction, family, address, protocol, port, source, interface: name }: Packet) {

@@ -2,6 +2,7 @@
 
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import type { Config } from "../../config/model.ts";
+import { auditedBlock } from "../../report/alert.ts";
 import { parseJson } from "./client.ts";
 
 /** Bytes read of each file, from its end. */
@@ -52,7 +53,8 @@ function matches(alert: unknown, { policy, action }: HistoryFilter): boolean {
 	return (
 		timeOf(alert) !== "" &&
 		(policy === undefined || field(alert, "PolicyName") === policy) &&
-		(action === undefined || field(alert, "Action") === action)
+		(action === undefined ||
+			[action, ...(action === "Audit" ? [auditedBlock] : [])].includes(field(alert, "Action")))
 	);
 }
 

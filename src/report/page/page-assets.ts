@@ -63,7 +63,7 @@ export const script = `
 "use strict";
 const body = document.getElementById("alerts");
 const live = document.getElementById("live");
-const tones = { Block: "bad", Audit: "warn", Allow: "good" };
+const tones = { Block: "bad", Audit: "warn", "Audit (Block)": "warn", Allow: "good" };
 const keep = 50;
 // Bidi and control characters are written out, so that a name cannot pass for another.
 function plain(text) {

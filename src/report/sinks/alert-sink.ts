@@ -5,7 +5,7 @@
 
 import { postureName } from "../../base/model.ts";
 import { escapeJson } from "../../base/terminal.ts";
-import type { Alert } from "../alert.ts";
+import { type Alert, plainAction } from "../alert.ts";
 import type { AlertLine, AlertRing } from "./alert-ring.ts";
 import type { FileWriteResult } from "./rotating-file.ts";
 
@@ -118,7 +118,8 @@ export class AlertSink {
 		return { ...this.#dropped };
 	}
 
-	#count({ PolicyName: policy, Action: action }: Alert): void {
+	#count({ PolicyName: policy, Action }: Alert): void {
+		const action = plainAction(Action);
 		const key = `${action} ${policy}`;
 		const entry = this.#counts.get(key) ?? { policy, action, count: 0, newest: 0, gone: null };
 		entry.count++;
@@ -138,7 +139,7 @@ function alertLine(alert: Alert): AlertLine {
 	return {
 		policy: own ? (EventData.Policy ?? "") : PolicyName,
 		rule: `${own ? Tags : Resource} ${EventData.RuleIndex ?? ""}`,
-		action: Action,
+		action: plainAction(Action),
 		json: escapeJson(JSON.stringify(alert)),
 	};
 }

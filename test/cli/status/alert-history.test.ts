@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { alertHistory, joinAlerts } from "../../../src/cli/status/alert-history.ts";
+import { auditedBlock } from "../../../src/report/alert.ts";
 import { sampleAlert } from "../../report/sample.ts";
 import { Files, portward } from "../support/portward.ts";
 
@@ -35,6 +36,14 @@ test("the files' alerts, oldest first, the newest that are wanted, whatever else
 	expect(alertHistory(settings(null), all)).toBeNull();
 	expect(alertHistory(settings(join(files.path, "none")), all)).toBeNull();
 	expect(alertHistory(settings(files.path), all)).toBeNull();
+});
+
+test("a Block that was only told is found as an Audit", () => {
+	const told = { ...alert(2), Action: auditedBlock };
+	using files = new Files({ log: lines(alert(1), told, { ...alert(3), Action: "Block" }) });
+	const found = (action: string) => alertHistory(settings(join(files.path, "log")), { ...all, action });
+	expect(found("Audit")).toEqual([alert(1), told]);
+	expect(found("Block")).toHaveLength(1);
 });
 
 test("what the daemon remembers too is not repeated", () => {

@@ -51,7 +51,8 @@ test("counts by policy and action, and drops by reason", () => {
 	const leave = target.subscribe(() => 2);
 	target.publish([sampleAlert(), sampleAlert(), sampleAlert({ PolicyName: "x y", Action: "Block" })]);
 	leave();
-	target.publish([sampleAlert()]);
+	// A Block that is only told counts as what it is: nothing was refused.
+	target.publish([sampleAlert({ Action: "Audit (Block)" })]);
 	expect(target.counts()).toEqual([
 		{ policy: "np1", action: "Audit", count: 3 },
 		{ policy: "x y", action: "Block", count: 1 },

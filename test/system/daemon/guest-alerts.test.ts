@@ -137,7 +137,7 @@ test("with guests audited a blocked port passes, and the alert says what enforci
 	await using daemon = await Daemon.start(lab.guarded, { policies: { "db.yaml": blocking } });
 	expect(await toPublished()).toBe(true);
 	const alert = await daemon.alert("the port", ({ PolicyName }) => PolicyName === "db");
-	expect([alert.Action, alert.Result]).toEqual(["Audit", "Passed"]);
+	expect([alert.Action, alert.Result]).toEqual(["Audit (Block)", "Passed"]);
 	expect(alert.EventData).toMatchObject({ WouldBe: "Block", GuestPort: "5433" });
 	// The host's own port is refused all the same.
 	using own = await Conversation.open(lab.guarded, lab.peer, "tcp", link.remote4, 8053);

@@ -2,7 +2,14 @@
 
 import type { Direction } from "../../../base/model.ts";
 import { protocolLabel, protocolNames, protocolOf } from "../../../base/protocol.ts";
-import { type Alert, formatData, formatTime, type HostIdentity, resultOf } from "../../../report/alert.ts";
+import {
+	type Alert,
+	auditedBlock,
+	formatData,
+	formatTime,
+	type HostIdentity,
+	resultOf,
+} from "../../../report/alert.ts";
 import type { CompiledRule } from "../compile/plan.ts";
 import type { ForwardedPacket, PacketEvent, PacketSummary } from "../observe/event.ts";
 
@@ -56,8 +63,8 @@ function addGuest(
 /** The alert for one packet. The posture has no rule, so its alerts carry no RuleIndex. */
 export function networkAlert(event: PacketEvent, rule: CompiledRule, host: HostIdentity): Alert {
 	const spared = event.forwarded !== undefined && rule.sparesForwarded === true;
-	const met = spared ? ({ ...rule, action: "Audit", wouldBe: "Block" } as const) : rule;
-	const eventData = networkEventData(event, met);
+	const action = spared ? auditedBlock : rule.action;
+	const eventData = networkEventData(event, spared ? { ...rule, wouldBe: "Block" } : rule);
 	return {
 		Timestamp: Math.floor(event.time / 1000),
 		UpdatedTime: formatTime(event.time),
@@ -75,7 +82,7 @@ export function networkAlert(event: PacketEvent, rule: CompiledRule, host: HostI
 		Data: formatData(eventData),
 		EventData: eventData,
 		Enforcer: "NetworkPolicyEnforcer",
-		Action: met.action,
-		Result: resultOf(met.action),
+		Action: action,
+		Result: resultOf(action),
 	};
 }

@@ -238,11 +238,11 @@ describe("a forwarded packet", () => {
 		});
 	});
 
-	test("that a Block would drop and guests.forwarded: audit lets pass is an Audit, of the host's own packets it is a Block", () => {
+	test("that a Block would drop and guests.forwarded: audit lets pass is an audited Block, of the host's own packets it is a Block", () => {
 		const sparing: CompiledRule = { ...rule, action: "Block", sparesForwarded: true };
 		const forwarded = { outInterface: "docker0", original: null };
 		expect(networkAlert({ ...event, forwarded }, sparing, host)).toMatchObject({
-			Action: "Audit",
+			Action: "Audit (Block)",
 			Result: "Passed",
 			EventData: { WouldBe: "Block" },
 		});

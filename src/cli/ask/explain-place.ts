@@ -5,8 +5,8 @@ import { protocolFits } from "../../base/protocol.ts";
 import { quote } from "../../base/suggest.ts";
 import { escapeForTerminal } from "../../base/terminal.ts";
 import type { Config } from "../../config/model.ts";
-import { withoutBlocking } from "../../enforcers/network/compile/enforcement.ts";
-import { guestModel, type NetworkModel, type Packet } from "../../enforcers/network/compile/program.ts";
+import { forwardedModel, forwardedUnasked } from "../../enforcers/network/compile/enforcement.ts";
+import type { NetworkModel, Packet } from "../../enforcers/network/compile/program.ts";
 import { type Explanation, explain } from "../../enforcers/network/compile/verdict/explain.ts";
 import type { GuestFacts, PublishedPort } from "../../enforcers/network/observe/guests/guests.ts";
 import { publishedText } from "../../enforcers/network/report/guests-status.ts";
@@ -92,9 +92,9 @@ export function explainAt(
 	{ guests }: Pick<Config, "guests">,
 ): Explanation {
 	if (hook !== "forward") return explain(model, packet);
-	const forwarded = guestModel(model);
+	const forwarded = forwardedModel(model, guests.forwarded);
 	if (unasked !== null || forwarded === null) return { action: "Allow", rule: null, overridden: [] };
-	return explain(guests.forwarded === "audit" ? withoutBlocking(forwarded) : forwarded, packet);
+	return explain(forwarded, packet);
 }
 
 /** The fields of `--json`. */
@@ -114,9 +114,7 @@ export function unaskedBecause(
 	forwarded: Config["guests"]["forwarded"],
 ): string | null {
 	if (hook !== "forward") return null;
-	return forwarded === "off"
-		? "guests.forwarded is off, so policies are not asked about what is forwarded"
-		: unasked;
+	return forwarded === "off" ? forwardedUnasked : unasked;
 }
 
 /** Lines below the verdict. @param own what the policies say of the host's own port, where the verdict is of another */

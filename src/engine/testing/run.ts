@@ -4,7 +4,8 @@ import type { Diagnostic, Place } from "../../base/diagnostic.ts";
 import type { Action } from "../../base/model.ts";
 import type { Config } from "../../config/model.ts";
 import { parseConfig } from "../../config/parse.ts";
-import { decidePacket, type NetworkModel } from "../../enforcers/network/compile/program.ts";
+import { forwardedModel, forwardedUnasked } from "../../enforcers/network/compile/enforcement.ts";
+import { decidePacket, guestModel, type NetworkModel } from "../../enforcers/network/compile/program.ts";
 import type { NetworkPolicy } from "../../enforcers/network/model.ts";
 import type { PolicyTestCase } from "../../enforcers/network/parse/test-model.ts";
 import { explainDevice } from "../../enforcers/usb/compile/explain.ts";
@@ -22,6 +23,8 @@ export interface CaseResult {
 	readonly policy: string | null;
 	/** Who was expected to, or null. */
 	readonly expectedPolicy: string | null;
+	/** Why no policy is asked; absent where they are. */
+	readonly unasked?: string;
 	readonly file: string;
 	readonly line: number;
 }
@@ -123,9 +126,11 @@ class Run implements TestRun {
 
 	test(test: PolicyTest, models: TestedModels & { readonly ok: true }, config: Config): void {
 		const { network, devices, policies } = models;
-		for (const direction of ["ingress", "egress"] as const) {
-			for (const { policy, index } of network[direction].rules)
-				this.rules.add(`${policy} ${direction}[${index}]`);
+		for (const model of [network, guestModel(network) ?? network]) {
+			for (const direction of ["ingress", "egress"] as const) {
+				for (const { policy, index } of model[direction].rules)
+					this.rules.add(`${policy} ${direction}[${index}]`);
+			}
 		}
 		for (const { policy, entry } of devices.entries) this.rules.add(`${policy} device[${entry.index}]`);
 		const packet = (one: PolicyTestCase) => this.#packet(network, test, one, { config, policies });
@@ -141,14 +146,17 @@ class Run implements TestRun {
 	}
 
 	#packet(
-		model: NetworkModel,
+		network: NetworkModel,
 		test: PolicyTest,
 		one: PolicyTestCase,
 		about: Pick<PacketRun, "config" | "policies">,
 	): CaseResult {
+		const { forwarded } = about.config.guests;
+		const model = one.guest === null ? network : forwardedModel(network, forwarded);
+		this.packets.push({ test: test.name, case: one, ...about });
+		if (model === null) return this.#add(test, one, "Allow", null, forwardedUnasked);
 		const { action, rule } = decidePacket(model, one);
 		if (rule !== null && rule.index >= 0) this.covered.add(`${rule.policy} ${one.direction}[${rule.index}]`);
-		this.packets.push({ test: test.name, case: one, ...about });
 		return this.#add(test, one, action, rule?.policy ?? null);
 	}
 
@@ -168,8 +176,9 @@ class Run implements TestRun {
 		},
 		actual: Action,
 		policy: string | null,
+		unasked?: string,
 	): CaseResult {
-		const result = {
+		const result: CaseResult = {
 			test: test.name,
 			name: one.name,
 			ok: actual === one.expect && (one.policy === null || one.policy === policy),
@@ -179,6 +188,7 @@ class Run implements TestRun {
 			expectedPolicy: one.policy,
 			file: one.place.file,
 			line: one.place.line,
+			...(unasked !== undefined && { unasked }),
 		};
 		this.results.push(result);
 		return result;
@@ -186,8 +196,9 @@ class Run implements TestRun {
 }
 
 /** Why a case failed, in words. */
-export function describeFailure({ actual, policy, expected, expectedPolicy }: CaseResult): string {
-	const by = policy === null ? "as no rule matches" : `by ${policy}`;
+export function describeFailure({ actual, policy, expected, expectedPolicy, unasked }: CaseResult): string {
+	const by =
+		unasked !== undefined ? `as ${unasked}` : policy === null ? "as no rule matches" : `by ${policy}`;
 	const wanted = expectedPolicy === null ? expected : `${expected} by ${expectedPolicy}`;
 	return `${actual} ${by}, expected ${wanted}`;
 }

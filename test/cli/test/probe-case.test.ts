@@ -22,6 +22,7 @@ function about(address: string, more: Partial<PolicyTestCase> = {}): PolicyTestC
 		port: 22,
 		source: null,
 		interface: "",
+		guest: null,
 		expect: "Allow",
 		policy: null,
 		...more,
@@ -60,6 +61,10 @@ describe("what cannot be sent has a reason", () => {
 		if (reason === null) expect(said).toBeNull();
 		else expect(said).toContain(reason);
 	});
+});
+
+test("a case of a guest is not sent", () => {
+	expect(unprobeable(about("192.0.2.1", { guest: 0xac110002n }))).toContain("no guests");
 });
 
 test("the source port and the interface are ones that no rule names", () => {

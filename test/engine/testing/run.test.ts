@@ -4,7 +4,7 @@ import { asideOf } from "../../../src/document/parse.ts";
 import { readPolicySet } from "../../../src/engine/policy-set.ts";
 import { policyTestKind } from "../../../src/engine/testing/kind.ts";
 import { modelsIn } from "../../../src/engine/testing/models.ts";
-import { runTests } from "../../../src/engine/testing/run.ts";
+import { describeFailure, runTests } from "../../../src/engine/testing/run.ts";
 import { Files } from "../../cli/support/portward.ts";
 import { block, policy } from "../../system/support/case.ts";
 
@@ -45,4 +45,62 @@ test("settings that are wrong are told at the test, and nothing is run", () => {
 	expect(results).toEqual([]);
 	expect(diagnostics[0]).toMatchObject({ severity: "error" });
 	expect(diagnostics[0]?.path).toContain("spec.settings");
+});
+
+/** A policy for guests alone, one for the host alone, and cases that tell the two apart. */
+function runGuests(forwarded: string) {
+	const only = (side: string, name: string, spec: Parameters<typeof policy>[1]) => {
+		const document = JSON.parse(policy(name, spec));
+		document.metadata.annotations = { "portward.io/applies-to": side };
+		return JSON.stringify(document);
+	};
+	const from = [{ from: [block("192.0.2.0/24")] }];
+	const packet = { protocol: "tcp", port: 25 };
+	using files = new Files({
+		"guests.yaml": only("guests", "guests", {
+			action: "Block",
+			ingress: from,
+			egress: [{ to: [block("2001:db8::/32")] }],
+		}),
+		"host.yaml": only("host", "host", { action: "Audit", ingress: from }),
+		"t.yaml": JSON.stringify({
+			apiVersion: "portward.io/v1",
+			kind: "PortwardTest",
+			metadata: { name: "t" },
+			spec: {
+				settings: { guests: { forwarded } },
+				cases: [
+					{ ...packet, direction: "ingress", address: "192.0.2.1", expect: "Audit", policy: "host" },
+					{ ...packet, direction: "ingress", address: "192.0.2.1", guest: "172.17.0.2", expect: "Block" },
+					{ ...packet, direction: "egress", address: "2001:db8::1", guest: "fd00::2", expect: "Block" },
+				],
+			},
+		}),
+	});
+	const config = defaultConfig();
+	const { asides, diagnostics } = readPolicySet([files.path], config);
+	expect(diagnostics).toEqual([]);
+	const tests = asides.flatMap((document) => asideOf(policyTestKind, document));
+	return runTests(tests, modelsIn(files.path), config);
+}
+
+test.each([
+	["enforce", "Block", "guests", 3],
+	["audit", "Audit", "guests", 3],
+	["off", "Allow", null, 1],
+] as const)("a case of a guest asks about what is forwarded: %s", (forwarded, action, policy, covered) => {
+	const run = runGuests(forwarded);
+	expect(run.diagnostics).toEqual([]);
+	expect(run.results.map(({ ok, actual, policy }) => [ok, actual, policy])).toEqual([
+		[true, "Audit", "host"],
+		[action === "Block", action, policy],
+		[action === "Block", action, policy],
+	]);
+	expect([...run.covered].sort()).toEqual([...run.rules].sort());
+	expect(run.rules.size).toBe(covered);
+	const told = run.results.slice(1).map(describeFailure);
+	if (forwarded === "off")
+		expect(told[0]).toBe(
+			"Allow as guests.forwarded is off, so policies are not asked about what is forwarded, expected Block",
+		);
 });

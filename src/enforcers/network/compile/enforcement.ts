@@ -8,7 +8,19 @@ import { digest } from "../../../base/digest.ts";
 import type { Direction } from "../../../base/model.ts";
 import { ruleCounter, ruleLogCounter } from "../names.ts";
 import type { CompiledRule } from "./plan.ts";
-import type { DirectionProgram, NetworkModel, Programs } from "./program.ts";
+import { type DirectionProgram, guestModel, type NetworkModel, type Programs } from "./program.ts";
+
+/** What `guests.forwarded` makes of the policies for what is forwarded; null where they are not asked. */
+export function forwardedModel(
+	model: NetworkModel,
+	forwarded: "off" | "audit" | "enforce",
+): NetworkModel | null {
+	const guests = guestModel(model);
+	return guests !== null && forwarded === "audit" ? withoutBlocking(guests) : guests;
+}
+
+/** Why they are not. */
+export const forwardedUnasked = "guests.forwarded is off, so policies are not asked about what is forwarded";
 
 /** The model that drops nothing by policy; rules keep their ranks. Failsafe rules stay as they are. */
 export function withoutBlocking(model: NetworkModel): NetworkModel {

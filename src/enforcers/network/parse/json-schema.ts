@@ -70,6 +70,7 @@ export const networkPolicySchema: JsonSchema = mapping(
 	neededFields,
 );
 
+const address = matching("^[0-9A-Fa-f.:]{2,45}$");
 const testPort: JsonSchema = { anyOf: [whole(0, 65_535), matching("^\\d{1,5}$"), service] };
 
 /** A case without a value for a field that it needs is passed over, with a warning. */
@@ -78,11 +79,12 @@ const testCase: JsonSchema = {
 		name: text,
 		direction: words(directions),
 		protocol,
-		address: matching("^[0-9A-Fa-f.:]{2,45}$"),
+		address,
 		port: testPort,
 		sourcePort: testPort,
 		icmpType,
 		interface: networkInterface,
+		guest: address,
 		expect: words(actionNames),
 		policy: text,
 	}),

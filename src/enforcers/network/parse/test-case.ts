@@ -30,6 +30,7 @@ export const caseFields = [
 	"sourcePort",
 	"icmpType",
 	"interface",
+	"guest",
 	"expect",
 	"policy",
 ] as const;
@@ -55,13 +56,26 @@ export function readPacketCase(reader: NodeReader, item: Item): PolicyTestCase |
 	const expected = reader.present(fields, "expect");
 	const expect = expected && readAction(reader, expected.node, expected.path);
 	const protocol = readProtocol(reader, fields);
-	const remote = readAddress(reader, fields);
+	const remote = readAddress(reader, fields, "address");
+	const guest = readAddress(reader, fields, "guest");
 	const network = readInterface(reader, fields);
 	const policy = optionalText(reader, fields, "policy");
 	if (direction === null || expect === null || protocol === null || remote === null) return null;
 	if (!protocolFits(protocol, remote.family)) {
 		const message = `no rule is ever asked about ${protocolLabel(protocol)} in IPv${remote.family}`;
 		reader.error(item.node, item.path, "bad-protocol", message, "write an address of the other family");
+		return null;
+	}
+	if (guest !== null && guest.family !== remote.family) {
+		const { node, path } = fields.get("guest") ?? item;
+		const message = `the guest has an IPv${guest.family} address, and the other end an IPv${remote.family} address`;
+		reader.error(
+			node ?? item.node,
+			path,
+			"bad-address",
+			message,
+			"write the guest's address of the other family",
+		);
 		return null;
 	}
 	const ports = isTransport(protocol)
@@ -74,6 +88,7 @@ export function readPacketCase(reader: NodeReader, item: Item): PolicyTestCase |
 		protocolText(protocol),
 		isTransport(protocol) ? port : null,
 		formatAddress(remote.family, remote.value),
+		guest && `guest ${formatAddress(guest.family, guest.value)}`,
 	];
 	return {
 		name: optionalText(reader, fields, "name") ?? asked.filter((part) => part !== null).join(" "),
@@ -84,6 +99,7 @@ export function readPacketCase(reader: NodeReader, item: Item): PolicyTestCase |
 		address: remote.value,
 		...ports,
 		interface: network,
+		guest: guest?.value ?? null,
 		expect,
 		policy,
 	};
@@ -117,8 +133,8 @@ function readProtocol(reader: NodeReader, fields: Fields): Protocol | null {
 	return protocol;
 }
 
-function readAddress(reader: NodeReader, fields: Fields) {
-	const field = reader.present(fields, "address");
+function readAddress(reader: NodeReader, fields: Fields, name: "address" | "guest") {
+	const field = reader.present(fields, name);
 	const text = field && reader.text(field.node, field.path);
 	if (field === null || text === null) return null;
 	const parsed = parseAddress(text);

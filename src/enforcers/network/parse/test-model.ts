@@ -18,6 +18,8 @@ export interface PolicyTestCase {
 	readonly source: number | null;
 	/** "" for one that no rule names. */
 	readonly interface: string;
+	/** The guest that sends or receives, of the same family, so that this host forwards; null where the host itself does. */
+	readonly guest: bigint | null;
 	readonly expect: Action;
 	/** Who is expected to decide; null where that does not matter. */
 	readonly policy: string | null;

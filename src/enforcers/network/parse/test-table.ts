@@ -65,7 +65,7 @@ export function readTable(reader: NodeReader, { node, path }: Item): PolicyTestT
 			const { family, value } = address;
 			if (expect === null || !protocolFits(column.protocol, family)) return null;
 			const { label: what, ...packet } = column;
-			const about = { direction, family, address: value, interface: network, policy: null };
+			const about = { direction, family, address: value, interface: network, guest: null, policy: null };
 			return { name: `${name}: ${label} ${what}`, place, ...about, ...packet, expect };
 		});
 		return { label, cells };

@@ -45,6 +45,8 @@ test("a case's schema", () => {
 		{ port: 22 },
 		{ port: "ssh" },
 		{ protocol: 47 },
+		{ port: 22, guest: "172.17.0.2" },
+		{ port: 22, guest: "fd00::2" },
 		{ protocol: "ICMP", icmpType: "echo-request" },
 	])
 		expect([right, takes(cases(right), policyTestSchema)]).toEqual([right, true]);
@@ -53,6 +55,8 @@ test("a case's schema", () => {
 		{ port: -1 },
 		{ expect: "Drop" },
 		{ address: "host" },
+		{ guest: true },
+		{ guest: "container" },
 		{ prot: 1 },
 	])
 		expect([wrong, takes(cases(wrong), policyTestSchema)]).toEqual([wrong, false]);

@@ -57,6 +57,7 @@ spec:
 				port: 5432,
 				source: null,
 				interface: "eth0",
+				guest: null,
 				expect: "Allow",
 				policy: "database-only",
 			},
@@ -70,6 +71,7 @@ spec:
 				port: 53,
 				source: 1900,
 				interface: "",
+				guest: null,
 				expect: "Block",
 				policy: null,
 			},
@@ -99,6 +101,18 @@ test.each([
 	expect(test?.cases[0]).toMatchObject(asked);
 });
 
+test("a guest is an address of its own", () => {
+	const guestOf = (changes: object) => {
+		const { diagnostics, test } = parsed(document(changes));
+		expect(diagnostics).toEqual([]);
+		return test?.cases[0];
+	};
+	expect(guestOf({ guest: "172.17.0.2" })?.guest).toBe(0xac110002n);
+	const six = guestOf({ name: undefined, address: "2001:db8::1", guest: "fd00::2" });
+	expect(six?.guest).toBe((0xfd00n << 112n) + 2n);
+	expect(six?.name).toEndWith(" 2001:db8::1 guest fd00::2");
+});
+
 describe("what is wrong is told with its place", () => {
 	test.each([
 		[document({ direction: "in" }), "spec.cases[0].direction", "is no direction"],
@@ -119,6 +133,9 @@ describe("what is wrong is told with its place", () => {
 		[document({ protocol: "icmp", port: undefined, icmpType: "pong" }), "spec.cases[0].icmpType", "pong"],
 		[document({ protocol: "icmpv6", port: undefined }), "spec.cases[0]", "in IPv4"],
 		[document({ interface: "eth*" }), "spec.cases[0].interface", "is a pattern"],
+		[document({ guest: "172.17.0.0/16" }), "spec.cases[0].guest", "172.17.0.0/16"],
+		[document({ guest: "true" }), "spec.cases[0].guest", "true"],
+		[document({ guest: "fd00::2" }), "spec.cases[0].guest", "the guest has an IPv6 address"],
 		[document({ adress: "10.0.0.1" }), "spec.cases[0].adress", "unknown field"],
 		[document({}, { cases: [] }), "spec.cases", "there is no case"],
 		[document({}, { cases: undefined }), "spec", "cases is missing"],

@@ -255,9 +255,8 @@ export class UsbEnforcer {
 		this.#tracker.rescan(listed.map(({ name }) => name));
 		await this.#tracker.quiet();
 		this.#forgetGone();
-		const done = this.#tracker.devices().every((device) => !device.pending);
-		// Only now nothing is left that an earlier policy refused.
-		if (!this.#lock.locked && !this.#holds && done && memory.value.prior !== null)
+		// Only then nothing is left that an earlier policy refused, which the next start took for somebody else's refusal.
+		if (!this.#lock.locked && !this.#holds && this.#tracker.done && memory.value.prior !== null)
 			this.#remember({ prior: null });
 	}
 

@@ -141,6 +141,15 @@ export class UsbTracker {
 		}
 	}
 
+	/** Whether nothing is left to do about any device: none is looked at, hangs or could not be written. */
+	get done(): boolean {
+		const entries = [...this.#devices.values()];
+		return (
+			!this.#stopped &&
+			entries.every(({ running, pending, error }) => running === null && !pending && error === "")
+		);
+	}
+
 	stop(): void {
 		this.#stopped = true;
 		for (const entry of this.#devices.values()) entry.gone = true;

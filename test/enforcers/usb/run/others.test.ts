@@ -246,6 +246,45 @@ test("of a device that is gone nothing is kept, before everything is looked at a
 	expect(kept()).toEqual(before);
 });
 
+describe("what we refused and were to give back", () => {
+	test("is not taken for somebody else's refusal when the daemon stops in the middle of it", async () => {
+		rig.kernel.plug("1-1", keyboard);
+		await rig.run(noHid);
+		expect(rig.state("1-1")).toBe("refused");
+		const release = Promise.withResolvers<void>();
+		rig.kernel.authorizing = release.promise;
+		const returned = rig.enforcer.enforce([]);
+		await Bun.sleep(20);
+		await rig.enforcer.stop();
+		// What was under way ends within the process that stops.
+		await returned;
+		await rig.restart();
+		rig.kernel.authorizing = Promise.resolve();
+		await rig.run(noSticks);
+		expect(rig.log).not.toContain("foreign 1-1");
+		expect([rig.state("1-1"), rig.kernel.authorized("1-1")]).toEqual(["authorized", true]);
+		release.resolve();
+	});
+
+	test("is not taken for that where it could not be written before the next start", async () => {
+		rig.kernel.plug("1-1", keyboard);
+		await rig.run(noHid);
+		const { write } = rig.kernel;
+		rig.kernel.write = (path, value, check) =>
+			path.endsWith("1-1/authorized") && value === "1"
+				? { ok: false, reason: "failed", error: "EPIPE" }
+				: write.call(rig.kernel, path, value, check);
+		await rig.enforcer.enforce([]);
+		expect(rig.kernel.authorized("1-1")).toBe(false);
+		await rig.restart();
+		await rig.run();
+		await rig.restart();
+		rig.kernel.write = write;
+		await rig.run(noSticks);
+		expect([rig.state("1-1"), rig.kernel.authorized("1-1")]).toEqual(["authorized", true]);
+	});
+});
+
 describe("a lock whose policies are lost", () => {
 	test("holds, and everything says what is", async () => {
 		await rig.run(noSticks);

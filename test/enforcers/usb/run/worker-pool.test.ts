@@ -164,7 +164,7 @@ describe("a pool", () => {
 	test("at rest keeps as many Workers as it is told", async () => {
 		const resting = new UsbWorkerPool({
 			...poolDefaults,
-			rest: 20,
+			rest: 500,
 			keep: () => 1,
 			name: "usb",
 			createWorker: () =>

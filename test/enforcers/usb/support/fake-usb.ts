@@ -29,6 +29,8 @@ export class FakeKernel extends Sysfs implements UsbEvents {
 	readonly told: string[] = [];
 	/** Devices whose refusal does not return until the promise resolves. */
 	readonly hanging = new Map<string, Promise<void>>();
+	/** Nothing is authorized before this. */
+	authorizing: Promise<void> = Promise.resolve();
 	/** Paths that cannot be written. */
 	readonly readOnly = new Set<string>();
 	/** What start() says. */
@@ -146,6 +148,7 @@ export class FakeKernel extends Sysfs implements UsbEvents {
 				const job = jobs[name] as (argument: unknown) => unknown;
 				const device = (argument as { name?: string }).name ?? "";
 				if (name === "refuse") await this.hanging.get(device);
+				if (name === "authorize") await this.authorizing;
 				return job(argument) as never;
 			},
 		};

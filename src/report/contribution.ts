@@ -42,7 +42,7 @@ export interface HostFacts {
 /** A page of an enforcer's own, such as /v1/usb/devices. */
 export interface ReportRoute {
 	readonly path: string;
-	reply(query: string): Reply;
+	reply(query: string): Reply | Promise<Reply>;
 }
 
 /** Fields of /v1/status that are an enforcer's own. */

@@ -117,7 +117,9 @@ export async function openPage(url: string, options: PageOptions = {}): Promise<
 		};
 		return result.value;
 	};
-	await eventually(async () => (await evaluate("document.querySelector('footer') !== null")) === true);
+	const there =
+		"document.querySelector('footer') !== null || (document.contentType === 'image/svg+xml' && document.readyState === 'complete')";
+	await eventually(async () => (await evaluate(there)) === true);
 	return {
 		evaluate,
 		messages,

@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import type { Zone } from "../../src/enforcers/network/compile/verdict/zones.ts";
+import { svg } from "../../src/enforcers/network/report/graph/svg.ts";
 import { PageSessions } from "../../src/serve/http/page-sessions.ts";
 import type { HttpServer } from "../../src/serve/http/server.ts";
 import { sampleAlert, sampleDevice, sampleSource, sampleState } from "../report/sample.ts";
@@ -54,7 +56,10 @@ describe("the status page in Chromium", () => {
 			"SourceIP=192.0.2.7",
 			`${hostile} \\u{202e}second`,
 		]);
-		expect(await page.evaluate("document.scripts.length + document.images.length")).toBe(1);
+		expect(await page.evaluate("document.scripts.length")).toBe(1);
+		expect(await page.evaluate("[...document.images].map((image) => image.getAttribute('src'))")).toEqual([
+			"/v1/graph",
+		]);
 		expect(await page.evaluate("typeof window.owned")).toBe("undefined");
 		expect(page.messages).toEqual([]);
 		expect(
@@ -88,8 +93,54 @@ describe("the status page in Chromium", () => {
 		const { page } = await open({ scripts: false });
 		expect(await page.evaluate("document.querySelectorAll('#alerts tr').length")).toBe(1);
 		expect(await page.evaluate("document.getElementById('live').textContent")).toBe("reload to update");
-		expect(await page.evaluate("document.querySelectorAll('section').length")).toBe(8);
+		expect(await page.evaluate("document.querySelectorAll('section').length")).toBe(9);
 	}, 60_000);
+
+	test.each([false, true])(
+		"draws the policies when the reader asks, without scripts, dark: %p",
+		async (dark) => {
+			const zone: Zone = {
+				direction: "ingress",
+				interface: hostile,
+				addresses: ["10.0.0.0/8"],
+				rest: false,
+				otherwise: "Block",
+				services: [{ protocol: "tcp", ports: [22, 22], action: "Allow" }],
+			};
+			const drawing = svg([zone], hostile);
+			const state = sampleState({}, { network: { graph: async () => ({ ok: true, svg: drawing }) } });
+			const { server } = await serve(sampleSource(() => state).source);
+			servers.push(server);
+			const page = await openPage(url(server, "/"), { dark, width: 800 });
+			openPages.push(page);
+			const graph = url(server, "/v1/graph");
+			const image = "document.querySelector('details > img')";
+			await eventually(async () => (await page.evaluate("live.textContent")) === "live");
+			expect(page.requests).not.toContain(graph);
+			await page.evaluate("document.querySelector('details').open = true");
+			await eventually(
+				async () => (await page.evaluate(`${image}.complete && ${image}.naturalWidth`)) === 920,
+			);
+			expect(page.requests).toContain(graph);
+			// Its own style holds: the ground is the one of the reader's colours.
+			const ground = `(() => { const canvas = document.createElement("canvas"); canvas.width = canvas.height = 1;
+				const context = canvas.getContext("2d"); context.drawImage(${image}, 0, 0);
+				return [...context.getImageData(0, 0, 1, 1).data]; })()`;
+			expect(await page.evaluate(ground)).toEqual(dark ? [13, 17, 23, 255] : [255, 255, 255, 255]);
+			expect(await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")).toBe(true);
+			expect(await page.evaluate("typeof window.owned")).toBe("undefined");
+			expect(page.messages).toEqual([]);
+			const alone = await openPage(graph, { dark });
+			openPages.push(alone);
+			expect(await alone.evaluate("document.querySelectorAll('text')[0].textContent")).toBe(hostile);
+			expect(await alone.evaluate("document.querySelectorAll('script, img, [onload]').length")).toBe(0);
+			expect(await alone.evaluate("getComputedStyle(document.querySelector('text')).fill")).toBe(
+				dark ? "rgb(230, 237, 243)" : "rgb(31, 35, 40)",
+			);
+			expect(alone.messages).toEqual([]);
+		},
+		60_000,
+	);
 
 	test("a link of portward page opens it in the browser, live, and nobody else reads it", async () => {
 		const { source, sink } = sampleSource();

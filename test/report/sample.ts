@@ -1,5 +1,6 @@
 /** Data that the tests of this folder share. */
 
+import { svg } from "../../src/enforcers/network/report/graph/svg.ts";
 import { type NetworkSnapshot, networkReport } from "../../src/enforcers/network/report/network-report.ts";
 import type { DeviceStatus } from "../../src/enforcers/usb/report/device-status.ts";
 import { usbDecisionBounds } from "../../src/enforcers/usb/report/metrics/device-metrics.ts";
@@ -157,6 +158,7 @@ export const sampleNetwork: NetworkSnapshot = {
 	flows: { blocked: 0, loss: 0, start: 0, refused: 0, overflow: 0 },
 	midstreamPackets: 0,
 	recordsLost: 0,
+	graph: async () => ({ ok: true, svg: svg([], "drawn") }),
 };
 
 export const sampleUsb: UsbSnapshot = {

@@ -3,7 +3,14 @@
 import type { Action } from "../../base/model.ts";
 import { escapeForTerminal } from "../../base/terminal.ts";
 import type { Zone } from "../../enforcers/network/compile/verdict/zones.ts";
-import { drawn, interfaceText, mostServices, serviceText, titles, zoneLines } from "./labels.ts";
+import {
+	drawn,
+	interfaceText,
+	mostServices,
+	serviceText,
+	titles,
+	zoneLines,
+} from "../../enforcers/network/report/graph/labels.ts";
 
 interface Edge {
 	readonly zone: string;

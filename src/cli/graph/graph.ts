@@ -1,4 +1,5 @@
 import { zonesOf } from "../../enforcers/network/compile/verdict/zones.ts";
+import { graphTitle, svg } from "../../enforcers/network/report/graph/svg.ts";
 import { readModel } from "../ask/read-model.ts";
 import { type Command, exit, UsageError } from "../command.ts";
 import { printDiagnostics } from "../diagnostics.ts";
@@ -6,7 +7,6 @@ import { prettyJson } from "../json.ts";
 import { parseOnlyOptions, policyOptions } from "../options.ts";
 import { readSettings } from "../settings.ts";
 import { dot, mermaid } from "./diagram-text.ts";
-import { svg } from "./svg.ts";
 
 const formats = ["svg", "mermaid", "dot"] as const;
 
@@ -55,7 +55,7 @@ export const graph: Command = {
 		}
 		const { zones } = found;
 		if (values.json) io.out(prettyJson({ zones }));
-		else if (format === "svg") io.out(svg(zones, "What the policies let pass"));
+		else if (format === "svg") io.out(svg(zones, graphTitle));
 		else io.out(format === "dot" ? dot(zones) : mermaid(zones));
 		return exit.ok;
 	},

@@ -1,6 +1,6 @@
 import { zonesOf } from "../../enforcers/network/compile/verdict/zones.ts";
+import { svg } from "../../enforcers/network/report/graph/svg.ts";
 import { type Command, exit, UsageError } from "../command.ts";
-import { svg } from "../graph/svg.ts";
 import { prettyJson } from "../json.ts";
 import { parseOnlyOptions, policyOptions } from "../options.ts";
 import { commandSettings } from "../stand-in-settings.ts";

@@ -41,6 +41,8 @@ td { overflow-wrap: anywhere; } td.name { min-width: 9rem; } td.data { width: 30
 code, .data { font: .86em/1.5 ui-monospace, SFMono-Regular, Menlo, "DejaVu Sans Mono", monospace; }
 .place { color: var(--dim); display: block; }
 ul { margin: .7rem 1.1rem; padding-left: 1.1rem; } td ul { margin: .35rem 0 0; padding: 0; list-style: none; }
+details > summary { padding: .8rem 1.1rem; color: var(--mark); cursor: pointer; }
+details > img { display: block; max-width: 100%; height: auto; margin: 0 auto; }
 .empty { color: var(--dim); padding: 1rem 1.1rem; margin: 0; }
 tr.new td { animation: arrive 2.5s ease-out; } @keyframes arrive { from { background: var(--warn-bg); } }
 @media (prefers-reduced-motion: reduce) { tr.new td { animation: none; } }
@@ -103,16 +105,18 @@ source.onerror = () => state("reconnecting", "warn");
 source.onmessage = (event) => { try { show(JSON.parse(event.data)); } catch { state("unreadable alert", "bad"); } };
 `;
 
-function hash(text: string): string {
+/** What a Content-Security-Policy calls a script or a style of this text. */
+export function sourceHash(text: string): string {
 	return `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 }
 
 export const contentSecurityPolicy = [
 	"default-src 'none'",
-	`style-src ${hash(style)}`,
-	`script-src ${hash(script)}`,
+	`style-src ${sourceHash(style)}`,
+	`script-src ${sourceHash(script)}`,
 	"connect-src 'self'",
-	"img-src data:",
+	// The drawing of the policies is an image, in which no script runs.
+	"img-src 'self' data:",
 	"base-uri 'none'",
 	"form-action 'none'",
 	"frame-ancestors 'none'",

@@ -118,10 +118,10 @@ async function page(source: HttpSource): Promise<Reply> {
 }
 
 /** What an enforcer has at this path, or that nobody has anything. */
-function ownPage({ path, query }: Request, source: HttpSource): Reply {
+async function ownPage({ path, query }: Request, source: HttpSource): Promise<Reply> {
 	const routes = source.state().enforcers.flatMap((enforcer): readonly ReportRoute[] => enforcer.routes);
 	const own = routes.find((route) => route.path === path);
-	if (own !== undefined) return own.reply(query);
+	if (own !== undefined) return await own.reply(query);
 	const paths = ["/", ...undetailed, "/v1/status", ...routes.map((route) => route.path), "/v1/alerts"];
 	return errorReply(404, "no such page", `there are ${paths.join(", ")} and /v1/alerts/stream`);
 }
@@ -161,6 +161,6 @@ export async function route(request: Request, source: HttpSource, detail: Detail
 		case "/":
 			return reply(await page(source));
 		default:
-			return reply(ownPage(request, source));
+			return reply(await ownPage(request, source));
 	}
 }

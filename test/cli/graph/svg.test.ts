@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { dot, mermaid } from "../../../src/cli/graph/diagram-text.ts";
-import { mostServices, mostZones, zoneLines } from "../../../src/cli/graph/labels.ts";
-import { svg } from "../../../src/cli/graph/svg.ts";
 import type { Zone } from "../../../src/enforcers/network/compile/verdict/zones.ts";
+import { mostServices, mostZones, zoneLines } from "../../../src/enforcers/network/report/graph/labels.ts";
+import { svg } from "../../../src/enforcers/network/report/graph/svg.ts";
 
 const zone: Zone = {
 	direction: "ingress",

@@ -2,6 +2,7 @@
 
 import type { EnforcerReport } from "../../../report/contribution.ts";
 import { familiesOf, type MetricGroup } from "../../../report/metrics/group.ts";
+import { type GraphDrawing, graphPath, graphReply, graphSection } from "./graph/graph-page.ts";
 import { failsafeMetrics } from "./metrics/failsafe-metrics.ts";
 import { type FlowFacts, flowMetrics } from "./metrics/flow-metrics.ts";
 import { type RuleFacts, ruleMetrics } from "./metrics/rule-metrics.ts";
@@ -15,6 +16,8 @@ export interface NetworkSnapshot extends RulesetFacts, RuleFacts, FlowFacts {
 	readonly inForce: ReadonlySet<string>;
 	/** Log records that the kernel dropped before they were read, over all rules. */
 	readonly recordsLost: number;
+	/** What is in force as a picture. */
+	readonly graph: () => Promise<GraphDrawing>;
 }
 
 /** The list: a group that is not in it is in no scrape. */
@@ -26,7 +29,7 @@ export const networkGroups: readonly MetricGroup<NetworkSnapshot>[] = [
 ];
 
 export function networkReport(snapshot: NetworkSnapshot): EnforcerReport {
-	const { state, inForce, rules, interfaces, drift, recordsLost } = snapshot;
+	const { state, inForce, rules, interfaces, drift, recordsLost, graph } = snapshot;
 	let traffic: ReturnType<typeof trafficByPolicy> | null = null;
 	return {
 		name: "network",
@@ -57,7 +60,8 @@ export function networkReport(snapshot: NetworkSnapshot): EnforcerReport {
 		},
 		families: () => familiesOf(networkGroups, snapshot),
 		cards: (host) => networkCards(state, drift, host),
-		sections: () => [],
-		routes: [],
+		sections: () => graphSection(state),
+		routes:
+			state.state === "active" ? [{ path: graphPath, reply: async () => graphReply(await graph()) }] : [],
 	};
 }

@@ -15,6 +15,7 @@ import type { JudgedFlow } from "../flows/open-connections.ts";
 import type { CounterValue } from "../observe/counters.ts";
 import type { NamedGuests } from "../observe/guests/bridges.ts";
 import type { GuestsRead } from "../observe/guests/read-guests.ts";
+import type { GraphDrawing } from "../report/graph/graph-page.ts";
 import type { RulesetFacts } from "./boot-state.ts";
 
 export type NftOpened =
@@ -130,5 +131,7 @@ export interface JudgeCalls extends Calls {
 		readonly ports: readonly AskedPort[];
 		readonly interfaces: readonly string[];
 	}): readonly PublishedVerdict[] | null;
+	/** The policies read last as a picture; null where none were read. */
+	drawGraph(argument: null): GraphDrawing | null;
 	endConnections(argument: null): { readonly ended: number; readonly error: string };
 }

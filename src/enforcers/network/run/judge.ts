@@ -7,6 +7,7 @@ import { Connections } from "../flows/connections.ts";
 import { flowJudge } from "../flows/flow-verdict.ts";
 import { mutePorts } from "../flows/mute-ports.ts";
 import type { JudgeCalls } from "./calls.ts";
+import { drawGraph } from "./graph/draw-graph.ts";
 
 /** @param compiled the model of the policies read last; null where none were */
 export function judgeCalls(compiled: () => NetworkModel | null): JudgeCalls {
@@ -34,6 +35,10 @@ export function judgeCalls(compiled: () => NetworkModel | null): JudgeCalls {
 			if (model === null) return null;
 			const judge = new PublishedJudge(model, guestModel(model), ports, interfaces);
 			return ports.map((port) => judge.verdict(port));
+		},
+		drawGraph() {
+			const model = compiled();
+			return model && drawGraph(model);
 		},
 		endConnections: () => connections.end(),
 	};

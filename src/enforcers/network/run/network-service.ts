@@ -17,6 +17,7 @@ import { DriftMonitor } from "./drift-monitor.ts";
 import { DriftProbe } from "./drift-probe.ts";
 import type { EnforcerEvents, EnforcerOptions, EnforcerState } from "./enforcer-options.ts";
 import { FlowMonitor } from "./flow-monitor.ts";
+import { GraphSource } from "./graph/graph-source.ts";
 import { GuestMonitor } from "./guest-monitor.ts";
 import { InvalidWatch } from "./invalid-watch.ts";
 import { NetworkEnforcer } from "./network-enforcer.ts";
@@ -58,6 +59,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 	readonly #accounts: AccountReader;
 	readonly #summaries: AlertSummaries;
 	readonly #guests: GuestMonitor;
+	readonly #graph: GraphSource;
 
 	constructor(options: NetworkServiceOptions) {
 		const { createWorker, gone, identity, log, panic, policies, sink } = options;
@@ -98,13 +100,10 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 			this.#invalid.take(read),
 		);
 		this.#summaries = new AlertSummaries(this.#packetAlerts, this.#accounts, this.#enforcer);
-		this.#guests = new GuestMonitor({
-			config: options.config,
-			generation: () => this.#enforcer.state.generation,
-			nft: this.#nft,
-			judge: options.judge,
-			policies,
-		});
+		const generation = () => this.#enforcer.state.generation;
+		const { config, judge } = options;
+		this.#guests = new GuestMonitor({ config, generation, nft: this.#nft, judge, policies });
+		this.#graph = new GraphSource({ generation, judge, policies });
 		this.#observers = this.#observersOf(filter);
 	}
 
@@ -155,6 +154,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 				drift: this.#drift,
 				flows: this.#flows,
 				guests: this.#guests,
+				graph: this.#graph,
 				host: this.#options.host,
 			}),
 		);

@@ -12,6 +12,7 @@ import type { NetworkEnforcerState } from "../report/network-status.ts";
 import type { AccountReader } from "./account-reader.ts";
 import type { DriftMonitor } from "./drift-monitor.ts";
 import type { FlowMonitor } from "./flow-monitor.ts";
+import type { GraphSource } from "./graph/graph-source.ts";
 import type { GuestMonitor } from "./guest-monitor.ts";
 import type { NetworkEnforcer } from "./network-enforcer.ts";
 import type { Accounts, PacketAlerts } from "./packet-alerts.ts";
@@ -27,6 +28,7 @@ export interface NetworkParts {
 	readonly drift: Pick<DriftMonitor, "count">;
 	readonly flows: Pick<FlowMonitor, "counts">;
 	readonly guests: Pick<GuestMonitor, "seen">;
+	readonly graph: Pick<GraphSource, "draw">;
 	readonly host: {
 		otherChains(table: string): readonly ForeignChain[];
 		readonly interfaces: readonly InterfaceFinding[];
@@ -48,6 +50,7 @@ export function networkSnapshot(parts: NetworkParts): NetworkSnapshot {
 		flows: flows.counts,
 		midstreamPackets: accounts.counters[midstreamCounter]?.packets ?? 0,
 		recordsLost: packetAlerts.recordsLost,
+		graph: () => parts.graph.draw(),
 	};
 }
 

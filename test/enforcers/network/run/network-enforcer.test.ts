@@ -166,6 +166,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 		rest: () => {},
 		recall: () => {},
 		judgePublished: () => null,
+		drawGraph: () => null,
 		judgeConnections: () => {
 			log.push("judge");
 			return {

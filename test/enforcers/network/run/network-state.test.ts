@@ -54,7 +54,7 @@ test("a failsafe rule is told with its counter, or none before the kernel has on
 	});
 });
 
-test("the report is told what every part knows", () => {
+test("the report is told what every part knows", async () => {
 	const flows = { blocked: 1, loss: 2, start: 3, refused: 4, overflow: 5 };
 	const snapshot = networkSnapshot({
 		enforcer: enforcer("active"),
@@ -64,6 +64,7 @@ test("the report is told what every part knows", () => {
 		drift: { count: 7 },
 		flows: { counts: flows },
 		guests: { seen: null },
+		graph: { draw: async () => ({ ok: true, svg: "drawn" }) },
 		host: { otherChains: () => [], interfaces: [] },
 	});
 	expect(snapshot).toMatchObject({
@@ -74,6 +75,7 @@ test("the report is told what every part knows", () => {
 		midstreamPackets: 12,
 		recordsLost: 6,
 	});
+	expect(await snapshot.graph()).toEqual({ ok: true, svg: "drawn" });
 });
 
 test("a host that forwards is told what is not covered where policies are not asked about that", () => {

@@ -15,13 +15,13 @@ test("device policies are in force while it is active, and nobody counts packets
 	expect(report({ state: unavailable, entries: 1 }).obstacle).toContain("no sysfs");
 });
 
-test("devices that are let in for a time are told at the top, all of them on a page of their own", () => {
+test("devices that are let in for a time are told at the top, all of them on a page of their own", async () => {
 	const devices = [sampleDevice, { ...sampleDevice, port: "1-2", allowedUntil: "2026-01-02T03:04:05.000Z" }];
 	const { sums, routes, sections } = report({ devices });
 	expect(sums).toEqual({ usbAllowed: [{ port: "1-2", until: "2026-01-02T03:04:05.000Z" }] });
 	const [route] = routes;
 	expect(route?.path).toBe("/v1/usb/devices");
-	expect(JSON.parse(route?.reply("").body ?? "")).toEqual(JSON.parse(JSON.stringify({ devices })));
+	expect(JSON.parse((await route?.reply(""))?.body ?? "")).toEqual(JSON.parse(JSON.stringify({ devices })));
 	expect(sections().map((section) => section.text)[0]).toContain("1-4.1");
 });
 

@@ -1,9 +1,9 @@
 /** Zones, services and verdicts as one SVG, in light and dark colours by the reader's choice. Pure. */
 
-import type { Action } from "../../base/model.ts";
-import { escapeForTerminal } from "../../base/terminal.ts";
-import type { Zone } from "../../enforcers/network/compile/verdict/zones.ts";
-import { escapeHtml } from "../../report/page/html.ts";
+import type { Action } from "../../../../base/model.ts";
+import { escapeForTerminal } from "../../../../base/terminal.ts";
+import { escapeHtml } from "../../../../report/page/html.ts";
+import type { Zone } from "../../compile/verdict/zones.ts";
 import { drawn, interfaceText, mostServices, serviceText, titles, zoneLines } from "./labels.ts";
 
 const width = 920;
@@ -16,11 +16,13 @@ const gap = 8;
 /** Of a letter at 12 pixels, in the widest of the fonts that are asked for. */
 const letter = 7.3;
 
-const style = `
+/** The text of the style element, for a policy that allows just this. */
+export const graphStyle = `
 .pw { --ground: #ffffff; --card: #f6f8fa; --line: #c9d1d9; --ink: #1f2328; --dim: #59636e; --pass: #1a7f37; --tell: #8a5a00; --stop: #c21c2c;
   font: 12px ui-monospace, SFMono-Regular, Menlo, 'DejaVu Sans Mono', monospace; }
 @media (prefers-color-scheme: dark) { .pw { --ground: #0d1117; --card: #161b22; --line: #3d444d; --ink: #e6edf3; --dim: #9198a1; --pass: #4cc05f; --tell: #f2c14e; --stop: #ff7b72; } }
-@media print { .pw { --ground: #ffffff; --card: #ffffff; --line: #888888; --ink: #000000; --dim: #444444; --pass: #1a7f37; --tell: #8a5a00; --stop: #c21c2c; } }`;
+@media print { .pw { --ground: #ffffff; --card: #ffffff; --line: #888888; --ink: #000000; --dim: #444444; --pass: #1a7f37; --tell: #8a5a00; --stop: #c21c2c; } }
+`;
 
 const colours: Readonly<Record<Action, string>> = {
 	Allow: "var(--pass)",
@@ -90,6 +92,8 @@ function zonePart(zone: Zone, top: number): Part {
 	return { height, text: [card, ...texts, arrow, row.text].join("\n") };
 }
 
+export const graphTitle = "What the policies let pass";
+
 /** One file. What is not drawn is said. */
 export function svg(zones: readonly Zone[], title: string): string {
 	let y = 34;
@@ -116,8 +120,7 @@ export function svg(zones: readonly Zone[], title: string): string {
 	const height = Math.ceil(y + margin);
 	return `<svg xmlns="http://www.w3.org/2000/svg" class="pw" role="img" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}">
 <title>${escaped(title)}</title>
-<style>${style}
-</style>
+<style>${graphStyle}</style>
 <rect width="${width}" height="${height}" fill="var(--ground)"/>
 ${parts.join("\n")}
 </svg>

@@ -1,7 +1,7 @@
 /** What is written of zones and services in every form of the graph. Pure. */
 
-import { rangeText } from "../../base/port-range.ts";
-import type { Zone, ZoneService } from "../../enforcers/network/compile/verdict/zones.ts";
+import { rangeText } from "../../../../base/port-range.ts";
+import type { Zone, ZoneService } from "../../compile/verdict/zones.ts";
 
 /** Blocks and services that are written out; `--json` has them all. */
 export const mostBlocks = 4;

@@ -110,7 +110,15 @@ test("metrics-only: the address tells no names, root's socket everything", async
 	expect(await (await get("/readyz")).text()).toBe("ready\n");
 	expect(await (await get("/metrics")).text()).toContain("portward_drift_total");
 	expect((await get("/healthz")).status).toBe(200);
-	for (const path of ["/", "/v1/status", "/v1/alerts", "/v1/alerts/stream", "/v1/usb/devices", "/nowhere"]) {
+	for (const path of [
+		"/",
+		"/v1/status",
+		"/v1/alerts",
+		"/v1/alerts/stream",
+		"/v1/usb/devices",
+		"/v1/graph",
+		"/nowhere",
+	]) {
 		const answer = await get(path);
 		expect(answer.status).toBe(403);
 		const told = await answer.text();

@@ -57,7 +57,7 @@ tr.new td { animation: arrive 2.5s ease-out; } @keyframes arrive { from { backgr
   tr { padding: .6rem 0; border-bottom: 1px solid var(--line); } tr:last-child { border-bottom: 0; }
 }
 footer { max-width: 90rem; margin: 0 auto; padding: 0 1.25rem 2rem; color: var(--dim); font-size: .85rem; }
-footer a { color: var(--mark); }
+footer a, .title a { color: var(--mark); }
 `;
 
 /** Prepends alerts from the stream. Text reaches the document through textContent alone. */

@@ -20,9 +20,10 @@ case $suite in
 main)
 	bash scripts/setup.sh
 	limit=60000
-	# A process for each core, at most four: a file has one to itself. More would be in each other's way, as many send packets.
+	# A process for each core and one for those that wait, at most four: a file has one to itself. More would be in each
+	# other's way, as many send packets.
 	cores=$(nproc)
-	what=(--parallel=$((cores < 4 ? cores : 4)) --path-ignore-patterns 'test/vm/**' --path-ignore-patterns 'test/browser/**'
+	what=(--parallel=$((cores < 3 ? cores + 1 : 4)) --path-ignore-patterns 'test/vm/**' --path-ignore-patterns 'test/browser/**'
 		--path-ignore-patterns 'test/containers/**')
 	;;
 browser)
@@ -41,8 +42,6 @@ vm)
 	bash scripts/setup.sh
 	sh scripts/setup-vm.sh
 	limit=900000
-	# A VM waits about as long as it computes, so two share two cores well; more would be in each other's way.
-	what=(--parallel=$(($(nproc) < 2 ? 1 : 2)))
 	suites=(test/vm)
 	;;
 *)

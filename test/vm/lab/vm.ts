@@ -32,8 +32,7 @@ function disk(id: string, file: string, options: string): string[] {
 	return ["-drive", drive, "-device", `virtio-blk-pci,drive=${id},serial=${id}`];
 }
 
-// Each lane of the suite (see scripts/test.sh) has one VM at a time: the machine has cores for no more.
-const lane = process.env.BUN_TEST_WORKER_ID ?? "1";
+// Another VM of this checkout may be running; the machine has cores for one.
 const lockSeconds = 1200;
 function consoleOf(dir: string): string {
 	const path = join(dir, "console");
@@ -102,7 +101,7 @@ export class Vm implements AsyncDisposable {
 			...disks,
 		];
 		const log = join(dir, "qemu.log");
-		const lock = ["flock", "--no-fork", "-w", String(lockSeconds), join(cacheDir, `vm-${lane}.lock`)];
+		const lock = ["flock", "--no-fork", "-w", String(lockSeconds), join(cacheDir, "vm.lock")];
 		const child = Bun.spawn(["setpriv", "--pdeathsig", "KILL", ...lock, ...qemu], {
 			stdin: "ignore",
 			stdout: Bun.file(log),

@@ -46,6 +46,20 @@ test("without policies no connection is judged or adopted", () => {
 		error: "",
 	});
 	expect(calls.adoptConnections(null)).toBeNull();
+	expect(calls.judgePublished({ ports: [], interfaces: [] })).toBeNull();
+	expect(calls.drawGraph(null)).toBeNull();
+});
+
+test("a published port is judged, and the drawing made, by the model of now", () => {
+	let blocked = "198.51.100.0/24";
+	const calls = judgeCalls(() => model(blocked));
+	const published = { protocol: "tcp", family: 4, port: 80, hook: "forward" } as const;
+	const [verdict] = calls.judgePublished({ ports: [published], interfaces: ["d0"] }) ?? [];
+	expect(verdict).toMatchObject({ reachable: [{ interface: null, addresses: ["0.0.0.0/0"] }], closedBy: [] });
+	const drawn = () => JSON.stringify(calls.drawGraph(null));
+	expect(drawn()).toContain("198.51.100.0/24");
+	blocked = "203.0.113.0/24";
+	expect(drawn()).toContain("203.0.113.0/24");
 });
 
 test("connections that the model of now blocks are found, and end", () => {

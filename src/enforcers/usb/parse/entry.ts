@@ -25,8 +25,8 @@ import {
 	warnOfWildcard,
 } from "./condition.ts";
 
-/** The fields without which an entry matches more. */
-const conditions = [
+/** What an entry can ask of a device beside its class. */
+export const deviceProperties = [
 	"subClass",
 	"protocol",
 	"level",
@@ -38,8 +38,10 @@ const conditions = [
 	"port",
 	"connectType",
 	"descriptorsHash",
-	"unlessAlso",
 ] as const;
+
+/** The fields without which an entry matches more. */
+const conditions = [...deviceProperties, "unlessAlso"] as const;
 
 export const entryFields = ["class", ...conditions, "action", "severity", "tags", "message"] as const;
 

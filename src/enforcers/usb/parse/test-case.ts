@@ -16,7 +16,7 @@ import { parseUsbClass, usbClassName } from "../class.ts";
 import type { DeviceQuery } from "../compile/explain.ts";
 import { isPortPattern } from "../port.ts";
 import { numberSource, oneOrMany } from "./condition.ts";
-import { readConditions } from "./entry.ts";
+import { deviceProperties, readConditions } from "./entry.ts";
 import { entrySchemas, usbClass } from "./json-schema.ts";
 
 /** A case with this field is about a device. */
@@ -25,21 +25,7 @@ export const deviceCaseField = "device";
 const caseFields = ["name", deviceCaseField, "expect", "policy"] as const;
 
 /** What a device is, by the names that the conditions of a policy have; `also`: the classes of its other functions. */
-const describedFields = [
-	"class",
-	"subClass",
-	"protocol",
-	"level",
-	"vendorId",
-	"productId",
-	"serial",
-	"product",
-	"manufacturer",
-	"port",
-	"connectType",
-	"descriptorsHash",
-	"also",
-] as const;
+const describedFields = ["class", ...deviceProperties, "also"] as const;
 
 export interface DeviceTestCase {
 	/** As written, or what is asked in short. */

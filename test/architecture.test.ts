@@ -128,6 +128,7 @@ const pure = [
 	"src/convert",
 	"src/enforcers/network/parse",
 	"src/enforcers/network/compile",
+	"src/enforcers/network/history",
 	"src/enforcers/network/report",
 	"src/enforcers/usb/parse",
 	"src/enforcers/usb/compile",

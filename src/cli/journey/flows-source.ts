@@ -1,0 +1,52 @@
+/** The flows that a command is to work on, from a file or from standard input. */
+
+import { escapeForTerminal } from "../../base/terminal.ts";
+import type { SeenHistory } from "../../enforcers/network/history/seen-flow.ts";
+import { readBounded } from "../../source/bounded-file.ts";
+import type { Io } from "../command.ts";
+import { printDiagnostics } from "../diagnostics.ts";
+import { readStandardInput } from "../standard-input.ts";
+import { maxFlowsBytes, readFlows } from "./flows-file.ts";
+
+/** Milliseconds that a pipe may be silent. */
+const patienceMs = 10_000;
+
+/** What `--from` names: a file, or `-` for standard input. Null where that cannot be read; the operator was told why. */
+export async function flowsFrom(
+	name: string,
+	io: Io,
+	input?: ReadableStream<Uint8Array>,
+): Promise<SeenHistory | null> {
+	const text = name === "-" ? await fromInput(io, input) : fromFile(name);
+	if (typeof text !== "string") {
+		io.error(`portward: ${escapeForTerminal(text.problem)}\n`);
+		return null;
+	}
+	const read = readFlows(name === "-" ? "standard input" : name, text);
+	if (read.ok) return read.history;
+	printDiagnostics(read.diagnostics, io);
+	return null;
+}
+
+interface Problem {
+	readonly problem: string;
+}
+
+const tooLarge = `has more than ${maxFlowsBytes / 1024 / 1024} MiB; print fewer flows with --since`;
+
+async function fromInput(io: Io, input?: ReadableStream<Uint8Array>): Promise<string | Problem> {
+	const text = await readStandardInput(maxFlowsBytes, io.signal, input);
+	return text ?? { problem: io.signal.aborted ? "interrupted" : `standard input ${tooLarge}` };
+}
+
+function fromFile(name: string): string | Problem {
+	try {
+		const read = readBounded(name, { limit: maxFlowsBytes, patienceMs });
+		if (read.ok) return read.text;
+		return {
+			problem: read.reason === "too-large" ? `${name} ${tooLarge}` : `nothing comes through the pipe ${name}`,
+		};
+	} catch (error) {
+		return { problem: `--from: ${error instanceof Error ? error.message : String(error)}` };
+	}
+}

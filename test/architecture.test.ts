@@ -132,6 +132,7 @@ const pure = [
 	"src/enforcers/network/report",
 	"src/enforcers/usb/parse",
 	"src/enforcers/usb/compile",
+	"src/enforcers/usb/history",
 	"src/enforcers/usb/report",
 ];
 

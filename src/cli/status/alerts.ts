@@ -1,11 +1,11 @@
 import * as v from "valibot";
 import { suggest } from "../../base/suggest.ts";
 import { escapeForTerminal, escapeJson } from "../../base/terminal.ts";
-import { readableData, readableTime } from "../../report/alert.ts";
+import { readableTime } from "../../report/alert.ts";
+import { alertSentence } from "../../report/alert-sentence.ts";
 import { type Command, exit, type Io, UsageError } from "../command.ts";
 import { parseOnlyOptions } from "../options.ts";
 import { commandSettings } from "../stand-in-settings.ts";
-import { usbDeviceText } from "../usb/usb-alert-text.ts";
 import { explainCommand } from "./alert-command.ts";
 import { alertHistory, joinAlerts } from "./alert-history.ts";
 import { ask, errorText, parseJson, type Reply } from "./client.ts";
@@ -15,10 +15,10 @@ const help = `Usage: portward alerts [--json] [--limit N] [--policy NAME] [--act
        either with [--config FILE] [--status-address ADDRESS]
 
 Prints the alerts that the daemon remembers, and those of before from its
-alerts.file, oldest first, each with the command that explains it.
+alerts.file, oldest first, each as a sentence with the command that explains it.
 
   --follow                  print new alerts as they come, until interrupted
-  --json                    one JSON object a line, as the daemon wrote it
+  --json                    all fields: one JSON object a line, as the daemon wrote it
   --limit N                 the newest N only
   --policy NAME             of this policy only, such as DefaultPosture
   --action ACTION           Allow (of USB devices), Audit or Block only
@@ -41,8 +41,8 @@ const alertShape = v.looseObject({
 	UpdatedTime: v.string(),
 	PolicyName: v.string(),
 	Action: v.string(),
+	Result: v.optional(v.string()),
 	Resource: v.string(),
-	Data: v.string(),
 	Message: v.string(),
 	Operation: v.optional(v.string()),
 	EventData: v.optional(v.record(v.string(), v.string())),
@@ -103,10 +103,8 @@ function printer(io: Io, json: boolean): (alert: unknown) => void {
 		}
 		const parsed = v.safeParse(alertShape, alert);
 		if (!parsed.success) return;
-		const { UpdatedTime, Action, Resource, PolicyName, Data, Message, EventData } = parsed.output;
-		const message = Message === "" ? "" : ` (${Message})`;
-		const data = `${usbDeviceText(EventData ?? {})}${readableData(Data)}`;
-		const line = `${readableTime(UpdatedTime)} ${Action} ${Resource} ${PolicyName} ${data}${message}`;
+		const { sentence, note } = alertSentence(parsed.output);
+		const line = `${readableTime(parsed.output.UpdatedTime)} ${sentence}${note === "" ? "" : ` (${note})`}`;
 		io.out(`${escapeForTerminal(line)}\n`);
 		const command = explainCommand(parsed.output);
 		if (command !== null) io.out(`    ${escapeForTerminal(command)}\n`);

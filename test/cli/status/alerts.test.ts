@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { dispatch } from "../../../src/cli/dispatch.ts";
-import { formatData } from "../../../src/report/alert.ts";
+import type { Alert } from "../../../src/report/alert.ts";
 import { formatListenAddress } from "../../../src/serve/http/address.ts";
 import type { HttpServer } from "../../../src/serve/http/server.ts";
 import { sampleAlert, sampleSource } from "../../report/sample.ts";
@@ -35,10 +35,12 @@ async function daemon(unixPath?: string) {
 	return { sink, server, at, streams: () => streams };
 }
 
+const packet = (overrides: Partial<Alert>) =>
+	sampleAlert({ EventData: { SourceIP: "192.0.2.7", Protocol: "ICMP" }, ...overrides });
 const three = [
-	sampleAlert({ PolicyName: "a", UpdatedTime: "1", Message: "" }),
-	sampleAlert({ PolicyName: "b", UpdatedTime: "2", Action: "Block" }),
-	sampleAlert({ PolicyName: "a", UpdatedTime: "3", Action: "Block" }),
+	packet({ PolicyName: "a", UpdatedTime: "1", Message: "" }),
+	packet({ PolicyName: "b", UpdatedTime: "2", Action: "Block" }),
+	packet({ PolicyName: "a", UpdatedTime: "3", Action: "Block" }),
 ];
 
 describe("alerts", () => {
@@ -49,18 +51,19 @@ describe("alerts", () => {
 			code: 0,
 			error: "",
 			out:
-				"1 Audit INGRESS a SourceIP=192.0.2.7\n" +
-				"2 Block INGRESS b SourceIP=192.0.2.7 (m)\n" +
-				"3 Block INGRESS a SourceIP=192.0.2.7 (m)\n",
+				"1 192.0.2.7 → icmp: passed, audited by a\n    portward explain ingress icmp 192.0.2.7\n" +
+				"2 192.0.2.7 → icmp: blocked by b (m)\n    portward explain ingress icmp 192.0.2.7\n" +
+				"3 192.0.2.7 → icmp: blocked by a (m)\n    portward explain ingress icmp 192.0.2.7\n",
 		});
 	});
 
 	test("for a person, with spaces as they are and times to the millisecond", async () => {
 		const { sink, at } = await daemon();
-		const Data = formatData({ Reason: "a test", Since: "now" });
-		sink.publish([sampleAlert({ UpdatedTime: "2026-01-02T03:04:05.678901Z", Data, Message: "" })]);
+		const EventData = { Reason: "a test", Since: "now" };
+		const UpdatedTime = "2026-01-02T03:04:05.678901Z";
+		sink.publish([sampleAlert({ UpdatedTime, EventData, Operation: "System", Message: "It began" })]);
 		const { out } = await portward("alerts", ...at);
-		expect(out).toMatch(/^2026-01-02T03:04:05\.678Z Audit .* Reason=a test Since=now\n/u);
+		expect(out).toBe("2026-01-02T03:04:05.678Z It began (reason a test, since now)\n");
 	});
 
 	test("limited and filtered by the daemon; the newest ones count", async () => {
@@ -70,7 +73,7 @@ describe("alerts", () => {
 			const { out } = await portward("alerts", ...args, ...at);
 			return out
 				.split("\n")
-				.map((line) => line.slice(0, 1))
+				.map((line) => line.slice(0, 1).trim())
 				.join("");
 		};
 		expect(await times("--limit", "2")).toBe("23");
@@ -122,12 +125,12 @@ describe("alerts --follow", () => {
 	test("prints what comes until the operator interrupts, which is no failure", async () => {
 		const { sink, io, ended } = await follow();
 		sink.publish(three.slice(0, 1));
-		await until(() => io.out_.includes("1 Audit"));
+		await until(() => io.out_.includes("1 192.0.2.7"));
 		sink.publish(three.slice(1));
-		await until(() => io.out_.includes("3 Block"));
+		await until(() => io.out_.includes("3 192.0.2.7"));
 		io.interrupt();
 		expect(await ended).toBe(0);
-		expect(io.out_.split("\n")).toHaveLength(4);
+		expect(io.out_.split("\n")).toHaveLength(7);
 		expect(io.error_).toBe("");
 	});
 
@@ -143,7 +146,7 @@ describe("alerts --follow", () => {
 	test("that the daemon ends is a failure, and said", async () => {
 		const { sink, server, io, ended } = await follow();
 		sink.publish(three);
-		await until(() => io.out_.includes("3 Block"));
+		await until(() => io.out_.includes("3 192.0.2.7"));
 		server.stop();
 		expect(await ended).toBe(1);
 		expect(io.error_).toMatch(/^portward: the (daemon ended the stream|stream broke)/);

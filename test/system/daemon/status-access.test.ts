@@ -105,7 +105,7 @@ test("metrics-only by certificate and token: a scraper gets the metrics and no n
 	expect(portward("status").out).toContain("a: enforced, Block");
 	expect(await blockedPorts(81)).toEqual([81]);
 	await daemon.alert("the packet", (alert) => alert.PolicyName === "a");
-	expect(portward("alerts").out).toContain(" a ");
+	expect(portward("alerts").out).toContain(" by a");
 	const usb = portward("usb", "list");
 	expect(usb.error).not.toContain("no daemon answers");
 	// A new token counts from SIGHUP on.

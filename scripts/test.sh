@@ -19,7 +19,7 @@ what=() suites=()
 case $suite in
 main)
 	bash scripts/setup.sh
-	limit=60000
+	limit=180000
 	# A process for each core and one for those that wait, at most four: a file has one to itself. More would be in each
 	# other's way, as many send packets.
 	cores=$(nproc)
@@ -28,12 +28,12 @@ main)
 	;;
 browser)
 	bash scripts/setup.sh browser
-	limit=120000
+	limit=180000
 	suites=(test/browser)
 	;;
 containers)
 	bash scripts/setup.sh containers
-	limit=60000
+	limit=300000
 	# Engines have nothing in common, and mostly wait for packets that are dropped.
 	what=(--parallel=$(($(nproc) < 2 ? 1 : 2)))
 	suites=(test/containers)

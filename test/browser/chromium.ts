@@ -27,13 +27,13 @@ export interface Page {
 	close(): Promise<void>;
 }
 
-/** Polls for a value; fails after 20 s. */
+/** Polls for a value; fails after 60 s. */
 export async function eventually<T>(get: () => T | undefined | Promise<T | undefined>): Promise<T> {
-	const end = performance.now() + 20_000;
+	const end = performance.now() + 60_000;
 	for (;;) {
 		const value = await get();
 		if (value !== undefined && value !== false) return value;
-		if (performance.now() > end) throw new Error("waited for 20 s in vain");
+		if (performance.now() > end) throw new Error("waited for 60 s in vain");
 		await Bun.sleep(50);
 	}
 }

@@ -144,7 +144,7 @@ beforeAll(async () => {
 	servers.push(await serve(world.inside([]), [53, 67, 547]));
 	for (const namespace of [world.outside, world.beyond])
 		servers.push(await serve(namespace.inside([]), [53, 80, 8053]));
-}, 60_000);
+});
 
 afterAll(async () => {
 	await daemon?.[Symbol.asyncDispose]();
@@ -163,7 +163,7 @@ describe("a bridge of virtual machines, emulated, and an uplink that is a bridge
 		// What was opened over UDP would be established.
 		world.run(["conntrack", "-F"]);
 		judged = await answered(rows.map(([, question]) => question()));
-	}, 60_000);
+	});
 
 	test.each(rows.map((row, index) => [row[0], row, index] as const))("%s", (_, row, index) => {
 		expect({ without: without[index], enforced: judged[index] }).toEqual({

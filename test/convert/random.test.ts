@@ -34,7 +34,7 @@ test("as iptables-save prints them", () => {
 		];
 		return text.join("\n");
 	});
-}, 60_000);
+});
 
 function expressionsOf(one: Rule): readonly object[] {
 	const match = (left: object, right: unknown, negated = false) => ({
@@ -71,4 +71,4 @@ test("as nft -j prints them", () => {
 		];
 		return JSON.stringify({ nftables: objects });
 	});
-}, 60_000);
+});

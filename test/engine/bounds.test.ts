@@ -88,7 +88,7 @@ test("at most a hundred problems are kept, whichever part of YAML finds them", (
 		),
 		{ numRuns: 150 },
 	);
-}, 60_000);
+});
 
 test("what is beyond the bounds is an error of its own document; what stands before it is read", () => {
 	const good = JSON.stringify({
@@ -103,4 +103,4 @@ test("what is beyond the bounds is an error of its own document; what stands bef
 		"file-too-complex",
 	]);
 	expect(syntaxBroken).toBe(true);
-}, 60_000);
+});

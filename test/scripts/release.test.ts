@@ -85,7 +85,7 @@ beforeAll(async () => {
 		expect(await process.stderr.text()).toBe("");
 		expect(await process.exited).toBe(0);
 	}
-}, 180_000);
+});
 afterAll(() => rmSync(directory, { recursive: true }));
 
 const release = () => releases[0] ?? "";

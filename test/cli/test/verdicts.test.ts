@@ -15,4 +15,4 @@ test("the kernel does what diff, search and exposure say, in each form of rulese
 	// What can be sent at all is most of it.
 	const all = 2 * (sent.diff + sent.search + sent.exposure);
 	expect(result.report.agreed).toBeGreaterThan(all / 2);
-}, 120_000);
+});

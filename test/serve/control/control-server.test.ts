@@ -123,7 +123,7 @@ describe("the control socket", () => {
 		expect(await Promise.all(many)).toEqual(many.map(() => ""));
 		expect(performance.now() - started).toBeGreaterThanOrEqual(patienceMs - 50);
 		expect(await control(path, request)).toMatchObject({ ok: true });
-	}, 10_000);
+	});
 
 	test("where all places are taken, those who ask for nothing make room for who asks", async () => {
 		await open();
@@ -132,7 +132,7 @@ describe("the control socket", () => {
 		expect(await control(path, request)).toMatchObject({ ok: true });
 		expect(performance.now() - started).toBeLessThan(patienceMs / 2);
 		expect(await Promise.all(idle)).toEqual(idle.map(() => ""));
-	}, 10_000);
+	});
 
 	test("no more than so many are at work at a time, and a newcomer is told", async () => {
 		const work = Promise.withResolvers<void>();
@@ -153,7 +153,7 @@ describe("the control socket", () => {
 		work.resolve();
 		expect(await Promise.all(busy)).toEqual(busy.map(() => ({ ok: true, message: "worked" })));
 		expect(await control(path, request)).toEqual({ ok: true, message: "worked" });
-	}, 10_000);
+	});
 
 	test("answers a request that takes too long, and one that brings out a bug", async () => {
 		const failures: unknown[] = [];

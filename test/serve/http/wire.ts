@@ -79,7 +79,7 @@ export function statusOf(response: string): number {
 }
 
 /** Polls until `condition` holds; fails after `deadline` milliseconds. */
-export async function until(condition: () => boolean, deadline = 10_000): Promise<void> {
+export async function until(condition: () => boolean, deadline = 60_000): Promise<void> {
 	const end = performance.now() + deadline;
 	while (!condition()) {
 		if (performance.now() > end) throw new Error("the condition did not come true in time");

@@ -94,4 +94,4 @@ test("tests, a reviewed difference, a signature, a plan, a change and its confir
 	);
 	expect(passed).toEqual([true, true, false, false]);
 	expect(daemon.alerts.filter(({ Tags }) => Tags === "POLICY-TESTS")).toEqual([]);
-}, 90_000);
+});

@@ -218,7 +218,7 @@ test("a change that waits for its confirmation must be signed, and counts its se
 	expect(existsSync(join(rig.home.policies, manifestFile))).toBe(true);
 	expect(await blocked()).toEqual([81]);
 	expect(await signature(daemon)).toEqual({ ok: true, serial: 9, problem: null, remedy: "", standing: null });
-}, 120_000);
+});
 
 test("where every change must be confirmed, a serial counts from its confirmation on, and older sets do not even become pending", async () => {
 	rig.home.put("a.yaml", blocks("a", 80));
@@ -250,4 +250,4 @@ test("where every change must be confirmed, a serial counts from its confirmatio
 	cpSync(old, rig.home.policies, { recursive: true });
 	await eventually("the refusal of what is old", () => second.log.includes("serial 1; 2 was in force"), slow);
 	expect(await blocked()).toEqual([81]);
-}, 120_000);
+});

@@ -57,7 +57,7 @@ test("where another firewall drops loopback root's commands work, and others end
 		expect(code).toBe(1);
 		expect(seconds).toBeLessThan(12);
 	}
-}, 60_000);
+});
 
 test("a stopped daemon is said to be stopped, with what its rules do, and never in the runtime's words", async () => {
 	const daemon = Daemon.spawn(lab.guarded, { policies, config }, home);
@@ -74,7 +74,7 @@ test("a stopped daemon is said to be stopped, with what its rules do, and never 
 	}
 	lab.guarded.nft("delete table inet kubearmor");
 	expect((await run("status")).error).toContain("it blocks no packet");
-}, 60_000);
+});
 
 test("a daemon that hangs holds up no command for ever", async () => {
 	await using daemon = Daemon.spawn(lab.guarded, { policies, config }, home);
@@ -87,7 +87,7 @@ test("a daemon that hangs holds up no command for ever", async () => {
 		expect(code).toBe(1);
 		expect(seconds).toBeLessThan(20);
 	}
-}, 60_000);
+});
 
 test("alerts of before a restart come from the file, each with the command that explains it", async () => {
 	const file = join(home.path, "alerts.log");
@@ -116,4 +116,4 @@ test("alerts of before a restart come from the file, each with the command that 
 	await using third = Daemon.spawn(lab.guarded, { policies, config }, home);
 	await eventually("enforced", () => third.log.includes("info enforced"));
 	expect((await run("alerts")).error).toContain("journalctl -u portward");
-}, 60_000);
+});

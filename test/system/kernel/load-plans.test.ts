@@ -55,5 +55,5 @@ for (const form of ["concatenated", "nested"] satisfies RulesetForm[]) {
 				kinds.map((kind) => (stable.get(kind) ?? 0) + (kind === "chain" ? leaving : 0)),
 			);
 		}
-	}, 120_000);
+	});
 }

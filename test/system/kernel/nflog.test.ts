@@ -106,7 +106,7 @@ describe("NFLOG in a network namespace", () => {
 		const before = Date.now();
 		const port4 = await send("127.0.0.1", 7001);
 		const port6 = await send("::1", 7002);
-		await until(() => ledger.events.length === 2, "two events", 1000);
+		await until(() => ledger.events.length === 2, "two events");
 		expect(ledger.events).toEqual([
 			{
 				time: expect.any(Number),
@@ -145,7 +145,7 @@ describe("NFLOG in a network namespace", () => {
 		const ledger = new Ledger();
 		await listen(ledger);
 		await send("127.0.0.1", 7004);
-		await until(() => ledger.events.length === 1, "an event", 1000);
+		await until(() => ledger.events.length === 1, "an event");
 		expect(ledger.events[0]).toMatchObject({
 			ruleId: "out",
 			interface: "lo",

@@ -73,7 +73,7 @@ test("fifty rules under a spoofed flood share the budget; a quiet rule's alert s
 	await eventually(
 		"sums that are whole",
 		async () => loud().length + sum("Packets") + (await outcome("aggregated")) === packets,
-		15_000,
+		60_000,
 	);
 	expect(loud().length).toBeLessThanOrEqual(1000 * (seconds + 1));
 	expect(sum("Packets")).toBeGreaterThan(packets / 2);
@@ -89,4 +89,4 @@ test("fifty rules under a spoofed flood share the budget; a quiet rule's alert s
 	expect(names).toHaveLength(3);
 	const written = names.map((name) => readFileSync(join(home.path, name), "utf8")).join("");
 	for (const source of ["10.9.9.1", "10.9.9.2"]) expect(written).toContain(`"SourceIP":"${source}"`);
-}, 60_000);
+});

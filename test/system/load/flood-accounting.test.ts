@@ -65,7 +65,7 @@ async function balanced(daemon: Daemon, name: string, expected: number): Promise
 			const found = await account(daemon, name);
 			return found.packets === expected && sum(found) === expected ? found : null;
 		},
-		8000,
+		60_000,
 	);
 }
 

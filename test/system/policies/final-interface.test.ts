@@ -277,4 +277,4 @@ test("moving from one hook to the other and back lets nothing through", async ()
 	}
 	sending.kill("SIGKILL");
 	expect(arrived(eth0, refused)).toBe(before);
-}, 60_000);
+});

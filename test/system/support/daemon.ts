@@ -175,7 +175,7 @@ export class Daemon implements AsyncDisposable {
 	}
 
 	/** Waits for /readyz to say 200. */
-	async ready(milliseconds = 15_000): Promise<void> {
+	async ready(milliseconds = 60_000): Promise<void> {
 		await eventually(
 			"/readyz",
 			async () => {
@@ -188,7 +188,7 @@ export class Daemon implements AsyncDisposable {
 	}
 
 	/** Waits until the network enforcer is active, whether or not every policy could be enforced. */
-	async active(milliseconds = 15_000): Promise<void> {
+	async active(milliseconds = 60_000): Promise<void> {
 		await eventually(
 			"an active enforcer",
 			async () => {

@@ -68,7 +68,7 @@ export function command(...argv: string[]): string {
 }
 
 /** Waits until `condition` holds, looking every 5 ms; throws once `milliseconds` have gone by. */
-export async function until(condition: () => boolean, what: string, milliseconds = 5000): Promise<void> {
+export async function until(condition: () => boolean, what: string, milliseconds = 60_000): Promise<void> {
 	const deadline = Date.now() + milliseconds;
 	while (!condition()) {
 		if (Date.now() > deadline) throw new Error(`waited ${milliseconds} ms in vain: ${what}`);

@@ -27,11 +27,14 @@ export function spawnBound(
 	});
 }
 
-/** Waits until `look` gives something else than null, false or undefined; throws after `milliseconds`. */
+/**
+ * Waits until `look` gives something else than null, false or undefined; throws after `milliseconds`, which are many: how
+ * soon something is done depends on what else the machine does, and is no claim of a test.
+ */
 export async function eventually<T>(
 	what: string,
 	look: () => T | Promise<T>,
-	milliseconds = 10_000,
+	milliseconds = 60_000,
 ): Promise<NonNullable<T>> {
 	const deadline = performance.now() + milliseconds;
 	for (;;) {

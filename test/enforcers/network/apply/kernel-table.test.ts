@@ -103,7 +103,7 @@ describe("from plan to plan", () => {
 			}),
 			{ numRuns: 20 },
 		);
-	}, 60_000);
+	});
 
 	test("whichever transaction is refused, one of the two plans is in force, and the next attempt succeeds", () => {
 		const first = blocked(80);

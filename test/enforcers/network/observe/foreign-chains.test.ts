@@ -69,10 +69,12 @@ describe("base chains of others", () => {
 				"chain in { type filter hook input priority 0; ip saddr @s drop; }\n" +
 				"chain pre { type nat hook prerouting priority -100; ip saddr @s redirect; }\n}",
 		);
-		const start = performance.now();
+		// Of this process's own processor time: how long it waits for others is not its own.
+		const start = process.cpuUsage();
 		const chainsRead = read();
 		expect(translationsOf(chainsRead, "ingress", { protocol: 6, port: 22 })).toHaveLength(1);
-		expect(performance.now() - start).toBeLessThan(500);
+		const { user, system } = process.cpuUsage(start);
+		expect((user + system) / 1000).toBeLessThan(500);
 		expect(chainsRead).toHaveLength(2);
 	});
 });

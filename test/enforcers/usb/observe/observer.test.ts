@@ -64,7 +64,7 @@ test("a worker that ends is replaced, and both are told", async () => {
 	workers[0]?.terminate();
 	await back.promise;
 	expect(changes).toEqual(["down", "listening"]);
-}, 10_000);
+});
 
 test.each(["libudev", "netlink"] as const)("%s gives events of other subsystems to nobody", (backend) => {
 	const opened = openUeventSource({ backend });

@@ -132,4 +132,4 @@ test("no refused function ever meets a driver, whatever is switched when", async
 	);
 	expect(met).toBeGreaterThan(0);
 	expect(withheld).toBeGreaterThan(0);
-}, 60_000);
+});

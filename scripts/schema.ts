@@ -93,6 +93,8 @@ export const commandSchemas = [
 	"fmt",
 	"exposure",
 	"doctor",
+	"flows",
+	"flow-groups",
 	"completion",
 	"verdict-box",
 ] as const;

@@ -21,6 +21,7 @@ import type { Command } from "./command.ts";
 import { completionCommand } from "./completion/completion.ts";
 import { doctor } from "./doctor/doctor.ts";
 import { graph } from "./graph/graph.ts";
+import { flows } from "./journey/flows.ts";
 import { plan } from "./plan/plan.ts";
 import { policy } from "./policy/policy.ts";
 import { release } from "./release.ts";
@@ -63,6 +64,7 @@ export function allCommands(
 		doctor,
 		report,
 		alerts,
+		flows,
 		page,
 		usb,
 		release,

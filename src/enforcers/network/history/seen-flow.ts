@@ -74,7 +74,7 @@ export interface HistoryJson {
 }
 
 /** One address as it is, without a prefix; a block of several as a CIDR. */
-function remoteText(remote: Cidr): string {
+export function remoteText(remote: Cidr): string {
 	return remote.prefix === (remote.family === 4 ? 32 : 128)
 		? formatAddress(remote.family, remote.base)
 		: formatCidr(remote);

@@ -22,14 +22,14 @@ export const flowJson: FlowJson = {
 	policy: "web",
 	count: 3,
 	bytes: null,
-	firstSeen: "2026-11-29T08:00:00.000Z",
-	lastSeen: "2026-11-30T08:00:00.000Z",
+	firstSeen: "2026-01-01T08:00:00.000Z",
+	lastSeen: "2026-01-02T08:00:00.000Z",
 	new: false,
 };
 
 /** The text of `flows --json`. */
 export function historyText(flows: readonly object[], more: object = {}): string {
-	return JSON.stringify({ since: "2026-11-29T00:00:00.000Z", flows, merged: 0, lost: 0, ...more });
+	return JSON.stringify({ since: "2026-01-01T00:00:00.000Z", flows, merged: 0, lost: 0, ...more });
 }
 
 const families = fc.constantFrom<Family>(4, 6);

@@ -29,6 +29,7 @@ import { report } from "./report/report.ts";
 import { restore } from "./restore.ts";
 import { runCommand } from "./run.ts";
 import { alerts } from "./status/alerts.ts";
+import { history } from "./status/history.ts";
 import { status } from "./status/status.ts";
 import { test } from "./test/test.ts";
 import { usb } from "./usb/usb.ts";
@@ -61,6 +62,7 @@ export function allCommands(
 		rollback,
 		reload,
 		status,
+		history,
 		doctor,
 		report,
 		alerts,

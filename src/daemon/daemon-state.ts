@@ -10,6 +10,7 @@ import { noteEnforcement, settingsWarnings } from "../report/enforcement-notice.
 import { noteSettings } from "../report/settings-status.ts";
 import { type DaemonState, policyStates, type Readiness } from "../report/status.ts";
 import type { StatusServer } from "../serve/status-server.ts";
+import type { Generations } from "./generations.ts";
 import type { HostMonitor } from "./host-monitor.ts";
 import type { SettingsMonitor } from "./monitors/settings-monitor.ts";
 import type { SignatureMonitor } from "./monitors/signature-monitor.ts";
@@ -36,6 +37,7 @@ export interface StateParts {
 	readonly signature: Pick<SignatureMonitor, "state" | "warnings">;
 	readonly tests: Pick<TestsMonitor, "state" | "warnings">;
 	readonly status: Pick<StatusServer, "warnings">;
+	readonly generations: Pick<Generations, "all">;
 }
 
 export function daemonState(parts: StateParts): DaemonState {
@@ -53,6 +55,7 @@ export function daemonState(parts: StateParts): DaemonState {
 		nodeLabels: reloaded?.nodeLabels ?? config.nodeLabels,
 		enforcers,
 		policies: policyStates(reloaded?.documents ?? [], enforcers),
+		generations: parts.generations.all,
 		confinement: parts.confinement,
 		warnings: [
 			...settings.warnings,

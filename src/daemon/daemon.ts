@@ -16,6 +16,7 @@ import { daemonMetrics } from "./daemon-metrics.ts";
 import type { DaemonOptions } from "./daemon-options.ts";
 import { daemonState } from "./daemon-state.ts";
 import { DiagnosticLog } from "./diagnostic-log.ts";
+import { Generations } from "./generations.ts";
 import { currentIdentity, HostMonitor, type LiveIdentity } from "./host-monitor.ts";
 import { hotReload } from "./hot-reload.ts";
 import { SettingsMonitor, type SettingsReading } from "./monitors/settings-monitor.ts";
@@ -44,6 +45,7 @@ export class Daemon {
 	readonly #host: HostMonitor;
 	#settings: PolicySettings;
 	readonly #policies: PolicyReader;
+	readonly #generations: Generations;
 	readonly #network: NetworkService;
 	readonly #running: RunningEnforcers;
 	readonly #control: ControlService;
@@ -99,6 +101,13 @@ export class Daemon {
 			createWorker: () => createWorker("policy"),
 			gone: this.#gone("policy"),
 			read: (reloaded) => this.#onRead(reloaded),
+			kept: () => this.#generations.inForce(this.#pending.settings.config, this.#pending.changes.state),
+		});
+		this.#generations = new Generations({
+			stateDirectory: config.stateDir,
+			tell: (before, config) => this.#policies.worker.call("tellChange", { before, config }),
+			generation: () => this.#network.state.generation,
+			log,
 		});
 		this.#findings = new DiagnosticLog(log);
 		const telling = { sink: outlets.sink, identity: this.#identity, log };
@@ -120,6 +129,7 @@ export class Daemon {
 			createWorker: () => createWorker("policy"),
 			enforce: () => this.#enforce(),
 			obstacle: () => this.#panic.reason(),
+			settled: (result, change, how) => this.#generations.settled(result, change, how),
 			...telling,
 		});
 		this.#attempts = new ReloadHistory(this.#findings, log);
@@ -192,6 +202,7 @@ export class Daemon {
 	async run(): Promise<void> {
 		const { config, settings } = this.#options;
 		if (settings !== undefined) this.#settingsMonitor.read(settings);
+		this.#generations.start();
 		this.#signature.start();
 		this.#host.start();
 		this.#panic.start();
@@ -307,6 +318,7 @@ export class Daemon {
 			signature: this.#signature,
 			tests: this.#tests,
 			status: this.#status,
+			generations: this.#generations,
 		});
 	}
 

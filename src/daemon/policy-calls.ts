@@ -1,5 +1,7 @@
 /** What the thread that reads policies answers (src/daemon/policy.worker.ts), beside what enforcers ask it. Plain data. */
 
+import type { Config } from "../config/model.ts";
+import type { Before, Told } from "../engine/generations/set-change.ts";
 import type { PolicySettings, Reloaded, Wishes } from "../engine/reading.ts";
 import type { Calls } from "../threads/rpc.ts";
 
@@ -14,6 +16,8 @@ export interface PolicyCalls extends Calls {
 	recall(argument: { readonly settings: PolicySettings; readonly wishes: Wishes }): void;
 	/** The last reload is in force: keep its documents as the last good ones. Returns an error text, or null. */
 	keep(argument: null): string | null;
+	/** What changed with the last reload, which is in force by now. `before`: what was in force before this thread began. */
+	tellChange(argument: { readonly before: Before; readonly config: Config }): Told;
 	/** Gives back the memory that work left behind; what was read stays. */
 	rest(argument: null): void;
 }

@@ -24,6 +24,8 @@ export interface PolicyReaderOptions {
 	readonly gone: (reason: string) => void;
 	/** The policies were read, before anything is applied. */
 	readonly read: (reloaded: Reloaded) => void;
+	/** What was read last is in force. */
+	readonly kept?: () => void;
 }
 
 /** So few characters are parsed anew in the time that it takes to start a thread; what was read of more is kept. */
@@ -79,8 +81,10 @@ export class PolicyReader implements PolicySource {
 		if (this.#idle !== null) this.rest();
 	}
 
-	keep(): Promise<string | null> {
-		return this.worker.call("keep", null);
+	async keep(): Promise<string | null> {
+		const problem = await this.worker.call("keep", null);
+		if (this.#latest?.withheld === false) this.#options.kept?.();
+		return problem;
 	}
 
 	bootFacts() {
@@ -91,7 +95,9 @@ export class PolicyReader implements PolicySource {
 		this.#stay();
 		const { present } = this.#latest?.parsed ?? { present: 0 };
 		const rest = () => {
-			if (present <= lightText) this.worker.recycle();
+			// Somebody's question is not cut off.
+			if (this.worker.busy !== null) this.rest();
+			else if (present <= lightText) this.worker.recycle();
 			else void this.worker.call("rest", null).catch(() => {});
 		};
 		this.#idle = setTimeout(rest, idleMs);

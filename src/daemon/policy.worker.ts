@@ -6,6 +6,7 @@ import { syncFileSystem } from "../../ffi/sync.ts";
 import type { EnforcerCalls } from "../enforcers/contract/enforcer.ts";
 import { planObjects } from "../enforcers/network/compile/plan.ts";
 import { enforcers } from "../engine/enforcers.ts";
+import { ChangeTeller } from "../engine/generations/set-change.ts";
 import { meaningOf } from "../engine/meaning.ts";
 import { PolicyEngine } from "../engine/policy-engine.ts";
 import { fileOperations } from "../state/pending-files.ts";
@@ -18,6 +19,7 @@ import type { PolicyCalls, StagingCalls } from "./policy-calls.ts";
 declare const self: Worker;
 
 let engine: PolicyEngine | null = null;
+const changes = new ChangeTeller();
 /** PolicyReader has the other end. */
 let carry = new CarrySender(planObjects);
 
@@ -39,6 +41,11 @@ const calls: PolicyCalls & StagingCalls = {
 		engine.reload(settings.config, wishes, settings.hostname);
 	},
 	keep: () => engine?.keep() ?? null,
+	tellChange: ({ before, config }) => {
+		if (engine === null) throw new Error("no policies were read");
+		const { enforced: documents, standingParts: parts, directory } = engine;
+		return changes.tell(before, { documents, parts, directory, config });
+	},
 	rest: () => {
 		Bun.gc(true);
 		const libc = Libc.open();

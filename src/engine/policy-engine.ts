@@ -51,6 +51,7 @@ export class PolicyEngine {
 	readonly #kept = new Map<string, unknown>();
 	#standing = new Map<string, readonly unknown[]>();
 	#stateProblem: Diagnostic | null = null;
+	#enforced: readonly EnforcedDocument[] = [];
 	/** What the last reload said of each document. */
 	readonly #said = new WeakMap<ParsedDocument, DocumentReport>();
 	/** Characters parsed in this Worker's life. */
@@ -75,6 +76,16 @@ export class PolicyEngine {
 	/** The same of every enforcer; of one whose set was never compiled there is nothing. */
 	get standingParts(): readonly { enforcer: Enforcer; parts: readonly unknown[]; kept: unknown }[] {
 		return this.#enforcers.map((enforcer) => ({ enforcer, ...this.standing(enforcer) }));
+	}
+
+	/** The policies that the last reload found to be enforced on this host. */
+	get enforced(): readonly EnforcedDocument[] {
+		return this.#enforced;
+	}
+
+	/** Where they are read. */
+	get directory(): string {
+		return this.#settings.directory;
 	}
 
 	/** Whether it is made for these directories. */
@@ -108,6 +119,7 @@ export class PolicyEngine {
 						request,
 					);
 		this.#asRead = !compiled.refused && directory.problem === null;
+		this.#enforced = compiled.enforced.map(({ entry }) => entry);
 		this.#pending = compiled.refused ? lastGood : resolved.lastGood;
 		const diagnostics = [
 			...this.#general(directory),

@@ -2,6 +2,7 @@
 
 import type { Diagnostic } from "../base/diagnostic.ts";
 import { digest } from "../base/digest.ts";
+import type { Generation } from "../base/generation.ts";
 import type { Action } from "../base/model.ts";
 import type { Confinement } from "./confinement.ts";
 import type { EnforcerReport, EnforcerState, PolicyPart, StatusFields, Traffic } from "./contribution.ts";
@@ -77,6 +78,8 @@ export interface DaemonState {
 	/** In the order in which status and page show them. */
 	readonly enforcers: readonly EnforcerReport[];
 	readonly policies: readonly PolicyState[];
+	/** What changed in the policies, newest first. */
+	readonly generations: readonly Generation[];
 	/** What the daemon cannot do, whoever tells it to. */
 	readonly confinement: Confinement;
 	/** What the operator should know, such as that forwarded traffic is not covered. */

@@ -93,7 +93,7 @@ describe("the status page in Chromium", () => {
 		const { page } = await open({ scripts: false });
 		expect(await page.evaluate("document.querySelectorAll('#alerts tr').length")).toBe(1);
 		expect(await page.evaluate("document.getElementById('live').textContent")).toBe("reload to update");
-		expect(await page.evaluate("document.querySelectorAll('section').length")).toBe(9);
+		expect(await page.evaluate("document.querySelectorAll('section').length")).toBe(10);
 	});
 
 	test.each([false, true])(

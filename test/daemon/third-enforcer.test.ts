@@ -175,6 +175,7 @@ test("what runs is started, fed, reported and stopped with the others", async ()
 		signature: { state: null, warnings: [] },
 		tests: { state: null, warnings: [] },
 		status: { warnings: [] },
+		generations: { all: [] },
 	});
 	expect(statusDocument(state)).toMatchObject({
 		said: 2,

@@ -5,6 +5,11 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { answerSchemas, commandSchemas, readSchema, schemaNames } from "../../scripts/schema.ts";
 import type { HttpServer } from "../../src/serve/http/server.ts";
+import {
+	largeGeneration,
+	rolledBackGeneration,
+	sampleGeneration,
+} from "../report/generations/sample-generations.ts";
 import { sampleAlert, sampleDevice, sampleSource, sampleState } from "../report/sample.ts";
 import { serve, url } from "../serve/http/wire.ts";
 import { violations } from "../support/json-schema.ts";
@@ -102,6 +107,13 @@ describe("every answer is as its schema says", () => {
 		],
 		["a page of the status", "/v1/status?offset=0&limit=1", "status", {}],
 		["a broken page", "/v1/status?offset=x", "error", {}],
+		["no history", "/v1/history", "history", {}],
+		[
+			"the history",
+			"/v1/history",
+			"history",
+			{ state: { generations: [sampleGeneration, rolledBackGeneration, largeGeneration] } },
+		],
 		["devices", "/v1/usb/devices", "usb-devices", {}],
 		["alerts", "/v1/alerts", "alerts", {}],
 		["a page that there is not", "/v1/nowhere", "error", {}],

@@ -223,6 +223,7 @@ export function sampleState(
 				diagnostics: [],
 			},
 		],
+		generations: [],
 		confinement: {
 			systemCalls: { active: true, detail: "" },
 			files: { active: true, detail: "" },

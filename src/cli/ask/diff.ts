@@ -1,6 +1,6 @@
-import { rangeText } from "../../base/port-range.ts";
 import { escapeForTerminal } from "../../base/terminal.ts";
 import { diffVerdicts, type VerdictBox } from "../../enforcers/network/compile/verdict/verdict-diff.ts";
+import { boxLine, boxWords } from "../../report/generations/box-text.ts";
 import { type Command, exit, UsageError } from "../command.ts";
 import { plural, printDiagnostics } from "../diagnostics.ts";
 import { prettyJson } from "../json.ts";
@@ -54,16 +54,7 @@ export const diff: Command = {
 	},
 };
 
-/** Address blocks that are written out; `--json` has them all. */
-const mostAddresses = 8;
-
 const nothing = "The two sets say the same about every new connection.\n";
-
-export function boxLine(box: VerdictBox): string {
-	const { protocol, traffic, addresses } = describe(box);
-	const change = box.before === box.after ? `${box.after}, as before` : `${box.before} → ${box.after}`;
-	return `${change}: ${box.direction} ${protocol}${traffic} ${box.direction === "ingress" ? "from" : "to"} ${addresses}`;
-}
 
 export function boxesText(boxes: readonly VerdictBox[]): string {
 	if (boxes.length === 0) return nothing;
@@ -74,7 +65,7 @@ export function boxesText(boxes: readonly VerdictBox[]): string {
 function markdown(boxes: readonly VerdictBox[]): string {
 	if (boxes.length === 0) return nothing;
 	const rows = boxes.map((box) => {
-		const { protocol, ports, addresses } = describe(box);
+		const { protocol, ports, addresses } = boxWords(box);
 		const cells = [box.direction, protocol, ports, addresses, box.interface ?? "any", box.before, box.after];
 		return `| ${cells.map((cell) => escapeForTerminal(cell).replaceAll("|", "\\|")).join(" | ")} |`;
 	});
@@ -84,22 +75,4 @@ function markdown(boxes: readonly VerdictBox[]): string {
 		...rows,
 		"",
 	].join("\n");
-}
-
-function describe(box: VerdictBox) {
-	const range = ([first, last]: readonly [number, number]) => rangeText({ first, last });
-	const parts: string[] = box.ports === null ? [] : [range(box.ports)];
-	if (box.sourcePorts !== undefined) parts.push(`from port ${range(box.sourcePorts)}`);
-	if (box.icmpTypes !== undefined) parts.push(`type ${range(box.icmpTypes)}`);
-	const hidden = box.addresses.length - mostAddresses;
-	const shown = box.addresses.slice(0, mostAddresses).join(", ") + (hidden > 0 ? ` and ${hidden} more` : "");
-	const protocol = box.protocol === "any" ? "any protocol" : box.protocol;
-	const ports = parts.join(" ");
-	const place = box.interface === null ? "" : ` on ${box.interface}`;
-	return {
-		protocol,
-		ports: ports === "" ? "all" : ports,
-		traffic: `${ports === "" ? "" : ` ${ports}`}${place}`,
-		addresses: shown,
-	};
 }

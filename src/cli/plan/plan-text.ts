@@ -9,7 +9,7 @@ import { ruleLists } from "../../engine/enforcers.ts";
 import { planChanges } from "../../engine/plan-make.ts";
 import type { Cause, ChangePlan, CutConnection, DeviceChange } from "../../engine/plan-model.ts";
 import { type Change, defaultChanges } from "../../engine/policy-diff.ts";
-import { boxLine } from "../ask/diff.ts";
+import { boxLine } from "../../report/generations/box-text.ts";
 import type { Io } from "../command.ts";
 import { plural, printDiagnostics } from "../diagnostics.ts";
 import { publishedLines } from "./plan-published-text.ts";

@@ -23,6 +23,8 @@ export interface PendingServiceOptions {
 	readonly createWorker: () => WorkerLike;
 	readonly enforce: () => Promise<string>;
 	readonly obstacle: () => string | null;
+	/** A change was confirmed or rolled back; null for a record of it that was lost. */
+	readonly settled: (result: "confirmed" | "rolled_back", change: ChangeFacts, how: string) => void;
 	readonly sink: Pick<AlertSink, "publish">;
 	readonly identity: HostIdentity;
 	readonly log: Logger;
@@ -53,6 +55,7 @@ export class PendingService {
 				settled: (result, change, reason) => {
 					this.#counts[result] += 1;
 					this.#tell(result, change, reason);
+					options.settled(result, change, reason);
 				},
 				refused: (reason) => {
 					this.#counts.refused += 1;

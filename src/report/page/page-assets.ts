@@ -43,6 +43,9 @@ code, .data { font: .86em/1.5 ui-monospace, SFMono-Regular, Menlo, "DejaVu Sans 
 ul { margin: .7rem 1.1rem; padding-left: 1.1rem; } td ul { margin: .35rem 0 0; padding: 0; list-style: none; }
 details > summary { padding: .8rem 1.1rem; color: var(--mark); cursor: pointer; }
 details > img { display: block; max-width: 100%; height: auto; margin: 0 auto; }
+h3 { font-size: .85rem; margin: .6rem 1.1rem 0; color: var(--dim); }
+ol.log { list-style: none; margin: 0; padding: 0; } ol.log > li + li { border-top: 1px solid var(--line); } ol.log summary { color: inherit; overflow-wrap: anywhere; }
+ol.log p { margin: .3rem 1.1rem; } ol.log ul { margin: .2rem 1.1rem .6rem; overflow-wrap: anywhere; } .when { font-variant-numeric: tabular-nums; }
 .empty { color: var(--dim); padding: 1rem 1.1rem; margin: 0; }
 tr.new td { animation: arrive 2.5s ease-out; } @keyframes arrive { from { background: var(--warn-bg); } }
 @media (prefers-reduced-motion: reduce) { tr.new td { animation: none; } }

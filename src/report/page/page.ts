@@ -2,6 +2,7 @@
 
 import type { Diagnostic } from "../../base/diagnostic.ts";
 import { readableData } from "../alert.ts";
+import { generationsPath, generationsSection } from "../generations/generations-page.ts";
 import type { Reply } from "../reply.ts";
 import {
 	type DaemonState,
@@ -124,7 +125,7 @@ export function renderPage(state: DaemonState, alerts: readonly string[]): strin
 	const { ready, hostname, version } = status;
 	const sections = state.enforcers.flatMap((enforcer) => enforcer.sections());
 	const own = state.enforcers.flatMap(({ routes }) => routes.map(({ path }) => path));
-	const links = ["/v1/status", ...own, "/v1/alerts", "/metrics"];
+	const links = ["/v1/status", ...own, generationsPath, "/v1/alerts", "/metrics"];
 	const list = links.map((path, index) => html`${index === 0 ? "" : ", "}<a href="${path}">${path}</a>`);
 	return html`<!doctype html>
 <html lang="en">
@@ -144,6 +145,7 @@ ${cards(state)}
 ${warnings(status)}
 ${policies(status, state)}
 ${sections}
+${generationsSection(state.generations)}
 ${alertTable(alerts)}
 </main>
 <footer>The same facts for programs: ${list}</footer>

@@ -2,6 +2,7 @@
 
 import type { Action } from "../../base/model.ts";
 import type { ReportRoute } from "../../report/contribution.ts";
+import { generationsPath, generationsReply } from "../../report/generations/generations-page.ts";
 import { expositionType } from "../../report/metrics/exposition.ts";
 import { pageReply } from "../../report/page/page.ts";
 import { errorReply, jsonReply, jsonType, type Reply, textReply } from "../../report/reply.ts";
@@ -122,7 +123,14 @@ async function ownPage({ path, query }: Request, source: HttpSource): Promise<Re
 	const routes = source.state().enforcers.flatMap((enforcer): readonly ReportRoute[] => enforcer.routes);
 	const own = routes.find((route) => route.path === path);
 	if (own !== undefined) return await own.reply(query);
-	const paths = ["/", ...undetailed, "/v1/status", ...routes.map((route) => route.path), "/v1/alerts"];
+	const paths = [
+		"/",
+		...undetailed,
+		"/v1/status",
+		...routes.map((route) => route.path),
+		generationsPath,
+		"/v1/alerts",
+	];
 	return errorReply(404, "no such page", `there are ${paths.join(", ")} and /v1/alerts/stream`);
 }
 
@@ -152,6 +160,8 @@ export async function route(request: Request, source: HttpSource, detail: Detail
 			return reply({ status: 200, type: expositionType, body: await source.metrics() });
 		case "/v1/status":
 			return reply(await status(request.query, source));
+		case generationsPath:
+			return reply(generationsReply(source.state().generations));
 		case "/v1/alerts":
 			return reply(alerts(request.query, source));
 		case "/v1/alerts/stream": {

@@ -18,6 +18,7 @@ let config: Config;
 const logged: { level: string; message: string; fields: LogFields }[] = [];
 const alerts: Alert[] = [];
 let enforced: string[];
+let settled: unknown[];
 let obstacle: string | null;
 
 const note =
@@ -33,7 +34,7 @@ beforeEach(() => {
 	writeFileSync(join(root, "policies/old.yaml"), blocking("old"));
 	writeFileSync(join(root, "new/new.yaml"), blocking("new"));
 	config = { ...defaultConfig(), policyDir: join(root, "policies"), stateDir: join(root, "state") };
-	[logged.length, alerts.length, enforced, obstacle] = [0, 0, [], null];
+	[logged.length, alerts.length, enforced, settled, obstacle] = [0, 0, [], [], null];
 	service = new PendingService({
 		settings: () => ({
 			directory: config.policyDir,
@@ -48,6 +49,7 @@ beforeEach(() => {
 			return "";
 		},
 		obstacle: () => obstacle,
+		settled: (result, change, how) => void settled.push([result, change?.id ?? null, how]),
 		sink: { publish: (published) => void alerts.push(...published) },
 		identity: { clusterName: "c", hostName: "h", nodeId: "n" },
 		log: { info: note("info"), warn: note("warn"), error: note("error") },
@@ -84,6 +86,7 @@ test("a change that is applied and confirmed is in force from its own copy, logg
 	expect(service.settings.directory).toBe(config.policyDir);
 	expect(service.counts).toEqual({ confirmed: 1, rolled_back: 0, refused: 0 });
 	expect(logged.at(-1)).toMatchObject({ level: "info" });
+	expect(settled).toEqual([["confirmed", id, expect.stringContaining(`process ${process.pid} of user 0`)]]);
 });
 
 test("one that is rolled back is an error in the log, and nothing of it is left", async () => {
@@ -93,6 +96,7 @@ test("one that is rolled back is an error in the log, and nothing of it is left"
 	expect(enforced.at(-1)).toBe("old.yaml");
 	expect(service.counts).toEqual({ confirmed: 0, rolled_back: 1, refused: 0 });
 	expect(logged.at(-1)?.level).toBe("error");
+	expect(settled).toEqual([["rolled_back", expect.any(String), expect.stringContaining("asked for by")]]);
 	expect(existsSync(join(config.stateDir, "pending.json"))).toBe(false);
 });
 

@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 import { violations } from "../../support/json-schema.ts";
 import { policy, port } from "../support/case.ts";
 import { Daemon } from "../support/daemon.ts";
+import { eventually } from "../support/netns.ts";
 import { blocks, eachOnRig } from "../support/rig.ts";
 
 const rig = eachOnRig();
@@ -34,6 +35,14 @@ test("status, devices, alerts, their stream, and errors", async () => {
 	const graph = await daemon.get("/v1/graph");
 	expect(graph.headers.get("Content-Type")).toStartWith("image/svg+xml");
 	expect(await graph.text()).toContain(">tcp 80</text>");
+	// The thread that compiled tells of it when the policies are in force.
+	await eventually("the history", async () => {
+		const document = await json("/v1/history");
+		expect(violations(document, "history")).toEqual([]);
+		return JSON.stringify(document).includes('"ports":[80,80]');
+	});
+	const history = rig.portward("history");
+	expect([history.code, history.out]).toEqual([0, expect.stringContaining("Allow → Block: ingress tcp 80")]);
 	const answer = await json("/v1/alerts");
 	expect(violations(answer, "alerts")).toEqual([]);
 	expect(answer).toMatchObject({

@@ -108,6 +108,9 @@ describe("a policy that cuts off the operator", () => {
 		expect(metrics.get('portward_changes_total{result="rolled_back"}')).toBe(1);
 		expect(metrics.get("portward_change_seconds_left")).toBe(0);
 		await daemon.alert("of the roll back", ({ EventData }) => EventData.Step === "rolled_back");
+		const told = /"rollbackOf":".*"ports":\[2222,2222\].*"rolled_back".*before.yaml/su;
+		const history = async () => (await daemon.get("/v1/history")).text();
+		await eventually("its history", async () => told.test(await history()), 30_000);
 	});
 
 	test("rolls back in time though the daemon is killed and comes back meanwhile", async () => {

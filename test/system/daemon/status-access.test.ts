@@ -123,7 +123,7 @@ test("a link of portward page opens the page, here and over a forwarded port; no
 	const user = (...argv: string[]) =>
 		rig.lab.guarded.try(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", ...argv]);
 	const base = "http://127.0.0.1:9755";
-	for (const path of ["/", "/v1/status", "/v1/alerts", "/v1/usb/devices", "/v1/graph"]) {
+	for (const path of ["/", "/v1/status", "/v1/alerts", "/v1/usb/devices", "/v1/graph", "/v1/history"]) {
 		const told = user("curl", "--silent", "--write-out", "%{http_code}", `${base}${path}`).out;
 		expect(told).toContain("run portward page");
 		expect(told).toEndWith("403");

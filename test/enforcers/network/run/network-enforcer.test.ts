@@ -165,6 +165,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 		},
 		rest: () => {},
 		recall: () => {},
+		tellChange: () => ({ text: { digest: "", files: null, documents: null }, change: null }),
 		judgePublished: () => null,
 		drawGraph: () => null,
 		judgeConnections: () => {

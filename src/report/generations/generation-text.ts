@@ -1,0 +1,59 @@
+/** A change of the policies in sentences, for the page and the terminal. Pure. */
+
+import type { Generation, GenerationConfirmation, GenerationRule, Shortened } from "../../base/generation.ts";
+import { boxLine } from "./box-text.ts";
+
+const fields: Readonly<Record<string, string>> = { device: "matchDevice" };
+
+/** What happened, in a few words. */
+export function generationTitle({ rules, verdicts, problem }: Generation): string {
+	if (rules === null || verdicts === null) return problem;
+	const changed = verdicts.told.filter(({ before, after }) => before !== after).length + verdicts.more;
+	return `${plural(total(rules), "rule")}, ${plural(changed, "verdict")} of new connections`;
+}
+
+/** The rules in words: what was done to each. */
+export function ruleLine({ change, policy, list, index, action }: GenerationRule): string {
+	return `${change}: ${action} ${policy} ${fields[list] ?? list}[${index}]`;
+}
+
+export function confirmationLine(
+	confirmation: GenerationConfirmation | null,
+	rollbackOf: string | null,
+): string {
+	if (rollbackOf !== null) return `took change ${rollbackOf} back`;
+	if (confirmation === null) return "";
+	const { id, from, asker, result, settled, how } = confirmation;
+	const by = asker === null ? "" : `, asked for by process ${asker.pid} of user ${asker.uid}`;
+	const head = `change ${id} from ${from}${by}`;
+	if (result === "pending") return `${head}: waits for its confirmation`;
+	return `${head}: ${result === "confirmed" ? "confirmed" : "rolled back"} ${settled ?? ""}${how === "" ? "" : ` (${how})`}`;
+}
+
+/** Everything that is told of one change, by what it is about. */
+export function generationLines(
+	generation: Generation,
+): readonly { readonly heading: string; readonly lines: readonly string[] }[] {
+	const { files, settings, rules, verdicts } = generation;
+	const fileLines = listed(files, ({ change, file }) => `${change}: ${file}`);
+	return [
+		{ heading: "Files", lines: settings ? [...fileLines, "the settings changed"] : fileLines },
+		{ heading: "Rules", lines: rules === null ? [] : listed(rules, ruleLine) },
+		{
+			heading: "New connections whose verdict changed",
+			lines: verdicts === null ? [] : listed(verdicts, boxLine),
+		},
+	].filter(({ lines }) => lines.length > 0);
+}
+
+function listed<T>({ told, more }: Shortened<T>, line: (item: T) => string): string[] {
+	return [...told.map(line), ...(more > 0 ? [`and ${more} more`] : [])];
+}
+
+function total({ told, more }: Shortened<unknown>): number {
+	return told.length + more;
+}
+
+function plural(count: number, noun: string): string {
+	return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}

@@ -82,6 +82,8 @@ export const commandSchemas = [
 	"explain",
 	"explain-all",
 	"explain-alert",
+	"simulate",
+	"flow",
 	"plan",
 	"diff",
 	"search",

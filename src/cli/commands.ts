@@ -22,6 +22,7 @@ import { completionCommand } from "./completion/completion.ts";
 import { doctor } from "./doctor/doctor.ts";
 import { graph } from "./graph/graph.ts";
 import { flows } from "./journey/flows.ts";
+import { simulate } from "./journey/simulate.ts";
 import { plan } from "./plan/plan.ts";
 import { policy } from "./policy/policy.ts";
 import { release } from "./release.ts";
@@ -56,6 +57,7 @@ export function allCommands(
 		test,
 		convert,
 		schema,
+		simulate,
 		plan,
 		apply,
 		confirm,

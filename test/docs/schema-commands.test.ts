@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { readSchema, schemaNames } from "../../scripts/schema.ts";
 import { runPlan } from "../../src/cli/plan/plan.ts";
 import { usbExplain } from "../../src/cli/usb/usb-explain.ts";
+import { flowJson, historyText } from "../cli/journey/support/flows.ts";
 import { CapturedIo, commands, Files, portward } from "../cli/support/portward.ts";
 import { FakeKernel } from "../enforcers/usb/support/fake-usb.ts";
 import { badUsb, devicePolicy } from "../enforcers/usb/support/shapes.ts";
@@ -179,6 +180,16 @@ test("search: found, and not", async () => {
 	await holds("search", 0, "search", "ingress tcp 443 verdict=Allow", ...config());
 	await holds("search", 0, "search", "ingress udp 99 verdict=Block", ...config());
 	await holds("search", 2, "search", "ingress tcp 22 verdict=Allow", ...config());
+});
+
+test("simulate: what would be blocked, and what would pass", async () => {
+	const flows = [
+		{ ...flowJson, port: 22, policy: null },
+		{ ...flowJson, remote: "203.0.113.1", action: "Block", policy: "old" },
+	];
+	const seen = ["--from", files.put(".flows", historyText(flows))];
+	const found = await holds("simulate", 2, "simulate", "--policy-dir", path("new"), ...seen, ...config());
+	expect(found).toMatchObject({ wouldBlock: 1, wouldAllow: 1, unchanged: 0, rules: [{}, { policy: "web" }] });
 });
 
 test("report: evidence, with the controls of a profile", async () => {

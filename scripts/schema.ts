@@ -98,5 +98,7 @@ export const commandSchemas = [
 	"flows",
 	"flow-groups",
 	"completion",
+	"version",
+	"outcome",
 	"verdict-box",
 ] as const;

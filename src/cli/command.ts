@@ -1,10 +1,20 @@
 /** What a command gets from `src/main.ts`, and how it fails. */
 
+import type { Diagnostic } from "../base/diagnostic.ts";
+
 /**
  * Exit codes: 0 ok (warnings included), 1 failure, 2 neither: what `plan`, `diff`, `search`, `convert`, `fmt` and `doctor`
  * say in their help, 64 wrong usage (EX_USAGE of sysexits.h).
  */
 export const exit = { ok: 0, failure: 1, changes: 2, usage: 64 } as const;
+
+/** Takes as values what is told in words as well; with --json alone. */
+export interface Values {
+	/** `text`: the same for people. */
+	diagnostics(found: readonly Diagnostic[], text: string): void;
+	/** Further fields of the document. */
+	add(fields: Readonly<Record<string, unknown>>): void;
+}
 
 export interface Io {
 	/** Writes as it stands; the caller ends lines. */
@@ -14,6 +24,7 @@ export interface Io {
 	readonly errorColour: boolean;
 	/** Aborted on SIGINT and SIGTERM. */
 	readonly signal: AbortSignal;
+	readonly values?: Values;
 }
 
 export interface Command {

@@ -18,7 +18,11 @@ export function formatDiagnostic(diagnostic: Diagnostic, colour: boolean): strin
 
 /** Writes them to stderr, errors and warnings in the order of their places. */
 export function printDiagnostics(diagnostics: readonly Diagnostic[], io: Io): void {
-	for (const diagnostic of sorted(diagnostics)) io.error(formatDiagnostic(diagnostic, io.errorColour));
+	const ordered = sorted(diagnostics);
+	const text = ordered.map((diagnostic) => formatDiagnostic(diagnostic, io.errorColour)).join("");
+	if (text === "") return;
+	if (io.values === undefined) io.error(text);
+	else io.values.diagnostics(ordered, text);
 }
 
 export function sorted(diagnostics: readonly Diagnostic[]): Diagnostic[] {

@@ -4,6 +4,7 @@ import { suggest } from "../base/suggest.ts";
 import { escapeForTerminal } from "../base/terminal.ts";
 import { type Command, exit, type Io, UsageError } from "./command.ts";
 import { helpText } from "./help.ts";
+import { asksJson, Outcome } from "./outcome.ts";
 
 const helpFlags: readonly string[] = ["--help", "-h"];
 const versionFlags: readonly string[] = ["--version", "-V"];
@@ -40,11 +41,22 @@ export async function dispatch(
 		io.out(command.help);
 		return exit.ok;
 	}
+	if (!asksJson(rest)) return perform(command, rest, io, io);
+	const outcome = new Outcome(io);
+	const code = await perform(command, rest, outcome, io);
+	// Whoever asked for JSON reads in JSON also why there is none.
+	if (code !== exit.ok && !outcome.answered) outcome.print(code);
+	return code;
+}
+
+/** @param plain where the help goes, which is no part of an answer */
+async function perform(command: Command, args: readonly string[], io: Io, plain: Io): Promise<number> {
 	try {
-		return await command.run(rest, io);
+		return await command.run(args, io);
 	} catch (error) {
 		if (!(error instanceof UsageError)) throw error;
-		io.error(`portward ${command.name}: ${escapeForTerminal(error.message)}\n\n${command.help}`);
+		io.error(`portward ${command.name}: ${escapeForTerminal(error.message)}\n`);
+		plain.error(`\n${command.help}`);
 		return exit.usage;
 	}
 }

@@ -5,12 +5,14 @@ import { type Command, exit, type Io, UsageError } from "./command.ts";
 import { plural } from "./diagnostics.ts";
 import { withKernelTable } from "./kernel.ts";
 import { parseOnlyOptions } from "./options.ts";
+import { jsonOption, telling } from "./outcome.ts";
 import { describeWithheld, releaseUsb, type Withheld, withheldDevices } from "./release-usb.ts";
 import { readSettings } from "./settings.ts";
 import { knownSettings } from "./stand-in-settings.ts";
 
-const help = `Usage: portward release [--config FILE] [--state-dir DIR]
+const help = `Usage: portward release [--config FILE] [--state-dir DIR] [--json]
        portward release usb [--dry-run] [--config FILE] [--state-dir DIR]
+                            [--json]
 
 Removes portward's table from this network namespace, so that nothing is
 blocked any more. With usb: authorizes the USB devices that were refused, says
@@ -22,13 +24,14 @@ first.
 
   --config FILE    settings (default /etc/portward/config.yaml)
   --state-dir DIR  what the daemon kept (default /var/lib/portward)
+  --json           print {ok, messages, problems, diagnostics}
 `;
 
 export const release: Command = {
 	name: "release",
 	summary: "remove the rules that a stopped daemon left in force",
 	help,
-	async run(args, io) {
+	run: telling(async (args, io) => {
 		const [what, ...rest] = args;
 		const usb = what === "usb";
 		const values = parseOnlyOptions(
@@ -37,6 +40,7 @@ export const release: Command = {
 				config: { type: "string" },
 				"state-dir": { type: "string" },
 				"dry-run": { type: "boolean" },
+				...jsonOption,
 			},
 			[["usb"]],
 		);
@@ -87,7 +91,7 @@ export const release: Command = {
 				: "there was nothing to release\n",
 		);
 		return exit.ok;
-	},
+	}),
 };
 
 /** Says which devices a release would bring to life. */

@@ -16,10 +16,11 @@ import { readPanic } from "../state/panic.ts";
 import { type Command, exit, type Io } from "./command.ts";
 import { withKernelTable } from "./kernel.ts";
 import { parseOnlyOptions } from "./options.ts";
+import { jsonOption, telling } from "./outcome.ts";
 import { readSettings, type SettingsFlags } from "./settings.ts";
 import { knownSettings } from "./stand-in-settings.ts";
 
-const help = `Usage: portward restore [--config FILE] [--state-dir DIR]
+const help = `Usage: portward restore [--config FILE] [--state-dir DIR] [--json]
 
 Puts back what was in force when portward last ran and nothing waited for a
 confirmation: the ruleset for packets, and the USB lock where device policies
@@ -43,13 +44,14 @@ should be in force and is not.
 
   --config FILE    settings (default /etc/portward/config.yaml)
   --state-dir DIR  what the daemon kept (default /var/lib/portward)
+  --json           print {ok, messages, problems, diagnostics}
 `;
 
 export const restore: Command = {
 	name: "restore",
 	summary: "put back the rules that were confirmed last, at boot",
 	help,
-	run: async (args, io) => runRestore(args, io),
+	run: telling(runRestore),
 };
 
 /** `sysRoot` is where sysfs is mounted. */
@@ -58,7 +60,11 @@ export async function runRestore(
 	io: Parameters<Command["run"]>[1],
 	sysRoot = sysfsRoot,
 ): Promise<number> {
-	const values = parseOnlyOptions(args, { config: { type: "string" }, "state-dir": { type: "string" } });
+	const values = parseOnlyOptions(args, {
+		config: { type: "string" },
+		"state-dir": { type: "string" },
+		...jsonOption,
+	});
 	const config = settings(values, io);
 	const locked = InstanceLock.acquire(config.table);
 	if (!locked.ok && locked.reason === "held") {

@@ -1,5 +1,7 @@
 import { type Command, exit } from "./command.ts";
+import { prettyJson } from "./json.ts";
 import { parseOnlyOptions } from "./options.ts";
+import { jsonOption } from "./outcome.ts";
 
 /** Replaced by build.ts; running from source there is no such constant. */
 declare const BUILD: { readonly version: string; readonly commit: string } | undefined;
@@ -11,10 +13,20 @@ export const build: { readonly version: string; readonly commit: string } =
 export const version: Command = {
 	name: "version",
 	summary: "print the version",
-	help: "Usage: portward version\n\nPrints version, commit, architecture and runtime.\n",
+	help: `Usage: portward version [--json]
+
+Prints version, commit, architecture and runtime.
+
+  --json  print {version, commit, platform, architecture, runtime}
+`,
 	async run(args, io) {
-		parseOnlyOptions(args, {});
-		io.out(`portward ${build.version} (${build.commit}) linux/${process.arch} bun ${Bun.version}\n`);
+		const { json } = parseOnlyOptions(args, jsonOption);
+		const { arch, platform } = process;
+		if (json) {
+			io.out(prettyJson({ ...build, platform, architecture: arch, runtime: `bun ${Bun.version}` }));
+			return exit.ok;
+		}
+		io.out(`portward ${build.version} (${build.commit}) linux/${arch} bun ${Bun.version}\n`);
 		return exit.ok;
 	},
 };

@@ -141,9 +141,11 @@ export class StatusServer {
 		log.info("a link to the status page was made");
 		const host = address.host === "0.0.0.0" ? "127.0.0.1" : address.host === "::" ? "::1" : address.host;
 		const scheme = status.tls === null ? "http" : "https";
+		const link = `${scheme}://${formatListenAddress({ ...address, host })}${this.#pages.issue()}`;
 		return {
 			ok: true,
-			message: `${scheme}://${formatListenAddress({ ...address, host })}${this.#pages.issue()}`,
+			message: link,
+			values: { link },
 		};
 	}
 

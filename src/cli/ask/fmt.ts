@@ -22,7 +22,8 @@ are those that portward would read. A file with errors, and one whose canonical
 form would not mean the same, is left as it is. Format before you sign.
 
   --check  write nothing; name what would change
-  --json   print {ok, files: [{file, changed, diagnostics}]}
+  --json   print {ok, files: [{file, changed, diagnostics}]}; of standard input
+           with text, its canonical form
 
 Exit codes: 0 done, 2 with --check something would change, 1 failure.
 `;
@@ -50,7 +51,7 @@ export const fmt: Command = {
 			["file"],
 		);
 		const check = values.check === true;
-		if (positionals.length === 0) return formatInput(check, io);
+		if (positionals.length === 0) return formatInput(check, values.json === true, io);
 		const outcomes = positionals.flatMap(filesOf).map((file) => formatFile(file, check));
 		const failed = outcomes.some(({ diagnostics }) => diagnostics.length > 0);
 		const changed = outcomes.filter((outcome) => outcome.changed);
@@ -66,18 +67,22 @@ export const fmt: Command = {
 	},
 };
 
-async function formatInput(check: boolean, io: Io): Promise<number> {
+async function formatInput(check: boolean, json: boolean, io: Io): Promise<number> {
 	const text = await readStandardInput(maxFileBytes, io.signal);
 	if (text === null) {
 		io.error("portward: what comes on standard input is too long\n");
 		return exit.failure;
 	}
-	const formatted = formatPolicy("standard input", text);
-	if (!formatted.ok) {
-		printDiagnostics(formatted.diagnostics, io);
-		return exit.failure;
-	}
-	if (!check) io.out(formatted.text);
+	const file = "standard input";
+	const formatted = formatPolicy(file, text);
+	if (json) {
+		const diagnostics = formatted.ok ? [] : formatted.diagnostics;
+		const changed = formatted.ok && formatted.text !== text;
+		const shown = formatted.ok && !check ? { text: formatted.text } : {};
+		io.out(prettyJson({ ok: formatted.ok, files: [{ file, changed, diagnostics, ...shown }] }));
+	} else if (!formatted.ok) printDiagnostics(formatted.diagnostics, io);
+	else if (!check) io.out(formatted.text);
+	if (!formatted.ok) return exit.failure;
 	return check && formatted.text !== text ? exit.changes : exit.ok;
 }
 

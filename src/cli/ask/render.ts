@@ -7,23 +7,25 @@ import { readPolicySet } from "../../engine/policy-set.ts";
 import { type Command, exit } from "../command.ts";
 import { printDiagnostics } from "../diagnostics.ts";
 import { parseOnlyOptions, policyOptions } from "../options.ts";
+import { jsonOption, telling } from "../outcome.ts";
 import { readSettings } from "../settings.ts";
 
-const help = `Usage: portward render [--policy-dir DIR] [--config FILE]
+const help = `Usage: portward render [--policy-dir DIR] [--config FILE] [--json]
 
 Prints the nftables table that \`portward run\` would load for the policies that
 select this host, as text that \`nft -f\` accepts. Changes nothing.
 
   --policy-dir DIR  policies (default /etc/portward/policies)
   --config FILE     settings (default /etc/portward/config.yaml)
+  --json            print {ok, messages, problems, diagnostics, ruleset}
 `;
 
 export const render: Command = {
 	name: "render",
 	summary: "print the ruleset that policies compile to",
 	help,
-	async run(args, io) {
-		const values = parseOnlyOptions(args, policyOptions);
+	run: telling(async (args, io) => {
+		const values = parseOnlyOptions(args, { ...policyOptions, ...jsonOption });
 		const settings = readSettings(values, false);
 		if (!settings.config) {
 			printDiagnostics(settings.diagnostics, io);
@@ -36,7 +38,9 @@ export const render: Command = {
 		const diagnostics = [...set.diagnostics, ...compiled.diagnostics];
 		printDiagnostics(diagnostics, io);
 		if (!compiled.ok) return exit.failure;
-		io.out(planText(compiled.plan, config.table));
+		const ruleset = planText(compiled.plan, config.table);
+		if (io.values === undefined) io.out(ruleset);
+		else io.values.add({ ruleset });
 		return hasError(diagnostics) ? exit.failure : exit.ok;
-	},
+	}),
 };

@@ -11,7 +11,8 @@ import { type Command, UsageError } from "../command.ts";
 import { printDiagnostics } from "../diagnostics.ts";
 import { parseDuration } from "../duration.ts";
 import { parseOnlyOptions } from "../options.ts";
-import { printPlan } from "../plan/plan-text.ts";
+import { telling } from "../outcome.ts";
+import { planJson, printPlan } from "../plan/plan-text.ts";
 import { commandSettings } from "../stand-in-settings.ts";
 import { errorText } from "../status/client.ts";
 import { askDaemon, daemonOptions, ownSession, printReply } from "./change-reply.ts";
@@ -26,7 +27,7 @@ const passing: FileOperations = {
 
 const help = `Usage: portward apply --policy-dir NEW [--confirm-within 60s]
                       [--config FILE] [--state-dir DIR]
-                      [--insecure-permissions]
+                      [--insecure-permissions] [--json]
 
 Enforces the policies in NEW for a time. Prints the plan first (as portward
 plan does), then asks the running daemon, as root. Unless \`portward confirm\`
@@ -52,6 +53,9 @@ wait.
   --state-dir DIR           the daemon's state (default: that of the settings)
   --insecure-permissions    accept files that others than root can write, where
                             the daemon does too
+  --json                    print {ok, messages, problems, diagnostics, plan,
+                            change, seconds}: plan as portward plan has it, and
+                            the pending change with its time, null for none
 
 Exit code: 0 NEW is in force and waits for its confirmation, or is in force
 already; 1 it is not, and nothing has changed.
@@ -61,7 +65,7 @@ export const apply: Command = {
 	name: "apply",
 	summary: "enforce other policies until they are confirmed or roll back",
 	help,
-	async run(args, io) {
+	run: telling(async (args, io) => {
 		const values = parseOnlyOptions(args, {
 			"policy-dir": { type: "string" },
 			"confirm-within": { type: "string" },
@@ -77,7 +81,10 @@ export const apply: Command = {
 		const config = commandSettings(flags, io);
 		const from = resolve(named);
 		const plan = makePlan({ config, directory: from });
-		if (plan.ok) printPlan(plan.plan, io);
+		if (plan.ok) {
+			if (io.values === undefined) printPlan(plan.plan, io);
+			else io.values.add({ plan: planJson(plan.plan) });
+		}
 		// The daemon decides. What is in force may be unreadable, and then a new set is what is needed.
 		else printDiagnostics(plan.diagnostics, io);
 		const read = readTree(from, { checkPermissions: values["insecure-permissions"] !== true });
@@ -97,5 +104,5 @@ export const apply: Command = {
 		} finally {
 			await rm(directory, { recursive: true, force: true });
 		}
-	},
+	}),
 };

@@ -6,13 +6,18 @@ import { checkedSshSession } from "../../kernel/ssh-proof.ts";
 import type { SshSession } from "../../kernel/ssh-session.ts";
 import { type ControlReply, type ControlRequest, controlPath } from "../../serve/control/control-protocol.ts";
 import { exit, type Io, UsageError } from "../command.ts";
+import { jsonOption } from "../outcome.ts";
 import type { SettingsFlags } from "../settings.ts";
 import { commandSettings } from "../stand-in-settings.ts";
 import { stoppedDaemon } from "../stopped-daemon.ts";
 import { askPatiently } from "./control-client.ts";
 
 /** The options by which each of them finds the daemon. */
-export const daemonOptions = { config: { type: "string" }, "state-dir": { type: "string" } } as const;
+export const daemonOptions = {
+	config: { type: "string" },
+	"state-dir": { type: "string" },
+	...jsonOption,
+} as const;
 
 /** Asks the daemon of these settings, and says what it means where there is none. Returns the exit code. */
 export async function askDaemon(
@@ -45,6 +50,7 @@ export function ownSession(): SshSession | null {
 export function printReply(reply: ControlReply, io: Io): number {
 	const [first = "", ...rest] = reply.message.split("\n").map(escapeForTerminal);
 	const more = rest.map((line) => `    ${line}\n`).join("");
+	if (reply.ok && reply.values !== undefined) io.values?.add(reply.values);
 	if (reply.ok) io.out(`${first}\n${more}`);
 	else io.error(`portward: ${first}\n${more}`);
 	return reply.ok ? exit.ok : exit.failure;

@@ -1,9 +1,10 @@
 import type { Command } from "../command.ts";
 import { parseOnlyOptions } from "../options.ts";
+import { telling } from "../outcome.ts";
 import { askDaemon, changeId, daemonOptions, ownSession } from "./change-reply.ts";
 
 const help = `Usage: portward confirm [--id ID] [--same-session] [--config FILE]
-                        [--state-dir DIR]
+                        [--state-dir DIR] [--json]
 
 Keeps the policies that are pending: they become the content of the configured
 policyDir, in one step, and stay in force. As root.
@@ -18,13 +19,14 @@ accepted, and the answer says that nothing was checked.
                    the log and an alert say so
   --config FILE    settings (default /etc/portward/config.yaml)
   --state-dir DIR  the daemon's state (default: stateDir of the settings)
+  --json           print {ok, messages, problems, diagnostics}
 `;
 
 export const confirm: Command = {
 	name: "confirm",
 	summary: "keep the policies that are pending",
 	help,
-	async run(args, io) {
+	run: telling(async (args, io) => {
 		const values = parseOnlyOptions(args, {
 			id: { type: "string" },
 			"same-session": { type: "boolean" },
@@ -33,5 +35,5 @@ export const confirm: Command = {
 		const id = changeId(values.id);
 		const sameSession = values["same-session"] === true;
 		return askDaemon({ verb: "confirm", id, sameSession, session: ownSession() }, values, io);
-	},
+	}),
 };

@@ -6,10 +6,12 @@ import { cleanReason, longestReason, writePanic } from "../../state/panic.ts";
 import { type Command, exit, type Io, UsageError } from "../command.ts";
 import { withKernelTable } from "../kernel.ts";
 import { parseOnlyOptions } from "../options.ts";
+import { telling } from "../outcome.ts";
 import { ask } from "./control-client.ts";
 import { isRoot, type PanicSettings, panicOptions, panicSettings } from "./panic-settings.ts";
 
 const help = `Usage: portward panic-open --reason TEXT [--config FILE] [--state-dir DIR]
+                           [--json]
 
 Lets every packet pass, at once: portward's network table in this network
 namespace blocks nothing any more, until \`portward resume\`. It works with a
@@ -23,6 +25,7 @@ USB devices stay as they are: portward usb allow, portward release usb.
   --reason TEXT    why, for those who read alerts and status; one line
   --config FILE    settings (default /etc/portward/config.yaml)
   --state-dir DIR  where the daemon keeps its state (default /var/lib/portward)
+  --json           print {ok, messages, problems, diagnostics}
 `;
 
 /** Milliseconds that the daemon may take; one that is loading a ruleset may take longer, and is gone round. */
@@ -34,7 +37,7 @@ export const panicOpen: Command = {
 	name: "panic-open",
 	summary: "let everything pass, in an emergency, until resume",
 	help,
-	async run(args, io) {
+	run: telling(async (args, io) => {
 		const values = parseOnlyOptions(args, { reason: { type: "string" }, ...panicOptions });
 		const reason = cleanReason(values.reason ?? "");
 		if (reason === "")
@@ -47,7 +50,7 @@ export const panicOpen: Command = {
 		// The record comes first: a daemon that is told, or started, finds it there.
 		const unwritten = writePanic(settings.stateDir, reason, Date.now());
 		return unwritten === null ? open(settings, io) : openUnrecorded(settings, reason, unwritten, io);
-	},
+	}),
 };
 
 async function open(settings: PanicSettings, io: Io): Promise<number> {

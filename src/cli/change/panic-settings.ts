@@ -3,6 +3,7 @@
 import type { Config } from "../../config/model.ts";
 import type { Io } from "../command.ts";
 import type { parseOnlyOptions } from "../options.ts";
+import { jsonOption } from "../outcome.ts";
 import type { SettingsFlags } from "../settings.ts";
 import { commandSettings } from "../stand-in-settings.ts";
 
@@ -11,6 +12,7 @@ export type PanicSettings = Pick<Config, "table" | "stateDir">;
 export const panicOptions = {
 	config: { type: "string" },
 	"state-dir": { type: "string" },
+	...jsonOption,
 } as const satisfies Parameters<typeof parseOnlyOptions>[1];
 
 /** In an emergency a broken config file is no reason to do nothing: what was last good stands in, or the defaults. */

@@ -5,11 +5,12 @@ import { clearPanic } from "../../state/panic.ts";
 import { type Command, exit, type Io } from "../command.ts";
 import { withKernelTable } from "../kernel.ts";
 import { parseOnlyOptions } from "../options.ts";
+import { telling } from "../outcome.ts";
 import { restore } from "../restore.ts";
 import { ask } from "./control-client.ts";
 import { isRoot, panicOptions, panicSettings } from "./panic-settings.ts";
 
-const help = `Usage: portward resume [--config FILE] [--state-dir DIR]
+const help = `Usage: portward resume [--config FILE] [--state-dir DIR] [--json]
 
 Ends panic-open: the daemon reads the policies again and enforces them, and
 ends open connections that they block. Without a daemon that answers, the
@@ -18,6 +19,7 @@ puts back. For root alone.
 
   --config FILE    settings (default /etc/portward/config.yaml)
   --state-dir DIR  where the daemon keeps its state (default /var/lib/portward)
+  --json           print {ok, messages, problems, diagnostics}
 `;
 
 /** Milliseconds that the daemon may take to read, compile and load the policies; one that hangs is gone round. */
@@ -27,7 +29,7 @@ export const resume: Command = {
 	name: "resume",
 	summary: "enforce the policies again after panic-open",
 	help,
-	async run(args, io) {
+	run: telling(async (args, io) => {
 		const values = parseOnlyOptions(args, panicOptions);
 		const { table, stateDir } = panicSettings(values, io);
 		const fail = (message: string) => {
@@ -51,7 +53,7 @@ export const resume: Command = {
 		io.out(`${escapeForTerminal(answer.reply.message)}\n`);
 		// A daemon that enforces no network policies leaves alone what an earlier one left behind.
 		return stillOpen(table) ? closeDirectly(table, io, async () => exit.ok) : exit.ok;
-	},
+	}),
 };
 
 function stillOpen(table: string): boolean {

@@ -5,9 +5,10 @@ import { escapeForTerminal } from "../../base/terminal.ts";
 import { generatePrivateKey, parsePrivateKey, publicText } from "../../source/signing-key.ts";
 import { exit, type Io, UsageError } from "../command.ts";
 import { parseOnlyOptions } from "../options.ts";
+import { jsonOption } from "../outcome.ts";
 
 export async function policyKeygen(args: readonly string[], io: Io): Promise<number> {
-	const { out } = parseOnlyOptions(args, { out: { type: "string", offer: "file" } });
+	const { out } = parseOnlyOptions(args, { out: { type: "string", offer: "file" }, ...jsonOption });
 	if (out === undefined) throw new UsageError("name the file for the private key: --out FILE");
 	const pem = generatePrivateKey();
 	const parsed = parsePrivateKey(pem);
@@ -27,6 +28,8 @@ export async function policyKeygen(args: readonly string[], io: Io): Promise<num
 		io.error(`portward: the key cannot be written: ${escapeForTerminal(error.message)}\n`);
 		return exit.failure;
 	}
-	io.out(`${publicText(parsed.key)}\n`);
+	const publicKey = publicText(parsed.key);
+	io.values?.add({ publicKey });
+	io.out(`${publicKey}\n`);
 	return exit.ok;
 }

@@ -15,6 +15,7 @@ import { parsePrivateKey, publicText } from "../../source/signing-key.ts";
 import { exit, type Io, UsageError } from "../command.ts";
 import { plural, printDiagnostics } from "../diagnostics.ts";
 import { parseOptions } from "../options.ts";
+import { jsonOption } from "../outcome.ts";
 import { readSmallFile } from "./small-file.ts";
 
 export async function policySign(args: readonly string[], io: Io): Promise<number> {
@@ -24,6 +25,7 @@ export async function policySign(args: readonly string[], io: Io): Promise<numbe
 			key: { type: "string" },
 			serial: { type: "string" },
 			force: { type: "boolean" },
+			...jsonOption,
 		},
 		["directory"],
 	);
@@ -65,7 +67,9 @@ export async function policySign(args: readonly string[], io: Io): Promise<numbe
 	if (error !== null) return fail(`the signature cannot be written: ${error}`);
 	if (previous.ok && serial <= previous.serial)
 		io.error(`portward: hosts that enforced serial ${previous.serial} will refuse serial ${serial}\n`);
-	io.out(`signed ${plural(files.length, "file")} as serial ${serial} with ${publicText(key.key)}\n`);
+	const publicKey = publicText(key.key);
+	io.values?.add({ publicKey, serial, files: files.length });
+	io.out(`signed ${plural(files.length, "file")} as serial ${serial} with ${publicKey}\n`);
 	return exit.ok;
 }
 

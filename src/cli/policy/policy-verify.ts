@@ -8,6 +8,7 @@ import { checkSerial, readSerial } from "../../state/policy-serial.ts";
 import { exit, type Io, UsageError } from "../command.ts";
 import { plural, printDiagnostics } from "../diagnostics.ts";
 import { parseOptions } from "../options.ts";
+import { jsonOption } from "../outcome.ts";
 import { readSettings } from "../settings.ts";
 import { readSmallFile } from "./small-file.ts";
 
@@ -17,6 +18,7 @@ export async function policyVerify(args: readonly string[], io: Io): Promise<num
 		{
 			"trusted-key": { type: "string", multiple: true },
 			config: { type: "string" },
+			...jsonOption,
 		},
 		["directory"],
 	);
@@ -54,6 +56,7 @@ export async function policyVerify(args: readonly string[], io: Io): Promise<num
 	const [signer = ""] = Buffer.from(read.signed.signature ?? [])
 		.toString("latin1")
 		.split(" ");
+	io.values?.add({ serial: read.set?.serial, files: read.files.length, created, signer });
 	io.out(
 		`${plural(read.files.length, "file")}, serial ${read.set?.serial}, signed ${created} with ${escapeForTerminal(signer)}\n`,
 	);

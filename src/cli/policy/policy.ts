@@ -1,6 +1,7 @@
 /** `portward policy`: signing policy directories, and checking their signatures. */
 
 import type { Command } from "../command.ts";
+import { telling } from "../outcome.ts";
 import { runVerb, type Verbs } from "../verbs.ts";
 import { policyKeygen } from "./policy-keygen.ts";
 import { policyResetSerial } from "./policy-reset-serial.ts";
@@ -12,6 +13,7 @@ const help = `Usage: portward policy keygen --out FILE
        portward policy verify DIR --trusted-key KEY...
        portward policy verify DIR --config FILE
        portward policy reset-serial [--config FILE] [--state-dir DIR]
+       each with [--json]
 
 Signed policies. With policySignature: required a host enforces a policy
 directory only as a whole, as the owner of one of its trustedKeys signed it,
@@ -36,13 +38,16 @@ public key, a space, and the signature over the manifest's bytes in base64.
                      given several times
   --config FILE      settings whose trustedKeys and state directory count
   --state-dir DIR    the daemon's state (default: stateDir of the settings)
+  --json             print {ok, messages, problems, diagnostics}, and what each
+                     has: publicKey (keygen, sign), serial, files (sign,
+                     verify), created, signer (verify)
 `;
 
 const verbs: Verbs = {
-	keygen: policyKeygen,
-	sign: policySign,
-	verify: policyVerify,
-	"reset-serial": policyResetSerial,
+	keygen: telling(policyKeygen),
+	sign: telling(policySign),
+	verify: telling(policyVerify),
+	"reset-serial": telling(policyResetSerial),
 };
 
 export const policy: Command = {

@@ -15,11 +15,10 @@ import { readPolicySet } from "../../engine/policy-set.ts";
 import { errorText } from "../status/client.ts";
 import { policyFor, policyName } from "./usb-generate-policy.ts";
 
-export interface Permanent {
-	readonly ok: boolean;
-	/** What was written, or why nothing was. */
-	readonly message: string;
-}
+/** What was written, or why nothing was. */
+export type Permanent =
+	| { readonly ok: true; readonly message: string; readonly values: { readonly file: string } }
+	| { readonly ok: false; readonly message: string };
 
 /**
  * Writes the policy where the daemon reads its own, which then takes it up. Nothing is written where it would not let
@@ -49,6 +48,7 @@ export function allowForGood(config: Config, port: string, root: string): Perman
 	return {
 		ok: true,
 		message: `${file} allows the device on port ${port} for good; remove the file to end it`,
+		values: { file },
 	};
 }
 

@@ -12,12 +12,13 @@ import { PresentJudge } from "../../engine/present-judge.ts";
 import { exit, type Io } from "../command.ts";
 import { printDiagnostics } from "../diagnostics.ts";
 import { parseOptions, policyOptions } from "../options.ts";
+import { jsonOption } from "../outcome.ts";
 import { readSettings } from "../settings.ts";
 import { portArgument } from "./usb-port-argument.ts";
 
 /** `root` is where sysfs is mounted. */
 export async function usbGeneratePolicy(args: readonly string[], io: Io, root = sysfsRoot): Promise<number> {
-	const { values, positionals } = parseOptions(args, policyOptions);
+	const { values, positionals } = parseOptions(args, { ...policyOptions, ...jsonOption });
 	const port = positionals.length === 0 ? null : portArgument(positionals);
 	const settings = readSettings(values, false);
 	if (!settings.config) {
@@ -31,20 +32,20 @@ export async function usbGeneratePolicy(args: readonly string[], io: Io, root = 
 	}
 	if (port === null) {
 		const refused = refusedNow(settings.config, present);
-		io.out(
-			generatePolicy(
-				present.map(({ device }) => device),
-				{ refused },
-			),
-		);
-		return exit.ok;
+		const devices = present.map(({ device }) => device);
+		return printPolicy(generatePolicy(devices, { refused }), io);
 	}
 	const found = present.find(({ device }) => device.port === port);
 	if (found === undefined) {
 		io.error(`portward: there is no device on port ${port}\n`);
 		return exit.failure;
 	}
-	io.out(policyFor(found.device));
+	return printPolicy(policyFor(found.device), io);
+}
+
+function printPolicy(text: string, io: Io): number {
+	if (io.values === undefined) io.out(text);
+	else io.values.add({ generatedPolicy: text });
 	return exit.ok;
 }
 

@@ -1,6 +1,7 @@
 /** `portward usb`: the USB devices of this machine, and what the policies do to them. */
 
 import type { Command } from "../command.ts";
+import { telling } from "../outcome.ts";
 import { runVerb, type Verbs } from "../verbs.ts";
 import { usbAllow } from "./usb-allow.ts";
 import { usbBlock } from "./usb-block.ts";
@@ -52,7 +53,9 @@ says of itself, its serial number included, can be forged.
   --blocked         only devices of which something is refused
   --json            print JSON; list: {devices}; explain: {action, policy,
                     entry, overridden}, or {state, reason, functions} for a
-                    device
+                    device; others: {ok, messages, problems, diagnostics}, with
+                    generatedPolicy (generate-policy), file (--permanent) and
+                    until (--for)
   --policy-dir DIR  policies to explain or add to (default
                     /etc/portward/policies)
   --config FILE     settings (default /etc/portward/config.yaml)
@@ -64,9 +67,9 @@ says of itself, its serial number included, can be forged.
 const verbs: Verbs = {
 	list: usbList,
 	explain: usbExplain,
-	"generate-policy": usbGeneratePolicy,
-	allow: usbAllow,
-	block: usbBlock,
+	"generate-policy": telling(usbGeneratePolicy),
+	allow: telling(usbAllow),
+	block: telling(usbBlock),
 };
 
 export const usb: Command = {

@@ -13,7 +13,7 @@ import type { Confirmed } from "../../state/pending-store.ts";
 import { PendingClock } from "./pending-clock.ts";
 import type { PendingOptions } from "./pending-options.ts";
 import { type AskedChange, prepareChange } from "./pending-prepare.ts";
-import { checkSession, refusal } from "./pending-session.ts";
+import { checkSession, inForceAlready, refusal } from "./pending-session.ts";
 import { type PolicySource, stateOf } from "./pending-stager.ts";
 import { PendingTargets } from "./pending-targets.ts";
 import { describePending, wrongChange } from "./pending-text.ts";
@@ -214,7 +214,7 @@ export class PendingChanges {
 		if (!prepared.ok) {
 			if (prepared.copy !== null) await this.#forget(prepared.copy);
 			if (prepared.refused !== null) return this.#refuse(prepared.refused);
-			return { ok: true, message: "nothing changes: these policies are the ones in force" };
+			return inForceAlready("nothing changes: these policies are the ones in force");
 		}
 		const { change } = prepared;
 		this.#change = change;
@@ -222,8 +222,7 @@ export class PendingChanges {
 		if (prepared.onlyForm) {
 			const taken = await this.#confirm(change, onlyForm);
 			// What could not be put in place pends like any other change.
-			if (this.#change === null)
-				return taken.ok ? { ok: true, message: `${onlyForm}, and are taken over` } : taken;
+			if (this.#change === null) return taken.ok ? inForceAlready(`${onlyForm}, and are taken over`) : taken;
 		}
 		const problem = await enforce();
 		if (problem !== "") {
@@ -233,7 +232,7 @@ export class PendingChanges {
 		await this.#inForce(change);
 		events.started(this.#change ?? change, false);
 		const message = `change ${change.id} is in force and rolls back in ${change.seconds} s unless it is confirmed`;
-		return { ok: true, message };
+		return { ok: true, message, values: { change: change.id, seconds: change.seconds } };
 	}
 
 	/** Its time counts from now on. */

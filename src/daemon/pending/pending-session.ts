@@ -43,6 +43,11 @@ export function checkSession(
 	);
 }
 
+/** To who asked for what is in force: no change waits. */
+export function inForceAlready(message: string): ControlReply {
+	return { ok: true, message, values: { change: null, seconds: null } };
+}
+
 export function refusal(message: string): ControlReply {
 	return { ok: false, message };
 }

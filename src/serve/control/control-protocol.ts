@@ -101,7 +101,12 @@ export type ControlVerb = ControlRequest["verb"];
 export type RequestOf<Verb extends ControlVerb> = Extract<ControlRequest, { verb: Verb }>;
 
 const reply = v.variant("ok", [
-	v.object({ ok: v.literal(true), message: v.string() }),
+	v.object({
+		ok: v.literal(true),
+		message: v.string(),
+		/** What of the message a program would look for. */
+		values: v.exactOptional(v.record(v.string(), v.union([v.string(), v.number(), v.null()]))),
+	}),
 	v.object({ ok: v.literal(false), message: v.string() }),
 ]);
 

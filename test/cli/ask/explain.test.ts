@@ -324,7 +324,7 @@ test("policies that do not select this host are counted, so that their silence i
 test("a policy directory that cannot be read gives no verdict", async () => {
 	const args = ["--policy-dir", "/nowhere", "--config", "/dev/null", "--json"];
 	const { code, out, error } = await portward("explain", ...args, "ingress", "tcp", "10.5.0.1", "443");
-	expect([code, out]).toEqual([1, ""]);
+	expect([code, JSON.parse(out)]).toMatchObject([1, { ok: false, diagnostics: [{ file: "/nowhere" }] }]);
 	expect(error).toContain("/nowhere");
 });
 

@@ -32,6 +32,7 @@ export interface UsbServiceOptions {
 interface Said {
 	readonly ok: boolean;
 	readonly message: string;
+	readonly values?: { readonly until: string };
 }
 
 /** What root may ask for by hand. `port` is the kernel's name of one, such as `1-4.2`. */
@@ -127,7 +128,11 @@ export class UsbService implements RunningEnforcer<UsbSent> {
 				const allowed = hand.allow(port, seconds * 1000);
 				if (!allowed.ok) return allowed;
 				const until = new Date(allowed.until).toISOString();
-				return said(allowed, `the device on port ${port} is allowed until ${until}`);
+				return {
+					ok: true,
+					message: `the device on port ${port} is allowed until ${until}`,
+					values: { until },
+				};
 			},
 			"usb-hand": ({ what, port }) => {
 				if (what === "end")

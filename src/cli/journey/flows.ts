@@ -26,16 +26,17 @@ Prints who connected to what, as the kernel saw it, the most frequent first:
 connections that look the same to a policy are one flow. Where no daemon runs,
 what the last one kept is shown.
 
-  --since 7d|TIME           last seen since then: 90s, 10m, 2h, 7d, 4w, or a time
-                            such as 2026-11-30T08:00 (UTC)
-  --group-by KEY            sums by remote, port, policy or prefix (/24 and /64)
+  --since 7d|TIME           last seen since then: 90s, 10m, 2h, 7d, 4w, or a
+                            time such as 2026-11-30T08:00 (UTC)
+  --group-by KEY            sums by remote, port, policy or prefix (/24 and
+                            /64)
   --verdict VERDICT         allow, audit or block only
   --new                     only what no recommendation was made from
   --limit N                 the first N rows only
   --follow                  print flows as they are seen, until interrupted
   --json                    {since, flows, merged, lost}; with --group-by
-                            {since, groupBy, groups, merged, lost}; with --follow
-                            one flow a line
+                            {since, groupBy, groups, merged, lost}; with
+                            --follow one flow a line
   --from FILE|-             flows that --json printed, perhaps on another host
   --config FILE             settings (default /etc/portward/config.yaml)
   --status-address ADDRESS  IP:port or unix:/path (default: root asks on

@@ -16,13 +16,14 @@ const help = `Usage: portward simulate --policy-dir NEW [--since TIME] [--from F
                          [--status-address ADDRESS] [--json]
 
 What NEW would have made of the flows that were seen, at once: those that would
-be blocked, those that would pass, and how many would fare as they did; by rule,
-each with its newest flow. The flows are those of the running daemon, or those
-that the last one kept. Changes nothing.
+be blocked, those that would pass, and how many would fare as they did; by
+rule, each with its newest flow. The flows are those of the running daemon, or
+those that the last one kept. Changes nothing.
 
 Records of flows have no source port and no type of ICMP: a rule that names
 source ports is not met, and ICMP is taken for an echo request. Of flows that
-were merged into a block of addresses some may fare otherwise: "partly" says so.
+were merged into a block of addresses some may fare otherwise: "partly" says
+so.
 What enforcement: audit or guests.forwarded: audit would let pass is told as
 blocked, as it would be without.
 

@@ -15,10 +15,12 @@ const help = `Usage: portward alerts [--json] [--limit N] [--policy NAME] [--act
        either with [--config FILE] [--status-address ADDRESS]
 
 Prints the alerts that the daemon remembers, and those of before from its
-alerts.file, oldest first, each as a sentence with the command that explains it.
+alerts.file, oldest first, each as a sentence with the command that explains
+it.
 
   --follow                  print new alerts as they come, until interrupted
-  --json                    all fields: one JSON object a line, as the daemon wrote it
+  --json                    all fields: one JSON object a line, as it was
+                            written
   --limit N                 the newest N only
   --policy NAME             of this policy only, such as DefaultPosture
   --action ACTION           Allow (of USB devices), Audit or Block only

@@ -1,6 +1,9 @@
 /** The status page's own style and script, and the Content-Security-Policy that allows just these. */
 
 import { createHash } from "node:crypto";
+import { alertsScript } from "./script/alerts.ts";
+import { commonScript } from "./script/common.ts";
+import { flowsScript } from "./script/flows.ts";
 
 export const style = `
 :root { color-scheme: light dark; --bg: #f6f7f9; --card: #fff; --ink: #1b1f27; --dim: #626b7a; --line: #dfe3ea;
@@ -46,6 +49,12 @@ details > img { display: block; max-width: 100%; height: auto; margin: 0 auto; }
 h3 { font-size: .85rem; margin: .6rem 1.1rem 0; color: var(--dim); }
 ol.log { list-style: none; margin: 0; padding: 0; } ol.log > li + li { border-top: 1px solid var(--line); } ol.log summary { color: inherit; overflow-wrap: anywhere; }
 ol.log p { margin: .3rem 1.1rem; } ol.log ul { margin: .2rem 1.1rem .6rem; overflow-wrap: anywhere; } .when { font-variant-numeric: tabular-nums; }
+.filter { display: flex; flex-wrap: wrap; gap: .5rem 1rem; padding: .3rem 1.1rem .6rem; } .filter label { color: var(--dim); } .filter input[type=search] { min-width: min(20rem, 70vw); }
+input, select, button { font: inherit; color: var(--ink); background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: .15rem .5rem; }
+button { cursor: pointer; color: var(--mark); } .count { margin: 0; padding: .3rem 1.1rem; color: var(--dim); overflow-wrap: anywhere; }
+:is(input, select, button, summary, a):focus-visible { outline: 2px solid var(--mark); outline-offset: 2px; }
+/* Above what is read, so that it moves nothing. */
+#fresh { position: fixed; right: 1rem; bottom: 1rem; z-index: 1; padding: .5rem 1rem; border-radius: 999px; color: var(--bg); background: var(--mark); font-weight: 600; } #fresh[hidden] { display: none; }
 .empty { color: var(--dim); padding: 1rem 1.1rem; margin: 0; }
 tr.new td { animation: arrive 2.5s ease-out; } @keyframes arrive { from { background: var(--warn-bg); } }
 @media (prefers-reduced-motion: reduce) { tr.new td { animation: none; } }
@@ -63,50 +72,7 @@ footer { max-width: 90rem; margin: 0 auto; padding: 0 1.25rem 2rem; color: var(-
 footer a, .title a { color: var(--mark); }
 `;
 
-/** Prepends alerts from the stream. Text reaches the document through textContent alone. */
-export const script = `
-"use strict";
-const body = document.getElementById("alerts");
-const live = document.getElementById("live");
-const tones = { Block: "bad", Audit: "warn", "Audit (Block)": "warn", Allow: "good" };
-const keep = 50;
-// Bidi and control characters are written out, so that a name cannot pass for another.
-function plain(text) {
-  return String(text).replace(/[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}\\p{Cs}\\p{Default_Ignorable_Code_Point}]/gu,
-    (character) => "\\\\u{" + character.codePointAt(0).toString(16) + "}");
-}
-function cell(row, label, text, className) {
-  const td = document.createElement("td");
-  td.dataset.label = label;
-  td.textContent = plain(text);
-  if (className) td.className = className;
-  row.append(td);
-  return td;
-}
-function show(alert) {
-  const row = document.createElement("tr");
-  row.className = "new";
-  cell(row, "Time", String(alert.UpdatedTime).slice(0, 23).replace("T", " "), "tight");
-  const badge = document.createElement("span");
-  badge.className = "badge " + (Object.hasOwn(tones, alert.Action) ? tones[alert.Action] : "idle");
-  badge.textContent = plain(alert.Action);
-  cell(row, "Action", "").append(badge);
-  cell(row, "Policy", alert.PolicyName || alert.Type, "name");
-  cell(row, "Resource", alert.Resource, "tight");
-  cell(row, "Data", String(alert.Data).replaceAll("\\\\x20", " "), "data");
-  cell(row, "Message", alert.Message, "text");
-  body.prepend(row);
-  while (body.rows.length > keep) body.deleteRow(-1);
-  const none = document.getElementById("none");
-  if (none) none.remove();
-  document.getElementById("alert-table").hidden = false;
-}
-function state(text, tone) { live.textContent = text; live.className = "badge " + tone; }
-const source = new EventSource("/v1/alerts/stream");
-source.onopen = () => state("live", "good");
-source.onerror = () => state("reconnecting", "warn");
-source.onmessage = (event) => { try { show(JSON.parse(event.data)); } catch { state("unreadable alert", "bad"); } };
-`;
+export const script = [commonScript, alertsScript, flowsScript].join("");
 
 /** What a Content-Security-Policy calls a script or a style of this text. */
 export function sourceHash(text: string): string {

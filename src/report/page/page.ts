@@ -1,7 +1,6 @@
 /** The status page: the facts of /v1/status and the newest alerts, readable without scripts. */
 
 import type { Diagnostic } from "../../base/diagnostic.ts";
-import { readableData } from "../alert.ts";
 import { generationsPath, generationsSection } from "../generations/generations-page.ts";
 import type { Reply } from "../reply.ts";
 import {
@@ -13,6 +12,8 @@ import {
 	statusDocument,
 	trafficOf,
 } from "../status.ts";
+import { alertRow } from "./alert-row.ts";
+import { flowsPath, flowsSection } from "./flows-section.ts";
 import { type Html, html, trusted } from "./html.ts";
 import { contentSecurityPolicy, script, style } from "./page-assets.ts";
 import { badge, formatBytes, numbers, shown, type Tone } from "./parts.ts";
@@ -30,7 +31,12 @@ const conditions: Readonly<Record<PolicyCondition, readonly [Tone, string]>> = {
 	refused: ["bad", "not enforced"],
 };
 
-const actionTones: Readonly<Record<string, Tone>> = { Allow: "good", Audit: "warn", Block: "bad" };
+const actionTones: Readonly<Record<string, Tone>> = {
+	Allow: "good",
+	Audit: "warn",
+	"Audit (Block)": "warn",
+	Block: "bad",
+};
 
 function actionBadge(action: string): Html {
 	return badge(Object.hasOwn(actionTones, action) ? (actionTones[action] ?? "idle") : "idle", shown(action));
@@ -91,25 +97,16 @@ function policies(status: StatusDocument, { enforcers, policies: all }: DaemonSt
 	return html`<section><div class="title"><h2>Policies</h2></div>${body}${note}</section>`;
 }
 
-/** A field of an alert's JSON as text; "" when it is not there. */
-function field(alert: unknown, name: string): string {
-	if (typeof alert !== "object" || alert === null) return "";
-	const value: unknown = Object.getOwnPropertyDescriptor(alert, name)?.value;
-	return typeof value === "string" ? shown(value) : "";
-}
-
-function alertRow(json: string): Html {
-	const alert: unknown = JSON.parse(json);
-	const time = field(alert, "UpdatedTime").slice(0, 23).replace("T", " ");
-	const data = readableData(field(alert, "Data"));
-	return html`<tr><td class="tight" data-label="Time">${time}</td><td data-label="Action">${actionBadge(field(alert, "Action"))}</td><td class="name" data-label="Policy">${field(alert, "PolicyName") || field(alert, "Type")}</td><td class="tight" data-label="Resource">${field(alert, "Resource")}</td><td class="data" data-label="Data">${data}</td><td class="text" data-label="Message">${field(alert, "Message")}</td></tr>
+function alertItem(json: string): Html {
+	const { time, action, sentence, note } = alertRow(json);
+	return html`<tr><td class="tight" data-label="Time">${time}</td><td data-label="Action">${actionBadge(action)}</td><td class="text" data-label="What happened">${sentence}</td><td class="name" data-label="Message">${note}</td></tr>
 `;
 }
 
 function alertTable(alerts: readonly string[]): Html {
 	const hidden = trusted(alerts.length === 0 ? " hidden" : "");
 	const none = alerts.length === 0 ? html`<p class="empty" id="none">None yet.</p>` : html``;
-	return html`<section><div class="title"><h2>Newest alerts</h2><span class="badge idle" id="live">reload to update</span><small>times in UTC</small></div>${none}<div class="scroll" tabindex="0" role="region" aria-label="Newest alerts"><table id="alert-table"${hidden}><thead><tr><th>Time</th><th>Action</th><th>Policy</th><th>Resource</th><th>Data</th><th>Message</th></tr></thead><tbody id="alerts">${alerts.map(alertRow)}</tbody></table></div></section>`;
+	return html`<section><div class="title"><h2>Newest alerts</h2><span class="badge idle" id="live">reload to update</span><small>times in UTC</small></div>${none}<div class="scroll" tabindex="0" role="region" aria-label="Newest alerts"><table id="alert-table"${hidden}><thead><tr><th>Time</th><th>Action</th><th>What happened</th><th>Message</th></tr></thead><tbody id="alerts">${alerts.map(alertItem)}</tbody></table></div><div role="status"><button type="button" id="fresh" hidden></button></div></section>`;
 }
 
 /** The word as a badge, and what else there is to say without it. */
@@ -145,6 +142,7 @@ ${cards(state)}
 ${warnings(status)}
 ${policies(status, state)}
 ${sections}
+${own.includes(flowsPath) ? flowsSection() : html``}
 ${generationsSection(state.generations)}
 ${alertTable(alerts)}
 </main>

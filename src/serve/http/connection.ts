@@ -1,9 +1,11 @@
 /** One client's connection: reads heads, sends answers one after another, feeds a stream. */
 
+import { alertRow } from "../../report/page/alert-row.ts";
 import { encodeReply, encodeStreamHead, type Reply, textReply } from "../../report/reply.ts";
-import { type AlertFilter, type AlertLine, matchesFilter } from "../../report/sinks/alert-ring.ts";
+import { type AlertLine, matchesFilter } from "../../report/sinks/alert-ring.ts";
 import type { Limits } from "./limits.ts";
 import { maxHeadBytes, parseRequest, type Request } from "./request.ts";
+import type { StreamRequest } from "./routes.ts";
 
 /** The socket below. `write` returns how many bytes were taken; less than 1 when none. */
 export interface Wire {
@@ -44,7 +46,7 @@ export class Connection {
 	/** The client will send no more. */
 	#ended = false;
 	#nextHeartbeat = 0;
-	#filter: Pick<AlertFilter, "policy" | "action"> = { policy: null, action: null };
+	#asked: StreamRequest = { filter: { policy: null, action: null }, form: "fields" };
 	/** Whom it counts for. */
 	readonly client: string;
 	/** Called once when the connection is over. */
@@ -122,7 +124,7 @@ export class Connection {
 	}
 
 	/** Turns the connection into an event stream. */
-	beginStream(filter: Pick<AlertFilter, "policy" | "action">, headOnly: boolean): void {
+	beginStream(asked: StreamRequest, headOnly: boolean): void {
 		if (this.#phase !== "answer") return;
 		const head = encodeStreamHead(this.#host.now());
 		if (headOnly) {
@@ -132,7 +134,7 @@ export class Connection {
 			return;
 		}
 		this.#phase = "stream";
-		this.#filter = filter;
+		this.#asked = asked;
 		const now = this.#host.monotonic();
 		this.#deadline = now + this.#host.limits.stallTime;
 		this.#nextHeartbeat = now + this.#host.limits.heartbeatTime;
@@ -143,12 +145,13 @@ export class Connection {
 	/** Queues alerts on the stream. Returns how many that it should have shown it had no room for. */
 	deliver(lines: readonly AlertLine[]): number {
 		if (this.#phase !== "stream") return 0;
-		const wanted = lines.filter((line) => matchesFilter(line, this.#filter));
+		const wanted = lines.filter((line) => matchesFilter(line, this.#asked.filter));
 		const chunks: Buffer[] = [this.#output];
 		let bytes = this.#output.length;
 		let dropped = 0;
 		for (const line of wanted) {
-			const chunk = Buffer.from(`data: ${line.json}\n\n`);
+			const text = this.#asked.form === "fields" ? line.json : JSON.stringify(alertRow(line.json));
+			const chunk = Buffer.from(`data: ${text}\n\n`);
 			if (bytes + chunk.length > this.#host.limits.streamBytes) dropped++;
 			else {
 				chunks.push(chunk);

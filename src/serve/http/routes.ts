@@ -27,7 +27,13 @@ export interface HttpSource {
 
 export type Answer =
 	| { readonly kind: "reply"; readonly reply: Reply }
-	| { readonly kind: "stream"; readonly filter: Pick<AlertFilter, "policy" | "action"> };
+	| { readonly kind: "stream"; readonly asked: StreamRequest };
+
+/** Which alerts a stream is for, and whether as JSON of all fields or as the page's rows. */
+export interface StreamRequest {
+	readonly filter: Pick<AlertFilter, "policy" | "action">;
+	readonly form: "fields" | "sentence";
+}
 
 /** Alerts that /v1/alerts gives when no limit is asked for, and at most. */
 const defaultLimit = 1000;
@@ -50,10 +56,10 @@ const limitOfAlerts = {
 	fallback: defaultLimit,
 } as const;
 
+type AlertParameter = "limit" | "policy" | "action";
+
 /** The filter that a query asks for, or what is wrong with it. */
-function parseFilter(query: string, known: readonly ("limit" | "policy" | "action")[]): AlertFilter | Reply {
-	const values = parseQuery(query, known);
-	if (isReply(values)) return values;
+function filterOf(values: Partial<Record<AlertParameter, string>>): AlertFilter | Reply {
 	const limit = wholeNumber(values.limit, limitOfAlerts);
 	if (isReply(limit)) return limit;
 	const word = values.action?.toLowerCase() ?? "";
@@ -90,10 +96,23 @@ async function status(query: string, source: HttpSource): Promise<Reply> {
 }
 
 function alerts(query: string, source: HttpSource): Reply {
-	const filter = parseFilter(query, ["limit", "policy", "action"]);
+	const values = parseQuery(query, ["limit", "policy", "action"]);
+	if (isReply(values)) return values;
+	const filter = filterOf(values);
 	if (isReply(filter)) return filter;
 	const lines = source.alerts.query(filter).map((line) => line.json);
 	return { status: 200, type: jsonType, body: `{"alerts":[${lines.join(",\n")}]}\n` };
+}
+
+function parseStream(query: string): StreamRequest | Reply {
+	const values = parseQuery(query, ["policy", "action", "as"]);
+	if (isReply(values)) return values;
+	const { as: form = "fields", ...filters } = values;
+	const filter = filterOf(filters);
+	if (isReply(filter)) return filter;
+	if (form !== "fields" && form !== "sentence")
+		return errorReply(400, "unknown form", "use as=fields or as=sentence");
+	return { filter, form };
 }
 
 function readiness(source: HttpSource, detail: Detail): Reply {
@@ -165,8 +184,8 @@ export async function route(request: Request, source: HttpSource, detail: Detail
 		case "/v1/alerts":
 			return reply(alerts(request.query, source));
 		case "/v1/alerts/stream": {
-			const filter = parseFilter(request.query, ["policy", "action"]);
-			return isReply(filter) ? reply(filter) : { kind: "stream", filter };
+			const asked = parseStream(request.query);
+			return isReply(asked) ? reply(asked) : { kind: "stream", asked };
 		}
 		case "/":
 			return reply(await page(source));

@@ -15,7 +15,7 @@ import { HandshakeBudget } from "./handshake-budget.ts";
 import { defaultLimits, type Limits, smallAnswer } from "./limits.ts";
 import { isPagePath, openingReply, type PageSessions } from "./page-sessions.ts";
 import type { Request } from "./request.ts";
-import { type Detail, type HttpSource, route } from "./routes.ts";
+import { type Detail, type HttpSource, route, type StreamRequest } from "./routes.ts";
 import { plainHandlers, type SocketUser, tlsHandlers, unixHandlers } from "./sockets.ts";
 import { claimSocketPath, releaseSocketPath } from "./unix-socket.ts";
 
@@ -119,7 +119,7 @@ class Server implements Host, SocketUser {
 				return;
 			}
 			const answer = await route(request, source, known ? "full" : detail);
-			if (answer.kind === "stream") this.#stream(connection, answer.filter, headOnly);
+			if (answer.kind === "stream") this.#stream(connection, answer.asked, headOnly);
 			else connection.reply(this.#bounded(answer.reply), headOnly, false);
 		} catch (error) {
 			this.#options.onError(error, request.path);
@@ -162,7 +162,7 @@ class Server implements Host, SocketUser {
 		return null;
 	}
 
-	#stream(connection: Connection, filter: Parameters<Connection["beginStream"]>[0], headOnly: boolean): void {
+	#stream(connection: Connection, asked: StreamRequest, headOnly: boolean): void {
 		const streams = [...this.#connections].filter(({ phase }) => phase === "stream");
 		if (streams.length >= this.limits.streams && !headOnly) {
 			const victim = this.#foreignStream(streams, connection.client);
@@ -172,7 +172,7 @@ class Server implements Host, SocketUser {
 			}
 			victim.close();
 		}
-		connection.beginStream(filter, headOnly);
+		connection.beginStream(asked, headOnly);
 		if (connection.phase !== "stream") return;
 		const unsubscribe = this.#options.source.subscribe((lines) => connection.deliver(lines));
 		connection.onClosed = () => {

@@ -51,6 +51,32 @@ describe("the stream", () => {
 		expect(sink.dropped().stream).toBe(0);
 	});
 
+	test("sends the page's rows to who asks for sentences, and knows no third form", async () => {
+		const { source, sink } = sampleSource();
+		const { server } = await start(source);
+		const socket = connect(server.address);
+		let text = "";
+		socket.on("data", (data) => {
+			text += data.toString();
+		});
+		socket.on("connect", () =>
+			socket.write("GET /v1/alerts/stream?as=sentence&policy=p HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+		);
+		await until(() => text.includes(": connected"));
+		sink.publish([sampleAlert(), sampleAlert({ PolicyName: "p", Action: "Block" })]);
+		await until(() => text.includes("data: "));
+		const event = text.split("\n\n").find((part) => part.startsWith("data: ")) ?? "";
+		expect(JSON.parse(event.slice(6))).toEqual({
+			time: "2026-02-23 04:31:35.104",
+			action: "Block",
+			sentence: "192.0.2.7 → what cannot be read: blocked by p",
+			note: "m",
+		});
+		socket.destroy();
+		expect(statusOf(await get(server.address, "/v1/alerts/stream?as=poem"))).toBe(400);
+		expect(statusOf(await get(server.address, "/v1/alerts/stream?form=sentence"))).toBe(400);
+	});
+
 	test("a client that stops reading loses alerts, which are counted, and is closed", async () => {
 		const { source, sink } = sampleSource();
 		const { server } = await start(source, { stallTime: 800, streamBytes: 500_000 });

@@ -15,7 +15,7 @@ import {
 	statSync,
 	writeSync,
 } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 
 export type WriteResult =
 	| { readonly ok: true }
@@ -25,6 +25,10 @@ export type WriteResult =
 /** sysfs attributes are at most a page long. */
 const longestText = 4096;
 
+/** Attributes are read many at a time while devices come in crowds, and each read is done before the next begins. */
+const page = new Uint8Array(longestText);
+const decoder = new TextDecoder();
+
 const gone = new Set(["ENOENT", "ENODEV", "ENOTDIR", "ENXIO"]);
 
 export class Sysfs {
@@ -33,18 +37,23 @@ export class Sysfs {
 
 	/** The attribute's text without its final newline; null when it cannot be read. */
 	readText(path: string): string | null {
-		const bytes = this.readBytes(path, longestText);
-		if (bytes === null) return null;
-		const text = new TextDecoder().decode(bytes);
+		// The kernel gives an attribute whole in one read.
+		const count = this.#open(path, (descriptor) => readSync(descriptor, page, 0, page.length, null));
+		if (count === null) return null;
+		const text = decoder.decode(page.subarray(0, count));
 		return text.endsWith("\n") ? text.slice(0, -1) : text;
 	}
 
 	/** At most `limit` bytes, read to the end of the file; null when it cannot be read. */
 	readBytes(path: string, limit: number): Uint8Array | null {
+		return this.#open(path, (descriptor) => readAll(descriptor, limit));
+	}
+
+	#open<T>(path: string, read: (descriptor: number) => T): T | null {
 		try {
 			const descriptor = openSync(join(this.root, path), constants.O_RDONLY);
 			try {
-				return readAll(descriptor, limit);
+				return read(descriptor);
 			} finally {
 				closeSync(descriptor);
 			}
@@ -78,6 +87,21 @@ export class Sysfs {
 	linkName(path: string): string | null {
 		try {
 			return basename(readlinkSync(join(this.root, path)));
+		} catch (error) {
+			systemCode(error);
+			return null;
+		}
+	}
+
+	/**
+	 * Where a symbolic link leads, below the root and starting with a slash; null when there is no link, or it leads out.
+	 * The links on the way are taken as they are: the kernel's own lead straight to a device.
+	 */
+	linkPath(path: string): string | null {
+		try {
+			const file = join(this.root, path);
+			const target = resolve(dirname(file), readlinkSync(file));
+			return target.startsWith(`${this.root}/`) ? target.slice(this.root.length) : null;
 		} catch (error) {
 			systemCode(error);
 			return null;
@@ -122,10 +146,10 @@ function readAll(descriptor: number, limit: number): Uint8Array {
 	const parts: Uint8Array[] = [];
 	let length = 0;
 	while (length < limit) {
-		const part = new Uint8Array(Math.min(limit - length, 65_536));
-		const count = readSync(descriptor, part, 0, part.length, null);
+		// A binary attribute comes by the page.
+		const count = readSync(descriptor, page, 0, Math.min(limit - length, page.length), null);
 		if (count === 0) break;
-		parts.push(part.subarray(0, count));
+		parts.push(page.slice(0, count));
 		length += count;
 	}
 	return Buffer.concat(parts, length);

@@ -50,6 +50,17 @@ describe("reading", () => {
 		]);
 	});
 
+	test("takes the kernel's own links as they are, but not out of the root", () => {
+		mkdirSync(join(root, "bus/usb"), { recursive: true });
+		symlinkSync("../../devices/usb1/1-4", join(root, "bus/usb/1-4"));
+		symlinkSync("../../../outside", join(root, "bus/usb/out"));
+		expect([files.linkPath("bus/usb/1-4"), files.linkPath("bus/usb/out")]).toEqual([
+			"/devices/usb1/1-4",
+			null,
+		]);
+		expect([files.linkPath("bus/usb"), files.linkPath("none")]).toEqual([null, null]);
+	});
+
 	test("tells a directory from another of the same name", () => {
 		mkdirSync(join(root, "d"));
 		const first = files.identity("d");

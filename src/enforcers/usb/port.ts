@@ -13,6 +13,11 @@ export function isPortPattern(glob: string): boolean {
 	return glob.includes("*") || glob.includes("?");
 }
 
+/** What stands before the first wildcard, and every port that matches begins with; "" where that says nothing. */
+export function portBeginning(glob: string): string {
+	return /^[^*?]*/.exec(glob)?.[0] ?? "";
+}
+
 /**
  * Whether the glob matches the whole port name. `*` is any run of characters,
  * dots included, so `1-4.*` is everything behind the hub on 1-4; `?` is any one

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { isPortGlob, isPortPattern, matchesPort } from "../../../src/enforcers/usb/port.ts";
+import { isPortGlob, isPortPattern, matchesPort, portBeginning } from "../../../src/enforcers/usb/port.ts";
 
 describe("port globs", () => {
 	test.each([
@@ -28,6 +28,20 @@ describe("port globs", () => {
 				expect(matchesPort(glob, port)).toBe(new RegExp(`^${source}$`).test(port));
 			}),
 		);
+	});
+
+	test("match no port but those with their beginning", () => {
+		const text = (symbols: string[]) => fc.string({ unit: fc.constantFrom(...symbols), maxLength: 9 });
+		fc.assert(
+			fc.property(text(["1", "2", "-", ".", "*", "?"]), text(["1", "2", "-", "."]), (glob, port) => {
+				const beginning = portBeginning(glob);
+				expect(glob.startsWith(beginning) && !isPortPattern(beginning)).toBe(true);
+				if (matchesPort(glob, port)) expect(port.startsWith(beginning)).toBe(true);
+			}),
+		);
+		expect([portBeginning("1-4.*"), portBeginning("1-?"), portBeginning("*"), portBeginning("1-4")]).toEqual([
+			...["1-4.", "1-", "", "1-4"],
+		]);
 	});
 
 	test("are digits, dashes, dots and wildcards", () => {

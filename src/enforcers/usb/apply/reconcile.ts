@@ -50,3 +50,15 @@ export function nextStep(current: AuthorizationState, decision: DeviceDecision):
 	if (names.length > 0) return { kind: "refuse-interfaces", names };
 	return missing ? { kind: "authorize" } : null;
 }
+
+/** Whether what is to be refused was to be refused before, so that somebody else must have authorized it. */
+export function wasRefused(
+	step: Step,
+	before: DeviceDecision,
+	present: Pick<AuthorizationState, "interfaces">,
+): boolean {
+	if (step.kind === "refuse-device") return before.device === "refuse";
+	if (step.kind === "authorize") return false;
+	const refused = present.interfaces.filter(({ name }) => step.names.includes(name));
+	return before.device === "authorize" && refused.some((item) => !isPermitted(before, item));
+}

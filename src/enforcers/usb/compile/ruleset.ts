@@ -7,6 +7,7 @@
 import type { Action, Enforcement } from "../../../base/model.ts";
 import { compareStrictness, decide, type Overridden } from "../../../base/precedence.ts";
 import type { DeviceMatch, HostDevicePolicy } from "../model.ts";
+import { portBeginning } from "../port.ts";
 import type { UsbTriple } from "../subject.ts";
 import {
 	type DeviceAttributes,
@@ -71,6 +72,8 @@ export class DeviceRuleset {
 	readonly asksForClasses: boolean;
 	/** Groups by their most telling condition on the device, as in deviceKeys. */
 	private readonly byDevice = new Map<string, Group[]>();
+	/** Groups that have no such condition but a pattern of ports, by what stands before its first wildcard. */
+	private readonly byPort = new Map<string, Group[]>();
 	/** The other groups. */
 	private readonly byClass: Group[] = [];
 	private readonly byTriple = new Map<string, readonly Group[]>();
@@ -98,23 +101,21 @@ export class DeviceRuleset {
 		};
 		for (const group of groupEntries(entries)) {
 			const keys = entryKeys(group.match);
-			if (keys === null) this.byClass.push(group);
-			for (const key of keys ?? []) {
-				const groups = this.byDevice.get(key);
-				if (groups === undefined) this.byDevice.set(key, [group]);
-				else groups.push(group);
-			}
+			const beginning = group.match.port === null ? "" : portBeginning(group.match.port);
+			if (keys !== null) for (const key of keys) file(this.byDevice, key, group);
+			else if (beginning !== "") file(this.byPort, beginning, group);
+			else this.byClass.push(group);
 		}
 	}
 
 	/** Judges functions of one device; the conditions on the device are looked up once. */
 	forDevice(device: DeviceAttributes): DeviceJudge {
 		const candidates: Group[] = [];
-		for (const key of deviceKeys(device)) {
-			for (const group of this.byDevice.get(key) ?? []) {
-				if (matchesDevice(group.match, device)) candidates.push(group);
-			}
-		}
+		const gather = (groups: readonly Group[] | undefined): void => {
+			for (const group of groups ?? []) if (matchesDevice(group.match, device)) candidates.push(group);
+		};
+		for (const key of deviceKeys(device)) gather(this.byDevice.get(key));
+		if (this.byPort.size > 0) for (const key of portBeginnings(device)) gather(this.byPort.get(key));
 		return {
 			judge: (triple, { byName, posture }) => {
 				const matching = candidates.filter((group) => matchesTriple(group.match, triple, byName));
@@ -158,6 +159,12 @@ function remember<T>(cache: Map<string, T>, key: string, value: T): T {
 	if (cache.size >= cacheSize) cache.clear();
 	cache.set(key, value);
 	return value;
+}
+
+function file(index: Map<string, Group[]>, key: string, group: Group): void {
+	const groups = index.get(key);
+	if (groups === undefined) index.set(key, [group]);
+	else groups.push(group);
 }
 
 function groupEntries(entries: readonly SelectedEntry[]): Group[] {
@@ -227,4 +234,13 @@ function deviceKeys(device: DeviceAttributes): readonly string[] {
 
 function idKey(vendorId: number, productId: number | null): string {
 	return `id ${vendorId} ${productId ?? "any"}`;
+}
+
+/** Everything that the port and its twin begin with. */
+function portBeginnings({ port, twin }: DeviceAttributes): ReadonlySet<string> {
+	const beginnings = new Set<string>();
+	for (const name of [port ?? "", twin ?? ""]) {
+		for (let length = 1; length <= name.length; length++) beginnings.add(name.slice(0, length));
+	}
+	return beginnings;
 }

@@ -6,7 +6,6 @@
  * nothing that we want to know, are left alone.
  */
 
-import { createHash } from "node:crypto";
 import type { UsbDevice } from "../subject.ts";
 import { descriptorLimits, parseUsbDescriptors } from "./descriptors.ts";
 import { compareUsbPorts, parseUsbPort } from "./port.ts";
@@ -18,6 +17,7 @@ export interface SysfsReader {
 	list(path: string): readonly string[];
 	identity(path: string): string | null;
 	linkName(path: string): string | null;
+	linkPath(path: string): string | null;
 	realPath(path: string): string | null;
 }
 
@@ -49,11 +49,16 @@ export interface PresentDevice {
 	readonly number: number;
 	readonly authorized: boolean;
 	readonly interfaces: readonly PresentInterface[];
-	/** Whether the bus authorizes devices and interfaces by itself as they appear. */
+	/**
+	 * Whether the bus authorizes devices and interfaces by itself as they appear. False where that was not asked: it says
+	 * nothing where the device, or every interface of it, is authorized.
+	 */
 	readonly opens: { readonly devices: boolean; readonly interfaces: boolean };
 	readonly device: UsbDevice;
 	/** Where it is in sysfs, such as `/devices/pci0000:00/0000:00:14.0/usb1/1-4`. */
 	readonly sysPath: string;
+	/** Of the last uevent of the kernel before it was read: what that one and those before it told is in here. */
+	readonly sequence: number;
 }
 
 /** The names of all devices, root hubs included, a hub before what hangs on it. Takes no locks. */
@@ -65,50 +70,73 @@ export function listUsbDevices(files: Pick<SysfsReader, "list">): readonly strin
 }
 
 /** Tells one instance of a device from every other. Null when it is not there. Takes no locks. */
-export function usbInstance(files: SysfsReader, name: string): string | null {
+export function usbInstance(files: Pick<SysfsReader, "identity" | "readText">, name: string): string | null {
+	const port = parseUsbPort(name);
 	const path = usbDevicePath(name);
 	const identity = files.identity(path);
-	const bus = files.readText(`${path}/busnum`);
 	const number = files.readText(`${path}/devnum`);
-	return identity === null || bus === null || number === null ? null : `${identity}.${bus}.${number}`;
+	// The kernel names devices by their bus (usb_alloc_dev).
+	return port === null || identity === null || number === null ? null : `${identity}.${port.bus}.${number}`;
+}
+
+/** Of the kernel's last uevent, of whatever subsystem; 0 where it does not say. */
+function lastSequence(files: Pick<SysfsReader, "readText">): number {
+	const text = files.readText("kernel/uevent_seqnum") ?? "";
+	return /^[0-9]{1,15}$/.test(text) ? Number(text) : 0;
 }
 
 /** Reads a device. Null when it is not there, or was exchanged for another while it was read. May wait for the device. */
 export function readUsbDevice(files: SysfsReader, name: string): PresentDevice | null {
 	const port = parseUsbPort(name);
 	if (port === null || port.interface !== null) return null;
+	const sequence = lastSequence(files);
 	const path = usbDevicePath(name);
 	const instance = usbInstance(files, name);
 	const bytes = files.readBytes(`${path}/descriptors`, descriptorLimits.bytes + 1);
-	const sysPath = files.realPath(path);
+	const sysPath = files.linkPath(path);
 	if (instance === null || bytes === null || sysPath === null) return null;
+	const entries = files.list(path);
+	// Which of them there are is settled before the device is announced.
+	const text = (attribute: string) =>
+		entries.includes(attribute) ? files.readText(`${path}/${attribute}`) : null;
+	const authorized = (files.readText(`${path}/authorized`) ?? "0") !== "0";
+	const interfaces = readInterfaces(files, name, entries);
 	const present: PresentDevice = {
 		instance,
-		bus: Number(files.readText(`${path}/busnum`) ?? 0),
-		number: Number(files.readText(`${path}/devnum`) ?? 0),
-		authorized: (files.readText(`${path}/authorized`) ?? "0") !== "0",
-		interfaces: readInterfaces(files, name),
-		opens: readDefaults(files, port.bus),
+		bus: port.bus,
+		number: Number(instance.slice(instance.lastIndexOf(".") + 1)),
+		authorized,
+		interfaces,
+		opens: {
+			devices: !authorized && opensDevices(files, port.bus),
+			interfaces: interfaces.some((item) => !item.authorized) && opensInterfaces(files, port.bus),
+		},
 		device: {
 			port: name,
 			level: port.level,
 			descriptors: parseUsbDescriptors(bytes),
-			serial: files.readText(`${path}/serial`),
-			product: files.readText(`${path}/product`),
-			manufacturer: files.readText(`${path}/manufacturer`),
+			serial: text("serial"),
+			product: text("product"),
+			manufacturer: text("manufacturer"),
 			...readPort(files, name),
-			descriptorsHash: createHash("sha256").update(bytes).digest("hex"),
+			descriptorsHash: new Bun.CryptoHasher("sha256").update(bytes).digest("hex"),
 		},
 		sysPath,
+		sequence,
 	};
 	return usbInstance(files, name) === instance ? present : null;
 }
 
 /** The interfaces that exist now. Takes no locks. */
-export function readInterfaces(files: SysfsReader, name: string): readonly PresentInterface[] {
+export function readInterfaces(
+	files: Pick<SysfsReader, "identity" | "readText" | "linkName" | "list">,
+	name: string,
+	entries = files.list(usbDevicePath(name)),
+): readonly PresentInterface[] {
 	const path = usbDevicePath(name);
 	const interfaces: PresentInterface[] = [];
-	for (const entry of files.list(path)) {
+	for (const entry of entries) {
+		if (!entry.includes(":")) continue;
 		const port = parseUsbPort(entry);
 		if (port === null || port.interface === null || port.device !== name) continue;
 		const { configuration, number } = port.interface;
@@ -128,12 +156,12 @@ export function readInterfaces(files: SysfsReader, name: string): readonly Prese
 }
 
 /** What becomes of a device that appears on a bus, if nobody decides: 1 is the kernel's own way. */
-function readDefaults(files: SysfsReader, bus: number): PresentDevice["opens"] {
-	const path = usbDevicePath(`usb${bus}`);
-	return {
-		devices: files.readText(`${path}/authorized_default`) === "1",
-		interfaces: (files.readText(`${path}/interface_authorized_default`) ?? "1") !== "0",
-	};
+function opensDevices(files: Pick<SysfsReader, "readText">, bus: number): boolean {
+	return files.readText(`${usbDevicePath(`usb${bus}`)}/authorized_default`) === "1";
+}
+
+function opensInterfaces(files: Pick<SysfsReader, "readText">, bus: number): boolean {
+	return (files.readText(`${usbDevicePath(`usb${bus}`)}/interface_authorized_default`) ?? "1") !== "0";
 }
 
 /**
@@ -142,14 +170,12 @@ function readDefaults(files: SysfsReader, bus: number): PresentDevice["opens"] {
  */
 export function refusedByOthers(files: SysfsReader): readonly string[] {
 	return listUsbDevices(files).flatMap((name) => {
-		const opens = readDefaults(files, parseUsbPort(name)?.bus ?? 0);
+		const bus = parseUsbPort(name)?.bus ?? 0;
 		const instance = usbInstance(files, name);
-		if (opens.devices && instance !== null && files.readText(`${usbDevicePath(name)}/authorized`) === "0")
-			return [instance];
-		if (!opens.interfaces) return [];
-		return readInterfaces(files, name)
-			.filter((item) => !item.authorized)
-			.map((item) => item.instance);
+		const refused = files.readText(`${usbDevicePath(name)}/authorized`) === "0";
+		if (refused && instance !== null && opensDevices(files, bus)) return [instance];
+		const closed = readInterfaces(files, name).filter((item) => !item.authorized);
+		return closed.length > 0 && opensInterfaces(files, bus) ? closed.map((item) => item.instance) : [];
 	});
 }
 
@@ -168,15 +194,23 @@ function readPort(files: SysfsReader, name: string): PortFacts {
 	const chain = port.chain.slice(0, -1);
 	const hub = chain.length === 0 ? `usb${port.bus}` : `${port.bus}-${chain.join(".")}`;
 	const hubPath = usbDevicePath(hub);
+	// Nearly every hub has its one interface there; a crowded one has a hundred entries beside it.
+	const usual = `${chain.length === 0 ? `${port.bus}-0` : hub}:1.0`;
+	const first = portFacts(files, `${hubPath}/${usual}/${hub}-port${last}`);
+	if (first !== null) return first;
 	for (const entry of files.list(hubPath)) {
 		const inner = parseUsbPort(entry);
 		if (inner === null || inner.interface === null || inner.device !== hub) continue;
-		const portPath = `${hubPath}/${entry}/${hub}-port${last}`;
-		const text = files.readText(`${portPath}/connect_type`);
-		if (text === null) continue;
-		return { connectType: connectTypeOf(text), twin: deviceOnPort(files.linkName(`${portPath}/peer`)) };
+		const found = portFacts(files, `${hubPath}/${entry}/${hub}-port${last}`);
+		if (found !== null) return found;
 	}
 	return { connectType: "unknown", twin: null };
+}
+
+function portFacts(files: Pick<SysfsReader, "readText" | "linkName">, path: string): PortFacts | null {
+	const text = files.readText(`${path}/connect_type`);
+	if (text === null) return null;
+	return { connectType: connectTypeOf(text), twin: deviceOnPort(files.linkName(`${path}/peer`)) };
 }
 
 function connectTypeOf(text: string): UsbDevice["connectType"] {

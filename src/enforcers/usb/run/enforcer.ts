@@ -19,8 +19,11 @@ import { chooseSource } from "./source.ts";
 import { type Tracked, UsbTracker } from "./tracker.ts";
 
 const verifyMs = 30_000;
-/** Between a change of who refused what and its being saved. */
+/** Between a change of who refused what and its being saved; longer where saving takes long, as it holds up all else. */
 const saveMs = 100;
+/** Of the time of this thread, saving takes at most one part in so many while devices come in crowds. */
+const savingShare = 20;
+const mostSaveMs = 2000;
 
 /** What the enforcer says while the lock of policies that are lost holds. */
 export const heldReason = "locked, no usable policies: new devices stay refused";
@@ -34,6 +37,8 @@ export class UsbEnforcer {
 	/** What the administrator decides by hand. */
 	readonly hand: ManualDecisions;
 	#saving: ReturnType<typeof setTimeout> | null = null;
+	/** Milliseconds that saving took last. */
+	#savedIn = 0;
 	#source: UsbEvents | null = null;
 	#backend: Backend | null = null;
 	#down = "starting";
@@ -305,10 +310,15 @@ export class UsbEnforcer {
 
 	/** Whose refusals are whose is saved a moment later: devices come in crowds. */
 	#rememberSoon(): void {
-		this.#saving ??= setTimeout(() => {
-			this.#saving = null;
-			this.#remember(this.#owners.kept);
-		}, saveMs);
+		this.#saving ??= setTimeout(
+			() => {
+				this.#saving = null;
+				const began = performance.now();
+				this.#remember(this.#owners.kept);
+				this.#savedIn = performance.now() - began;
+			},
+			Math.min(Math.max(saveMs, savingShare * this.#savedIn), mostSaveMs),
+		);
 	}
 
 	/** As soon as every device has been seen, what is known of devices that are gone is of no use. */

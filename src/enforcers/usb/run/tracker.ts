@@ -1,11 +1,10 @@
 /**
- * Brings every USB device to what was decided about it, one job at a time for
- * each, and any number of devices at once. Nothing is remembered that sysfs
- * does not say: events only tell where to look again.
+ * Brings every USB device to what was decided about it, one job at a time for each, and any number of devices at once.
+ * Nothing is remembered that sysfs does not say: events only tell where to look again.
  */
 
 import { ownEvent } from "../apply/authorize.ts";
-import { isPermitted, nextStep, type Step } from "../apply/reconcile.ts";
+import { isPermitted, nextStep, type Step, wasRefused } from "../apply/reconcile.ts";
 import type { DeviceDecision } from "../compile/decide.ts";
 import type { PresentDevice } from "../observe/devices.ts";
 import type { UsbEvent } from "../observe/uevent.ts";
@@ -60,7 +59,11 @@ export interface TrackerOptions {
 }
 
 interface Entry extends Tracked {
-	dirty: boolean;
+	/**
+	 * What asked for the next look: the number of the newest event, after which a look has to begin, or infinity. Null
+	 * where nothing did.
+	 */
+	asked: number | null;
 	gone: boolean;
 	running: Promise<void> | null;
 	/** When the oldest event arrived that has not been dealt with; milliseconds since the epoch. */
@@ -117,7 +120,8 @@ export class UsbTracker {
 		}
 		if (known && kind === "device" && action === "add" && held && address && !sameAddress)
 			this.#remove(known);
-		this.#look(this.#devices.get(name) ?? this.#track(name), event.time);
+		const entry = this.#devices.get(name) ?? this.#track(name);
+		if (!tells(entry.present, event.sequence)) this.#look(entry, event.time, event.sequence || Infinity);
 	}
 
 	/** Looks at the devices that are there, and at those that were thought to be. */
@@ -162,7 +166,7 @@ export class UsbTracker {
 			decision: null,
 			pending: false,
 			error: "",
-			dirty: false,
+			asked: null,
 			gone: false,
 			running: null,
 			since: null,
@@ -181,9 +185,9 @@ export class UsbTracker {
 		this.#options.events.removed(entry);
 	}
 
-	#look(entry: Entry, time: number | null): void {
+	#look(entry: Entry, time: number | null, sequence = Infinity): void {
 		if (this.#stopped) return;
-		entry.dirty = true;
+		entry.asked = Math.max(entry.asked ?? 0, sequence);
 		if (time !== null) entry.since ??= time;
 		entry.running ??= this.#work(entry).finally(() => {
 			entry.running = null;
@@ -192,8 +196,11 @@ export class UsbTracker {
 
 	async #work(entry: Entry): Promise<void> {
 		try {
-			while (entry.dirty && !entry.gone) {
-				entry.dirty = false;
+			while (entry.asked !== null && !entry.gone) {
+				const { asked } = entry;
+				entry.asked = null;
+				// What a write of ours caused was over when the device was read after it.
+				if (tells(entry.present, asked)) return;
 				const { root, pools } = this.#options;
 				const present = await this.#guard(
 					entry,
@@ -240,13 +247,13 @@ export class UsbTracker {
 			if (entry.gone) break;
 			if (!applied.result.ok) {
 				// Gone or exchanged: the next look will tell.
-				if (applied.result.reason !== "failed") entry.dirty = true;
+				if (applied.result.reason !== "failed") entry.asked = Infinity;
 				else this.#fail(entry, applied.result.error);
 				return;
 			}
 			entry.error = "";
 			if (applied.present === null || applied.present.instance !== present.instance) {
-				entry.dirty = true;
+				entry.asked = Infinity;
 				left = true;
 				break;
 			}
@@ -337,10 +344,7 @@ export class UsbTracker {
 	}
 }
 
-/** Whether what is to be refused was to be refused before, so that somebody else must have authorized it. */
-function wasRefused(step: Step, before: DeviceDecision, present: PresentDevice): boolean {
-	if (step.kind === "refuse-device") return before.device === "refuse";
-	if (step.kind === "authorize") return false;
-	const refused = present.interfaces.filter(({ name }) => step.names.includes(name));
-	return before.device === "authorize" && refused.some((item) => !isPermitted(before, item));
+/** Whether a device was read after this event, so that what the event is about was there to be read. */
+function tells(present: PresentDevice | null, sequence: number): boolean {
+	return present !== null && sequence > 0 && sequence <= present.sequence;
 }

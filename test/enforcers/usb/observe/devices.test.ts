@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
 	listConnectTypes,
@@ -73,6 +73,35 @@ describe("a device", () => {
 		expect(readUsbDevice(kernel, "1-4.3")?.device).toMatchObject({ level: 2, connectType: "hardwired" });
 	});
 
+	test("behind a hub whose configuration has another number has the connect type of its port, too", () => {
+		kernel.plug("1-4", { triple: [9, 0, 1], configurations: [[{ triple: [9, 0, 0] }]] });
+		const hub = join(kernel.root, "bus/usb/devices/1-4");
+		kernel.plug("1-4.3", { ...stick, connectType: "hardwired" });
+		renameSync(join(hub, "1-4:1.0"), join(hub, "1-4:2.0"));
+		expect(readUsbDevice(kernel, "1-4.3")?.device.connectType).toBe("hardwired");
+	});
+
+	test("is asked of its bus only where something of it is refused", () => {
+		kernel.plug("1-4", stick);
+		expect(readUsbDevice(kernel, "1-4")?.opens).toEqual({ devices: false, interfaces: false });
+		kernel.meddle("bus/usb/devices/1-4/1-4:1.0/authorized", "0");
+		expect(readUsbDevice(kernel, "1-4")?.opens).toEqual({ devices: false, interfaces: true });
+		kernel.meddle("bus/usb/devices/1-4/authorized", "0");
+		expect(readUsbDevice(kernel, "1-4")?.opens).toEqual({ devices: true, interfaces: false });
+	});
+
+	test("has the number of the last event before it was read, where the kernel says it", () => {
+		kernel.plug("1-4", stick);
+		const first = readUsbDevice(kernel, "1-4")?.sequence ?? 0;
+		expect(first).toBeGreaterThan(0);
+		kernel.plug("1-5", stick);
+		expect(readUsbDevice(kernel, "1-4")?.sequence).toBeGreaterThan(first);
+		for (const odd of ["", "x", "-1", "1".repeat(16)]) {
+			writeFileSync(join(kernel.root, "kernel/uevent_seqnum"), odd);
+			expect(readUsbDevice(kernel, "1-4")?.sequence).toBe(0);
+		}
+	});
+
 	test("that is a root hub has its interface under the bus's name", () => {
 		expect(readInterfaces(kernel, "usb1")).toMatchObject([{ name: "1-0:1.0", driver: "hub" }]);
 	});
@@ -97,8 +126,9 @@ describe("a device", () => {
 	test("that is exchanged while it is read is not taken for either", () => {
 		kernel.plug("1-4", stick);
 		const files = Object.assign(Object.create(kernel), {
+			readText: (path: string) => kernel.readText(path),
 			readBytes: (path: string, limit: number) => {
-				const bytes = FakeKernel.prototype.readBytes.call(kernel, path, limit);
+				const bytes = kernel.readBytes(path, limit);
 				if (path.endsWith("descriptors"))
 					writeFileSync(join(kernel.root, "bus/usb/devices/1-4/devnum"), "99\n");
 				return bytes;

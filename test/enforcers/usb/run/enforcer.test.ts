@@ -107,6 +107,18 @@ describe("devices", () => {
 		expect(rig.kernel.authorized("1-4.2")).toBe(false);
 	});
 
+	test("that are let in are not looked at again for the events which that caused, but for later ones", async () => {
+		await rig.run(entry("Block", massStorage));
+		const looks = (name: string) => rig.log.filter((line) => line === `settled ${name}`).length;
+		rig.kernel.plug("1-1", keyboard);
+		await rig.settled("1-1");
+		rig.kernel.plug("1-2", keyboard);
+		await rig.settled("1-2");
+		expect([rig.kernel.bound("1-1"), looks("1-1")]).toEqual([["1-1:1.0"], 1]);
+		rig.kernel.meddle("bus/usb/devices/1-1/uevent", "change");
+		await rig.until(() => looks("1-1") === 2, "another look");
+	});
+
 	test("that were there at the start are judged too (D11)", async () => {
 		rig.kernel.plug("1-1", stick);
 		rig.kernel.plug("1-2", badUsb);

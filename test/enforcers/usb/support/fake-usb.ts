@@ -54,6 +54,7 @@ export class FakeKernel extends Sysfs implements UsbEvents {
 		mkdirSync(join(this.root, "bus/usb/devices"), { recursive: true });
 		mkdirSync(join(this.root, "bus/usb/drivers"), { recursive: true });
 		mkdirSync(join(this.root, "module/usbcore/parameters"), { recursive: true });
+		mkdirSync(join(this.root, "kernel"), { recursive: true });
 		writeFileSync(join(this.root, "bus/usb/drivers_probe"), "");
 		this.#put("module/usbcore/parameters/authorized_default", "-1");
 		this.addBus(1);
@@ -280,12 +281,14 @@ export class FakeKernel extends Sysfs implements UsbEvents {
 		kind: UsbEvent["kind"] = "device",
 		mark = "",
 	): void {
+		const sequence = this.#sequence++;
+		this.#put("kernel/uevent_seqnum", String(sequence));
 		const event = {
 			action,
 			kind,
 			device,
 			address,
-			sequence: this.#sequence++,
+			sequence,
 			synthetic,
 			mark,
 			time: performance.timeOrigin + performance.now(),

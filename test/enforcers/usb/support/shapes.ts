@@ -43,6 +43,7 @@ export function seen(device: UsbDevice, sysPath = "/devices/pci0/usb1/1-4"): Pre
 		opens: { devices: false, interfaces: false },
 		device,
 		sysPath,
+		sequence: 0,
 	};
 }
 

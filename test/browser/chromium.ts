@@ -19,6 +19,8 @@ interface Message {
 export interface Page {
 	/** The value of an expression, which must be JSON. */
 	evaluate(expression: string): Promise<unknown>;
+	/** A key that is pressed and let go. */
+	press(key: "Enter"): Promise<void>;
 	screenshot(): Promise<Buffer>;
 	/** Console messages, exceptions and Content-Security-Policy reports so far. */
 	readonly messages: string[];
@@ -124,6 +126,11 @@ export async function openPage(url: string, options: PageOptions = {}): Promise<
 		evaluate,
 		messages,
 		requests,
+		async press(key) {
+			const event = { key, code: key, windowsVirtualKeyCode: 13, text: "\r" };
+			await call("Input.dispatchKeyEvent", { type: "keyDown", ...event });
+			await call("Input.dispatchKeyEvent", { type: "keyUp", ...event });
+		},
 		async screenshot() {
 			const { data } = (await call("Page.captureScreenshot", { captureBeyondViewport: true })) as {
 				data: string;

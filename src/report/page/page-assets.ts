@@ -49,6 +49,8 @@ details > img { display: block; max-width: 100%; height: auto; margin: 0 auto; }
 h3 { font-size: .85rem; margin: .6rem 1.1rem 0; color: var(--dim); }
 ol.log { list-style: none; margin: 0; padding: 0; } ol.log > li + li { border-top: 1px solid var(--line); } ol.log summary { color: inherit; overflow-wrap: anywhere; }
 ol.log p { margin: .3rem 1.1rem; } ol.log ul { margin: .2rem 1.1rem .6rem; overflow-wrap: anywhere; } .when { font-variant-numeric: tabular-nums; }
+ul.tree, .tree ul { list-style: none; margin: 0; padding: 0; } ul.tree { padding: .7rem 1.1rem; } .tree ul { border-left: 2px solid var(--line); margin-left: .4rem; padding-left: .9rem; }
+.tree li > .device { padding: .3rem 0; overflow-wrap: anywhere; } .tree .hub > .place { display: inline; } .tree ul.functions { border: 0; margin: 0; }
 .filter { display: flex; flex-wrap: wrap; gap: .5rem 1rem; padding: .3rem 1.1rem .6rem; } .filter label { color: var(--dim); } .filter input[type=search] { min-width: min(20rem, 70vw); }
 input, select, button { font: inherit; color: var(--ink); background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: .15rem .5rem; }
 button { cursor: pointer; color: var(--mark); } .count { margin: 0; padding: .3rem 1.1rem; color: var(--dim); overflow-wrap: anywhere; }

@@ -29,18 +29,57 @@ export function usbCards(usb: UsbEnforcerState): Html[] {
 	return [enforcerCard("USB", usb, usb.state === "active" ? [lock] : [])];
 }
 
-/** Devices that are plugged in; root hubs are part of the machine. */
+/** Devices that are plugged in, by the hub that they hang on; root hubs are part of the machine. */
 export function usbSection(devices: readonly DeviceStatus[]): Html {
-	const plugged = devices.filter(({ level }) => level > 0);
+	const plugged = devices.filter(({ level }) => level > 0).toSorted(byPort);
 	if (plugged.length === 0) return html``;
-	const rows = plugged.slice(0, mostDevices).map(deviceRow);
-	const rest = plugged.length - rows.length;
+	const told = plugged.slice(0, mostDevices);
+	const known = new Set(told.map(({ port }) => port));
+	const below = Map.groupBy(told, ({ port }) => hubOf(port, known));
+	const hubs = devices.filter(({ level }) => level === 0);
+	const items = [...below.keys()]
+		.filter((hub) => !known.has(hub))
+		.map((bus) => {
+			const hub = hubs.find(({ port }) => port === bus);
+			const name = hub === undefined ? "" : nameOf(hub);
+			return html`<li><span class="hub">${bus} <span class="place">${shown(name)}</span></span>${branch(bus, below)}</li>`;
+		});
+	const rest = plugged.length - told.length;
 	const note = rest > 0 ? html`<p class="empty">${rest} more in /v1/usb/devices.</p>` : html``;
-	return html`<section><div class="title"><h2>USB devices</h2></div><div class="scroll" tabindex="0" role="region" aria-label="USB devices"><table><thead><tr><th>Port</th><th>Device</th><th>State</th><th>Functions</th></tr></thead><tbody>${rows}</tbody></table></div>${note}</section>`;
+	return html`<section id="usb"><div class="title"><h2>USB devices</h2><small>by the hub that they hang on</small></div><ul class="tree">${items}</ul>${note}</section>`;
 }
 
-function deviceRow(device: DeviceStatus): Html {
-	const name = [device.manufacturer, device.product].filter((text) => text !== null).join(" ");
+/** The next device on the way to the controller that is told, or the bus. */
+function hubOf(port: string, known: ReadonlySet<string>): string {
+	for (let end = port.lastIndexOf("."); end > 0; end = port.lastIndexOf(".", end - 1)) {
+		const hub = port.slice(0, end);
+		if (known.has(hub)) return hub;
+	}
+	return `usb${port.split("-", 1)[0]}`;
+}
+
+const natural = new Intl.Collator("en", { numeric: true });
+
+function byPort(a: DeviceStatus, b: DeviceStatus): number {
+	return natural.compare(a.port, b.port);
+}
+
+/** What hangs on a hub. */
+function branch(hub: string, below: ReadonlyMap<string, readonly DeviceStatus[]>): Html {
+	const devices = below.get(hub) ?? [];
+	if (devices.length === 0) return html``;
+	return html`<ul>${devices.map((device, place) => {
+		const first = devices.findIndex(({ port }) => port === device.port) === place;
+		return html`<li>${deviceItem(device)}${first ? branch(device.port, below) : html``}</li>
+`;
+	})}</ul>`;
+}
+
+function nameOf({ manufacturer, product }: DeviceStatus): string {
+	return [manufacturer, product].filter((text) => text !== null).join(" ");
+}
+
+function deviceItem(device: DeviceStatus): Html {
 	const { functions } = device;
 	const items = functions.slice(0, mostFunctions).map(functionItem);
 	const more = functions.length - items.length;
@@ -49,12 +88,8 @@ function deviceRow(device: DeviceStatus): Html {
 		.filter((text) => text !== null)
 		.map((text) => html`<code class="place">${shown(text)}</code>`);
 	if (device.allowedUntil !== null)
-		remarks.push(html`<code class="place">allowed until ${device.allowedUntil}</code>`);
-	return html`<tr><td class="tight" data-label="Port">${device.port}</td>
-<td class="name" data-label="Device">${shown(name)}<code class="place">${device.vendorId}:${device.productId} ${shown(device.serial ?? "")}</code></td>
-<td data-label="State"><span class="badge ${trusted(tones[device.state])}">${device.state}</span>${remarks}</td>
-<td class="text" data-label="Functions"><ul>${items}</ul></td></tr>
-`;
+		remarks.push(html`<code class="place">allowed until ${shown(device.allowedUntil)}</code>`);
+	return html`<div class="device"><strong>${device.port}</strong> ${shown(nameOf(device))} <span class="badge ${trusted(tones[device.state])}">${device.state}</span><code class="place">${device.vendorId}:${device.productId} ${shown(device.serial ?? "")}</code>${remarks}<ul class="functions" aria-label="Functions">${items}</ul></div>`;
 }
 
 function functionItem(item: FunctionStatus): Html {
@@ -63,7 +98,7 @@ function functionItem(item: FunctionStatus): Html {
 	const driver = item.driver === null ? "" : `, ${shown(item.driver)}`;
 	const why = item.reason === "" ? "" : `, ${shown(item.reason)}`;
 	const place = functionPlace(item);
-	return html`<li><span class="badge ${tone}">${item.refused ? "refused" : "passed"}</span> ${place}: ${item.className} ${item.class}/${item.subClass}/${item.protocol}: ${item.action}${by}${driver}${why}</li>`;
+	return html`<li><span class="badge ${tone}">${item.refused ? "refused" : "passed"}</span> ${place}: ${shown(item.className)} ${item.class}/${item.subClass}/${item.protocol}: ${item.action}${by}${driver}${why}</li>`;
 }
 
 /** The device chose the text. */

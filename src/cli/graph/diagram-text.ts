@@ -5,10 +5,11 @@ import { escapeForTerminal } from "../../base/terminal.ts";
 import type { Zone } from "../../enforcers/network/compile/verdict/zones.ts";
 import {
 	drawn,
+	type Headings,
 	interfaceText,
 	mostServices,
+	ownHeadings,
 	serviceText,
-	titles,
 	zoneLines,
 } from "../../enforcers/network/report/graph/labels.ts";
 
@@ -45,10 +46,10 @@ function mermaidText(lines: readonly string[]): string {
 	return `"${lines.map(text).join("<br>")}"`;
 }
 
-export function mermaid(zones: readonly Zone[]): string {
+export function mermaid(zones: readonly Zone[], headings: Headings = ownHeadings): string {
 	const lines = ["flowchart LR"];
 	for (const { direction, zones: own, hidden } of drawn(zones)) {
-		lines.push(`  subgraph ${direction} ["${titles[direction]}"]`);
+		lines.push(`  subgraph ${direction} ["${headings[direction]}"]`);
 		const edges = own.flatMap((zone, index) => {
 			const id = `${direction}_z${index}`;
 			lines.push(`    ${id}[${mermaidText(labelOf(zone))}]`);
@@ -79,10 +80,10 @@ const dotStyles: Readonly<Record<Action, string>> = {
 	Block: 'color="#c21c2c", style=dotted, arrowhead=tee',
 };
 
-export function dot(zones: readonly Zone[]): string {
+export function dot(zones: readonly Zone[], headings: Headings = ownHeadings): string {
 	const lines = ["digraph portward {", "  rankdir=LR;", "  node [shape=box];"];
 	for (const { direction, zones: own, hidden } of drawn(zones)) {
-		lines.push(`  subgraph cluster_${direction} {`, `    label=${dotText([titles[direction]])};`);
+		lines.push(`  subgraph cluster_${direction} {`, `    label=${dotText([headings[direction]])};`);
 		const edges = own.flatMap((zone, index) => {
 			const id = `${direction}_z${index}`;
 			lines.push(`    ${id} [label=${dotText(labelOf(zone))}];`);

@@ -69,6 +69,31 @@ test("--json has what is drawn, and other formats are refused", async () => {
 	expect((await graph("--json", "--format", "dot")).code).not.toBe(0);
 });
 
+test("--forwarded draws what holds for guests, softened as guests.forwarded says", async () => {
+	const scoped = (name: string, place: string, port_: number) =>
+		policy(name, { action: "Block", ingress: [{ ports: [port("TCP", port_)] }] }).replace(
+			'"metadata":{',
+			`"metadata":{"annotations":{"portward.io/applies-to":"${place}"},`,
+		);
+	using files = new Files({ "h.yaml": scoped("h", "host", 22), "g.yaml": scoped("g", "guests", 5432) });
+	const ask = async (forwarded: string, ...args: readonly string[]) => {
+		const config = files.config({ guests: { forwarded } });
+		return await portward("graph", "--policy-dir", files.path, "--config", config, ...args);
+	};
+	const services = async (forwarded: string, ...args: readonly string[]) => {
+		const { zones } = JSON.parse((await ask(forwarded, "--json", ...args)).out);
+		return zones[0].services;
+	};
+	const one = (number: number, action: string) => [{ protocol: "tcp", ports: [number, number], action }];
+	expect(await services("enforce")).toEqual(one(22, "Block"));
+	expect(await services("enforce", "--forwarded")).toEqual(one(5432, "Block"));
+	expect(await services("audit", "--forwarded")).toEqual(one(5432, "Audit"));
+	expect((await ask("enforce", "--forwarded")).out).toContain(">Out of guests</text>");
+	expect((await ask("enforce", "--forwarded", "--format", "dot")).out).toContain('label="Out of guests"');
+	const off = await ask("off", "--forwarded");
+	expect([off.code, off.out, off.error.includes("guests.forwarded is off")]).toEqual([1, "", true]);
+});
+
 test("what cannot be read is not drawn", async () => {
 	using files = new Files({ "p.yaml": web.replace('"Allow"', '"Alow"') });
 	files.config({});

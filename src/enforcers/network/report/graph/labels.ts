@@ -1,5 +1,6 @@
 /** What is written of zones and services in every form of the graph. Pure. */
 
+import type { Direction } from "../../../../base/model.ts";
 import { rangeText } from "../../../../base/port-range.ts";
 import type { Zone, ZoneService } from "../../compile/verdict/zones.ts";
 
@@ -9,7 +10,18 @@ export const mostServices = 24;
 /** Zones of a direction that are drawn. */
 export const mostZones = 40;
 
-export const titles = { ingress: "Into this host", egress: "Out of this host" } as const;
+/** What stands over the zones of each direction. */
+export type Headings = Readonly<Record<Direction, string>>;
+
+export const ownHeadings: Headings = {
+	ingress: "Into this host",
+	egress: "Out of this host",
+};
+
+export const forwardedHeadings: Headings = {
+	ingress: "To guests, by the port that the sender asked for",
+	egress: "Out of guests",
+};
 
 /** A line for each block; a zone is never without one. */
 export function zoneLines({ addresses, rest }: Zone): string[] {

@@ -4,7 +4,15 @@ import type { Action } from "../../../../base/model.ts";
 import { escapeForTerminal } from "../../../../base/terminal.ts";
 import { escapeHtml } from "../../../../report/page/html.ts";
 import type { Zone } from "../../compile/verdict/zones.ts";
-import { drawn, interfaceText, mostServices, serviceText, titles, zoneLines } from "./labels.ts";
+import {
+	drawn,
+	type Headings,
+	interfaceText,
+	mostServices,
+	ownHeadings,
+	serviceText,
+	zoneLines,
+} from "./labels.ts";
 
 const width = 920;
 const margin = 20;
@@ -95,7 +103,7 @@ function zonePart(zone: Zone, top: number): Part {
 export const graphTitle = "What the policies let pass";
 
 /** One file. What is not drawn is said. */
-export function svg(zones: readonly Zone[], title: string): string {
+export function svg(zones: readonly Zone[], title: string, headings: Headings = ownHeadings): string {
 	let y = 34;
 	const parts: string[] = [words(margin, y, title, 'fill="var(--ink)" font-size="16" font-weight="700"')];
 	const legend = (["Allow", "Audit", "Block"] as const).map((action, index) => {
@@ -105,7 +113,7 @@ export function svg(zones: readonly Zone[], title: string): string {
 	parts.push(...legend);
 	for (const { direction, zones: own, hidden } of drawn(zones)) {
 		y += 34;
-		parts.push(words(margin, y, titles[direction], 'fill="var(--dim)" font-size="14" font-weight="600"'));
+		parts.push(words(margin, y, headings[direction], 'fill="var(--dim)" font-size="14" font-weight="600"'));
 		y += 14;
 		for (const zone of own) {
 			const part = zonePart(zone, y);

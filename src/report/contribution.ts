@@ -3,7 +3,7 @@
  * routes. Status, metrics, page and server iterate over these and know no enforcer by name.
  */
 
-import type { Action } from "../base/model.ts";
+import type { Action, Direction } from "../base/model.ts";
 import type { Confinement } from "./confinement.ts";
 import type { Family } from "./metrics/exposition.ts";
 import type { Html } from "./page/html.ts";
@@ -24,12 +24,28 @@ export interface Traffic {
 	readonly decisions: Readonly<Partial<Record<Action, number>>>;
 }
 
+/** When one rule of a policy last decided a packet. */
+export interface RuleUse {
+	readonly policy: string;
+	readonly direction: Direction;
+	/** Position in its direction. */
+	readonly index: number;
+	readonly action: Action;
+	readonly packets: number;
+	/** When counting began, in milliseconds since the epoch. */
+	readonly since: number;
+	/** The same of the last packet; null where there was none since. */
+	readonly lastMatch: number | null;
+}
+
 /** What one enforcer has to do with a policy document. */
 export interface PolicyPart {
 	/** What it made of documents of this name and kind is in force now. */
 	readonly active: boolean;
 	/** Null where it decides about no packets. */
 	readonly traffic: Traffic | null;
+	/** Its rules in force; none where it decides about no packets, or the kernel was not asked yet. */
+	readonly rules: readonly RuleUse[];
 }
 
 /** What the daemon knows and an enforcer may show beside its own. */

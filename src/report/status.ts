@@ -5,7 +5,14 @@ import { digest } from "../base/digest.ts";
 import type { Generation } from "../base/generation.ts";
 import type { Action } from "../base/model.ts";
 import type { Confinement } from "./confinement.ts";
-import type { EnforcerReport, EnforcerState, PolicyPart, StatusFields, Traffic } from "./contribution.ts";
+import type {
+	EnforcerReport,
+	EnforcerState,
+	PolicyPart,
+	RuleUse,
+	StatusFields,
+	Traffic,
+} from "./contribution.ts";
 import type { SettingsState } from "./settings-status.ts";
 import type { SignatureState } from "./signature-status.ts";
 import type { TestsState } from "./tests-status.ts";
@@ -88,7 +95,17 @@ export interface DaemonState {
 }
 
 /** One policy as /v1/status shows it. */
-export interface PolicyStatus extends PolicyState, Traffic {}
+export interface PolicyStatus extends PolicyState, Traffic {
+	/** Null where the answer has too many already. */
+	readonly rules: readonly RuleStatus[] | null;
+}
+
+/** One rule as /v1/status shows it, below its policy. */
+export interface RuleStatus extends Omit<RuleUse, "policy" | "since" | "lastMatch"> {
+	/** RFC 3339. */
+	readonly since: string;
+	readonly lastMatch: string | null;
+}
 
 /** What is the same whatever enforces, and beside it the fields that enforcers have of their own. */
 export interface StatusDocument extends StatusFields {
@@ -190,12 +207,34 @@ function added(a: Traffic, b: Traffic): Traffic {
 	return { packets: a.packets + b.packets, bytes: a.bytes + b.bytes, decisions };
 }
 
+/** Rules in an answer: where policies have more, a smaller page tells of them. */
+const mostRules = 20_000;
+
+/** The rules of each policy in its order, as far as there is room. */
+function rulesOf(policies: readonly PolicyState[], enforcers: readonly EnforcerReport[]) {
+	let room = mostRules;
+	return policies.map((policy): readonly RuleStatus[] | null => {
+		const rules = policy.enforced ? partsOf(policy, enforcers).flatMap((part) => part.rules) : [];
+		if (rules.length > room) return null;
+		room -= rules.length;
+		return rules.map(({ direction, index, action, packets, since, lastMatch }) => ({
+			direction,
+			index,
+			action,
+			packets,
+			since: new Date(since).toISOString(),
+			lastMatch: lastMatch === null ? null : new Date(lastMatch).toISOString(),
+		}));
+	});
+}
+
 /** The /v1/status document. @param asked null for all policies, as far as `defaultPage` goes */
 export function statusDocument(state: DaemonState, asked: PageRequest | null = null): StatusDocument {
 	const { enforcers } = state;
 	const page = pageOf(state.policies, asked);
 	const policies =
 		page === null ? state.policies : state.policies.slice(page.offset, page.offset + page.limit);
+	const rules = rulesOf(policies, enforcers);
 	const fields = (of: (enforcer: EnforcerReport) => StatusFields): StatusFields =>
 		Object.fromEntries(enforcers.flatMap((enforcer) => Object.entries(of(enforcer))));
 	return {
@@ -210,7 +249,7 @@ export function statusDocument(state: DaemonState, asked: PageRequest | null = n
 		ready: { ready: state.readiness.ready, body: state.readiness.body },
 		enforcers: Object.fromEntries(enforcers.map(({ name, state }) => [name, state])),
 		...fields(({ sums }) => sums),
-		policies: policies.map((policy) => ({
+		policies: policies.map((policy, position) => ({
 			name: policy.name,
 			kind: policy.kind,
 			file: policy.file,
@@ -219,6 +258,7 @@ export function statusDocument(state: DaemonState, asked: PageRequest | null = n
 			enforced: policy.enforced,
 			action: policy.action,
 			...(trafficOf(policy, enforcers) ?? nothing),
+			rules: rules[position] ?? null,
 			diagnostics: policy.diagnostics,
 		})),
 		...fields(({ findings }) => findings),

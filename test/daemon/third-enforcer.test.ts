@@ -68,7 +68,7 @@ class Speaker implements RunningEnforcer<Words> {
 			remark: "words are said",
 			recordsLost: 0,
 			policy: ({ kind }: { readonly kind: string }) =>
-				kind === "WordPolicy" ? { active: true, traffic: null } : null,
+				kind === "WordPolicy" ? { active: true, traffic: null, rules: [] } : null,
 			families: () => [
 				{
 					name: "portward_words_said",

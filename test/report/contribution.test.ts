@@ -37,7 +37,7 @@ const third: EnforcerReport = {
 	recordsLost: 5,
 	policy: ({ kind }) =>
 		kind === "DoorPolicy"
-			? { active: true, traffic: { packets: 2, bytes: 0, decisions: { Block: 2 } } }
+			? { active: true, traffic: { packets: 2, bytes: 0, decisions: { Block: 2 } }, rules: [] }
 			: null,
 	families: () => familiesOf([doors], 3),
 	cards: ({ policies }) => [enforcerCard("Doors", third.state, [html`<p>${policies} policies</p>`])],

@@ -150,6 +150,7 @@ export const sampleNetwork: NetworkSnapshot = {
 	},
 	inForce: new Set(["np1"]),
 	rules: [{ policy: "np1", index: 0, direction: "ingress", action: "Block", packets: 7, bytes: 420 }],
+	ruleUses: [],
 	ruleLogs: [],
 	totals: { policies: [], actions: [] },
 	maxRuleSeries: 2000,

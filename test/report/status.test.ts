@@ -43,6 +43,7 @@ test("the document has the documented fields, sums of a policy's rules, and no o
 						{ ...rule, index: 1, direction: "egress", packets: 3, bytes: 50 },
 						{ ...rule, policy: "DefaultPosture", index: -1, packets: 9, bytes: 9 },
 					],
+					ruleUses: [{ ...rule, packets: 2, since: 0, lastMatch: 1_000 }],
 					interfaces: [
 						{ interface: "eth0", reason: "member", bears: "br0", users: ["u"], message: "m", hint: "h" },
 					],
@@ -110,6 +111,13 @@ test("the document has the documented fields, sums of a policy's rules, and no o
 				packets: 5,
 				bytes: 150,
 				decisions: { Block: 5 },
+				rules: [
+					{
+						...{ direction: "ingress", index: 0, action: "Block", packets: 2 },
+						since: "1970-01-01T00:00:00.000Z",
+						lastMatch: "1970-01-01T00:00:01.000Z",
+					},
+				],
 				diagnostics: [],
 			},
 		],
@@ -125,6 +133,17 @@ test("the document has the documented fields, sums of a policy's rules, and no o
 		warnings: ["w"],
 	};
 	expect(Object.entries(document)).toEqual(Object.entries(expected));
+});
+
+test("an answer tells of so many rules, and of whole policies alone", () => {
+	const use = { direction: "ingress", action: "Block", packets: 0, since: 0, lastMatch: null } as const;
+	const names = ["a", "b", "c"];
+	const ruleUses = names.flatMap((name) =>
+		Array.from({ length: name === "b" ? 15_000 : 9_000 }, (_, index) => ({ ...use, policy: name, index })),
+	);
+	const policies = names.map((name) => ({ ...policy, name }));
+	const { policies: told } = statusDocument(sampleState({ policies }, { network: { ruleUses } }));
+	expect(told.map(({ rules }) => rules?.length ?? null)).toEqual([9_000, null, 9_000]);
 });
 
 test("of two documents with one name, the one that is not in force has counted nothing", () => {

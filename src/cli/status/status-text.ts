@@ -10,6 +10,7 @@ import { describeConfinement } from "../../report/confinement.ts";
 import { describeStanding } from "../../report/signature-status.ts";
 import { plural } from "../diagnostics.ts";
 import { guestLines, guestsShape } from "./guests-text.ts";
+import { matchText, ruleShape, unusedLines } from "./rule-use-text.ts";
 
 const failsafeShape = v.looseObject({
 	direction: v.picklist(["ingress", "egress"]),
@@ -94,6 +95,7 @@ export const statusShape = v.object({
 				Audit: v.optional(v.number()),
 				Block: v.optional(v.number()),
 			}),
+			rules: v.optional(v.nullable(v.array(ruleShape)), []),
 			diagnostics: v.array(v.looseObject({ severity: v.string(), message: v.string() })),
 		}),
 	),
@@ -110,8 +112,8 @@ const repeated = 3;
 /** Policies of a repeated warning that are named. */
 const mostNamed = 5;
 
-/** Lines that no terminal obeys. */
-export function describeStatus(status: Status): string {
+/** Lines that no terminal obeys. @param now milliseconds since the epoch */
+export function describeStatus(status: Status, now = Date.now()): string {
 	const common = repeatedWarnings(status.policies);
 	const lines = [
 		...urgentLines(status),
@@ -120,7 +122,7 @@ export function describeStatus(status: Status): string {
 		`the daemon itself ${describeConfinement(status.confinement)}`,
 		...(status.drift > 0 ? [`changes by others that were undone: ${status.drift}`] : []),
 		...grouped(status.warnings).map((warning) => `warning: ${warning}`),
-		...status.policies.flatMap((policy) => policyLines(policy, common)),
+		...status.policies.flatMap((policy) => policyLines(policy, common, now)),
 		...[...common].map(([message, names]) => repeatedLine(message, names)),
 	];
 	return `${lines.map(escapeForTerminal).join("\n")}\n`;
@@ -212,14 +214,16 @@ function enforcerLine(name: string, { state, reason }: { state: string; reason: 
 	return `${name}: ${state}${reason === "" ? "" : ` (${reason})`}`;
 }
 
-function policyLines(policy: Policy, common: ReadonlyMap<string, readonly string[]>): string[] {
+function policyLines(policy: Policy, common: ReadonlyMap<string, readonly string[]>, now: number): string[] {
 	const state = policy.enforced ? "enforced" : policy.selected ? "not enforced" : "not for this host";
-	const head = `${nameOf(policy)}: ${state}, ${counts(policy)} (${policy.file}:${policy.line})`;
+	const counted = `${counts(policy)}${matchText(policy.rules ?? [], now)}`;
+	const head = `${nameOf(policy)}: ${state}, ${counted} (${policy.file}:${policy.line})`;
 	const own = policy.diagnostics.filter(
 		({ severity, message }) => severity === "error" || !common.has(message),
 	);
 	return [
 		head,
+		...unusedLines(policy.rules ?? [], now).map((line) => `    ${line}`),
 		...grouped(own.map(({ severity, message }) => `${severity}: ${message}`)).map((line) => `    ${line}`),
 	];
 }

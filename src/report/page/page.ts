@@ -3,6 +3,7 @@
 import type { Diagnostic } from "../../base/diagnostic.ts";
 import { generationsPath, generationsSection } from "../generations/generations-page.ts";
 import type { Reply } from "../reply.ts";
+import { describeUnused, lastMatchText, unusedRules } from "../rule-use.ts";
 import {
 	type DaemonState,
 	type PolicyCondition,
@@ -69,7 +70,18 @@ function diagnosticItem(diagnostic: Diagnostic): Html {
 	return html`<li>${badge(severity === "error" ? "bad" : "warn", severity)} ${shown(message)}${hint === "" ? "" : `: ${shown(hint)}`} <code class="place">line ${line} ${shown(diagnostic.path)}</code></li>`;
 }
 
-function policyRow(policy: PolicyStatus, counted: boolean): Html {
+/** Groups of rules of one policy that match nothing. */
+const maxUnused = 3;
+
+/** When its rules last matched, and which match nothing. */
+function useCell({ rules }: PolicyStatus, now: number): Html {
+	if (rules === null || rules.length === 0) return html`–`;
+	const unused = unusedRules(rules, now).slice(0, maxUnused);
+	const list = unused.map((group) => html`<li>${describeUnused(group)}</li>`);
+	return html`${lastMatchText(rules, now) ?? "never yet"}${list.length === 0 ? html`` : html`<ul>${list}</ul>`}`;
+}
+
+function policyRow(policy: PolicyStatus, counted: boolean, now: number): Html {
 	const [tone, text] = conditions[policyCondition(policy)];
 	const { diagnostics } = policy;
 	const more = diagnostics.length - maxDiagnostics;
@@ -82,17 +94,19 @@ function policyRow(policy: PolicyStatus, counted: boolean): Html {
 <td data-label="Action">${policy.action === null ? "–" : actionBadge(policy.action)}</td>
 <td class="number" data-label="Packets">${counted ? numbers.format(policy.packets) : "–"}</td>
 <td class="number" data-label="Bytes">${counted ? formatBytes(policy.bytes) : "–"}</td>
+<td data-label="Last match">${useCell(policy, now)}</td>
 </tr>
 `;
 }
 
 function policies(status: StatusDocument, { enforcers, policies: all }: DaemonState): Html {
-	const rows = status.policies.map((policy) => policyRow(policy, trafficOf(policy, enforcers) !== null));
+	const now = Date.now();
+	const rows = status.policies.map((policy) => policyRow(policy, trafficOf(policy, enforcers) !== null, now));
 	const rest = all.length - rows.length;
 	const body =
 		rows.length === 0
 			? html`<p class="empty">No policies in the policy directory.</p>`
-			: html`<div class="scroll" tabindex="0" role="region" aria-label="Policies"><table><thead><tr><th>Policy</th><th>State</th><th>Action</th><th class="number">Packets</th><th class="number">Bytes</th></tr></thead><tbody>${rows}</tbody></table></div>`;
+			: html`<div class="scroll" tabindex="0" role="region" aria-label="Policies"><table><thead><tr><th>Policy</th><th>State</th><th>Action</th><th class="number">Packets</th><th class="number">Bytes</th><th>Last match</th></tr></thead><tbody>${rows}</tbody></table></div>`;
 	const note = rest > 0 ? html`<p class="empty">${numbers.format(rest)} more in /v1/status.</p>` : html``;
 	return html`<section><div class="title"><h2>Policies</h2></div>${body}${note}</section>`;
 }

@@ -110,3 +110,26 @@ test("signed policies that are refused: what is in force is told only where it i
 	expect(said("none", null)).toContain("policies: refused; nothing of before is known that could stand in");
 	expect(said("none", 6)).not.toContain("serial 6");
 });
+
+test("when rules last matched, and which match nothing, is told below their policy", () => {
+	const hour = 3_600_000;
+	const use = { policy: "np1", direction: "ingress", action: "Block", packets: 1 } as const;
+	const since = Date.now() - 100 * 24 * hour - 1000;
+	const ruleUses = [
+		{ ...use, index: 0, since, lastMatch: Date.now() - 3 * hour - 1000 },
+		{ ...use, index: 1, since, lastMatch: null },
+		...[30, 20, 10].map((days) => ({
+			...use,
+			index: days,
+			since,
+			lastMatch: Date.now() - days * 24 * hour - 1000,
+		})),
+	];
+	const out = text({}, { network: { ruleUses } });
+	expect(out).toContain("packets, last matched 3 hours ago (");
+	expect(out).toContain(
+		"    unused for 100 days, as long as it is counted: ingress[1]\n    unused for 30 days: ingress[30]\n" +
+			"    unused for 20 days: ingress[20]\n    unused for a shorter time: see --json\n",
+	);
+	expect(text()).not.toContain("last matched");
+});

@@ -115,6 +115,20 @@ describe("the page", () => {
 		expect(scripts[0]).not.toMatch(/innerHTML|outerHTML|insertAdjacent|document\.write|eval/);
 	});
 
+	test("says of each policy when it last matched, and which of its rules match nothing", () => {
+		const use = { policy: "np1", direction: "ingress", action: "Block", packets: 1 } as const;
+		const ago = (hours: number) => Date.now() - hours * 3_600_000 - 1000;
+		const ruleUses = [
+			{ ...use, index: 0, since: ago(900), lastMatch: ago(5) },
+			{ ...use, index: 1, since: ago(720), lastMatch: null },
+		];
+		const text = renderPage(sampleState({}, { network: { ruleUses } }), []);
+		expect(text).toContain('<td data-label="Last match">5 hours ago<ul><li>unused for 30 days');
+		const never = [{ ...use, index: 0, since: ago(1), lastMatch: null }];
+		expect(renderPage(sampleState({}, { network: { ruleUses: never } }), [])).toContain(">never yet</td>");
+		expect(renderPage(sampleState(), [])).toContain('data-label="Last match">–</td>');
+	});
+
 	test("says what /v1/status says", () => {
 		const rule = { policy: "np1", index: 0, direction: "ingress", action: "Block" } as const;
 		const network = { drift: 17, rules: [{ ...rule, packets: 1234567, bytes: 2048 }] };

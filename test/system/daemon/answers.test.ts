@@ -9,6 +9,13 @@ import { blocks, eachOnRig } from "../support/rig.ts";
 
 const rig = eachOnRig();
 
+interface Rule {
+	readonly index: number;
+	readonly packets: number;
+	readonly since: string;
+	readonly lastMatch: string | null;
+}
+
 test("status, devices, alerts, their stream, and errors", async () => {
 	const policies = {
 		"a.yaml": blocks("a", 80),
@@ -59,4 +66,21 @@ test("status, devices, alerts, their stream, and errors", async () => {
 	stop.abort();
 	const { code, out } = rig.portward("status", "--json");
 	expect([code, violations(JSON.parse(out), "status")]).toEqual([0, []]);
+	expect(rig.portward("status").out).toMatch(/^a: enforced, Block, .*, last matched /mu);
+	const before = await ruleOf("a");
+	expect(before.map(({ index, lastMatch }) => [index, lastMatch === null])).toEqual([[0, false]]);
+	expect(await daemon.stop()).toBe(0);
+	await using again = Daemon.spawn(rig.lab.guarded, { policies, config: { failsafe } }, rig.home);
+	await again.active();
+	// A packet that was sent once more may have matched meanwhile.
+	await eventually("what was kept", async () => {
+		const [rule] = await ruleOf("a");
+		return rule?.since === before[0]?.since && (rule?.lastMatch ?? "") >= (before[0]?.lastMatch ?? "-");
+	});
+
+	async function ruleOf(name: string): Promise<readonly Rule[]> {
+		const reply = await fetch("http://localhost/v1/status", { unix: rig.home.socket });
+		const shape: { policies: { name: string; rules: Rule[] }[] } = JSON.parse(await reply.text());
+		return shape.policies.find((policy) => policy.name === name)?.rules ?? [];
+	}
 });

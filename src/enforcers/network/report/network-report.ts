@@ -1,16 +1,17 @@
 /** What the network enforcer gives to the report. Pure. */
 
-import type { EnforcerReport } from "../../../report/contribution.ts";
+import type { EnforcerReport, RuleUse } from "../../../report/contribution.ts";
 import { familiesOf, type MetricGroup } from "../../../report/metrics/group.ts";
 import { type GraphDrawing, graphPath, graphReply, graphSection } from "./graph/graph-page.ts";
 import { failsafeMetrics } from "./metrics/failsafe-metrics.ts";
 import { type FlowFacts, flowMetrics } from "./metrics/flow-metrics.ts";
-import { type RuleFacts, ruleMetrics } from "./metrics/rule-metrics.ts";
+import { ruleMetrics } from "./metrics/rule-metrics.ts";
+import { type RuleUseFacts, ruleUseMetrics } from "./metrics/rule-use-metrics.ts";
 import { type RulesetFacts, rulesetMetrics } from "./metrics/ruleset-metrics.ts";
 import { networkCards } from "./network-page.ts";
 import { type NetworkEnforcerState, trafficByPolicy, unmatched } from "./network-status.ts";
 
-export interface NetworkSnapshot extends RulesetFacts, RuleFacts, FlowFacts {
+export interface NetworkSnapshot extends RulesetFacts, RuleUseFacts, FlowFacts {
 	readonly state: NetworkEnforcerState;
 	/** Names of the policies that the kernel has. */
 	readonly inForce: ReadonlySet<string>;
@@ -24,13 +25,15 @@ export interface NetworkSnapshot extends RulesetFacts, RuleFacts, FlowFacts {
 export const networkGroups: readonly MetricGroup<NetworkSnapshot>[] = [
 	rulesetMetrics,
 	ruleMetrics,
+	ruleUseMetrics,
 	failsafeMetrics,
 	flowMetrics,
 ];
 
 export function networkReport(snapshot: NetworkSnapshot): EnforcerReport {
-	const { state, inForce, rules, interfaces, drift, recordsLost, graph } = snapshot;
+	const { state, inForce, rules, ruleUses, interfaces, drift, recordsLost, graph } = snapshot;
 	let traffic: ReturnType<typeof trafficByPolicy> | null = null;
+	let uses: ReadonlyMap<string, readonly RuleUse[]> | null = null;
 	return {
 		name: "network",
 		label: "network",
@@ -53,9 +56,11 @@ export function networkReport(snapshot: NetworkSnapshot): EnforcerReport {
 		policy: ({ name, kind }) => {
 			if (kind !== "KubeArmorNetworkPolicy") return null;
 			traffic ??= trafficByPolicy(rules);
+			uses ??= Map.groupBy(ruleUses, ({ policy }) => policy);
 			return {
 				active: state.state === "active" && inForce.has(name),
 				traffic: traffic.get(name) ?? { packets: 0, bytes: 0, decisions: {} },
+				rules: uses.get(name) ?? [],
 			};
 		},
 		families: () => familiesOf(networkGroups, snapshot),

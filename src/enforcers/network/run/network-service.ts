@@ -25,6 +25,7 @@ import { NetworkObservers } from "./network-observers.ts";
 import { type NetworkParts, networkSnapshot } from "./network-state.ts";
 import { NftClient } from "./nft-client.ts";
 import { PacketAlerts } from "./packet-alerts.ts";
+import { RuleUseKeeper } from "./use/rule-use-keeper.ts";
 
 export interface NetworkServiceOptions extends Pick<EnforcerOptions, "policies" | "judge"> {
 	/** The settings in force. */
@@ -60,15 +61,17 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 	readonly #summaries: AlertSummaries;
 	readonly #guests: GuestMonitor;
 	readonly #graph: GraphSource;
+	readonly #ruleUse: RuleUseKeeper;
 
 	constructor(options: NetworkServiceOptions) {
 		const { createWorker, gone, identity, log, panic, policies, sink } = options;
 		this.#options = options;
-		const { table } = options.config();
+		const { table, stateDir } = options.config();
 		const telling = { sink, identity, log };
 		const warn = (message: string) => log.warn(message);
 		this.#nft = new NftClient(createWorker("nft"), gone);
 		this.#packetAlerts = new PacketAlerts(sink, identity);
+		this.#ruleUse = new RuleUseKeeper(stateDir, warn);
 		const filter = new DriftFilter((event) => this.#drift.changed(event));
 		this.#driftProbe = new DriftProbe({
 			drift: filter,
@@ -86,7 +89,10 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 			uplinks: () => readUplinks(options.enforced().guests.uplinks),
 			events: {
 				reloaded: options.reloaded,
-				found: (counters) => this.#packetAlerts.found(counters),
+				found: (counters) => {
+					this.#packetAlerts.found(counters);
+					this.#ruleUse.uses.found(counters);
+				},
 				repaired: (_event, error, anew) => this.#drift.repaired(error, anew),
 				ended: (report) => this.#flows.ended(report),
 				warn,
@@ -96,9 +102,10 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 		const staysOpen = (event: DriftEvent) => panic.drifted(event);
 		this.#drift = new DriftMonitor({ table, enforcer: this.#enforcer, staysOpen, ...telling });
 		this.#invalid = new InvalidWatch(sink, identity);
-		this.#accounts = new AccountReader(this.#packetAlerts, this.#enforcer, (read) =>
-			this.#invalid.take(read),
-		);
+		this.#accounts = new AccountReader(this.#packetAlerts, this.#enforcer, (read, rules) => {
+			this.#invalid.take(read);
+			this.#ruleUse.take(rules, read.counters);
+		});
 		this.#summaries = new AlertSummaries(this.#packetAlerts, this.#accounts, this.#enforcer);
 		const generation = () => this.#enforcer.state.generation;
 		const { config, judge } = options;
@@ -151,6 +158,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 				config: this.#options.config(),
 				accounts: this.#accounts,
 				packetAlerts: this.#packetAlerts,
+				ruleUse: this.#ruleUse,
 				drift: this.#drift,
 				flows: this.#flows,
 				guests: this.#guests,
@@ -176,6 +184,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 	async stop(): Promise<void> {
 		this.#summaries.stop();
 		this.#invalid.stop();
+		this.#ruleUse.stop();
 		await this.#observers.stop();
 		await this.#enforcer.stop();
 		this.#driftProbe.stop();

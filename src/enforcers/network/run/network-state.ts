@@ -16,6 +16,7 @@ import type { GraphSource } from "./graph/graph-source.ts";
 import type { GuestMonitor } from "./guest-monitor.ts";
 import type { NetworkEnforcer } from "./network-enforcer.ts";
 import type { Accounts, PacketAlerts } from "./packet-alerts.ts";
+import type { RuleUseKeeper } from "./use/rule-use-keeper.ts";
 
 type Enforcer = Pick<NetworkEnforcer, "state" | "plan" | "inForce">;
 
@@ -25,6 +26,7 @@ export interface NetworkParts {
 	readonly config: Config;
 	readonly accounts: Pick<AccountReader, "latest">;
 	readonly packetAlerts: Pick<PacketAlerts, "recordsLost">;
+	readonly ruleUse: Pick<RuleUseKeeper, "uses">;
 	readonly drift: Pick<DriftMonitor, "count">;
 	readonly flows: Pick<FlowMonitor, "counts">;
 	readonly guests: Pick<GuestMonitor, "seen">;
@@ -42,6 +44,7 @@ export function networkSnapshot(parts: NetworkParts): NetworkSnapshot {
 		state: networkState(enforcer, config, accounts, host.otherChains(config.table), parts.guests.seen),
 		inForce: enforcer.inForce,
 		rules: accounts.rules,
+		ruleUses: parts.ruleUse.uses.latest,
 		ruleLogs: accounts.logs,
 		totals: accounts.totals,
 		maxRuleSeries: config.metrics.maxRuleSeries,

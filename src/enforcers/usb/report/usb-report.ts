@@ -36,7 +36,7 @@ export function usbReport({ state, devices, counts, entries }: UsbSnapshot): Enf
 		remark: "",
 		recordsLost: 0,
 		policy: ({ kind }) =>
-			kind === "KubeArmorHostPolicy" ? { active: state.state === "active", traffic: null } : null,
+			kind === "KubeArmorHostPolicy" ? { active: state.state === "active", traffic: null, rules: [] } : null,
 		families: () => familiesOf(usbGroups, counts),
 		cards: () => usbCards(state),
 		sections: () => [usbSection(devices)],

@@ -7,15 +7,26 @@ test("a policy is in force when the kernel has it, and counts what its rules cou
 	if (rule === undefined) throw new Error("the sample has a rule");
 	const posture = { ...rule, policy: "DefaultPosture", index: -1 };
 	const rules = [rule, { ...rule, index: 1, action: "Allow", packets: 2, bytes: 20 } as const, posture];
-	const report = networkReport({ ...sampleNetwork, rules });
+	const use = {
+		direction: "ingress",
+		index: 0,
+		action: "Block",
+		packets: 7,
+		since: 1,
+		lastMatch: 2,
+	} as const;
+	const ruleUses = ["np1", "np3"].map((policy) => ({ ...use, policy }));
+	const report = networkReport({ ...sampleNetwork, rules, ruleUses });
 	const kind = "KubeArmorNetworkPolicy";
 	expect(report.policy({ name: "np1", kind })).toEqual({
 		active: true,
 		traffic: { packets: 9, bytes: 440, decisions: { Block: 7, Allow: 2 } },
+		rules: [{ ...use, policy: "np1" }],
 	});
 	expect(report.policy({ name: "np2", kind })).toEqual({
 		active: false,
 		traffic: { packets: 0, bytes: 0, decisions: {} },
+		rules: [],
 	});
 	expect(report.policy({ name: "np1", kind: "KubeArmorHostPolicy" })).toBe(null);
 	expect(report.sums).toEqual({ unmatched: { ingress: 7, egress: 0 } });

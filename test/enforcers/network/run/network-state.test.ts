@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { defaultConfig } from "../../../../src/config/parse.ts";
 import type { NetworkPlan } from "../../../../src/enforcers/network/compile/plan.ts";
+import { RuleUses } from "../../../../src/enforcers/network/report/rule-use.ts";
 import type { EnforcerState } from "../../../../src/enforcers/network/run/enforcer-options.ts";
 import {
 	forwardingWarnings,
@@ -61,6 +62,7 @@ test("the report is told what every part knows", async () => {
 		config: defaultConfig(),
 		accounts: { latest: { ...noAccounts, counters: { midstream_egress: { packets: 12, bytes: 0 } } } },
 		packetAlerts: { recordsLost: 6 },
+		ruleUse: { uses: new RuleUses() },
 		drift: { count: 7 },
 		flows: { counts: flows },
 		guests: { seen: null },

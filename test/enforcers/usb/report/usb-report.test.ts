@@ -8,8 +8,8 @@ const report = (over: Partial<typeof sampleUsb> = {}) => usbReport({ ...sampleUs
 test("device policies are in force while it is active, and nobody counts packets for them", () => {
 	const unavailable = { ...sampleUsb.state, state: "unavailable", reason: "no sysfs" } as const;
 	const policy = { name: "sticks", kind: "KubeArmorHostPolicy" };
-	expect(report().policy(policy)).toEqual({ active: true, traffic: null });
-	expect(report({ state: unavailable }).policy(policy)).toEqual({ active: false, traffic: null });
+	expect(report().policy(policy)).toEqual({ active: true, traffic: null, rules: [] });
+	expect(report({ state: unavailable }).policy(policy)).toEqual({ active: false, traffic: null, rules: [] });
 	expect(report().policy({ ...policy, kind: "KubeArmorNetworkPolicy" })).toBe(null);
 	expect(report({ state: unavailable }).obstacle).toBe("");
 	expect(report({ state: unavailable, entries: 1 }).obstacle).toContain("no sysfs");

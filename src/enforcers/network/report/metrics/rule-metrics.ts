@@ -26,7 +26,7 @@ export type SeriesLevel = (typeof levels)[number];
 /** Outcomes of a rule's packets: so many series of one name. */
 const outcomesOfRule = 5;
 
-function seriesLevel({ rules, ruleLogs, totals, maxRuleSeries }: RuleFacts): SeriesLevel {
+export function seriesLevel({ rules, ruleLogs, totals, maxRuleSeries }: RuleFacts): SeriesLevel {
 	const fits = (counts: readonly (RuleCount | RuleTotal)[], alerting: number) =>
 		counts.length <= maxRuleSeries &&
 		alerting * outcomesOfRule <= mostSeries &&

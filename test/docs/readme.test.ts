@@ -57,6 +57,6 @@ describe("the picture", () => {
 	test("every picture that is shown is there", () => {
 		const shown = [...text.matchAll(/(?:src|srcset)="([^"]+)"/g)].map(([, path = ""]) => path);
 		expect(shown.filter((path) => !existsSync(join(root, path)))).toEqual([]);
-		expect(shown).toHaveLength(2);
+		expect(shown).toHaveLength(4);
 	});
 });

@@ -1,0 +1,62 @@
+import { expect, test } from "bun:test";
+import { defaultConfig } from "../../src/config/parse.ts";
+import type { PolicyCalls } from "../../src/daemon/policy-calls.ts";
+import { PolicyReader } from "../../src/daemon/policy-reader.ts";
+import type { JudgeCalls } from "../../src/enforcers/network/run/calls.ts";
+import { eventually } from "../system/support/netns.ts";
+import { LocalWorker } from "./support/worker.ts";
+
+const text = { digest: "d", files: {}, documents: [] };
+
+function reader(withheld: boolean, kept: () => void, answers: Partial<PolicyCalls>) {
+	const workers: LocalWorker[] = [];
+	const calls = {
+		reload: () => ({ documents: [], withheld, parsed: { ever: 1, present: 1 }, sent: {} }),
+		keep: () => null,
+		...answers,
+	};
+	const made = new PolicyReader({
+		settings: () => ({
+			directory: "/p",
+			stateDirectory: "/s",
+			checkPermissions: false,
+			hostname: "h",
+			config: defaultConfig(),
+		}),
+		createWorker: () => {
+			const worker = LocalWorker.serving<PolicyCalls & JudgeCalls>(calls as never);
+			workers.push(worker);
+			return worker;
+		},
+		gone: () => {},
+		read: () => {},
+		kept,
+	});
+	return { made, workers };
+}
+
+test("what is in force is said once it is kept, and not where what was in force before stays", async () => {
+	for (const withheld of [false, true]) {
+		let said = 0;
+		const { made } = reader(withheld, () => said++, {});
+		await made.read({ epoch: "0", form: "concatenated" });
+		expect(said).toBe(0);
+		expect(await made.keep()).toBeNull();
+		expect(said).toBe(withheld ? 0 : 1);
+		made.stop();
+	}
+});
+
+test("a thread that is asked something rests when it has answered", async () => {
+	const asked = Promise.withResolvers<{ text: typeof text; change: null }>();
+	const { made, workers } = reader(false, () => {}, { tellChange: () => asked.promise as never });
+	await made.read({ epoch: "0", form: "concatenated" });
+	const argument = { before: { text: null, config: null }, config: defaultConfig() };
+	const answer = made.worker.call("tellChange", argument);
+	made.rest();
+	// By then it would have ended.
+	setTimeout(() => asked.resolve({ text, change: null }), 3500);
+	expect(await answer).toEqual({ text, change: null });
+	await eventually("the rest", () => workers[0]?.terminated === true, 60_000);
+	made.stop();
+}, 90_000);

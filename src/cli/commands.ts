@@ -22,6 +22,7 @@ import { completionCommand } from "./completion/completion.ts";
 import { doctor } from "./doctor/doctor.ts";
 import { graph } from "./graph/graph.ts";
 import { flows } from "./journey/flows.ts";
+import { recommend } from "./journey/recommend.ts";
 import { simulate } from "./journey/simulate.ts";
 import { plan } from "./plan/plan.ts";
 import { policy } from "./policy/policy.ts";
@@ -57,6 +58,7 @@ export function allCommands(
 		test,
 		convert,
 		schema,
+		recommend,
 		simulate,
 		plan,
 		apply,

@@ -5,6 +5,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { readSchema, schemaNames } from "../../scripts/schema.ts";
 import { completedCommands } from "../../src/cli/completion/tables.ts";
+import { recommendUsb } from "../../src/cli/journey/recommend-usb.ts";
 import { runPlan } from "../../src/cli/plan/plan.ts";
 import { usbExplain } from "../../src/cli/usb/usb-explain.ts";
 import { flowJson, historyText } from "../cli/journey/support/flows.ts";
@@ -181,6 +182,24 @@ test("search: found, and not", async () => {
 	await holds("search", 0, "search", "ingress tcp 443 verdict=Allow", ...config());
 	await holds("search", 0, "search", "ingress udp 99 verdict=Block", ...config());
 	await holds("search", 2, "search", "ingress tcp 22 verdict=Allow", ...config());
+});
+
+test("recommend: what was written, what is broader, what devices there are", async () => {
+	const flows = [
+		flowJson,
+		{ ...flowJson, remote: "198.51.100.1", count: 1 },
+		{ ...flowJson, port: 22, action: "Block" },
+	];
+	const seen = ["--from", files.put(".flows", historyText(flows))];
+	const found = await holds("recommend", 0, "recommend", "--out", path("seen"), ...seen, ...config());
+	expect(found).toMatchObject({ files: [{}, {}, {}, {}], rules: [{ blocks: [{}] }], leftOut: [{}, {}] });
+	const broad = await holds("recommend-narrow", 0, "recommend", "--narrow", ...seen, ...config());
+	expect(broad).toMatchObject({ rules: [{ policy: "web" }] });
+	const io = new CapturedIo();
+	expect(await recommendUsb(["--out", path("seen"), ...config()], io, kernel.root)).toBe(0);
+	const document: unknown = JSON.parse(io.out_);
+	expect(violations(document, "recommend-usb")).toEqual([]);
+	expect(document).toMatchObject({ files: [{ file: "seen-usb.yaml" }], rules: 2, leftOut: [] });
 });
 
 test("simulate: what would be blocked, and what would pass", async () => {

@@ -71,7 +71,7 @@ export function policyName(device: UsbDevice): string {
 }
 
 /** What the kernel refuses now; of configurations that are not in force, what the policies would. */
-function refusedNow(config: Config, present: readonly PresentDevice[]) {
+export function refusedNow(config: Config, present: readonly PresentDevice[]) {
 	const { selected } = readPolicySet([config.policyDir], config);
 	const { hostDefaultDevicePosture, enforcement } = config;
 	const ruleset = new DeviceRuleset(

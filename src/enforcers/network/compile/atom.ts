@@ -104,7 +104,7 @@ function addressContains(outer: Atom, inner: Atom): boolean {
 }
 
 /** Set inclusion of match spaces, holes ignored; both of one direction and family. */
-function contains(outer: Atom, inner: Atom): boolean {
+export function contains(outer: Atom, inner: Atom): boolean {
 	return (
 		interfaceContains(outer.interface, inner.interface) &&
 		addressContains(outer, inner) &&

@@ -53,6 +53,7 @@ export const EAGAIN = 11;
 export const EEXIST = 17;
 export const ENODEV = 19;
 export const EOPNOTSUPP = 95;
+export const EMSGSIZE = 90;
 export const EADDRINUSE = 98;
 export const ENOBUFS = 105;
 

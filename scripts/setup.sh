@@ -70,6 +70,10 @@ command -v wget >/dev/null || need wget
 command -v zsh >/dev/null || need zsh
 command -v fish >/dev/null || need fish
 command -v eu-strip >/dev/null || need elfutils
+# Receivers of alerts.
+command -v rsyslogd >/dev/null || need rsyslog
+compgen -G '/usr/lib/*/rsyslog/lmnsd_ossl.so' >/dev/null || need rsyslog-openssl
+[ -x /usr/lib/systemd/systemd-journald ] || [ -x /lib/systemd/systemd-journald ] || need systemd
 command -v aarch64-linux-gnu-as >/dev/null || need binutils-aarch64-linux-gnu
 [ "$what" != browser ] || command -v chromium >/dev/null || command -v google-chrome >/dev/null || need chromium
 if [ "$what" = podman ] || [ "$what" = containers ]; then
@@ -85,7 +89,7 @@ if [ "$what" = containers ]; then
 	command -v dockerd >/dev/null || need docker.io
 	command -v iptables >/dev/null || need iptables
 fi
-# A server that comes with a package is neither started now nor, of an engine, at the next boot.
+# A server that comes with a package is neither started now nor at the next boot.
 invoke_policy=/usr/sbin/policy-rc.d
 install_packages() {
 	if [ ! -e $invoke_policy ]; then
@@ -96,6 +100,7 @@ install_packages() {
 	apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 	[ -d /run/systemd/system ] || return 0
 	case " $* " in *" docker.io "*) systemctl --quiet disable docker.service docker.socket containerd.service || true ;; esac
+	case " $* " in *" rsyslog "*) systemctl --quiet disable rsyslog.service || true ;; esac
 	case " $* " in *" podman "*) systemctl --quiet disable podman.service podman.socket || true ;; esac
 }
 tools=node_modules/.cache/tools

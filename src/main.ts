@@ -22,6 +22,8 @@ function createWorker(name: WorkerName): Worker {
 			return new Worker(new URL("./enforcers/usb/observe/uevent.worker.ts", import.meta.url));
 		case "usb":
 			return new Worker(new URL("./enforcers/usb/run/usb.worker.ts", import.meta.url));
+		case "sinks":
+			return new Worker(new URL("./sinks/sinks.worker.ts", import.meta.url));
 	}
 }
 

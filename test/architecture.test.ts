@@ -76,6 +76,7 @@ const arrows: Readonly<Record<string, Arrows>> = {
 	"src/source": { areas: ["src/base"], packages: ["valibot"], builtins: "any" },
 	"src/state": { areas: ["src/source"], packages: [], builtins: "any" },
 	"src/report": { areas: ["src/base", "src/config"], packages: [], builtins: "any" },
+	"src/sinks": { areas: ["src/config", "src/report", "ffi"], packages: [], builtins: "any" },
 	"src/enforcers/contract": {
 		areas: ["src/base", "src/document", "src/config", "src/report"],
 		packages: [],
@@ -108,7 +109,7 @@ const arrows: Readonly<Record<string, Arrows>> = {
 		builtins: "any",
 	},
 	"src/daemon": {
-		areas: [...daemon, "src/threads"],
+		areas: [...daemon, "src/threads", "src/sinks"],
 		packages: [],
 		builtins: "any",
 	},
@@ -129,6 +130,7 @@ const pure = [
 	"src/enforcers/network/parse",
 	"src/enforcers/network/compile",
 	"src/enforcers/network/history",
+	"src/report/formats",
 	"src/enforcers/network/report",
 	"src/enforcers/usb/parse",
 	"src/enforcers/usb/compile",
@@ -276,6 +278,7 @@ describe("files", () => {
 	const covered: Readonly<Record<string, string>> = {
 		"src/main.ts": "test/smoke/executable.test.ts",
 		"src/daemon/alert-outlets.ts": "test/smoke/executable.test.ts",
+		"src/sinks/sinks.worker.ts": "test/sinks/sink-service.test.ts",
 		"src/enforcers/network/run/network-observers.ts": "test/smoke/executable.test.ts",
 		"src/enforcers/network/run/nft.worker.ts": "test/smoke/executable.test.ts",
 		"src/daemon/policy.worker.ts": "test/smoke/executable.test.ts",

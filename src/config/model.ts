@@ -1,6 +1,7 @@
 /** The daemon's settings after the file and the flags have been merged and checked. */
 
 import type { Direction, FailsafeRule, InterfaceMatch } from "../base/model.ts";
+import type { SinkSettings } from "./sinks.ts";
 
 export type Posture = "audit" | "block";
 
@@ -77,6 +78,12 @@ export interface Config {
 		/** Rules up to which each has series of its own, 0..10 000; beyond it policies have, beyond that actions. */
 		readonly maxRuleSeries: number;
 	};
+	/** Whether a policy that raises more than `maxAlertPerSec` alerts in a second is silent for `throttleSec` seconds. */
+	readonly alertThrottling: boolean;
+	/** 1..100 000. */
+	readonly maxAlertPerSec: number;
+	/** 1..3600. */
+	readonly throttleSec: number;
 	readonly alerts: {
 		readonly stdout: boolean;
 		/** Absolute path, or null for no file. */
@@ -89,5 +96,7 @@ export interface Config {
 		readonly perSecond: number;
 		/** Alerts held in memory for /v1/alerts. */
 		readonly buffer: number;
+		/** Other systems that alerts go to. */
+		readonly sinks: readonly SinkSettings[];
 	};
 }

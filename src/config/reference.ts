@@ -176,4 +176,16 @@ export const settings: readonly Setting[] = [
 		"alerts of packets a second, in fair shares for all rules; the rest is counted and summed up, 10 to 100000",
 	),
 	setting("alerts.buffer", "10000", "alerts kept for `/v1/alerts`"),
+	setting(
+		"alerts.sinks",
+		"[]",
+		"journald, syslog and webhooks that alerts go to as well, each with a filter, a format and a queue; docs/alerts.md has their keys",
+	),
+	setting(
+		"alertThrottling",
+		"false",
+		"`true`: a policy that raises more than `maxAlertPerSec` alerts in a second raises none for `throttleSec` seconds, and one alert then tells how many were held back",
+	),
+	setting("maxAlertPerSec", "10", "alerts a second of one policy, beyond which it is throttled; 1 to 100000"),
+	setting("throttleSec", "30", "seconds for which it is; 1 to 3600"),
 ];

@@ -8,19 +8,10 @@ import { parseAddress } from "../base/cidr.ts";
 import { isSmallOrder, smallOrderMessage } from "../base/small-order.ts";
 import { failsafeSchema } from "./failsafe.ts";
 import { guestsSchema } from "./guests.ts";
-
-const absolutePath = v.pipe(
-	v.string("write an absolute path"),
-	v.check((text) => text.startsWith("/") && !text.includes("\0"), "write an absolute path, starting with /"),
-	v.maxLength(4096, "write a path of at most 4096 characters"),
-);
+import { sinksSchema } from "./sinks.ts";
+import { absolutePath, whole } from "./values.ts";
 
 const flag = v.boolean("write true or false");
-
-function whole(least: number, most: number) {
-	const hint = `write a whole number from ${least} to ${most}`;
-	return v.pipe(v.number(hint), v.integer(hint), v.minValue(least, hint), v.maxValue(most, hint));
-}
 
 const posture = v.picklist(["block", "audit"], "write block or audit, in lower case");
 
@@ -147,6 +138,9 @@ export const configSchema = v.object({
 		v.object({ maxRuleSeries: v.optional(whole(0, 10_000), 2000) }, "write metrics: {maxRuleSeries: NUMBER}"),
 		{},
 	),
+	alertThrottling: v.optional(flag, false),
+	maxAlertPerSec: v.optional(whole(1, 100_000), 10),
+	throttleSec: v.optional(whole(1, 3600), 30),
 	alerts: v.optional(
 		v.object(
 			{
@@ -157,6 +151,7 @@ export const configSchema = v.object({
 				fileKeep: v.optional(whole(0, 1000), 5),
 				perSecond: v.optional(whole(10, 100_000), 1000),
 				buffer: v.optional(whole(1, 1_000_000), 10_000),
+				sinks: v.optional(sinksSchema, []),
 			},
 			"write alerts: with its settings below it",
 		),

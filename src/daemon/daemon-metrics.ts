@@ -10,7 +10,7 @@ import type { ReloadHistory } from "./reload-history.ts";
 export interface MetricsSources {
 	readonly state: DaemonState;
 	readonly commit: string;
-	readonly sink: Pick<AlertSink, "counts" | "dropped" | "retire" | "retired">;
+	readonly sink: Pick<AlertSink, "counts" | "dropped" | "retire" | "retired" | "throttled">;
 	readonly attempts: Pick<ReloadHistory, "results" | "duration">;
 	readonly pending: Pick<PendingService, "counts">;
 }
@@ -23,6 +23,7 @@ export function daemonMetrics(from: MetricsSources): string {
 		alerts: {
 			raised: from.sink.counts(),
 			retired: from.sink.retired,
+			throttled: from.sink.throttled,
 			dropped: from.sink.dropped(),
 		},
 		reloads: { results: from.attempts.results, duration: from.attempts.duration() },

@@ -8,6 +8,7 @@ import type { Confinement } from "../report/confinement.ts";
 import type { EnforcerReport } from "../report/contribution.ts";
 import { noteEnforcement, settingsWarnings } from "../report/enforcement-notice.ts";
 import { noteSettings } from "../report/settings-status.ts";
+import { type SinkState, sinkWarnings } from "../report/sink-status.ts";
 import { type DaemonState, policyStates, type Readiness } from "../report/status.ts";
 import type { StatusServer } from "../serve/status-server.ts";
 import type { Generations } from "./generations.ts";
@@ -38,6 +39,7 @@ export interface StateParts {
 	readonly tests: Pick<TestsMonitor, "state" | "warnings">;
 	readonly status: Pick<StatusServer, "warnings">;
 	readonly generations: Pick<Generations, "all">;
+	readonly sinks: readonly SinkState[];
 }
 
 export function daemonState(parts: StateParts): DaemonState {
@@ -54,6 +56,7 @@ export function daemonState(parts: StateParts): DaemonState {
 		tests: tests.state,
 		nodeLabels: reloaded?.nodeLabels ?? config.nodeLabels,
 		enforcers,
+		sinks: parts.sinks,
 		policies: policyStates(reloaded?.documents ?? [], enforcers),
 		generations: parts.generations.all,
 		confinement: parts.confinement,
@@ -64,6 +67,7 @@ export function daemonState(parts: StateParts): DaemonState {
 			...tests.warnings,
 			...status.warnings,
 			...parts.running.warnings,
+			...sinkWarnings(parts.sinks),
 			...settingsWarnings(config),
 		],
 		readiness: noteSettings(readinessOf(parts, enforcers), settings.state),

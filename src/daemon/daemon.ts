@@ -71,7 +71,7 @@ export class Daemon {
 				message: `another portward guards table ${config.table} of this network namespace`,
 			};
 		}
-		const outlets = await openAlertOutlets(config.alerts, options.log);
+		const outlets = await openAlertOutlets(options);
 		const daemon = new Daemon(options, locked.ok ? locked.lock : null, outlets);
 		await daemon.#status.start();
 		return { ok: true, daemon };
@@ -111,6 +111,8 @@ export class Daemon {
 		});
 		this.#findings = new DiagnosticLog(log);
 		const telling = { sink: outlets.sink, identity: this.#identity, log };
+		outlets.sinks.begin(telling);
+		outlets.throttle.begin({ ...telling, settings: () => this.#settings.config });
 		this.#settingsMonitor = new SettingsMonitor(config.stateDir, outlets.sink, this.#identity, log);
 		this.#signature = new SignatureMonitor({
 			...telling,
@@ -238,6 +240,7 @@ export class Daemon {
 		// Broken settings change nothing, but the policies are read all the same.
 		const { config, needRestart } = hotReload(this.#settings.config, fresh.config ?? this.#settings.config);
 		this.#settings = { ...this.#settings, config };
+		this.#outlets.sinks.configure(config.alerts.sinks);
 		if (needRestart.length > 0)
 			log.warn("these settings take effect at the next start", { settings: needRestart });
 		log.info("reloading");
@@ -258,7 +261,7 @@ export class Daemon {
 		this.#status.stop();
 		await this.#running.stop();
 		this.#policies.stop();
-		this.#outlets.close();
+		await this.#outlets.close();
 		this.#lock?.release();
 	}
 
@@ -319,6 +322,7 @@ export class Daemon {
 			tests: this.#tests,
 			status: this.#status,
 			generations: this.#generations,
+			sinks: this.#outlets.sinks.states,
 		});
 	}
 

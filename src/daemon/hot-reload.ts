@@ -2,7 +2,10 @@
 
 import type { Config } from "../config/model.ts";
 
-/** Settings that say what policies mean, and what is told of them: the next reload of the policies applies them. */
+/**
+ * Settings that say what policies mean, and what is told of them: the next reload of the policies applies them. Of
+ * `alerts` that is `sinks` alone.
+ */
 export const hotSettings = [
 	"enforcement",
 	"hostDefaultNetworkPosture",
@@ -23,6 +26,9 @@ export const hotSettings = [
 	"policyTests",
 	"trustedKeys",
 	"metrics",
+	"alertThrottling",
+	"maxAlertPerSec",
+	"throttleSec",
 ] as const satisfies readonly (keyof Config)[];
 
 export interface HotReload {
@@ -34,7 +40,8 @@ export interface HotReload {
 
 export function hotReload(running: Config, wanted: Config): HotReload {
 	const taken: Partial<Config> = Object.fromEntries(hotSettings.map((key) => [key, wanted[key]]));
-	const config = { ...running, ...taken };
+	const { sinks } = wanted.alerts;
+	const config = { ...running, ...taken, alerts: { ...running.alerts, sinks } };
 	const inForce = new Map<string, unknown>(Object.entries(config));
 	const needRestart = Object.entries(wanted).filter(
 		([key, value]) => !Bun.deepEquals(value, inForce.get(key)),

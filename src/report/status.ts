@@ -15,6 +15,7 @@ import type {
 } from "./contribution.ts";
 import type { SettingsState } from "./settings-status.ts";
 import type { SignatureState } from "./signature-status.ts";
+import { type SinkState, type SinkStatus, sinkStatus } from "./sink-status.ts";
 import type { TestsState } from "./tests-status.ts";
 
 /** One document of the policy directory, or one that is kept in force though its file broke. */
@@ -87,6 +88,8 @@ export interface DaemonState {
 	readonly policies: readonly PolicyState[];
 	/** What changed in the policies, newest first. */
 	readonly generations: readonly Generation[];
+	/** Other systems that alerts go to, in the order of the settings. */
+	readonly sinks: readonly SinkState[];
 	/** What the daemon cannot do, whoever tells it to. */
 	readonly confinement: Confinement;
 	/** What the operator should know, such as that forwarded traffic is not covered. */
@@ -124,6 +127,7 @@ export interface StatusDocument extends StatusFields {
 	readonly ready: Readiness;
 	readonly enforcers: Readonly<Record<string, EnforcerState>>;
 	readonly policies: readonly PolicyStatus[];
+	readonly sinks: readonly SinkStatus[];
 	readonly confinement: Confinement;
 	readonly warnings: readonly string[];
 	/** Absent where all policies are in the answer and nobody asked for a part of them. */
@@ -262,6 +266,7 @@ export function statusDocument(state: DaemonState, asked: PageRequest | null = n
 			diagnostics: policy.diagnostics,
 		})),
 		...fields(({ findings }) => findings),
+		sinks: state.sinks.map(sinkStatus),
 		confinement: state.confinement,
 		warnings: state.warnings,
 		...(page === null ? {} : { page }),

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { defaultConfig, mergeFlags, parseConfig } from "../../src/config/parse.ts";
+import { defaultConfig, parseConfig } from "../../src/config/parse.ts";
+import { sinkSettings } from "../sinks/support/settings.ts";
 
 function settings(text: string) {
 	const result = parseConfig("config.yaml", text);
@@ -49,6 +50,9 @@ describe("defaults", () => {
 			policyTests: "warn",
 			trustedKeys: [],
 			metrics: { maxRuleSeries: 2000 },
+			alertThrottling: false,
+			maxAlertPerSec: 10,
+			throttleSec: 30,
 			alerts: {
 				stdout: true,
 				file: null,
@@ -56,6 +60,7 @@ describe("defaults", () => {
 				fileKeep: 5,
 				perSecond: 1000,
 				buffer: 10_000,
+				sinks: [],
 			},
 		});
 	});
@@ -110,7 +115,10 @@ policySignature: required
 policyTests: enforce
 trustedKeys: ["ed25519:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA="]
 metrics: {maxRuleSeries: 0}
-alerts: {stdout: false, file: /var/log/a.json, fileMaxBytes: 4096, fileKeep: 0, perSecond: 10, buffer: 1}
+alerts: {stdout: false, file: /var/log/a.json, fileMaxBytes: 4096, fileKeep: 0, perSecond: 10, buffer: 1, sinks: [{name: j, type: journald}]}
+alertThrottling: true
+maxAlertPerSec: 3
+throttleSec: 4
 `;
 	expect(settings(text)).toEqual({
 		enforcement: "audit",
@@ -184,6 +192,9 @@ alerts: {stdout: false, file: /var/log/a.json, fileMaxBytes: 4096, fileKeep: 0, 
 		policyTests: "enforce",
 		trustedKeys: ["ed25519:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA="],
 		metrics: { maxRuleSeries: 0 },
+		alertThrottling: true,
+		maxAlertPerSec: 3,
+		throttleSec: 4,
 		alerts: {
 			stdout: false,
 			file: "/var/log/a.json",
@@ -191,6 +202,7 @@ alerts: {stdout: false, file: /var/log/a.json, fileMaxBytes: 4096, fileKeep: 0, 
 			fileKeep: 0,
 			perSecond: 10,
 			buffer: 1,
+			sinks: [sinkSettings({ name: "j", type: "journald" })],
 		},
 	});
 });
@@ -296,35 +308,6 @@ describe("what is refused, with its place", () => {
 			{ numRuns: 2000 },
 		);
 		fc.assert(fc.property(fc.json(), (text) => void parseConfig("c", text)));
-	});
-});
-
-describe("mergeFlags", () => {
-	const none = { policyDir: null, stateDir: null, statusAddress: null };
-
-	test("flags win, absent ones change nothing", () => {
-		const config = settings("policyDir: /file\nstateDir: /file-state\n");
-		expect(mergeFlags(config, none)).toEqual({ ok: true, config });
-		expect(
-			mergeFlags(config, { policyDir: "/flag", stateDir: "/flag-state", statusAddress: "[::1]:1" }),
-		).toEqual({
-			ok: true,
-			config: {
-				...config,
-				policyDir: "/flag",
-				stateDir: "/flag-state",
-				status: { ...config.status, address: "[::1]:1" },
-			},
-		});
-	});
-
-	test.each(["", "localhost:80", "unix:rel"])("--status-address %j is a usage error", (statusAddress) => {
-		const result = mergeFlags(defaultConfig(), { ...none, statusAddress });
-		expect(!result.ok && result.message).toContain("127.0.0.1:9755");
-	});
-
-	test.each([{ policyDir: "rel" }, { stateDir: "" }])("%j is a usage error", (flags) => {
-		expect(mergeFlags(defaultConfig(), { ...none, ...flags })).toMatchObject({ ok: false });
 	});
 });
 

@@ -21,9 +21,10 @@ test("every part of the daemon is asked", () => {
 		commit: "abc",
 		sink: {
 			counts: () => [{ policy: "np1", action: "Block", count: 3 }],
-			dropped: () => ({ stdout: 1, file: 2, stream: 3 }),
+			dropped: () => ({ stdout: 1, file: 2, stream: 3, sinks: 4 }),
 			retire: (policies) => void asked.push(...policies),
 			retired: 12,
+			throttled: 14,
 		},
 		attempts: {
 			results: { success: 7, partial: 8, failure: 9 },

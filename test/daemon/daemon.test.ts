@@ -26,6 +26,7 @@ const workers: Readonly<Record<WorkerName, string>> = {
 	drift: "enforcers/network/observe/drift",
 	uevent: "enforcers/usb/observe/uevent",
 	usb: "enforcers/usb/run/usb",
+	sinks: "sinks/sinks",
 };
 
 let network: IsolatedNetwork;

@@ -176,6 +176,7 @@ test("what runs is started, fed, reported and stopped with the others", async ()
 		tests: { state: null, warnings: [] },
 		status: { warnings: [] },
 		generations: { all: [] },
+		sinks: [],
 	});
 	expect(statusDocument(state)).toMatchObject({
 		said: 2,

@@ -12,6 +12,8 @@ import { type ChangeStep, changeAlert } from "../../src/report/change-alert.ts";
 import { panicAlert } from "../../src/report/panic-alert.ts";
 import { settingsAlert } from "../../src/report/settings-status.ts";
 import { serialResetAlert, signatureAlert } from "../../src/report/signature-status.ts";
+import { sinkAlert } from "../../src/report/sink-status.ts";
+import { throttleAlert } from "../../src/report/sinks/throttle.ts";
 import { hostNameAlert } from "../../src/report/system-alert.ts";
 import { testsAlert } from "../../src/report/tests-status.ts";
 import { sampleAlert } from "../report/sample.ts";
@@ -119,6 +121,8 @@ describe("system events", () => {
 		serialResetAlert("/d", "root", time, host),
 		testsAlert({ ...failing, mode: "enforce", refused: true }, "/d", time, host),
 		testsAlert({ ...failing, mode: "warn", refused: false }, "/d", time, host),
+		throttleAlert({ policy: "p", count: 2, seconds: 30 }, time, host),
+		sinkAlert({ name: "s", error: "e", queued: 1 }, { full: 1, refused: 1, lost: 1 }, time, host),
 	];
 	const told = rows("tag");
 

@@ -10,7 +10,7 @@ import {
 	rolledBackGeneration,
 	sampleGeneration,
 } from "../report/generations/sample-generations.ts";
-import { sampleAlert, sampleDevice, sampleSource, sampleState } from "../report/sample.ts";
+import { sampleAlert, sampleDevice, sampleSink, sampleSource, sampleState } from "../report/sample.ts";
 import { serve, url } from "../serve/http/wire.ts";
 import { violations } from "../support/json-schema.ts";
 
@@ -63,6 +63,12 @@ const [policy] = sampleState().policies;
 describe("every answer is as its schema says", () => {
 	test.each<readonly [string, string, string, Facts]>([
 		["the status", "/v1/status", "status", {}],
+		[
+			"one of sinks",
+			"/v1/status",
+			"status",
+			{ state: { sinks: [sampleSink, { ...sampleSink, lastSuccess: null }] } },
+		],
 		["a change that waits", "/v1/status", "status", { state: { pending } }],
 		[
 			"one that nobody asked for",

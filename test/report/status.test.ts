@@ -125,6 +125,7 @@ test("the document has the documented fields, sums of a policy's rules, and no o
 			{ interface: "eth0", reason: "member", bears: "br0", users: ["u"], message: "m", hint: "h" },
 		],
 		drift: 4,
+		sinks: [],
 		confinement: {
 			systemCalls: { active: true, detail: "" },
 			files: { active: true, detail: "" },

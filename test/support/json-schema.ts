@@ -120,3 +120,8 @@ export function violations(value: unknown, name: string, at = "$"): string[] {
 	const root: Schema = JSON.parse(readFileSync(join(folder, `${name}.json`), "utf8"));
 	return problems(value, { at, schema: root, root });
 }
+
+/** What is wrong with a value by a schema that stands alone. */
+export function schemaProblems(value: unknown, schema: Schema): string[] {
+	return problems(value, { at: "$", schema, root: schema });
+}

@@ -37,6 +37,19 @@ const chainShape = v.object({
 	legacy: v.boolean(),
 });
 
+const sinkShape = v.object({
+	name: v.string(),
+	type: v.string(),
+	state: v.string(),
+	error: v.string(),
+	queued: v.number(),
+	queuedBytes: v.number(),
+	sent: v.number(),
+	dropped: v.object({ full: v.number(), refused: v.number(), lost: v.number() }),
+	errors: v.number(),
+	lastSuccess: v.nullable(v.string()),
+});
+
 /** The parts of /v1/status that are printed. */
 export const statusShape = v.object({
 	version: v.string(),
@@ -100,6 +113,7 @@ export const statusShape = v.object({
 		}),
 	),
 	drift: v.number(),
+	sinks: v.optional(v.array(sinkShape), []),
 	confinement: v.object({ systemCalls: confined, files: confined, writable: v.array(v.string()) }),
 	warnings: v.array(v.string()),
 });
@@ -121,11 +135,30 @@ export function describeStatus(status: Status, now = Date.now()): string {
 		...usbLines(status),
 		`the daemon itself ${describeConfinement(status.confinement)}`,
 		...(status.drift > 0 ? [`changes by others that were undone: ${status.drift}`] : []),
+		...status.sinks.map(sinkLine),
 		...grouped(status.warnings).map((warning) => `warning: ${warning}`),
 		...status.policies.flatMap((policy) => policyLines(policy, common, now)),
 		...[...common].map(([message, names]) => repeatedLine(message, names)),
 	];
 	return `${lines.map(escapeForTerminal).join("\n")}\n`;
+}
+
+function sinkLine({
+	name,
+	type,
+	state,
+	queued,
+	sent,
+	dropped,
+	errors,
+	lastSuccess,
+}: Status["sinks"][number]): string {
+	const waiting =
+		queued === 0 ? "nothing waits" : `${plural(queued, "alert")} ${queued === 1 ? "waits" : "wait"}`;
+	const lost = dropped.full + dropped.refused + dropped.lost;
+	const parts = [waiting, `${sent} sent`, `${lost} dropped`, `${errors} failed`];
+	const last = lastSuccess === null ? "never" : lastSuccess;
+	return `sink ${name} (${type}): ${state}, ${parts.join(", ")}, last success ${last}`;
 }
 
 /** What stands open, waits or is refused. */

@@ -8,6 +8,8 @@ export interface AlertFacts {
 	readonly raised: readonly AlertCount[];
 	/** Counts of alerts that were let go of, as their policies are gone. */
 	readonly retired: number;
+	/** Alerts that went to no outlet, as their policies raise too many. */
+	readonly throttled: number;
 	/** Alerts that an outlet could not take. */
 	readonly dropped: Readonly<Record<DropReason, number>>;
 }
@@ -31,9 +33,17 @@ export const alertMetrics: MetricGroup<{ readonly state: DaemonState; readonly a
 		samples: ({ alerts }) => one(alerts.retired),
 	},
 	{
+		name: "portward_alerts_throttled_total",
+		type: "counter",
+		help: "Alerts that were raised and held back, as their policies raised too many (alertThrottling).",
+		labels: [],
+		since: "0.2.0",
+		samples: ({ alerts }) => one(alerts.throttled),
+	},
+	{
 		name: "portward_alerts_dropped_total",
 		type: "counter",
-		help: "Alerts that an outlet (stdout, file, stream) could not take, and log records the kernel dropped unread (kernel).",
+		help: "Alerts that an outlet (stdout, file, stream, sinks) could not take, and log records the kernel dropped unread (kernel).",
 		labels: ["reason"],
 		since: "0.2.0",
 		samples: ({ state, alerts }) => {

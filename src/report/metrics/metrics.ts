@@ -10,6 +10,7 @@ import { type ProcessSample, processMetrics } from "./process-metrics.ts";
 import { type ReloadFacts, reloadMetrics } from "./reload-metrics.ts";
 import { settingsMetrics } from "./settings-metrics.ts";
 import { signatureMetrics } from "./signature-metrics.ts";
+import { sinkMetrics } from "./sink-metrics.ts";
 import { stateMetrics } from "./state-metrics.ts";
 import { testsMetrics } from "./tests-metrics.ts";
 
@@ -29,6 +30,7 @@ export const groups: readonly MetricGroup<MetricsInput>[] = [
 	buildMetrics,
 	stateMetrics,
 	alertMetrics,
+	sinkMetrics,
 	reloadMetrics,
 	changeMetrics,
 	settingsMetrics,

@@ -1,5 +1,5 @@
 /**
- * Where every alert goes: the ring, stdout, the file, and the live streams. No
+ * Where every alert goes: the ring, stdout, the file, other systems, and the live streams. No
  * outlet can hold up another or the daemon; what one could not take is counted.
  */
 
@@ -10,7 +10,7 @@ import type { AlertLine, AlertRing } from "./alert-ring.ts";
 import type { FileWriteResult } from "./rotating-file.ts";
 
 /** Why an alert did not reach an outlet. */
-export type DropReason = "stdout" | "file" | "stream";
+export type DropReason = "stdout" | "file" | "stream" | "sinks";
 
 /** A live stream. Returns how many of `lines` it had no room for. Must not throw. */
 export type AlertSubscriber = (lines: readonly AlertLine[]) => number;
@@ -24,6 +24,10 @@ export interface AlertSinkOptions {
 		/** Takes one line for each of `alerts`. */
 		write(lines: readonly string[], alerts: readonly AlertLine[]): FileWriteResult;
 	} | null;
+	/** Other systems, which have queues of their own. Returns how many alerts did not even come to these. */
+	readonly sinks?: { write(lines: readonly AlertLine[]): number };
+	/** Holds back alerts of policies that raise too many. */
+	readonly throttle?: { admit(alerts: readonly Alert[]): readonly Alert[]; readonly held: number };
 	/** Called when writing the file begins to fail and when it works again ("" then). */
 	readonly onFileState: (error: string) => void;
 }
@@ -58,20 +62,21 @@ export class AlertSink {
 	readonly #counts = new Map<string, Counted>();
 	#published = 0;
 	#retired = 0;
-	readonly #dropped: Record<DropReason, number> = { stdout: 0, file: 0, stream: 0 };
+	readonly #dropped: Record<DropReason, number> = { stdout: 0, file: 0, stream: 0, sinks: 0 };
 	#fileError = "";
 
 	constructor(options: AlertSinkOptions) {
 		this.#options = options;
 	}
 
-	/** Sends `alerts`, oldest first, to every outlet. */
-	publish(alerts: readonly Alert[]): void {
+	/** Sends alerts, oldest first, to every outlet. */
+	publish(raised: readonly Alert[]): void {
+		for (const alert of raised) this.#count(alert);
+		const alerts = this.#options.throttle?.admit(raised) ?? raised;
 		if (alerts.length === 0) return;
-		for (const alert of alerts) this.#count(alert);
 		const lines = alerts.map(alertLine);
 		for (const line of lines) this.#options.ring.add(line);
-		const { stdout, file } = this.#options;
+		const { stdout, file, sinks } = this.#options;
 		const text = stdout === null && file === null ? [] : lines.map((line) => `${line.json}\n`);
 		if (stdout !== null) this.#dropped.stdout += stdout.write(text);
 		if (file !== null) {
@@ -80,6 +85,7 @@ export class AlertSink {
 			if ((result.error === "") !== (this.#fileError === "")) this.#options.onFileState(result.error);
 			this.#fileError = result.error;
 		}
+		if (sinks !== undefined) this.#dropped.sinks += sinks.write(lines);
 		for (const subscriber of this.#subscribers) this.#dropped.stream += subscriber(lines);
 	}
 
@@ -111,6 +117,11 @@ export class AlertSink {
 	/** Counts that were let go of since the start. */
 	get retired(): number {
 		return this.#retired;
+	}
+
+	/** Alerts that went to no outlet, as their policies raise too many. */
+	get throttled(): number {
+		return this.#options.throttle?.held ?? 0;
 	}
 
 	/** Alerts that an outlet could not take since the start. */

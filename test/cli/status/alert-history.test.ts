@@ -15,6 +15,7 @@ const settings = (file: string | null) => ({
 	fileKeep: 2,
 	perSecond: 1000,
 	buffer: 1,
+	sinks: [],
 });
 const all = { policy: undefined, action: undefined, limit: 100 };
 

@@ -6,7 +6,7 @@ import type { Diagnostic } from "../../../src/base/diagnostic.ts";
 import { describeStatus, statusShape } from "../../../src/cli/status/status-text.ts";
 import type { NetworkEnforcerState } from "../../../src/enforcers/network/report/network-status.ts";
 import { type DaemonState, type PolicyState, statusDocument } from "../../../src/report/status.ts";
-import { sampleDevice, sampleNetwork, sampleState } from "../../report/sample.ts";
+import { sampleDevice, sampleNetwork, sampleSink, sampleState } from "../../report/sample.ts";
 
 const text = (over: Partial<DaemonState> = {}, parts: Parameters<typeof sampleState>[1] = {}) =>
 	describeStatus(v.parse(statusShape, JSON.parse(JSON.stringify(statusDocument(sampleState(over, parts))))));
@@ -48,6 +48,24 @@ describe("what becomes of what no rule matches", () => {
 		expect(gone).toContain("network: unavailable (no root)\n");
 		expect(gone).not.toContain("nothing is blocked");
 	});
+});
+
+test("each sink has a line", () => {
+	const working = {
+		...sampleSink,
+		name: "j",
+		type: "journald",
+		state: "idle",
+		queued: 0,
+		lastSuccess: null,
+	} as const;
+	const out = text({ sinks: [sampleSink, working] });
+	expect(out).toContain(
+		"sink siem (webhook): failing, 3 alerts wait, 7 sent, 7 dropped, 5 failed, last success 2026-02-23T04:31:35.104Z\n",
+	);
+	expect(out).toContain(
+		"sink j (journald): idle, nothing waits, 7 sent, 7 dropped, 5 failed, last success never\n",
+	);
 });
 
 test("a policy of Allow and Block rules tells them apart", () => {

@@ -8,7 +8,7 @@ import {
 import { Histogram } from "../../../src/report/metrics/exposition.ts";
 import { type MetricsInput, renderMetrics } from "../../../src/report/metrics/metrics.ts";
 import { applyDurationBounds } from "../../../src/report/metrics/reload-metrics.ts";
-import { sampleNetwork, sampleState } from "../sample.ts";
+import { sampleNetwork, sampleSink, sampleState } from "../sample.ts";
 
 function ruleOf({ rules: [rule] }: NetworkSnapshot) {
 	if (rule === undefined) throw new Error("the sample has a rule");
@@ -40,14 +40,15 @@ export function metricsInput(): MetricsInput {
 		overflows: 1,
 		pendingWrites: 0,
 	};
-	const state = sampleState({}, { network, usb: { counts } });
+	const state = sampleState({ sinks: [sampleSink] }, { network, usb: { counts } });
 	return {
 		state,
 		build: { version: state.version, commit: "abc123", bunVersion: "1.4.5" },
 		alerts: {
 			raised: [{ policy: "np1", action: "Block", count: 5 }],
 			retired: 4,
-			dropped: { stdout: 1, file: 0, stream: 2 },
+			throttled: 5,
+			dropped: { stdout: 1, file: 0, stream: 2, sinks: 0 },
 		},
 		reloads: { results: { success: 3, partial: 0, failure: 1 }, duration: applyDuration.value() },
 		changes: { confirmed: 2, rolled_back: 1, refused: 0 },
@@ -72,6 +73,7 @@ export function everyMetric(): string {
 		{
 			signature: { ok: true, serial: 1, problem: null, remedy: "", standing: null },
 			tests: { mode: "warn", passed: 1, failed: 0, refused: false, problems: [] },
+			sinks: [sampleSink],
 		},
 		{ network: { interfaces, ruleLogs: [{ rule, outcomes }] } },
 	);

@@ -46,6 +46,7 @@ test("every outlet gets every alert as one line that no terminal obeys", () => {
 test("counts by policy and action, and drops by reason", () => {
 	const { sink: target } = sink({
 		stdout: { write: () => 1 },
+		sinks: { write: (lines) => lines.length - 1 },
 		file: { write: (lines) => ({ dropped: lines.length, error: "ENOSPC" }) },
 	});
 	const leave = target.subscribe(() => 2);
@@ -57,7 +58,7 @@ test("counts by policy and action, and drops by reason", () => {
 		{ policy: "np1", action: "Audit", count: 3 },
 		{ policy: "x y", action: "Block", count: 1 },
 	]);
-	expect(target.dropped()).toEqual({ stdout: 2, file: 4, stream: 2 });
+	expect(target.dropped()).toEqual({ stdout: 2, file: 4, stream: 2, sinks: 2 });
 });
 
 test("a file that fails is told once, and once when it works again", () => {

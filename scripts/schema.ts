@@ -76,7 +76,15 @@ export function schemaTables(names: readonly string[]): string {
 }
 
 /** Files whose tables stand in docs/http.md; those of the commands stand in docs/json.md. */
-export const answerSchemas = ["status", "usb-devices", "history", "alerts", "error", "diagnostic"] as const;
+export const answerSchemas = [
+	"status",
+	"usb-devices",
+	"usb-history",
+	"history",
+	"alerts",
+	"error",
+	"diagnostic",
+] as const;
 export const commandSchemas = [
 	"validate",
 	"explain",

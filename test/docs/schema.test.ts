@@ -121,6 +121,7 @@ describe("every answer is as its schema says", () => {
 			{ state: { generations: [sampleGeneration, rolledBackGeneration, largeGeneration] } },
 		],
 		["devices", "/v1/usb/devices", "usb-devices", {}],
+		["devices that came", "/v1/usb/history", "usb-history", {}],
 		["alerts", "/v1/alerts", "alerts", {}],
 		["a page that there is not", "/v1/nowhere", "error", {}],
 		["a wrong question", "/v1/alerts?limit=many", "error", {}],

@@ -2,6 +2,7 @@
 
 import { svg } from "../../src/enforcers/network/report/graph/svg.ts";
 import { type NetworkSnapshot, networkReport } from "../../src/enforcers/network/report/network-report.ts";
+import type { SeenDevices } from "../../src/enforcers/usb/history/seen-device.ts";
 import type { DeviceStatus } from "../../src/enforcers/usb/report/device-status.ts";
 import { usbDecisionBounds } from "../../src/enforcers/usb/report/metrics/device-metrics.ts";
 import { type UsbSnapshot, usbReport } from "../../src/enforcers/usb/report/usb-report.ts";
@@ -163,6 +164,59 @@ export const sampleNetwork: NetworkSnapshot = {
 	graph: async () => ({ ok: true, svg: svg([], "drawn") }),
 };
 
+/** One device, whose own words are hostile. */
+export const sampleHistory: SeenDevices = {
+	since: Date.parse("2026-01-01T00:00:00Z"),
+	devices: [
+		{
+			device: {
+				port: "1-4.1",
+				level: 2,
+				serial: "S\u001b[2J1",
+				product: "Stick <script>",
+				manufacturer: "ACME\u202e",
+				connectType: "hotplug",
+				twin: null,
+				descriptorsHash: "a".repeat(64),
+				descriptors: {
+					device: { class: 0, subClass: 0, protocol: 0 },
+					vendorId: 0x0781,
+					productId: 0x5567,
+					bcdDevice: 0,
+					configurations: [
+						{ value: 1, interfaces: [{ number: 0, alternate: 0, class: 8, subClass: 6, protocol: 0x50 }] },
+					],
+					malformed: null,
+					odd: [],
+				},
+			},
+			verdict: {
+				state: "refused",
+				reason: "no permitted interface",
+				functions: [
+					{
+						interface: 0,
+						alternate: 0,
+						configurations: [1],
+						class: 8,
+						subClass: 6,
+						protocol: 0x50,
+						action: "Block",
+						policy: "sticks",
+						refused: true,
+						reason: "refused by the policy",
+					},
+				],
+			},
+			count: 3,
+			firstSeen: Date.parse("2026-01-02T00:00:00Z"),
+			lastSeen: Date.parse("2026-01-03T00:00:00Z"),
+			present: false,
+		},
+	],
+	lost: 2,
+};
+
 export const sampleUsb: UsbSnapshot = {
 	state: {
 		state: "active",
@@ -173,6 +227,7 @@ export const sampleUsb: UsbSnapshot = {
 		allowlistMode: false,
 	},
 	devices: [],
+	history: () => sampleHistory,
 	counts: {
 		devices: { authorized: 0, partial: 0, refused: 0, pending: 0 },
 		decisions: { Allow: 0, Audit: 0, Block: 0 },

@@ -7,9 +7,11 @@ import { usbAllow } from "./usb-allow.ts";
 import { usbBlock } from "./usb-block.ts";
 import { usbExplain } from "./usb-explain.ts";
 import { usbGeneratePolicy } from "./usb-generate-policy.ts";
+import { usbHistory } from "./usb-history.ts";
 import { usbList } from "./usb-list.ts";
 
 const help = `Usage: portward usb list [--blocked]
+       portward usb history [--since TIME]
        portward usb explain PORT
        portward usb explain --class CLASS [OPTION]...
        portward usb explain --descriptors FILE [OPTION]...
@@ -21,10 +23,11 @@ const help = `Usage: portward usb list [--blocked]
 
 The USB devices of this machine, and what the policies do to them. list shows
 them by port, with what became of each and why; with --blocked those of which
-something is refused. explain says what the policies mean for a device, present
-or only described, and changes nothing. generate-policy prints a policy that
-allows what is plugged in now, with what is refused as a comment, or one device
-with everything that it shows.
+something is refused. history shows every device that came, how often, when
+first and last, and what was decided, also where no daemon runs. explain says
+what the policies mean for a device, present or only described, and changes
+nothing. generate-policy prints a policy that allows what is plugged in now,
+with what is refused as a comment, or one device with everything that it shows.
 
 allow and block are for root alone. allow lets the device on a port through,
 whatever the policies say: for a time, or with --permanent for good, by a file
@@ -51,11 +54,13 @@ says of itself, its serial number included, can be forged.
   --permanent       write a policy file; it is not written where it would not
                     let the device in, or would refuse other devices
   --blocked         only devices of which something is refused
-  --json            print JSON; list: {devices}; explain: {action, policy,
-                    entry, overridden}, or {state, reason, functions} for a
-                    device; others: {ok, messages, problems, diagnostics}, with
-                    generatedPolicy (generate-policy), file (--permanent) and
-                    until (--for)
+  --since TIME      only devices seen since then: 90s, 2h, 7d, 4w, or a time
+                    such as 2026-11-30T08:00
+  --json            print JSON; list: {devices}; history: {since, devices,
+                    lost}; explain: {action, policy, entry, overridden}, or
+                    {state, reason, functions} for a device; others: {ok,
+                    messages, problems, diagnostics}, with generatedPolicy
+                    (generate-policy), file (--permanent) and until (--for)
   --policy-dir DIR  policies to explain or add to (default
                     /etc/portward/policies)
   --config FILE     settings (default /etc/portward/config.yaml)
@@ -66,6 +71,7 @@ says of itself, its serial number included, can be forged.
 
 const verbs: Verbs = {
 	list: usbList,
+	history: usbHistory,
 	explain: usbExplain,
 	"generate-policy": telling(usbGeneratePolicy),
 	allow: telling(usbAllow),
@@ -74,7 +80,7 @@ const verbs: Verbs = {
 
 export const usb: Command = {
 	name: "usb",
-	summary: "USB devices: list, explain, generate-policy, allow, block",
+	summary: "USB devices: list, history, explain, generate-policy, allow, block",
 	help,
 	run: runVerb(verbs),
 };

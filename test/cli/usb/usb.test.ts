@@ -188,7 +188,7 @@ describe("usb allow", () => {
 });
 
 test("usb without a verb, or with a wrong one, says which there are", async () => {
-	expect((await portward("usb")).error).toContain("list, explain, generate-policy, allow");
+	expect((await portward("usb")).error).toContain("list, history, explain, generate-policy, allow");
 	expect((await portward("usb", "lst")).error).toContain("did you mean list?");
 	for (const verb of ["list", "explain", "generate-policy", "allow", "block"])
 		expect(usb.help).toContain(`portward usb ${verb}`);

@@ -39,6 +39,7 @@ test("status, devices, alerts, their stream, and errors", async () => {
 	const json = async (path: string): Promise<unknown> => await (await daemon.get(path)).json();
 	expect(violations(await json("/v1/status"), "status")).toEqual([]);
 	expect(violations(await json("/v1/usb/devices"), "usb-devices")).toEqual([]);
+	expect(violations(await json("/v1/usb/history"), "usb-history")).toEqual([]);
 	const graph = await daemon.get("/v1/graph");
 	expect(graph.headers.get("Content-Type")).toStartWith("image/svg+xml");
 	expect(await graph.text()).toContain(">tcp 80</text>");

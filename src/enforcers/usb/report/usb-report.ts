@@ -3,6 +3,7 @@
 import type { EnforcerReport } from "../../../report/contribution.ts";
 import { familiesOf, type MetricGroup } from "../../../report/metrics/group.ts";
 import { jsonReply } from "../../../report/reply.ts";
+import { type SeenDevices, seenDevicesJson } from "../history/seen-device.ts";
 import { usbCards, usbSection } from "./device-page.ts";
 import type { DeviceStatus, UsbEnforcerState } from "./device-status.ts";
 import { deviceMetrics, type UsbCounts } from "./metrics/device-metrics.ts";
@@ -11,6 +12,8 @@ export interface UsbSnapshot {
 	readonly state: UsbEnforcerState;
 	/** Every device that was judged, a hub before what hangs on it. */
 	readonly devices: readonly DeviceStatus[];
+	/** Every device that came. */
+	readonly history: () => SeenDevices;
 	readonly counts: UsbCounts;
 	/** Entries of policies that are to be enforced. */
 	readonly entries: number;
@@ -19,7 +22,7 @@ export interface UsbSnapshot {
 /** The list: a group that is not in it is in no scrape. */
 export const usbGroups: readonly MetricGroup<UsbCounts>[] = [deviceMetrics];
 
-export function usbReport({ state, devices, counts, entries }: UsbSnapshot): EnforcerReport {
+export function usbReport({ state, devices, history, counts, entries }: UsbSnapshot): EnforcerReport {
 	return {
 		name: "usb",
 		label: "USB",
@@ -40,6 +43,9 @@ export function usbReport({ state, devices, counts, entries }: UsbSnapshot): Enf
 		families: () => familiesOf(usbGroups, counts),
 		cards: () => usbCards(state),
 		sections: () => [usbSection(devices)],
-		routes: [{ path: "/v1/usb/devices", reply: () => jsonReply(200, { devices }) }],
+		routes: [
+			{ path: "/v1/usb/devices", reply: () => jsonReply(200, { devices }) },
+			{ path: "/v1/usb/history", reply: () => jsonReply(200, seenDevicesJson(history())) },
+		],
 	};
 }

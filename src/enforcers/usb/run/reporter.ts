@@ -16,12 +16,14 @@ import type { DeviceCondition, DeviceStatus, FunctionStatus } from "../report/de
 import { type UsbCounts, usbDecisionBounds } from "../report/metrics/device-metrics.ts";
 import type { UsbEnforcer } from "./enforcer.ts";
 import type { UsbEnforcerEvents } from "./enforcer-options.ts";
+import type { UsbHistoryKeeper } from "./history-keeper.ts";
 import type { Tracked } from "./tracker.ts";
 
 export class UsbReporter implements UsbEnforcerEvents {
 	readonly #sink: Pick<AlertSink, "publish">;
 	readonly #identity: HostIdentity;
 	readonly #log: Logger;
+	readonly #history: Pick<UsbHistoryKeeper, "settled" | "left">;
 	/** What was last reported of each function, so that only news is reported. */
 	readonly #reported = new WeakMap<Tracked, Map<string, string>>();
 	readonly #decisions = { Allow: 0, Audit: 0, Block: 0 };
@@ -29,10 +31,16 @@ export class UsbReporter implements UsbEnforcerEvents {
 	#rescans = 0;
 	#overflows = 0;
 
-	constructor(sink: Pick<AlertSink, "publish">, identity: HostIdentity, log: Logger) {
+	constructor(
+		sink: Pick<AlertSink, "publish">,
+		identity: HostIdentity,
+		log: Logger,
+		history: Pick<UsbHistoryKeeper, "settled" | "left">,
+	) {
 		this.#sink = sink;
 		this.#identity = identity;
 		this.#log = log;
+		this.#history = history;
 	}
 
 	settled(
@@ -55,6 +63,7 @@ export class UsbReporter implements UsbEnforcerEvents {
 			alerts.push(deviceAlert(facts, this.#identity));
 		}
 		if (alerts.length === 0) return;
+		this.#history.settled(present, decision);
 		this.#sink.publish(alerts);
 		const { port, product, descriptors } = present.device;
 		const fields = { port, product, vendor: hex(descriptors.vendorId), id: hex(descriptors.productId) };
@@ -71,6 +80,7 @@ export class UsbReporter implements UsbEnforcerEvents {
 	removed(device: Tracked): void {
 		const { present, decision } = device;
 		if (present === null || decision === null || !this.#reported.has(device)) return;
+		this.#history.left(present);
 		this.#sink.publish(
 			reportable(present, decision).map((judged) =>
 				deviceAlert(

@@ -15,6 +15,7 @@ import { UsbObserver } from "../observe/observer.ts";
 import type { UsbEnforcerState } from "../report/device-status.ts";
 import { usbReport } from "../report/usb-report.ts";
 import { heldReason, UsbEnforcer } from "./enforcer.ts";
+import { UsbHistoryKeeper } from "./history-keeper.ts";
 import type { HandResult } from "./manual-decisions.ts";
 import { bootId, UsbMemory } from "./memory.ts";
 import { deviceStatuses, UsbReporter } from "./reporter.ts";
@@ -45,6 +46,7 @@ export class UsbService implements RunningEnforcer<UsbSent> {
 	readonly name = devicePart.enforcer;
 	readonly warnings: readonly string[] = [];
 	readonly workers = {};
+	readonly #history: UsbHistoryKeeper;
 	readonly #reporter: UsbReporter;
 	readonly #enforcer: UsbEnforcer;
 	readonly #log: Logger;
@@ -54,8 +56,15 @@ export class UsbService implements RunningEnforcer<UsbSent> {
 	constructor(options: UsbServiceOptions) {
 		const { config, createWorker, sink, identity, log } = options;
 		this.#log = log;
-		this.#reporter = new UsbReporter(sink, identity, log);
-		const memory = new UsbMemory(config().stateDir, bootId());
+		const { stateDir } = config();
+		const boot = bootId();
+		this.#history = new UsbHistoryKeeper({
+			stateDirectory: stateDir,
+			boot,
+			warn: (message, reason) => log.warn(message, { reason }),
+		});
+		this.#reporter = new UsbReporter(sink, identity, log, this.#history);
+		const memory = new UsbMemory(stateDir, boot);
 		if (memory.problem !== null) log.warn("what was kept about USB is lost", { reason: memory.problem });
 		const pool = (keep: () => number) =>
 			new UsbWorkerPool({ ...poolDefaults, keep, name: "usb", createWorker: () => createWorker("usb") });
@@ -106,7 +115,13 @@ export class UsbService implements RunningEnforcer<UsbSent> {
 		const { state } = this;
 		const counts = this.#reporter.counts(this.#enforcer);
 		const entries = sent?.entries.length ?? 0;
-		return usbReport({ state, devices: deviceStatuses(this.#enforcer), counts, entries });
+		return usbReport({
+			state,
+			devices: deviceStatuses(this.#enforcer),
+			history: () => this.#history.seen(),
+			counts,
+			entries,
+		});
 	}
 
 	/** Devices appear at any time, and each waits for a decision. */
@@ -115,8 +130,9 @@ export class UsbService implements RunningEnforcer<UsbSent> {
 	}
 
 	/** Leaves everything in the kernel as it is. */
-	stop(): Promise<void> {
-		return this.#enforcer.stop();
+	async stop(): Promise<void> {
+		await this.#enforcer.stop();
+		this.#history.stop();
 	}
 
 	/** What the control socket may ask for. */

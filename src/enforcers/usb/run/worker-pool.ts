@@ -17,7 +17,7 @@ export interface UsbPoolOptions {
 	readonly spare: number;
 	/** Workers in all. Where even these all hang, further jobs wait. */
 	readonly most: number;
-	/** Milliseconds after which a job counts as held up. */
+	/** Milliseconds after which a job counts as held up, where a Worker does not take longer to start. */
 	readonly patience: number;
 	/** Milliseconds without a job after which free Workers are ended: starting one takes some 20 ms. */
 	readonly rest: number;
@@ -27,6 +27,9 @@ export interface UsbPoolOptions {
 
 /** Jobs that are not alike in their risk go to pools of their own. */
 export const poolDefaults = { spare: 3, most: 64, patience: 40, rest: 3000, keep: () => 0 } as const;
+
+/** Even where Workers take long to start. */
+const mostPatience = 1000;
 
 interface Member {
 	readonly client: WorkerClient<UsbCalls>;
@@ -50,9 +53,17 @@ export class UsbWorkerPool {
 	readonly #waiting: Waiting[] = [];
 	#stopped = false;
 	#resting: ReturnType<typeof setTimeout> | null = null;
+	/** Whether a job has ended since it was last looked at how many Workers are left. */
+	#used = false;
+	/**
+	 * Milliseconds after which a job counts as held up. On a slow or busy machine every job takes long, and so does starting
+	 * a Worker, which would make all the others slower still: no device has a say in that.
+	 */
+	#patience: number;
 
 	constructor(options: UsbPoolOptions) {
 		this.#options = options;
+		this.#patience = options.patience;
 	}
 
 	/**
@@ -93,26 +104,32 @@ export class UsbWorkerPool {
 			timer = setTimeout(() => {
 				member.stuck = true;
 				this.#dispatch();
-			}, this.#options.patience);
+			}, this.#patience);
 			return await job(member.client);
 		} finally {
 			clearTimeout(timer);
 			member.busy = false;
 			member.stuck = false;
-			this.#trim();
 			this.#dispatch();
 			this.#rest();
 		}
 	}
 
-	/** Ends what is free once nothing has been asked for a while. */
+	/**
+	 * Ends what is free now and then, not with each job: a burst would start it again at once. Beyond those to spare where
+	 * there were jobs, and all but those to keep where there were none.
+	 */
 	#rest(): void {
-		if (this.#resting !== null) clearTimeout(this.#resting);
-		this.#resting = null;
+		this.#used = true;
 		if (this.#stopped) return;
-		this.#resting = setTimeout(() => {
+		this.#resting ??= setTimeout(() => {
+			this.#resting = null;
+			const { keep, spare } = this.#options;
 			const free = [...this.#members].filter((member) => !member.busy);
-			for (const member of free.slice(this.#options.keep())) this.#end(member);
+			const surplus = Math.max(0, this.#members.size - spare - this.load.stuck);
+			for (const member of this.#used ? free.slice(0, surplus) : free.slice(keep())) this.#end(member);
+			if (this.#used) this.#rest();
+			this.#used = false;
 		}, this.#options.rest);
 		this.#resting.unref();
 	}
@@ -152,20 +169,15 @@ export class UsbWorkerPool {
 			this.#members.delete(member);
 			this.#dispatch();
 		});
-		const ready = client.call("ready", {});
+		const began = performance.now();
+		const ready = client.call("ready", {}).then(() => {
+			const took = Math.min(2 * (performance.now() - began), mostPatience);
+			this.#patience = Math.max(this.#options.patience, took);
+		});
 		// Who waits for it is told; where nobody does, the pool has been stopped.
 		ready.catch(() => {});
 		const member: Member = { client, ready, busy: false, scan: false, stuck: false };
 		this.#members.add(member);
 		return member;
-	}
-
-	/** Ends free Workers beyond those to spare. */
-	#trim(): void {
-		for (const member of this.#members) {
-			if (this.#members.size <= this.#options.spare + this.load.stuck) return;
-			if (member.busy || this.#waiting.length > 0) continue;
-			this.#end(member);
-		}
 	}
 }

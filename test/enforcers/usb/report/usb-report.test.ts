@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
+import { seenDevicesJson } from "../../../../src/enforcers/usb/history/seen-device.ts";
 import { usbReport } from "../../../../src/enforcers/usb/report/usb-report.ts";
-import { sampleDevice, sampleState, sampleUsb } from "../../../report/sample.ts";
+import { sampleDevice, sampleHistory, sampleState, sampleUsb } from "../../../report/sample.ts";
 
 const { confinement } = sampleState();
 const report = (over: Partial<typeof sampleUsb> = {}) => usbReport({ ...sampleUsb, ...over });
@@ -23,6 +24,14 @@ test("devices that are let in for a time are told at the top, all of them on a p
 	expect(route?.path).toBe("/v1/usb/devices");
 	expect(JSON.parse((await route?.reply(""))?.body ?? "")).toEqual(JSON.parse(JSON.stringify({ devices })));
 	expect(sections().map((section) => section.text)[0]).toContain("1-4.1");
+});
+
+test("the devices that came have an answer of their own, which obeys no terminal", async () => {
+	const reply = await report()
+		.routes.find(({ path }) => path === "/v1/usb/history")
+		?.reply("");
+	expect(reply?.body).not.toMatch(/[\u001b\u202e]/u);
+	expect(JSON.parse(reply?.body ?? "")).toEqual(JSON.parse(JSON.stringify(seenDevicesJson(sampleHistory))));
 });
 
 test("its card says what becomes of new devices", () => {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { UsbEnforcer } from "../../../../src/enforcers/usb/run/enforcer.ts";
+import { UsbHistoryKeeper } from "../../../../src/enforcers/usb/run/history-keeper.ts";
 import { UsbMemory } from "../../../../src/enforcers/usb/run/memory.ts";
 import { deviceStatuses, UsbReporter } from "../../../../src/enforcers/usb/run/reporter.ts";
 import type { Alert } from "../../../../src/report/alert.ts";
@@ -15,6 +16,7 @@ const evil = {
 let rig: UsbRig;
 let alerts: Alert[];
 let lines: string[];
+let history: UsbHistoryKeeper;
 let reporter: UsbReporter;
 let enforcer: UsbEnforcer;
 beforeEach(() => {
@@ -28,7 +30,12 @@ beforeEach(() => {
 		write: (line) => lines.push(line),
 	});
 	const sink = { publish: (batch: readonly Alert[]) => void alerts.push(...batch) };
-	reporter = new UsbReporter(sink, { clusterName: "c", hostName: "h", nodeId: "n" }, log);
+	history = new UsbHistoryKeeper({
+		stateDirectory: rig.stateDirectory,
+		boot: "b",
+		warn: (message) => lines.push(message),
+	});
+	reporter = new UsbReporter(sink, { clusterName: "c", hostName: "h", nodeId: "n" }, log, history);
 	enforcer = new UsbEnforcer({
 		config: () => rig.config,
 		root: rig.kernel.root,
@@ -41,6 +48,7 @@ beforeEach(() => {
 });
 afterEach(async () => {
 	await enforcer.stop();
+	history.stop();
 	await rig.stop();
 });
 
@@ -52,6 +60,22 @@ async function run(...entries: Parameters<UsbRig["run"]>): Promise<void> {
 }
 
 describe("the reporter", () => {
+	test("keeps each device that comes, with what became of it", async () => {
+		await run(entry("Block", { class: 8 }, "sticks"));
+		rig.kernel.plug("1-1", evil);
+		await rig.until(() => of("1-1").length === 2, "two alerts");
+		rig.kernel.unplug("1-1");
+		await rig.until(() => of("1-1").length === 4, "the end of it");
+		rig.kernel.plug("1-1", evil);
+		await rig.until(() => of("1-1").length === 6, "two more");
+		const [device, ...others] = history.seen().devices;
+		expect(others).toEqual([]);
+		expect(device).toMatchObject({ count: 2, present: true, device: { port: "1-1" } });
+		expect(device?.verdict.functions).toContainEqual(
+			expect.objectContaining({ class: 8, action: "Block", policy: "sticks", refused: true }),
+		);
+	});
+
 	test("raises one alert for each judged function, once, and again when the verdict changes", async () => {
 		await run(entry("Block", { class: 8 }, "sticks"));
 		rig.kernel.plug("1-1", evil);

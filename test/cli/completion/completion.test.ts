@@ -74,7 +74,7 @@ describe.each(Object.keys(offers))("%s", (shell) => {
 	test("commands, verbs, options and values", () => {
 		expect(offer("")).toEqual(names.toSorted());
 		expect(offer("re")).toEqual(names.filter((name) => name.startsWith("re")).toSorted());
-		expect(offer("usb", "")).toEqual(["allow", "block", "explain", "generate-policy", "list"]);
+		expect(offer("usb", "")).toEqual(["allow", "block", "explain", "generate-policy", "history", "list"]);
 		expect(offer("usb", "list", "--b")).toEqual(["--blocked"]);
 		expect(offer("alerts", "--")).toEqual([
 			"--action",

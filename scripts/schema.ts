@@ -108,6 +108,7 @@ export const commandSchemas = [
 	"doctor",
 	"flows",
 	"flow-groups",
+	"top",
 	"completion",
 	"version",
 	"outcome",

@@ -34,6 +34,7 @@ import { alerts } from "./status/alerts.ts";
 import { history } from "./status/history.ts";
 import { status } from "./status/status.ts";
 import { test } from "./test/test.ts";
+import { top } from "./top/top.ts";
 import { usb } from "./usb/usb.ts";
 import { version } from "./version.ts";
 
@@ -71,6 +72,7 @@ export function allCommands(
 		report,
 		alerts,
 		flows,
+		top,
 		page,
 		usb,
 		release,

@@ -152,9 +152,9 @@ function admitsPorts(outer: string | null, inner: string | null): boolean {
 	return inner !== null && !isPortPattern(inner) && matchesPort(outer, inner);
 }
 
-/** Equal for matches that name the same set, attribute by attribute. */
-export function matchKey(match: DeviceMatch): string {
-	return JSON.stringify([
+/** Every attribute, in an order that stays. */
+function attributes(match: DeviceMatch): readonly unknown[] {
+	return [
 		match.class,
 		match.subClass,
 		match.protocol,
@@ -168,7 +168,17 @@ export function matchKey(match: DeviceMatch): string {
 		match.connectType,
 		match.descriptorsHash,
 		match.unlessAlso,
-	]);
+	];
+}
+
+/** Equal for matches that name the same set, attribute by attribute. */
+export function matchKey(match: DeviceMatch): string {
+	return JSON.stringify(attributes(match));
+}
+
+/** Which attributes a match asks about, a bit for each. Whoever asks about one that another leaves open does not contain it. */
+export function askedAttributes(match: DeviceMatch): number {
+	return attributes(match).reduce<number>((bits, value) => (bits << 1) | Number(value !== null), 0);
 }
 
 /** Whether `inner` is a carve-out of `outer`: contained in it, and not equal. */

@@ -10,6 +10,7 @@ import type { DeviceMatch, HostDevicePolicy } from "../model.ts";
 import { portBeginning } from "../port.ts";
 import type { UsbTriple } from "../subject.ts";
 import {
+	askedAttributes,
 	type DeviceAttributes,
 	entryOrder,
 	matchesDevice,
@@ -41,6 +42,8 @@ export interface Verdict {
 interface Group {
 	readonly id: number;
 	readonly match: DeviceMatch;
+	/** Which attributes it asks about, a bit for each. */
+	readonly asks: number;
 	/** In the order in which they decide; never empty. */
 	readonly members: readonly SelectedEntry[];
 	/** The member that speaks for the group. */
@@ -178,14 +181,18 @@ function groupEntries(entries: readonly SelectedEntry[]): Group[] {
 	return [...byMatch.values()].flatMap((members, id) => {
 		members.sort((a, b) => compareStrictness(b.entry.action, a.entry.action) || entryOrder.compare(a, b));
 		const [first] = members;
-		return first === undefined ? [] : [{ id, match: first.entry.match, members, first }];
+		if (first === undefined) return [];
+		const { match } = first.entry;
+		return [{ id, match, asks: askedAttributes(match), members, first }];
 	});
 }
 
 /** The rule of precedence over the groups that match one function, told entry by entry. */
 function settleGroups(matching: readonly Group[]): Verdict {
 	const decision = decide(matching, {
-		strictlyContains: (outer, inner) => strictlyContains(outer.match, inner.match),
+		// Who asks about more admits less: most pairs need no further look.
+		strictlyContains: (outer, inner) =>
+			(outer.asks & ~inner.asks) === 0 && strictlyContains(outer.match, inner.match),
 		action: (group) => group.first.entry.action,
 		compare: (a, b) => entryOrder.compare(a.first, b.first),
 	});

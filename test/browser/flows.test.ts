@@ -2,7 +2,6 @@
 
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { FlowJson } from "../../src/enforcers/network/history/seen-flow.ts";
-import { sampleState } from "../report/sample.ts";
 import { eventually, type Page, type PageOptions } from "./chromium.ts";
 import { closeAll, hostile, openState, stateWithFlows } from "./support.ts";
 
@@ -176,6 +175,6 @@ describe("flows", () => {
 });
 
 test("where no enforcer has flows the page has no place for them", async () => {
-	const { page } = await openState(() => sampleState());
+	const { page } = await openState(() => stateWithFlows(null));
 	expect(await page.evaluate("document.getElementById('flows')")).toBeNull();
 });

@@ -1,6 +1,7 @@
 /** A page of a state in a browser, for tests that close both. */
 
 import type { EnforcerReport } from "../../src/report/contribution.ts";
+import { flowsPath } from "../../src/report/page/flows-section.ts";
 import { jsonReply } from "../../src/report/reply.ts";
 import type { AlertSink } from "../../src/report/sinks/alert-sink.ts";
 import type { DaemonState } from "../../src/report/status.ts";
@@ -36,17 +37,13 @@ export async function openState(state: () => DaemonState, options: PageOptions =
 	return { page, sink, server };
 }
 
-/** The sample with flows that an enforcer answers. */
-export function stateWithFlows(flows: () => object): DaemonState {
+/** The sample with flows that an enforcer answers; null where none does. */
+export function stateWithFlows(flows: (() => object) | null): DaemonState {
 	const state = sampleState();
-	const enforcers = state.enforcers.map(
-		(enforcer): EnforcerReport =>
-			enforcer.name === "network"
-				? {
-						...enforcer,
-						routes: [...enforcer.routes, { path: "/v1/flows", reply: () => jsonReply(200, flows()) }],
-					}
-				: enforcer,
-	);
+	const answer = flows === null ? [] : [{ path: flowsPath, reply: () => jsonReply(200, flows()) }];
+	const enforcers = state.enforcers.map((enforcer): EnforcerReport => {
+		const others = enforcer.routes.filter(({ path }) => path !== flowsPath);
+		return { ...enforcer, routes: enforcer.name === "network" ? [...others, ...answer] : others };
+	});
 	return { ...state, enforcers };
 }

@@ -16,9 +16,11 @@ export interface StreamLimits {
 	readonly write: number;
 	/** Milliseconds for which the connection has to stand after a batch. */
 	readonly stand: number;
+	/** The same after its first one: who refuses our certificate says so only then. */
+	readonly firstStand: number;
 }
 
-const usualLimits: StreamLimits = { connect: 10_000, write: 30_000, stand: 100 };
+const usualLimits: StreamLimits = { connect: 10_000, write: 30_000, stand: 100, firstStand: 2000 };
 const keepAlive = 60_000;
 /** A message that is longer is cut: no receiver takes as much. */
 const longestMessage = 256 * 1024;
@@ -49,8 +51,9 @@ export class StreamTransport implements Transport {
 	}
 
 	async send(batch: readonly Outgoing[]): Promise<Sent> {
-		const { connect, write, stand } = this.#limits;
-		if (this.#socket === null) {
+		const { connect, write, stand, firstStand } = this.#limits;
+		const first = this.#socket === null;
+		if (first) {
 			const failed = await this.#within(connect, "no connection came about", this.#connect());
 			if (failed !== "") return this.#fail(failed);
 		}
@@ -67,7 +70,7 @@ export class StreamTransport implements Transport {
 		});
 		const failed =
 			(await this.#within(write, "the receiver does not read", written)) ||
-			(await this.#within(stand, "", new Promise<string>(() => {})));
+			(await this.#within(first ? firstStand : stand, "", new Promise<string>(() => {})));
 		return failed === "" ? { ...allSent(batch.length), cut } : this.#fail(failed);
 	}
 

@@ -7,7 +7,7 @@ import { SyslogServer, until } from "../support/receivers.ts";
 import { numbered } from "../support/settings.ts";
 
 const noTls = { ca: null, cert: null, key: null };
-const limits = { connect: 30_000, write: 30_000, stand: 50 };
+const limits = { connect: 30_000, write: 30_000, stand: 50, firstStand: 50 };
 const outgoing = (from: number, count: number) =>
 	Array.from({ length: count }, (_, index) => ({
 		alert: numbered(from + index),
@@ -99,11 +99,11 @@ describe("TLS", () => {
 		await using server = await SyslogServer.open(options(own));
 		await using wrong = await SyslogServer.open(options(other));
 		const whole = { ca: ca.cert, cert: client.cert, key: client.key };
-		const ask = async (address: string, tls: SinkSettings["tls"]) => {
+		const ask = async (address: string, tls: SinkSettings["tls"], firstStand = 50) => {
 			const parsed = parseSinkAddress(address);
 			if (parsed === null || parsed.transport === "unix") throw new Error("no address");
 			// A server of TLS 1.3 refuses a certificate only after the client's handshake.
-			const sender = new StreamTransport(parsed, tls, ({ text }) => text, { ...limits, stand: 1000 });
+			const sender = new StreamTransport(parsed, tls, ({ text }) => text, { ...limits, firstStand });
 			const sent = await sender.send(outgoing(0, 1));
 			sender.close();
 			return sent;
@@ -112,7 +112,7 @@ describe("TLS", () => {
 		await until(() => server.messages.length === 1);
 		expect((await ask(`tls://127.0.0.1:${wrong.port}`, whole)).error).toContain("does not match");
 		expect((await ask(`tls://127.0.0.1:${server.port}`, { ...whole, ca: client.cert })).error).not.toBe("");
-		expect((await ask(`tls://127.0.0.1:${server.port}`, { ...noTls, ca: ca.cert })).done).toBe(0);
+		expect((await ask(`tls://127.0.0.1:${server.port}`, { ...noTls, ca: ca.cert }, 45_000)).done).toBe(0);
 		chmodSync(client.key, 0o644);
 		expect((await ask(`tls://127.0.0.1:${server.port}`, whole)).error).toContain("chmod o=");
 		expect((await ask(`tls://127.0.0.1:${server.port}`, { ...whole, ca: "/nowhere.pem" })).error).toContain(

@@ -114,7 +114,9 @@ const deviceFields: readonly string[] = [
 
 /** What happened, and its details in words. */
 function eventSentence({ Message, Resource, EventData = {} }: ToldAlert): string {
-	const device = EventData.Port === undefined ? "" : `${deviceText(EventData)}: `;
+	// Ports of other alerts are those of services.
+	const about = EventData.Port !== undefined && /^USB\b/u.test(Resource);
+	const device = about ? `${deviceText(EventData)}: ` : "";
 	const details = Object.entries(EventData)
 		.filter(([key]) => device === "" || !deviceFields.includes(key))
 		.map(([key, value]) => `${words(key)} ${value}`);

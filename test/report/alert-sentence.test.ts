@@ -152,11 +152,17 @@ describe("an event of the daemon", () => {
 		});
 	});
 
+	test("about a flow has the port of a service", () => {
+		expect(sentence({ Port: "80", Remote: "10.0.1.5" }, { ...system, Message: "It is new" })).toBe(
+			"It is new (port 80, remote 10.0.1.5)",
+		);
+	});
+
 	test("about a device names it", () => {
 		expect(
 			sentence(
 				{ Port: "1-4", VendorID: "0781", ProductID: "5567", Error: "EIO" },
-				{ ...system, Message: "It failed" },
+				{ ...system, Resource: "USB 1-4", Message: "It failed" },
 			),
 		).toBe("0781:5567 on port 1-4: It failed (error EIO)");
 	});

@@ -88,6 +88,11 @@ export class UsbWorkerPool {
 		return { stuck, waiting: this.#waiting.length, workers: this.#members.size };
 	}
 
+	/** Milliseconds after which a job counts as held up now. */
+	get patience(): number {
+		return this.#patience;
+	}
+
 	/** Leaves jobs that are held up to the end of the process. */
 	stop(): void {
 		this.#stopped = true;

@@ -69,7 +69,7 @@ export class UsbRig {
 
 	/** Waits until `condition` holds. */
 	async until(condition: () => boolean, what: string): Promise<void> {
-		const deadline = Date.now() + 5000;
+		const deadline = Date.now() + 50_000;
 		while (!condition()) {
 			if (Date.now() > deadline) throw new Error(`waited for ${what}; ${this.describe()}`);
 			await Bun.sleep(1);

@@ -243,9 +243,11 @@ function encodeElement(
 		encodeVerdict(writer, ELEMENT_DATA, verdictCodes[value.verdict], checkedName(value.chain));
 	if (value !== undefined && "counter" in value) {
 		const { comment } = value;
-		// Checked as the text that it would be.
-		quoted(comment);
-		writer.text(ELEMENT_USERDATA, comment, [ELEMENT_COMMENT, comment.length + 1]);
+		if (comment !== undefined) {
+			// Checked as the text that it would be.
+			quoted(comment);
+			writer.text(ELEMENT_USERDATA, comment, [ELEMENT_COMMENT, comment.length + 1]);
+		}
 		writer.text(ELEMENT_OBJECT, checkedName(value.counter));
 	} else if (unbounded) writer.bytes(ELEMENT_USERDATA, openInterval);
 	writer.close(element);

@@ -58,7 +58,10 @@ export interface NftSet extends Keyed {
 /** What a key leads to. */
 export type MapValue =
 	| { readonly verdict: "goto" | "jump"; readonly chain: string }
-	| { readonly counter: string; readonly comment: string };
+	| {
+			readonly counter: string /** As plans have it that an earlier version saved. */;
+			readonly comment?: string;
+	  };
 
 export interface NftMap extends Keyed {
 	readonly kind: "map";

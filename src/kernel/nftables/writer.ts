@@ -140,7 +140,8 @@ function elementsText(object: NftSet | NftMap, indent: string): readonly string[
 
 function valueText(value: MapValue): string {
 	if ("chain" in value) return ` : ${value.verdict} ${checkedName(value.chain)}`;
-	return ` comment ${quoted(value.comment)} : ${quoted(checkedName(value.counter))}`;
+	const comment = value.comment === undefined ? "" : ` comment ${quoted(value.comment)}`;
+	return `${comment} : ${quoted(checkedName(value.counter))}`;
 }
 
 function wholeNumber(value: number): number {

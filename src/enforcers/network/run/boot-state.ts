@@ -102,7 +102,7 @@ const object = v.variant("kind", [
 		values: v.array(
 			v.union([
 				v.object({ verdict: v.picklist(["goto", "jump"]), chain: name }),
-				v.object({ counter: name, comment: v.string() }),
+				v.object({ counter: name, comment: v.exactOptional(v.string()) }),
 			]),
 		),
 		leads: v.array(number),

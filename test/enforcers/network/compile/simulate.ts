@@ -107,7 +107,7 @@ function parseElements(name: string, body: readonly string[]): Element[] {
 		if (/timeout$/.test(body[1] ?? "") && /^(timeout \w+|size \d+)$/.test(line)) continue;
 		const leads =
 			type[2] === " : counter"
-				? /^element (.*?) comment "[A-Za-z0-9 ._[\]-]{1,120}" : "c_([0-9a-f]{16})",?$/
+				? /^element (.*?) : "c_([0-9a-f]{16})",?$/
 				: /^element (.*?)(?: : ((?:goto|jump) x_[0-9a-f]{16}))?,?$/;
 		const match = leads.exec(line);
 		const ranges = (match?.[1] ?? "").split(" . ").map(range);

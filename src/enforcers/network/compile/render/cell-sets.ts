@@ -37,8 +37,8 @@ export interface LookupContext {
 	readonly hashFrom: number;
 	/** The chain of the rule with this rank. */
 	leaf(rank: number): string;
-	/** The counter and the comment of a rule that accepts without a word; null for others, and for rank -1. */
-	silent(rank: number): { readonly counter: string; readonly comment: string } | null;
+	/** The counter of a rule that accepts without a word; null for others, and for rank -1. */
+	silent(rank: number): string | null;
 	/** Called for every element, for the accounting of cost; rank -1 in sets. */
 	count(rank: number): void;
 }
@@ -181,14 +181,15 @@ function firstAddress({ first }: Cell): string {
 
 /**
  * Silently accepted cells with their counters: one lookup counts and accepts, where a verdict map would send every
- * packet through a chain of its rule's own, whose memory is seldom in the cache when there are thousands.
+ * packet through a chain of its rule's own, whose memory is seldom in the cache when there are thousands. For the same
+ * reason elements have no comments: with one an element no longer fits into a line of the cache.
  */
 function counterMap(context: LookupContext, type: string, shape: Shape, cells: readonly Cell[]): string {
 	for (const { rank } of cells) context.count(rank);
 	const leads = byRank(cells, (rank) => {
-		const value = context.silent(rank);
-		if (value === null) throw new RangeError("a rule that is not silent");
-		return value;
+		const counter = context.silent(rank);
+		if (counter === null) throw new RangeError("a rule that is not silent");
+		return { counter };
 	});
 	return context.store.map({ type, to: "counter", ...shape, keys: keysText(cells, firstAddress), ...leads });
 }

@@ -22,7 +22,7 @@ import type { Step } from "../table.ts";
 import type { LookupContext } from "./cell-sets.ts";
 import { acceptRelated, addEssentials, errors } from "./essentials.ts";
 import { addGuestEssentials, behindGuests } from "./guests.ts";
-import { addCounters, addLeaf, addMidstream, type LeafUse, ruleComment } from "./leaf.ts";
+import { addCounters, addLeaf, addMidstream, type LeafUse } from "./leaf.ts";
 import { stepRules } from "./lookups.ts";
 import type { ObjectStore } from "./objects.ts";
 import type { RenderOptions } from "./options.ts";
@@ -250,7 +250,7 @@ export class DirectionRenderer {
 			silent: (rank) => {
 				const rule = this.#program.rules[rank];
 				if (rule === undefined || rule.logCounter !== null) return null;
-				return { counter: rule.counter, comment: ruleComment(rule) };
+				return rule.counter;
 			},
 			count: (rank) => {
 				const id = this.#program.rules[rank]?.id ?? "";

@@ -22,6 +22,7 @@ import { planConnections, planSession } from "./plan-connections.ts";
 import { planDevices } from "./plan-devices.ts";
 import type { ChangePlan, ConnectionsPlan, PlanResult } from "./plan-model.ts";
 import { planPublished } from "./plan-published.ts";
+import { planSeen } from "./plan-seen.ts";
 import { diffSets, isEmptyDiff, type SetPart } from "./policy-diff.ts";
 import { PolicyEngine } from "./policy-engine.ts";
 import { type PolicySet, readPolicySet, selectionNote } from "./policy-set.ts";
@@ -71,6 +72,7 @@ export function makePlan({
 			published: network
 				? planPublished(models, config, connections.cut)
 				: { forwarded: config.guests.forwarded, checked: false, reason: off, changes: [], more: 0 },
+			seen: network ? planSeen(config, after.kept) : null,
 			devices: usbEnforcer.enabled(config)
 				? planDevices(config, ...devices, sysRoot)
 				: {

@@ -6,6 +6,7 @@ import type { Config } from "../config/model.ts";
 import type { PlannedFailsafe } from "../enforcers/network/compile/plan.ts";
 import type { PublishedVerdict } from "../enforcers/network/compile/verdict/published-verdict.ts";
 import type { VerdictBox } from "../enforcers/network/compile/verdict/verdict-diff.ts";
+import type { Simulation } from "../enforcers/network/history/simulate.ts";
 import type { PublishedPort } from "../enforcers/network/observe/guests/guests.ts";
 import type { PolicyDiff } from "./policy-diff.ts";
 
@@ -150,6 +151,8 @@ export interface ChangePlan {
 	readonly failsafe: readonly PlannedFailsafe[];
 	readonly connections: ConnectionsPlan;
 	readonly published: PublishedPlan;
+	/** The flows that were seen, as NEW would have judged them; null where there are none to be had. */
+	readonly seen: Simulation | null;
 	readonly devices: DevicesPlan;
 	/** Null outside an SSH session. */
 	readonly session: SessionPlan | null;

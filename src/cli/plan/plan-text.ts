@@ -4,6 +4,8 @@ import { protocolOf, protocolText } from "../../base/protocol.ts";
 import { escapeForTerminal } from "../../base/terminal.ts";
 import type { Default, Described } from "../../enforcers/contract/describe.ts";
 import { describeFailsafe } from "../../enforcers/network/compile/failsafe.ts";
+import { flowPlace } from "../../enforcers/network/history/flow-text.ts";
+import type { Simulation } from "../../enforcers/network/history/simulate.ts";
 import { functionPlace } from "../../enforcers/usb/compile/reason.ts";
 import { ruleLists } from "../../engine/enforcers.ts";
 import { planChanges } from "../../engine/plan-make.ts";
@@ -12,6 +14,7 @@ import { type Change, defaultChanges } from "../../engine/policy-diff.ts";
 import { boxLine } from "../../report/generations/box-text.ts";
 import type { Io } from "../command.ts";
 import { plural, printDiagnostics } from "../diagnostics.ts";
+import { deciderText, timeText } from "../journey/simulate-text.ts";
 import { publishedLines } from "./plan-published-text.ts";
 
 /** Values of one field that are told; a list of addresses may have a hundred thousand. */
@@ -29,6 +32,7 @@ export function printPlan(plan: ChangePlan, io: Io): void {
 		section("New connections whose verdict changes", verdictLines(plan)),
 		section("What no rule matches", defaultLines(plan)),
 		section("Ports that are published for guests", publishedLines(plan.published)),
+		seenLines(plan),
 		connectionLines(plan),
 		deviceLines(plan),
 		section(
@@ -48,6 +52,17 @@ function head(plan: ChangePlan): string[] {
 		: "what is in force";
 	const changes = planChanges(plan) ? "" : ": no change";
 	return [`${directory} against ${confirmed}, ${against}${changes}`];
+}
+
+/** In one line; portward simulate has more. */
+function seenLines({ seen }: ChangePlan): string[] {
+	if (seen === null) return [];
+	const { flows, since, wouldBlock, wouldAllow, rules } = seen;
+	const first = rules.find(({ change }) => change === "wouldBlock");
+	const who = first === undefined ? "" : ` (first: ${flowPlace(first.example)}, by ${deciderText(first)})`;
+	return [
+		`Of ${plural(flows, "flow")} seen since ${timeText(since)}: ${wouldBlock} would be blocked${who}, ${wouldAllow} that ${wouldAllow === 1 ? "was" : "were"} blocked would pass`,
+	];
 }
 
 function verdictLines({ verdicts }: ChangePlan): string[][] {
@@ -225,6 +240,7 @@ export function planJson(plan: ChangePlan) {
 		failsafe,
 		connections,
 		published,
+		seen,
 		devices,
 		session,
 		diagnostics,
@@ -240,6 +256,7 @@ export function planJson(plan: ChangePlan) {
 		defaults: diff.defaults,
 		connections,
 		published,
+		seen: seen && seenJson(seen),
 		usbDevices: devices,
 		session,
 		failsafe: failsafe.map(({ direction, index, protocol, icmpType, cidr, port, interface: name }) => ({
@@ -253,6 +270,11 @@ export function planJson(plan: ChangePlan) {
 		})),
 		diagnostics,
 	};
+}
+
+function seenJson({ flows, ...simulation }: Simulation) {
+	const { since, wouldBlock, wouldAllow, unchanged } = simulation;
+	return { since: new Date(since).toISOString(), flows, wouldBlock, wouldAllow, unchanged };
 }
 
 function changeJson({ before, after }: Change) {

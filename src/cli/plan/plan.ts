@@ -50,6 +50,8 @@ where the USB adapter would that it comes through.
     published    {forwarded, checked, reason, more, changes: [{port, before,
                  after, ends}]}: ports that are published for guests and are
                  reached by others than before
+    seen         null, or {since, flows, wouldBlock, wouldAllow, unchanged}:
+                 flows that were seen, as portward simulate judges them
     usbDevices   {checked, reason, changes: [{port, vendorId, productId,
                  manufacturer, product, before, after, reason, functions:
                  [{interface, configurations, alternate, className, refused,

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { printPlan } from "../../../src/cli/plan/plan-text.ts";
 import type { VerdictBox } from "../../../src/enforcers/network/compile/verdict/verdict-diff.ts";
 import type { Cause, ChangePlan, CutConnection } from "../../../src/engine/plan-model.ts";
+import { flow } from "../../enforcers/network/history/support/flows.ts";
 import { CapturedIo } from "../support/portward.ts";
 
 const same = {
@@ -19,6 +20,7 @@ const unchanged: ChangePlan = {
 	connections: { checked: true, reason: "", cut: [], total: 0, refusedAtStart: null },
 	verdicts: [],
 	published: { forwarded: "enforce", checked: true, reason: "", changes: [], more: 0 },
+	seen: null,
 	devices: { checked: true, reason: "", changes: [], session: null },
 	session: null,
 	diagnostics: [],
@@ -41,6 +43,19 @@ function printed(over: Partial<ChangePlan>): { out: string; error: string } {
 
 test("nothing changes", () => {
 	expect(printed({})).toEqual({ out: "/new against what is in force, /old: no change\n", error: "" });
+});
+
+test("flows that were seen are told in one line, the first that would be blocked with who would", () => {
+	const seen = { since: 0, flows: 5, wouldBlock: 0, wouldAllow: 1, unchanged: 4, rules: [] };
+	expect(printed({ seen }).out).toContain(
+		"Of 5 flows seen since 1970-01-01 00:00 UTC: 0 would be blocked, 1 that was blocked would pass\n",
+	);
+	const example = flow("ingress tcp 22 from 10.0.0.1", { interface: "eth0\u001b" });
+	const rule = { policy: "ssh", direction: "ingress", index: 2, count: 3, partly: 0, example } as const;
+	const more = { ...seen, wouldBlock: 3, wouldAllow: 0, rules: [{ ...rule, change: "wouldBlock" }] } as const;
+	expect(printed({ seen: more }).out).toContain(
+		"3 would be blocked (first: ingress tcp 22 from 10.0.0.1 on eth0\\x1b, by ssh ingress[2]), 0 that were",
+	);
 });
 
 test("verdicts that change are told as diff tells them, and where that was too much, so", () => {

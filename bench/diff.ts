@@ -7,7 +7,7 @@ import { executable } from "../test/system/support/built.ts";
 import { type Figure, median, quantity, rounds } from "./report.ts";
 
 /** A linear congruential generator, so that every run compares the same. */
-function randomNumbers(seed: number): (below: number) => number {
+export function randomNumbers(seed: number): (below: number) => number {
 	let state = seed;
 	return (below) => {
 		state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -18,7 +18,7 @@ function randomNumbers(seed: number): (below: number) => number {
 const actions = ["Allow", "Audit", "Block"] as const;
 
 /** Rules over blocks of many sizes that lie in each other, ports and ranges of both directions, a few interfaces. */
-function policies(count: number, changed: number): string {
+export function policies(count: number, changed: number): string {
 	const random = randomNumbers(7);
 	const other = randomNumbers(11);
 	const rules = { ingress: [] as unknown[], egress: [] as unknown[] };

@@ -14,6 +14,7 @@ import { loadFigures } from "./load.ts";
 import { manyFigures } from "./many.ts";
 import { openFlowFigures } from "./open-flows.ts";
 import { type Figure, print } from "./report.ts";
+import { simulateFigures } from "./simulate.ts";
 import { usbDecisionFigures } from "./usb-decision.ts";
 import { usbVmFigures } from "./usb-vm.ts";
 
@@ -26,6 +27,10 @@ const sections: Readonly<Record<string, { title: string; run: () => Promise<Figu
 	daemon: { title: "The daemon", run: daemonFigures },
 	many: { title: "Many policies, and what a change of one costs", run: manyFigures },
 	diff: { title: "What two sets of policies say differently", run: diffFigures },
+	simulate: {
+		title: "What other policies would have made of the flows that were seen",
+		run: simulateFigures,
+	},
 	usb: {
 		title: "USB devices",
 		run: async () => [...(await usbDecisionFigures()), ...(await usbVmFigures())],

@@ -4,9 +4,11 @@ import type { Diagnostic } from "../base/diagnostic.ts";
 import type { Config } from "../config/model.ts";
 import type { Compiled } from "../enforcers/contract/enforcer.ts";
 import type { NetworkPlan } from "../enforcers/network/compile/plan.ts";
-import type { NetworkModel } from "../enforcers/network/compile/program.ts";
+import { buildModel, type NetworkModel, ruleSets } from "../enforcers/network/compile/program.ts";
+import { checkRules } from "../enforcers/network/compile/rules.ts";
 import { networkEnforcer } from "../enforcers/network/enforcer.ts";
 import { networkPart } from "../enforcers/network/model.ts";
+import { compileOptions } from "../enforcers/network/run/compile-options.ts";
 import { type PolicySet, readPolicySet } from "./policy-set.ts";
 
 export interface CompiledSet {
@@ -28,4 +30,19 @@ export function compileSet(path: string, config: Config): CompiledSet {
 /** The model where everything could be read; null where an answer about what is left would be wrong. */
 export function wholeModel({ set, compiled, errors }: CompiledSet): NetworkModel | null {
 	return errors.length > 0 || !compiled.ok || set.unread ? null : compiled.kept;
+}
+
+/**
+ * The model of a path's policies that select this host, as they are written, and nothing for a kernel: of many rules that
+ * takes a fraction of the time. Null where something is wrong, as `errors` say.
+ */
+export function readWrittenModel(
+	path: string,
+	config: Config,
+): { readonly set: PolicySet; readonly model: NetworkModel | null; readonly errors: readonly Diagnostic[] } {
+	const set = readPolicySet([path], config);
+	const policies = networkPart.of(set.selected);
+	const errors = [...set.diagnostics, ...checkRules(policies)].filter(({ severity }) => severity === "error");
+	if (errors.length > 0 || set.unread) return { set, model: null, errors };
+	return { set, model: buildModel(ruleSets(policies), compileOptions(config, "0", "concatenated")), errors };
 }

@@ -1,8 +1,10 @@
 /** `portward simulate`: what other policies would have made of the flows that were seen. */
 
 import { resolve } from "node:path";
+import { escapeForTerminal } from "../../base/terminal.ts";
 import { type Simulation, simulateFlows, simulationJson } from "../../enforcers/network/history/simulate.ts";
-import { readModel } from "../ask/read-model.ts";
+import { readWrittenModel } from "../../engine/policy-model.ts";
+import { selectionNote } from "../../engine/policy-set.ts";
 import { type Command, exit, type Io, UsageError } from "../command.ts";
 import { printDiagnostics } from "../diagnostics.ts";
 import { prettyJson } from "../json.ts";
@@ -64,7 +66,11 @@ export const simulate: Command = {
 			printDiagnostics(settings.diagnostics, io);
 			return exit.failure;
 		}
-		const model = readModel(resolve(named), config, io);
+		const path = resolve(named);
+		const { model, set, errors } = readWrittenModel(path, config);
+		printDiagnostics(errors, io);
+		const note = selectionNote(set);
+		if (note !== null) io.error(`portward: ${escapeForTerminal(`${path}: ${note}`)}\n`);
 		if (model === null) return exit.failure;
 		const history = await chosenHistory(flags, () => config, io);
 		if (history === null) return exit.failure;

@@ -2,13 +2,11 @@
 
 import { addressBits } from "../../../base/cidr.ts";
 import type { Direction } from "../../../base/model.ts";
-import { interfaceMatches } from "../compile/atom.ts";
 import {
 	type DirectionProgram,
 	decideBySteps,
 	findFailsafe,
 	type NetworkModel,
-	namesOf,
 	type Packet,
 	type Sequences,
 	sequencesFor,
@@ -94,18 +92,15 @@ export class FlowJudge {
 		return corners;
 	}
 
-	#boundsOf({ direction, remote: { family }, protocol, port, interface: name }: SeenFlow): readonly bigint[] {
-		const key = `${direction} ${family} ${protocol} ${port} ${name}`;
+	/** Of every interface and port: one that no verdict hangs on costs a question, and they are found once for many flows. */
+	#boundsOf({ direction, remote: { family }, protocol }: SeenFlow): readonly bigint[] {
+		const key = `${direction} ${family} ${protocol}`;
 		const known = this.#bounds.get(key);
 		if (known !== undefined) return known;
 		const program = this.#model[direction];
-		const names = namesOf(program, name);
 		const bounds = new Set<bigint>();
 		for (const atom of program.atoms) {
 			if (atom.family !== family || (atom.protocol !== null && atom.protocol !== protocol)) continue;
-			if (atom.range !== null && (port === null || port < atom.range.first || port > atom.range.last))
-				continue;
-			if (!interfaceMatches(atom.interface, names)) continue;
 			for (const { first, last } of [atom, ...atom.holes]) bounds.add(BigInt(first)).add(BigInt(last) + 1n);
 		}
 		for (const { match } of program.failsafe) {

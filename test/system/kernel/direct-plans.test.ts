@@ -162,13 +162,22 @@ function loaded(
 
 function listed(): { readonly text: string; readonly code: string } {
 	const text = command("nft", "list", "ruleset");
-	// Rules are numbered as they come, and the elements of a hash table have no order. libnftables turns round the pairs of
-	// bytes of a protocol, which has one byte and so none.
+	// Rules are numbered as they come, and sets and the elements of a hash table have no order. libnftables turns round the
+	// pairs of bytes of a protocol, which has one byte and so none.
 	const code = command("nft", "--debug=netlink", "list", "ruleset")
 		.replaceAll(/^(inet t \w+)(?: \d+)+/gmu, "$1")
 		.replaceAll(/^ +\[ byteorder reg \d+ = hton\(reg \d+, 2, 1\) \]\n/gmu, "")
-		.replaceAll(/(?:^\telement .*\n)+/gmu, (elements) => elements.split("\n").sort().join("\n"));
+		.replaceAll(/(?:^inet t @.*\n(?:^\telement .*\n)*)+/gmu, sortSets);
 	return { text, code };
+}
+
+/** Sets one after the other, each a line with its name and one for each element, by name, and their elements in order. */
+function sortSets(sets: string): string {
+	const sorted = sets.split(/^(?=inet t @)/mu).map((set) => {
+		const [name, ...elements] = set.trimEnd().split("\n");
+		return [name, ...elements.sort(), ""].join("\n");
+	});
+	return sorted.sort().join("");
 }
 
 test("sets and maps are the same", () => {

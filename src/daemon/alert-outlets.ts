@@ -60,11 +60,13 @@ export async function openAlertOutlets(options: DaemonOptions): Promise<AlertOut
 		throttle,
 		async close() {
 			throttle.stop();
-			await sinks.stop();
+			// What waits for nobody is closed first: the end of the process may not wait for receivers.
+			const stopped = sinks.stop();
 			const lost = lines?.close() ?? 0;
 			opened?.close();
 			if (lost > 0) log.warn("alerts are lost, as nobody reads standard output", { alerts: lost });
 			file?.close();
+			await stopped;
 		},
 	};
 }

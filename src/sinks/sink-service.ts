@@ -160,6 +160,8 @@ export class SinkService {
 			this.#stopped();
 			return;
 		}
+		// Where alerts go is being closed: what is dropped now stands in no alert.
+		if (this.#stopping) return;
 		const before = this.#states;
 		this.#states = new Map(message.sinks.map((state) => [state.name, state]));
 		for (const state of message.sinks) this.#logChange(before.get(state.name)?.state ?? "idle", state);

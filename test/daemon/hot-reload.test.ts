@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { defaultConfig } from "../../src/config/parse.ts";
 import { hotReload } from "../../src/daemon/hot-reload.ts";
+import { sinkSettings } from "../sinks/support/settings.ts";
 
 test("what policies mean changes at once, the rest is named", () => {
 	const running = defaultConfig();
@@ -20,6 +21,16 @@ test("what policies mean changes at once, the rest is named", () => {
 		metrics: { maxRuleSeries: 5 },
 	});
 	expect(needRestart.toSorted()).toEqual(["status", "table"]);
+});
+
+test("of the settings of alerts sinks change at once, and the rest is named", () => {
+	const running = defaultConfig();
+	const sinks = [sinkSettings({ name: "j", type: "journald" })];
+	const { config, needRestart } = hotReload(running, { ...running, alerts: { ...running.alerts, sinks } });
+	expect(config.alerts).toEqual({ ...running.alerts, sinks });
+	expect(needRestart).toEqual([]);
+	const both = { ...running, alerts: { ...running.alerts, buffer: 5, sinks } };
+	expect(hotReload(running, both)).toEqual({ config, needRestart: ["alerts"] });
 });
 
 test("equal settings need nothing", () => {

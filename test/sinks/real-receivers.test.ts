@@ -50,6 +50,9 @@ test("journald: fields to search by, whatever is in them", async () => {
 		"mount -t tmpfs -o mode=755 tmpfs /run",
 		"mkdir -p /run/systemd/journald.conf.d /run/log/journal",
 		`printf '%b' '${conf.replaceAll("\n", "\\n")}' > /run/systemd/journald.conf.d/test.conf`,
+		// A journal belongs to a machine, which a container may not have a number of.
+		"echo 0123456789abcdef0123456789abcdef > /run/machine-id",
+		"[ ! -e /etc/machine-id ] || mount --bind /run/machine-id /etc/machine-id",
 		`exec ${journald ?? "/usr/lib/systemd/systemd-journald"}`,
 	];
 	const child = spawnBound(["unshare", "--mount", "sh", "-ec", script.join("\n")]);

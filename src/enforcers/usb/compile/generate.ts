@@ -17,6 +17,8 @@ export interface GenerateOptions {
 	 * is refused is written as a comment.
 	 */
 	readonly refused: (device: UsbDevice, configuration: number | null, number: number | null) => boolean;
+	/** When and how often it was seen, in printable ASCII on one line; null where that is not known. */
+	readonly evidence: (device: UsbDevice) => string | null;
 }
 
 const defaults: GenerateOptions = {
@@ -27,6 +29,7 @@ const defaults: GenerateOptions = {
 		"Anything else is refused only with hostDefaultDevicePosture: block in the configuration.",
 	],
 	refused: () => false,
+	evidence: () => null,
 };
 
 /**
@@ -40,7 +43,7 @@ export function generatePolicy(
 	devices: readonly UsbDevice[],
 	options: Partial<GenerateOptions> = {},
 ): string {
-	const { name, about, refused } = { ...defaults, ...options };
+	const { name, about, refused, evidence } = { ...defaults, ...options };
 	const lines = [
 		...about.map((line) => `# ${line}`),
 		"# Vendor, product and serial numbers and descriptors are the device's own words: they can be forged.",
@@ -61,7 +64,9 @@ export function generatePolicy(
 		if (device.level === 0) continue;
 		const functions = functionsOf(device, refused);
 		const { malformed } = device.descriptors;
-		const title = `    # ${device.port.replace(/[^-.\w]/g, "?")}: ${describe(device)}`;
+		const seen = evidence(device);
+		const more = seen === null ? "" : `\n    # ${seen}`;
+		const title = `    # ${device.port.replace(/[^-.\w]/g, "?")}: ${describe(device)}${more}`;
 		if (malformed !== null) entries.push(title, `    # left out: ${comment(malformed)}`);
 		else if (functions.length === 0) entries.push(title, "    # needs no entry: hubs pass");
 		for (const item of malformed === null ? functions : []) {

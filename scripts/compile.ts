@@ -55,6 +55,8 @@ export async function compile(outfile: string, foreign?: Foreign): Promise<strin
 		const result = await Bun.build({
 			// main.ts comes first: it is what runs; Workers are found by their path relative to it.
 			entrypoints: ["src/main.ts", ...workers].map((path) => join(root, path)),
+			// Said here: of more than eight entry points Bun takes another folder than the deepest that holds them all.
+			root: join(root, "src"),
 			target: "bun",
 			throw: false,
 			// Names stay, so that a stack trace in a bug report can be read.

@@ -18,6 +18,8 @@ function createWorker(name: WorkerName): Worker {
 			return new Worker(new URL("./enforcers/network/observe/nflog.worker.ts", import.meta.url));
 		case "drift":
 			return new Worker(new URL("./enforcers/network/observe/drift.worker.ts", import.meta.url));
+		case "history":
+			return new Worker(new URL("./enforcers/network/run/history/history.worker.ts", import.meta.url));
 		case "uevent":
 			return new Worker(new URL("./enforcers/usb/observe/uevent.worker.ts", import.meta.url));
 		case "usb":

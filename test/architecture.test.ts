@@ -280,6 +280,7 @@ describe("files", () => {
 		"src/daemon/alert-outlets.ts": "test/smoke/executable.test.ts",
 		"src/sinks/sinks.worker.ts": "test/sinks/sink-service.test.ts",
 		"src/enforcers/network/run/network-observers.ts": "test/smoke/executable.test.ts",
+		"src/enforcers/network/run/history/history.worker.ts": "test/system/flows/observing.test.ts",
 		"src/enforcers/network/run/nft.worker.ts": "test/smoke/executable.test.ts",
 		"src/daemon/policy.worker.ts": "test/smoke/executable.test.ts",
 		"src/enforcers/usb/run/jobs.ts": "test/enforcers/usb/run/worker-pool.test.ts",

@@ -74,6 +74,12 @@ export interface Config {
 	readonly policyTests: "warn" | "enforce";
 	/** "ed25519:" and 32 bytes in base64. */
 	readonly trustedKeys: readonly string[];
+	readonly observe: {
+		/** Whether new flows are counted and kept. */
+		readonly enabled: boolean;
+		/** Flows that are kept apart, 1000..1 000 000. */
+		readonly maxFlows: number;
+	};
 	readonly metrics: {
 		/** Rules up to which each has series of its own, 0..10 000; beyond it policies have, beyond that actions. */
 		readonly maxRuleSeries: number;

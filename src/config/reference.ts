@@ -162,6 +162,16 @@ export const settings: readonly Setting[] = [
 		"root's own file with one token of at least 32 characters, which every request over TCP must carry",
 	),
 	setting(
+		"observe.enabled",
+		"true",
+		"whether new flows are counted in the kernel and kept, for `flows`, `recommend` and `simulate`",
+	),
+	setting(
+		"observe.maxFlows",
+		"100000",
+		"flows that are kept apart; beyond it the rarest are merged into blocks of addresses; 1000 to 1000000",
+	),
+	setting(
 		"metrics.maxRuleSeries",
 		"2000",
 		"rules up to which each has metrics of its own; with more, each policy has, and with more of these, each action; 0 to 10000",

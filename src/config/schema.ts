@@ -134,6 +134,16 @@ export const configSchema = v.object({
 		),
 		[],
 	),
+	observe: v.optional(
+		v.object(
+			{
+				enabled: v.optional(flag, true),
+				maxFlows: v.optional(whole(1000, 1_000_000), 100_000),
+			},
+			"write observe: {enabled: true, maxFlows: NUMBER}",
+		),
+		{},
+	),
 	metrics: v.optional(
 		v.object({ maxRuleSeries: v.optional(whole(0, 10_000), 2000) }, "write metrics: {maxRuleSeries: NUMBER}"),
 		{},

@@ -87,7 +87,7 @@ export function* bootRulesets(sources: BootSources): Generator<BootRuleset, Boot
 export function blockPlan(config: Config, form: RulesetForm): NetworkPlan {
 	const file = parsePolicyFile("bootPolicy", blockAll);
 	const policies = networkPart.in(file.documents);
-	const options = { ...compileOptions(config, bootEpoch, form), essentials: true };
+	const options = { ...compileOptions(config, bootEpoch, form, false), essentials: true };
 	const compiled = compileNetwork(policies, options);
 	if (!compiled.ok || policies.length !== 1) throw new Error("the policy that blocks everything is broken");
 	return compiled.plan;
@@ -139,7 +139,8 @@ function lastGood(sources: BootSources): { ruleset: BootRuleset | null; present:
 
 /** Names that no running daemon gives. */
 function bootWishes(form: RulesetForm): Wishes {
-	const wish: NetworkWish = { epoch: bootEpoch, form };
+	// Nobody asked the kernel whether it can count flows, and nobody reads them yet.
+	const wish: NetworkWish = { epoch: bootEpoch, form, counts: false };
 	return { [networkEnforcer.name]: wish };
 }
 

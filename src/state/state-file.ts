@@ -93,6 +93,18 @@ export function removeState(path: string): string | null {
 	}
 }
 
+/** Takes the newest version away, but keeps it: `NAME.damaged.json`. Null where nothing could be renamed. */
+export function setAside(path: string): string | null {
+	const aside = `${path.endsWith(".json") ? path.slice(0, -".json".length) : path}.damaged.json`;
+	try {
+		renameSync(path, aside);
+		syncDirectory(dirname(path));
+		return aside;
+	} catch {
+		return null;
+	}
+}
+
 function checksum(body: Uint8Array): string {
 	return createHash("sha256").update(body).digest("hex");
 }

@@ -49,6 +49,7 @@ describe("defaults", () => {
 			policySignature: "off",
 			policyTests: "warn",
 			trustedKeys: [],
+			observe: { enabled: true, maxFlows: 100_000 },
 			metrics: { maxRuleSeries: 2000 },
 			alertThrottling: false,
 			maxAlertPerSec: 10,
@@ -97,10 +98,8 @@ nflogGroup: 1
 maxElements: 100000000
 rulesetForm: nested
 status:
-  address: "unix:/run/portward/status.sock"
-  detail: metrics-only
-  tls: {cert: /c.pem, key: /k.pem, clientCa: /ca.pem}
-  tokenFile: /token
+  {address: "unix:/run/portward/status.sock", detail: metrics-only, tokenFile: /token,
+   tls: {cert: /c.pem, key: /k.pem, clientCa: /ca.pem}}
 confinement: off
 bootPolicy: block
 confirm: required
@@ -114,6 +113,7 @@ guests: {forwarded: enforce, interfaces: [ve-*, tap0], uplinks: [vmbr0]}
 policySignature: required
 policyTests: enforce
 trustedKeys: ["ed25519:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA="]
+observe: {enabled: false, maxFlows: 5000}
 metrics: {maxRuleSeries: 0}
 alerts: {stdout: false, file: /var/log/a.json, fileMaxBytes: 4096, fileKeep: 0, perSecond: 10, buffer: 1, sinks: [{name: j, type: journald}]}
 alertThrottling: true
@@ -191,6 +191,7 @@ throttleSec: 4
 		policySignature: "required",
 		policyTests: "enforce",
 		trustedKeys: ["ed25519:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA="],
+		observe: { enabled: false, maxFlows: 5000 },
 		metrics: { maxRuleSeries: 0 },
 		alertThrottling: true,
 		maxAlertPerSec: 3,
@@ -237,6 +238,7 @@ describe("what is refused, with its place", () => {
 		["maxElements: .inf", "1:14 bad-setting maxElements", "1 to 100000000"],
 		["rulesetForm: Auto", "1:14 bad-setting rulesetForm", "auto"],
 		["status: 127.0.0.1:80", "1:9 bad-setting status", "address"],
+		["observe: {maxFlows: 999}", "1:21 bad-setting observe.maxFlows", "1000 to 1000000"],
 		["metrics: {maxRuleSeries: 10001}", "1:26 bad-setting metrics.maxRuleSeries", "0 to 10000"],
 		["alerts: {buffer: 0}", "1:18 bad-setting alerts.buffer", "1 to"],
 		["alerts: {file: alerts.json}", "1:16 bad-setting alerts.file", "absolute"],

@@ -24,6 +24,7 @@ const workers: Readonly<Record<WorkerName, string>> = {
 	nft: "enforcers/network/run/nft",
 	nflog: "enforcers/network/observe/nflog",
 	drift: "enforcers/network/observe/drift",
+	history: "enforcers/network/run/history/history",
 	uevent: "enforcers/usb/observe/uevent",
 	usb: "enforcers/usb/run/usb",
 	sinks: "sinks/sinks",

@@ -5,6 +5,10 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { driftAlert } from "../../src/enforcers/network/report/drift-alert.ts";
 import { countersAnewAlert, strayAlert } from "../../src/enforcers/network/report/flow-alert.ts";
+import {
+	moreNewFlowsAlert,
+	newFlowAlert,
+} from "../../src/enforcers/network/report/history/new-flow-alert.ts";
 import { invalidAlert } from "../../src/enforcers/network/report/invalid-alert.ts";
 import { summaryAlerts } from "../../src/enforcers/network/report/summary-alert.ts";
 import type { Alert } from "../../src/report/alert.ts";
@@ -16,6 +20,7 @@ import { sinkAlert } from "../../src/report/sink-status.ts";
 import { throttleAlert } from "../../src/report/sinks/throttle.ts";
 import { hostNameAlert } from "../../src/report/system-alert.ts";
 import { testsAlert } from "../../src/report/tests-status.ts";
+import { flowJson } from "../cli/journey/support/flows.ts";
 import { sampleAlert } from "../report/sample.ts";
 
 const root = resolve(import.meta.dir, "../..");
@@ -108,6 +113,12 @@ describe("system events", () => {
 		driftAlert(drift, "t", host),
 		strayAlert("loss", 3, stray, host),
 		countersAnewAlert(time, "t", host),
+		newFlowAlert(
+			{ ...flowJson, direction: "egress", hook: "forward", guest: "172.17.0.2", policy: "p" },
+			time,
+			host,
+		),
+		moreNewFlowsAlert(2, time, host),
 		invalidAlert({ ingress: 1, egress: 2, forward: 0 }, time, host),
 		...summaryAlerts(withheld, time, host).filter((_, index) => index === 0 || index === 64),
 		hostNameAlert("a", "b", time, host),

@@ -120,6 +120,7 @@ describe("every answer is as its schema says", () => {
 			"history",
 			{ state: { generations: [sampleGeneration, rolledBackGeneration, largeGeneration] } },
 		],
+		["flows", "/v1/flows", "flows", {}],
 		["devices", "/v1/usb/devices", "usb-devices", {}],
 		["devices that came", "/v1/usb/history", "usb-history", {}],
 		["alerts", "/v1/alerts", "alerts", {}],

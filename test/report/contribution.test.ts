@@ -99,7 +99,7 @@ test("at the server, which names its page among the others", async () => {
 	const { status, body } = await ask("/v1/windows");
 	expect(status).toBe(404);
 	expect(body.hint).toBe(
-		"there are /, /healthz, /readyz, /metrics, /v1/status, /v1/graph, /v1/usb/devices, /v1/usb/history, /v1/doors, /v1/history, /v1/alerts and /v1/alerts/stream",
+		"there are /, /healthz, /readyz, /metrics, /v1/status, /v1/flows, /v1/graph, /v1/usb/devices, /v1/usb/history, /v1/doors, /v1/history, /v1/alerts and /v1/alerts/stream",
 	);
 });
 

@@ -91,6 +91,23 @@ export const sampleDevice: DeviceStatus = {
 };
 
 export const sampleNetwork: NetworkSnapshot = {
+	observing: {
+		enabled: true,
+		reason: "",
+		flows: 812,
+		maxFlows: 100_000,
+		merged: 2,
+		lost: 1,
+		newFlows: 3,
+		since: Date.UTC(2026, 0, 1),
+		pollMs: 4,
+		elements: 40,
+	},
+	seen: async () => ({
+		status: 200,
+		type: "application/json; charset=utf-8",
+		body: `${JSON.stringify({ since: "2026-01-01T00:00:00.000Z", flows: [], merged: 2, lost: 1 })}\n`,
+	}),
 	state: {
 		state: "active",
 		reason: "",

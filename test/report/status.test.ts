@@ -125,6 +125,16 @@ test("the document has the documented fields, sums of a policy's rules, and no o
 			{ interface: "eth0", reason: "member", bears: "br0", users: ["u"], message: "m", hint: "h" },
 		],
 		drift: 4,
+		observing: {
+			enabled: true,
+			reason: "",
+			since: "2026-01-01T00:00:00.000Z",
+			flows: 812,
+			maxFlows: 100_000,
+			merged: 2,
+			lost: 1,
+			new: 3,
+		},
 		sinks: [],
 		confinement: {
 			systemCalls: { active: true, detail: "" },

@@ -17,6 +17,8 @@ export interface NetworkWish {
 	/** Goes into the names of objects, so that those of another time are not taken for ours. */
 	readonly epoch: string;
 	readonly form: RulesetForm;
+	/** False where the kernel cannot count flows in sets. */
+	readonly counts?: boolean;
 }
 
 /** What the running half is given. */
@@ -44,8 +46,8 @@ export const networkEnforcer: Enforcer<NetworkPolicy, NetworkModel, NetworkPlan,
 	hostBlocks: [],
 	enabled: ({ enableNetworkPolicyEnforcer }) => enableNetworkPolicyEnforcer,
 	compile(policies, { config, wish }) {
-		const { epoch, form } = wish ?? anyWish;
-		const compiled = compileNetwork(policies, compileOptions(config, epoch, form));
+		const { epoch, form, counts } = wish ?? anyWish;
+		const compiled = compileNetwork(policies, compileOptions(config, epoch, form, counts));
 		if (!compiled.ok) return compiled;
 		const { plan, model, diagnostics } = compiled;
 		return { ok: true, kept: model, plan, diagnostics };

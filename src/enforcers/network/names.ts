@@ -3,7 +3,7 @@
  * table outlives the daemon, so another name for a thing is another thing to the next version.
  */
 
-import type { Direction } from "../../base/model.ts";
+import type { Direction, Family } from "../../base/model.ts";
 
 /** What our log prefixes begin with; the id of a rule follows. */
 export const logPrefix = "pw:";
@@ -75,6 +75,43 @@ export const refusedForwardSets = { 4: "refused_forward4", 6: "refused_forward6"
 
 /** Of those that came by a published port, with that behind. */
 export const publishedSets = { 4: "refused_published4", 6: "refused_published6" } as const;
+
+/** Where new flows are counted apart. */
+export interface SeenPlace {
+	readonly direction: Direction;
+	readonly forwarded: boolean;
+	readonly family: Family;
+}
+
+/** Flows of protocols that have ports or types, and all others. */
+export type SeenKind = "named" | "other";
+
+/** Elements that the kernel keeps of flows that were seen: of what comes later than the last, only the number is known. */
+export const seenSizes = {
+	own: { named: 65_536, other: 1024 },
+	forward: { named: 16_384, other: 1024 },
+} as const;
+
+/** Seconds after its last new flow for which the kernel keeps an element. */
+export const seenTimeout = 300;
+
+/** The set of flows that were seen. A set of another size is another set. */
+export function seenSet({ direction, forwarded, family }: SeenPlace, kind: SeenKind): string {
+	const size = seenSizes[forwarded ? "forward" : "own"][kind];
+	return `${seenPrefix}${forwarded ? "forward_" : ""}${direction}${family}_${kind}_${size}`;
+}
+
+const seenPrefix = "seen_";
+
+/** Whether a set is one of them: such names outlive epochs, and so do the elements. */
+export function isSeenSet(name: string): boolean {
+	return name.startsWith(seenPrefix);
+}
+
+/** Counts new flows for which a set had no room. */
+export function seenLostCounter(seen: Seen): string {
+	return `unseen_${seen}`;
+}
 
 /** Chains that judge what is forwarded while the table is not back: named here, as a guard is loaded over any table. */
 export const guardChains = {

@@ -61,6 +61,8 @@ export type Expression =
 	| { readonly is: "lookup"; readonly set: string; readonly leads: boolean; readonly inverted?: boolean }
 	/** One of several values, which are a set of the rule's own. */
 	| { readonly is: "any-of"; readonly type: string; readonly values: readonly number[] }
+	/** Counts by the key in a set, which gets it where it has it not. */
+	| { readonly is: "tally"; readonly set: string }
 	/** Counts by the counter that an element names. */
 	| { readonly is: "counter-map"; readonly map: string };
 
@@ -76,8 +78,12 @@ const names: Readonly<Record<Expression["is"], string>> = {
 	compare: "cmp",
 	lookup: "lookup",
 	"any-of": "lookup",
+	tally: "dynset",
 	"counter-map": "objref",
 };
+
+/** NFT_DYNSET_OP_UPDATE */
+const UPDATE = 1;
 
 const LIST_ELEM = 1;
 const EXPR_NAME = 1;
@@ -100,6 +106,7 @@ const attribute = {
 	bitwise: { source: 1, register: 2, length: 3, mask: 4, xor: 5 },
 	cmp: { register: 1, by: 2, data: 3 },
 	lookup: { set: 1, source: 2, register: 3, id: 4, flags: 5 },
+	dynset: { set: 1, operation: 3, key: 4, expression: 7 },
 } as const;
 
 /** One element of a rule's list. @param set the number in the batch of the set that it looks up, if that is its own */
@@ -198,6 +205,16 @@ function encodeMatch(writer: BatchWriter, expression: Match): void {
 			if (expression.leads) writer.u32(attribute.lookup.register, VERDICT_REGISTER);
 			if (expression.inverted === true) writer.u32(attribute.lookup.flags, INVERTED);
 			return;
+		case "tally": {
+			writer.text(attribute.dynset.set, expression.set);
+			writer.u32(attribute.dynset.operation, UPDATE);
+			writer.u32(attribute.dynset.key, REGISTER_1);
+			const counter = writer.open(attribute.dynset.expression);
+			writer.text(EXPR_NAME, "counter");
+			writer.close(writer.open(EXPR_DATA));
+			writer.close(counter);
+			return;
+		}
 		case "counter-map":
 			writer.u32(attribute.objref.setRegister, REGISTER_1);
 			writer.text(attribute.objref.setName, expression.map);

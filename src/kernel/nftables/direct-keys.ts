@@ -18,6 +18,8 @@ const types: Readonly<Record<string, FieldType>> = {
 	ipv6_addr: { id: 8, length: 16, family: 6 },
 	inet_proto: { id: 12, length: 1, most: 0xff },
 	inet_service: { id: 13, length: 2, most: 0xffff },
+	/** Only the kernel puts such keys into a set. */
+	iface_index: { id: 20, length: 4, most: -1 },
 	icmp_type: { id: 14, length: 1, most: 0xff },
 	icmpv6_type: { id: 29, length: 1, most: 0xff },
 };

@@ -16,6 +16,7 @@ import {
 	registerAt,
 	transportHeader,
 } from "./direct-expressions.ts";
+import { type Form, patterns } from "./direct-forms.ts";
 import { addressBytes, portBytes } from "./direct-keys.ts";
 
 /** linux/netfilter.h */
@@ -31,6 +32,9 @@ const icmpTypes = {
 	icmp: { "destination-unreachable": 3, "time-exceeded": 11, "parameter-problem": 12 },
 	icmpv6: { "destination-unreachable": 1, "packet-too-big": 2, "time-exceeded": 3, "parameter-problem": 4 },
 } as const;
+/** RFC 9293 section 3.1 */
+const tcpSyn = 0x02;
+const tcpAck = 0x10;
 const icmpProtocols = { icmp: 1, icmpv6: 58 } as const;
 
 /** IPS_DST_NAT of linux/netfilter/nf_conntrack_common.h */
@@ -41,33 +45,6 @@ const mostValues = 16;
 
 /** enum ip_conntrack_info and nft's NF_CT_STATE_BIT. */
 const states: Readonly<Record<string, number>> = { invalid: 1, established: 2, related: 4, new: 8 };
-
-const address = "(?<version>ip6?) (?<side>saddr|daddr)";
-const forms = {
-	lookup:
-		`(?<count>counter name )?${address}(?: & (?<mask>[0-9a-f.:]+))?` +
-		"(?<tail>(?: \\. (?:meta l4proto|th dport|th sport|ct original proto-dst))*) (?<use>vmap |map )?@\0",
-	block: `${address} (?<first>[0-9a-f.:]+)(?:/(?<length>\\d{1,3}))?`,
-	ports: "(?<both>tcp|udp) sport (?<from>\\d{1,5}) \\k<both> dport (?<to>\\d{1,5})",
-	port: "(?<one>tcp|udp) (?<which>sport|dport) (?<number>\\d{1,5})",
-	protocol: "meta l4proto (?:(?<by>!=|<) )?(?<value>\\d{1,3})",
-	family: "meta nfproto ipv(?<number>[46])",
-	state: "ct state (?<state>\\w+)",
-	midstream: "tcp flags & syn == 0",
-	protocols: "meta l4proto \\{ (?<protocols>\\d{1,3}(?:, \\d{1,3})*) \\}",
-	icmp: "(?<icmp>icmp|icmpv6) type \\{ (?<types>[a-z-]+(?:, [a-z-]+)*) \\}",
-	translated: "ct status dnat",
-	index: "meta (?<key>[io]if) != 0",
-	kind: 'meta (?<key>[io]ifkind) "(?<kind>[a-z0-9_-]{1,15})"',
-	named: "(?<key>[io]ifname) (?<inverted>!= )?@\0",
-} as const;
-
-type Form = keyof typeof forms;
-
-const patterns = (Object.keys(forms) as Form[]).map((form) => ({
-	form,
-	pattern: new RegExp(`(?:${forms[form]})(?= |$)`, "y"),
-}));
 
 type Found = Readonly<Record<string, string | undefined>>;
 
@@ -119,8 +96,10 @@ export class MatchReader {
 				return this.#familyOf(number === "6" ? 6 : 4);
 			case "state":
 				return this.#state(state);
-			case "midstream":
-				return this.#midstream();
+			case "flags":
+				return this.#flags(found);
+			case "tally":
+				return this.#tally(found);
 			case "protocols":
 				return this.#anyOf("inet_proto", metaProtocol, several.split(", ").map(Number));
 			case "icmp":
@@ -147,12 +126,7 @@ export class MatchReader {
 			const register = registerAt(word);
 			word += 1;
 			if (field === "meta l4proto") this.#expressions.push({ is: "meta", key: metaProtocol, register });
-			else if (field === "ct original proto-dst")
-				this.#expressions.push({ is: "ct", key: "proto-dst", register });
-			else {
-				const offset = field === "th sport" ? portOffset.sport : portOffset.dport;
-				this.#expressions.push({ is: "payload", base: transportHeader, offset, length: 2, register });
-			}
+			else this.#portInto(field, register);
 		}
 		this.#expressions.push(
 			count === undefined ? { is: "lookup", set, leads: use === "vmap " } : { is: "counter-map", map: set },
@@ -286,12 +260,50 @@ export class MatchReader {
 		return true;
 	}
 
-	#midstream(): boolean {
+	#flags({ bits, by, wanted }: Found): boolean {
 		if (!this.#needs("tcp")) return false;
 		this.#payload(transportHeader, 13, 1);
-		this.#expressions.push({ is: "mask", mask: Uint8Array.of(2) });
-		this.#compare("==", Uint8Array.of(0));
+		this.#expressions.push({ is: "mask", mask: Uint8Array.of(bits === "syn" ? tcpSyn : tcpSyn | tcpAck) });
+		this.#compare(by === "!=" ? "!=" : "==", Uint8Array.of(wanted === "syn" ? tcpSyn : 0));
 		return true;
+	}
+
+	#tally({ version, key, side, other, port }: Found): boolean {
+		const family = version === "ip6" ? 6 : 4;
+		const set: string | undefined = this.#names.next().value;
+		if (set === undefined || (this.#family !== null && this.#family !== family)) return false;
+		if (this.#family === null) this.#familyOf(family);
+		this.#expressions.push({
+			is: "meta",
+			key: key === "oif" ? metaInterface.oif : metaInterface.iif,
+			register: registerAt(0),
+		});
+		const length = addressLength[family];
+		let word = 1;
+		for (const end of [side, other]) {
+			if (end === undefined) continue;
+			const offset = addressOffset[family][end === "daddr" ? "daddr" : "saddr"];
+			this.#expressions.push({
+				is: "payload",
+				base: networkHeader,
+				offset,
+				length,
+				register: registerAt(word),
+			});
+			word += length / 4;
+		}
+		this.#expressions.push({ is: "meta", key: metaProtocol, register: registerAt(word) });
+		if (port !== undefined) this.#portInto(port, registerAt(word + 1));
+		this.#expressions.push({ is: "tally", set });
+		return true;
+	}
+
+	#portInto(field: string, register: number): void {
+		if (field === "ct original proto-dst") this.#expressions.push({ is: "ct", key: "proto-dst", register });
+		else {
+			const offset = field === "th sport" ? portOffset.sport : portOffset.dport;
+			this.#expressions.push({ is: "payload", base: transportHeader, offset, length: 2, register });
+		}
 	}
 
 	/** Compares the protocol, where nothing did before. */

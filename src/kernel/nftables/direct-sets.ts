@@ -16,6 +16,7 @@ const SET_DATA_TYPE = 6;
 const SET_DATA_LENGTH = 7;
 const SET_DESCRIPTION = 9;
 const SET_ID = 10;
+const SET_TIMEOUT = 11;
 const SET_USERDATA = 13;
 const SET_OBJECT_TYPE = 15;
 const DESCRIPTION_SIZE = 1;
@@ -32,7 +33,14 @@ const ELEMENT_USERDATA = 6;
 const ELEMENT_OBJECT = 9;
 const ELEMENT_KEY_END = 10;
 
-const flag = { interval: 0x4, map: 0x8, object: 0x40, concatenation: 0x80 } as const;
+const flag = {
+	interval: 0x4,
+	map: 0x8,
+	timeout: 0x10,
+	dynamic: 0x20,
+	object: 0x40,
+	concatenation: 0x80,
+} as const;
 const INTERVAL_END = 0x1;
 const VERDICT_TYPE = 0xffffff00;
 const OBJECT_COUNTER = 1;
@@ -60,12 +68,19 @@ export interface SetContent {
 	readonly keys: KeyList;
 }
 
-/** Null where it is left to libnftables: other types, timeouts, and intervals that meet. */
+/** What rules fill: the elements last for a time. */
+function isFilledByRules({ flags = [], timeout, keys }: NftSet | NftMap): boolean {
+	return keys === "" && timeout !== undefined && flags.join() === "dynamic,timeout";
+}
+
+/** Null where it is left to libnftables: other types, other timeouts, and intervals that meet. */
 export function readSet(object: NftSet | NftMap): SetContent | null {
 	const { flags = [], timeout } = object;
 	const type = readKeyType(object.type);
-	if (type === null || timeout !== undefined || flags.some((name) => name !== "interval")) return null;
-	const interval = flags.length > 0;
+	if (type === null) return null;
+	const filled = isFilledByRules(object);
+	if (!filled && (timeout !== undefined || flags.some((name) => name !== "interval"))) return null;
+	const interval = flags.includes("interval");
 	const keys = readKeys(checkedKeys(object.keys), type);
 	if (keys === null) return null;
 	if (!interval && keys.ranges.includes(1)) return null;
@@ -95,7 +110,9 @@ export function encodeSet(writer: BatchWriter, { object, type, interval }: SetCo
 	const verdicts = map === flag.map;
 	const ranges = interval ? flag.interval | (parts > 1 ? flag.concatenation : 0) : 0;
 	writer.text(SET_NAME, checkedName(object.name));
-	writer.u32(SET_FLAGS, map | ranges);
+	const { timeout } = object;
+	const filled = timeout === undefined ? 0 : flag.dynamic | flag.timeout;
+	writer.u32(SET_FLAGS, map | ranges | filled);
 	writer.u32(SET_KEY_TYPE, type.id);
 	writer.u32(SET_KEY_LENGTH, type.length);
 	if (verdicts) {
@@ -103,6 +120,7 @@ export function encodeSet(writer: BatchWriter, { object, type, interval }: SetCo
 		writer.u32(SET_DATA_LENGTH, 0);
 	} else if (map !== 0) writer.u32(SET_OBJECT_TYPE, OBJECT_COUNTER);
 	writer.u32(SET_ID, id);
+	if (timeout !== undefined) writer.u64(SET_TIMEOUT, timeout * 1000);
 	if (size !== undefined || (interval && parts > 1)) {
 		const description = writer.open(SET_DESCRIPTION);
 		if (size !== undefined) writer.u32(DESCRIPTION_SIZE, size);

@@ -46,6 +46,11 @@ export function noted(condition: string, set: string, key: string): Rule {
 	return [`${condition} update @`, set, ` { ${key} }`];
 }
 
+/** Counts packets by the key in a set, and leaves the chain. Where the set is full the packet goes on to the next rule. */
+export function tallied(condition: string, set: string, key: string): Rule {
+	return [`${condition} update @`, set, ` { ${key} counter } return`];
+}
+
 /** Counts by the counter that a map has for the key, where it has one, and accepts. */
 export function countedBy(key: string, map: string): Rule {
 	return [`counter name ${key} map @`, map, " accept"];

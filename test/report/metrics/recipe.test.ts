@@ -101,7 +101,7 @@ console.log(daemonMetrics({ state, commit: "", sink, attempts, pending: { counts
 		const own = add("src/enforcers/network/report/metrics");
 		const touched = edit([
 			[list, "Pure. */", 'import { probeMetrics } from "./metrics/probe-metrics.ts";'],
-			[list, "extends RulesetFacts, RuleUseFacts, FlowFacts {", "readonly probes: number;"],
+			[list, "extends RulesetFacts, RuleUseFacts, FlowFacts, ObservingFacts {", "readonly probes: number;"],
 			[list, "networkGroups: readonly MetricGroup<NetworkSnapshot>[] = [", "probeMetrics,"],
 			[
 				filler,

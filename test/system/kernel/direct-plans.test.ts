@@ -68,6 +68,7 @@ const map = (
 });
 const chain = (name: string, ...rules: Rule[]): PlanObject => ({ kind: "chain", name, rules });
 const interval = { flags: ["interval"] } as const;
+const filled = { flags: ["dynamic", "timeout"], timeout: 300, size: 65_536 } as const;
 const flow = "ipv4_addr . inet_proto . inet_service";
 
 const objects: readonly PlanObject[] = [
@@ -95,6 +96,10 @@ const objects: readonly PlanObject[] = [
 		interval,
 	),
 	map("jumps", "inet_service", ["22"], [{ verdict: "jump", chain: "y" }]),
+	set("seen4", "iface_index . ipv4_addr . inet_proto . inet_service", [], filled),
+	set("seen6", "iface_index . ipv6_addr . inet_proto . inet_service", [], { ...filled, timeout: 1 }),
+	set("seen_guests", "iface_index . ipv4_addr . ipv4_addr . inet_proto . inet_service", [], filled),
+	set("seen_others", "iface_index . ipv6_addr . inet_proto", [], filled),
 	map("counted", flow, ["10.0.0.0 . 6 . 80"], [{ counter: "c", comment: "policy-1 ingress[0] Allow" }], {
 		to: "counter",
 		size: 1,
@@ -116,6 +121,19 @@ const lookups: readonly Rule[] = [
 	["meta nfproto ipv4 goto ", "x"],
 	["meta nfproto ipv6 goto ", "x"],
 	["tcp flags & syn == 0 ct state new goto ", "x"],
+	"tcp flags & (syn | ack) != syn return",
+	[
+		"tcp flags & (syn | ack) == syn update @",
+		"seen4",
+		" { meta iif . ip saddr . meta l4proto . th dport counter } return",
+	],
+	["ct state new update @", "seen6", " { meta oif . ip6 daddr . meta l4proto . th sport counter } return"],
+	[
+		"ct state new meta l4proto 17 update @",
+		"seen_guests",
+		" { meta iif . ip saddr . ip daddr . meta l4proto . ct original proto-dst counter } return",
+	],
+	["ct state new update @", "seen_others", " { meta oif . ip6 daddr . meta l4proto counter } return"],
 	'ct state invalid counter name "c" drop',
 	"ct state invalid drop",
 	"ct state established accept",
@@ -216,6 +234,8 @@ test("other elements are left to libnftables", () => {
 });
 
 test.each<[string, PlanObject]>([
+	["elements of a set that rules fill", set("s", "ipv4_addr", ["10.0.0.1"], filled)],
+	["a link's number", set("s", "iface_index", ["1"])],
 	["keys of interfaces", set("s", "ifname", ['"eth0"'])],
 	["sets that forget", set("s", "ipv4_addr", [], { timeout: 1 })],
 	["intervals that meet", set("s", "ipv4_addr", ["10.0.0.0/8", "10.1.0.0/16"], interval)],

@@ -43,6 +43,7 @@ import {
 	ledBy,
 	probeConcatenation,
 	probeMembers,
+	probeTally,
 	skeleton,
 	swap,
 } from "./transaction.ts";
@@ -95,6 +96,11 @@ export class KernelTable {
 		const scratch = `${this.#table}_probe`;
 		if (wanted === "auto" && this.#kernel.run(scratch, probeConcatenation).ok) return "concatenated";
 		return this.#kernel.run(scratch, probeMembers).ok ? "nested-members" : "nested";
+	}
+
+	/** Whether this kernel can count flows in sets. */
+	probeCounts(): boolean {
+		return this.#kernel.run(`${this.#table}_probe`, probeTally).ok;
 	}
 
 	/**

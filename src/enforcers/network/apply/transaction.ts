@@ -22,6 +22,7 @@ import {
 	remove,
 } from "../../../kernel/nftables/commands.ts";
 import {
+	addressKey,
 	addressType,
 	byInterface,
 	concatenation,
@@ -31,6 +32,7 @@ import {
 	portType,
 	protocolKey,
 	protocolType,
+	tallied,
 } from "../../../kernel/nftables/expressions.ts";
 import type { TableListing } from "../../../kernel/nftables/listing.ts";
 import type { Chain, NftMap, NftObject, Rule } from "../../../kernel/nftables/objects.ts";
@@ -250,6 +252,30 @@ const memberRule = `${byInterface("meta sdifname", "x")} accept`;
 export const probeMembers: readonly Command[] = [
 	addTable,
 	declare([chainOf("c", [memberRule])]),
+	deleteTable,
+];
+
+/** Whether rules can count in a set; made and deleted in one transaction. */
+export const probeTally: readonly Command[] = [
+	addTable,
+	declare([
+		{
+			kind: "set",
+			name: "s",
+			type: concatenation("iface_index", addressType(4), protocolType, portType),
+			flags: ["dynamic", "timeout"],
+			timeout: 1,
+			size: 1,
+			keys: "",
+		},
+		chainOf("c", [
+			tallied(
+				"tcp flags & (syn | ack) == syn",
+				"s",
+				concatenation("meta iif", addressKey(4, "saddr"), protocolKey, destinationPort),
+			),
+		]),
+	]),
 	deleteTable,
 ];
 

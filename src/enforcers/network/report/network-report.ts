@@ -2,7 +2,9 @@
 
 import type { EnforcerReport, RuleUse } from "../../../report/contribution.ts";
 import { familiesOf, type MetricGroup } from "../../../report/metrics/group.ts";
+import type { Reply } from "../../../report/reply.ts";
 import { type GraphDrawing, graphPath, graphReply, graphSection } from "./graph/graph-page.ts";
+import { flowsPath, type ObservingFacts, observingFields, observingMetrics } from "./history/observing.ts";
 import { failsafeMetrics } from "./metrics/failsafe-metrics.ts";
 import { type FlowFacts, flowMetrics } from "./metrics/flow-metrics.ts";
 import { ruleMetrics } from "./metrics/rule-metrics.ts";
@@ -11,12 +13,14 @@ import { type RulesetFacts, rulesetMetrics } from "./metrics/ruleset-metrics.ts"
 import { networkCards } from "./network-page.ts";
 import { type NetworkEnforcerState, trafficByPolicy, unmatched } from "./network-status.ts";
 
-export interface NetworkSnapshot extends RulesetFacts, RuleUseFacts, FlowFacts {
+export interface NetworkSnapshot extends RulesetFacts, RuleUseFacts, FlowFacts, ObservingFacts {
 	readonly state: NetworkEnforcerState;
 	/** Names of the policies that the kernel has. */
 	readonly inForce: ReadonlySet<string>;
 	/** Log records that the kernel dropped before they were read, over all rules. */
 	readonly recordsLost: number;
+	/** The answer to a query of /v1/flows. */
+	readonly seen: (query: string) => Promise<Reply>;
 	/** What is in force as a picture. */
 	readonly graph: () => Promise<GraphDrawing>;
 }
@@ -28,6 +32,7 @@ export const networkGroups: readonly MetricGroup<NetworkSnapshot>[] = [
 	ruleUseMetrics,
 	failsafeMetrics,
 	flowMetrics,
+	observingMetrics,
 ];
 
 export function networkReport(snapshot: NetworkSnapshot): EnforcerReport {
@@ -49,6 +54,7 @@ export function networkReport(snapshot: NetworkSnapshot): EnforcerReport {
 				hint,
 			})),
 			drift,
+			observing: observingFields(snapshot.observing),
 		},
 		obstacle: state.state === "unavailable" ? `the network enforcer is unavailable: ${state.reason}` : "",
 		remark: state.state === "disabled" ? "the network enforcer is disabled" : "",
@@ -66,7 +72,11 @@ export function networkReport(snapshot: NetworkSnapshot): EnforcerReport {
 		families: () => familiesOf(networkGroups, snapshot),
 		cards: (host) => networkCards(state, drift, host),
 		sections: () => graphSection(state),
-		routes:
-			state.state === "active" ? [{ path: graphPath, reply: async () => graphReply(await graph()) }] : [],
+		routes: [
+			...(snapshot.observing.enabled ? [{ path: flowsPath, reply: snapshot.seen }] : []),
+			...(state.state === "active"
+				? [{ path: graphPath, reply: async () => graphReply(await graph()) }]
+				: []),
+		],
 	};
 }

@@ -17,9 +17,15 @@ import type { NamedGuests } from "../observe/guests/bridges.ts";
 import type { GuestsRead } from "../observe/guests/read-guests.ts";
 import type { GraphDrawing } from "../report/graph/graph-page.ts";
 import type { RulesetFacts } from "./boot-state.ts";
+import type { SeenAnswer, SeenQuestion } from "./history/history-calls.ts";
 
 export type NftOpened =
-	| { readonly ok: true; readonly form: RulesetForm }
+	| {
+			readonly ok: true;
+			readonly form: RulesetForm;
+			/** Whether the kernel can count flows in sets. */
+			readonly counts: boolean;
+	  }
 	| { readonly ok: false; readonly reason: string; readonly remedy: string };
 
 /** What a table holds about ended connections. */
@@ -131,6 +137,12 @@ export interface JudgeCalls extends Calls {
 		readonly ports: readonly AskedPort[];
 		readonly interfaces: readonly string[];
 	}): readonly PublishedVerdict[] | null;
+	/** What the policies read last say about flows that were seen, in their order; null where none were read. */
+	judgeSeen(argument: {
+		readonly questions: readonly SeenQuestion[];
+		/** What is forwarded passes, whatever the policies say. */
+		readonly spared: boolean;
+	}): readonly SeenAnswer[] | null;
 	/** The policies read last as a picture; null where none were read. */
 	drawGraph(argument: null): GraphDrawing | null;
 	endConnections(argument: null): { readonly ended: number; readonly error: string };

@@ -11,10 +11,20 @@ import { readUplinks } from "../observe/uplinks.ts";
 /** Alerts of one rule a second, and at once, before the kernel suppresses the rest. */
 const logLimit = { rate: 500, burst: 1000 };
 
-export function compileOptions(config: Config, epoch: string, form: RulesetForm): CompileOptions {
+/** Names of an earlier process must not be taken for ours: the kernel's objects may have been changed since. */
+export const epochPrefix = Date.now().toString(36).slice(-8);
+
+/** @param counts whether the kernel can count flows in sets */
+export function compileOptions(
+	config: Config,
+	epoch: string,
+	form: RulesetForm,
+	counts = true,
+): CompileOptions {
 	return {
 		epoch,
 		form,
+		observe: counts && config.observe.enabled,
 		hashFrom,
 		posture: config.hostDefaultNetworkPosture,
 		enforcement: config.enforcement,

@@ -18,11 +18,15 @@ export interface EnforcerState {
 	/** Counts what was put in force since the daemon started. */
 	readonly generation: number;
 	readonly elements: number;
+	/** False where the kernel cannot count flows in sets. */
+	readonly counts?: boolean;
 }
 
 export interface EnforcerEvents {
 	/** After every attempt; `seconds` from the compiled model to enforced, null when nothing was applied. */
 	reloaded(result: "applied" | "refused" | "failed", seconds: number | null, detail: string): void;
+	/** Another plan is about to come into force: what came until now met the rules of before. */
+	replacing(): void;
 	/** The kernel's counters before the first ruleset of this daemon. */
 	found(counters: Readonly<Record<string, CounterValue>>): void;
 	/** Somebody else's change was repaired, or could not be. `anew`: the table had gone, so every counter began anew. */

@@ -8,6 +8,7 @@ import { flowJudge } from "../flows/flow-verdict.ts";
 import { mutePorts } from "../flows/mute-ports.ts";
 import type { JudgeCalls } from "./calls.ts";
 import { drawGraph } from "./graph/draw-graph.ts";
+import { decideSeen } from "./history/decide-seen.ts";
 
 /** @param compiled the model of the policies read last; null where none were */
 export function judgeCalls(compiled: () => NetworkModel | null): JudgeCalls {
@@ -35,6 +36,10 @@ export function judgeCalls(compiled: () => NetworkModel | null): JudgeCalls {
 			if (model === null) return null;
 			const judge = new PublishedJudge(model, guestModel(model), ports, interfaces);
 			return ports.map((port) => judge.verdict(port));
+		},
+		judgeSeen({ questions, spared }) {
+			const model = compiled();
+			return model && decideSeen(model, questions, spared);
 		},
 		drawGraph() {
 			const model = compiled();

@@ -12,6 +12,7 @@ import { ConnectionKeeper } from "../flows/connection-keeper.ts";
 import type { CounterValue } from "../observe/counters.ts";
 import type { DriftEvent } from "../observe/event.ts";
 import { BootSaver } from "./boot-saver.ts";
+import { epochPrefix } from "./compile-options.ts";
 import type { EnforcerOptions, EnforcerState } from "./enforcer-options.ts";
 import { guardRequest } from "./guard-request.ts";
 import { RuleMemory } from "./rule-memory.ts";
@@ -119,8 +120,7 @@ export class NetworkEnforcer {
 
 	/** Lets everything pass at once where `panic` says so, not after the jobs that wait. "" or why it is not open. */
 	async letAllPass(): Promise<string> {
-		if (this.#form !== null) await this.#keepOpen();
-		else await this.reload();
+		await (this.#form === null ? this.reload() : this.#keepOpen());
 		if (this.#state.state === "open" || this.#state.state === "disabled") return "";
 		return this.#state.reason;
 	}
@@ -175,6 +175,7 @@ export class NetworkEnforcer {
 		const read = policies.read({
 			epoch: `${epochPrefix}${this.#epoch.toString(36)}`,
 			form: this.#form ?? "concatenated",
+			counts: this.#state.counts ?? true,
 		});
 		const sent = await read.catch((error: Error) =>
 			error instanceof WorkerGone ? Promise.reject(error) : error,
@@ -246,12 +247,14 @@ export class NetworkEnforcer {
 		this.#options.events.found(counters);
 		await this.#connections.opened(Object.keys(counters));
 		this.#form = opened.form;
+		if (!opened.counts) this.#state = { ...this.#state, counts: false };
 	}
 
 	async #apply(plan: NetworkPlan, distrust: boolean, changed: number | null): Promise<string> {
 		const { events, nft } = this.#options;
 		// Known before the first packet can carry their ids.
 		for (const rule of plan.rules) this.#rules.add(rule, this.#plan?.rules.length ?? 0);
+		events.replacing();
 		const started = performance.now();
 		const result: ApplyResult = await nft.call("apply", { plan, distrust });
 		this.#options.policies.delivered();
@@ -273,6 +276,7 @@ export class NetworkEnforcer {
 		this.#opened = false;
 		this.#stale = false;
 		this.#state = {
+			...this.#state,
 			state: "active",
 			reason: "",
 			generation: this.#state.generation + 1,
@@ -343,6 +347,3 @@ export class NetworkEnforcer {
 		this.#state = { ...this.#state, state: "unavailable", reason };
 	}
 }
-
-/** Names of an earlier process must not be taken for ours: the kernel's objects may have been changed since. */
-const epochPrefix = Date.now().toString(36).slice(-8);

@@ -4,6 +4,7 @@ import type { Config } from "../../../config/model.ts";
 import type { HostIdentity } from "../../../report/alert.ts";
 import type { Logger } from "../../../report/log.ts";
 import type { AlertSink } from "../../../report/sinks/alert-sink.ts";
+import { WorkerClient } from "../../../threads/rpc.ts";
 import type { RunningEnforcer } from "../../contract/running.ts";
 import type { NetworkSent } from "../enforcer.ts";
 import { networkPart } from "../model.ts";
@@ -19,6 +20,8 @@ import type { EnforcerEvents, EnforcerOptions, EnforcerState } from "./enforcer-
 import { FlowMonitor } from "./flow-monitor.ts";
 import { GraphSource } from "./graph/graph-source.ts";
 import { GuestMonitor } from "./guest-monitor.ts";
+import { FlowWatch } from "./history/flow-watch.ts";
+import type { HistoryCalls } from "./history/history-calls.ts";
 import { InvalidWatch } from "./invalid-watch.ts";
 import { NetworkEnforcer } from "./network-enforcer.ts";
 import { NetworkObservers } from "./network-observers.ts";
@@ -32,7 +35,7 @@ export interface NetworkServiceOptions extends Pick<EnforcerOptions, "policies" 
 	readonly config: () => Config;
 	/** Those of what is to be enforced now, which may wait for a confirmation. */
 	readonly enforced: () => Config;
-	readonly createWorker: (name: "nft" | "nflog" | "drift") => Worker;
+	readonly createWorker: (name: "nft" | "nflog" | "drift" | "history") => Worker;
 	/** The thread of nftables ended by itself. */
 	readonly gone: (reason: string) => void;
 	readonly panic: { reason(): string | null; drifted(event: DriftEvent): boolean };
@@ -62,6 +65,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 	readonly #guests: GuestMonitor;
 	readonly #graph: GraphSource;
 	readonly #ruleUse: RuleUseKeeper;
+	readonly #watch: FlowWatch;
 
 	constructor(options: NetworkServiceOptions) {
 		const { createWorker, gone, identity, log, panic, policies, sink } = options;
@@ -93,6 +97,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 					this.#packetAlerts.found(counters);
 					this.#ruleUse.uses.found(counters);
 				},
+				replacing: () => void this.#watch.poll(),
 				repaired: (_event, error, anew) => this.#drift.repaired(error, anew),
 				ended: (report) => this.#flows.ended(report),
 				warn,
@@ -111,6 +116,20 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 		const { config, judge } = options;
 		this.#guests = new GuestMonitor({ config, generation, nft: this.#nft, judge, policies });
 		this.#graph = new GraphSource({ generation, judge, policies });
+		this.#watch = new FlowWatch({
+			config: options.enforced,
+			generation,
+			counts: () => this.#enforcer.state.counts ?? true,
+			createClient: () =>
+				new WorkerClient<HistoryCalls>("history", createWorker("history"), (reason) => {
+					this.#watch.gone(reason);
+				}),
+			judge,
+			policies,
+			sink,
+			identity,
+			warn,
+		});
 		this.#observers = this.#observersOf(filter);
 	}
 
@@ -143,6 +162,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 
 	begin(): void {
 		this.#summaries.start();
+		if (this.#options.config().enableNetworkPolicyEnforcer) this.#watch.start();
 		this.#invalid.start(() => this.#accounts.refresh());
 		this.#packetAlerts.rulesKnown((id) => this.#enforcer.rule(id));
 	}
@@ -163,6 +183,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 				flows: this.#flows,
 				guests: this.#guests,
 				graph: this.#graph,
+				watch: this.#watch,
 				host: this.#options.host,
 			}),
 		);
@@ -170,7 +191,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 
 	get warnings(): readonly string[] {
 		const unjudged = this.#guests.seen?.unjudged ?? [];
-		return [...this.#observers.warnings, ...this.#flows.warnings, ...unjudged];
+		return [...this.#observers.warnings, ...this.#flows.warnings, ...unjudged, ...this.#watch.warnings];
 	}
 
 	isUrgent(): boolean {
@@ -185,6 +206,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 		this.#summaries.stop();
 		this.#invalid.stop();
 		this.#ruleUse.stop();
+		await this.#watch.stop();
 		await this.#observers.stop();
 		await this.#enforcer.stop();
 		this.#driftProbe.stop();

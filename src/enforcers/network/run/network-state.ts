@@ -14,6 +14,7 @@ import type { DriftMonitor } from "./drift-monitor.ts";
 import type { FlowMonitor } from "./flow-monitor.ts";
 import type { GraphSource } from "./graph/graph-source.ts";
 import type { GuestMonitor } from "./guest-monitor.ts";
+import type { FlowWatch } from "./history/flow-watch.ts";
 import type { NetworkEnforcer } from "./network-enforcer.ts";
 import type { Accounts, PacketAlerts } from "./packet-alerts.ts";
 import type { RuleUseKeeper } from "./use/rule-use-keeper.ts";
@@ -31,6 +32,7 @@ export interface NetworkParts {
 	readonly flows: Pick<FlowMonitor, "counts">;
 	readonly guests: Pick<GuestMonitor, "seen">;
 	readonly graph: Pick<GraphSource, "draw">;
+	readonly watch: Pick<FlowWatch, "status" | "flows">;
 	readonly host: {
 		otherChains(table: string): readonly ForeignChain[];
 		readonly interfaces: readonly InterfaceFinding[];
@@ -54,6 +56,8 @@ export function networkSnapshot(parts: NetworkParts): NetworkSnapshot {
 		midstreamPackets: accounts.counters[midstreamCounter]?.packets ?? 0,
 		recordsLost: packetAlerts.recordsLost,
 		graph: () => parts.graph.draw(),
+		observing: parts.watch.status,
+		seen: (query) => parts.watch.flows(query),
 	};
 }
 

@@ -89,7 +89,7 @@ function open({ table, form }: Parameters<NftCalls["open"]>[0]): NftOpened {
 			remedy: "run a kernel with CONFIG_NF_TABLES and CONFIG_NF_TABLES_INET (modprobe nf_tables)",
 		};
 	}
-	return { ok: true, form: kernelTable.probe(form) };
+	return { ok: true, form: kernelTable.probe(form), counts: kernelTable.probeCounts() };
 }
 
 const calls: NftCalls = {

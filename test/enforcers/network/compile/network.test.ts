@@ -206,12 +206,12 @@ describe("names", () => {
 		expect([...before].filter((name) => after.has(name)).length).toBeGreaterThan(10);
 	});
 
-	test("a new epoch renames everything but counters", () => {
+	test("a new epoch renames everything but counters and what was seen", () => {
 		const old = names([web]);
 		const kept = [...names([web], { epoch: "e2" })].filter((name) => old.has(name));
 		expect(
 			kept.every((name) =>
-				/^([cl]_[0-9a-f]{16}|(invalid|cut)_(ingress|egress)|midstream_egress)$/.test(name),
+				/^([cl]_[0-9a-f]{16}|(invalid|cut|unseen)_(ingress|egress)|midstream_egress|seen_\w+)$/.test(name),
 			),
 		).toBe(true);
 		expect(kept).toHaveLength([...old].filter((name) => !/^[smx]_/.test(name)).length);

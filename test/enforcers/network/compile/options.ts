@@ -7,6 +7,7 @@ export const options: CompileOptions = {
 	allowlistScope: "direction",
 	essentials: true,
 	failsafe: { ingress: [], egress: [] },
+	observe: true,
 	nflogGroup: 33,
 	maxElements: 1_000_000,
 	form: "concatenated",

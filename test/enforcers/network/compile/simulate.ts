@@ -143,6 +143,11 @@ const neverMatches = [
 	/^meta l4proto 2 ip ttl 1 ip daddr 224\.0\.0\.0\/4 @th,0,8 (0x11|\{ [x0-9a-f, ]+ \}) accept$/,
 	/^(ip6 saddr fe80::\/10 )?udp sport \d+ udp dport \d+ accept$/,
 	/^udp dport 546 ip6 daddr fe80::\/10 accept$/,
+	// What counts new flows leads back in any case.
+	/^(tcp flags & \(syn \| ack\) == syn|ct state new( meta l4proto \d+)?) update @seen_\w+ \{ [^}]+ counter \} return$/,
+	/^tcp flags & \(syn \| ack\) != syn return$/,
+	/^meta l4proto \{ (1|58), 6, 17, 132 \} goto x_[0-9a-f]{16}$/,
+	/^ct state new counter name "unseen_(ingress|egress)"$/,
 	// What the host sent to itself in a VRF.
 	/^iifname "[\w.@+-]+" (meta sdifname "[\w.@+-]+"|ip6? .* @s_\w{16}) accept$/,
 	/^oifname "[\w.@+-]+" ct state new update @s_\w{16} \{ .* \}$/,

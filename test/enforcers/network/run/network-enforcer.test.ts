@@ -75,7 +75,7 @@ afterEach(() => {
 /** An enforcer over Workers that record what they are asked and answer as `world` says. */
 function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 	const state: World = {
-		opened: { ok: true, form: "concatenated" },
+		opened: { ok: true, form: "concatenated", counts: true },
 		plan: plan("first"),
 		parsed: { ever: 100_000, present: 100_000 },
 		apply: () => applied,
@@ -168,6 +168,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 		tellChange: () => ({ text: { digest: "", files: null, documents: null }, change: null }),
 		judgePublished: () => null,
 		drawGraph: () => null,
+		judgeSeen: () => null,
 		judgeConnections: () => {
 			log.push("judge");
 			return {
@@ -214,6 +215,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 		panic: () => state.panic,
 		confirmed: () => state.confirmed,
 		events: {
+			replacing: () => {},
 			reloaded: (result, _seconds, detail) => log.push(`${result}: ${detail}`),
 			found: (counters) => log.push(`found ${Object.keys(counters).join()}`),
 			repaired: (_event, error) => log.push(`repaired: ${error}`),
@@ -427,7 +429,7 @@ describe("what is refused", () => {
 		expect(take()).toEqual(["open", "read"]);
 		expect(enforcer.state.reason).toBe("libnftables is missing; apt install libnftables1");
 		expect(enforcer.sent?.plan).not.toBeNull();
-		world.opened = { ok: true, form: "nested" };
+		world.opened = { ok: true, form: "nested", counts: false };
 		await enforcer.reload();
 		expect(take()).toContain("apply first");
 		expect(enforcer.state.state).toBe("active");

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { defaultConfig } from "../../../../src/config/parse.ts";
 import type { NetworkPlan } from "../../../../src/enforcers/network/compile/plan.ts";
+import { watchingNothing } from "../../../../src/enforcers/network/report/history/observing.ts";
 import { RuleUses } from "../../../../src/enforcers/network/report/rule-use.ts";
 import type { EnforcerState } from "../../../../src/enforcers/network/run/enforcer-options.ts";
 import {
@@ -9,6 +10,7 @@ import {
 	networkState,
 } from "../../../../src/enforcers/network/run/network-state.ts";
 import { noAccounts } from "../../../../src/enforcers/network/run/packet-alerts.ts";
+import { errorReply } from "../../../../src/report/reply.ts";
 
 const enforcer = (state: EnforcerState["state"], reason = "") => ({
 	state: { state, reason, generation: 1, elements: 0 },
@@ -67,6 +69,10 @@ test("the report is told what every part knows", async () => {
 		flows: { counts: flows },
 		guests: { seen: null },
 		graph: { draw: async () => ({ ok: true, svg: "drawn" }) },
+		watch: {
+			status: { ...watchingNothing, reason: "starting" },
+			flows: async (query) => errorReply(503, query, "ask again"),
+		},
 		host: { otherChains: () => [], interfaces: [] },
 	});
 	expect(snapshot).toMatchObject({
@@ -75,6 +81,7 @@ test("the report is told what every part knows", async () => {
 		drift: 7,
 		flows,
 		midstreamPackets: 12,
+		observing: { enabled: false, reason: "starting" },
 		recordsLost: 6,
 	});
 	expect(await snapshot.graph()).toEqual({ ok: true, svg: "drawn" });

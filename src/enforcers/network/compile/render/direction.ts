@@ -27,6 +27,7 @@ import { stepRules } from "./lookups.ts";
 import type { ObjectStore } from "./objects.ts";
 import type { RenderOptions } from "./options.ts";
 import type { PortKey } from "./port-key.ts";
+import { addSeen } from "./seen.ts";
 import { withinVrfs } from "./vrf.ts";
 
 export interface DirectionOptions extends RenderOptions {
@@ -160,6 +161,7 @@ export class DirectionRenderer {
 		const rules: Rule[] = essentials ? [...this.#essentials(family)] : [];
 		if (related === "accept") rules.push(...acceptRelated(family));
 		rules.push(...this.#invalid());
+		if (this.#options.observe === true) rules.push(jump(this.#seen(family)));
 		for (const program of this.#program.failsafe) {
 			if ((program.match.cidr?.family ?? family) === family) rules.push(...this.#failsafe(program));
 		}
@@ -177,6 +179,16 @@ export class DirectionRenderer {
 		const { guests } = this.#options;
 		if (this.#direction === "egress" || guests === undefined) return own;
 		return [...own, ...addGuestEssentials(this.#store, guests, family)];
+	}
+
+	/** The chain that counts new flows: behind what opens none, and before whatever may decide. */
+	#seen(family: Family): string {
+		const { read } = this.#options.seen.ports.read();
+		return addSeen(this.#store, family, {
+			direction: this.#direction,
+			forwarded: this.#forwarded,
+			port: read,
+		});
 	}
 
 	/** Without any rule nothing is dropped: hosts on asymmetric paths see half of their flows. */

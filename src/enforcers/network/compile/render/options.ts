@@ -19,6 +19,8 @@ export interface RenderOptions {
 	readonly vrfs?: readonly Vrf[];
 	/** What of forwarded packets is judged; nothing where it is left out. */
 	readonly guests?: GuestOptions;
+	/** Whether new flows are counted for those who watch; not where it is left out. */
+	readonly observe?: boolean;
 	/** 1..65535. */
 	readonly nflogGroup: number;
 	/** Packets per second that one rule hands to NFLOG, and the burst before the limit holds. */

@@ -27,13 +27,19 @@ test("why there is none is told as an error", () => {
 test("the page and the server have it only while policies are in force, and the page alone draws nothing", async () => {
 	let drawn = 0;
 	const graph = async () => ({ ok: true, svg: `<svg>${++drawn}</svg>` }) as const;
-	const report = networkReport({ ...sampleNetwork, graph });
+	const observing = { ...sampleNetwork.observing, enabled: false };
+	const report = networkReport({ ...sampleNetwork, observing, graph });
 	expect(report.sections().map(({ text }) => text)[0]).toContain(`<img src="${graphPath}" loading="lazy"`);
 	expect(report.routes.map(({ path }) => path)).toEqual([graphPath]);
 	expect(drawn).toBe(0);
 	expect((await report.routes[0]?.reply(""))?.body).toBe("<svg>1</svg>");
 	for (const state of ["disabled", "unavailable", "open"] as const) {
-		const other = networkReport({ ...sampleNetwork, graph, state: { ...sampleNetwork.state, state } });
+		const other = networkReport({
+			...sampleNetwork,
+			observing,
+			graph,
+			state: { ...sampleNetwork.state, state },
+		});
 		expect([other.routes, other.sections(), graphSection({ state, reason: "" })]).toEqual([[], [], []]);
 	}
 });

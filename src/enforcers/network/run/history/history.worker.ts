@@ -1,0 +1,87 @@
+/** The thread that keeps the flows: it reads the kernel's sets, adds up, saves, and makes the answers of /v1/flows. */
+
+import { NETLINK_NETFILTER } from "../../../../../ffi/constants.ts";
+import { Libc } from "../../../../../ffi/libc.ts";
+import { NetlinkSocket } from "../../../../../ffi/netlink.ts";
+import { directions } from "../../../../base/model.ts";
+import { serve } from "../../../../threads/rpc.ts";
+import { forwardChain, type SeenPlace, seenLostCounter } from "../../names.ts";
+import { InterfaceNames } from "../../observe/interface-names.ts";
+import { readSeen, readSeenCounter } from "../../observe/seen-sets.ts";
+import { FlowKeeper, type ReadSets } from "./flow-keeper.ts";
+import type { HistoryCalls, Polled } from "./history-calls.ts";
+
+declare const self: Worker;
+
+const receiveBuffer = 4 * 1024 * 1024;
+
+const places: readonly SeenPlace[] = directions.flatMap((direction) =>
+	[false, true].flatMap((forwarded) =>
+		([4, 6] as const).map((family): SeenPlace => ({ direction, forwarded, family })),
+	),
+);
+
+const notOpen: Polled = {
+	facts: {
+		flows: 0,
+		merged: 0,
+		lost: 0,
+		newFlows: 0,
+		since: 0,
+		pollMs: 0,
+		elements: 0,
+		problem: "the flows are not open",
+	},
+	questions: [],
+	news: [],
+	moreNews: 0,
+};
+
+let keeper: FlowKeeper | null = null;
+
+function setsOf(socket: NetlinkSocket, table: string): ReadSets {
+	return (each) => {
+		for (const place of places) {
+			for (const kind of ["named", "other"] as const) {
+				const error = readSeen(socket, table, place, kind, (element) => each(place, kind, element));
+				if (error !== null) return error;
+			}
+		}
+		return null;
+	};
+}
+
+const lostCounters = [...directions, forwardChain].map(seenLostCounter);
+
+serve<HistoryCalls>(self, {
+	open({ stateDirectory, table, maxFlows }) {
+		const library = Libc.open();
+		if (!library.ok) return library.reason;
+		const opened = NetlinkSocket.open({ protocol: NETLINK_NETFILTER, receiveBuffer });
+		if (!opened.ok) return `flows cannot be read: ${opened.error}`;
+		const { socket } = opened;
+		const now = () => performance.now();
+		const names = new InterfaceNames((index) => library.libc.interfaceName(index), now);
+		keeper = new FlowKeeper({
+			stateDirectory,
+			maxFlows,
+			read: setsOf(socket, table),
+			unseen: () => {
+				const counts = lostCounters.map((name) => readSeenCounter(socket, table, name));
+				return counts.every((count) => count === null)
+					? null
+					: counts.reduce<number>((sum, count) => sum + (count ?? 0), 0);
+			},
+			interfaceName: (index) => names.name(index),
+			time: () => Date.now(),
+			now,
+			seed: crypto.getRandomValues(new Int32Array(1))[0] ?? 0,
+		});
+		return keeper.notice;
+	},
+	poll: (argument) => keeper?.poll(argument) ?? notOpen,
+	decided: (argument) => keeper?.decided(argument) ?? notOpen,
+	flows: (argument) =>
+		keeper?.flows(argument) ?? { ok: false, message: "the flows are not open yet", hint: "ask again" },
+	save: () => keeper?.save() ?? "",
+});

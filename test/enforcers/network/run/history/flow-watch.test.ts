@@ -1,0 +1,150 @@
+import { afterEach, expect, test } from "bun:test";
+import { defaultConfig } from "../../../../../src/config/parse.ts";
+import type { JudgeCalls } from "../../../../../src/enforcers/network/run/calls.ts";
+import { FlowWatch } from "../../../../../src/enforcers/network/run/history/flow-watch.ts";
+import type {
+	HistoryCalls,
+	HistoryFacts,
+	Polled,
+	SeenQuestion,
+} from "../../../../../src/enforcers/network/run/history/history-calls.ts";
+import type { Alert } from "../../../../../src/report/alert.ts";
+import { flowJson } from "../../../../cli/journey/support/flows.ts";
+
+const facts: HistoryFacts = {
+	flows: 1,
+	merged: 0,
+	lost: 0,
+	newFlows: 0,
+	since: 1000,
+	pollMs: 1,
+	elements: 1,
+	problem: "",
+};
+const quiet: Polled = { facts, questions: [], news: [], moreNews: 0 };
+const question: SeenQuestion = {
+	direction: "ingress",
+	forwarded: false,
+	family: 4,
+	address: 1n,
+	interface: "eth0",
+	protocol: "tcp",
+	port: 22,
+	source: null,
+};
+
+const watches: FlowWatch[] = [];
+afterEach(async () => {
+	for (const watch of watches.splice(0)) await watch.stop();
+});
+
+function setUp(more: { enabled?: boolean; counts?: boolean; waitMs?: number } = {}) {
+	const log: string[] = [];
+	const alerts: Alert[] = [];
+	const world = {
+		polled: [quiet] as Polled[],
+		generation: 1,
+		/** What the thread that compiled knows; null where it rests. */
+		judged: [{ action: "Allow", policy: "web" }] as ReturnType<JudgeCalls["judgeSeen"]>,
+		notice: "",
+		hangs: false,
+	};
+	const answers: { [N in keyof HistoryCalls]?: (argument: unknown) => unknown } = {
+		open: () => world.notice,
+		poll: () => world.polled.shift() ?? quiet,
+		decided: () => world.polled.shift() ?? quiet,
+		flows: () => (world.hangs ? new Promise(() => {}) : { ok: true, body: "{}" }),
+		save: () => "",
+	};
+	const watch = new FlowWatch({
+		config: () => ({
+			...defaultConfig(),
+			observe: { enabled: more.enabled ?? true, maxFlows: 1000 },
+		}),
+		generation: () => world.generation,
+		counts: () => more.counts ?? true,
+		createClient: () => ({
+			call: async (name, argument) => {
+				log.push(name);
+				return (await answers[name]?.(argument)) as never;
+			},
+			stop: () => void log.push("stop"),
+		}),
+		judge: {
+			call: async (name) => {
+				log.push(name);
+				return world.judged as never;
+			},
+		},
+		policies: {
+			recall: async () => {
+				log.push("recall");
+				world.judged = [{ action: "Block", policy: "web" }];
+			},
+		},
+		sink: { publish: (published) => void alerts.push(...published) },
+		identity: { clusterName: "c", hostName: "h", nodeId: "n" },
+		warn: (message) => void log.push(message),
+		waitMs: more.waitMs ?? 30_000,
+	});
+	watches.push(watch);
+	return { watch, world, log, alerts };
+}
+
+test("what is open is asked of the thread that compiled, which reads the policies once more where it rested", async () => {
+	const { watch, world, log } = setUp();
+	world.judged = null;
+	world.polled = [{ ...quiet, questions: [{ row: 0, question }] }, quiet];
+	expect((await watch.flows("")).status).toBe(200);
+	expect(log).toEqual(["open", "poll", "judgeSeen", "recall", "judgeSeen", "decided", "flows"]);
+	expect(watch.status).toMatchObject({ enabled: true, flows: 1, maxFlows: 1000, reason: "" });
+	expect(watch.warnings).toEqual([]);
+	await watch.stop();
+	expect(log.slice(-3)).toEqual(["poll", "save", "stop"]);
+});
+
+test("nothing is asked before policies are in force, where nothing is to be watched, or where the kernel cannot", async () => {
+	const early = setUp();
+	early.world.generation = 0;
+	early.watch.start();
+	await early.watch.poll();
+	expect(early.log).toEqual(["open"]);
+	expect(early.watch.status).toMatchObject({ enabled: true, reason: "starting" });
+	const off = setUp({ enabled: false });
+	off.watch.start();
+	expect((await off.watch.flows("")).status).toBe(503);
+	expect(off.log).toEqual([]);
+	expect(off.watch.status).toMatchObject({ enabled: false, reason: "observe.enabled is false" });
+	expect(setUp({ counts: false }).watch.status).toMatchObject({ enabled: false });
+});
+
+test("new flows are alerted, a few a minute", async () => {
+	const { watch, world, alerts } = setUp();
+	watch.start();
+	const news = Array.from({ length: 3 }, () => flowJson);
+	world.polled = Array.from({ length: 3 }, () => ({ ...quiet, news, moreNews: 2 }));
+	for (let i = 0; i < 4; i++) await watch.poll();
+	expect(alerts).toHaveLength(5);
+	expect(alerts[0]?.Tags).toBe("NEW-FLOW");
+});
+
+test("what goes wrong is told, and a thread that ended is made anew", async () => {
+	const { watch, world, log } = setUp();
+	world.notice = "the file is damaged";
+	world.polled = [{ ...quiet, facts: { ...facts, problem: "the disk is full" } }];
+	watch.start();
+	await watch.poll();
+	expect(watch.warnings).toEqual(["flows are not watched as they should be: the disk is full"]);
+	expect(log).toContain("flows: the file is damaged");
+	watch.gone("out of memory");
+	expect(watch.warnings).toEqual([expect.stringContaining("out of memory")]);
+	expect((await watch.flows("")).status).toBe(200);
+	expect(watch.warnings).toEqual([]);
+	expect(log.filter((call) => call === "open")).toHaveLength(2);
+});
+
+test("an answer that does not come is not waited for for ever", async () => {
+	const { watch, world } = setUp({ waitMs: 1 });
+	world.hangs = true;
+	expect(await watch.flows("")).toMatchObject({ status: 503, body: expect.stringContaining("busy") });
+});

@@ -69,13 +69,14 @@ export function everyMetric(): string {
 	const interfaces = [
 		{ interface: "eth9", reason: "absent", bears: "", users: [], message: "", hint: "" } as const,
 	];
+	const ruleUses = [{ ...rule, since: 1_000, lastMatch: 61_500 }];
 	const state = sampleState(
 		{
 			signature: { ok: true, serial: 1, problem: null, remedy: "", standing: null },
 			tests: { mode: "warn", passed: 1, failed: 0, refused: false, problems: [] },
 			sinks: [sampleSink],
 		},
-		{ network: { interfaces, ruleLogs: [{ rule, outcomes }] } },
+		{ network: { interfaces, ruleLogs: [{ rule, outcomes }], ruleUses } },
 	);
 	const many = Array.from({ length: 10_001 }, (_, index) => `p${index}`);
 	const raised = many.map((policy) => ({ policy, action: "Block" as const, count: 1 }));

@@ -14,6 +14,7 @@ import { apply } from "./change/apply.ts";
 import { confirm } from "./change/confirm.ts";
 import { page } from "./change/page.ts";
 import { panicOpen } from "./change/panic-open.ts";
+import { promote } from "./change/promote.ts";
 import { reload } from "./change/reload.ts";
 import { resume } from "./change/resume.ts";
 import { rollback } from "./change/rollback.ts";
@@ -63,6 +64,7 @@ export function allCommands(
 		simulate,
 		plan,
 		apply,
+		promote,
 		confirm,
 		rollback,
 		reload,

@@ -5,14 +5,20 @@ import type { SinkSettings } from "./sinks.ts";
 
 export type Posture = "audit" | "block";
 
+/** `none`: the posture in force. */
+export type StagedPosture = "none" | "block";
+
 export interface Config {
 	/** `audit`: nothing is refused by any policy or posture, and what would be is alerted. */
 	readonly enforcement: "enforce" | "audit";
 	readonly enableNetworkPolicyEnforcer: boolean;
 	readonly hostDefaultNetworkPosture: Posture;
+	/** A posture that is only judged beside the one in force. */
+	readonly stagedNetworkPosture: StagedPosture;
 	readonly enableKubeArmorHostPolicy: boolean;
 	readonly enableUSBDeviceHandler: boolean;
 	readonly hostDefaultDevicePosture: Posture;
+	readonly stagedDevicePosture: StagedPosture;
 	/** Whether USB devices that were there before portward are refused too (`apply`) or only reported (`audit`). */
 	readonly presentDevices: "apply" | "audit";
 	/** Whether boot keyboards that were there at this boot's first start are spared unless an entry names HID. */

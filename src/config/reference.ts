@@ -25,6 +25,11 @@ export const settings: readonly Setting[] = [
 		"`block` or `audit`: what becomes of packets that no rule matches where an `Allow` is in force",
 	),
 	setting(
+		"stagedNetworkPosture",
+		"none",
+		"`block`: judge packets beside what is in force as if `hostDefaultNetworkPosture` were `block`, and alert of what that would block; `none`: as it is",
+	),
+	setting(
 		"allowlistScope",
 		"direction",
 		"`direction`: an `Allow` counts for its own direction; `host`: for both",
@@ -80,6 +85,11 @@ export const settings: readonly Setting[] = [
 		"hostDefaultDevicePosture",
 		"audit",
 		"`audit` or `block`: what becomes of functions that no entry matches where an `Allow` is in force",
+	),
+	setting(
+		"stagedDevicePosture",
+		"none",
+		"`block`: judge devices beside what is in force as if `hostDefaultDevicePosture` were `block`, and alert of what that would block; `none`: as it is",
 	),
 	setting(
 		"presentDevices",

@@ -14,6 +14,7 @@ import { absolutePath, whole } from "./values.ts";
 const flag = v.boolean("write true or false");
 
 const posture = v.picklist(["block", "audit"], "write block or audit, in lower case");
+const stagedPosture = v.picklist(["none", "block"], "write none or block, in lower case");
 
 const labelText = v.pipe(
 	v.string('write text; put numbers and true or false in quotes, as in tier: "1"'),
@@ -54,9 +55,11 @@ export const configSchema = v.object({
 	),
 	enableNetworkPolicyEnforcer: v.optional(flag, true),
 	hostDefaultNetworkPosture: v.optional(posture, "block"),
+	stagedNetworkPosture: v.optional(stagedPosture, "none"),
 	enableKubeArmorHostPolicy: v.optional(flag, true),
 	enableUSBDeviceHandler: v.optional(flag, true),
 	hostDefaultDevicePosture: v.optional(posture, "audit"),
+	stagedDevicePosture: v.optional(stagedPosture, "none"),
 	presentDevices: v.optional(v.picklist(["apply", "audit"], "write apply or audit, in lower case"), "apply"),
 	protectConsoleKeyboard: v.optional(flag, true),
 	policyDir: v.optional(absolutePath, "/etc/portward/policies"),

@@ -10,6 +10,8 @@ export const hotSettings = [
 	"enforcement",
 	"hostDefaultNetworkPosture",
 	"hostDefaultDevicePosture",
+	"stagedNetworkPosture",
+	"stagedDevicePosture",
 	"presentDevices",
 	"protectConsoleKeyboard",
 	"nodeLabels",

@@ -5,6 +5,7 @@
 
 import type { Node } from "yaml";
 import type { Action } from "../base/model.ts";
+import { Annotations, modeAnnotation, modeSchema, readMode } from "./annotation.ts";
 import {
 	anything,
 	head,
@@ -76,7 +77,12 @@ function schemaOf(blocks: readonly HostBlock[]): JsonSchema {
 	const spec: Record<string, JsonSchema> = { nodeSelector, ...ruleDefaults };
 	for (const { field, schema } of blocks) spec[field] = schema;
 	for (const field of otherBlocks(blocks)) spec[field] = anything;
-	const fields = { ...head(hostPolicyName), spec: mapping(specFields(blocks), spec), status: anything };
+	const annotations = { properties: modeSchema };
+	const fields = {
+		...head(hostPolicyName, undefined, annotations),
+		spec: mapping(specFields(blocks), spec),
+		status: anything,
+	};
 	return mapping<string>(documentFields, fields, neededFields);
 }
 
@@ -92,6 +98,7 @@ function readHostPolicy(
 	const fields = reader.fields(root, null, documentFields);
 	if (fields === null) return null;
 	const policy = readMetadata(reader, root, fields);
+	const mode = readMode(new Annotations(reader, fields, [modeAnnotation]));
 	const spec = reader.present(fields, "spec");
 	const names = blocks.map(({ field }) => field);
 	if (spec === null) {
@@ -112,7 +119,7 @@ function readHostPolicy(
 	if (reader.failed || policy === null) return null;
 	const place = reader.place(root);
 	const { action } = all.find(({ isEmpty }) => !isEmpty) ?? read;
-	const policyHead = { kind: hostPolicyName, name: policy, place, nodeSelector: selector, action };
+	const policyHead = { kind: hostPolicyName, name: policy, place, nodeSelector: selector, action, ...mode };
 	return { ...policyHead, parts: all.map((one) => one.part(policyHead)) };
 }
 

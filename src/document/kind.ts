@@ -23,6 +23,8 @@ export interface PolicyHead {
 	readonly nodeSelector: NodeSelector;
 	/** What its rules do that say nothing else. */
 	readonly action: Action;
+	/** It is judged beside what is in force, and decides nothing. */
+	readonly staged?: true;
 }
 
 /** A valid document of a kind that is enforced. */
@@ -39,16 +41,27 @@ export class PartType<Content> {
 	}
 
 	/** The policy that has one part alone. */
-	policy({ kind, name, place, nodeSelector, action }: PolicyHead, content: Content): Policy {
-		return { kind, name, place, nodeSelector, action, parts: [this.wrap(content)] };
+	policy({ kind, name, place, nodeSelector, action, staged }: PolicyHead, content: Content): Policy {
+		const mode = staged === undefined ? {} : { staged };
+		return { kind, name, place, nodeSelector, action, ...mode, parts: [this.wrap(content)] };
 	}
 
 	wrap(content: Content): Part {
 		return { enforcer: this.enforcer, content };
 	}
 
-	/** In the order of the policies. */
+	/** Of the policies that are to be in force, in their order: staged ones decide nothing. */
 	of(policies: readonly Policy[]): Content[] {
+		return this.all(policies.filter(({ staged }) => staged === undefined));
+	}
+
+	/** Of the staged ones alone. */
+	staged(policies: readonly Policy[]): Content[] {
+		return this.all(policies.filter(({ staged }) => staged === true));
+	}
+
+	/** Of all, whether they are to be in force or not. */
+	all(policies: readonly Policy[]): Content[] {
 		const found: Content[] = [];
 		for (const { parts } of policies) {
 			// Nobody else wraps a part in this enforcer's name.

@@ -6,7 +6,7 @@ import type { Config } from "../config/model.ts";
 import { matchSelector, nodeLabels } from "../document/labels.ts";
 import { type SentParts, sentTo } from "../enforcers/contract/enforcer.ts";
 import { compileNetwork } from "../enforcers/network/compile/network.ts";
-import type { NetworkPlan, RulesetForm } from "../enforcers/network/compile/plan.ts";
+import { type NetworkPlan, type RulesetForm, withoutStaged } from "../enforcers/network/compile/plan.ts";
 import { type NetworkWish, networkEnforcer } from "../enforcers/network/enforcer.ts";
 import { networkPart } from "../enforcers/network/model.ts";
 import { bootEpoch, readBootState } from "../enforcers/network/run/boot-state.ts";
@@ -119,7 +119,7 @@ function lastGood(sources: BootSources): { ruleset: BootRuleset | null; present:
 	const labels = nodeLabels(config.nodeLabels, { hostname: sources.hostname, arch: process.arch });
 	const selected = documents
 		.map(({ document }) => document.policy)
-		.filter((policy) => matchSelector(policy.nodeSelector, labels).selected);
+		.filter((policy) => policy.staged === undefined && matchSelector(policy.nodeSelector, labels).selected);
 	const wishes = bootWishes(sources.form());
 	const sent: Record<string, unknown> = {};
 	for (const { enforcer, parts, result } of compileParts(selected, enforcers, ({ name }) => ({
@@ -168,5 +168,5 @@ function fromDirectory(sources: BootSources): BootRuleset | null {
 		if (severity === "error") problem(`${file}:${line}:${column}: ${message}`);
 	}
 	if (plan === null || (!complete && plan.rules.length === 0)) return null;
-	return { origin: `the policies in ${directory}`, plan, kept: keptFacts(sent) };
+	return { origin: `the policies in ${directory}`, plan: withoutStaged(plan), kept: keptFacts(sent) };
 }

@@ -17,6 +17,8 @@ export interface Candidate {
 export interface CompiledPart {
 	readonly enforcer: Enforcer;
 	readonly parts: readonly unknown[];
+	/** Those of staged policies, which are in force nowhere. */
+	readonly staged: readonly unknown[];
 	readonly result: Compiled<unknown, unknown>;
 	/** What it refused before, where something else stands in; null where nothing does. */
 	readonly refusal: readonly Diagnostic[] | null;
@@ -35,7 +37,9 @@ export function compileParts(
 
 function compilePart(enforcer: Enforcer, policies: readonly Policy[], request: Requests): CompiledPart {
 	const parts = enforcer.part.of(policies);
-	return { enforcer, parts, result: enforcer.compile(parts, request(enforcer)), refusal: null };
+	const staged = enforcer.part.staged(policies);
+	const result = enforcer.compile(parts, { ...request(enforcer), staged });
+	return { enforcer, parts, staged, result, refusal: null };
 }
 
 export interface Kept {
@@ -64,7 +68,7 @@ export function compileOrKeep(
 		const { enforcer, result } = part;
 		if (result.ok) return enforced.length === 0 ? part : compilePart(enforcer, policiesOf(enforced), request);
 		// Without any, an empty plan would open what an earlier daemon may have left in force.
-		if (before === null) return { ...part, parts: [] };
+		if (before === null) return { ...part, parts: [], staged: [] };
 		return { ...compilePart(enforcer, policiesOf(enforced), request), refusal: result.diagnostics };
 	});
 	return { refused: true, enforced, parts };

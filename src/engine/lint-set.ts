@@ -20,12 +20,12 @@ export function lintSet(
 		const { part, name } = enforcer;
 		const request = { config, purpose: "question", wish: null } as const;
 		const parts = part.of(set.selected);
-		const own = enforcer.compile(parts, request);
+		const own = enforcer.compile(parts, { ...request, staged: part.staged(set.selected) });
 		const first = set.selected.find((policy) => policy.parts.some((one) => one.enforcer === name));
 		return [
 			...own.diagnostics,
 			...others
-				.map((policy) => part.of([policy]))
+				.map((policy) => part.all([policy]))
 				.filter((alone) => alone.length > 0)
 				.flatMap((alone) => enforcer.compile(alone, request).diagnostics),
 			...(own.ok

@@ -142,7 +142,7 @@ export interface ChangePlan {
 	readonly against: string;
 	/** Another change waits for its confirmation; `against` is what is confirmed. */
 	readonly pending: boolean;
-	/** How many of the new policies do not select this host, in words; null when all do. */
+	/** How many of the new policies do not select this host, and which are staged, in words; null when all do and none is. */
 	readonly unselected: string | null;
 	readonly diff: PolicyDiff;
 	/** For which new connections the verdict changes; null where the sets are too large to be compared meanwhile. */

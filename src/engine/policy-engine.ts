@@ -139,11 +139,11 @@ export class PolicyEngine {
 		const taken = signature?.ok !== false && tests?.refuses !== true;
 		const mayEnforce = taken || lastGood.length > 0;
 		const sent: Record<string, unknown> = {};
-		for (const { enforcer, parts, result } of compiled.parts) {
+		for (const { enforcer, parts, staged, result } of compiled.parts) {
 			this.#standing.set(enforcer.name, parts);
 			if (result.ok) this.#kept.set(enforcer.name, result.kept);
 			const plan = result.ok && mayEnforce ? result.plan : null;
-			sent[enforcer.name] = enforcer.send(plan, parts, { config, complete });
+			sent[enforcer.name] = enforcer.send(plan, parts, { config, complete, staged });
 		}
 		return {
 			documents,
@@ -306,7 +306,8 @@ function report(
 			file: status.document.place.file,
 			line: status.document.place.line,
 			selected: candidate?.selected ?? false,
-			enforced: stands !== null && inForce.has(stands),
+			enforced: stands !== null && inForce.has(stands) && stands.policy.staged === undefined,
+			...(policy?.staged === true ? { mode: "staged" as const } : {}),
 			origin: status.state === "current" || status.state === "last-good" ? status.state : ("none" as const),
 			action: policy?.action ?? null,
 			diagnostics: [...status.diagnostics, ...(candidate?.diagnostics ?? [])],

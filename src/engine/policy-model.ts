@@ -22,7 +22,8 @@ export interface CompiledSet {
 export function compileSet(path: string, config: Config): CompiledSet {
 	const set = readPolicySet([path], config);
 	const request = { config, purpose: "question", wish: null } as const;
-	const compiled = networkEnforcer.compile(networkPart.of(set.selected), request);
+	const staged = networkPart.staged(set.selected);
+	const compiled = networkEnforcer.compile(networkPart.of(set.selected), { ...request, staged });
 	const errors = [...set.diagnostics, ...compiled.diagnostics].filter(({ severity }) => severity === "error");
 	return { set, compiled, errors };
 }

@@ -73,13 +73,22 @@ export function readPolicySet(
 	};
 }
 
-/** "2 of 5 policies do not select this host", or null when all do. */
+/** Staged policies that are named. */
+const mostStaged = 5;
+
+/** "2 of 5 policies do not select this host", and which are staged; null when all do and none is. */
 export function selectionNote({
 	policies,
 	selected,
 }: Pick<PolicySet, "policies" | "selected">): string | null {
 	const others = policies.length - selected.length;
-	return others === 0 ? null : `${others} of ${policies.length} policies do not select this host`;
+	const staged = selected.filter((policy) => policy.staged === true).map(({ name }) => name);
+	const named = `${staged.slice(0, mostStaged).join(", ")}${staged.length > mostStaged ? " …" : ""}`;
+	const notes = [
+		...(others === 0 ? [] : [`${others} of ${policies.length} policies do not select this host`]),
+		...(staged.length === 0 ? [] : [`${staged.length} staged, so not in force: ${named}`]),
+	];
+	return notes.length === 0 ? null : notes.join("; ");
 }
 
 type ReadFile =

@@ -70,7 +70,7 @@ export function smallestChange(
 	const { action: before, rule } = decidePacket(model, packet);
 	if (before !== "Block" || rule === null) return { kind: "none" };
 	const selector = selectorFor(policies, model, rule);
-	const name = nameFor(networkPart.of(set.policies), packet);
+	const name = nameFor(networkPart.all(set.policies), packet);
 	// An Audit makes no allow-list of a direction that is none, so it is what is left where an Allow would.
 	for (const action of ["Allow", "Audit"] as const) {
 		for (const narrowing of narrowings) {

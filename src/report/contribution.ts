@@ -38,6 +38,18 @@ export interface RuleUse {
 	readonly lastMatch: number | null;
 }
 
+/** How a staged policy fares. */
+export interface StagedCount {
+	/** Packets of new flows, or functions of devices, about which it was asked. */
+	readonly evaluated: number;
+	/** Those among them that it would block, and that pass. */
+	readonly wouldBlock: number;
+	/** Since this generation of the enforcer's rules it is staged as it is. */
+	readonly sinceGeneration: number;
+	/** The same as a time, RFC 3339. */
+	readonly since: string;
+}
+
 /** What one enforcer has to do with a policy document. */
 export interface PolicyPart {
 	/** What it made of documents of this name and kind is in force now. */
@@ -46,6 +58,8 @@ export interface PolicyPart {
 	readonly traffic: Traffic | null;
 	/** Its rules in force; none where it decides about no packets, or the kernel was not asked yet. */
 	readonly rules: readonly RuleUse[];
+	/** Absent where it is not staged, or not evaluated. */
+	readonly staged?: StagedCount;
 }
 
 /** What the daemon knows and an enforcer may show beside its own. */

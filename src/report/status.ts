@@ -10,6 +10,7 @@ import type {
 	EnforcerState,
 	PolicyPart,
 	RuleUse,
+	StagedCount,
 	StatusFields,
 	Traffic,
 } from "./contribution.ts";
@@ -28,6 +29,8 @@ export interface PolicyState {
 	readonly selected: boolean;
 	/** It is in force, be it as it is on disk or as its last good version. */
 	readonly enforced: boolean;
+	/** It is judged beside what is in force, and decides nothing; absent: it is to be in force. */
+	readonly mode?: "staged";
 	/** spec.action; null when no version of the document could be read. */
 	readonly action: Action | null;
 	readonly diagnostics: readonly Diagnostic[];
@@ -98,9 +101,12 @@ export interface DaemonState {
 }
 
 /** One policy as /v1/status shows it. */
-export interface PolicyStatus extends PolicyState, Traffic {
+export interface PolicyStatus extends Omit<PolicyState, "mode">, Traffic {
+	readonly mode: "enforced" | "staged";
 	/** Null where the answer has too many already. */
 	readonly rules: readonly RuleStatus[] | null;
+	/** Null where it is not staged, or not evaluated. */
+	readonly staged: StagedCount | null;
 }
 
 /** One rule as /v1/status shows it, below its policy. */
@@ -156,13 +162,23 @@ export const longestPage = 10_000;
 /**
  * `enforced`: as on disk. `last_good`: broken on disk, its last good version in force.
  * `invalid`: broken and not in force. `not_selected`: valid, for other hosts.
- * `refused`: valid and selected, yet not in force (no enforcer, too many elements).
+ * `refused`: valid and selected, yet not in force (no enforcer, too many elements). `staged`: judged, and not in force.
  */
-export const policyConditions = ["enforced", "last_good", "invalid", "not_selected", "refused"] as const;
+export const policyConditions = [
+	"enforced",
+	"last_good",
+	"invalid",
+	"not_selected",
+	"refused",
+	"staged",
+] as const;
 export type PolicyCondition = (typeof policyConditions)[number];
 
-export function policyCondition(policy: PolicyState): PolicyCondition {
+export function policyCondition(
+	policy: Omit<PolicyState, "mode"> & { readonly mode?: PolicyStatus["mode"] },
+): PolicyCondition {
 	const broken = policy.diagnostics.some((diagnostic) => diagnostic.severity === "error");
+	if (policy.mode === "staged" && policy.selected) return "staged";
 	if (policy.enforced) return broken ? "last_good" : "enforced";
 	if (broken) return "invalid";
 	return policy.selected ? "refused" : "not_selected";
@@ -177,14 +193,18 @@ export function policyStates(
 	enforcers: readonly EnforcerReport[],
 ): PolicyState[] {
 	return documents.map((document) => {
-		const { name, kind, file, line, selected, enforced, action, diagnostics } = document;
+		const { name, kind, file, line, selected, enforced, mode, action, diagnostics } = document;
 		const parts = partsOf(document, enforcers);
 		const active = parts.length > 0 && parts.every((part) => part.active);
-		return { name, kind, file, line, selected, enforced: enforced && active, action, diagnostics };
+		const known = { name, kind, file, line, selected, enforced: enforced && active, action, diagnostics };
+		return mode === undefined ? known : { ...known, mode };
 	});
 }
 
-function partsOf(policy: PolicyState, enforcers: readonly EnforcerReport[]): PolicyPart[] {
+function partsOf(
+	policy: Pick<PolicyState, "name" | "kind">,
+	enforcers: readonly EnforcerReport[],
+): PolicyPart[] {
 	return enforcers.map((enforcer) => enforcer.policy(policy)).filter((part) => part !== null);
 }
 
@@ -195,7 +215,10 @@ const nothing: Traffic = { packets: 0, bytes: 0, decisions: {} };
  * What was counted for a policy; null where nobody counts packets for its kind. A policy that is not in force has
  * counted nothing, whoever else bears its name.
  */
-export function trafficOf(policy: PolicyState, enforcers: readonly EnforcerReport[]): Traffic | null {
+export function trafficOf(
+	policy: Pick<PolicyState, "name" | "kind" | "enforced">,
+	enforcers: readonly EnforcerReport[],
+): Traffic | null {
 	const counted = partsOf(policy, enforcers).flatMap(({ traffic }) => (traffic === null ? [] : [traffic]));
 	const [first, ...rest] = counted;
 	if (first === undefined) return null;
@@ -232,6 +255,20 @@ function rulesOf(policies: readonly PolicyState[], enforcers: readonly EnforcerR
 	});
 }
 
+/** How a staged policy fares with all that read its kind; null where nobody evaluates it. */
+export function stagedOf(policy: PolicyState, enforcers: readonly EnforcerReport[]): StagedCount | null {
+	if (policy.mode !== "staged" || !policy.selected) return null;
+	const [first, ...rest] = partsOf(policy, enforcers).flatMap(({ staged }) => staged ?? []);
+	if (first === undefined) return null;
+	const sum = (of: (count: StagedCount) => number) => rest.reduce((all, count) => all + of(count), of(first));
+	return {
+		evaluated: sum(({ evaluated }) => evaluated),
+		wouldBlock: sum(({ wouldBlock }) => wouldBlock),
+		sinceGeneration: first.sinceGeneration,
+		since: first.since,
+	};
+}
+
 /** The /v1/status document. @param asked null for all policies, as far as `defaultPage` goes */
 export function statusDocument(state: DaemonState, asked: PageRequest | null = null): StatusDocument {
 	const { enforcers } = state;
@@ -260,9 +297,11 @@ export function statusDocument(state: DaemonState, asked: PageRequest | null = n
 			line: policy.line,
 			selected: policy.selected,
 			enforced: policy.enforced,
+			mode: policy.mode ?? "enforced",
 			action: policy.action,
 			...(trafficOf(policy, enforcers) ?? nothing),
 			rules: rules[position] ?? null,
+			staged: stagedOf(policy, enforcers),
 			diagnostics: policy.diagnostics,
 		})),
 		...fields(({ findings }) => findings),

@@ -15,9 +15,11 @@ describe("defaults", () => {
 			enforcement: "enforce",
 			enableNetworkPolicyEnforcer: true,
 			hostDefaultNetworkPosture: "block",
+			stagedNetworkPosture: "none",
 			enableKubeArmorHostPolicy: true,
 			enableUSBDeviceHandler: true,
 			hostDefaultDevicePosture: "audit",
+			stagedDevicePosture: "none",
 			presentDevices: "apply",
 			protectConsoleKeyboard: true,
 			policyDir: "/etc/portward/policies",
@@ -78,9 +80,11 @@ test("every key is read", () => {
 	const text = `enforcement: audit
 enableNetworkPolicyEnforcer: false
 hostDefaultNetworkPosture: audit
+stagedNetworkPosture: block
 enableKubeArmorHostPolicy: false
 enableUSBDeviceHandler: false
 hostDefaultDevicePosture: block
+stagedDevicePosture: block
 presentDevices: audit
 protectConsoleKeyboard: false
 policyDir: /p
@@ -124,9 +128,11 @@ throttleSec: 4
 		enforcement: "audit",
 		enableNetworkPolicyEnforcer: false,
 		hostDefaultNetworkPosture: "audit",
+		stagedNetworkPosture: "block",
 		enableKubeArmorHostPolicy: false,
 		enableUSBDeviceHandler: false,
 		hostDefaultDevicePosture: "block",
+		stagedDevicePosture: "block",
 		presentDevices: "audit",
 		protectConsoleKeyboard: false,
 		policyDir: "/p",
@@ -219,6 +225,8 @@ describe("what is refused, with its place", () => {
 		["hostDefaultNetworkPosture: allow", "1:28 bad-setting hostDefaultNetworkPosture", "block or audit"],
 		['hostDefaultNetworkPosture: ""', "1:28 bad-setting hostDefaultNetworkPosture", "block or audit"],
 		["hostDefaultDevicePosture: deny", "1:27 bad-setting hostDefaultDevicePosture", "block or audit"],
+		["stagedNetworkPosture: audit", "1:23 bad-setting stagedNetworkPosture", "none or block"],
+		["stagedDevicePosture: true", "1:22 bad-setting stagedDevicePosture", "none or block"],
 		["enableNetworkPolicyEnforcer: yes", "1:30 bad-setting enableNetworkPolicyEnforcer", "true or false"],
 		["essentials: 1", "1:13 bad-setting essentials", "true or false"],
 		["policyDir: policies", "1:12 bad-setting policyDir", "absolute path"],

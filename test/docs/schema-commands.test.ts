@@ -121,6 +121,18 @@ describe("explain", () => {
 	});
 });
 
+test("explain: what is staged", async () => {
+	const annotations = { "portward.io/mode": "staged" };
+	const document = JSON.parse(policy("no-dns", { egress: [{ ports: [port("UDP", 53)] }] }));
+	mkdirSync(join(files.path, "beside"));
+	files.put("beside/a.json", JSON.stringify({ ...document, metadata: { name: "no-dns", annotations } }));
+	const asked = ["egress", "udp", "203.0.113.1", "53", "--policy-dir", path("beside"), ...config()];
+	const found = await holds("explain", 0, "explain", ...asked);
+	expect(found).toMatchObject({ action: "Allow", staged: { policies: ["no-dns"], rule: 0 } });
+	const text = await portward("explain", ...asked.filter((each) => each !== "--json"));
+	expect(text.out).toContain("staged policy no-dns egress[0] would block it");
+});
+
 describe("explain more", () => {
 	test("every port of an address", async () => {
 		const found = await holds("explain-all", 0, "explain", "--all", "192.0.2.7", ...config());
@@ -260,6 +272,18 @@ test("exposure: what listens, and who can reach it", async () => {
 	using tcp = Bun.listen({ hostname: "0.0.0.0", port: 443, socket: { data() {} } });
 	const found = await holds("exposure", 0, "exposure", ...config());
 	expect(found).toMatchObject({ listeners: [{ protocol: "tcp", port: tcp.port, local: false }] });
+});
+
+test("promote: shown, done, and refused", async () => {
+	const annotations = { "portward.io/mode": "staged" };
+	const staged = { ...JSON.parse(web), metadata: { name: "staged", annotations } };
+	mkdirSync(join(files.path, "staged"));
+	files.put("staged/staged.json", JSON.stringify(staged));
+	const options = ["--policy-dir", path("staged"), ...config()];
+	const shown = await holds("outcome", 2, "promote", "staged", ...options);
+	expect(shown).toMatchObject({ ok: false, policies: [{ name: "staged", staged: null }], plan: {} });
+	await holds("outcome", 0, "promote", "staged", "--yes", ...options);
+	await holds("outcome", 1, "promote", "staged", ...options);
 });
 
 test("fmt: what would change, and what is broken", async () => {

@@ -178,6 +178,9 @@ export const sampleNetwork: NetworkSnapshot = {
 	flows: { blocked: 0, loss: 0, start: 0, refused: 0, overflow: 0 },
 	midstreamPackets: 0,
 	recordsLost: 0,
+	staged: new Map([
+		["np2", { evaluated: 1200, wouldBlock: 3, sinceGeneration: 2, since: "2026-11-30T02:00:00.000Z" }],
+	]),
 	graph: async () => ({ ok: true, svg: svg([], "drawn") }),
 };
 
@@ -254,6 +257,7 @@ export const sampleUsb: UsbSnapshot = {
 		pendingWrites: 0,
 	},
 	entries: 0,
+	staged: new Map(),
 };
 
 /** Of the sample's kind, `p0` and on. */

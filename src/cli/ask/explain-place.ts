@@ -6,7 +6,8 @@ import { quote } from "../../base/suggest.ts";
 import { escapeForTerminal } from "../../base/terminal.ts";
 import type { Config } from "../../config/model.ts";
 import { forwardedModel, forwardedUnasked } from "../../enforcers/network/compile/enforcement.ts";
-import type { NetworkModel, Packet } from "../../enforcers/network/compile/program.ts";
+import { guestModel, type NetworkModel, type Packet } from "../../enforcers/network/compile/program.ts";
+import { stagedVerdict, type WouldBlock } from "../../enforcers/network/compile/staged.ts";
 import { type Explanation, explain } from "../../enforcers/network/compile/verdict/explain.ts";
 import type { GuestFacts, PublishedPort } from "../../enforcers/network/observe/guests/guests.ts";
 import { publishedText } from "../../enforcers/network/report/guests-status.ts";
@@ -95,6 +96,38 @@ export function explainAt(
 	const forwarded = forwardedModel(model, guests.forwarded);
 	if (unasked !== null || forwarded === null) return { action: "Allow", rule: null, overridden: [] };
 	return explain(forwarded, packet);
+}
+
+/** What is staged that would block it at the place; null where nothing is. */
+export function stagedAt(
+	model: NetworkModel,
+	packet: Packet,
+	{ hook, unasked }: Place,
+	{ guests }: Pick<Config, "guests">,
+): WouldBlock | null {
+	if (hook !== "forward") return stagedVerdict(model, packet);
+	const own = guestModel(model);
+	const staged = model.staged && guestModel(model.staged);
+	if (unasked !== null || guests.forwarded === "off" || own === null || !staged) return null;
+	return stagedVerdict({ ...own, staged }, packet);
+}
+
+/** The field of `--json`, absent where nothing that is staged would block it. */
+export function stagedJson(would: WouldBlock | null) {
+	if (would === null) return {};
+	const { rule, policies } = would;
+	return { staged: { policies, policy: rule.policy, rule: rule.index < 0 ? null : rule.index } };
+}
+
+export function describeStagedVerdict(would: WouldBlock | null): string {
+	if (would === null) return "";
+	const { rule, policies } = would;
+	const by = rule.index < 0 ? `, by ${rule.policy}` : ` ${rule.direction}[${rule.index}]`;
+	const what =
+		policies.length === 0
+			? "stagedNetworkPosture"
+			: `staged ${policies.length === 1 ? "policy" : "policies"} ${policies.join(", ")}`;
+	return `${escapeForTerminal(`  ${what}${by} would block it`)}\n`;
 }
 
 /** The fields of `--json`. */

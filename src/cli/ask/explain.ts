@@ -22,10 +22,13 @@ import { parseInterfaceName, parsePacket } from "./explain-packet.ts";
 import {
 	auditedBy,
 	describePlace,
+	describeStagedVerdict,
 	explainAt,
 	type PlaceOptions,
 	placeJson,
 	placeOf,
+	stagedAt,
+	stagedJson,
 	unaskedBecause,
 } from "./explain-place.ts";
 import { describeExplanation, explanationJson } from "./explain-text.ts";
@@ -63,8 +66,8 @@ tables on this host decide about such packets, and which translate their port.
                       standard input: why, and the smallest policy that would
                       let just this pass, held against the whole set
   --json              print {action, policy, rule, file, line, overridden,
-                      hook} and, where there are any, {published, guest,
-                      unasked, others, translations}; with
+                      hook} and, where there are any, {staged, published,
+                      guest, unasked, others, translations}; with
                       --all {address, verdicts}, with --from-alert {packet,
                       alert, change} as well
 
@@ -140,10 +143,11 @@ function explainOne(
 	const place = placeOf(packet, values, facts);
 	const forwarded = place.hook === "forward";
 	const explanation = explainAt(model, packet, place, config);
+	const would = stagedAt(model, packet, place, config);
 	const others = othersOf(packet, config.table, forwarded);
 	if (json) {
 		const what = { ...explanationJson(explanation), ...placeJson(place, config) };
-		return prettyJson({ ...what, ...othersJson(others) });
+		return prettyJson({ ...what, ...stagedJson(would), ...othersJson(others) });
 	}
 	const unasked = unaskedBecause(place, config.guests.forwarded);
 	const judged = forwarded ? (guestModel(model) ?? model) : model;
@@ -154,7 +158,10 @@ function explainOne(
 			: `${explanation.action}: ${escapeForTerminal(unasked)}\n`;
 	const own = forwarded && place.guest === null ? explainPacket(model, packet) : null;
 	return (
-		head + describePlace(place, own, values.published === true) + describeOthers(others, explanation.action)
+		head +
+		describeStagedVerdict(would) +
+		describePlace(place, own, values.published === true) +
+		describeOthers(others, explanation.action)
 	);
 }
 
@@ -199,8 +206,8 @@ async function questionOf(values: Asked, positionals: readonly string[], io: Io)
 }
 
 function noteOthers({ set }: CompiledSet, io: Io): void {
-	const all = networkPart.of(set.policies).length;
-	const elsewhere = all - networkPart.of(set.selected).length;
+	const all = networkPart.all(set.policies).length;
+	const elsewhere = all - networkPart.all(set.selected).length;
 	if (elsewhere > 0)
 		io.error(`portward: ${elsewhere} of ${all} policies do not select this host and are left out\n`);
 }

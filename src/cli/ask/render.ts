@@ -34,7 +34,8 @@ export const render: Command = {
 		const { config } = settings;
 		const set = readPolicySet([config.policyDir], config);
 		const form = config.rulesetForm === "nested" ? "nested" : "concatenated";
-		const compiled = compileNetwork(networkPart.of(set.selected), compileOptions(config, "0", form));
+		const options = compileOptions(config, "0", form);
+		const compiled = compileNetwork(networkPart.of(set.selected), options, networkPart.staged(set.selected));
 		const diagnostics = [...set.diagnostics, ...compiled.diagnostics];
 		printDiagnostics(diagnostics, io);
 		if (!compiled.ok) return exit.failure;

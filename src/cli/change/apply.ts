@@ -1,12 +1,8 @@
-import { randomBytes } from "node:crypto";
-import { rm } from "node:fs/promises";
-import { join, resolve } from "node:path";
-import { exchangePaths } from "../../../ffi/rename.ts";
+import { resolve } from "node:path";
 import { makePlan } from "../../engine/plan-make.ts";
 import { longestWait, shortestWait } from "../../serve/control/control-protocol.ts";
-import { type FileOperations, fileOperations } from "../../state/pending-files.ts";
 import { incomingDirectory } from "../../state/pending-record.ts";
-import { readTree, writeTree } from "../../state/pending-tree.ts";
+import { readTree } from "../../state/pending-tree.ts";
 import { type Command, UsageError } from "../command.ts";
 import { printDiagnostics } from "../diagnostics.ts";
 import { parseDuration } from "../duration.ts";
@@ -16,14 +12,7 @@ import { planJson, printPlan } from "../plan/plan-text.ts";
 import { commandSettings } from "../stand-in-settings.ts";
 import { errorText } from "../status/client.ts";
 import { askDaemon, daemonOptions, ownSession, printReply } from "./change-reply.ts";
-
-const real = fileOperations(exchangePaths, async () => {});
-/** The daemon makes a copy of its own, so what is handed over need not outlive a crash of the machine. */
-const passing: FileOperations = {
-	...real,
-	writeFile: (path, bytes, mode) => real.writeFile(path, bytes, mode, false),
-	syncDirectory: async () => {},
-};
+import { withCopy } from "./incoming.ts";
 
 const help = `Usage: portward apply --policy-dir NEW [--confirm-within 60s]
                       [--config FILE] [--state-dir DIR]
@@ -89,20 +78,18 @@ export const apply: Command = {
 		else printDiagnostics(plan.diagnostics, io);
 		const read = readTree(from, { checkPermissions: values["insecure-permissions"] !== true });
 		if (!read.ok) return printReply({ ok: false, message: read.problems.join("\n") }, io);
-		// A unit's own /tmp or a hidden /home keeps the daemon from seeing what is named here.
-		const directory = join(incomingDirectory(config.stateDir), randomBytes(8).toString("hex"));
 		try {
-			await writeTree(directory, read.files, passing);
-			const session = ownSession();
-			const request = { verb: "apply", directory, from, seconds, session } as const;
-			return await askDaemon(request, flags, io, config);
+			// A unit's own /tmp or a hidden /home keeps the daemon from seeing what is named here.
+			return await withCopy(incomingDirectory(config.stateDir), read.files, async (directory) => {
+				const session = ownSession();
+				const request = { verb: "apply", directory, from, seconds, session } as const;
+				return await askDaemon(request, flags, io, config);
+			});
 		} catch (error) {
 			return printReply(
 				{ ok: false, message: `the policies cannot be given to the daemon: ${errorText(error)}` },
 				io,
 			);
-		} finally {
-			await rm(directory, { recursive: true, force: true });
 		}
 	}),
 };

@@ -7,6 +7,7 @@ import { describeFailsafe } from "../../enforcers/network/compile/failsafe.ts";
 import { decidingChains, describeChain } from "../../enforcers/network/observe/foreign-chains.ts";
 import { otherKinds, packetKinds } from "../../engine/enforcers.ts";
 import { describeConfinement } from "../../report/confinement.ts";
+import { describeStaged } from "../../report/page/parts.ts";
 import { describeStanding } from "../../report/signature-status.ts";
 import { plural } from "../diagnostics.ts";
 import { guestLines, guestsShape } from "./guests-text.ts";
@@ -109,6 +110,18 @@ export const statusShape = v.object({
 				Block: v.optional(v.number()),
 			}),
 			rules: v.optional(v.nullable(v.array(ruleShape)), []),
+			staged: v.optional(
+				v.nullable(
+					v.object({
+						evaluated: v.number(),
+						wouldBlock: v.number(),
+						sinceGeneration: v.number(),
+						since: v.string(),
+					}),
+				),
+				null,
+			),
+			mode: v.optional(v.picklist(["enforced", "staged"]), "enforced"),
 			diagnostics: v.array(v.looseObject({ severity: v.string(), message: v.string() })),
 		}),
 	),
@@ -248,9 +261,7 @@ function enforcerLine(name: string, { state, reason }: { state: string; reason: 
 }
 
 function policyLines(policy: Policy, common: ReadonlyMap<string, readonly string[]>, now: number): string[] {
-	const state = policy.enforced ? "enforced" : policy.selected ? "not enforced" : "not for this host";
-	const counted = `${counts(policy)}${matchText(policy.rules ?? [], now)}`;
-	const head = `${nameOf(policy)}: ${state}, ${counted} (${policy.file}:${policy.line})`;
+	const head = `${nameOf(policy)}: ${stateOf(policy, now)} (${policy.file}:${policy.line})`;
 	const own = policy.diagnostics.filter(
 		({ severity, message }) => severity === "error" || !common.has(message),
 	);
@@ -259,6 +270,14 @@ function policyLines(policy: Policy, common: ReadonlyMap<string, readonly string
 		...unusedLines(policy.rules ?? [], now).map((line) => `    ${line}`),
 		...grouped(own.map(({ severity, message }) => `${severity}: ${message}`)).map((line) => `    ${line}`),
 	];
+}
+
+function stateOf(policy: Policy, now: number): string {
+	const { enforced, mode, selected, staged } = policy;
+	if (mode === "staged" && selected)
+		return staged === null ? "staged, not evaluated" : `staged, ${describeStaged(staged)}`;
+	const state = enforced ? "enforced" : selected ? "not enforced" : "not for this host";
+	return `${state}, ${counts(policy)}${matchText(policy.rules ?? [], now)}`;
 }
 
 function nameOf({ name }: Policy): string {

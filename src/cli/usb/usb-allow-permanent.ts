@@ -69,7 +69,7 @@ function foresee(
 		new DeviceRuleset(selectEntries(policies), posture, enforcement);
 	const before = ruleset(selectedDevices);
 	const [first] = own;
-	const taken = devicePart.of(all).find(({ name, place }) => name === first?.name && place.file !== file);
+	const taken = devicePart.all(all).find(({ name, place }) => name === first?.name && place.file !== file);
 	if (taken !== undefined) return `${taken.place.file} has a policy of this name already, ${taken.name}`;
 	const rest = selectedDevices.filter(({ name }) => name !== first?.name);
 	const after = ruleset([...rest, ...own]);

@@ -10,8 +10,10 @@ import type { PartType, PolicyKind } from "../../document/kind.ts";
 import type { Description, Telling } from "./describe.ts";
 
 /** What a set is compiled for. */
-export interface CompileRequest<Wish = unknown> {
+export interface CompileRequest<Wish = unknown, Part = unknown> {
 	readonly config: Config;
+	/** Parts of staged policies, to be judged beside what is enforced; none where it is left out. */
+	readonly staged?: readonly Part[];
 	/** `question`: about what is written, and nothing of it gets into a kernel. */
 	readonly purpose: "enforce" | "question";
 	/** What the running half needs to be compiled for it, such as names; null where nothing runs. */
@@ -31,8 +33,10 @@ export type Compiled<Kept, Plan> =
 	| { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
 
 /** What is known of the set beside an enforcer's part of it. */
-export interface Outcome {
+export interface Outcome<Part = unknown> {
 	readonly config: Config;
+	/** Parts of staged policies; none where it is left out. */
+	readonly staged?: readonly Part[];
 	/** False when something on disk is neither enforced nor stood in for by its last good version. */
 	readonly complete: boolean;
 }
@@ -66,9 +70,9 @@ export interface Enforcer<Part = unknown, Kept = unknown, Plan = unknown, Sent =
 	readonly hostBlocks: readonly HostBlock[];
 	/** Whether the settings want it. */
 	enabled(config: Config): boolean;
-	compile(parts: readonly Part[], request: CompileRequest<Wish>): Compiled<Kept, Plan>;
+	compile(parts: readonly Part[], request: CompileRequest<Wish, Part>): Compiled<Kept, Plan>;
 	/** What its running half is given; `plan` is null where nothing could be compiled and what was in force stays. */
-	send(plan: Plan | null, parts: readonly Part[], outcome: Outcome): Sent;
+	send(plan: Plan | null, parts: readonly Part[], outcome: Outcome<Part>): Sent;
 	/** Warnings about a compiled set that are due to this host. */
 	lintHost(kept: Kept, parts: readonly Part[], about: HostRequest): readonly Diagnostic[];
 	readonly telling: Telling;

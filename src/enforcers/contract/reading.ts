@@ -11,6 +11,8 @@ export interface DocumentReport {
 	readonly line: number;
 	readonly selected: boolean;
 	readonly enforced: boolean;
+	/** It is not to be in force but to be judged beside what is, as the version says that stands. */
+	readonly mode?: "staged";
 	/** `last-good`: the version on disk is broken, an earlier one is in force. */
 	readonly origin: "current" | "last-good" | "none";
 	readonly action: Action | null;

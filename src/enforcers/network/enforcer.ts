@@ -45,9 +45,9 @@ export const networkEnforcer: Enforcer<NetworkPolicy, NetworkModel, NetworkPlan,
 	kinds: [networkPolicyKind],
 	hostBlocks: [],
 	enabled: ({ enableNetworkPolicyEnforcer }) => enableNetworkPolicyEnforcer,
-	compile(policies, { config, wish }) {
+	compile(policies, { config, wish, staged }) {
 		const { epoch, form, counts } = wish ?? anyWish;
-		const compiled = compileNetwork(policies, compileOptions(config, epoch, form, counts));
+		const compiled = compileNetwork(policies, compileOptions(config, epoch, form, counts), staged);
 		if (!compiled.ok) return compiled;
 		const { plan, model, diagnostics } = compiled;
 		return { ok: true, kept: model, plan, diagnostics };

@@ -54,6 +54,8 @@ export interface NetworkPolicy {
 	readonly action: Action;
 	/** Absent: `all`. */
 	readonly appliesTo?: Exclude<AppliesTo, "all">;
+	/** See PolicyHead. */
+	readonly staged?: true;
 	readonly ingress: readonly NetworkRule[];
 	readonly egress: readonly NetworkRule[];
 }

@@ -49,8 +49,23 @@ export const ownershipMarker = "owned_by_portward";
 /** Judges what leaves where policies name its interface: only behind all of `output` is it final. */
 export const leavingChain = "leaving" as const;
 
+/** Where packets are judged as if staged policies were in force, once they have passed what is; nothing is dropped there. */
+export const stagedChains = {
+	ingress: "staged_ingress",
+	egress: "staged_egress",
+	leaving: "staged_leaving",
+	forward: "staged_forward",
+} as const;
+
+export type StagedName = (typeof stagedChains)[keyof typeof stagedChains];
+
+/** Counts packets of new flows that were judged as if these staged policies were in force. */
+export function evaluatedCounter(place: "host" | "guests", direction: Direction, staged: string): string {
+	return `evaluated_${place}_${direction}_${staged}`;
+}
+
 /** The base chains, by name. */
-export type BaseName = Seen | typeof leavingChain;
+export type BaseName = Seen | typeof leavingChain | StagedName;
 
 /** The chain between a base chain and a plan's. */
 export function rootOf(name: BaseName): string {

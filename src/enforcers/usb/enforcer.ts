@@ -11,11 +11,14 @@ import { devicePart, type HostDevicePolicy } from "./model.ts";
 import { deviceBlock } from "./parse/device-block.ts";
 import { bootId } from "./run/memory.ts";
 import { restoreUsbLock } from "./run/restore.ts";
+import type { StagedEntries } from "./run/staged-devices.ts";
 
 /** What the running half is given. */
 export interface UsbSent {
 	/** The entries of the device policies that are meant for this host. */
 	readonly entries: readonly SelectedEntry[];
+	/** What is staged beside them. */
+	readonly staged: StagedEntries;
 	/** Whether the entries need the USB lock; null where broken policies leave that open. */
 	readonly lock: boolean | null;
 	/** See Outcome. */
@@ -35,11 +38,13 @@ export const usbEnforcer: Enforcer<HostDevicePolicy, DeviceRuleset, DeviceRulese
 		const ruleset = new DeviceRuleset(entries, posture, purpose === "enforce" ? enforcement : "enforce");
 		return { ok: true, kept: ruleset, plan: ruleset, diagnostics: lintDeviceSet(ruleset) };
 	},
-	send(ruleset, policies, { config, complete }) {
+	send(ruleset, policies, { config, complete, staged = [] }) {
 		const entries = selectEntries(policies);
+		const beside = { entries: selectEntries(staged), policies: staged.map(({ name }) => name) };
 		const usb = usbEnforcer.enabled(config);
 		const known = complete || !usb || entries.length > 0;
-		return { entries, lock: known ? usb && ruleset?.needsLock === true : null, complete };
+		const lock = known ? usb && ruleset?.needsLock === true : null;
+		return { entries, staged: beside, lock, complete };
 	},
 	lintHost: () => [],
 	telling: deviceTelling,

@@ -61,6 +61,8 @@ export interface HostDevicePolicy {
 	readonly nodeSelector: NodeSelector;
 	/** spec.device.action, else spec.action, else Block. */
 	readonly action: Action;
+	/** See PolicyHead. */
+	readonly staged?: true;
 	readonly entries: readonly DeviceEntry[];
 }
 

@@ -17,7 +17,7 @@ import { alertRow } from "./alert-row.ts";
 import { flowsPath, flowsSection } from "./flows-section.ts";
 import { type Html, html, trusted } from "./html.ts";
 import { contentSecurityPolicy, script, style } from "./page-assets.ts";
-import { badge, formatBytes, numbers, shown, type Tone } from "./parts.ts";
+import { badge, describeStaged, formatBytes, numbers, shown, type Tone } from "./parts.ts";
 
 /** Policies listed; a host with more reads /v1/status. */
 const maxPolicies = 500;
@@ -30,6 +30,7 @@ const conditions: Readonly<Record<PolicyCondition, readonly [Tone, string]>> = {
 	invalid: ["bad", "invalid"],
 	not_selected: ["idle", "not for this host"],
 	refused: ["bad", "not enforced"],
+	staged: ["warn", "staged"],
 };
 
 const actionTones: Readonly<Record<string, Tone>> = {
@@ -87,6 +88,7 @@ function policyRow(policy: PolicyStatus, counted: boolean, now: number): Html {
 	const more = diagnostics.length - maxDiagnostics;
 	const items = diagnostics.slice(0, maxDiagnostics).map(diagnosticItem);
 	if (more > 0) items.push(html`<li>and ${more} more</li>`);
+	if (policy.staged !== null) items.unshift(html`<li>${describeStaged(policy.staged)}</li>`);
 	const list = items.length === 0 ? [] : [html`<ul>${items}</ul>`];
 	return html`<tr>
 <td class="name" data-label="Policy"><strong>${shown(policy.name)}</strong><code class="place">${shown(policy.file)}:${policy.line}</code>${list}</td>

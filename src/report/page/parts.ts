@@ -1,7 +1,7 @@
 /** What the cards and tables of the status page are made of, whoever shows them. Pure. */
 
 import { escapeForTerminal } from "../../base/terminal.ts";
-import type { EnforcerState } from "../contribution.ts";
+import type { EnforcerState, StagedCount } from "../contribution.ts";
 import { type Html, html } from "./html.ts";
 
 export type Tone = "good" | "warn" | "bad" | "idle";
@@ -42,6 +42,13 @@ const enforcerTones: Readonly<Record<EnforcerState["state"], Tone>> = {
 export function enforcerCard(title: string, enforcer: EnforcerState, details: readonly Html[]): Html {
 	const reason = enforcer.reason === "" ? [] : [html`<p>${shown(enforcer.reason)}</p>`];
 	return html`<section><h2>${title} ${badge(enforcerTones[enforcer.state], enforcer.state)}</h2>${reason}${details}</section>`;
+}
+
+/** How a staged policy fares, as a sentence. */
+export function describeStaged({ evaluated, wouldBlock, sinceGeneration }: StagedCount): string {
+	const times = evaluated === 1 ? "once" : `${numbers.format(evaluated)} times`;
+	const would = `would block ${numbers.format(wouldBlock)}`;
+	return `evaluated ${times} since generation ${numbers.format(sinceGeneration)}, ${would}`;
 }
 
 /** What becomes of what nothing matches. */

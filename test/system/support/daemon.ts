@@ -49,6 +49,13 @@ export interface Status {
 		readonly action: string;
 		readonly packets: number;
 		readonly bytes: number;
+		readonly mode: "enforced" | "staged";
+		readonly staged: {
+			readonly evaluated: number;
+			readonly wouldBlock: number;
+			readonly sinceGeneration: number;
+			readonly since: string;
+		} | null;
 		readonly diagnostics: readonly {
 			readonly code: string;
 			readonly severity: string;

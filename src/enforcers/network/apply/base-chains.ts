@@ -6,10 +6,20 @@
 import { add, addRules, type Command, flush, remove } from "../../../kernel/nftables/commands.ts";
 import { joined, jump } from "../../../kernel/nftables/expressions.ts";
 import type { Chain, Hook, Rule } from "../../../kernel/nftables/objects.ts";
-import type { NetworkPlan } from "../compile/plan.ts";
-import { type BaseName, forwardChain, leavingChain, movingChain, rootOf } from "../names.ts";
+import type { NetworkPlan, StagedPlan } from "../compile/plan.ts";
+import {
+	type BaseName,
+	forwardChain,
+	leavingChain,
+	movingChain,
+	rootOf,
+	type StagedName,
+	stagedChains,
+} from "../names.ts";
 
-const allNames: readonly BaseName[] = ["ingress", "egress", leavingChain, forwardChain];
+const ownNames: readonly BaseName[] = ["ingress", "egress", leavingChain, forwardChain];
+const stagedNames: readonly StagedName[] = Object.values(stagedChains);
+const allNames: readonly BaseName[] = [...ownNames, ...stagedNames];
 
 export interface BaseChain extends Chain {
 	readonly name: BaseName;
@@ -30,39 +40,48 @@ const loopbackOut = "oif lo fib daddr type local accept";
 
 const established = "ct state established accept";
 
-const bases: Readonly<Record<BaseName, BaseChain>> = {
-	ingress: {
-		kind: "chain",
-		name: "ingress",
-		hook: { hook: "input", priority: filterPriority },
-		rules: ["iif lo accept", established, jump(rootOf("ingress"))],
-	},
-	egress: {
-		kind: "chain",
-		name: "egress",
-		hook: { hook: "output", priority: outputPriority },
-		rules: [established, loopbackOut, "ct status dnat fib daddr type local accept", jump(rootOf("egress"))],
-	},
-	leaving: {
-		kind: "chain",
-		name: leavingChain,
-		hook: { hook: "postrouting", priority: filterPriority },
-		// Forwarded and bridged packets come by here too. They have neither a process nor an address of this host.
-		rules: [
-			established,
-			loopbackOut,
-			...["meta skuid != 4294967295", "fib saddr type local", "fib saddr . oif type local"].map((own) =>
-				joined(`${own} `, jump(rootOf(leavingChain))),
-			),
-		],
-	},
+/** What is staged judges what passed what is in force, right behind it. */
+const behind = 1;
+
+function chainOf<Name extends BaseName>(
+	name: Name,
+	hook: Hook["hook"],
+	priority: number,
+	rules: readonly Rule[],
+): BaseChain & { readonly name: Name } {
+	return { kind: "chain", name, hook: { hook, priority }, rules };
+}
+
+function ingress<Name extends BaseName>(name: Name, priority: number) {
+	return chainOf(name, "input", priority, ["iif lo accept", established, jump(rootOf(name))]);
+}
+
+function egress<Name extends BaseName>(name: Name, priority: number) {
+	const translated = "ct status dnat fib daddr type local accept";
+	return chainOf(name, "output", priority, [established, loopbackOut, translated, jump(rootOf(name))]);
+}
+
+function leaving<Name extends BaseName>(name: Name, priority: number) {
+	// Forwarded and bridged packets come by here too. They have neither a process nor an address of this host.
+	const own = ["meta skuid != 4294967295", "fib saddr type local", "fib saddr . oif type local"];
+	const led = own.map((sent) => joined(`${sent} `, jump(rootOf(name))));
+	return chainOf(name, "postrouting", priority, [established, loopbackOut, ...led]);
+}
+
+function forward<Name extends BaseName>(name: Name, priority: number) {
 	// Destinations are translated before, sources after: the sender is who it is, the receiver who it will be.
-	forward: {
-		kind: "chain",
-		name: forwardChain,
-		hook: { hook: "forward", priority: filterPriority },
-		rules: [established, jump(rootOf(forwardChain))],
-	},
+	return chainOf(name, "forward", priority, [established, jump(rootOf(name))]);
+}
+
+const bases: Readonly<Record<BaseName, BaseChain>> = {
+	ingress: ingress("ingress", filterPriority),
+	egress: egress("egress", outputPriority),
+	leaving: leaving(leavingChain, filterPriority),
+	forward: forward(forwardChain, filterPriority),
+	staged_ingress: ingress(stagedChains.ingress, filterPriority + behind),
+	staged_egress: egress(stagedChains.egress, outputPriority + behind),
+	staged_leaving: leaving(stagedChains.leaving, filterPriority + behind),
+	staged_forward: forward(stagedChains.forward, filterPriority + behind),
 };
 
 export function baseChain(name: BaseName): BaseChain {
@@ -70,15 +89,37 @@ export function baseChain(name: BaseName): BaseChain {
 }
 
 /** What of a plan says where it has to be called. */
-export type HookedPlan = Pick<NetworkPlan, "egressHook" | "forward">;
+export type HookedPlan = Pick<NetworkPlan, "egressHook" | "forward" | "staged">;
 
 /** The base chains that a plan needs. Nothing that is forwarded pays for a hook that judges nothing. */
-export function baseNames({ egressHook, forward }: HookedPlan): readonly BaseName[] {
-	return allNames.filter((name) => {
+export function baseNames({ staged, ...own }: HookedPlan): readonly BaseName[] {
+	return [...ownBases(own), ...(staged === undefined ? [] : stagedBases(staged).map(({ name }) => name))];
+}
+
+/** Those of what is in force alone. */
+export function ownBases({ egressHook, forward }: Omit<HookedPlan, "staged">): readonly BaseName[] {
+	return ownNames.filter((name) => {
 		if (name === leavingChain) return egressHook === "postrouting";
 		return name !== forwardChain || forward !== undefined;
 	});
 }
+
+/** The base chains of what is staged, and the chains of the plan that each leads to. */
+export function stagedBases({
+	roots,
+	egressHook,
+}: StagedPlan): readonly { readonly name: StagedName; readonly root: string }[] {
+	const egress = egressHook === "postrouting" ? stagedChains.leaving : stagedChains.egress;
+	const led = [
+		[stagedChains.ingress, roots.ingress],
+		[egress, roots.egress],
+		[stagedChains.forward, roots.forward],
+	] as const;
+	return led.flatMap(([name, root]) => (root === undefined ? [] : [{ name, root }]));
+}
+
+/** Base chains that not every plan needs. */
+export const optionalBases: readonly BaseName[] = [leavingChain, forwardChain, ...stagedNames];
 
 /** All that a plan needs where some of them may not be there after the plan before. */
 export function newBases(before: HookedPlan | null, plan: HookedPlan): readonly BaseName[] {

@@ -11,7 +11,7 @@ export function tableGroups(plan: NetworkPlan): readonly (readonly NftObject[])[
 	const counters = plan.objects.filter((object) => object.kind === "counter");
 	const others = plan.objects.filter((object) => object.kind !== "counter");
 	const held = new Map<string, Rule>(rootRules(plan));
-	const roots = rootChains.map((chain) => {
+	const roots = rootChains(plan).map((chain) => {
 		const rule = held.get(chain.name);
 		return rule === undefined ? chain : { ...chain, rules: [rule] };
 	});

@@ -49,7 +49,15 @@ import {
 	type Seen,
 	uplinkSet,
 } from "../names.ts";
-import { assertBaseChains, baseNames, dropBases, type HookedPlan } from "./base-chains.ts";
+import {
+	assertBaseChains,
+	baseNames,
+	dropBases,
+	type HookedPlan,
+	optionalBases,
+	ownBases,
+	stagedBases,
+} from "./base-chains.ts";
 import { mutedSets } from "./muted-ports.ts";
 import { earlierRefusedSets, refusedForwardedSets, refusedObjects, refusedSets } from "./refused-flows.ts";
 import { replaceUplinks, uplinkObject } from "./uplinks.ts";
@@ -61,10 +69,18 @@ function chainOf(name: string, rules: readonly Rule[] = []): Chain {
 /** What leads to a plan's chains; the last two are empty unless the plan judges what leaves, or what is forwarded. */
 const roots = [rootOf("ingress"), rootOf("egress"), rootOf(leavingChain), rootOf(forwardChain)] as const;
 
+const rootNames: ReadonlySet<string> = new Set(roots);
+
 const seen: readonly Seen[] = [...directions, forwardChain];
 
 /** The roots, empty. */
-export const rootChains: readonly Chain[] = roots.map((name) => chainOf(name));
+const emptyRoots: readonly Chain[] = roots.map((name) => chainOf(name));
+
+/** The roots that a plan needs, empty. */
+export function rootChains({ staged }: Pick<NetworkPlan, "staged">): readonly Chain[] {
+	const beside = staged === undefined ? [] : stagedBases(staged);
+	return [...emptyRoots, ...beside.map(({ name }) => chainOf(rootOf(name)))];
+}
 
 /** Chains that exist as long as the table does; collecting garbage spares them. */
 const skeletonChains: readonly string[] = [
@@ -110,7 +126,7 @@ export const ifOurs: Command = flush("chain", ownershipMarker);
 export const ifAbsent: Command = createTable;
 
 /** Everything of the table but the base chains: nothing here is reached by a packet yet. */
-export const skeleton: Command = declare([...stableObjects(), ...rootChains]);
+export const skeleton: Command = declare([...stableObjects(), ...emptyRoots]);
 
 /** Loads objects beside what is there; naming a counter that exists keeps its values. */
 export function load(objects: readonly PlanObject[]): Command {
@@ -122,7 +138,12 @@ export function load(objects: readonly PlanObject[]): Command {
  * there until garbage is collected: a packet that is between the two hooks now meets one of them.
  */
 export function swap(plan: LedPlan, before: LedPlan | null = null): readonly Command[] {
-	const led = rootRules(plan).flatMap(([root, rule]) => [flush("chain", root), addRules(root, [rule])]);
+	const led = rootRules(plan).flatMap(([root, rule]) => [
+		// Those of what is staged are there only while something is.
+		...(rootNames.has(root) ? [] : [add(chainOf(root))]),
+		flush("chain", root),
+		addRules(root, [rule]),
+	]);
 	if (plan.forward === undefined) return [...led, flush("chain", rootOf(forwardChain))];
 	// Without the elements of a set the kernel takes it without libnftables, which is slow beside thousands of chains.
 	if (Bun.deepEquals(before?.forward?.uplinks, plan.forward.uplinks)) return led;
@@ -132,17 +153,23 @@ export function swap(plan: LedPlan, before: LedPlan | null = null): readonly Com
 /** What of a plan packets are led to. */
 export type LedPlan = HookedPlan & Pick<NetworkPlan, "roots">;
 
-export function ledBy({ roots, egressHook, forward }: LedPlan): LedPlan {
+export function ledBy({ roots, egressHook, forward, staged }: LedPlan): LedPlan {
 	return {
 		roots,
 		...(egressHook === undefined ? {} : { egressHook }),
 		...(forward === undefined ? {} : { forward }),
+		...(staged === undefined ? {} : { staged }),
 	};
 }
 
 /** Whether packets are led alike: names are digests of content, so the same roots are the same ruleset. */
 export function leadAlike(a: LedPlan, b: LedPlan): boolean {
-	const leads = ({ roots, forward }: LedPlan) => [roots, forward?.root, forward?.uplinks];
+	const leads = ({ roots, forward, staged }: LedPlan) => [
+		roots,
+		forward?.root,
+		forward?.uplinks,
+		staged?.roots,
+	];
 	return Bun.deepEquals(leads(a), leads(b));
 }
 
@@ -151,6 +178,7 @@ export function rootRules({
 	roots,
 	egressHook,
 	forward,
+	staged,
 }: LedPlan): readonly (readonly [root: string, rule: Rule])[] {
 	const egress = goto(roots.egress);
 	const rule = (name: BaseName, first: Rule) => [rootOf(name), first] as const;
@@ -160,6 +188,7 @@ export function rootRules({
 			? [rule("egress", "accept"), rule(leavingChain, egress)]
 			: [rule("egress", egress)]),
 		...(forward === undefined ? [] : [rule(forwardChain, goto(forward.root))]),
+		...(staged === undefined ? [] : stagedBases(staged).map(({ name, root }) => rule(name, goto(root)))),
 	];
 }
 
@@ -183,7 +212,7 @@ export function guard(plan: GuardedPlan): readonly Command[] {
 		return addRules(root, [...guardExemptions(direction, failsafe), ...drops]);
 	});
 	const emptied = roots.map((root) => flush("chain", root));
-	const bases = assertBaseChains(baseNames(plan));
+	const bases = assertBaseChains(ownBases(plan));
 	return [skeleton, ...counters, ...emptied, ...closed, ...guardForward(forward), ...bases];
 }
 
@@ -222,9 +251,10 @@ export function collectGarbage(
 	keep: ReadonlySet<string>,
 	plan: HookedPlan,
 ): readonly Command[] {
+	const needed = baseNames(plan);
 	const spared = new Set<string>([
-		leavingChain,
-		forwardChain,
+		...optionalBases,
+		...needed.map(rootOf),
 		uplinkSet,
 		...skeletonChains,
 		...[...refusedSets, ...refusedForwardedSets, ...mutedSets].map(({ name }) => name),
@@ -232,10 +262,7 @@ export function collectGarbage(
 	]);
 	const garbage = (names: readonly string[]) => names.filter((name) => !keep.has(name) && !spared.has(name));
 	const chains = garbage(present.chains);
-	const needed = baseNames(plan);
-	const unused = [leavingChain, forwardChain].filter(
-		(name) => !needed.includes(name) && present.chains.includes(name),
-	);
+	const unused = optionalBases.filter((name) => !needed.includes(name) && present.chains.includes(name));
 	return [
 		...unused.flatMap((name) => [flush("chain", rootOf(name)), ...dropBases([name])]),
 		...chains.map((name) => flush("chain", name)),

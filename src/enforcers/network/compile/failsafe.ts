@@ -116,9 +116,9 @@ function icmpTypeText({ protocol, icmpType = null }: FailsafeRule): string | nul
 	return protocol === null || icmpType === null ? null : icmpTypeLabel(protocol, icmpType);
 }
 
-/** The rule for packets whose destination port is read in another way. */
-export function failsafeText({ match, planned }: FailsafeProgram, ports: PortKey): string {
-	return acceptText(conditionsOf(match, planned.direction, { ports }), planned.counter);
+/** The rule for packets whose destination port is read in another way. @param counts whether its packets are counted */
+export function failsafeText({ match, planned }: FailsafeProgram, ports: PortKey, counts = true): string {
+	return acceptText(conditionsOf(match, planned.direction, { ports }), counts ? planned.counter : null);
 }
 
 /** The rule for packets whose interface something else tells: a member of a VRF. */
@@ -127,13 +127,14 @@ export function memberText(
 	key: InterfaceKey,
 	name: string,
 	ports: PortKey,
+	counts = true,
 ): string {
 	const told = { by: byInterface(key, name), ports };
-	return acceptText(conditionsOf(match, planned.direction, told), planned.counter);
+	return acceptText(conditionsOf(match, planned.direction, told), counts ? planned.counter : null);
 }
 
-function acceptText(conditions: readonly string[], counter: string): string {
-	return [...conditions, counted(counter), "accept"].join(" ");
+function acceptText(conditions: readonly string[], counter: string | null): string {
+	return [...conditions, ...(counter === null ? [] : [counted(counter)]), "accept"].join(" ");
 }
 
 /** What is matched, as nftables expressions. `by`: the interface, where the rule names one. */

@@ -8,17 +8,27 @@ import { withoutBlocking } from "./enforcement.ts";
 import { lintModel } from "./lint/lint.ts";
 import { lintGuests } from "./lint/lint-guests.ts";
 import { lintRelated } from "./lint/lint-related.ts";
-import type { NetworkPlan } from "./plan.ts";
+import { type NetworkPlan, withoutStaged } from "./plan.ts";
 import { buildModel, type Meaning, type NetworkModel, type RuleSets, ruleSets } from "./program.ts";
 import type { RenderOptions } from "./render/options.ts";
 import { renderModel } from "./render/render.ts";
 import { checkRules } from "./rules.ts";
+import {
+	isStaged,
+	type StagedPrograms,
+	type Staging,
+	stagedModel,
+	stagedPrograms,
+	stagedRules,
+} from "./staged.ts";
 
 export interface CompileOptions extends Meaning, RenderOptions {
 	/** Kernel elements that the plan may have, 1..100 000 000. */
 	readonly maxElements: number;
 	/** Absent: `enforce`. */
 	readonly enforcement?: Enforcement;
+	/** The default posture that is staged; none where it is left out. */
+	readonly stagedPosture?: "block";
 }
 
 export type CompileResult =
@@ -41,29 +51,69 @@ const cellsPerElement = 8;
  * that have places: an interface name that cannot be rendered, two policies of
  * one name, more kernel elements than `maxElements`.
  */
-export function compileNetwork(policies: readonly NetworkPolicy[], options: CompileOptions): CompileResult {
-	const errors = checkRules(policies);
+export function compileNetwork(
+	policies: readonly NetworkPolicy[],
+	options: CompileOptions,
+	staged: readonly NetworkPolicy[] = [],
+): CompileResult {
+	const errors = checkRules([...policies, ...staged]);
 	if (errors.length > 0) return { ok: false, diagnostics: errors };
 	const rules = ruleSets(policies);
-	const most = options.maxElements * cellsPerElement;
-	const cells = portCells(rules.ingress.atoms, most) + portCells(rules.egress.atoms, most);
-	if (cells > most) return { ok: false, diagnostics: tooComplex(policies, rules, options.maxElements) };
+	if (isComplex(rules, options.maxElements))
+		return { ok: false, diagnostics: tooComplex(policies, rules, options.maxElements) };
 	const written = buildModel(rules, options);
 	const model = options.enforcement === "audit" ? withoutBlocking(written) : written;
-	const { plan, cost } = renderModel(model, options);
-	if (plan.elements > options.maxElements) {
+	const beside = compileStaged(policies, written, staged, options);
+	const { plan, cost } = renderModel(model, options, beside.programs);
+	const enforced = plan.staged?.enforced.elements ?? plan.elements;
+	if (enforced > options.maxElements) {
 		return { ok: false, diagnostics: tooMany(policies, plan, cost, options.maxElements) };
 	}
+	const fits = plan.elements <= options.maxElements;
 	return {
 		ok: true,
-		plan,
-		model,
+		plan: fits ? plan : withoutStaged(plan),
+		model: beside.model === null ? model : { ...model, staged: beside.model },
 		diagnostics: [
+			...(fits && beside.fits ? [] : unevaluated(staged, options.maxElements)),
 			...lintModel(written),
 			...lintRelated(written, options.related),
 			...lintGuests(policies, options.guests),
 		],
 	};
+}
+
+/** Whether the rules would not even fit in memory while they are compiled. */
+function isComplex({ ingress, egress }: RuleSets, maxElements: number): boolean {
+	const most = maxElements * cellsPerElement;
+	return portCells(ingress.atoms, most) + portCells(egress.atoms, most) > most;
+}
+
+/** What is staged; it must not keep what is enforced from being so, and is left out where it is too much. */
+function compileStaged(
+	policies: readonly NetworkPolicy[],
+	written: NetworkModel,
+	staged: readonly NetworkPolicy[],
+	options: CompileOptions,
+): { readonly model: NetworkModel | null; readonly programs: StagedPrograms | null; readonly fits: boolean } {
+	const staging: Staging = { policies: staged, posture: options.stagedPosture ?? null };
+	const nothing = { model: null, programs: null };
+	if (!isStaged(staging, options)) return { ...nothing, fits: true };
+	const rules = stagedRules(policies, staged);
+	if (isComplex(rules, options.maxElements)) return { ...nothing, fits: false };
+	const model = stagedModel(rules, staging, options);
+	return { model, programs: stagedPrograms(written, model, staged), fits: true };
+}
+
+function unevaluated(staged: readonly NetworkPolicy[], limit: number): Diagnostic[] {
+	return staged.slice(0, namedPolicies).map((policy) => ({
+		...policy.place,
+		path: "spec",
+		severity: "warning",
+		code: "not-evaluated",
+		message: `the policy is staged and not evaluated: with what is staged the policies need more kernel elements than maxElements (${limit})`,
+		hint: "stage fewer policies at a time, or raise maxElements in the configuration",
+	}));
 }
 
 function tooMany(

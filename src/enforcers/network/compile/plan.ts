@@ -54,6 +54,8 @@ export interface CompiledRule {
 	readonly counter: string;
 	/** Named counter of those among them that were forwarded; absent where none are, or where a map counts and accepts at once. */
 	readonly forwardedCounter?: string;
+	/** What makes it part of what is staged: the staged policies that would have to be promoted; none for the staged posture. */
+	readonly staged?: readonly string[];
 	/** Of what it says should be dropped, the forwarded packets pass: `guests.forwarded` is `audit`. */
 	readonly sparesForwarded?: true;
 	/** What its policy holds for; absent: the host and its guests. */
@@ -98,6 +100,29 @@ export interface ForwardPlan {
 	readonly guard: readonly Chain[];
 }
 
+/** A staged policy, and what tells how it fares. */
+export interface StagedPolicy {
+	readonly name: string;
+	/** Equal exactly while the policy says the same. */
+	readonly meaning: string;
+	/** Counters of the packets about which it was asked. */
+	readonly evaluated: readonly string[];
+	/** Ids of the rules of StagedPlan that would block because of it; those of others' postures may be among them. */
+	readonly rules: readonly string[];
+}
+
+/** What judges packets that passed, as if what is staged were in force; it drops nothing. */
+export interface StagedPlan {
+	/** The chains that lead to it; absent where nothing is staged for such packets. */
+	readonly roots: Readonly<Partial<Record<Direction | "forward", string>>>;
+	readonly egressHook?: EgressHook;
+	/** What would block. */
+	readonly rules: readonly CompiledRule[];
+	readonly policies: readonly StagedPolicy[];
+	/** What the plan has without it. Those of its objects come first. */
+	readonly enforced: { readonly objects: number; readonly elements: number };
+}
+
 export interface NetworkPlan {
 	/** Ordered so that an object names only earlier ones: create forwards, delete backwards. */
 	readonly objects: readonly PlanObject[];
@@ -106,6 +131,8 @@ export interface NetworkPlan {
 	readonly egressHook?: EgressHook;
 	/** What judges what is forwarded to and from guests; absent: nothing does. */
 	readonly forward?: ForwardPlan;
+	/** Absent: nothing is staged. */
+	readonly staged?: StagedPlan;
 	readonly rules: readonly CompiledRule[];
 	/** Sum over objects. */
 	readonly elements: number;
@@ -119,4 +146,20 @@ export interface NetworkPlan {
 	readonly guard?: Readonly<Record<Direction, readonly string[]>>;
 	/** What is accepted before any policy, in the order in which packets meet it. */
 	readonly failsafe: readonly PlannedFailsafe[];
+}
+
+/** The rules whose packets are logged, in force or staged. */
+export function loggedRules({
+	rules,
+	staged,
+}: Pick<NetworkPlan, "rules" | "staged">): readonly CompiledRule[] {
+	return staged === undefined ? rules : [...rules, ...staged.rules];
+}
+
+/** What of a plan decides about packets. */
+export function withoutStaged(plan: NetworkPlan): NetworkPlan {
+	const { staged, ...enforced } = plan;
+	if (staged === undefined) return plan;
+	const { objects, elements } = staged.enforced;
+	return { ...enforced, objects: plan.objects.slice(0, objects), elements };
 }

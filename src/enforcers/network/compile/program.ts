@@ -17,7 +17,7 @@ import { type Failsafe, type FailsafeProgram, failsafeHoldsAddress, failsafeProg
 import type { GuestOptions } from "./guests.ts";
 import { Axis } from "./interval.ts";
 import type { CompiledRule } from "./plan.ts";
-import { type DirectionRules, holding, postureRule, rulesOf } from "./rules.ts";
+import { type DirectionRules, holding, type KnownRules, postureRule, rulesOf } from "./rules.ts";
 import { buildSequence } from "./sequence.ts";
 import { buildStreams, type Stream, withoutDuplicates } from "./stream.ts";
 import { find, type Key, type Step } from "./table.ts";
@@ -50,6 +50,8 @@ export type Programs = Readonly<Record<Direction, DirectionProgram>>;
 export interface NetworkModel extends Programs {
 	/** What it forwards to its guests, as ingress, and from them; the same programs where no policy tells the two apart. Absent: nothing of that is judged. */
 	readonly guests?: Programs;
+	/** The same as if what is staged were in force; absent where nothing is. It has none of its own. */
+	readonly staged?: NetworkModel;
 }
 
 /** The model of what is forwarded, to be asked like that of the host; null where nothing of that is judged. */
@@ -77,8 +79,8 @@ export interface Meaning {
 /** The rules of the selected policies, from which the model is built. */
 export type RuleSets = Readonly<Record<Direction, DirectionRules>>;
 
-export function ruleSets(policies: readonly NetworkPolicy[]): RuleSets {
-	return { ingress: rulesOf(policies, "ingress"), egress: rulesOf(policies, "egress") };
+export function ruleSets(policies: readonly NetworkPolicy[], known?: KnownRules): RuleSets {
+	return { ingress: rulesOf(policies, "ingress", known), egress: rulesOf(policies, "egress", known) };
 }
 
 export function buildModel(rules: RuleSets, meaning: Meaning): NetworkModel {

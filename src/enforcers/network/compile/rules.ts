@@ -62,14 +62,21 @@ function meaningOf(rule: NetworkRule): string {
 	return JSON.stringify([peers.sort(), ports.sort(), interfaces.sort()]);
 }
 
-export function rulesOf(policies: readonly NetworkPolicy[], direction: Direction): DirectionRules {
+/** What became of rules the last time, for sets that are compiled one after the other. */
+export type KnownRules = WeakMap<NetworkRule, Expanded>;
+
+export function rulesOf(
+	policies: readonly NetworkPolicy[],
+	direction: Direction,
+	known: KnownRules = knownRules,
+): DirectionRules {
 	const sorted = policies.filter((policy) => policy[direction].length > 0);
 	sorted.sort((a, b) => compareBytes(a.name, b.name));
 	const rules: CompiledRule[] = [];
 	const atoms: Atom[] = [];
 	for (const policy of sorted) {
 		for (const rule of policy[direction].toSorted((a, b) => a.index - b.index)) {
-			const expanded = expand(policy, direction, rule, rules.length);
+			const expanded = expand(policy, direction, rule, rules.length, known);
 			rules.push(expanded.compiled);
 			for (const atom of expanded.atoms) atoms.push(atom);
 		}
@@ -90,16 +97,22 @@ export function holding(all: DirectionRules, place: "host" | "guests"): Directio
 	return { rules, atoms };
 }
 
-interface Expanded {
+export interface Expanded {
 	readonly compiled: CompiledRule;
 	readonly atoms: readonly Atom[];
 	readonly rank: number;
 }
 
 /** What became of a rule the last time: of a set in which one policy changes, the others' rules are the same objects. */
-const known = new WeakMap<NetworkRule, Expanded>();
+const knownRules: KnownRules = new WeakMap();
 
-function expand(policy: NetworkPolicy, direction: Direction, rule: NetworkRule, rank: number): Expanded {
+function expand(
+	policy: NetworkPolicy,
+	direction: Direction,
+	rule: NetworkRule,
+	rank: number,
+	known: KnownRules,
+): Expanded {
 	const before = known.get(rule);
 	// Who holds an earlier model goes on with its ranks, so an atom of another rank is another atom.
 	const alike =

@@ -15,5 +15,5 @@ export const networkPolicyKind: PolicyKind = {
 		const policy = validateNetworkPolicy(reader, root);
 		return policy && networkPart.policy(policy, policy);
 	},
-	lint: (policy) => networkPart.of([policy]).flatMap(lintNetworkPolicy),
+	lint: (policy) => networkPart.all([policy]).flatMap(lintNetworkPolicy),
 };

@@ -2,12 +2,13 @@
 
 import type { Node } from "yaml";
 import type { Direction } from "../../../base/model.ts";
+import { Annotations, modeAnnotation, readMode } from "../../../document/annotation.ts";
 import { readMetadata } from "../../../document/metadata.ts";
 import type { Fields, NodeReader, Remedies } from "../../../document/nodes.ts";
 import { quotaRemedies, type RuleDefaults, readDefaults } from "../../../document/rule-defaults.ts";
 import { readNodeSelector } from "../../../document/selector.ts";
 import type { NetworkPolicy, NetworkRule } from "../model.ts";
-import { readAppliesTo } from "./applies-to.ts";
+import { appliesToAnnotation, readAppliesTo } from "./applies-to.ts";
 import { readRule } from "./rule.ts";
 
 /** The reference's default: the lowest severity. */
@@ -69,7 +70,9 @@ export function validateNetworkPolicy(reader: NodeReader, root: Node): NetworkPo
 	const fields = reader.fields(root, null, documentFields);
 	if (fields === null) return null;
 	const name = readMetadata(reader, root, fields);
-	const appliesTo = readAppliesTo(reader, fields);
+	const annotations = new Annotations(reader, fields, [appliesToAnnotation, modeAnnotation]);
+	const appliesTo = readAppliesTo(annotations);
+	const mode = readMode(annotations);
 	const spec = reader.present(fields, "spec");
 	if (spec === null) {
 		const hint = "write spec: with nodeSelector, action and ingress or egress";
@@ -100,6 +103,7 @@ export function validateNetworkPolicy(reader: NodeReader, root: Node): NetworkPo
 		nodeSelector,
 		action: policyDefaults.action,
 		...(appliesTo === "all" ? {} : { appliesTo }),
+		...mode,
 		ingress,
 		egress,
 	};

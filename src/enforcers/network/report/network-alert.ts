@@ -13,6 +13,9 @@ import {
 import type { CompiledRule } from "../compile/plan.ts";
 import type { ForwardedPacket, PacketEvent, PacketSummary } from "../observe/event.ts";
 
+/** What stands for the policies that are staged where none is. */
+const stagedPostureSetting = "stagedNetworkPosture";
+
 /** The name that policies can write, such as `TCP`, `ICMPv6` or `GRE`; `Proto-N`, as KubeArmor has it, without one. */
 export function protocolName(protocol: number): string {
 	const name = protocolLabel(protocolOf(protocol));
@@ -21,7 +24,7 @@ export function protocolName(protocol: number): string {
 
 function networkEventData(
 	event: PacketEvent,
-	{ direction, index, wouldBe }: CompiledRule,
+	{ direction, index, wouldBe, staged }: CompiledRule,
 ): Record<string, string> {
 	const { packet, forwarded } = event;
 	const data: Record<string, string> = {};
@@ -40,6 +43,8 @@ function networkEventData(
 	if (forwarded !== undefined && guestSide) data.GuestInterface = guestSide;
 	if (index >= 0) data.RuleIndex = String(index);
 	if (wouldBe !== undefined) data.WouldBe = wouldBe;
+	// Without a policy it is the posture that is staged.
+	if (staged !== undefined) data.Staged = staged.join(",") || stagedPostureSetting;
 	return data;
 }
 
@@ -63,7 +68,7 @@ function addGuest(
 /** The alert for one packet. The posture has no rule, so its alerts carry no RuleIndex. */
 export function networkAlert(event: PacketEvent, rule: CompiledRule, host: HostIdentity): Alert {
 	const spared = event.forwarded !== undefined && rule.sparesForwarded === true;
-	const action = spared ? auditedBlock : rule.action;
+	const action = spared || rule.staged !== undefined ? auditedBlock : rule.action;
 	const eventData = networkEventData(event, spared ? { ...rule, wouldBe: "Block" } : rule);
 	return {
 		Timestamp: Math.floor(event.time / 1000),

@@ -1,6 +1,6 @@
 /** What the network enforcer gives to the report. Pure. */
 
-import type { EnforcerReport, RuleUse } from "../../../report/contribution.ts";
+import type { EnforcerReport, RuleUse, StagedCount } from "../../../report/contribution.ts";
 import { familiesOf, type MetricGroup } from "../../../report/metrics/group.ts";
 import type { Reply } from "../../../report/reply.ts";
 import { type GraphDrawing, graphPath, graphReply, graphSection } from "./graph/graph-page.ts";
@@ -10,6 +10,7 @@ import { type FlowFacts, flowMetrics } from "./metrics/flow-metrics.ts";
 import { ruleMetrics } from "./metrics/rule-metrics.ts";
 import { type RuleUseFacts, ruleUseMetrics } from "./metrics/rule-use-metrics.ts";
 import { type RulesetFacts, rulesetMetrics } from "./metrics/ruleset-metrics.ts";
+import { stagedMetrics } from "./metrics/staged-metrics.ts";
 import { networkCards } from "./network-page.ts";
 import { type NetworkEnforcerState, trafficByPolicy, unmatched } from "./network-status.ts";
 
@@ -17,6 +18,8 @@ export interface NetworkSnapshot extends RulesetFacts, RuleUseFacts, FlowFacts, 
 	readonly state: NetworkEnforcerState;
 	/** Names of the policies that the kernel has. */
 	readonly inForce: ReadonlySet<string>;
+	/** How staged policies fare, by name. */
+	readonly staged: ReadonlyMap<string, StagedCount>;
 	/** Log records that the kernel dropped before they were read, over all rules. */
 	readonly recordsLost: number;
 	/** The answer to a query of /v1/flows. */
@@ -31,12 +34,13 @@ export const networkGroups: readonly MetricGroup<NetworkSnapshot>[] = [
 	ruleMetrics,
 	ruleUseMetrics,
 	failsafeMetrics,
+	stagedMetrics,
 	flowMetrics,
 	observingMetrics,
 ];
 
 export function networkReport(snapshot: NetworkSnapshot): EnforcerReport {
-	const { state, inForce, rules, ruleUses, interfaces, drift, recordsLost, graph } = snapshot;
+	const { state, inForce, rules, ruleUses, staged, interfaces, drift, recordsLost, graph } = snapshot;
 	let traffic: ReturnType<typeof trafficByPolicy> | null = null;
 	let uses: ReadonlyMap<string, readonly RuleUse[]> | null = null;
 	return {
@@ -63,10 +67,12 @@ export function networkReport(snapshot: NetworkSnapshot): EnforcerReport {
 			if (kind !== "KubeArmorNetworkPolicy") return null;
 			traffic ??= trafficByPolicy(rules);
 			uses ??= Map.groupBy(ruleUses, ({ policy }) => policy);
+			const count = staged.get(name);
 			return {
 				active: state.state === "active" && inForce.has(name),
 				traffic: traffic.get(name) ?? { packets: 0, bytes: 0, decisions: {} },
 				rules: uses.get(name) ?? [],
+				...(count === undefined ? {} : { staged: count }),
 			};
 		},
 		families: () => familiesOf(networkGroups, snapshot),

@@ -1,6 +1,5 @@
 /** The kernel's counters, as fresh as an answer can have them without waiting long. */
 
-import type { CompiledRule } from "../compile/plan.ts";
 import type { NetworkEnforcer } from "./network-enforcer.ts";
 import { type Accounts, noAccounts, type PacketAlerts } from "./packet-alerts.ts";
 
@@ -12,18 +11,18 @@ const countersMs = 30;
 export class AccountReader {
 	readonly #packetAlerts: Pick<PacketAlerts, "beginReading" | "account">;
 	readonly #enforcer: Pick<NetworkEnforcer, "plan" | "counters">;
-	readonly #onRead: (accounts: Accounts, rules: readonly CompiledRule[]) => void;
+	readonly #onRead: (accounts: Accounts, plan: NetworkEnforcer["plan"]) => void;
 	#latest: Accounts = noAccounts;
 	#time = Number.NEGATIVE_INFINITY;
 	/** Whose counters the latest are: those of another are nothing to show for what is in force now. */
 	#plan: NetworkEnforcer["plan"] = null;
 	#reading: Promise<void> | null = null;
 
-	/** @param onRead gets every new reading, and the rules that were in force. */
+	/** @param onRead gets every new reading, and the plan that it is of. */
 	constructor(
 		packetAlerts: Pick<PacketAlerts, "beginReading" | "account">,
 		enforcer: Pick<NetworkEnforcer, "plan" | "counters">,
-		onRead: (accounts: Accounts, rules: readonly CompiledRule[]) => void = () => {},
+		onRead: (accounts: Accounts, plan: NetworkEnforcer["plan"]) => void = () => {},
 	) {
 		this.#packetAlerts = packetAlerts;
 		this.#enforcer = enforcer;
@@ -48,10 +47,9 @@ export class AccountReader {
 		const { plan } = this.#enforcer;
 		const counters = await this.#enforcer.counters().catch(() => null);
 		if (counters === null) return;
-		const rules = plan?.rules ?? [];
-		this.#latest = this.#packetAlerts.account(reading, rules, counters);
+		this.#latest = this.#packetAlerts.account(reading, plan?.rules ?? [], counters, plan?.staged?.rules);
 		this.#plan = plan;
 		this.#time = performance.now();
-		this.#onRead(this.#latest, rules);
+		this.#onRead(this.#latest, plan);
 	}
 }

@@ -1,5 +1,6 @@
 /** Sums up, every few seconds, the packets for whose alerts there was no room. */
 
+import { loggedRules } from "../compile/plan.ts";
 import type { AccountReader } from "./account-reader.ts";
 import type { NetworkEnforcer } from "./network-enforcer.ts";
 import type { PacketAlerts } from "./packet-alerts.ts";
@@ -39,6 +40,7 @@ export class AlertSummaries {
 	async look(): Promise<void> {
 		if (!this.#packetAlerts.takeNews() && !this.#again) return;
 		await this.#accounts.refresh();
-		this.#again = this.#packetAlerts.summarize(this.#enforcer.plan?.rules ?? []);
+		const { plan } = this.#enforcer;
+		this.#again = this.#packetAlerts.summarize(plan === null ? [] : loggedRules(plan));
 	}
 }

@@ -6,7 +6,7 @@ import * as v from "valibot";
 import { isPlainInterface } from "../../../document/iface.ts";
 import { previousPath, readVersion, writeState } from "../../../state/state-file.ts";
 import type { BootFacts } from "../../contract/enforcer.ts";
-import type { NetworkPlan, RulesetForm } from "../compile/plan.ts";
+import { type NetworkPlan, type RulesetForm, withoutStaged } from "../compile/plan.ts";
 import { inEpoch } from "../compile/render/objects.ts";
 
 /** Counts changes of the file's meaning; another version's file is not loaded. 1 had objects as text. */
@@ -183,7 +183,8 @@ export class BootStore {
 			format,
 			...facts,
 			...this.#known(kept),
-			plan: plan && inEpoch(plan, bootEpoch),
+			// What is staged decides nothing, so the boot needs none of it.
+			plan: plan && inEpoch(withoutStaged(plan), bootEpoch),
 		});
 		this.#saved = problem === null ? key : "";
 		return problem;

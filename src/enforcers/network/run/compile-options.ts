@@ -28,6 +28,7 @@ export function compileOptions(
 		hashFrom,
 		posture: config.hostDefaultNetworkPosture,
 		enforcement: config.enforcement,
+		...(config.stagedNetworkPosture === "block" ? { stagedPosture: "block" as const } : {}),
 		allowlistScope: config.allowlistScope,
 		essentials: config.essentials,
 		related: config.related,

@@ -6,7 +6,7 @@
 import type { Config } from "../../../config/model.ts";
 import { WorkerGone } from "../../../threads/rpc.ts";
 import type { ApplyResult } from "../apply/apply-result.ts";
-import type { CompiledRule, NetworkPlan, RulesetForm } from "../compile/plan.ts";
+import { type CompiledRule, loggedRules, type NetworkPlan, type RulesetForm } from "../compile/plan.ts";
 import { type NetworkSent, withoutObjects } from "../enforcer.ts";
 import { ConnectionKeeper } from "../flows/connection-keeper.ts";
 import type { CounterValue } from "../observe/counters.ts";
@@ -253,7 +253,7 @@ export class NetworkEnforcer {
 	async #apply(plan: NetworkPlan, distrust: boolean, changed: number | null): Promise<string> {
 		const { events, nft } = this.#options;
 		// Known before the first packet can carry their ids.
-		for (const rule of plan.rules) this.#rules.add(rule, this.#plan?.rules.length ?? 0);
+		for (const rule of loggedRules(plan)) this.#rules.add(rule, this.#plan?.rules.length ?? 0);
 		events.replacing();
 		const started = performance.now();
 		const result: ApplyResult = await nft.call("apply", { plan, distrust });

@@ -12,6 +12,7 @@ import { DriftFilter } from "../observe/drift-filter.ts";
 import type { DriftEvent } from "../observe/event.ts";
 import { readUplinks } from "../observe/uplinks.ts";
 import { networkReport } from "../report/network-report.ts";
+import { StagedTally } from "../report/staged-tally.ts";
 import { AccountReader } from "./account-reader.ts";
 import { AlertSummaries } from "./alert-summaries.ts";
 import { DriftMonitor } from "./drift-monitor.ts";
@@ -66,6 +67,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 	readonly #graph: GraphSource;
 	readonly #ruleUse: RuleUseKeeper;
 	readonly #watch: FlowWatch;
+	readonly #staged = new StagedTally(Date.now);
 
 	constructor(options: NetworkServiceOptions) {
 		const { createWorker, gone, identity, log, panic, policies, sink } = options;
@@ -92,9 +94,14 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 			drift: this.#driftProbe,
 			uplinks: () => readUplinks(options.enforced().guests.uplinks),
 			events: {
-				reloaded: options.reloaded,
+				reloaded: (...outcome) => {
+					const { plan, state } = this.#enforcer;
+					if (outcome[0] === "applied") this.#staged.began(plan?.staged, state.generation);
+					options.reloaded(...outcome);
+				},
 				found: (counters) => {
 					this.#packetAlerts.found(counters);
+					this.#staged.found(counters);
 					this.#ruleUse.uses.found(counters);
 				},
 				replacing: () => void this.#watch.poll(),
@@ -107,9 +114,10 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 		const staysOpen = (event: DriftEvent) => panic.drifted(event);
 		this.#drift = new DriftMonitor({ table, enforcer: this.#enforcer, staysOpen, ...telling });
 		this.#invalid = new InvalidWatch(sink, identity);
-		this.#accounts = new AccountReader(this.#packetAlerts, this.#enforcer, (read, rules) => {
+		this.#accounts = new AccountReader(this.#packetAlerts, this.#enforcer, (read, plan) => {
 			this.#invalid.take(read);
-			this.#ruleUse.take(rules, read.counters);
+			this.#ruleUse.take(plan?.rules ?? [], read.counters);
+			this.#staged.take(plan?.staged, read.counters);
 		});
 		this.#summaries = new AlertSummaries(this.#packetAlerts, this.#accounts, this.#enforcer);
 		const generation = () => this.#enforcer.state.generation;
@@ -184,6 +192,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 				guests: this.#guests,
 				graph: this.#graph,
 				watch: this.#watch,
+				staged: this.#staged,
 				host: this.#options.host,
 			}),
 		);

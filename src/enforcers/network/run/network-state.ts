@@ -9,6 +9,7 @@ import type { ForeignChain } from "../observe/foreign-chains.ts";
 import { type GuestsSeen, guestsStatus } from "../report/guests-status.ts";
 import type { NetworkSnapshot } from "../report/network-report.ts";
 import type { NetworkEnforcerState } from "../report/network-status.ts";
+import type { StagedTally } from "../report/staged-tally.ts";
 import type { AccountReader } from "./account-reader.ts";
 import type { DriftMonitor } from "./drift-monitor.ts";
 import type { FlowMonitor } from "./flow-monitor.ts";
@@ -33,6 +34,7 @@ export interface NetworkParts {
 	readonly guests: Pick<GuestMonitor, "seen">;
 	readonly graph: Pick<GraphSource, "draw">;
 	readonly watch: Pick<FlowWatch, "status" | "flows">;
+	readonly staged: Pick<StagedTally, "counts">;
 	readonly host: {
 		otherChains(table: string): readonly ForeignChain[];
 		readonly interfaces: readonly InterfaceFinding[];
@@ -49,6 +51,7 @@ export function networkSnapshot(parts: NetworkParts): NetworkSnapshot {
 		ruleUses: parts.ruleUse.uses.latest,
 		ruleLogs: accounts.logs,
 		totals: accounts.totals,
+		staged: parts.staged.counts,
 		maxRuleSeries: config.metrics.maxRuleSeries,
 		interfaces: host.interfaces,
 		drift: drift.count,

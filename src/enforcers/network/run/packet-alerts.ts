@@ -119,25 +119,20 @@ export class PacketAlerts {
 		return withheld.length > 0;
 	}
 
-	/** Brings the books up to date with a reading of the kernel's counters. */
+	/**
+	 * Brings the books up to date with a reading of the kernel's counters.
+	 * @param staged rules that decide nothing, whose packets are logged all the same
+	 */
 	account(
 		reading: Reading,
 		rules: readonly CompiledRule[],
 		counters: Readonly<Record<string, CounterValue>>,
+		staged: readonly CompiledRule[] = [],
 	): Accounts {
-		const logged = rules.flatMap((rule): LoggedRule[] =>
-			rule.logCounter === null
-				? []
-				: [
-						{
-							id: rule.id,
-							packets: (counters[rule.counter] ?? none).packets,
-							logged: (counters[rule.logCounter] ?? none).packets,
-						},
-					],
-		);
-		this.#adoptFound(rules);
-		this.#accounting.finishReading(reading, logged, this.#quiet(logged));
+		const logged = rules.flatMap((rule) => loggedRule(rule, counters));
+		const all = [...logged, ...staged.flatMap((rule) => loggedRule(rule, counters))];
+		this.#adoptFound(rules, staged);
+		this.#accounting.finishReading(reading, all, this.#quiet(all));
 		const forwarded = this.#hooks.take(rules.flatMap((rule) => hookReading(rule, counters)));
 		const counts = new Map(rules.map((rule) => [rule.id, count(rule, counters, forwarded.get(rule.id))]));
 		const outcomes = new Map(logged.map(({ id }) => [id, this.#accounting.outcomes(id)]));
@@ -177,15 +172,16 @@ export class PacketAlerts {
 	}
 
 	/** A rule that comes later has new counters, also where an earlier daemon had one like it. */
-	#adoptFound(rules: readonly CompiledRule[]): void {
+	#adoptFound(rules: readonly CompiledRule[], staged: readonly CompiledRule[]): void {
 		const reading = this.#foundReading;
 		if (reading === null) return;
 		this.#foundReading = null;
-		for (const rule of rules) {
+		for (const rule of [...rules, ...staged]) {
 			const { id, counter, logCounter } = rule;
 			const found = this.#found[counter];
 			if (found === undefined) continue;
-			if (rule.index >= 0) this.#totals.adopt(rule, found, this.#found[rule.forwardedCounter ?? ""]);
+			if (rule.index >= 0 && rule.staged === undefined)
+				this.#totals.adopt(rule, found, this.#found[rule.forwardedCounter ?? ""]);
 			if (logCounter === null) continue;
 			const logged = (this.#found[logCounter] ?? none).packets;
 			this.#accounting.adopt({ id, packets: found.packets, logged }, reading);
@@ -200,6 +196,15 @@ export class PacketAlerts {
 		this.#lastLogged = sum;
 		return now - Math.max(this.#lastChange, this.#lastRecord) >= quietAfter;
 	}
+}
+
+function loggedRule(
+	{ id, counter, logCounter }: CompiledRule,
+	counters: Readonly<Record<string, CounterValue>>,
+): LoggedRule[] {
+	if (logCounter === null) return [];
+	const packets = (counters[counter] ?? none).packets;
+	return [{ id, packets, logged: (counters[logCounter] ?? none).packets }];
 }
 
 function hookReading(

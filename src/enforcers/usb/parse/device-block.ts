@@ -44,7 +44,10 @@ function blockOf({ action, entries }: Pick<HostDevicePolicy, "action" | "entries
 	return {
 		action,
 		isEmpty: entries.length === 0,
-		part: ({ name, place, nodeSelector }) =>
-			devicePart.wrap({ kind: "KubeArmorHostPolicy", name, place, nodeSelector, action, entries }),
+		part: ({ name, place, nodeSelector, staged }) => {
+			const mode = staged === undefined ? {} : { staged };
+			const head = { kind: "KubeArmorHostPolicy", name, place, nodeSelector, action, ...mode } as const;
+			return devicePart.wrap({ ...head, entries });
+		},
 	};
 }

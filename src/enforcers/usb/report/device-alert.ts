@@ -2,7 +2,7 @@
 
 import { escapeForTerminal } from "../../../base/terminal.ts";
 import type { Alert } from "../../../report/alert.ts";
-import { formatData, formatTime, type HostIdentity } from "../../../report/alert.ts";
+import { auditedBlock, formatData, formatTime, type HostIdentity } from "../../../report/alert.ts";
 import { usbClassName } from "../class.ts";
 import type { DeviceDecision, JudgedFunction } from "../compile/decide.ts";
 import { exemptionReason, withheldReason } from "../compile/reason.ts";
@@ -18,6 +18,8 @@ export interface DeviceAlertInput {
 	readonly decision: Pick<DeviceDecision, "exemption" | "malformed" | "odd">;
 	/** Milliseconds since the epoch until when the device is allowed whatever the policies say; null when it is not. */
 	readonly allowedUntil: number | null;
+	/** What is staged that would refuse it, if it is that which is told; none where it is the posture alone. */
+	readonly staged?: readonly string[];
 	/** The device is gone: the alert says so, and which verdict it had. */
 	readonly removed: boolean;
 }
@@ -27,10 +29,10 @@ const longestString = 256;
 
 /** One alert for one judged function. */
 export function deviceAlert(input: DeviceAlertInput, host: HostIdentity): Alert {
-	const { time, present, judged, decision, allowedUntil, removed } = input;
+	const { time, present, judged, decision, allowedUntil, removed, staged } = input;
 	const { verdict } = judged;
 	const entry = verdict.entry?.entry;
-	const eventData = deviceEventData(present, judged, decision);
+	const eventData = deviceEventData(present, judged, decision, staged);
 	const { Class, SubClass, Protocol, Level, SysPath } = eventData;
 	return {
 		Timestamp: Math.floor(time / 1000),
@@ -52,7 +54,7 @@ export function deviceAlert(input: DeviceAlertInput, host: HostIdentity): Alert 
 		Data: formatData({ Class, SubClass, Protocol, Level, SysPath }),
 		EventData: eventData,
 		Enforcer: "USBDeviceHandler",
-		Action: verdict.action,
+		Action: staged === undefined ? verdict.action : auditedBlock,
 		Result: removed ? "Removed" : judged.withheld !== null ? "Permission denied" : "Passed",
 	};
 }
@@ -88,11 +90,18 @@ interface DeviceEventData extends Readonly<Record<string, string>> {
 }
 
 /** A refused device shows no interface directory, so SysPath is the device's and the triple is the interface's. */
-function deviceEventData(present: PresentDevice, judged: JudgedFunction, decision: Told): DeviceEventData {
+function deviceEventData(
+	present: PresentDevice,
+	judged: JudgedFunction,
+	decision: Told,
+	staged: DeviceAlertInput["staged"],
+): DeviceEventData {
 	const { device, sysPath } = present;
 	const data: Record<string, string> = {};
 	if (judged.interface !== null) data.Interface = String(judged.interface);
 	if (judged.verdict.wouldBe !== undefined) data.WouldBe = judged.verdict.wouldBe;
+	// Without a policy it is the posture that is staged.
+	if (staged !== undefined) data.Staged = staged.join(",") || "stagedDevicePosture";
 	if (judged.configurations.length > 0) data.Configuration = judged.configurations.join(",");
 	if (judged.alternate !== null) data.Altsetting = String(judged.alternate);
 	if (judged.withheld !== null) data.Reason = withheldReason(judged, decision.malformed);

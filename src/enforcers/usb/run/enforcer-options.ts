@@ -5,6 +5,7 @@ import type { DeviceDecision } from "../compile/decide.ts";
 import type { PresentDevice } from "../observe/devices.ts";
 import type { UsbEvents } from "../observe/observer.ts";
 import type { UsbMemory } from "./memory.ts";
+import type { WouldRefuse } from "./staged-devices.ts";
 import type { Tracked, TrackerEvents } from "./tracker.ts";
 import type { UsbWorkerPool } from "./worker-pool.ts";
 
@@ -16,6 +17,8 @@ export interface UsbEnforcerEvents extends Omit<TrackerEvents, "settled"> {
 		decision: DeviceDecision,
 		allowedUntil: number | null,
 	): void;
+	/** What is staged would refuse functions of a device, which are told of for the first time. */
+	staged(present: PresentDevice, would: readonly WouldRefuse[]): void;
 	/** The kernel's defaults were opened by somebody else, and are closed again. */
 	reopened(buses: readonly string[]): void;
 	overflow(): void;

@@ -1,7 +1,7 @@
 /** Keeps the machine's USB ports what the device policies say. */
 
 import { postureInForce } from "../../../report/enforcement-notice.ts";
-import { type DeviceDecision, decideDevice } from "../compile/decide.ts";
+import { type DecideOptions, type DeviceDecision, decideDevice } from "../compile/decide.ts";
 import type { SelectedEntry } from "../compile/match.ts";
 import { allowedForATime, asItIs } from "../compile/overlay.ts";
 import { DeviceRuleset } from "../compile/ruleset.ts";
@@ -16,6 +16,7 @@ import type { UsbMemory } from "./memory.ts";
 import { UsbOwners } from "./owners.ts";
 import { UsbPermissions } from "./permissions.ts";
 import { chooseSource } from "./source.ts";
+import { nothingStaged, StagedDevices } from "./staged-devices.ts";
 import { type Tracked, UsbTracker } from "./tracker.ts";
 
 const verifyMs = 30_000;
@@ -36,6 +37,7 @@ export class UsbEnforcer {
 	readonly #lock: UsbLockKeeper;
 	/** What the administrator decides by hand. */
 	readonly hand: ManualDecisions;
+	readonly staged = new StagedDevices();
 	#saving: ReturnType<typeof setTimeout> | null = null;
 	/** Milliseconds that saving took last. */
 	#savedIn = 0;
@@ -84,6 +86,7 @@ export class UsbEnforcer {
 				settled: (device, present, decision) => {
 					if (present.device.level === 0) void this.#lockNew(present.device.port);
 					events.settled(device, present, decision, this.allowedUntil(device));
+					this.#judgeStaged(device, present);
 				},
 			},
 		});
@@ -184,8 +187,10 @@ export class UsbEnforcer {
 	 * Puts policies in force. Resolves when every device is as decided, or hangs. Where the set is not complete,
 	 * as what is on disk is broken and nothing stands in for it, the absence of entries opens nothing.
 	 */
-	async enforce(entries: readonly SelectedEntry[], complete = true): Promise<void> {
-		const { hostDefaultDevicePosture, enforcement } = this.#options.config();
+	async enforce(entries: readonly SelectedEntry[], complete = true, staged = nothingStaged): Promise<void> {
+		const config = this.#options.config();
+		const { hostDefaultDevicePosture, enforcement } = config;
+		this.staged.set(entries, staged, config);
 		this.#ruleset = new DeviceRuleset(entries, hostDefaultDevicePosture, enforcement);
 		this.#holds = !complete && entries.length === 0;
 		await this.#again();
@@ -283,16 +288,28 @@ export class UsbEnforcer {
 		return !this.#holds && (this.#options.memory.value.prior !== null || this.#owners.owed(present));
 	}
 
+	#optionsFor(present: PresentDevice): DecideOptions {
+		const { presentDevices, protectConsoleKeyboard } = this.#options.config();
+		const wasPresent = this.#options.memory.value.present?.includes(present.instance) ?? false;
+		return {
+			mode: wasPresent && presentDevices === "audit" ? "audit" : "apply",
+			consoleKeyboard: wasPresent && protectConsoleKeyboard,
+		};
+	}
+
+	/** A hand or a lock without policies decides about a device before any policy does, staged or not. */
+	#judgeStaged(device: Tracked, present: PresentDevice): void {
+		const byHand = this.allowedUntil(device) !== null || this.#owners.blocked(present.instance);
+		if (this.#ruleset === null || byHand || this.#holds) return;
+		const would = this.staged.judge(device, present, this.#ruleset, this.#optionsFor(present));
+		if (would.length > 0) this.#options.events.staged(present, would);
+	}
+
 	#decide(present: PresentDevice): DeviceDecision | null {
 		const ruleset = this.#ruleset;
 		if (ruleset === null) return null;
 		const refusedNow = this.#owners.observe(present);
-		const { presentDevices, protectConsoleKeyboard } = this.#options.config();
-		const wasPresent = this.#options.memory.value.present?.includes(present.instance) ?? false;
-		const judged = decideDevice(ruleset, present.device, {
-			mode: wasPresent && presentDevices === "audit" ? "audit" : "apply",
-			consoleKeyboard: wasPresent && protectConsoleKeyboard,
-		});
+		const judged = decideDevice(ruleset, present.device, this.#optionsFor(present));
 		const { port } = present.device;
 		const allowed = this.#permissions.until(port, present.instance) !== null;
 		const own = allowed ? allowedForATime(judged) : judged;

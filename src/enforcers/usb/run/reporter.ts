@@ -17,6 +17,7 @@ import { type UsbCounts, usbDecisionBounds } from "../report/metrics/device-metr
 import type { UsbEnforcer } from "./enforcer.ts";
 import type { UsbEnforcerEvents } from "./enforcer-options.ts";
 import type { UsbHistoryKeeper } from "./history-keeper.ts";
+import type { WouldRefuse } from "./staged-devices.ts";
 import type { Tracked } from "./tracker.ts";
 
 export class UsbReporter implements UsbEnforcerEvents {
@@ -75,6 +76,19 @@ export class UsbReporter implements UsbEnforcerEvents {
 		}
 		const reason = decisionReason(decision);
 		this.#log.info(`USB device ${conditionOf(device)}`, reason === null ? fields : { ...fields, reason });
+	}
+
+	staged(present: PresentDevice, would: readonly WouldRefuse[]): void {
+		const told = would.filter(({ judged }) => reportable(present, { functions: [judged] }).length > 0);
+		this.#sink.publish(
+			told.map(({ judged, decision, staged }) => {
+				// It passes, whatever would keep it out.
+				const verdict = { ...judged.verdict, action: "Audit", wouldBe: "Block" } as const;
+				const passing = { ...judged, verdict, withheld: null };
+				const facts = { time: Date.now(), present, judged: passing, decision, allowedUntil: null };
+				return deviceAlert({ ...facts, staged, removed: false }, this.#identity);
+			}),
+		);
 	}
 
 	removed(device: Tracked): void {
@@ -264,7 +278,10 @@ function conditionOf({ pending, present, decision }: Tracked): DeviceCondition |
 }
 
 /** A root hub is of interest only to an entry that names it. */
-function reportable(present: PresentDevice, decision: DeviceDecision): readonly JudgedFunction[] {
+function reportable(
+	present: PresentDevice,
+	decision: Pick<DeviceDecision, "functions">,
+): readonly JudgedFunction[] {
 	if (present.device.level > 0) return decision.functions;
 	return decision.functions.filter(({ verdict }) => verdict.source === "entry");
 }

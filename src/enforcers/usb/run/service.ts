@@ -91,9 +91,9 @@ export class UsbService implements RunningEnforcer<UsbSent> {
 	}
 
 	/** Puts the selected device entries in force; see UsbEnforcer.enforce. */
-	async apply({ entries, complete }: UsbSent): Promise<void> {
+	async apply({ entries, staged, complete }: UsbSent): Promise<void> {
 		await this.#started;
-		await this.#enforcer.enforce(entries, complete);
+		await this.#enforcer.enforce(entries, complete, staged);
 		const { state, reason, locked, backend, allowlistMode } = this.state;
 		if (state === "active") {
 			this.#log.info("USB enforced", { entries: entries.length, locked, backend, allowlistMode });
@@ -121,6 +121,7 @@ export class UsbService implements RunningEnforcer<UsbSent> {
 			history: () => this.#history.seen(),
 			counts,
 			entries,
+			staged: this.#enforcer.staged.counts,
 		});
 	}
 

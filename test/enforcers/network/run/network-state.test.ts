@@ -73,6 +73,7 @@ test("the report is told what every part knows", async () => {
 			status: { ...watchingNothing, reason: "starting" },
 			flows: async (query) => errorReply(503, query, "ask again"),
 		},
+		staged: { counts: new Map() },
 		host: { otherChains: () => [], interfaces: [] },
 	});
 	expect(snapshot).toMatchObject({

@@ -76,6 +76,20 @@ describe("the reporter", () => {
 		);
 	});
 
+	test("tells of what a staged policy would refuse, which passes", async () => {
+		await enforcer.start();
+		const staged = { entries: [entry("Block", { class: 8 }, "sticks")], policies: ["sticks"] };
+		await enforcer.enforce([], true, staged);
+		rig.kernel.plug("1-1", evil);
+		await rig.until(() => of("1-1").length === 3, "three alerts");
+		expect(of("1-1").find(({ PolicyName }) => PolicyName === "sticks")).toMatchObject({
+			Type: "MatchedHostPolicy",
+			Action: "Audit (Block)",
+			Result: "Passed",
+			EventData: { WouldBe: "Block", Staged: "sticks" },
+		});
+	});
+
 	test("raises one alert for each judged function, once, and again when the verdict changes", async () => {
 		await run(entry("Block", { class: 8 }, "sticks"));
 		rig.kernel.plug("1-1", evil);

@@ -108,6 +108,8 @@ export class UsbRig {
 			verifyEvery: this.verifyEvery,
 			events: {
 				settled: ({ name }) => this.log.push(`settled ${name}`),
+				staged: ({ device }, would) =>
+					this.log.push(`staged ${device.port}: ${would.map(({ staged }) => staged.join()).join(" ")}`),
 				removed: ({ name }) => this.log.push(`removed ${name}`),
 				pending: ({ name }) => this.log.push(`pending ${name}`),
 				failed: ({ name }, error) => this.log.push(`failed ${name}: ${error}`),

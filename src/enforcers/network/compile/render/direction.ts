@@ -46,6 +46,11 @@ export interface Seen {
 	readonly made: LookupContext["made"];
 	/** Which packets meet the chain of a rule. */
 	leafUse(rule: CompiledRule): LeafUse;
+	/**
+	 * The tree judges what passed already, for what is staged: it drops nothing, counts each packet that it asks its rules
+	 * about here, and knows no other counter than those of rules that would block.
+	 */
+	readonly evaluated?: string;
 }
 
 /**
@@ -118,11 +123,19 @@ export class DirectionRenderer {
 		this.#addCounters();
 		if (posture !== null) this.#end = this.#posture(posture);
 		if (this.#direction === "egress" && this.#options.blocks && !this.#forwarded)
-			this.#midstream = addMidstream(this.#store, this.#options);
+			this.#midstream = this.#silent ? this.#pass() : addMidstream(this.#store, this.#options);
 		// The family is asked first: every comparison that a flow is spared counts.
 		const families = [joined(`${ofFamily(4)} `, goto(this.#root(4))), goto(this.#root(6))];
 		const loopback = this.#forwarded ? [] : withinVrfs(this.#store, this.#direction, this.#options);
 		return this.#store.chain([...loopback, ...families]);
+	}
+
+	get #silent(): boolean {
+		return this.#options.seen.evaluated !== undefined;
+	}
+
+	#pass(): string {
+		return this.#store.chain(["accept"]);
 	}
 
 	get #forwarded(): boolean {
@@ -150,6 +163,12 @@ export class DirectionRenderer {
 
 	#addCounters(): void {
 		const { rules, posture, failsafe } = this.#program;
+		const { evaluated } = this.#options.seen;
+		if (evaluated !== undefined) {
+			this.#store.counter(evaluated);
+			for (const rule of [...rules, posture]) if (rule?.wouldBe !== undefined) addCounters(this.#store, rule);
+			return;
+		}
 		this.#store.counter(invalidCounter(this.#apart));
 		for (const { planned } of failsafe) this.#store.counter(planned.counter);
 		for (const rule of posture === null ? rules : [...rules, posture]) addCounters(this.#store, rule);
@@ -161,14 +180,16 @@ export class DirectionRenderer {
 		const rules: Rule[] = essentials ? [...this.#essentials(family)] : [];
 		if (related === "accept") rules.push(...acceptRelated(family));
 		rules.push(...this.#invalid());
-		if (this.#options.observe === true) rules.push(jump(this.#seen(family)));
+		if (this.#options.observe === true && !this.#silent) rules.push(jump(this.#seen(family)));
 		for (const program of this.#program.failsafe) {
 			if ((program.match.cidr?.family ?? family) === family) rules.push(...this.#failsafe(program));
 		}
-		rules.push(jump(endedChain(this.#apart)));
+		const { evaluated } = this.#options.seen;
+		if (evaluated === undefined) rules.push(jump(endedChain(this.#apart)));
 		// What is invalid or untracked opens no flow.
 		if (this.#midstream !== null)
 			rules.push(joined("tcp flags & syn == 0 ct state new ", goto(this.#midstream)));
+		if (evaluated !== undefined) rules.push(counted(evaluated));
 		rules.push(...this.#byInterface(family), this.#sequence(this.#program.others, family));
 		return this.#store.chain(rules);
 	}
@@ -196,6 +217,8 @@ export class DirectionRenderer {
 		const { rules, posture } = this.#program;
 		if (rules.length === 0 && posture === null) return [];
 		const { invalidPackets, guests } = this.#options;
+		// Where they are dropped they are nothing for policies to judge.
+		if (this.#silent) return invalidPackets === "accept" ? [] : ["ct state invalid accept"];
 		const passes = invalidPackets === "accept" || (this.#forwarded && guests?.forwarded === "audit");
 		return [`ct state invalid ${counted(invalidCounter(this.#apart))}${passes ? "" : " drop"}`];
 	}
@@ -204,17 +227,18 @@ export class DirectionRenderer {
 		const { match, planned } = program;
 		const { ports } = this.#options.seen;
 		const { interface: named } = match;
-		const text = failsafeText(program, ports);
+		const counts = !this.#silent;
+		const text = failsafeText(program, ports, counts);
 		if (named === null) return [text];
 		if (this.#direction === "ingress") {
 			if (!namesMembers(this.#options.form)) return [text];
-			return [text, memberText(program, "meta sdifname", planned.interface ?? "", ports)];
+			return [text, memberText(program, "meta sdifname", planned.interface ?? "", ports, counts)];
 		}
 		// What a VRF's rule means leaves by a member.
 		const members = [...this.#program.vrfOf].filter(
 			([member, vrf]) => interfaceMatches(named, [vrf]) && isPlainInterface(member),
 		);
-		return [text, ...members.map(([member]) => memberText(program, "oifname", member, ports))];
+		return [text, ...members.map(([member]) => memberText(program, "oifname", member, ports, counts))];
 	}
 
 	/** Leads packets of interfaces that rules name to their sequences. */
@@ -261,7 +285,7 @@ export class DirectionRenderer {
 			leaf: (rank) => this.#leaf(rank),
 			silent: (rank) => {
 				const rule = this.#program.rules[rank];
-				if (rule === undefined || rule.logCounter !== null) return null;
+				if (this.#silent || rule === undefined || rule.logCounter !== null) return null;
 				return rule.counter;
 			},
 			count: (rank) => {
@@ -273,7 +297,9 @@ export class DirectionRenderer {
 
 	/** A rule whose packets are all accepted by a counter map has no chain. */
 	#leaf(rank: number): string {
-		const chain = this.#leaves.get(rank) ?? this.#addLeaf(this.#ruleOf(rank));
+		const rule = this.#ruleOf(rank);
+		const passes = this.#silent && rule.wouldBe === undefined;
+		const chain = this.#leaves.get(rank) ?? (passes ? this.#pass() : this.#addLeaf(rule));
 		this.#leaves.set(rank, chain);
 		return chain;
 	}

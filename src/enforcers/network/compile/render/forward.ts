@@ -29,11 +29,32 @@ export function renderForward(
 	cost: Map<string, number>,
 ): ForwardPlan {
 	const { guests } = options;
+	return {
+		mode: guests.forwarded,
+		root: forwardRoot(store, programs, options, { leafUse, made }, cost),
+		uplinks: guests.uplinks.toSorted(),
+		guard: guests.forwarded === "audit" ? [] : guardOf(programs, guests),
+	};
+}
+
+/** What leads forwarded packets to the trees that judge them. @param staged see Seen */
+export function forwardRoot(
+	store: ObjectStore,
+	programs: Partial<Programs>,
+	options: RenderOptions & { readonly guests: GuestOptions },
+	{ leafUse, made }: Pick<Seen, "leafUse"> & { readonly made: Made },
+	cost: Map<string, number>,
+	evaluated?: Readonly<Record<Direction, string>>,
+): string {
+	const { guests } = options;
 	const tree = (direction: Direction, ports: PortKey) => {
-		const seen = { forwarded: true, ports, leafUse, made: made[direction] };
+		const program = programs[direction];
+		if (program === undefined) return store.chain(["accept"]);
+		const silent = evaluated === undefined ? {} : { evaluated: evaluated[direction] };
+		const seen = { forwarded: true, ports, leafUse, made: made[direction], ...silent };
 		const elements = new Map<string, number>();
 		const own = { ...options, blocks: false, seen };
-		const root = new DirectionRenderer(store, programs[direction], direction, own, elements).render();
+		const root = new DirectionRenderer(store, program, direction, own, elements).render();
 		// What trees share costs once.
 		for (const [id, count] of elements) cost.set(id, Math.max(cost.get(id) ?? 0, count));
 		return root;
@@ -42,12 +63,7 @@ export function renderForward(
 	const direct = tree("ingress", packetPort);
 	const fromGuest = tree("egress", packetPort);
 	const toGuest = store.chain(toGuestRules(guests, published, [goto(direct)]));
-	return {
-		mode: guests.forwarded,
-		root: store.chain(entryRules(guests, toGuest, fromGuest)),
-		uplinks: guests.uplinks.toSorted(),
-		guard: guests.forwarded === "audit" ? [] : guardOf(programs, guests),
-	};
+	return store.chain(entryRules(guests, toGuest, fromGuest));
 }
 
 function entryRules(guests: GuestOptions, toGuest: string, fromGuest: string): Rule[] {

@@ -8,8 +8,9 @@ import type { Direction } from "../../../../base/model.ts";
 import { forwardedCounter } from "../../names.ts";
 import type { CompiledRule, NetworkPlan } from "../plan.ts";
 import type { DirectionProgram, NetworkModel, Programs } from "../program.ts";
+import type { StagedPrograms } from "../staged.ts";
 import { DirectionRenderer, judgesLeaving } from "./direction.ts";
-import { type Made, renderForward } from "./forward.ts";
+import { forwardRoot, type Made, renderForward } from "./forward.ts";
 import { guardBoxes, guardRules } from "./guard.ts";
 import type { LeafUse } from "./leaf.ts";
 import { ObjectStore } from "./objects.ts";
@@ -22,7 +23,12 @@ export interface Rendered {
 	readonly cost: ReadonlyMap<string, number>;
 }
 
-export function renderModel(model: NetworkModel, options: RenderOptions): Rendered {
+/** @param staged what is staged; null where nothing is */
+export function renderModel(
+	model: NetworkModel,
+	options: RenderOptions,
+	staged: StagedPrograms | null = null,
+): Rendered {
 	const store = new ObjectStore(options.epoch);
 	const cost = new Map<string, number>();
 	const blocks = [model.ingress, model.egress].some(({ rules, posture }) =>
@@ -66,7 +72,50 @@ export function renderModel(model: NetworkModel, options: RenderOptions): Render
 		},
 		failsafe: [...model.ingress.failsafe, ...model.egress.failsafe].map(({ planned }) => planned),
 	};
-	return { plan, cost };
+	return { plan: staged === null ? plan : withStaged(plan, staged, store, options), cost };
+}
+
+/** Adds what judges once more what passed. What it shares with what is enforced are sets of addresses. */
+function withStaged(
+	plan: NetworkPlan,
+	{ host, guests: behind, rules, policies, evaluated }: StagedPrograms,
+	store: ObjectStore,
+	options: RenderOptions,
+): NetworkPlan {
+	const leafUse = (): LeafUse => ({ metBy: "own", spared: false });
+	const made = (): Made => ({ ingress: new WeakMap(), egress: new WeakMap() });
+	const own = made();
+	const direction = (name: Direction) => {
+		const program = host[name];
+		if (program === undefined) return {};
+		const counts = { evaluated: evaluated.host[name] };
+		const seen = { forwarded: false, ports: packetPort, leafUse, made: own[name], ...counts };
+		const direct = { ...options, blocks: true, seen };
+		return { [name]: new DirectionRenderer(store, program, name, direct, new Map()).render() };
+	};
+	const { guests } = options;
+	const forwards = guests !== undefined && (behind.ingress ?? behind.egress) !== undefined;
+	const seen = { leafUse, made: made() };
+	const roots = {
+		...direction("ingress"),
+		...direction("egress"),
+		...(forwards
+			? { forward: forwardRoot(store, behind, { ...options, guests }, seen, new Map(), evaluated.guests) }
+			: {}),
+	};
+	const leaves = host.egress !== undefined && judgesLeaving(host.egress, options);
+	return {
+		...plan,
+		objects: store.objects,
+		elements: store.elements,
+		staged: {
+			roots,
+			...(leaves ? { egressHook: "postrouting" as const } : {}),
+			rules,
+			policies,
+			enforced: { objects: plan.objects.length, elements: plan.elements },
+		},
+	};
 }
 
 function rulesIn({ rules, posture }: DirectionProgram): readonly CompiledRule[] {

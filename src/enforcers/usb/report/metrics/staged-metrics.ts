@@ -1,0 +1,31 @@
+/** Metrics about staged policies. Pure. */
+
+import type { StagedCount } from "../../../../report/contribution.ts";
+import type { MetricGroup } from "../../../../report/metrics/group.ts";
+
+interface Input {
+	readonly staged: ReadonlyMap<string, StagedCount>;
+}
+
+function samples({ staged }: Input, value: (count: StagedCount) => number) {
+	return [...staged].map(([policy, count]) => ({ labels: { policy }, value: value(count) }));
+}
+
+export const stagedMetrics: MetricGroup<Input> = [
+	{
+		name: "portward_staged_usb_evaluated_total",
+		type: "counter",
+		help: "Functions of USB devices about which a staged device policy was asked.",
+		labels: ["policy"],
+		since: "0.2.0",
+		samples: (input) => samples(input, ({ evaluated }) => evaluated),
+	},
+	{
+		name: "portward_staged_usb_would_block_total",
+		type: "counter",
+		help: "Functions of USB devices that a staged device policy would block and that are let through.",
+		labels: ["policy"],
+		since: "0.2.0",
+		samples: (input) => samples(input, ({ wouldBlock }) => wouldBlock),
+	},
+];

@@ -61,11 +61,19 @@ function containerText({ Container }: Data): string {
 	return ` (container ${ids.join(", ")})`;
 }
 
-function packetVerdict({ Action, PolicyName }: ToldAlert, { WouldBe }: Data): string {
+function packetVerdict({ Action, PolicyName }: ToldAlert, { WouldBe, Staged }: Data): string {
 	const policy = PolicyName === "" ? "no policy" : PolicyName;
 	if (Action === auditedBlock || (Action !== "Block" && WouldBe === "Block"))
-		return `passed, would be blocked by ${policy}`;
+		return `passed, would be blocked by ${policy}${stagedText(Staged, policy)}`;
 	return `${verdictWords.get(Action) ?? Action} by ${policy}`;
+}
+
+/** What would have to be promoted first, of what is staged. */
+function stagedText(staged: string | undefined, policy: string): string {
+	if (staged === undefined) return "";
+	if (staged === policy) return ", which is staged";
+	const names = staged.split(",");
+	return `, once ${names.join(" and ")} ${names.length === 1 ? "is" : "are"} promoted`;
 }
 
 const verdictWords: ReadonlyMap<string, string> = new Map([
@@ -90,7 +98,7 @@ function deviceText({ Manufacturer, Product, VendorID, ProductID, Serial, Port }
 	return `${name}${serial} on port ${Port ?? "unknown"}`;
 }
 
-function functionVerdict({ Action, Result, PolicyName }: ToldAlert, { WouldBe }: Data): string {
+function functionVerdict({ Action, Result, PolicyName }: ToldAlert, { WouldBe, Staged }: Data): string {
 	if (Result === "Removed") return "unplugged";
 	const refused = Result === "Permission denied";
 	const by = PolicyName === "" ? "" : ` by ${PolicyName}`;
@@ -99,7 +107,8 @@ function functionVerdict({ Action, Result, PolicyName }: ToldAlert, { WouldBe }:
 		return PolicyName === "" ? "let in" : `let in, though ${PolicyName} refuses it`;
 	}
 	if (refused) return PolicyName === "" ? "refused" : `refused, though ${PolicyName} lets it in`;
-	if (Action === auditedBlock || WouldBe === "Block") return `let in, would be refused${by}`;
+	if (Action === auditedBlock || WouldBe === "Block")
+		return `let in, would be refused${by}${stagedText(Staged, PolicyName)}`;
 	return Action === "Audit" ? `let in, audited${by}` : `allowed${by}`;
 }
 

@@ -59,6 +59,18 @@ describe("a packet", () => {
 		],
 		["that was cut off", {}, {}, "somebody → what cannot be read: blocked by database-only"],
 		[
+			"that a staged policy would block",
+			{ ...web, WouldBe: "Block", Staged: "database-only" },
+			{ Action: "Audit (Block)" },
+			"10.0.1.200 → tcp 5432 on eth0: passed, would be blocked by database-only, which is staged",
+		],
+		[
+			"that the posture would block because of staged policies",
+			{ ...web, WouldBe: "Block", Staged: "ssh,web" },
+			{ Action: "Audit (Block)", PolicyName: "DefaultPosture" },
+			"10.0.1.200 → tcp 5432 on eth0: passed, would be blocked by DefaultPosture, once ssh and web are promoted",
+		],
+		[
 			"for a guest",
 			{ ...web, Hook: "forward", GuestIP: "172.17.0.2", GuestPort: "5433" },
 			{},

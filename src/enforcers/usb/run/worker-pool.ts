@@ -170,11 +170,11 @@ export class UsbWorkerPool {
 		const { stuck } = this.load;
 		const wanted = this.#options.spare + (stuck === 0 ? 0 : stuck + Math.min(this.#waiting.length, 8));
 		if (this.#stopped || this.#members.size >= Math.min(wanted, this.#options.most)) return null;
+		const began = performance.now();
 		const client = new WorkerClient<UsbCalls>(this.#options.name, this.#options.createWorker(), () => {
 			this.#members.delete(member);
 			this.#dispatch();
 		});
-		const began = performance.now();
 		const ready = client.call("ready", {}).then(() => {
 			const took = Math.min(2 * (performance.now() - began), mostPatience);
 			this.#patience = Math.max(this.#options.patience, took);

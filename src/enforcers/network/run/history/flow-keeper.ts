@@ -122,7 +122,8 @@ export class FlowKeeper {
 			since: this.#store.since,
 			pollMs: this.#pollMs,
 			elements: this.#tracker.size,
-			problem: this.#readProblem || this.#saveProblem,
+			problem: this.#readProblem,
+			unsaved: this.#saveProblem,
 		};
 	}
 

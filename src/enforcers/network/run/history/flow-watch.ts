@@ -61,7 +61,8 @@ export class FlowWatch {
 			return { ...watchingNothing, reason: "the kernel cannot count flows in sets" };
 		if (this.#client === null || this.#facts === null)
 			return { ...watchingNothing, enabled: true, reason: this.#problem || "starting" };
-		return { enabled: true, reason: "", maxFlows: observe.maxFlows, ...this.#facts };
+		const { problem, unsaved, ...counts } = this.#facts;
+		return { enabled: true, reason: problem || unsaved, maxFlows: observe.maxFlows, ...counts };
 	}
 
 	get warnings(): readonly string[] {
@@ -165,6 +166,8 @@ export class FlowWatch {
 	}
 
 	#take({ facts, news, moreNews }: Polled): void {
+		// That a disk is full the status warns of already, whatever it keeps from being written.
+		if (facts.unsaved !== "" && facts.unsaved !== this.#facts?.unsaved) this.#options.warn(facts.unsaved);
 		this.#facts = facts;
 		this.#problem = "";
 		const now = performance.now();

@@ -37,8 +37,10 @@ export interface HistoryFacts {
 	readonly pollMs: number;
 	/** Elements in them. */
 	readonly elements: number;
-	/** Why the kernel could not be asked, or the flows not saved; "" where all is well. */
+	/** Why the kernel could not be asked; "" where it could. */
 	readonly problem: string;
+	/** Why the flows could not be saved; "" where they could. */
+	readonly unsaved: string;
 }
 
 export interface Polled {

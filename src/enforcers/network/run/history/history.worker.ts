@@ -31,6 +31,7 @@ const notOpen: Polled = {
 		pollMs: 0,
 		elements: 0,
 		problem: "the flows are not open",
+		unsaved: "",
 	},
 	questions: [],
 	news: [],

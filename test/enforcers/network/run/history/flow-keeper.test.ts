@@ -228,7 +228,7 @@ test("where nothing can be saved it is told, and flows go on", () => {
 	world.elements = [{ host: 1, count: 1 }];
 	poll();
 	expect(keeper.save()).toContain("could not be saved");
-	expect(keeper.facts.problem).toContain("could not be saved");
+	expect(keeper.facts.unsaved).toContain("could not be saved");
 	world.elements = [{ host: 1, count: 2 }];
 	poll();
 	expect(keeper.facts.flows).toBe(1);

@@ -20,6 +20,7 @@ const facts: HistoryFacts = {
 	pollMs: 1,
 	elements: 1,
 	problem: "",
+	unsaved: "",
 };
 const quiet: Polled = { facts, questions: [], news: [], moreNews: 0 };
 const question: SeenQuestion = {
@@ -136,6 +137,14 @@ test("what goes wrong is told, and a thread that ended is made anew", async () =
 	await watch.poll();
 	expect(watch.warnings).toEqual(["flows are not watched as they should be: the disk is full"]);
 	expect(log).toContain("flows: the file is damaged");
+	world.polled = Array.from({ length: 2 }, () => ({
+		...quiet,
+		facts: { ...facts, unsaved: "the disk is full" },
+	}));
+	await watch.poll();
+	await watch.poll();
+	expect(log.filter((line) => line === "the disk is full")).toHaveLength(1);
+	expect([watch.warnings, watch.status.reason]).toEqual([[], "the disk is full"]);
 	watch.gone("out of memory");
 	expect(watch.warnings).toEqual([expect.stringContaining("out of memory")]);
 	expect((await watch.flows("")).status).toBe(200);

@@ -81,13 +81,13 @@ describe("render", () => {
 
 	test("only policies for this host are in it", async () => {
 		const elsewhere = { nodeSelector: { matchLabels: { role: "elsewhere" } } };
-		using files = new Files({ "a.yaml": policy("other", { ...elsewhere, action: "Block", ingress: [{}] }) });
+		using files = new Files({ "a.yaml": policy("far-away", { ...elsewhere, action: "Block", ingress: [{}] }) });
 		const render = (config: string) => portward("render", "--policy-dir", files.path, "--config", config);
 		const without = await render(files.config());
 		expect(without).toMatchObject({ code: 0 });
-		expect(without.out).not.toContain("other");
+		expect(without.out).not.toContain("far-away");
 		expect((await render(files.config({ nodeLabels: { role: "elsewhere" } }))).out).toContain(
-			'"other ingress[0] Block"',
+			'"far-away ingress[0] Block"',
 		);
 	});
 

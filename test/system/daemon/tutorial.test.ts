@@ -23,12 +23,14 @@ const administrator = "10.0.2.7";
 const scanner = "192.0.2.66";
 const once = "198.51.100.9";
 
-test("watch, recommend, simulate, enforce, confirm, notice", async () => {
+test("watch, recommend, simulate, stage, promote, confirm, notice", async () => {
 	expect(blocks.map(({ name }) => name)).toEqual([
 		"observe",
 		"recommend",
 		"simulate",
-		"apply",
+		"stage",
+		"staged",
+		"promote",
 		"confirm",
 		"new",
 	]);
@@ -42,7 +44,10 @@ test("watch, recommend, simulate, enforce, confirm, notice", async () => {
 	);
 	chmodSync(portward, 0o755);
 	const run = (name: string) => {
-		const script = blocks.find((block) => block.name === name)?.script ?? "exit 99";
+		const script = (blocks.find((block) => block.name === name)?.script ?? "exit 99").replaceAll(
+			"/etc/portward/policies",
+			rig.home.policies,
+		);
 		const environment = ["env", "-C", work, `PATH=${bin}:${process.env.PATH}`, `HOME=${work}`];
 		const ended = rig.lab.guarded.try([...environment, "sh", "-e"], script);
 		expect([name, ended.code, ended.error]).toEqual([name, 0, expect.not.stringContaining("error:")]);
@@ -74,14 +79,9 @@ test("watch, recommend, simulate, enforce, confirm, notice", async () => {
 	}
 	expect(run("simulate")).toContain("WOULD BLOCK");
 
-	run("apply");
-	// All that was seen as needed passes; who was never seen, the scan and the one-off do not.
-	expect(await passed(...applications.map((remote) => tcp(remote, 5432)), tcp(administrator, 22))).toEqual([
-		true,
-		true,
-		true,
-		true,
-	]);
+	// What is staged touches nobody, and tells of those whom it would block.
+	run("stage");
+	const needed = [...applications.map((remote) => tcp(remote, 5432)), tcp(administrator, 22)];
 	const strangers = [
 		tcp(scanner, 5432),
 		tcp(once, 22),
@@ -89,8 +89,24 @@ test("watch, recommend, simulate, enforce, confirm, notice", async () => {
 		tcp("203.0.113.5", 22),
 		tcp("10.0.1.5", 80),
 	];
-	expect(await passed(...strangers)).toEqual(strangers.map(() => false));
-	await daemon.alert("of the stranger", ({ EventData }) => EventData.SourceIP === "10.0.9.9");
+	expect(await passed(...needed, ...strangers)).toEqual([...needed, ...strangers].map(() => true));
+	await daemon.alert("of what would be blocked", ({ Action }) => Action === "Audit (Block)");
+	const staged = run("staged");
+	expect(staged).toMatch(
+		/seen-ingress-tcp-5432: staged, evaluated \d+ times since generation \d+, would block \d+/u,
+	);
+	expect(staged).toContain("passed, would be blocked by DefaultPosture");
+
+	// All that was seen as needed passes; who was never seen, the scan and the one-off do not.
+	run("promote");
+	expect(await passed(...needed, ...strangers)).toEqual([
+		...needed.map(() => true),
+		...strangers.map(() => false),
+	]);
+	await daemon.alert(
+		"of the stranger",
+		({ Action, EventData }) => Action === "Block" && EventData.SourceIP === "10.0.9.9",
+	);
 	const confirmed = run("confirm");
 	expect(confirmed).toMatch(/ → tcp \d+ on eth0: blocked by DefaultPosture/u);
 	expect(readdirSync(rig.home.policies)).toContain("seen-ingress-tcp-5432.yaml");

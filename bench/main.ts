@@ -12,6 +12,7 @@ import { tcpConnects, udpFlows } from "./flows.ts";
 import { forwardedFigures } from "./forwarded.ts";
 import { loadFigures } from "./load.ts";
 import { manyFigures } from "./many.ts";
+import { observeFigures } from "./observe.ts";
 import { openFlowFigures } from "./open-flows.ts";
 import { type Figure, print } from "./report.ts";
 import { simulateFigures } from "./simulate.ts";
@@ -22,6 +23,7 @@ const sections: Readonly<Record<string, { title: string; run: () => Promise<Figu
 	udp: { title: "Accepted UDP packets, each of a new flow", run: udpFlows },
 	tcp: { title: "TCP connections, opened and reset", run: tcpConnects },
 	forwarded: { title: "UDP packets to a guest's published port", run: forwardedFigures },
+	observe: { title: "Watching flows", run: observeFigures },
 	open: { title: "Open connections that a new Block ends", run: openFlowFigures },
 	load: { title: "From the parsed policies to the kernel", run: loadFigures },
 	daemon: { title: "The daemon", run: daemonFigures },

@@ -81,7 +81,9 @@ describe("render", () => {
 
 	test("only policies for this host are in it", async () => {
 		const elsewhere = { nodeSelector: { matchLabels: { role: "elsewhere" } } };
-		using files = new Files({ "a.yaml": policy("far-away", { ...elsewhere, action: "Block", ingress: [{}] }) });
+		using files = new Files({
+			"a.yaml": policy("far-away", { ...elsewhere, action: "Block", ingress: [{}] }),
+		});
 		const render = (config: string) => portward("render", "--policy-dir", files.path, "--config", config);
 		const without = await render(files.config());
 		expect(without).toMatchObject({ code: 0 });

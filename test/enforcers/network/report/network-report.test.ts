@@ -27,6 +27,7 @@ test("a policy is in force when the kernel has it, and counts what its rules cou
 		active: false,
 		traffic: { packets: 0, bytes: 0, decisions: {} },
 		rules: [],
+		staged: { evaluated: 1200, wouldBlock: 3, sinceGeneration: 2, since: expect.any(String) },
 	});
 	expect(report.policy({ name: "np1", kind: "KubeArmorHostPolicy" })).toBe(null);
 	expect(report.sums).toEqual({ unmatched: { ingress: 7, egress: 0 } });

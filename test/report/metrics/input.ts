@@ -69,6 +69,9 @@ export function everyMetric(): string {
 	const interfaces = [
 		{ interface: "eth9", reason: "absent", bears: "", users: [], message: "", hint: "" } as const,
 	];
+	const stagedDevices = new Map([
+		["np2", { evaluated: 3, wouldBlock: 1, sinceGeneration: 2, since: "2026-11-30T02:00:00.000Z" }],
+	]);
 	const ruleUses = [{ ...rule, since: 1_000, lastMatch: 61_500 }];
 	const state = sampleState(
 		{
@@ -76,7 +79,10 @@ export function everyMetric(): string {
 			tests: { mode: "warn", passed: 1, failed: 0, refused: false, problems: [] },
 			sinks: [sampleSink],
 		},
-		{ network: { interfaces, ruleLogs: [{ rule, outcomes }], ruleUses } },
+		{
+			network: { interfaces, ruleLogs: [{ rule, outcomes }], ruleUses },
+			usb: { staged: stagedDevices },
+		},
 	);
 	const many = Array.from({ length: 10_001 }, (_, index) => `p${index}`);
 	const raised = many.map((policy) => ({ policy, action: "Block" as const, count: 1 }));

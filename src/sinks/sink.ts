@@ -6,7 +6,7 @@ import { formatAlert, readAlert } from "../report/formats/format.ts";
 import type { SinkDrop, SinkState } from "../report/sink-status.ts";
 import { wants } from "./filter.ts";
 import type { AlertQueue } from "./queue/alert-queue.ts";
-import { allSent, type Outgoing, type Sent, type Transport } from "./transport.ts";
+import { allSent, notSent, type Outgoing, type Sent, type Transport } from "./transport.ts";
 
 /** Milliseconds before an attempt that follows a failed one. */
 export interface Backoff {
@@ -141,7 +141,7 @@ export class Sink {
 		this.#countLost();
 		const { outgoing, places } = this.#prepare(batch.lines);
 		if (this.#state === "idle") this.#turn("sending");
-		const sent = outgoing.length === 0 ? allSent(0) : await this.#transport.send(outgoing);
+		const sent = outgoing.length === 0 ? allSent(0) : await this.#transport.send(outgoing).catch(notSent);
 		// What cannot be read, and comes before the first that was not sent, is gone as well.
 		const gone = sent.done < outgoing.length ? (places[sent.done] ?? 0) : batch.lines.length;
 		this.#queue.settle(batch, gone);

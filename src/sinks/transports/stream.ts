@@ -7,7 +7,15 @@ import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { SinkAddress, SinkSettings } from "../../config/sinks.ts";
 import { readTls } from "../files.ts";
-import { allSent, cutText, notSent, type Outgoing, type Sent, type Transport } from "../transport.ts";
+import {
+	allSent,
+	cutText,
+	notSent,
+	type Outgoing,
+	reasonOf,
+	type Sent,
+	type Transport,
+} from "../transport.ts";
 
 export interface StreamLimits {
 	/** Milliseconds for a connection and its handshake. */
@@ -94,10 +102,16 @@ export class StreamTransport implements Transport {
 		this.#ended = ended;
 		const files = readTls(this.#tls);
 		if (!files.ok) return Promise.resolve(files.error);
-		const socket =
-			transport === "tls"
-				? connectTls({ host, port, ...(isAddress(host) ? {} : { servername: host }), ...files.value })
-				: connectTcp({ host, port });
+		let socket: Socket;
+		try {
+			socket =
+				transport === "tls"
+					? connectTls({ host, port, ...(isAddress(host) ? {} : { servername: host }), ...files.value })
+					: connectTcp({ host, port });
+		} catch (error) {
+			// A certificate or key that cannot be parsed is refused here, not by an event.
+			return Promise.resolve(reasonOf(error));
+		}
 		this.#socket = socket;
 		socket.setKeepAlive(true, keepAlive);
 		// What a receiver says is of no interest, but has to be taken from the connection to see its end.

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { chmodSync, readFileSync } from "node:fs";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { parseSinkAddress, type SinkSettings } from "../../../src/config/sinks.ts";
 import { StreamTransport } from "../../../src/sinks/transports/stream.ts";
 import { Certificates } from "../../support/certificates.ts";
@@ -118,6 +118,16 @@ describe("TLS", () => {
 		expect((await ask(`tls://127.0.0.1:${server.port}`, { ...whole, ca: "/nowhere.pem" })).error).toContain(
 			"ENOENT",
 		);
+		const broken = `${client.cert}.broken`;
+		writeFileSync(broken, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", { mode: 0o600 });
+		for (const tls of [
+			{ ...whole, ca: broken },
+			{ ...whole, cert: broken },
+			{ ...whole, key: broken },
+		]) {
+			const { done, error } = await ask(`tls://127.0.0.1:${server.port}`, tls);
+			expect({ done, failed: error !== "" }).toEqual({ done: 0, failed: true });
+		}
 		expect(wrong.messages).toEqual([]);
 		expect(server.messages).toHaveLength(1);
 	});

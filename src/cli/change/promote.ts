@@ -1,6 +1,7 @@
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import * as v from "valibot";
+import type { Diagnostic } from "../../base/diagnostic.ts";
 import { quote } from "../../base/suggest.ts";
 import { escapeForTerminal } from "../../base/terminal.ts";
 import type { Config } from "../../config/model.ts";
@@ -119,7 +120,9 @@ async function promoteIn(request: Request, io: Io): Promise<number> {
 	const parent = apart ? tmpdir() : incomingDirectory(config.stateDir);
 	try {
 		return await withCopy(parent, edited, async (copy) => {
-			tellPlan(copy, request, io);
+			const sound = tellPlan(copy, request, io);
+			// About what it is handed the daemon decides itself, as with apply.
+			if (!sound && (!yes || apart)) return refused("these policies cannot be enforced as they are");
 			if (!yes) {
 				io.out("nothing has changed; promote with --yes\n");
 				return exit.changes;
@@ -142,18 +145,30 @@ function problemOf(all: readonly Policy[], { config, directory, names, apart }: 
 	return "these policies have to be signed; promote them where they are signed, with --policy-dir, then sign and apply them";
 }
 
-/** The plan of the copy, with the names of the files that it is of. */
-function tellPlan(copy: string, { config, directory }: Request, io: Io): void {
-	const named: Io = {
-		out: (text) => io.out(text.replaceAll(copy, directory)),
-		error: (text) => io.error(text.replaceAll(copy, directory)),
-		errorColour: io.errorColour,
-		signal: io.signal,
-	};
+/** The plan of the copy, with the names of the files that it is of. False where these policies cannot be enforced. */
+function tellPlan(copy: string, { config, directory }: Request, io: Io): boolean {
+	// As functions, or a $& in a directory's name would be obeyed.
+	const real = (text: string) => text.replaceAll(copy, () => directory);
+	const shown = (text: string) => text.replaceAll(copy, () => escapeForTerminal(directory));
 	const plan = makePlan({ config, directory: copy });
-	if (!plan.ok) printDiagnostics(plan.diagnostics, named);
-	else if (io.values === undefined) printPlan(plan.plan, named);
-	else io.values.add({ plan: planJson(plan.plan) });
+	if (!plan.ok) {
+		const named = ({ file, message, hint, ...more }: Diagnostic): Diagnostic => {
+			return { ...more, file: real(file), message: real(message), hint: real(hint) };
+		};
+		printDiagnostics(plan.diagnostics.map(named), io);
+	} else if (io.values === undefined) {
+		printPlan(plan.plan, {
+			out: (text) => io.out(shown(text)),
+			error: (text) => io.error(shown(text)),
+			errorColour: io.errorColour,
+			signal: io.signal,
+		});
+	} else {
+		const renamed = (_: string, value: unknown) => (typeof value === "string" ? real(value) : value);
+		const told: unknown = JSON.parse(JSON.stringify(planJson(plan.plan), renamed));
+		io.values.add({ plan: told });
+	}
+	return plan.ok;
 }
 
 /** What the daemon counted for them, where it says. */

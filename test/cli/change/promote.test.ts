@@ -1,7 +1,7 @@
 /** What promote does without a daemon; with one, see test/system/daemon/staging.test.ts. */
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Files, portward } from "../support/portward.ts";
 
@@ -94,4 +94,39 @@ test("another directory is changed in place, with --yes", async () => {
 	expect(readFileSync(file, "utf8")).toBe(
 		before.replace("  annotations:\n    portward.io/mode: staged\n", ""),
 	);
+});
+
+test("nothing is written where another file is broken", async () => {
+	apart.put("broken.yaml", document("c", "enforced").replace("Block", "Blok"));
+	const file = join(apart.path, "a.yaml");
+	const before = readFileSync(file, "utf8");
+	const broken = join(apart.path, "broken.yaml");
+	for (const more of [[], ["--yes"]]) {
+		const { code, error, out } = await promote("a", "--policy-dir", apart.path, ...more);
+		expect(code).toBe(1);
+		expect(error).toContain(`${broken}:9:11: error`);
+		expect(error).toContain("these policies cannot be enforced as they are");
+		expect(out).not.toContain("--yes");
+		expect(readFileSync(file, "utf8")).toBe(before);
+	}
+	const { code, out } = await promote("a", "--policy-dir", apart.path, "--yes", "--json");
+	expect(code).toBe(1);
+	const { ok, diagnostics, problems } = JSON.parse(out);
+	expect(ok).toBe(false);
+	expect(diagnostics).toContainEqual(expect.objectContaining({ file: broken, line: 9, severity: "error" }));
+	expect(problems.join()).toContain("these policies cannot be enforced as they are");
+});
+
+test("the plan names the real files, whatever the directory is called", async () => {
+	const odd = join(apart.path, "odd$&$`name");
+	mkdirSync(odd);
+	writeFileSync(join(odd, "a.yaml"), document("a", "staged"));
+	const shown = await promote("a", "--policy-dir", odd);
+	expect(shown.code).toBe(2);
+	expect(shown.out).toContain(`${odd} against`);
+	const { plan } = JSON.parse((await promote("a", "--policy-dir", odd, "--json")).out);
+	expect(plan.directory).toBe(odd);
+	const files = JSON.stringify(plan).match(/[^"]*a\.yaml/gu) ?? [];
+	expect(files).not.toBeEmpty();
+	for (const file of files) expect([join(odd, "a.yaml"), join(own.path, "a.yaml")]).toContain(file);
 });

@@ -62,11 +62,14 @@ export async function get(
 	const beginning = setTimeout(() => late.abort(), beginMs);
 	const end = endless ? null : setTimeout(() => late.abort(), endMs);
 	end?.unref();
+	let begun = false;
 	try {
 		const response = address.startsWith(unixPrefix)
 			? await fetch(`http://localhost${path}`, { unix: address.slice(unixPrefix.length), signal: bound })
 			: await fetchTcp(target, path, bound);
-		if (response.ok) return { ok: true, response };
+		clearTimeout(beginning);
+		begun = true;
+		if (response.ok) return { ok: true, response: endless ? response : await whole(response) };
 		const told = v.safeParse(refusal, parseJson(await response.text()));
 		const why = told.success ? `: ${told.output.error}; ${told.output.hint}` : "";
 		return {
@@ -75,12 +78,20 @@ export async function get(
 		};
 	} catch (error) {
 		const why = late.signal.aborted
-			? `it took the question and has no answer after ${beginMs / 1000} s; does the daemon hang?`
+			? `it took the question and has no ${begun ? "whole " : ""}answer after ${(begun ? endMs : beginMs) / 1000} s; does the daemon hang?`
 			: `${connectionError(error)}; is portward running, and is this its status.address?`;
 		return { ok: false, message: `no daemon answers at ${address}: ${why}` };
 	} finally {
 		clearTimeout(beginning);
+		if (end !== null) clearTimeout(end);
 	}
+}
+
+/** Read to its end, so that nobody meets an answer that is cut. */
+async function whole(response: Response): Promise<Response> {
+	const { status, headers } = response;
+	const bytes = await response.arrayBuffer();
+	return new Response(bytes.byteLength === 0 ? null : bytes, { status, headers });
 }
 
 function fetchTcp(

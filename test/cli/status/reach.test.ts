@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import net from "node:net";
 import { join } from "node:path";
+import { get } from "../../../src/cli/status/client.ts";
 import { connectionError, reach } from "../../../src/cli/status/reach.ts";
 import { Files } from "../support/portward.ts";
 
@@ -37,4 +38,26 @@ test("errors are in our own words", () => {
 		"Unable to connect.",
 	);
 	expect(connectionError("odd")).toBe("odd");
+});
+
+test("an answer that is cut in the middle is a sentence; one without an end is given as it comes", async () => {
+	using files = new Files();
+	const path = join(files.path, "cut.sock");
+	const server = net.createServer((socket) => {
+		socket.on("error", () => {});
+		socket.once("data", () => {
+			socket.end(
+				'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"flows": [',
+			);
+		});
+	});
+	try {
+		await new Promise<void>((resolve) => server.listen(path, resolve));
+		const target = { address: `unix:${path}`, cert: null, token: null };
+		const cut = await get(target, "/v1/flows", signal());
+		expect(cut).toMatchObject({ ok: false, message: expect.stringContaining("no daemon answers") });
+		expect(await get(target, "/v1/alerts", signal(), true)).toMatchObject({ ok: true });
+	} finally {
+		server.close();
+	}
 });

@@ -138,7 +138,10 @@ export class Sink {
 	async #attempt(): Promise<number> {
 		const { alerts, bytes } = this.#transport.most;
 		const batch = this.#queue.take(alerts, bytes);
-		this.#countLost();
+		const lost = this.#countLost();
+		// A segment that was skipped has made way. Any other is asked for again later: asking at once would never end.
+		if (batch.lines.length === 0)
+			return lost > 0 ? 0 : this.#account(notSent(this.#queue.storeError || "the queue cannot be read"), 1);
 		const { outgoing, places } = this.#prepare(batch.lines);
 		if (this.#state === "idle") this.#turn("sending");
 		const sent = outgoing.length === 0 ? allSent(0) : await this.#transport.send(outgoing).catch(notSent);
@@ -190,9 +193,12 @@ export class Sink {
 		return { outgoing, places };
 	}
 
-	#countLost(): void {
-		this.counts.dropped.lost += this.#queue.lost - this.#lost;
+	/** Counts what the queue has lost since. Returns how many alerts that is. */
+	#countLost(): number {
+		const lost = this.#queue.lost - this.#lost;
+		this.counts.dropped.lost += lost;
 		this.#lost = this.#queue.lost;
+		return lost;
 	}
 
 	#turn(state: SinkState["state"]): void {

@@ -1,10 +1,11 @@
 /** One sink and its queue, with transports that fail as none should. */
 
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AlertQueue } from "../../src/sinks/queue/alert-queue.ts";
+import { SegmentStore } from "../../src/sinks/queue/segments.ts";
 import { noCounts, Sink } from "../../src/sinks/sink.ts";
 import { allSent, type Outgoing, type Transport } from "../../src/sinks/transport.ts";
 import { until } from "./support/receivers.ts";
@@ -56,4 +57,25 @@ test("a transport that throws is one that failed: the alert waits, and is sent a
 	await until(() => sink.state.sent === 1);
 	expect(sink.state).toMatchObject({ queued: 0, errors: 1 });
 	expect(receiver.texts).toHaveLength(1);
+});
+
+test("a queue that cannot be opened is tried again after a while, and then all of it is sent", async () => {
+	const place = join(directory, "queue");
+	const queue = new AlertQueue(1 << 20, new SegmentStore(place, 1 << 20));
+	queue.push([lineOf(numbered(0)), lineOf(numbered(1))]);
+	const segment = join(place, readdirSync(place).find((name) => name.endsWith(".jsonl")) ?? "");
+	const aside = join(directory, "aside");
+	renameSync(segment, aside);
+	symlinkSync(aside, segment);
+	const receiver = new Receiver();
+	const sink = open(receiver, queue);
+	await until(() => sink.state.errors > 2);
+	expect(sink.state).toMatchObject({ state: "failing", queued: 2, dropped: { lost: 0 } });
+	expect(sink.state.error).toContain("ELOOP");
+	rmSync(segment);
+	renameSync(aside, segment);
+	await until(() => sink.state.sent === 2);
+	expect(sink.state).toMatchObject({ queued: 0, error: "" });
+	await sink.close();
+	queue.close();
 });

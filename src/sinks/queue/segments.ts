@@ -184,7 +184,11 @@ export class SegmentStore {
 		if (this.#segments.length === 0) this.#segments.push({ number: first.number + 1, bytes: 0, lines: 0 });
 		this.#note(this.#segments[0]?.number ?? 0, 0);
 		if (this.#tail?.number === first.number) this.#closeTail();
-		rmSync(this.#path(first.number), { force: true });
+		try {
+			rmSync(this.#path(first.number), { force: true });
+		} catch {
+			// The disk may be read-only by now. The file goes when the queue is opened next.
+		}
 	}
 
 	#closeTail(): void {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import {
 	appendFileSync,
+	mkdirSync,
 	mkdtempSync,
 	readdirSync,
 	readFileSync,
@@ -148,6 +149,25 @@ test("a segment that lost its end is no endless loop: reading says so, and it ca
 	expect(store.length).toBe(0);
 	expect(store.append(["three"])).toBe(1);
 	expect(store.read(10, 1000)).toEqual(["three"]);
+	store.close();
+});
+
+test("a file that cannot be removed holds up nothing, and goes when the queue is opened next", () => {
+	let store = new SegmentStore(place(), 1 << 20);
+	store.append(["one"]);
+	expect(store.read(10, 1000)).toEqual(["one"]);
+	const [path = ""] = files();
+	rmSync(path);
+	mkdirSync(path);
+	store.take(1);
+	expect(store.length).toBe(0);
+	expect(store.append(["two"])).toBe(1);
+	rmSync(path, { recursive: true });
+	appendFileSync(path, "one\n");
+	store.close();
+	store = new SegmentStore(place(), 1 << 20);
+	expect(store.read(10, 1000)).toEqual(["two"]);
+	expect(files()).not.toContain(path);
 	store.close();
 });
 

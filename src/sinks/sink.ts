@@ -1,6 +1,6 @@
 /** One sink: what it wants of the alerts goes into its queue, and from there to its receiver, however often that takes. */
 
-import type { SinkFormat, SinkSettings } from "../config/sinks.ts";
+import type { SinkSettings } from "../config/sinks.ts";
 import type { Alert } from "../report/alert.ts";
 import { formatAlert, readAlert } from "../report/formats/format.ts";
 import type { SinkDrop, SinkState } from "../report/sink-status.ts";
@@ -177,17 +177,28 @@ export class Sink {
 		return sent.wait ?? longest * (0.5 + Math.random() / 2);
 	}
 
+	/** An alert as it is sent; null where none can be made of the line. */
+	#read(json: string): Outgoing | null {
+		const alert = readAlert(json);
+		if (alert === null) return null;
+		try {
+			return { alert, text: formatAlert(this.settings.format, alert, json, this.#version) };
+		} catch {
+			// A queue on disk may be another version's, with words that this one does not know.
+			return null;
+		}
+	}
+
 	#prepare(lines: readonly string[]): {
 		readonly outgoing: readonly Outgoing[];
 		readonly places: readonly number[];
 	} {
-		const format: SinkFormat = this.settings.format;
 		const outgoing: Outgoing[] = [];
 		const places: number[] = [];
 		for (const [index, json] of lines.entries()) {
-			const alert = readAlert(json);
-			if (alert === null) continue;
-			outgoing.push({ alert, text: formatAlert(format, alert, json, this.#version) });
+			const read = this.#read(json);
+			if (read === null) continue;
+			outgoing.push(read);
 			places.push(index);
 		}
 		return { outgoing, places };

@@ -79,3 +79,15 @@ test("a queue that cannot be opened is tried again after a while, and then all o
 	await sink.close();
 	queue.close();
 });
+
+test("an alert that no event can be made of is lost, and those behind it are sent", async () => {
+	const receiver = new Receiver();
+	const queue = new AlertQueue(1 << 20, null);
+	const device = lineOf(numbered(0, { Operation: "Device" }));
+	const strange = JSON.stringify({ ...numbered(1, { Operation: "Device" }), Result: "Postponed" });
+	queue.push([device, strange, strange, device]);
+	const sink = open(receiver, queue, { format: "ocsf" });
+	await until(() => sink.state.queued === 0);
+	expect(sink.state).toMatchObject({ sent: 2, errors: 0, dropped: { lost: 2, refused: 0 } });
+	expect(receiver.texts).toHaveLength(2);
+});

@@ -21,6 +21,7 @@ export interface RecommendValues {
 	readonly update?: boolean | undefined;
 	readonly "no-baseline"?: boolean | undefined;
 	readonly from?: string | undefined;
+	readonly "status-address"?: string | undefined;
 	readonly "min-count"?: string | undefined;
 	readonly aggregate?: string | undefined;
 	readonly json?: boolean | undefined;
@@ -37,7 +38,9 @@ export function recommendSettings(values: RecommendValues): RecommendSettings {
 	if (narrow && update) throw new UsageError("--update goes with --out");
 	const minCount = countOf(values["min-count"], narrow);
 	const aggregate = aggregateOf(values.aggregate ?? "auto");
-	const baseline = from === undefined && values["no-baseline"] !== true;
+	// What another host saw says nothing about what is known of this one.
+	const own = from === undefined && values["status-address"] === undefined;
+	const baseline = own && values["no-baseline"] !== true;
 	const options = (config: Config): RecommendOptions => ({
 		minCount,
 		aggregate,

@@ -41,8 +41,9 @@ Set is in, Ignore never comes in. Change the words and run it again with
 --update. A file that was changed by hand is left alone, and told; one that was
 deleted means Ignore.
 
-Unless the flows are of a file, they are remembered as what is known: what is
-seen later and none of them covers is new to portward flows --new.
+Unless the flows are of a file, or of a daemon that was named with
+--status-address, they are remembered as what is known: what is seen later and
+none of them covers is new to portward flows --new.
 
 With --narrow it prints rules that are in force and broader than what was seen
 through them, each with a narrower form. usb does the same for USB devices.
@@ -66,7 +67,8 @@ through them, each with a narrower form. usb does the same for USB devices.
   --config FILE    settings (default /etc/portward/config.yaml)
   --state-dir DIR  the daemon's state (default: stateDir of the settings)
   --status-address ADDRESS
-                   where the daemon to ask listens
+                   where the daemon to ask listens; its flows are not
+                   remembered as known on this host
   --json           print {files: [{file, change}], rules: [{policy, direction,
                    index, interfaces, blocks}], leftOut: [{flow, reason}]};
                    with --narrow {rules: [{policy, direction, index, file,

@@ -53,8 +53,11 @@ export function historyNote({ since, flows, merged, lost }: SeenHistory, left: n
 	];
 	if (left > 0) lines.push(`${plural(left, "row")} more: without --limit all are shown`);
 	if (merged > 0)
-		lines.push(`${plural(merged, "flow")} were too many to be kept apart, and stand as blocks of addresses`);
-	if (lost > 0) lines.push(`of ${plural(lost, "flow")} nothing is known but that they were`);
+		lines.push(
+			`${plural(merged, "flow")} ${merged === 1 ? "was one too many to be kept apart, and stands in a block" : "were too many to be kept apart, and stand as blocks"} of addresses`,
+		);
+	if (lost > 0)
+		lines.push(`of ${plural(lost, "flow")} nothing is known but that ${lost === 1 ? "it was" : "they were"}`);
 	return lines.map((line) => `${line}\n`).join("");
 }
 

@@ -51,7 +51,7 @@ export function printRecommendation(
 ): void {
 	const rules = policies.reduce((sum, policy) => sum + policy.rules.length, 0);
 	const lines = [
-		`${plural(history.flows.length, "flow")} seen since ${timeText(history.since)}: ${included.size} are allowed by ${plural(rules, "rule")} in ${path}, ${leftOut.length} stay out.`,
+		`${plural(history.flows.length, "flow")} seen since ${timeText(history.since)}: ${included.size} ${included.size === 1 ? "is" : "are"} allowed by ${plural(rules, "rule")} in ${path}, ${leftOut.length} ${leftOut.length === 1 ? "stays" : "stay"} out.`,
 		...policies.map(policyLine),
 		`Why others stay out: ${path}/${reportFile}. What you decide: ${path}/${statesFile}.`,
 		...learnt
@@ -75,8 +75,16 @@ function noticeOf({ file, change }: FileOutcome): string[] {
 
 function lossesOf({ merged, lost }: SeenHistory): string[] {
 	return [
-		...(merged > 0 ? [`${plural(merged, "flow")} were merged into blocks, and stay out`] : []),
-		...(lost > 0 ? [`${plural(lost, "flow")} were lost, as there were too many: see observe.maxFlows`] : []),
+		...(merged > 0
+			? [
+					`${plural(merged, "flow")} ${merged === 1 ? "was merged into a block, and stays" : "were merged into blocks, and stay"} out`,
+				]
+			: []),
+		...(lost > 0
+			? [
+					`${plural(lost, "flow")} ${lost === 1 ? "was" : "were"} lost, as there were too many: see observe.maxFlows`,
+				]
+			: []),
 	];
 }
 

@@ -57,7 +57,13 @@ export async function recommendUsb(args: readonly string[], io: Io, root = sysfs
 	}
 	const present = presentDevices(root);
 	if (present === null) return fail(io, "the kernel shows no USB (/sys/bus/usb is not there)");
-	const { text, leftOut } = policyOf(present, settings.config, since);
+	const kept = readSeenDevices(settings.config.stateDir);
+	const lacking = kept.ok ? kept.problem : kept.message;
+	if (lacking !== "") io.error(`portward: ${escapeForTerminal(lacking)}\n`);
+	const seen = (kept.ok ? kept.seen.devices : []).filter(
+		({ lastSeen }) => since === null || lastSeen >= since,
+	);
+	const { text, leftOut } = policyOf(present, settings.config, seen);
 	const path = resolve(out);
 	const directory = OutDirectory.open(path);
 	if (typeof directory === "string") return fail(io, directory);
@@ -95,12 +101,8 @@ const fewest = 2;
 function policyOf(
 	present: readonly PresentDevice[],
 	config: Config,
-	since: number | null,
+	seen: readonly SeenDevice[],
 ): { text: string; leftOut: readonly LeftOut[] } {
-	const kept = readSeenDevices(config.stateDir);
-	const seen = (kept.ok ? kept.seen.devices : []).filter(
-		({ lastSeen }) => since === null || lastSeen >= since,
-	);
 	const here = present.map(({ device }) => device);
 	const gone = seen
 		.filter(({ device }) => !here.some((other) => isSame(device, other)))

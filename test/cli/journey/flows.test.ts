@@ -39,7 +39,7 @@ describe("flows --from", () => {
 		expect(error).toBe(
 			"3 flows, seen 120006 times since 2026-01-01T00:00:00.000Z\n" +
 				"4 flows were too many to be kept apart, and stand as blocks of addresses\n" +
-				"of 1 flow nothing is known but that they were\n",
+				"of 1 flow nothing is known but that it was\n",
 		);
 	});
 

@@ -39,7 +39,8 @@ test("the devices that are there become a policy; what is refused stays out, and
 		const kept = await run(kernel.root, ...config, "--update");
 		expect([kept.code, kept.error]).toEqual([
 			0,
-			"portward: seen-usb.yaml was changed by hand and is left alone\n",
+			"portward: No USB devices were kept: the daemon has not run yet, or saw none.\n" +
+				"portward: seen-usb.yaml was changed by hand and is left alone\n",
 		]);
 	} finally {
 		kernel.remove();
@@ -109,4 +110,21 @@ test("without a device there is no entry, and without USB nothing to ask", async
 	}
 	expect((await run("/nowhere", ...config)).code).toBe(1);
 	expect((await portward("recommend", "usb")).code).toBe(64);
+});
+
+test("that what was kept cannot be read is told, and what is there is taken", async () => {
+	const kernel = new FakeKernel();
+	using files = new Files();
+	const settings = files.config({ policyDir: files.path, stateDir: join(files.path, "state") });
+	mkdirSync(join(files.path, "state"));
+	files.put("state/usb-history.json", "{");
+	try {
+		kernel.plug("1-1", keyboard);
+		const told = await run(kernel.root, "--out", join(files.path, "out"), "--config", settings);
+		expect(told.code).toBe(0);
+		expect(told.error).toMatch(/^portward: .*usb-history\.json/u);
+		expect(told.out).toMatch(/^[1-9]\d* entr/u);
+	} finally {
+		kernel.remove();
+	}
 });

@@ -281,6 +281,19 @@ describe("what is known from then on", () => {
 	});
 });
 
+test("what another daemon saw is recommended, and not known on this host; the sentences count", async () => {
+	using lab = new Lab();
+	const path = join(lab.files.path, "other.sock");
+	const json = historyJson({ since: beginning, flows: clients.slice(0, 1), merged: 1, lost: 1 });
+	using _server = Bun.serve({ unix: path, fetch: () => Response.json(json) });
+	const at = ["--status-address", `unix:${path}`];
+	const { code, out, error } = await portward("recommend", "--out", lab.out, ...lab.config, ...at);
+	expect([code, out]).toEqual([0, expect.stringContaining(": 1 is allowed by 1 rule in ")]);
+	expect(error).toContain("1 flow was merged into a block, and stays out\n");
+	expect(error).toContain("1 flow was lost, as there were too many");
+	expect(readState(join(lab.files.path, "state", "seen-baseline.json")).ok).toBe(false);
+});
+
 test("a directory's files that cannot be read are told apart from those that are not there", () => {
 	using lab = new Lab();
 	const directory = OutDirectory.open(lab.out);

@@ -22,7 +22,7 @@ export function newFlowAlert(flow: FlowJson, time: number, host: HostIdentity): 
 			...common,
 			time,
 			resource: "flows",
-			message: `A flow that no recommendation was made from: ${direction} ${way} on ${name}${forwarded}. Portward flows --new lists them`,
+			message: `A flow that no recommendation was made from: ${direction} ${way} on ${name}${forwarded}; portward flows --new lists them`,
 			eventData: {
 				Direction: direction,
 				Protocol: protocol,
@@ -46,7 +46,7 @@ export function moreNewFlowsAlert(count: number, time: number, host: HostIdentit
 			...common,
 			time,
 			resource: "flows",
-			message: `${count} more flows that no recommendation was made from came within a minute. Portward flows --new lists them`,
+			message: `${count} more flows that no recommendation was made from came within a minute; portward flows --new lists them`,
 			eventData: { Flows: String(count) },
 		},
 		host,

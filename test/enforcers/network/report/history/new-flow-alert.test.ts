@@ -9,7 +9,7 @@ const host = { clusterName: "c", hostName: "h", nodeId: "n" };
 
 test("a new flow is told with all that tells it apart", () => {
 	const alert = newFlowAlert(flowJson, 0, host);
-	expect(alert.Message).toContain("ingress from 192.0.2.7 to tcp 443 on eth0");
+	expect(alert.Message).toContain("ingress from 192.0.2.7 to tcp 443 on eth0; portward flows --new lists");
 	expect(alert).toMatchObject({ Action: "Audit", Tags: "NEW-FLOW", Type: "SystemEvent" });
 	expect(alert.EventData).toMatchObject({
 		Remote: "192.0.2.7",

@@ -3,6 +3,8 @@
  * knows what it said last. What the thread does not come to is dropped here and counted: nothing waits for a sink.
  */
 
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import type { SinkSettings } from "../config/sinks.ts";
 import type { Alert, HostIdentity } from "../report/alert.ts";
 import type { Logger } from "../report/log.ts";
@@ -48,7 +50,8 @@ interface Told {
 
 export class SinkService {
 	readonly #options: SinkServiceOptions;
-	#settings: readonly SinkSettings[] = [];
+	/** Null until they are known. */
+	#settings: readonly SinkSettings[] | null = null;
 	#worker: Worker | null = null;
 	#handled = new Int32Array(new SharedArrayBuffer(4));
 	/** Alerts that were passed on to the thread of the moment, as a 32-bit number that wraps. */
@@ -73,20 +76,21 @@ export class SinkService {
 
 	/** What is known of each sink, in the order of the settings. */
 	get states(): readonly SinkState[] {
-		return this.#settings.map((settings) => this.#states.get(settings.name) ?? unheardSink(settings));
+		return this.#wanted.map((settings) => this.#states.get(settings.name) ?? unheardSink(settings));
 	}
 
 	/** Makes the sinks those that the settings name. */
 	configure(sinks: readonly SinkSettings[]): void {
 		if (Bun.deepEquals(sinks, this.#settings)) return;
 		this.#settings = sinks;
-		if (this.#worker === null && sinks.length > 0) this.#start();
+		// Queues of sinks that an earlier process had are removed by the thread, which then ends.
+		if (this.#worker === null && (sinks.length > 0 || this.#leftQueues())) this.#start();
 		else this.#configure();
 	}
 
 	/** Passes alerts on. Returns how many there was no room for. Never throws, never waits. */
 	write(alerts: readonly AlertLine[]): number {
-		if (this.#settings.length === 0 || alerts.length === 0) return 0;
+		if (this.#wanted.length === 0 || alerts.length === 0) return 0;
 		if (this.#worker === null) return alerts.length;
 		const room = mostUnderWay - this.#underWay;
 		const lines = alerts.slice(0, Math.max(0, room)).map(({ json }) => json);
@@ -111,6 +115,18 @@ export class SinkService {
 		worker.terminate();
 	}
 
+	get #wanted(): readonly SinkSettings[] {
+		return this.#settings ?? [];
+	}
+
+	#leftQueues(): boolean {
+		try {
+			return readdirSync(join(this.#options.stateDirectory, "sinks")).length > 0;
+		} catch {
+			return false;
+		}
+	}
+
 	get #underWay(): number {
 		return (this.#passed - Atomics.load(this.#handled, 0)) | 0;
 	}
@@ -121,7 +137,7 @@ export class SinkService {
 
 	#configure(): void {
 		const { stateDirectory, version } = this.#options;
-		this.#send({ kind: "configure", configuration: { sinks: this.#settings, stateDirectory, version } });
+		this.#send({ kind: "configure", configuration: { sinks: this.#wanted, stateDirectory, version } });
 	}
 
 	#start(): void {
@@ -151,7 +167,7 @@ export class SinkService {
 			this.#states.set(state.name, { ...state, state: "failing", error: "their thread ended" });
 		}
 		this.#restartTimer = setTimeout(() => {
-			if (this.#worker === null && this.#settings.length > 0) this.#start();
+			if (this.#worker === null && this.#wanted.length > 0) this.#start();
 		}, this.#options.restartAfter ?? restartAfter);
 	}
 
@@ -173,7 +189,7 @@ export class SinkService {
 			this.#publish({ name, error: "", queued: 0 }, { ...noDrops, lost: alerts });
 		}
 		// The thread has nothing to do any more, and nothing to tell.
-		if (this.#settings.length === 0 && message.sinks.length === 0) void this.#retire();
+		if (this.#wanted.length === 0 && message.sinks.length === 0) void this.#retire();
 		this.#tellDrops();
 	}
 

@@ -1,11 +1,12 @@
 /** The main thread's end, with the real thread at the other one. */
 
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Alert } from "../../src/report/alert.ts";
 import type { AlertLine } from "../../src/report/sinks/alert-ring.ts";
+import { SegmentStore } from "../../src/sinks/queue/segments.ts";
 import { SinkService } from "../../src/sinks/sink-service.ts";
 import { until } from "./support/receivers.ts";
 import { lineOf, numbered, numbersOf, sinkSettings } from "./support/settings.ts";
@@ -137,4 +138,22 @@ test("sinks that are no longer wanted end with their thread, and what waited for
 	await until(() => published.length === 1);
 	expect(published[0]?.EventData).toMatchObject({ Sink: "hook", Lost: "7" });
 	expect(service.write(alerts(7, 1))).toBe(0);
+});
+
+test("queues that an earlier process left go where no sink is wanted any more, which is told", async () => {
+	const sinks = join(directory, "sinks");
+	const queue = new SegmentStore(join(sinks, "former"), 1 << 20);
+	queue.append([lineOf(numbered(0)), lineOf(numbered(1))]);
+	queue.close();
+	service.configure([]);
+	await until(() => published.length === 1);
+	expect(published[0]?.EventData).toMatchObject({ Sink: "former", Lost: "2" });
+	expect(readdirSync(sinks)).toEqual([]);
+	service.configure([]);
+	expect(workers).toHaveLength(1);
+});
+
+test("no thread where no sink is wanted and none was", () => {
+	service.configure([]);
+	expect(workers).toHaveLength(0);
 });

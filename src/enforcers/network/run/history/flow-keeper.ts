@@ -10,6 +10,7 @@ import { isAskedFor, parseFlowQuery } from "../../history/flow-query.ts";
 import { FlowStore } from "../../history/flow-store.ts";
 import {
 	flowWords,
+	mergeRemote,
 	readWords,
 	setAddress,
 	setFacts,
@@ -96,9 +97,11 @@ export class FlowKeeper {
 		const started = now();
 		this.#readBaseline();
 		this.#tracker.begin();
-		const problem = read((place, kind, element) => this.#take(place, kind, element, time(), started));
+		// The clock is read at each element: this thread may have stood still since it began.
+		const problem = read((place, kind, element) => this.#take(place, kind, element, time(), now()));
 		this.#store.lose(this.#tracker.end(started));
-		this.#before = null;
+		// What this look missed the next one meets for the first time.
+		if (problem === null) this.#before = null;
 		this.#readProblem = problem === null ? "" : `the kernel's sets could not be read: ${problem}`;
 		this.#countUnseen();
 		this.#pollMs = now() - started;
@@ -202,7 +205,11 @@ export class FlowKeeper {
 		const { keys, savedAt } = this.#before;
 		const plain = this.#words.slice();
 		setVerdict(plain, 0);
-		if (keys.find(plain) < 0) return 0;
+		if (keys.find(plain) < 0) {
+			// The flow may be part of a block by now.
+			mergeRemote(plain);
+			if (keys.find(plain) < 0) return 0;
+		}
 		// How many came behind what was saved nobody knows; one did.
 		return last <= savedAt + 1000 ? count : count - 1;
 	}

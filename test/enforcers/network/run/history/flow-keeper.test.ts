@@ -51,11 +51,15 @@ function setUp(more: { directory?: string; maxFlows?: number; time?: number } = 
 		unseen: 0 as number | null,
 		time: more.time ?? 1_000_000_000,
 		now: 5_000,
+		/** Milliseconds for which the thread stands still when a look has begun. */
+		stall: 0,
 	};
 	const keeper = new FlowKeeper({
 		stateDirectory: directory,
 		maxFlows: more.maxFlows ?? 1000,
 		read: (each) => {
+			world.time += world.stall;
+			world.now += world.stall;
 			for (const element of world.elements) {
 				const { place = ingress4, kind = "named", count, idle = 0 } = element;
 				each(place, kind, { key: keyOf(element), count, left: lifeMs - idle });
@@ -191,6 +195,47 @@ test("flows are saved within a minute, come back, and are counted once", () => {
 	third.world.elements = [{ host: 1, count: 9 }];
 	third.poll();
 	expect(third.flows().flows).toMatchObject([{ remote: "203.0.113.1", count: 4 }]);
+});
+
+test("a look that stands still in its midst counts nothing twice", () => {
+	const { world, poll, flows, pass } = setUp();
+	world.stall = 60_000;
+	world.elements = [{ host: 1, count: 3 }];
+	poll();
+	world.stall = 0;
+	pass(10_000);
+	world.elements = [{ host: 1, count: 3, idle: 10_000 }];
+	poll();
+	expect(flows().flows).toMatchObject([{ count: 3 }]);
+});
+
+test("a flow that became part of a block is counted once over a restart", () => {
+	const { directory, world, poll, keeper, flows } = setUp({ maxFlows: 8 });
+	world.elements = Array.from({ length: 12 }, (_, i) => ({ host: 1 + i, count: 5 }));
+	poll();
+	expect(keeper.facts.merged).toBeGreaterThan(0);
+	keeper.save();
+	const total = (from: typeof flows) =>
+		from().flows.reduce((sum: number, { count }: { count: number }) => sum + count, 0);
+	expect(total(flows)).toBe(60);
+	const next = setUp({ directory, maxFlows: 8, time: world.time });
+	next.world.elements = world.elements;
+	next.poll();
+	expect([total(next.flows), next.keeper.facts.lost]).toEqual([60, 0]);
+});
+
+test("what a look that failed did not meet is known at the next one", () => {
+	const { directory, world, poll, keeper } = setUp();
+	world.elements = [{ host: 1, count: 5 }];
+	poll();
+	keeper.save();
+	const next = setUp({ directory, time: world.time });
+	next.world.error = "EINTR";
+	next.poll();
+	next.world.error = null;
+	next.world.elements = world.elements;
+	next.poll();
+	expect(next.flows().flows).toMatchObject([{ count: 5 }]);
 });
 
 test("a damaged file is told and kept aside, and watching goes on", () => {

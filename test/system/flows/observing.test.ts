@@ -212,5 +212,7 @@ test("a host that is not to watch has nothing for it in the kernel", async () =>
 		config: { observe: { enabled: false } },
 	});
 	expect(lab.guarded.run(["nft", "list", "ruleset"])).not.toContain("seen_");
-	expect((await daemon.get("/v1/flows")).status).toBe(404);
+	const refused = await daemon.get("/v1/flows");
+	expect(refused.status).toBe(503);
+	expect(await refused.text()).toContain("flows are not watched: observe.enabled is false");
 });

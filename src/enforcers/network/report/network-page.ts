@@ -8,13 +8,15 @@ import { directionMode, enforcerCard, facts, numbers, shown } from "../../../rep
 import { describeFailsafe } from "../compile/failsafe.ts";
 import { decidingChains, describeChain, type ForeignChain } from "../observe/foreign-chains.ts";
 import { describeBridge, describeForwarded, describePublished, type GuestsStatus } from "./guests-status.ts";
+import { describeObserving, type ObservingStatus } from "./history/observing.ts";
 import type { InvalidPackets, NetworkEnforcerState } from "./network-status.ts";
 
-/** The enforcer, then its ruleset in the kernel. @param drift changes by others that were undone */
+/** The enforcer, then its ruleset in the kernel. @param drift changes by others that were undone @param observing how flows are watched */
 export function networkCards(
 	network: NetworkEnforcerState,
 	drift: number,
 	{ confinement, policies }: HostFacts,
+	observing: ObservingStatus,
 ): Html[] {
 	const mode = facts([
 		["Ingress", directionMode(network.allowlistMode.ingress, network.posture)],
@@ -40,6 +42,7 @@ export function networkCards(
 		["Put in force", `${numbers.format(network.generation)} times since the start`],
 		["Size", `${numbers.format(network.elements)} entries in the kernel`],
 		["Changes by others, undone", numbers.format(drift)],
+		["Flows", shown(describeObserving(observing))],
 		["The daemon", shown(describeConfinement(confinement))],
 		["Policies", numbers.format(policies)],
 	]);

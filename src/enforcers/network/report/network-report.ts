@@ -76,10 +76,11 @@ export function networkReport(snapshot: NetworkSnapshot): EnforcerReport {
 			};
 		},
 		families: () => familiesOf(networkGroups, snapshot),
-		cards: (host) => networkCards(state, drift, host),
+		cards: (host) => networkCards(state, drift, host, snapshot.observing),
 		sections: () => graphSection(state),
 		routes: [
-			...(snapshot.observing.enabled ? [{ path: flowsPath, reply: snapshot.seen }] : []),
+			// Where nothing is watched it says why.
+			{ path: flowsPath, reply: snapshot.seen },
 			...(state.state === "active"
 				? [{ path: graphPath, reply: async () => graphReply(await graph()) }]
 				: []),

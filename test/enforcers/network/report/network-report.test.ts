@@ -51,6 +51,7 @@ test("its cards show its mode, its ruleset, and what the daemon gave up", () => 
 	const { confinement } = sampleState();
 	const cards = networkReport({ ...sampleNetwork, drift: 17 }).cards({ confinement, policies: 1234 });
 	const text = cards.map((card) => card.text).join("");
+	expect(text).toContain("812 known, 3 new, 2 merged, 1 lost");
 	for (const fact of ["allowlist: unmatched is blocked", "unmatched is accepted", ">17<", ">1,234<"])
 		expect(text).toContain(fact);
 	expect(text).toContain("6 ingress, 0 egress");

@@ -45,6 +45,20 @@ export function observingFields({ enabled, reason, since, ...counts }: Observing
 	return { enabled, reason, since: began, flows, maxFlows, merged, lost, new: newFlows };
 }
 
+/** "812 known, …", or why nothing is. */
+export function describeObserving({
+	enabled,
+	reason,
+	flows,
+	newFlows,
+	merged,
+	lost,
+}: Pick<ObservingStatus, "enabled" | "reason" | "flows" | "newFlows" | "merged" | "lost">): string {
+	if (!enabled) return `not watched: ${reason}`;
+	const counts = `${flows} known, ${newFlows} new, ${merged} merged, ${lost} lost`;
+	return reason === "" ? counts : `${counts} (${reason})`;
+}
+
 export interface ObservingFacts {
 	readonly observing: ObservingStatus;
 }

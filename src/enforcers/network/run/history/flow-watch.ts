@@ -112,7 +112,9 @@ export class FlowWatch {
 		// Somebody may ask before the first ruleset is settled.
 		this.#open();
 		const client = this.#client;
-		if (client === null) return errorReply(503, "flows are not watched", "set observe: {enabled: true}");
+		const { enabled, reason } = this.status;
+		if (client === null || !enabled)
+			return errorReply(503, `flows are not watched: ${reason}`, "see observe in the settings");
 		// What came a moment ago is in it, where the threads have time.
 		const answer = this.poll().then(() => client.call("flows", { query }));
 		const late = Bun.sleep(this.#options.waitMs ?? defaultWaitMs).then(() => null);

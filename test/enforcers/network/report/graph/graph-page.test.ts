@@ -6,6 +6,7 @@ import {
 	graphSection,
 } from "../../../../../src/enforcers/network/report/graph/graph-page.ts";
 import { svg } from "../../../../../src/enforcers/network/report/graph/svg.ts";
+import { flowsPath } from "../../../../../src/enforcers/network/report/history/observing.ts";
 import { networkReport } from "../../../../../src/enforcers/network/report/network-report.ts";
 import { sampleNetwork } from "../../../../report/sample.ts";
 
@@ -27,19 +28,18 @@ test("why there is none is told as an error", () => {
 test("the page and the server have it only while policies are in force, and the page alone draws nothing", async () => {
 	let drawn = 0;
 	const graph = async () => ({ ok: true, svg: `<svg>${++drawn}</svg>` }) as const;
-	const observing = { ...sampleNetwork.observing, enabled: false };
-	const report = networkReport({ ...sampleNetwork, observing, graph });
+	const report = networkReport({ ...sampleNetwork, graph });
 	expect(report.sections().map(({ text }) => text)[0]).toContain(`<img src="${graphPath}" loading="lazy"`);
-	expect(report.routes.map(({ path }) => path)).toEqual([graphPath]);
+	expect(report.routes.map(({ path }) => path)).toEqual([flowsPath, graphPath]);
 	expect(drawn).toBe(0);
-	expect((await report.routes[0]?.reply(""))?.body).toBe("<svg>1</svg>");
+	expect((await report.routes[1]?.reply(""))?.body).toBe("<svg>1</svg>");
 	for (const state of ["disabled", "unavailable", "open"] as const) {
 		const other = networkReport({
 			...sampleNetwork,
-			observing,
 			graph,
 			state: { ...sampleNetwork.state, state },
 		});
-		expect([other.routes, other.sections(), graphSection({ state, reason: "" })]).toEqual([[], [], []]);
+		expect(other.routes.map(({ path }) => path)).toEqual([flowsPath]);
+		expect([other.sections(), graphSection({ state, reason: "" })]).toEqual([[], []]);
 	}
 });

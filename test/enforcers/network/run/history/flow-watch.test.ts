@@ -113,10 +113,16 @@ test("nothing is asked before policies are in force, where nothing is to be watc
 	expect(early.watch.status).toMatchObject({ enabled: true, reason: "starting" });
 	const off = setUp({ enabled: false });
 	off.watch.start();
-	expect((await off.watch.flows("")).status).toBe(503);
+	const refused = await off.watch.flows("");
+	expect([refused.status, refused.body]).toEqual([
+		503,
+		expect.stringContaining("flows are not watched: observe.enabled is false"),
+	]);
 	expect(off.log).toEqual([]);
 	expect(off.watch.status).toMatchObject({ enabled: false, reason: "observe.enabled is false" });
-	expect(setUp({ counts: false }).watch.status).toMatchObject({ enabled: false });
+	const blind = setUp({ counts: false });
+	expect(blind.watch.status).toMatchObject({ enabled: false });
+	expect((await blind.watch.flows("")).body).toContain("not watched: the kernel cannot count flows in sets");
 });
 
 test("new flows are alerted, a few a minute", async () => {

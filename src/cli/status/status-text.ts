@@ -5,6 +5,7 @@ import { escapeForTerminal } from "../../base/terminal.ts";
 import { panicReason } from "../../daemon/panic-watch.ts";
 import { describeFailsafe } from "../../enforcers/network/compile/failsafe.ts";
 import { decidingChains, describeChain } from "../../enforcers/network/observe/foreign-chains.ts";
+import { describeObserving } from "../../enforcers/network/report/history/observing.ts";
 import { otherKinds, packetKinds } from "../../engine/enforcers.ts";
 import { describeConfinement } from "../../report/confinement.ts";
 import { describeStaged } from "../../report/page/parts.ts";
@@ -36,6 +37,15 @@ const chainShape = v.object({
 	policy: v.nullable(v.picklist(["accept", "drop"])),
 	tools: v.array(v.string()),
 	legacy: v.boolean(),
+});
+
+const observingShape = v.object({
+	enabled: v.boolean(),
+	reason: v.string(),
+	flows: v.number(),
+	merged: v.number(),
+	lost: v.number(),
+	new: v.number(),
 });
 
 const sinkShape = v.object({
@@ -126,6 +136,7 @@ export const statusShape = v.object({
 		}),
 	),
 	drift: v.number(),
+	observing: v.optional(observingShape),
 	sinks: v.optional(v.array(sinkShape), []),
 	confinement: v.object({ systemCalls: confined, files: confined, writable: v.array(v.string()) }),
 	warnings: v.array(v.string()),
@@ -209,7 +220,7 @@ function urgentLines({
 	return lines;
 }
 
-function networkLines({ enforcers: { network }, policies, unmatched }: Status): string[] {
+function networkLines({ enforcers: { network }, policies, unmatched, observing }: Status): string[] {
 	const lines = [enforcerLine("network", network)];
 	if (network.state === "active") {
 		const inForce = policies.some(({ enforced, kind }) => enforced && packetKinds.has(kind));
@@ -232,6 +243,10 @@ function networkLines({ enforcers: { network }, policies, unmatched }: Status): 
 	const forwarded = forward === 0 ? "" : `, ${forward} forwarded`;
 	if (ingress + egress + forward > 0)
 		lines.push(`packets that belong to no flow: ${ingress} ingress, ${egress} egress${forwarded}`);
+	if (observing !== undefined && network.state === "active") {
+		const told = describeObserving({ ...observing, newFlows: observing.new });
+		lines.push(observing.enabled ? `flows: ${told}` : `flows are ${told}`);
+	}
 	return lines;
 }
 

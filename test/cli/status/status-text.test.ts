@@ -50,6 +50,16 @@ describe("what becomes of what no rule matches", () => {
 	});
 });
 
+test("how flows are watched has a line, or why they are not", () => {
+	const observed = (over: Partial<typeof sampleNetwork.observing>) =>
+		text({}, { network: { observing: { ...sampleNetwork.observing, ...over } } });
+	expect(observed({})).toContain("flows: 812 known, 3 new, 2 merged, 1 lost\n");
+	expect(observed({ reason: "the disk is full" })).toContain("1 lost (the disk is full)\n");
+	expect(observed({ enabled: false, reason: "observe.enabled is false" })).toContain(
+		"flows are not watched: observe.enabled is false\n",
+	);
+});
+
 test("each sink has a line", () => {
 	const working = {
 		...sampleSink,

@@ -48,6 +48,7 @@ describe("status", () => {
 				"    published tcp 0.0.0.0:15432 -> 172.17.0.2:5433 (Docker\\x1b[31m <b>): open to 10.0.1.0/24; closed to the rest by DefaultPosture (audit: nothing is dropped yet)\n" +
 				"    and 2 more published ports\n" +
 				"packets that belong to no flow: 6 ingress, 0 egress\n" +
+				"flows: 812 known, 3 new, 2 merged, 1 lost\n" +
 				"usb: active\n" +
 				"USB devices come up refused until they are judged\n" +
 				"the daemon itself runs no other program, loads no module, mounts nothing; writes only below /etc/portward, /var/lib/portward\n" +

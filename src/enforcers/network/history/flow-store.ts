@@ -122,6 +122,7 @@ export class FlowStore {
 		this.#options = options;
 		this.#since = options.since;
 		this.#rows = new Rows(options.seed);
+		this.#interfaces.add("");
 	}
 
 	get size(): number {
@@ -153,9 +154,9 @@ export class FlowStore {
 		return this.#verdicts;
 	}
 
-	/** The number of an interface; -1 where there are too many. */
+	/** The number of an interface; that of "", which stands for any other, where there are too many. */
 	interface(name: string): number {
-		return this.#interfaces.add(name);
+		return Math.max(0, this.#interfaces.add(name));
 	}
 
 	/** The number of a verdict; -1 where there are too many. */

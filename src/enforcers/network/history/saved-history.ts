@@ -2,7 +2,7 @@
 
 import * as v from "valibot";
 import { FlowStore, type StoreOptions } from "./flow-store.ts";
-import { areWhole, flowWords, interfaceOf, verdictOf } from "./flow-words.ts";
+import { areWhole, flowWords, interfaceOf, setInterface, verdictOf } from "./flow-words.ts";
 import type { SeenHistory } from "./seen-flow.ts";
 
 /** The state file. */
@@ -58,7 +58,7 @@ export function loadHistory(value: unknown, options: StoreOptions): FlowStore | 
 	const bytes = Buffer.from(rows, "base64");
 	if (bytes.length !== flows * rowBytes) return null;
 	const saved = new FlowStore({ ...options, maxFlows: Math.max(flows, 1) });
-	for (const name of interfaces) saved.interface(name);
+	const links = interfaces.map((name) => saved.interface(name));
 	for (const [action, policy] of verdicts) saved.verdict({ action, policy });
 	const words = new Uint32Array(flowWords);
 	for (let at = 0; at < bytes.length; at += rowBytes) {
@@ -66,9 +66,11 @@ export function loadHistory(value: unknown, options: StoreOptions): FlowStore | 
 		const [count = 0, first = 0, last = 0] = [0, 8, 16].map((more) =>
 			bytes.readDoubleLE(at + flowWords * 4 + more),
 		);
-		const known = interfaceOf(words) < interfaces.length && verdictOf(words) < verdicts.length;
+		const link = links[interfaceOf(words)];
+		const known = link !== undefined && verdictOf(words) < verdicts.length;
 		const whole = [count, first, last].every((one) => Number.isSafeInteger(one) && one >= 0);
 		if (!known || !whole || !areWhole(words) || count < 1 || first > last) return null;
+		setInterface(words, link);
 		saved.add(words, { count, first, last });
 	}
 	saved.begin({ since, merged, lost });

@@ -178,7 +178,7 @@ export class FlowKeeper {
 		const own = direction === "ingress" ? "input" : "output";
 		const hasPort = at.port !== null && !typed;
 		// A packet to port 0 asks for no service.
-		if (link < 0 || (hasPort && number === 0)) return;
+		if (hasPort && number === 0) return;
 		const hook = forwarded ? "forward" : own;
 		const facts = {
 			direction,

@@ -20,6 +20,8 @@ export interface AlertedPacket {
 	readonly packet: Packet;
 	/** To or from a guest. */
 	readonly forwarded: boolean;
+	/** What blocks it in the alert is staged: the packet passed. */
+	readonly staged: boolean;
 	/** What was said when it came; the policies may say other by now. */
 	readonly alert: {
 		readonly time: string;
@@ -58,7 +60,9 @@ export function alertedPacket(line: string): AlertedPacket | string {
 		const index = Number(EventData.RuleIndex ?? Number.NaN);
 		const rule = Number.isInteger(index) ? index : null;
 		const forwarded = EventData.Hook === "forward";
-		return { packet, forwarded, alert: { time: UpdatedTime, action: Action, policy: PolicyName, rule } };
+		const staged = EventData.Staged !== undefined;
+		const alert = { time: UpdatedTime, action: Action, policy: PolicyName, rule };
+		return { packet, forwarded, staged, alert };
 	} catch (error) {
 		if (!(error instanceof UsageError)) throw error;
 		return `the alert tells of no packet: ${error.message}`;

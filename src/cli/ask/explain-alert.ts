@@ -4,33 +4,45 @@ import { formatAddress } from "../../base/cidr.ts";
 import { isIcmp, isTransport, protocolText } from "../../base/protocol.ts";
 import { escapeForTerminal } from "../../base/terminal.ts";
 import type { Config } from "../../config/model.ts";
+import type { CompiledRule } from "../../enforcers/network/compile/plan.ts";
 import { guestModel, type NetworkModel, type Packet } from "../../enforcers/network/compile/program.ts";
-import { allowBehind, type Explanation, explain } from "../../enforcers/network/compile/verdict/explain.ts";
+import { allowBehind, type Explanation } from "../../enforcers/network/compile/verdict/explain.ts";
 import type { PolicySet } from "../../engine/policy-set.ts";
 import { type SmallestChange, smallestChange } from "../../engine/smallest-change.ts";
 import { auditedBlock } from "../../report/alert.ts";
 import { prettyJson } from "../json.ts";
 import type { AlertedPacket } from "./alert-packet.ts";
-import { auditedBy, explainAt, forwardedPlace, unaskedBecause } from "./explain-place.ts";
+import {
+	auditedBy,
+	describeStagedVerdict,
+	explainAt,
+	forwardedPlace,
+	ownPlace,
+	stagedAt,
+	stagedJson,
+	unaskedBecause,
+} from "./explain-place.ts";
 import { describeExplanation, explanationJson, ruleName } from "./explain-text.ts";
 
 /** The whole answer, as text or as JSON. */
 export function explainAlert(
-	{ packet, forwarded, alert }: AlertedPacket,
+	{ packet, forwarded, staged, alert }: AlertedPacket,
 	model: NetworkModel,
 	set: PolicySet,
 	config: Config,
 	json: boolean,
 ): string {
-	const place = forwarded ? forwardedPlace : null;
-	const explanation = place === null ? explain(model, packet) : explainAt(model, packet, place, config);
+	const place = forwarded ? forwardedPlace : ownPlace(packet.direction);
+	const explanation = explainAt(model, packet, place, config);
+	const would = stagedAt(model, packet, place, config);
 	const change = smallestChange(set, config, packet, forwarded);
-	const agrees = sameRule(explanation, alert);
+	const agrees = staged ? names(would?.rule ?? null, alert) : sameRule(explanation, alert);
 	if (json) {
 		return prettyJson({
 			packet: packetJson(packet),
 			alert: { ...alert, agrees },
 			...explanationJson(explanation),
+			...stagedJson(would),
 			change: changeJson(change),
 		});
 	}
@@ -38,21 +50,27 @@ export function explainAlert(
 	const lines = [`${packetText(packet)}: ${alert.action} by ${then} when it was alerted`];
 	if (!agrees) lines.push("The policies say something else now:");
 	const head = `${lines.map(escapeForTerminal).join("\n")}\n`;
-	const unasked = place === null ? null : unaskedBecause(place, config.guests.forwarded);
+	const unasked = unaskedBecause(place, config.guests.forwarded);
 	if (unasked !== null) return `${head}${explanation.action}: ${escapeForTerminal(unasked)}\n`;
 	const judged = forwarded ? (guestModel(model) ?? model) : model;
 	const audited = forwarded ? auditedBy(config) : undefined;
 	return (
 		head +
 		describeExplanation(explanation, allowBehind(judged, explanation.rule), audited) +
+		describeStagedVerdict(would) +
 		describeChange(change)
 	);
 }
 
 function sameRule({ action, rule }: Explanation, alert: AlertedPacket["alert"]): boolean {
-	const index = rule === null || rule.index < 0 ? null : rule.index;
 	const told = alert.action === auditedBlock ? "Block" : alert.action;
-	return action === told && rule?.policy === alert.policy && index === alert.rule;
+	return action === told && names(rule, alert);
+}
+
+/** Whether the alert is of this rule. */
+function names(rule: CompiledRule | null, alert: AlertedPacket["alert"]): boolean {
+	const index = rule === null || rule.index < 0 ? null : rule.index;
+	return rule?.policy === alert.policy && index === alert.rule;
 }
 
 function packetJson({ direction, family, address, protocol, port, source, interface: name }: Packet) {

@@ -1,6 +1,7 @@
 /** Where the packet that `portward explain` is asked about is judged: as the host's own, or as one that it forwards. */
 
 import { formatAddress, parseAddress, parseCidr } from "../../base/cidr.ts";
+import type { Direction } from "../../base/model.ts";
 import { protocolFits } from "../../base/protocol.ts";
 import { quote } from "../../base/suggest.ts";
 import { escapeForTerminal } from "../../base/terminal.ts";
@@ -32,6 +33,11 @@ export interface Place {
 
 /** Of a packet that is known to go to or come from a guest. */
 export const forwardedPlace: Place = { hook: "forward", published: [], guest: null, unasked: null };
+
+/** Of a packet that is known to be the host's own. */
+export function ownPlace(direction: Direction): Place {
+	return { ...forwardedPlace, hook: direction === "ingress" ? "input" : "output" };
+}
 
 /** The setting that keeps a Block of what is forwarded from happening. */
 export function auditedBy({ enforcement }: Pick<Config, "enforcement">): string {

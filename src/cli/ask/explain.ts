@@ -8,6 +8,7 @@ import { allowBehind, explain as explainPacket } from "../../enforcers/network/c
 import { networkPart } from "../../enforcers/network/model.ts";
 import type { GuestFacts } from "../../enforcers/network/observe/guests/guests.ts";
 import { type CompiledSet, compileSet } from "../../engine/policy-model.ts";
+import { selectionNote } from "../../engine/policy-set.ts";
 import { type Command, exit, type Io, UsageError } from "../command.ts";
 import { printDiagnostics } from "../diagnostics.ts";
 import { prettyJson } from "../json.ts";
@@ -119,7 +120,8 @@ export const explain: Command = {
 		const { compiled, set } = read;
 		if (!compiled.ok || set.unread) return exit.failure;
 		const { kept: model } = compiled;
-		if (!json) noteOthers(read, io);
+		if ("all" in question) noteLeftOut(config.policyDir, read, io);
+		else if (!json) noteOthers(read, io);
 		if ("all" in question) io.out(explainAll(model, question.all, question.interface, json));
 		else if (question.alert !== undefined) io.out(explainAlert(question, model, set, config, json));
 		else io.out(explainOne(question.packet, model, { values, config, json }, guestsHere(config, io)));
@@ -203,6 +205,12 @@ async function questionOf(values: Asked, positionals: readonly string[], io: Io)
 	if (text === null) return "standard input is too long for an alert";
 	const line = text.split("\n").find((one) => one.trim() !== "");
 	return line === undefined ? "nothing came through standard input" : alertedPacket(line);
+}
+
+/** Staged policies, too: the table is of what is in force. */
+function noteLeftOut(path: string, { set }: CompiledSet, io: Io): void {
+	const note = selectionNote(set);
+	if (note !== null) io.error(`portward: ${escapeForTerminal(`${path}: ${note}`)}\n`);
 }
 
 function noteOthers({ set }: CompiledSet, io: Io): void {

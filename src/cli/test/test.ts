@@ -1,11 +1,11 @@
 import { writeFileSync } from "node:fs";
 import { escapeForTerminal } from "../../base/terminal.ts";
 import { asideOf } from "../../document/parse.ts";
-import { readPolicySet } from "../../engine/policy-set.ts";
+import { type PolicySet, readPolicySet, selectionNote } from "../../engine/policy-set.ts";
 import { policyTestKind } from "../../engine/testing/kind.ts";
 import { modelsIn } from "../../engine/testing/models.ts";
 import { runTests } from "../../engine/testing/run.ts";
-import { type Command, exit, UsageError } from "../command.ts";
+import { type Command, exit, type Io, UsageError } from "../command.ts";
 import { printDiagnostics } from "../diagnostics.ts";
 import { prettyJson } from "../json.ts";
 import { parseOptions, policyOptions } from "../options.ts";
@@ -67,6 +67,8 @@ export const test: Command = {
 		const tests = set.asides.flatMap((document) => asideOf(policyTestKind, document));
 		if (tests.length === 0)
 			throw new UsageError("there is no document of kind: PortwardTest; name a file that has one");
+		const policies = positionals.length === 0 ? set : readPolicySet([config.policyDir], config);
+		noteStaged(policies, config.policyDir, io);
 		const run = runTests(tests, modelsIn(config.policyDir), config);
 		printDiagnostics(run.diagnostics, io);
 		const failed = run.results.filter(({ ok }) => !ok).length;
@@ -108,3 +110,9 @@ export const test: Command = {
 		return ok ? exit.ok : exit.failure;
 	},
 };
+
+/** Which policies no case is held against. Each test says itself what host it is of. */
+function noteStaged({ policies }: PolicySet, path: string, io: Io): void {
+	const note = selectionNote({ policies, selected: policies });
+	if (note !== null) io.error(`portward: ${escapeForTerminal(`${path}: ${note}`)}\n`);
+}

@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { parseConfig } from "../../../src/config/parse.ts";
 import { networkAlert } from "../../../src/enforcers/network/report/network-alert.ts";
 import { compileSet } from "../../../src/engine/policy-model.ts";
+import { violations } from "../../support/json-schema.ts";
 import { block, policy, port } from "../../system/support/case.ts";
 import { Files, portward } from "../support/portward.ts";
 
@@ -233,20 +234,10 @@ test("standard input: the first line that is one", async () => {
 	const config = files.config(settings);
 	const main = resolve(import.meta.dir, "../../../src/main.ts");
 	const run = async (text: string) => {
-		const child = Bun.spawn(
-			[
-				process.execPath,
-				main,
-				"explain",
-				"--policy-dir",
-				files.path,
-				"--config",
-				config,
-				"--from-alert",
-				"-",
-			],
-			{ stdin: new Blob([text]), stdout: "pipe", stderr: "pipe" },
-		);
+		const asked = ["explain", "--policy-dir", files.path, "--config", config, "--from-alert", "-"];
+		const stdin = new Blob([text]);
+		const piped = { stdin, stdout: "pipe", stderr: "pipe" } as const;
+		const child = Bun.spawn([process.execPath, main, ...asked], piped);
 		const [out, error, code] = await Promise.all([
 			new Response(child.stdout).text(),
 			new Response(child.stderr).text(),
@@ -285,6 +276,37 @@ describe("what tells of no connection", () => {
 		for (const more of [["ingress"], ["--iface", "eth0"], ["--all", "10.0.0.1"]]) {
 			expect((await ask({}, alert(), ...more)).code).toBe(64);
 		}
+	});
+});
+
+describe("an alert of what a staged policy would have done", () => {
+	const ports = { ingress: [{ ports: [port("TCP", 5432)] }] };
+	const document = JSON.parse(policy("later", { action: "Block", ...ports }));
+	const metadata = { ...document.metadata, annotations: { "portward.io/mode": "staged" } };
+	const staged = JSON.stringify({ ...document, metadata });
+	const line = (rule: number) =>
+		alert({ action: "Audit (Block)", policy: "later", rule, data: { Staged: "later" } });
+
+	test("agrees where that would still do it", async () => {
+		const { text, code } = await ask({ "a.yaml": staged }, line(0));
+		expect(code).toBe(0);
+		expect(text).not.toContain("say something else now");
+		expect(text).toContain("Allow: no rule matches");
+		expect(text).toContain("staged policy later ingress[0] would block it\n");
+		const told = await json({ "a.yaml": staged }, line(0));
+		expect(violations(told, "explain-alert")).toEqual([]);
+		expect(told).toMatchObject({
+			alert: { agrees: true },
+			staged: { policies: ["later"], policy: "later", rule: 0 },
+		});
+	});
+
+	test("does not where another rule would, or it is enforced or gone by now", async () => {
+		const enforced = policy("later", { action: "Block", ...ports });
+		expect((await json({ "a.yaml": staged }, line(1))).alert.agrees).toBe(false);
+		expect((await json({ "a.yaml": enforced }, line(0))).alert.agrees).toBe(false);
+		const gone = await json({}, line(0));
+		expect([gone.alert.agrees, gone.staged]).toEqual([false, undefined]);
 	});
 });
 

@@ -75,3 +75,17 @@ test("no address, or more than one question, is wrong usage", async () => {
 		expect((await ask("--all", ...args)).code).toBe(64);
 	}
 });
+
+test("what is staged is named, as the table is of what is in force", async () => {
+	const document = JSON.parse(policies["a.yaml"]);
+	const annotations = { "portward.io/mode": "staged" };
+	using files = new Files({
+		...policies,
+		"c.yaml": JSON.stringify({ ...document, metadata: { name: "later", annotations } }),
+	});
+	const common = ["explain", "--policy-dir", files.path, "--config", files.config({}), "--all", "10.0.0.1"];
+	for (const more of [[], ["--json"]]) {
+		const { code, error } = await portward(...common, ...more);
+		expect([code, error]).toEqual([0, `portward: ${files.path}: 1 staged, so not in force: later\n`]);
+	}
+});

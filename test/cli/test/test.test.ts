@@ -47,6 +47,22 @@ test("cases that hold, each with the labels and settings of its document", async
 	expect(xml).toContain('<testsuite name="database" tests="2" failures="0">');
 });
 
+test("what is staged is named, as no case is held against it", async () => {
+	const document = JSON.parse(database);
+	const annotations = { "portward.io/mode": "staged" };
+	const metadata = { ...document.metadata, name: "later", annotations };
+	using files = new Files({
+		"a.yaml": database,
+		"b.yaml": JSON.stringify({ ...document, metadata }),
+		"t.yaml": cases(reaches),
+	});
+	const common = ["test", "--policy-dir", files.path, "--config", files.config({})];
+	for (const more of [[], [join(files.path, "t.yaml")]]) {
+		const { code, error } = await portward(...common, ...more);
+		expect([code, error]).toEqual([0, `portward: ${files.path}: 1 staged, so not in force: later\n`]);
+	}
+});
+
 test("a case that does not hold says what was found, by whom, and where the case is", async () => {
 	const wrong = "name: wrong, address: 192.0.2.1, port: 5432, expect: Allow, policy: database-only";
 	const { code, out } = await ask(cases(reaches, wrong));

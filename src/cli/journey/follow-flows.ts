@@ -9,6 +9,12 @@ import type { HistoryRead } from "./read-history.ts";
 /** Milliseconds between two questions. */
 const everyMs = 2000;
 
+/**
+ * Milliseconds that are asked about once more: the daemon may judge, and tell, a flow some time after one that was seen
+ * later. What was told already is told no second time.
+ */
+const againMs = 60_000;
+
 /** Flows of which is remembered how often they were seen; when there are more, the longest unseen are forgotten. */
 const mostRemembered = 200_000;
 
@@ -52,11 +58,18 @@ export interface Following {
 }
 
 /** Ends when the operator has enough, or the daemon ends. @param pauseMs between two questions */
-export async function followFlows(following: Following, io: Io, pauseMs = everyMs): Promise<number> {
+export async function followFlows(
+	following: Following,
+	io: Io,
+	pauseMs = everyMs,
+	clock: () => number = Date.now,
+): Promise<number> {
 	const told = new ToldFlows();
 	let latest: number | null = null;
 	for (let first = true; !io.signal.aborted; first = false) {
-		const read = await following.ask(latest);
+		// Where the clock was set back, what comes now is older than the latest.
+		const since = latest === null ? null : Math.max(0, Math.min(latest, clock()) - againMs);
+		const read = await following.ask(since);
 		if (io.signal.aborted) break;
 		if (!read.ok || read.from === "disk") {
 			const message = read.ok

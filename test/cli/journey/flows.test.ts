@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { dispatch } from "../../../src/cli/dispatch.ts";
 import { groupFlows } from "../../../src/cli/journey/flow-groups.ts";
 import { flowsTable, followLine, groupsTable } from "../../../src/cli/journey/flows-text.ts";
-import { ToldFlows } from "../../../src/cli/journey/follow-flows.ts";
+import { followFlows, ToldFlows } from "../../../src/cli/journey/follow-flows.ts";
 import { until } from "../../serve/http/wire.ts";
 import { violations } from "../../support/json-schema.ts";
 import { CapturedIo, commands, Files, portward } from "../support/portward.ts";
@@ -126,6 +126,31 @@ test("of a flow that was told, only what is new is told", () => {
 	expect(told.take({ ...flow, count: 8 })).toBe(5);
 	expect(told.take({ ...flow, count: 2 })).toBe(2);
 	expect(told.take({ ...flow, count: 2, action: flow.action === "Block" ? "Allow" : "Block" })).toBe(2);
+});
+
+test("--follow asks a minute back, from now where the clock was set back, and tells nothing twice", async () => {
+	const [flow] = fc.sample(seenFlows, { numRuns: 1, seed: 1 });
+	if (flow === undefined) throw new Error("there is a flow");
+	const latest = 10_000_000;
+	const first = { ...flow, interface: "a", lastSeen: latest };
+	// Seen before the first, and judged after it was told.
+	const late = { ...flow, interface: "b", lastSeen: latest - 30_000, count: 2 };
+	const times = [latest + 1, latest + 2, 5_000_000];
+	const asked: (number | null)[] = [];
+	const told: string[] = [];
+	const io = new CapturedIo();
+	const ask = async (since: number | null) => {
+		asked.push(since);
+		if (asked.length > times.length) io.interrupt();
+		const flows = asked.length === 1 ? [first] : [first, late];
+		const history = { since: 0, flows, merged: 0, lost: 0 };
+		return { ok: true, history, from: "daemon", problem: "" } as const;
+	};
+	const tell = ({ interface: name }: typeof flow, more: number) => void told.push(`${name} ${more}`);
+	const clock = () => times[asked.length - 1] ?? 0;
+	expect(await followFlows({ ask, wanted: () => true, tell }, io, 1, clock)).toBe(0);
+	expect(asked).toEqual([null, latest - 60_000, latest - 60_000, 4_940_000]);
+	expect(told).toEqual(["b 2"]);
 });
 
 describe("flows of a daemon", () => {

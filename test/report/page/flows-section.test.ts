@@ -16,6 +16,7 @@ test("every control has a name, and is one that the script looks for", () => {
 	for (const [label] of text.matchAll(/<(?:input|select)[^>]*>/gu))
 		expect(text.split(label)[0]?.split("</label>").at(-1)).toContain("<label>");
 	expect(text).toContain("portward flows prints it");
+	expect(script).toContain("seen last are here, portward flows has all");
 });
 
 test("the page has the place where an enforcer answers with flows, and no link to them elsewhere", () => {

@@ -8,10 +8,12 @@ if (flows !== null) {
   const [search, verdict, group, order, onlyNew] = ["search", "verdict", "group", "order", "new"].map(part);
   const step = 200;
   const everyMs = 15000;
+  const most = 10000;
   const columns = ["Flow", "Verdict", "Policy", "Count", "Bytes", "Last seen"];
   const grouped = ["Group", "Verdicts", "Flows", "Count", "Bytes", "Last seen"];
   let known = { flows: [], merged: 0, lost: 0, since: "" };
   let next = null;
+  let told = "";
   let result = [];
   let drawn = 0;
   const keyOf = (flow) => [flow.direction, flow.hook, flow.protocol, flow.remote, flow.port, flow.interface, flow.guest, flow.action, flow.policy].join(" ");
@@ -102,9 +104,11 @@ if (flows !== null) {
     rows.replaceChildren();
     draw();
     const groups = of === undefined ? "" : " in " + number(result.length) + " groups";
-    said.textContent = number(all.length) + " of " + number(known.flows.length) + " flows" + groups + " since " + time(known.since)
+    told = number(all.length) + " of " + number(known.flows.length) + " flows" + groups + " since " + time(known.since)
       + (known.merged > 0 ? "; " + number(known.merged) + " merged into blocks of addresses" : "")
-      + (known.lost > 0 ? "; " + number(known.lost) + " lost" : "");
+      + (known.lost > 0 ? "; " + number(known.lost) + " lost" : "")
+      + (known.flows.length >= most ? "; only the " + number(most) + " seen last are here, portward flows has all" : "");
+    said.textContent = told;
   }
   function take(fresh) {
     known = fresh;
@@ -113,9 +117,9 @@ if (flows !== null) {
     find();
   }
   async function read() {
-    const answer = await fetch("/v1/flows?limit=10000");
+    const answer = await fetch("/v1/flows?limit=" + most);
     const text = await answer.text();
-    if (!answer.ok) throw new Error("HTTP " + answer.status);
+    if (!answer.ok) throw new Error(answer.headers.get("content-type")?.includes("json") ? JSON.parse(text).error : "HTTP " + answer.status);
     const fresh = JSON.parse(text);
     for (const flow of fresh.flows) {
       flow.name = sentence(flow);
@@ -127,6 +131,8 @@ if (flows !== null) {
   async function ask() {
     try {
       const fresh = await read();
+      // That they could not be read is said no longer.
+      if (said.textContent !== told) said.textContent = told;
       if (known.digest === undefined) take(fresh);
       else if (fresh.digest !== known.digest) {
         const before = new Set(known.flows.map((flow) => flow.key));

@@ -23,6 +23,10 @@ const mostRounds = 20;
 /** Milliseconds that an answer waits. */
 const defaultWaitMs = 10_000;
 
+/** Milliseconds that stopping waits for the last look, and then for the disk. */
+const lastLookMs = 500;
+const lastSaveMs = 1500;
+
 export interface FlowWatchOptions {
 	readonly config: () => Pick<Config, "observe" | "guests" | "stateDir" | "table">;
 	/** Counts what was put in force; 0: nothing yet. */
@@ -124,14 +128,15 @@ export class FlowWatch {
 		return { status: 200, type: jsonType, body: said.body };
 	}
 
-	/** Takes a last look, and saves. */
+	/** Takes a last look, and saves, as far as there is time: the unit kills what takes longer. Never rejects. */
 	async stop(): Promise<void> {
 		this.#stopped = true;
 		if (this.#timer !== null) clearInterval(this.#timer);
 		const client = this.#client;
 		if (client === null) return;
-		await this.poll();
-		await client.call("save", null).catch(() => "");
+		// It may wait behind a reading of the policies.
+		await Promise.race([this.poll(), Bun.sleep(lastLookMs)]);
+		await Promise.race([client.call("save", null).catch(() => ""), Bun.sleep(lastSaveMs)]);
 		this.#client = null;
 		client.stop();
 	}

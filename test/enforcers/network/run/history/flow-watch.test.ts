@@ -49,13 +49,17 @@ function setUp(more: { enabled?: boolean; counts?: boolean; waitMs?: number } = 
 		judged: [{ action: "Allow", policy: "web" }] as ReturnType<JudgeCalls["judgeSeen"]>,
 		notice: "",
 		hangs: false,
+		/** The thread that compiles comes to no question. */
+		busy: false,
+		/** The disk takes nothing. */
+		stuck: false,
 	};
 	const answers: { [N in keyof HistoryCalls]?: (argument: unknown) => unknown } = {
 		open: () => world.notice,
 		poll: () => world.polled.shift() ?? quiet,
 		decided: () => world.polled.shift() ?? quiet,
 		flows: () => (world.hangs ? new Promise(() => {}) : { ok: true, body: "{}" }),
-		save: () => "",
+		save: () => (world.stuck ? new Promise(() => {}) : ""),
 	};
 	const watch = new FlowWatch({
 		config: () => ({
@@ -74,7 +78,7 @@ function setUp(more: { enabled?: boolean; counts?: boolean; waitMs?: number } = 
 		judge: {
 			call: async (name) => {
 				log.push(name);
-				return world.judged as never;
+				return (await (world.busy ? new Promise(() => {}) : world.judged)) as never;
 			},
 		},
 		policies: {
@@ -162,4 +166,15 @@ test("an answer that does not come is not waited for for ever", async () => {
 	const { watch, world } = setUp({ waitMs: 1 });
 	world.hangs = true;
 	expect(await watch.flows("")).toMatchObject({ status: 503, body: expect.stringContaining("busy") });
+});
+
+test("who stops waits neither for the thread that compiles nor for the disk", async () => {
+	const { watch, world, log } = setUp();
+	watch.start();
+	await watch.poll();
+	world.busy = true;
+	world.polled = [{ ...quiet, questions: [{ row: 0, question }] }];
+	world.stuck = true;
+	await watch.stop();
+	expect(log.slice(-4)).toEqual(["poll", "judgeSeen", "save", "stop"]);
 });

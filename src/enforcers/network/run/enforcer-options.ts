@@ -25,8 +25,8 @@ export interface EnforcerState {
 export interface EnforcerEvents {
 	/** After every attempt; `seconds` from the compiled model to enforced, null when nothing was applied. */
 	reloaded(result: "applied" | "refused" | "failed", seconds: number | null, detail: string): void;
-	/** Another plan is about to come into force: what came until now met the rules of before. */
-	replacing(): void;
+	/** The policies are about to be read: what came until now met the rules in force. Resolves soon, never rejects. */
+	replacing(): Promise<void>;
 	/** The kernel's counters before the first ruleset of this daemon. */
 	found(counters: Readonly<Record<string, CounterValue>>): void;
 	/** Somebody else's change was repaired, or could not be. `anew`: the table had gone, so every counter began anew. */

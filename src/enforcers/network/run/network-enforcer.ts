@@ -1,6 +1,5 @@
 /**
- * Keeps the kernel's table what the policy directory says: reloads, repairs
- * and the connections that a new Block ends, one job at a time.
+ * Keeps the kernel's table what the policy directory says: reloads, repairs and the connections that a new Block ends, one job at a time.
  */
 
 import type { Config } from "../../../config/model.ts";
@@ -172,6 +171,9 @@ export class NetworkEnforcer {
 		if (!(await this.#keepOpen())) await this.#close();
 		const distrust = changed !== null || this.#stale;
 		if (distrust || this.#epoch === 0) this.#epoch += 1;
+		// Before the thread that compiled knows other policies. A repair does not wait for it.
+		const looked = this.#plan && events.replacing();
+		if (changed === null) await looked;
 		const read = policies.read({
 			epoch: `${epochPrefix}${this.#epoch.toString(36)}`,
 			form: this.#form ?? "concatenated",
@@ -254,7 +256,6 @@ export class NetworkEnforcer {
 		const { events, nft } = this.#options;
 		// Known before the first packet can carry their ids.
 		for (const rule of loggedRules(plan)) this.#rules.add(rule, this.#plan?.rules.length ?? 0);
-		events.replacing();
 		const started = performance.now();
 		const result: ApplyResult = await nft.call("apply", { plan, distrust });
 		this.#options.policies.delivered();

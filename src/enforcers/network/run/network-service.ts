@@ -104,7 +104,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 					this.#staged.found(counters);
 					this.#ruleUse.uses.found(counters);
 				},
-				replacing: () => void this.#watch.poll(),
+				replacing: () => this.#watch.lastLook(),
 				repaired: (_event, error, anew) => this.#drift.repaired(error, anew),
 				ended: (report) => this.#flows.ended(report),
 				warn,

@@ -62,6 +62,8 @@ interface World {
 	confirmed: boolean;
 	bug: string | null;
 	panic: string | null;
+	/** A look at the flows that were seen. */
+	look: () => Promise<void>;
 	openTable: OpenResult;
 	uplinks: readonly string[];
 }
@@ -86,6 +88,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 		confirmed: true,
 		bug: null,
 		panic: null,
+		look: async () => {},
 		openTable: { ok: true, opened: true },
 		uplinks: [],
 		...world,
@@ -215,7 +218,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 		panic: () => state.panic,
 		confirmed: () => state.confirmed,
 		events: {
-			replacing: () => {},
+			replacing: () => state.look(),
 			reloaded: (result, _seconds, detail) => log.push(`${result}: ${detail}`),
 			found: (counters) => log.push(`found ${Object.keys(counters).join()}`),
 			repaired: (_event, error) => log.push(`repaired: ${error}`),
@@ -478,6 +481,28 @@ describe("what is refused", () => {
 			"warning: the last good policies could not be saved: disk full",
 		]);
 	});
+});
+
+test("a reload of what is in force reads behind a look at the flows; a repair does not wait for that", async () => {
+	const { enforcer, world, take } = setUp();
+	const looked = Promise.withResolvers<void>();
+	let looks = 0;
+	world.look = () => {
+		looks++;
+		return looked.promise;
+	};
+	await enforcer.reload();
+	expect(looks).toBe(0);
+	await enforcer.repair(drift);
+	expect(looks).toBe(1);
+	take();
+	const reloaded = enforcer.reload();
+	while (looks < 2) await Bun.sleep(1);
+	await Bun.sleep(20);
+	expect(take()).toEqual([]);
+	looked.resolve();
+	await reloaded;
+	expect(take()[0]).toBe("read");
 });
 
 describe("a repair", () => {

@@ -23,7 +23,7 @@ const mostRounds = 20;
 /** Milliseconds that an answer waits. */
 const defaultWaitMs = 10_000;
 
-/** Milliseconds that stopping waits for the last look, and then for the disk. */
+/** Milliseconds that a stop or a reload waits for the last look, and that a stop waits for the disk. */
 const lastLookMs = 500;
 const lastSaveMs = 1500;
 
@@ -111,6 +111,11 @@ export class FlowWatch {
 		return this.#polling;
 	}
 
+	/** A look that nobody waits for long: it may wait itself, behind a reading of the policies. Never rejects. */
+	async lastLook(): Promise<void> {
+		await Promise.race([this.poll(), Bun.sleep(lastLookMs)]);
+	}
+
 	/** The answer to /v1/flows. */
 	async flows(query: string): Promise<Reply> {
 		// Somebody may ask before the first ruleset is settled.
@@ -134,8 +139,7 @@ export class FlowWatch {
 		if (this.#timer !== null) clearInterval(this.#timer);
 		const client = this.#client;
 		if (client === null) return;
-		// It may wait behind a reading of the policies.
-		await Promise.race([this.poll(), Bun.sleep(lastLookMs)]);
+		await this.lastLook();
 		await Promise.race([client.call("save", null).catch(() => ""), Bun.sleep(lastSaveMs)]);
 		this.#client = null;
 		client.stop();

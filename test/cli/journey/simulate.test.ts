@@ -1,6 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { FlowStore } from "../../../src/enforcers/network/history/flow-store.ts";
+import { saveHistory } from "../../../src/enforcers/network/history/saved-history.ts";
+import { presentDevices } from "../../../src/enforcers/usb/observe/present.ts";
+import { writeState } from "../../../src/state/state-file.ts";
+import { FakeKernel } from "../../enforcers/usb/support/fake-usb.ts";
+import { devicePolicy, keyboard, stick } from "../../enforcers/usb/support/shapes.ts";
+import { violations } from "../../support/json-schema.ts";
 import { block, policy, port } from "../../system/support/case.ts";
 import { Files, portward } from "../support/portward.ts";
 import { flowJson, historyText } from "./support/flows.ts";
@@ -77,5 +84,54 @@ describe("simulate", () => {
 		files.put("new/web.json", web.replace("443", "0"));
 		const bad = await run(files, ...from(files));
 		expect([bad.code, bad.error]).toEqual([1, expect.stringContaining("web.json")]);
+	});
+});
+
+describe("the USB devices that came", () => {
+	test("are judged by the entries of the new policies", async () => {
+		const kernel = new FakeKernel();
+		using files = lab([]);
+		try {
+			kernel.plug("1-1", keyboard);
+			kernel.plug("1-2", stick);
+			const present = (presentDevices(kernel.root) ?? []).filter(({ device }) => device.level > 0);
+			const devices = present.map(({ device }, at) => ({
+				...{ device, verdict: { state: at === 0 ? "refused" : "authorized", reason: null, functions: [] } },
+				...{ instance: `i${at}`, count: 2, firstSeen: 1_000, lastSeen: 90_000_000 + at },
+			}));
+			const state = join(files.path, "state");
+			const kept = { version: 1, boot: "b", since: 0, lost: 0, devices };
+			expect(writeState(join(state, "usb-history.json"), kept)).toBeNull();
+			const store = new FlowStore({ maxFlows: 10, seed: 1, since: 1_000 });
+			expect(writeState(join(state, "seen-flows.json"), saveHistory(store))).toBeNull();
+			files.config({ stateDir: state, table: "nowhere", status: { address: "unix:/nowhere/s.sock" } });
+			files.put("new/usb.json", devicePolicy("no-disks", [{ class: "MASS-STORAGE", action: "Block" }]));
+			const { code, out } = await run(files, "--json");
+			const found: unknown = JSON.parse(out);
+			expect(violations(found, "simulate")).toEqual([]);
+			const usb = { wouldBlock: 1, wouldAllow: 1, unchanged: 0 };
+			expect([code, found]).toMatchObject([2, { wouldBlock: 0, usb }]);
+			expect(found).toMatchObject({
+				usb: {
+					rules: [
+						{ policy: "no-disks", index: 0, change: "wouldBlock", count: 1, example: { port: "1-2" } },
+						{ policy: null, index: null, change: "wouldAllow", example: { port: "1-1" } },
+					],
+				},
+			});
+			const text = await run(files);
+			expect(text.code).toBe(2);
+			expect(text.out).toContain("Of 2 USB devices that came:\nWOULD BLOCK 1\n  1 by no-disks device[0]\n");
+			expect(text.out).toContain("WOULD ALLOW 1\n  1 by no entry\n      newest: 1-1 ");
+			const later = JSON.parse((await run(files, "--json", "--since", "1970-02-01")).out);
+			expect(later.usb).toEqual({ wouldBlock: 0, wouldAllow: 0, unchanged: 0, rules: [] });
+			const other = JSON.parse((await run(files, "--json", ...from(files))).out);
+			expect(other.usb).toBeNull();
+			files.put("state/usb-history.json", "{");
+			files.put("state/usb-history.previous.json", "{");
+			expect((await run(files)).error).toContain("usb-history.json");
+		} finally {
+			kernel.remove();
+		}
 	});
 });

@@ -103,8 +103,8 @@ export type SeenDevicesRead =
 			/** Why it is not the newest version; "" where it is. */
 			readonly problem: string;
 	  }
-	/** `message`: a sentence for the operator, not escaped. */
-	| { readonly ok: false; readonly message: string };
+	/** `absent`: there is no such file. `message`: a sentence for the operator, not escaped. */
+	| { readonly ok: false; readonly absent: boolean; readonly message: string };
 
 /** What a daemon kept of the devices that it saw, a minute ago at most where it runs. Nothing is said to be there now. */
 export function readSeenDevices(stateDirectory: string, now = Date.now()): SeenDevicesRead {
@@ -112,5 +112,5 @@ export function readSeenDevices(stateDirectory: string, now = Date.now()): SeenD
 	if (read.ok)
 		return { ok: true, seen: new DeviceHistory("", now, read.kept).seen(now), problem: read.problem ?? "" };
 	const absent = "No USB devices were kept: the daemon has not run yet, or saw none.";
-	return { ok: false, message: read.absent ? absent : read.message };
+	return { ok: false, absent: read.absent, message: read.absent ? absent : read.message };
 }

@@ -20,10 +20,10 @@ case $suite in
 main)
 	bash scripts/setup.sh
 	limit=180000
-	# A process for each core and one for those that wait, at most four: a file has one to itself. More would be in each
+	# A process for each core and two for those that wait, at most four: a file has one to itself. More would be in each
 	# other's way, as many send packets.
 	cores=$(nproc)
-	what=(--parallel=$((cores < 3 ? cores + 1 : 4)) --path-ignore-patterns 'test/vm/**' --path-ignore-patterns 'test/browser/**'
+	what=(--parallel=$((cores < 3 ? cores + 2 : 4)) --path-ignore-patterns 'test/vm/**' --path-ignore-patterns 'test/browser/**'
 		--path-ignore-patterns 'test/containers/**')
 	;;
 browser)

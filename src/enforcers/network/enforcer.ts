@@ -54,7 +54,7 @@ export const networkEnforcer: Enforcer<NetworkPolicy, NetworkModel, NetworkPlan,
 	},
 	send: (plan, policies, { config: { failsafe } }) => ({
 		plan,
-		policies: policies.map(({ name }) => name),
+		policies: policies.map(({ name }) => name).sort(),
 		interfaces: interfaceUses(policies, failsafe),
 	}),
 	lintHost: (model, policies, { config, file, scope }) => [

@@ -15,7 +15,7 @@ import { judge, type OracleOptions, type OraclePacket } from "../../enforcers/ne
 import { GuestLab } from "../support/guest-lab.ts";
 import { kernelTable } from "../support/nft.ts";
 import { type Probe, Prober } from "../support/probe.ts";
-import { addressText, countersOf, routable } from "./property-support.ts";
+import { addressText, countersOf, freshTracking, routable } from "./property-support.ts";
 
 const table = "kubearmor";
 const interfaces = ["eth0", "eth1", "eth", "eth9", "e", "wlan0", "x"];
@@ -186,6 +186,7 @@ test("every packet meets the oracle's verdict and is counted at the oracle's rul
 						logLimit: { rate: 500, burst: 1000 },
 					});
 					if (!compiled.ok) throw new Error(JSON.stringify(compiled.diagnostics));
+					freshTracking(bench.lab.lab.guarded, generation);
 					expect(bench.kernel.apply(compiled.plan)).toMatchObject({ ok: true });
 					expect(bench.kernel.collect()).toBe("");
 					const before = countersOf(bench.lab.lab.guarded, table);

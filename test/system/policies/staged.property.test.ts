@@ -16,7 +16,7 @@ import { judge, type OracleOptions, type OraclePacket } from "../../enforcers/ne
 import { GuestLab } from "../support/guest-lab.ts";
 import { kernelTable } from "../support/nft.ts";
 import { type Probe, Prober } from "../support/probe.ts";
-import { addressText, countersOf, routable } from "./property-support.ts";
+import { addressText, countersOf, freshTracking, routable } from "./property-support.ts";
 
 const table = "kubearmor";
 const interfaces = ["eth0", "eth1", "eth", "eth9", "e", "wlan0", "x"];
@@ -110,12 +110,7 @@ async function run(bench: Bench, setting: Setting, sent: readonly Sent[]) {
 	};
 	const compiled = compileNetwork(enforced, options, staged);
 	if (!compiled.ok) throw new Error(JSON.stringify(compiled.diagnostics));
-	// What connection tracking knows of the same packets from the run before must not let them pass as answers.
-	const zoned = (hook: string) =>
-		`chain ${hook} { type filter hook ${hook} priority raw; ct zone set ${(generation % 65_000) + 1}; }\n`;
-	bench.lab.lab.guarded.nft(
-		`table inet zones {}\ndelete table inet zones\ntable inet zones {\n${zoned("prerouting")}${zoned("output")}}`,
-	);
+	freshTracking(bench.lab.lab.guarded, generation);
 	expect(bench.kernel.apply(compiled.plan)).toMatchObject({ ok: true });
 	expect(bench.kernel.collect()).toBe("");
 	const before = countersOf(bench.lab.lab.guarded, table);

@@ -1,5 +1,6 @@
 /** The body of /metrics, from what the daemon's parts know. */
 
+import type { Config } from "../config/model.ts";
 import { renderMetrics } from "../report/metrics/metrics.ts";
 import { readProcess } from "../report/metrics/process-metrics.ts";
 import type { AlertSink } from "../report/sinks/alert-sink.ts";
@@ -9,9 +10,11 @@ import type { ReloadHistory } from "./reload-history.ts";
 
 export interface MetricsSources {
 	readonly state: DaemonState;
+	/** Those in force. */
+	readonly config: Pick<Config, "enforcement">;
 	readonly commit: string;
-	readonly sink: Pick<AlertSink, "counts" | "dropped" | "retire" | "retired" | "throttled">;
-	readonly attempts: Pick<ReloadHistory, "results" | "duration">;
+	readonly sink: Pick<AlertSink, "counts" | "kinds" | "dropped" | "retire" | "retired" | "throttled">;
+	readonly attempts: Pick<ReloadHistory, "results" | "duration" | "last" | "lastSuccess">;
 	readonly pending: Pick<PendingService, "counts">;
 }
 
@@ -20,13 +23,20 @@ export function daemonMetrics(from: MetricsSources): string {
 	return renderMetrics({
 		state: from.state,
 		build: { version: from.state.version, commit: from.commit, bunVersion: Bun.version },
+		enforcement: from.config.enforcement,
 		alerts: {
 			raised: from.sink.counts(),
+			kinds: from.sink.kinds(),
 			retired: from.sink.retired,
 			throttled: from.sink.throttled,
 			dropped: from.sink.dropped(),
 		},
-		reloads: { results: from.attempts.results, duration: from.attempts.duration() },
+		reloads: {
+			results: from.attempts.results,
+			duration: from.attempts.duration(),
+			last: from.attempts.last,
+			lastSuccess: from.attempts.lastSuccess,
+		},
 		changes: from.pending.counts,
 		process: readProcess(),
 	});

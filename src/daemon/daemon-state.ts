@@ -37,7 +37,7 @@ export interface StateParts {
 	readonly settings: Pick<SettingsMonitor, "state" | "warnings">;
 	readonly signature: Pick<SignatureMonitor, "state" | "warnings">;
 	readonly tests: Pick<TestsMonitor, "state" | "warnings">;
-	readonly status: Pick<StatusServer, "warnings">;
+	readonly status: Pick<StatusServer, "certificates" | "warnings">;
 	readonly generations: Pick<Generations, "all">;
 	readonly sinks: readonly SinkState[];
 }
@@ -59,6 +59,7 @@ export function daemonState(parts: StateParts): DaemonState {
 		sinks: parts.sinks,
 		policies: policyStates(reloaded?.documents ?? [], enforcers),
 		generations: parts.generations.all,
+		certificates: status.certificates,
 		confinement: parts.confinement,
 		warnings: [
 			...settings.warnings,

@@ -330,6 +330,7 @@ export class Daemon {
 		await this.#running.refresh();
 		return daemonMetrics({
 			state: this.#state(),
+			config: this.#settings.config,
 			commit: this.#options.build.commit,
 			sink: this.#outlets.sink,
 			attempts: this.#attempts,

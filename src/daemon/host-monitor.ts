@@ -9,7 +9,7 @@ import {
 import type { ForeignChain } from "../enforcers/network/observe/foreign-chains.ts";
 import { forwardingWarnings } from "../enforcers/network/run/network-state.ts";
 import { OtherChains } from "../enforcers/network/run/other-chains.ts";
-import { forwarding, hostFacts } from "../kernel/host.ts";
+import { type Forwarding, forwarding, hostFacts } from "../kernel/host.ts";
 import { HostWatch } from "../kernel/host-watch.ts";
 import { type Link, type LinksResult, readLinks, vrfsOf } from "../kernel/links.ts";
 import type { HostIdentity } from "../report/alert.ts";
@@ -43,6 +43,7 @@ export class HostMonitor {
 	readonly #options: HostMonitorOptions;
 	readonly #watch: HostWatch;
 	readonly #others = new OtherChains();
+	#forwards: Forwarding = { ipv4: false, ipv6: false };
 	#forwarding: readonly string[] = [];
 	#links: readonly Link[] | null = null;
 	#findings: readonly InterfaceFinding[] = [];
@@ -64,6 +65,11 @@ export class HostMonitor {
 	/** What keeps interface names in policies from matching, by the links of now. */
 	get interfaces(): readonly InterfaceFinding[] {
 		return this.#findings;
+	}
+
+	/** What the kernel forwards, as it was last seen. */
+	get forwards(): Forwarding {
+		return this.#forwards;
 	}
 
 	/** Base chains of others beside the table. */
@@ -101,7 +107,8 @@ export class HostMonitor {
 
 	#network(): void {
 		const before = this.#forwarding;
-		this.#forwarding = forwardingWarnings(forwarding(), this.#options.forwarded());
+		this.#forwards = forwarding();
+		this.#forwarding = forwardingWarnings(this.#forwards, this.#options.forwarded());
 		for (const warning of this.#forwarding) if (!before.includes(warning)) this.#options.log.warn(warning);
 		if (before.length > 0 && this.#forwarding.length === 0)
 			this.#options.log.info("this host no longer forwards packets");

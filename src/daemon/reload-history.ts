@@ -12,12 +12,17 @@ export class ReloadHistory {
 	readonly #log: Logger;
 	readonly #duration = new Histogram(applyDurationBounds);
 	readonly #results: Record<ReloadResult, number> = { success: 0, partial: 0, failure: 0 };
+	readonly #now: () => number;
+	#last: ReloadResult | null = null;
+	#lastSuccess: number | null = null;
 	#failure = "";
 	#refusal = "";
 
-	constructor(findings: DiagnosticLog, log: Logger) {
+	/** @param now milliseconds since the epoch */
+	constructor(findings: DiagnosticLog, log: Logger, now: () => number = Date.now) {
 		this.#findings = findings;
 		this.#log = log;
+		this.#now = now;
 	}
 
 	/** Why the last attempt failed, or "". */
@@ -32,6 +37,16 @@ export class ReloadHistory {
 
 	get results(): Readonly<Record<ReloadResult, number>> {
 		return this.#results;
+	}
+
+	/** How the last attempt ended; null before the first. */
+	get last(): ReloadResult | null {
+		return this.#last;
+	}
+
+	/** When one was last a success, in milliseconds since the epoch; null for never. */
+	get lastSuccess(): number | null {
+		return this.#lastSuccess;
 	}
 
 	/** Seconds from the compiled model to enforced. */
@@ -56,6 +71,8 @@ export class ReloadHistory {
 		if (seconds !== null) this.#duration.observe(seconds);
 		const outcome = result !== "applied" ? "failure" : reloaded?.complete ? "success" : "partial";
 		this.#results[outcome] += 1;
+		this.#last = outcome;
+		if (outcome === "success") this.#lastSuccess = this.#now();
 		this.#findings.log(reloaded?.diagnostics ?? []);
 		const policies = reloaded?.documents.filter((document) => document.enforced).length ?? 0;
 		const fields = { result, detail, policies };

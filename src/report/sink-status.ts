@@ -28,17 +28,19 @@ export interface SinkState {
 	readonly errors: number;
 	/** When alerts were sent last, in milliseconds since the epoch; null for never. */
 	readonly lastSuccess: number | null;
+	/** When the certificate ends that it last showed its receiver, in milliseconds since the epoch; null for none. */
+	readonly certificateExpires: number | null;
 }
 
 /** A sink as /v1/status shows it. */
-export interface SinkStatus extends Omit<SinkState, "lastSuccess"> {
+export interface SinkStatus extends Omit<SinkState, "lastSuccess" | "certificateExpires"> {
 	/** RFC 3339 in UTC; null for never. */
 	readonly lastSuccess: string | null;
 }
 
 export function sinkStatus(state: SinkState): SinkStatus {
-	const { lastSuccess } = state;
-	return { ...state, lastSuccess: lastSuccess === null ? null : new Date(lastSuccess).toISOString() };
+	const { lastSuccess, certificateExpires: _, ...shown } = state;
+	return { ...shown, lastSuccess: lastSuccess === null ? null : new Date(lastSuccess).toISOString() };
 }
 
 export function droppedOf({ dropped }: Pick<SinkState, "dropped">): number {
@@ -60,6 +62,7 @@ export function unheardSink({ name, type }: Pick<SinkState, "name" | "type">): S
 		dropped: { full: 0, refused: 0, lost: 0 },
 		errors: 0,
 		lastSuccess: null,
+		certificateExpires: null,
 	};
 }
 

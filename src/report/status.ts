@@ -93,6 +93,8 @@ export interface DaemonState {
 	readonly generations: readonly Generation[];
 	/** Other systems that alerts go to, in the order of the settings. */
 	readonly sinks: readonly SinkState[];
+	/** Of the status endpoint; `expires` in milliseconds since the epoch. */
+	readonly certificates: readonly { readonly name: string; readonly expires: number }[];
 	/** What the daemon cannot do, whoever tells it to. */
 	readonly confinement: Confinement;
 	/** What the operator should know, such as that forwarded traffic is not covered. */

@@ -14,9 +14,11 @@ import {
 } from "../config/status-access.ts";
 import { SocketOwners } from "../kernel/socket-owner.ts";
 import type { Logger } from "../report/log.ts";
+import type { DaemonState } from "../report/status.ts";
 import type { ControlReply } from "./control/control-protocol.ts";
 import { formatListenAddress, type ListenAddress } from "./http/address.ts";
 import type { Bearer } from "./http/bearer.ts";
+import { certificatesOf } from "./http/certificate.ts";
 import type { ConnectionEnds } from "./http/client-key.ts";
 import { PageSessions } from "./http/page-sessions.ts";
 import type { HttpSource } from "./http/routes.ts";
@@ -49,8 +51,8 @@ export class StatusServer {
 	#bearer: Bearer | null = null;
 	/** Of the TLS files in use. */
 	#tlsKey = "";
-	/** Milliseconds since the epoch; infinite without a certificate. */
-	#expires = Number.POSITIVE_INFINITY;
+	/** Those in use; `expires` in milliseconds since the epoch. */
+	#certificates: DaemonState["certificates"] = [];
 
 	constructor(options: StatusServerOptions) {
 		const { status, stateDir, log, retryMs = defaultRetryMs } = options;
@@ -78,15 +80,21 @@ export class StatusServer {
 		return this.#configured.address;
 	}
 
+	/** The certificates in use, and when they end. */
+	get certificates(): DaemonState["certificates"] {
+		return this.#certificates;
+	}
+
 	/** What the operator should know about the endpoint now. */
 	get warnings(): readonly string[] {
 		const { status } = this.#options;
 		const warnings = [...statusWarnings(status)];
 		const failure = this.#refusal?.message ?? this.#configured.failure;
 		if (failure !== "") warnings.push(`the status endpoint ${status.address} is not served: ${failure}`);
-		if (Date.now() > this.#expires) {
+		const ended = this.#certificates.find(({ name, expires }) => name === "status" && Date.now() > expires);
+		if (ended !== undefined) {
 			warnings.push(
-				`the certificate of the status endpoint ended on ${new Date(this.#expires).toISOString()}`,
+				`the certificate of the status endpoint ended on ${new Date(ended.expires).toISOString()}`,
 			);
 		}
 		return warnings;
@@ -163,7 +171,7 @@ export class StatusServer {
 		if (!files.ok) return files;
 		this.#bearer = files.bearer;
 		this.#tlsKey = files.tlsKey;
-		this.#expires = files.tls?.expires ?? Number.POSITIVE_INFINITY;
+		this.#certificates = files.tls === null ? [] : certificatesOf(files.tls);
 		return {
 			...common,
 			detail: status.detail,

@@ -1,5 +1,6 @@
 /** The files of a sink: certificates, keys and what a webhook says of who it is. They are read anew for each connection. */
 
+import { X509Certificate } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import type { SinkSettings } from "../config/sinks.ts";
 import { reasonOf } from "./transport.ts";
@@ -30,6 +31,17 @@ export function readTls({ ca, cert, key }: SinkSettings["tls"]): FilesResult<Sin
 		};
 	} catch (error) {
 		return { ok: false, error: reasonOf(error) };
+	}
+}
+
+/** When our own certificate ends, in milliseconds since the epoch; null where there is none that can be read. */
+export function certificateEnd({ cert }: SinkTls): number | null {
+	if (cert === undefined) return null;
+	try {
+		const end = Date.parse(new X509Certificate(cert).validTo);
+		return Number.isNaN(end) ? null : end;
+	} catch {
+		return null;
 	}
 }
 

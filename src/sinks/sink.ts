@@ -94,6 +94,7 @@ export class Sink {
 			dropped: { ...dropped },
 			errors,
 			lastSuccess,
+			certificateExpires: this.#transport.certificateExpires ?? null,
 		};
 	}
 

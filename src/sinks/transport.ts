@@ -27,6 +27,8 @@ export interface Transport {
 	readonly most: { readonly alerts: number; readonly bytes: number };
 	/** Milliseconds that the first alert of a batch waits for others. */
 	readonly gather: number;
+	/** When the certificate ends that was last shown to the receiver, in milliseconds since the epoch; null for none. */
+	readonly certificateExpires?: number | null;
 	/** Sends a batch, one after the other. Ends within a bounded time, and never rejects. */
 	send(batch: readonly Outgoing[]): Promise<Sent>;
 	/** Ends at once what is under way. */

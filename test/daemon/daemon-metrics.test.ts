@@ -18,9 +18,11 @@ test("every part of the daemon is asked", () => {
 				usb: { counts: { ...sampleUsb.counts, rescans: 10 } },
 			},
 		),
+		config: { enforcement: "audit" },
 		commit: "abc",
 		sink: {
 			counts: () => [{ policy: "np1", action: "Block", count: 3 }],
+			kinds: () => [{ type: "MatchedNetworkPolicy", operation: "NetworkFirewall", severity: "5", count: 18 }],
 			dropped: () => ({ stdout: 1, file: 2, stream: 3, sinks: 4 }),
 			retire: (policies) => void asked.push(...policies),
 			retired: 12,
@@ -29,6 +31,8 @@ test("every part of the daemon is asked", () => {
 		attempts: {
 			results: { success: 7, partial: 8, failure: 9 },
 			duration: () => new Histogram([1]).value(),
+			last: "partial",
+			lastSuccess: 19_500,
 		},
 		pending: { counts: { confirmed: 11, rolled_back: 0, refused: 0 } },
 	});
@@ -36,6 +40,11 @@ test("every part of the daemon is asked", () => {
 		'portward_alerts_total{policy="np1",action="Block"} 3',
 		'portward_alerts_dropped_total{reason="kernel"} 4',
 		"portward_alerts_retired_total 12",
+		'portward_alerts_by_kind_total{type="MatchedNetworkPolicy",operation="NetworkFirewall",severity="5"} 18',
+		"portward_last_reload_successful 0",
+		'portward_enforcement{mode="audit"} 1',
+		'portward_enforcement{mode="enforce"} 0',
+		"portward_last_reload_success_timestamp_seconds 19.5",
 		'portward_invalid_packets_total{hook="output"} 6',
 		'portward_reloads_total{result="failure"} 9',
 		"portward_usb_rescans_total 10",

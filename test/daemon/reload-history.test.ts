@@ -49,3 +49,17 @@ test("why nothing can be enforced is logged once, not as a failure of the polici
 		ours.ended("failed", null, "no nf_tables", reloaded(true), unavailable);
 	expect(lines.map((line) => JSON.parse(line).level)).toEqual(["error"]);
 });
+
+test("the last attempt, and when one last put in force all that is on disk", () => {
+	let now = 1000;
+	const log = createLogger({ format: "json", colour: false, now: () => 0, write: () => {} });
+	const ours = new ReloadHistory(new DiagnosticLog(log), log, () => now);
+	expect([ours.last, ours.lastSuccess]).toEqual([null, null]);
+	ours.ended("applied", 1, "", reloaded(true), active);
+	expect([ours.last, ours.lastSuccess]).toEqual(["success", 1000]);
+	now = 2000;
+	ours.ended("applied", 1, "", reloaded(false), active);
+	expect([ours.last, ours.lastSuccess]).toEqual(["partial", 1000]);
+	ours.ended("refused", null, "too many", reloaded(true), active);
+	expect([ours.last, ours.lastSuccess]).toEqual(["failure", 1000]);
+});

@@ -10,7 +10,8 @@ import {
 	rolledBackGeneration,
 	sampleGeneration,
 } from "../report/generations/sample-generations.ts";
-import { sampleAlert, sampleDevice, sampleSink, sampleSource, sampleState } from "../report/sample.ts";
+import { sampleAlert, sampleDevice, sampleSource, sampleState } from "../report/sample.ts";
+import { sampleSink } from "../report/sample-sink.ts";
 import { serve, url } from "../serve/http/wire.ts";
 import { violations } from "../support/json-schema.ts";
 

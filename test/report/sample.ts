@@ -8,7 +8,6 @@ import { usbDecisionBounds } from "../../src/enforcers/usb/report/metrics/device
 import { type UsbSnapshot, usbReport } from "../../src/enforcers/usb/report/usb-report.ts";
 import type { Alert } from "../../src/report/alert.ts";
 import { Histogram } from "../../src/report/metrics/exposition.ts";
-import type { SinkState } from "../../src/report/sink-status.ts";
 import { AlertRing } from "../../src/report/sinks/alert-ring.ts";
 import { AlertSink } from "../../src/report/sinks/alert-sink.ts";
 import type { DaemonState, PolicyState } from "../../src/report/status.ts";
@@ -91,6 +90,8 @@ export const sampleDevice: DeviceStatus = {
 };
 
 export const sampleNetwork: NetworkSnapshot = {
+	maxElements: 1_000_000,
+	forwards: { ipv4: true, ipv6: false },
 	observing: {
 		enabled: true,
 		reason: "",
@@ -274,22 +275,6 @@ export function manyPolicies(count: number): PolicyState[] {
 	}));
 }
 
-/** One sink that failed after it had worked. */
-export const sampleSink: SinkState = {
-	name: "siem",
-	type: "webhook",
-	state: "failing",
-	error: "the receiver answers 503",
-	diskError: "",
-	queued: 3,
-	queuedBytes: 900,
-	sent: 7,
-	cut: 1,
-	dropped: { full: 1, refused: 2, lost: 4 },
-	errors: 5,
-	lastSuccess: 1_771_821_095_104,
-};
-
 /** @param parts where what the enforcers say is not as in the samples */
 export function sampleState(
 	overrides: Partial<DaemonState> = {},
@@ -319,6 +304,7 @@ export function sampleState(
 		],
 		generations: [],
 		sinks: [],
+		certificates: [],
 		confinement: {
 			systemCalls: { active: true, detail: "" },
 			files: { active: true, detail: "" },

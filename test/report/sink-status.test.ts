@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { droppedOf, sinkAlert, sinkStatus, sinkWarnings, unheardSink } from "../../src/report/sink-status.ts";
-import { sampleSink } from "./sample.ts";
+import { sampleSink } from "./sample-sink.ts";
 
 test("a sink that fails, and a disk that takes no queue, are warnings; a sink that works is none", () => {
 	expect(sinkWarnings([sampleSink])).toEqual([

@@ -255,6 +255,8 @@ test("a certificate that has ended is said", async () => {
 	const { server } = open({ address: `127.0.0.1:${freePort()}`, tls });
 	await server.start();
 	expect(server.warnings).toEqual([]);
+	const [{ name, expires } = { name: "", expires: 0 }, ...others] = server.certificates;
+	expect([name, expires > Date.now(), others]).toEqual(["status", true, []]);
 	const now = Date.now;
 	Date.now = () => now() + 3 * 86_400_000;
 	try {

@@ -1,11 +1,13 @@
 /** Metrics about alerts and what became of them. Pure. */
 
-import type { AlertCount, DropReason } from "../sinks/alert-sink.ts";
+import type { AlertCount, AlertKindCount, DropReason } from "../sinks/alert-sink.ts";
 import type { DaemonState } from "../status.ts";
 import { byKey, type MetricGroup, one } from "./group.ts";
 
 export interface AlertFacts {
 	readonly raised: readonly AlertCount[];
+	/** The same alerts by what kind of alert they are. */
+	readonly kinds: readonly AlertKindCount[];
 	/** Counts of alerts that were let go of, as their policies are gone. */
 	readonly retired: number;
 	/** Alerts that went to no outlet, as their policies raise too many. */
@@ -23,6 +25,18 @@ export const alertMetrics: MetricGroup<{ readonly state: DaemonState; readonly a
 		since: "0.2.0",
 		samples: ({ alerts }) =>
 			alerts.raised.map(({ policy, action, count }) => ({ labels: { policy, action }, value: count })),
+	},
+	{
+		name: "portward_alerts_by_kind_total",
+		type: "counter",
+		help: "The same alerts, by type, operation and severity as the alerts themselves have them.",
+		labels: ["type", "operation", "severity"],
+		since: "0.2.0",
+		samples: ({ alerts }) =>
+			alerts.kinds.map(({ type, operation, severity, count }) => ({
+				labels: { type, operation, severity },
+				value: count,
+			})),
 	},
 	{
 		name: "portward_alerts_retired_total",

@@ -1,8 +1,10 @@
 /** The body of /metrics: the groups of the daemon, then those of each enforcer. Pure. */
 
+import type { Config } from "../../config/model.ts";
 import type { DaemonState } from "../status.ts";
 import { type AlertFacts, alertMetrics } from "./alert-metrics.ts";
 import { type BuildFacts, buildMetrics } from "./build-metrics.ts";
+import { certificateMetrics } from "./certificate-metrics.ts";
 import { type ChangeCounts, changeMetrics } from "./change-metrics.ts";
 import { type Family, formatFamilies } from "./exposition.ts";
 import { byKey, familiesOf, type MetricGroup, mostSeries } from "./group.ts";
@@ -17,6 +19,7 @@ import { testsMetrics } from "./tests-metrics.ts";
 export interface MetricsInput {
 	readonly state: DaemonState;
 	readonly build: BuildFacts;
+	readonly enforcement: Config["enforcement"];
 	readonly alerts: AlertFacts;
 	readonly reloads: ReloadFacts;
 	/** How changes that had to be confirmed ended. */
@@ -35,6 +38,7 @@ export const groups: readonly MetricGroup<MetricsInput>[] = [
 	changeMetrics,
 	settingsMetrics,
 	signatureMetrics,
+	certificateMetrics,
 	testsMetrics,
 	processMetrics,
 ];

@@ -38,9 +38,20 @@ export interface AlertCount {
 	readonly count: number;
 }
 
+/** Alerts of one kind, by fields that have few values. */
+export interface AlertKindCount {
+	readonly type: Alert["Type"];
+	readonly operation: Alert["Operation"];
+	readonly severity: Alert["Severity"];
+	readonly count: number;
+}
+
 /** Counts that are kept; those of policies that have raised no alert for longest make room for new ones, many at a time. */
 const mostCounts = 10_000;
 const roomMade = 1000;
+
+/** Kinds that are counted: more than there can be, as severities are 1 to 10 and the rest is of our own making. */
+const mostKinds = 1000;
 
 /** Milliseconds for which the counts of a policy that is gone are kept, for whoever asks seldom. */
 const keptWhenGone = 3_600_000;
@@ -60,6 +71,8 @@ export class AlertSink {
 	readonly #subscribers = new Set<AlertSubscriber>();
 	/** By policy and action. */
 	readonly #counts = new Map<string, Counted>();
+	/** By type, operation and severity. */
+	readonly #kinds = new Map<string, { -readonly [Key in keyof AlertKindCount]: AlertKindCount[Key] }>();
 	#published = 0;
 	#retired = 0;
 	readonly #dropped: Record<DropReason, number> = { stdout: 0, file: 0, stream: 0, sinks: 0 };
@@ -100,6 +113,11 @@ export class AlertSink {
 		return [...this.#counts.values()].map(({ policy, action, count }) => ({ policy, action, count }));
 	}
 
+	/** The same by kind; none of these is let go of. */
+	kinds(): AlertKindCount[] {
+		return [...this.#kinds.values()].map((kind) => ({ ...kind }));
+	}
+
 	/**
 	 * Lets go of counts whose policy has been gone for an hour. `policies` are those that there are; `now` is in
 	 * milliseconds on a clock that only goes forward. The posture and the daemon itself are always there.
@@ -129,7 +147,9 @@ export class AlertSink {
 		return { ...this.#dropped };
 	}
 
-	#count({ PolicyName: policy, Action }: Alert): void {
+	#count(alert: Alert): void {
+		const { PolicyName: policy, Action } = alert;
+		this.#countKind(alert);
 		const action = plainAction(Action);
 		const key = `${action} ${policy}`;
 		const entry = this.#counts.get(key) ?? { policy, action, count: 0, newest: 0, gone: null };
@@ -140,6 +160,13 @@ export class AlertSink {
 		const oldest = [...this.#counts].toSorted(([, a], [, b]) => a.newest - b.newest).slice(0, roomMade);
 		for (const [old] of oldest) this.#counts.delete(old);
 		this.#retired += oldest.length;
+	}
+
+	#countKind({ Type: type, Operation: operation, Severity: severity }: Alert): void {
+		const key = `${type} ${severity} ${operation}`;
+		const kind = this.#kinds.get(key);
+		if (kind !== undefined) kind.count++;
+		else if (this.#kinds.size < mostKinds) this.#kinds.set(key, { type, operation, severity, count: 1 });
 	}
 }
 

@@ -59,6 +59,18 @@ export function readServerTls(cert: string, key: string, clientCa: string | null
 	return { ok: true, tls: { cert, key, clientCa, names, expires: Date.parse(parsed.validTo) } };
 }
 
+/** The server's own certificate and the one that signs those of clients, and when they end in milliseconds since the epoch. */
+export function certificatesOf({
+	expires,
+	clientCa,
+}: Pick<ServerTls, "expires" | "clientCa">): { readonly name: string; readonly expires: number }[] {
+	const ca = clientCa === null ? null : parse(clientCa);
+	return [
+		{ name: "status", expires },
+		...(ca === null ? [] : [{ name: "status-client-ca", expires: Date.parse(ca.validTo) }]),
+	];
+}
+
 /** "DNS:a.example, IP Address:192.0.2.1" as a list. Names that hold anything unusual match no Host header anyway. */
 function namesOf(alternatives: string): string[] {
 	return alternatives.split(", ").flatMap((item) => {

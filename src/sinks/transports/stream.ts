@@ -6,7 +6,7 @@
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { SinkAddress, SinkSettings } from "../../config/sinks.ts";
-import { readTls } from "../files.ts";
+import { certificateEnd, readTls } from "../files.ts";
 import {
 	allSent,
 	cutText,
@@ -42,6 +42,7 @@ export class StreamTransport implements Transport {
 	readonly #tls: SinkSettings["tls"];
 	readonly #encode: (outgoing: Outgoing) => string;
 	readonly #limits: StreamLimits;
+	certificateExpires: number | null = null;
 	#socket: Socket | null = null;
 	/** Ends what is waited for on the connection of the moment. */
 	#ended = Promise.withResolvers<string>();
@@ -102,6 +103,7 @@ export class StreamTransport implements Transport {
 		this.#ended = ended;
 		const files = readTls(this.#tls);
 		if (!files.ok) return Promise.resolve(files.error);
+		this.certificateExpires = certificateEnd(files.value);
 		let socket: Socket;
 		try {
 			socket =

@@ -1,7 +1,7 @@
 /** Carries alerts in batches over HTTPS, one alert a line. What the receiver answers with 2xx it has. */
 
 import type { SinkSettings } from "../../config/sinks.ts";
-import { readAuthorization, readTls } from "../files.ts";
+import { certificateEnd, readAuthorization, readTls } from "../files.ts";
 import { allSent, notSent, type Outgoing, type Sent, type Transport } from "../transport.ts";
 
 /** Milliseconds for a request and its answer. */
@@ -14,6 +14,7 @@ const longestWait = 300;
 export class WebhookTransport implements Transport {
 	readonly most = { alerts: 500, bytes: 512 * 1024 };
 	readonly gather = 200;
+	certificateExpires: number | null = null;
 	readonly #settings: Pick<SinkSettings, "url" | "tls" | "authorizationFile" | "format">;
 	readonly #limit: number;
 	#abort = new AbortController();
@@ -57,6 +58,7 @@ export class WebhookTransport implements Transport {
 		const { url, tls, authorizationFile, format } = this.#settings;
 		const files = readTls(tls);
 		if (!files.ok) return failed(files.error);
+		this.certificateExpires = certificateEnd(files.value);
 		const authorization = readAuthorization(authorizationFile);
 		if (!authorization.ok) return failed(authorization.error);
 		try {

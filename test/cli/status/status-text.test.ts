@@ -6,7 +6,8 @@ import type { Diagnostic } from "../../../src/base/diagnostic.ts";
 import { describeStatus, statusShape } from "../../../src/cli/status/status-text.ts";
 import type { NetworkEnforcerState } from "../../../src/enforcers/network/report/network-status.ts";
 import { type DaemonState, type PolicyState, statusDocument } from "../../../src/report/status.ts";
-import { sampleDevice, sampleNetwork, sampleSink, sampleState } from "../../report/sample.ts";
+import { sampleDevice, sampleNetwork, sampleState } from "../../report/sample.ts";
+import { sampleSink } from "../../report/sample-sink.ts";
 
 const text = (over: Partial<DaemonState> = {}, parts: Parameters<typeof sampleState>[1] = {}) =>
 	describeStatus(v.parse(statusShape, JSON.parse(JSON.stringify(statusDocument(sampleState(over, parts))))));

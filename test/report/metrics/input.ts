@@ -8,7 +8,8 @@ import {
 import { Histogram } from "../../../src/report/metrics/exposition.ts";
 import { type MetricsInput, renderMetrics } from "../../../src/report/metrics/metrics.ts";
 import { applyDurationBounds } from "../../../src/report/metrics/reload-metrics.ts";
-import { sampleNetwork, sampleSink, sampleState } from "../sample.ts";
+import { sampleNetwork, sampleState } from "../sample.ts";
+import { sampleSink } from "../sample-sink.ts";
 
 function ruleOf({ rules: [rule] }: NetworkSnapshot) {
 	if (rule === undefined) throw new Error("the sample has a rule");
@@ -40,17 +41,25 @@ export function metricsInput(): MetricsInput {
 		overflows: 1,
 		pendingWrites: 0,
 	};
-	const state = sampleState({ sinks: [sampleSink] }, { network, usb: { counts } });
+	const certificates = [{ name: "status", expires: 1_800_000_000_000 }];
+	const state = sampleState({ sinks: [sampleSink], certificates }, { network, usb: { counts } });
 	return {
 		state,
 		build: { version: state.version, commit: "abc123", bunVersion: "1.4.5" },
+		enforcement: "enforce",
 		alerts: {
 			raised: [{ policy: "np1", action: "Block", count: 5 }],
+			kinds: [{ type: "MatchedNetworkPolicy", operation: "NetworkFirewall", severity: "5", count: 5 }],
 			retired: 4,
 			throttled: 5,
 			dropped: { stdout: 1, file: 0, stream: 2, sinks: 0 },
 		},
-		reloads: { results: { success: 3, partial: 0, failure: 1 }, duration: applyDuration.value() },
+		reloads: {
+			results: { success: 3, partial: 0, failure: 1 },
+			duration: applyDuration.value(),
+			last: "success",
+			lastSuccess: 1_771_821_000_000,
+		},
 		changes: { confirmed: 2, rolled_back: 1, refused: 0 },
 		process: {
 			cpuSeconds: 1.5,

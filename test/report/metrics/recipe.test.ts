@@ -88,9 +88,9 @@ describe("a group of metrics touches three sources", () => {
 import { daemonMetrics } from "./${daemon}";
 import { metricsInput } from "${root}/test/report/metrics/input.ts";
 const { state, reloads, changes } = metricsInput();
-const sink = { counts: () => [], dropped: () => ({}), retire: () => {}, retired: 0 };
+const sink = { counts: () => [], kinds: () => [], dropped: () => ({}), retire: () => {}, retired: 0 };
 const attempts = { results: reloads.results, duration: () => reloads.duration };
-console.log(daemonMetrics({ state, commit: "", sink, attempts, pending: { counts: changes } }));
+console.log(daemonMetrics({ state, config: { enforcement: "enforce" }, commit: "", sink, attempts, pending: { counts: changes } }));
 `),
 		).toContain("\nportward_probes_total 7\n");
 	});
@@ -101,7 +101,7 @@ console.log(daemonMetrics({ state, commit: "", sink, attempts, pending: { counts
 		const own = add("src/enforcers/network/report/metrics");
 		const touched = edit([
 			[list, "Pure. */", 'import { probeMetrics } from "./metrics/probe-metrics.ts";'],
-			[list, "extends RulesetFacts, RuleUseFacts, FlowFacts, ObservingFacts {", "readonly probes: number;"],
+			[list, "ForwardingFacts,\n\t\tObservingFacts {", "readonly probes: number;"],
 			[list, "networkGroups: readonly MetricGroup<NetworkSnapshot>[] = [", "probeMetrics,"],
 			[
 				filler,

@@ -99,3 +99,15 @@ test("renaming for ever keeps ten thousand counts at most, the newest", () => {
 	expect(target.counts()[0]?.policy).toBe("p1000");
 	expect(target.retired).toBe(1000);
 });
+
+test("alerts are counted by what kind they are", () => {
+	const { sink: target } = sink();
+	target.publish([sampleAlert(), sampleAlert({ PolicyName: "np2" }), sampleAlert({ Severity: "7" })]);
+	expect(target.kinds()).toEqual([
+		{ type: "MatchedNetworkPolicy", operation: "NetworkFirewall", severity: "5", count: 2 },
+		{ type: "MatchedNetworkPolicy", operation: "NetworkFirewall", severity: "7", count: 1 },
+	]);
+	// What no alert of ours can be shall not fill the memory either.
+	target.publish(Array.from({ length: 2000 }, (_, index) => sampleAlert({ Severity: `${index}` })));
+	expect(target.kinds()).toHaveLength(1000);
+});

@@ -99,6 +99,7 @@ describe("TLS", () => {
 		await using server = await SyslogServer.open(options(own));
 		await using wrong = await SyslogServer.open(options(other));
 		const whole = { ca: ca.cert, cert: client.cert, key: client.key };
+		const ends: (number | null)[] = [];
 		const ask = async (address: string, tls: SinkSettings["tls"], firstStand = 50) => {
 			const parsed = parseSinkAddress(address);
 			if (parsed === null || parsed.transport === "unix") throw new Error("no address");
@@ -106,6 +107,7 @@ describe("TLS", () => {
 			const sender = new StreamTransport(parsed, tls, ({ text }) => text, { ...limits, firstStand });
 			const sent = await sender.send(outgoing(0, 1));
 			sender.close();
+			ends.push(sender.certificateExpires);
 			return sent;
 		};
 		expect(await ask(`tls://127.0.0.1:${server.port}`, whole)).toMatchObject({ done: 1, error: "" });
@@ -113,6 +115,8 @@ describe("TLS", () => {
 		expect((await ask(`tls://127.0.0.1:${wrong.port}`, whole)).error).toContain("does not match");
 		expect((await ask(`tls://127.0.0.1:${server.port}`, { ...whole, ca: client.cert })).error).not.toBe("");
 		expect((await ask(`tls://127.0.0.1:${server.port}`, { ...noTls, ca: ca.cert }, 45_000)).done).toBe(0);
+		// When the certificate ends that was shown, where one was.
+		expect(ends.map((end) => end !== null && end > Date.now())).toEqual([true, true, true, false]);
 		chmodSync(client.key, 0o644);
 		expect((await ask(`tls://127.0.0.1:${server.port}`, whole)).error).toContain("chmod o=");
 		expect((await ask(`tls://127.0.0.1:${server.port}`, { ...whole, ca: "/nowhere.pem" })).error).toContain(

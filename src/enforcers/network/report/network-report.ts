@@ -7,6 +7,7 @@ import { type GraphDrawing, graphPath, graphReply, graphSection } from "./graph/
 import { flowsPath, type ObservingFacts, observingFields, observingMetrics } from "./history/observing.ts";
 import { failsafeMetrics } from "./metrics/failsafe-metrics.ts";
 import { type FlowFacts, flowMetrics } from "./metrics/flow-metrics.ts";
+import { type ForwardingFacts, forwardingMetrics } from "./metrics/forwarding-metrics.ts";
 import { ruleMetrics } from "./metrics/rule-metrics.ts";
 import { type RuleUseFacts, ruleUseMetrics } from "./metrics/rule-use-metrics.ts";
 import { type RulesetFacts, rulesetMetrics } from "./metrics/ruleset-metrics.ts";
@@ -14,7 +15,12 @@ import { stagedMetrics } from "./metrics/staged-metrics.ts";
 import { networkCards } from "./network-page.ts";
 import { type NetworkEnforcerState, trafficByPolicy, unmatched } from "./network-status.ts";
 
-export interface NetworkSnapshot extends RulesetFacts, RuleUseFacts, FlowFacts, ObservingFacts {
+export interface NetworkSnapshot
+	extends RulesetFacts,
+		RuleUseFacts,
+		FlowFacts,
+		ForwardingFacts,
+		ObservingFacts {
 	readonly state: NetworkEnforcerState;
 	/** Names of the policies that the kernel has. */
 	readonly inForce: ReadonlySet<string>;
@@ -36,6 +42,7 @@ export const networkGroups: readonly MetricGroup<NetworkSnapshot>[] = [
 	failsafeMetrics,
 	stagedMetrics,
 	flowMetrics,
+	forwardingMetrics,
 	observingMetrics,
 ];
 

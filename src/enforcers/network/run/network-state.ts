@@ -38,6 +38,7 @@ export interface NetworkParts {
 	readonly host: {
 		otherChains(table: string): readonly ForeignChain[];
 		readonly interfaces: readonly InterfaceFinding[];
+		readonly forwards: Forwarding;
 	};
 }
 
@@ -53,6 +54,8 @@ export function networkSnapshot(parts: NetworkParts): NetworkSnapshot {
 		totals: accounts.totals,
 		staged: parts.staged.counts,
 		maxRuleSeries: config.metrics.maxRuleSeries,
+		maxElements: config.maxElements,
+		forwards: host.forwards,
 		interfaces: host.interfaces,
 		drift: drift.count,
 		flows: flows.counts,

@@ -74,7 +74,7 @@ test("the report is told what every part knows", async () => {
 			flows: async (query) => errorReply(503, query, "ask again"),
 		},
 		staged: { counts: new Map() },
-		host: { otherChains: () => [], interfaces: [] },
+		host: { otherChains: () => [], interfaces: [], forwards: { ipv4: true, ipv6: false } },
 	});
 	expect(snapshot).toMatchObject({
 		state: { state: "active", generation: 1 },

@@ -75,6 +75,14 @@ export const observingMetrics: MetricGroup<ObservingFacts> = [
 		samples: ({ observing }) => one(observing.flows),
 	},
 	{
+		name: "portward_flows_limit",
+		type: "gauge",
+		help: "Flows that are kept apart at most (observe.maxFlows).",
+		labels: [],
+		since,
+		samples: ({ observing }) => one(observing.maxFlows),
+	},
+	{
 		name: "portward_flows_merged_total",
 		type: "counter",
 		help: "Flows that were merged into blocks of addresses because there were more than observe.maxFlows.",

@@ -6,6 +6,8 @@ import type { NetworkEnforcerState } from "../network-status.ts";
 
 export interface RulesetFacts {
 	readonly state: Pick<NetworkEnforcerState, "allowlistMode" | "generation" | "elements">;
+	/** Elements that a ruleset may have (`maxElements`). */
+	readonly maxElements: number;
 	/** Interface names that do not match as they are meant. */
 	readonly interfaces: readonly InterfaceFinding[];
 	/** How often somebody else's change of the table was found and repaired. */
@@ -40,6 +42,14 @@ export const rulesetMetrics: MetricGroup<RulesetFacts> = [
 		labels: [],
 		since: "0.2.0",
 		samples: ({ state }) => one(state.elements),
+	},
+	{
+		name: "portward_ruleset_elements_limit",
+		type: "gauge",
+		help: "Elements that a ruleset may have (maxElements); one with more is refused.",
+		labels: [],
+		since: "0.2.0",
+		samples: ({ maxElements }) => one(maxElements),
 	},
 	{
 		name: "portward_interface_warning",

@@ -14,17 +14,13 @@ import { UsbLockKeeper } from "./lock-keeper.ts";
 import { ManualDecisions } from "./manual-decisions.ts";
 import type { UsbMemory } from "./memory.ts";
 import { UsbOwners } from "./owners.ts";
+import { OwnersKeeper } from "./owners-keeper.ts";
 import { UsbPermissions } from "./permissions.ts";
 import { chooseSource } from "./source.ts";
 import { nothingStaged, StagedDevices } from "./staged-devices.ts";
 import { type Tracked, UsbTracker } from "./tracker.ts";
 
 const verifyMs = 30_000;
-/** Between a change of who refused what and its being saved; longer where saving takes long, as it holds up all else. */
-const saveMs = 100;
-/** Of the time of this thread, saving takes at most one part in so many while devices come in crowds. */
-const savingShare = 20;
-const mostSaveMs = 2000;
 
 /** What the enforcer says while the lock of policies that are lost holds. */
 export const heldReason = "locked, no usable policies: new devices stay refused";
@@ -38,9 +34,7 @@ export class UsbEnforcer {
 	/** What the administrator decides by hand. */
 	readonly hand: ManualDecisions;
 	readonly staged = new StagedDevices();
-	#saving: ReturnType<typeof setTimeout> | null = null;
-	/** Milliseconds that saving took last. */
-	#savedIn = 0;
+	readonly #keeper = new OwnersKeeper(() => this.#remember(this.#owners.kept));
 	#source: UsbEvents | null = null;
 	#backend: Backend | null = null;
 	#down = "starting";
@@ -56,7 +50,7 @@ export class UsbEnforcer {
 	constructor(options: UsbEnforcerOptions) {
 		this.#options = options;
 		const { root, pools, memory, deadline, events } = options;
-		this.#owners = new UsbOwners({ memory, changed: () => this.#rememberSoon() });
+		this.#owners = new UsbOwners({ memory, changed: () => this.#keeper.soon() });
 		this.#lock = new UsbLockKeeper({
 			root,
 			pool: pools.authorize,
@@ -72,7 +66,10 @@ export class UsbEnforcer {
 			...(deadline === undefined ? {} : { deadline }),
 			decide: (present) => this.#decide(present),
 			control: (present) => ({ writes: this.#writes(present), locked: this.#lock.locked }),
-			owners: this.#owners,
+			owners: {
+				refusing: (instances) => (this.#owners.refusing(instances) ? this.#keeper.now() : null),
+				given: (instance) => this.#owners.given(instance),
+			},
 			events: {
 				pending: (device) => events.pending(device),
 				failed: (device, error) => events.failed(device, error),
@@ -212,10 +209,7 @@ export class UsbEnforcer {
 		this.#stopped = true;
 		if (this.#verify) clearInterval(this.#verify);
 		this.#permissions.clear();
-		if (this.#saving !== null) {
-			clearTimeout(this.#saving);
-			this.#remember(this.#owners.kept);
-		}
+		this.#keeper.stop();
 		this.#tracker.stop();
 		await this.#source?.stop();
 		this.#options.pools.authorize.stop();
@@ -323,19 +317,6 @@ export class UsbEnforcer {
 		const problem = this.#options.memory.update(change);
 		if (problem !== null)
 			this.#options.events.warn(`what must outlive a restart could not be saved: ${problem}`);
-	}
-
-	/** Whose refusals are whose is saved a moment later: devices come in crowds. */
-	#rememberSoon(): void {
-		this.#saving ??= setTimeout(
-			() => {
-				this.#saving = null;
-				const began = performance.now();
-				this.#remember(this.#owners.kept);
-				this.#savedIn = performance.now() - began;
-			},
-			Math.min(Math.max(saveMs, savingShare * this.#savedIn), mostSaveMs),
-		);
 	}
 
 	/** As soon as every device has been seen, what is known of devices that are gone is of no use. */

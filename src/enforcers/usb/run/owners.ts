@@ -51,12 +51,16 @@ export class UsbOwners {
 		for (const instance of instances) this.#refused(instance, "somebody-else");
 	}
 
-	/** A write of ours is to refuse these. */
-	refusing(instances: readonly string[]): void {
+	/**
+	 * A write of ours is to refuse these. True where what is kept says that one is open: it must say otherwise before
+	 * that write.
+	 */
+	refusing(instances: readonly string[]): boolean {
 		for (const instance of instances) {
 			this.#ours.add(instance);
 			if (this.#open.delete(instance)) this.#changed();
 		}
+		return instances.some((instance) => this.#memory.value.open.includes(instance));
 	}
 
 	/** A write of ours has authorized the device: what refuses it from now on is not the lock. */

@@ -48,9 +48,9 @@ export interface TrackerOptions {
 	readonly decide: (present: PresentDevice) => DeviceDecision | null;
 	/** Whether anything may be written about a device; `locked`: what appears comes up refused. */
 	readonly control: (present: PresentDevice) => { readonly writes: boolean; readonly locked: boolean };
-	/** Told of our own writes: `refusing` before one, of the instances that it takes away, `given` after one. */
+	/** Told of our writes: `refusing` of what one is to take away, which waits for what that returns; `given` after one. */
 	readonly owners: {
-		refusing(instances: readonly string[]): void;
+		refusing(instances: readonly string[]): Promise<void> | null;
 		given(instance: string): void;
 	};
 	readonly events: TrackerEvents;
@@ -276,14 +276,14 @@ export class UsbTracker {
 		return offer ? { kind: "authorize" } : step;
 	}
 
-	#apply(entry: Entry, present: PresentDevice, decision: DeviceDecision, step: Step): Promise<Applied> {
+	async #apply(entry: Entry, present: PresentDevice, decision: DeviceDecision, step: Step): Promise<Applied> {
 		const { root, pools, control, owners } = this.#options;
 		const { instance } = present;
 		const { name } = entry;
 		if (step.kind !== "authorize") {
 			const interfaces = step.kind === "refuse-interfaces" ? step.names : null;
 			const taken = present.interfaces.filter((item) => interfaces?.includes(item.name));
-			owners.refusing(interfaces === null ? [instance] : taken.map((item) => item.instance));
+			await owners.refusing(interfaces === null ? [instance] : taken.map((item) => item.instance));
 			return this.#guard(entry, pools.refuse, (worker) =>
 				worker.call("refuse", { root, name, instance, interfaces }),
 			);

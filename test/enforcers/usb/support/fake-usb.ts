@@ -25,6 +25,8 @@ export class FakeKernel extends Sysfs implements UsbEvents {
 	readonly binds: string[] = [];
 	/** Every write: "1-1/authorized=0". */
 	readonly writes: string[] = [];
+	/** Called before each write. */
+	beforeWrite: (path: string, value: string) => void = () => {};
 	/** Events that were asked for by writing a uevent file: "add 1-1". */
 	readonly told: string[] = [];
 	/** Devices whose refusal does not return until the promise resolves. */
@@ -122,6 +124,7 @@ export class FakeKernel extends Sysfs implements UsbEvents {
 		if ([...this.readOnly].some((part) => path.includes(part))) {
 			return { ok: false, reason: "failed", error: `writing ${value} to ${path}: EROFS` };
 		}
+		this.beforeWrite(path, value);
 		const result = super.write(path, "", check);
 		if (!result.ok) return result;
 		this.writes.push(`${path.replace("bus/usb/devices/", "")}=${value}`);

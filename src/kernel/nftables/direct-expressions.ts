@@ -8,6 +8,7 @@ export const networkHeader: PayloadBase = 1;
 export const transportHeader: PayloadBase = 2;
 
 /** What of a packet is read: enum nft_meta_keys. */
+export const metaMark = 3;
 export const metaInterface = { iif: 4, oif: 5, iifname: 6, oifname: 7, iifkind: 26, oifkind: 27 } as const;
 export const metaFamily = 15;
 export const metaProtocol = 16;
@@ -63,6 +64,14 @@ export type Expression =
 	| { readonly is: "any-of"; readonly type: string; readonly values: readonly number[] }
 	/** Counts by the key in a set, which gets it where it has it not. */
 	| { readonly is: "tally"; readonly set: string }
+	/** Matches within a limit that a set keeps for each key. Of a rate the unit is in seconds. */
+	| {
+			readonly is: "meter";
+			readonly set: string;
+			readonly limit:
+				| { readonly rate: number; readonly unit: number; readonly burst: number }
+				| { readonly connections: number };
+	  }
 	/** Counts by the counter that an element names. */
 	| { readonly is: "counter-map"; readonly map: string };
 
@@ -79,10 +88,12 @@ const names: Readonly<Record<Expression["is"], string>> = {
 	lookup: "lookup",
 	"any-of": "lookup",
 	tally: "dynset",
+	meter: "dynset",
 	"counter-map": "objref",
 };
 
-/** NFT_DYNSET_OP_UPDATE */
+/** enum nft_dynset_ops */
+const ADD = 0;
 const UPDATE = 1;
 
 const LIST_ELEM = 1;
@@ -107,6 +118,7 @@ const attribute = {
 	cmp: { register: 1, by: 2, data: 3 },
 	lookup: { set: 1, source: 2, register: 3, id: 4, flags: 5 },
 	dynset: { set: 1, operation: 3, key: 4, expression: 7 },
+	connlimit: { count: 1, flags: 2 },
 } as const;
 
 /** One element of a rule's list. @param set the number in the batch of the set that it looks up, if that is its own */
@@ -147,11 +159,7 @@ function encodeData(writer: BatchWriter, expression: Exclude<Expression, { reado
 			writer.text(attribute.objref.name, expression.name);
 			return;
 		case "limit":
-			writer.u64(attribute.limit.rate, expression.rate);
-			writer.u64(attribute.limit.unit, 1);
-			writer.u32(attribute.limit.burst, expression.burst);
-			writer.u32(attribute.limit.type, 0);
-			writer.u32(attribute.limit.flags, 0);
+			encodeLimit(writer, { ...expression, unit: 1 });
 			return;
 		case "log":
 			writer.u16(attribute.log.group, expression.group);
@@ -166,6 +174,35 @@ function encodeData(writer: BatchWriter, expression: Exclude<Expression, { reado
 		default:
 			encodeMatch(writer, expression);
 	}
+}
+
+function encodeLimit(
+	writer: BatchWriter,
+	{ rate, unit, burst }: { readonly rate: number; readonly unit: number; readonly burst: number },
+): void {
+	writer.u64(attribute.limit.rate, rate);
+	writer.u64(attribute.limit.unit, unit);
+	writer.u32(attribute.limit.burst, burst);
+	writer.u32(attribute.limit.type, 0);
+	writer.u32(attribute.limit.flags, 0);
+}
+
+/** A set's expression, which each of its elements gets. */
+function encodeMeter(writer: BatchWriter, { set, limit }: Expression & { readonly is: "meter" }): void {
+	const byRate = "rate" in limit;
+	writer.text(attribute.dynset.set, set);
+	writer.u32(attribute.dynset.operation, byRate ? UPDATE : ADD);
+	writer.u32(attribute.dynset.key, REGISTER_1);
+	const kept = writer.open(attribute.dynset.expression);
+	writer.text(EXPR_NAME, byRate ? "limit" : "connlimit");
+	const data = writer.open(EXPR_DATA);
+	if (byRate) encodeLimit(writer, limit);
+	else {
+		writer.u32(attribute.connlimit.count, limit.connections);
+		writer.u32(attribute.connlimit.flags, 0);
+	}
+	writer.close(data);
+	writer.close(kept);
 }
 
 type Match = Exclude<Expression, { readonly is: "counter" | "limit" | "log" | "verdict" | "any-of" }>;
@@ -215,6 +252,9 @@ function encodeMatch(writer: BatchWriter, expression: Match): void {
 			writer.close(counter);
 			return;
 		}
+		case "meter":
+			encodeMeter(writer, expression);
+			return;
 		case "counter-map":
 			writer.u32(attribute.objref.setRegister, REGISTER_1);
 			writer.text(attribute.objref.setName, expression.map);

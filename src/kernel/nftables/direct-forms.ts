@@ -18,6 +18,11 @@ const forms = {
 	protocols: "meta l4proto \\{ (?<protocols>\\d{1,3}(?:, \\d{1,3})*) \\}",
 	icmp: "(?<icmp>icmp|icmpv6) type \\{ (?<types>[a-z-]+(?:, [a-z-]+)*) \\}",
 	translated: "ct status dnat",
+	confirmed: "ct status confirmed",
+	meter:
+		`(?:update|add) @\0 \\{ (?:${address}(?: & (?<mask>[0-9a-f.:]+))?|meta mark & 0x00000000) ` +
+		"(?:limit rate (?<rate>\\d{1,9})/(?<unit>second|minute|hour|day) burst (?<burst>\\d{1,9}) packets|" +
+		"ct count (?<most>\\d{1,9})) \\}",
 	index: "meta (?<key>[io]if) != 0",
 	kind: 'meta (?<key>[io]ifkind) "(?<kind>[a-z0-9_-]{1,15})"',
 	named: "(?<key>[io]ifname) (?<inverted>!= )?@\0",

@@ -11,6 +11,8 @@ interface FieldType {
 	readonly family?: Family;
 	/** The greatest value, of numbers. */
 	readonly most?: number;
+	/** The machine's own order of bytes, and not that of packets. */
+	readonly hostOrder?: true;
 }
 
 const types: Readonly<Record<string, FieldType>> = {
@@ -20,6 +22,7 @@ const types: Readonly<Record<string, FieldType>> = {
 	inet_service: { id: 13, length: 2, most: 0xffff },
 	/** Only the kernel puts such keys into a set. */
 	iface_index: { id: 20, length: 4, most: -1 },
+	mark: { id: 19, length: 4, most: -1, hostOrder: true },
 	icmp_type: { id: 14, length: 1, most: 0xff },
 	icmpv6_type: { id: 29, length: 1, most: 0xff },
 };
@@ -50,7 +53,7 @@ export function readKeyType(text: string): KeyType | null {
 	if (only === undefined) return null;
 	// A key of one part is as long as the value.
 	if (fields.length === 1) length = only.length;
-	return { id, length, fields, bigEndian: fields.length === 1 && only.length > 1 };
+	return { id, length, fields, bigEndian: fields.length === 1 && only.length > 1 && only.hostOrder !== true };
 }
 
 /** The keys of a set, in columns, as there may be hundreds of thousands. Each is a range, both ends inclusive. */

@@ -11,13 +11,16 @@ import {
 	type Expression,
 	metaFamily,
 	metaInterface,
+	metaMark,
 	metaProtocol,
 	networkHeader,
 	registerAt,
 	transportHeader,
 } from "./direct-expressions.ts";
 import { type Form, patterns } from "./direct-forms.ts";
+import { icmpProtocols, icmpTypes, tcpAck, tcpSyn } from "./direct-headers.ts";
 import { addressBytes, portBytes } from "./direct-keys.ts";
+import { rateUnits } from "./expressions.ts";
 
 /** linux/netfilter.h */
 const familyNumbers: Readonly<Record<Family, number>> = { 4: 2, 6: 10 };
@@ -27,18 +30,10 @@ const addressOffset = { 4: { saddr: 12, daddr: 16 }, 6: { saddr: 8, daddr: 24 } 
 const portOffset = { sport: 0, dport: 2 } as const;
 const protocols: Readonly<Record<string, number>> = { tcp: 6, udp: 17 };
 
-/** RFC 792, RFC 4443 */
-const icmpTypes = {
-	icmp: { "destination-unreachable": 3, "time-exceeded": 11, "parameter-problem": 12 },
-	icmpv6: { "destination-unreachable": 1, "packet-too-big": 2, "time-exceeded": 3, "parameter-problem": 4 },
-} as const;
-/** RFC 9293 section 3.1 */
-const tcpSyn = 0x02;
-const tcpAck = 0x10;
-const icmpProtocols = { icmp: 1, icmpv6: 58 } as const;
-
 /** IPS_DST_NAT of linux/netfilter/nf_conntrack_common.h */
 const translated = 0x20;
+/** IPS_CONFIRMED */
+const confirmed = 0x08;
 
 /** The most values of a set of a rule's own. */
 const mostValues = 16;
@@ -106,6 +101,10 @@ export class MatchReader {
 				return this.#icmp(found);
 			case "translated":
 				return this.#connection("status", translated);
+			case "confirmed":
+				return this.#connection("status", confirmed);
+			case "meter":
+				return this.#meter(found);
 			default:
 				return this.#interface(form, found);
 		}
@@ -116,11 +115,7 @@ export class MatchReader {
 		const set: string | undefined = this.#names.next().value;
 		// A counter is named by a map, and nothing else is.
 		if (family === null || set === undefined || (count !== undefined) !== (use === "map ")) return false;
-		if (mask !== undefined) {
-			const bytes = bytesOf(mask, family);
-			if (bytes === null) return false;
-			this.#expressions.push({ is: "mask", mask: bytes });
-		}
+		if (!this.#masked(mask, family)) return false;
 		let word = addressLength[family] / 4;
 		for (const field of tail.split(" . ").slice(1)) {
 			const register = registerAt(word);
@@ -132,6 +127,13 @@ export class MatchReader {
 			count === undefined ? { is: "lookup", set, leads: use === "vmap " } : { is: "counter-map", map: set },
 		);
 		return true;
+	}
+
+	#masked(mask: string | undefined, family: Family): boolean {
+		if (mask === undefined) return true;
+		const bytes = bytesOf(mask, family);
+		if (bytes !== null) this.#expressions.push({ is: "mask", mask: bytes });
+		return bytes !== null;
 	}
 
 	/** Loads an address, behind the comparison of its family. */
@@ -295,6 +297,25 @@ export class MatchReader {
 		this.#expressions.push({ is: "meta", key: metaProtocol, register: registerAt(word) });
 		if (port !== undefined) this.#portInto(port, registerAt(word + 1));
 		this.#expressions.push({ is: "tally", set });
+		return true;
+	}
+
+	#meter({ version, side, mask, rate, unit = "", burst, most }: Found): boolean {
+		const set: string | undefined = this.#names.next().value;
+		if (set === undefined) return false;
+		if (version === undefined) {
+			this.#expressions.push({ is: "meta", key: metaMark, register: registerAt(0) });
+			this.#expressions.push({ is: "mask", mask: new Uint8Array(4) });
+		} else {
+			const family = this.#load(version, side);
+			if (family === null || !this.#masked(mask, family)) return false;
+		}
+		const seconds: Readonly<Record<string, number>> = rateUnits;
+		const limit =
+			rate === undefined
+				? { connections: Number(most) }
+				: { rate: Number(rate), unit: seconds[unit] ?? 1, burst: Number(burst) };
+		this.#expressions.push({ is: "meter", set, limit });
 		return true;
 	}
 

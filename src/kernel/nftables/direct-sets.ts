@@ -68,9 +68,9 @@ export interface SetContent {
 	readonly keys: KeyList;
 }
 
-/** What rules fill: the elements last for a time. */
+/** What rules fill. Its elements last for a time, or as long as what they count. */
 function isFilledByRules({ flags = [], timeout, keys }: NftSet | NftMap): boolean {
-	return keys === "" && timeout !== undefined && flags.join() === "dynamic,timeout";
+	return keys === "" && flags.join() === (timeout === undefined ? "dynamic" : "dynamic,timeout");
 }
 
 /** Null where it is left to libnftables: other types, other timeouts, and intervals that meet. */
@@ -111,8 +111,8 @@ export function encodeSet(writer: BatchWriter, { object, type, interval }: SetCo
 	const ranges = interval ? flag.interval | (parts > 1 ? flag.concatenation : 0) : 0;
 	writer.text(SET_NAME, checkedName(object.name));
 	const { timeout } = object;
-	const filled = timeout === undefined ? 0 : flag.dynamic | flag.timeout;
-	writer.u32(SET_FLAGS, map | ranges | filled);
+	const filled = isFilledByRules(object) ? flag.dynamic : 0;
+	writer.u32(SET_FLAGS, map | ranges | filled | (timeout === undefined ? 0 : flag.timeout));
 	writer.u32(SET_KEY_TYPE, type.id);
 	writer.u32(SET_KEY_LENGTH, type.length);
 	if (verdicts) {

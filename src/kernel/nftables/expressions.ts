@@ -51,6 +51,36 @@ export function tallied(condition: string, set: string, key: string): Rule {
 	return [`${condition} update @`, set, ` { ${key} counter } return`];
 }
 
+/** How long a rate's unit is, in seconds. */
+export const rateUnits = { second: 1, minute: 60, hour: 3600, day: 86_400 } as const;
+
+/** So many packets a unit, and so many at once. */
+export interface Rate {
+	readonly count: number;
+	readonly unit: keyof typeof rateUnits;
+	readonly burst: number;
+}
+
+/**
+ * Matches packets within a rate, which a set keeps for each key. What is beyond does not match, nor does a packet whose
+ * key has no room in the set.
+ */
+export function withinRate(set: string, key: string, { count, unit, burst }: Rate): Rule {
+	return ["update @", set, ` { ${key} limit rate ${count}/${unit} burst ${burst} packets }`];
+}
+
+/** The same while no more connections of the key than `most` are open, the packet's own among them. */
+export function withinCount(set: string, key: string, most: number): Rule {
+	return ["add @", set, ` { ${key} ct count ${most} }`];
+}
+
+/** The packet's connection passed before: not its first packet. */
+export const confirmed = "ct status confirmed";
+
+/** A key that all packets have, and its type. */
+export const commonKey = "meta mark & 0x00000000";
+export const commonType = "mark";
+
 /** Counts by the counter that a map has for the key, where it has one, and accepts. */
 export function countedBy(key: string, map: string): Rule {
 	return [`counter name ${key} map @`, map, " accept"];

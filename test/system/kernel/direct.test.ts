@@ -17,7 +17,20 @@ import {
 	remove,
 } from "../../../src/kernel/nftables/commands.ts";
 import { directBatch } from "../../../src/kernel/nftables/direct.ts";
-import { commented, counted, goto, jump, limited, logged } from "../../../src/kernel/nftables/expressions.ts";
+import {
+	commented,
+	commonKey,
+	commonType,
+	confirmed,
+	counted,
+	goto,
+	joined,
+	jump,
+	limited,
+	logged,
+	withinCount,
+	withinRate,
+} from "../../../src/kernel/nftables/expressions.ts";
 import { nftKernel } from "../../../src/kernel/nftables/kernel.ts";
 import type { Chain, NftObject, Rule } from "../../../src/kernel/nftables/objects.ts";
 import { command, enterIsolatedNetwork, type IsolatedNetwork } from "../support/isolated.ts";
@@ -76,6 +89,46 @@ test("objects, rules and swaps are the same", () => {
 	const listed = listing(true, ...transactions);
 	expect(listed).toBe(listing(false, ...transactions));
 	expect(listed).toContain("goto x_1");
+});
+
+test("limits that sets keep are the same", () => {
+	const set = (name: string, type: string, timeout?: number): NftObject => ({
+		kind: "set",
+		name,
+		type,
+		flags: timeout === undefined ? ["dynamic"] : ["dynamic", "timeout"],
+		...(timeout === undefined ? {} : { timeout }),
+		size: 65_536,
+		keys: "",
+	});
+	const rate = { count: 10, unit: "minute", burst: 5 } as const;
+	const block = "ip6 saddr & ffff:ffff:ffff:ffff::";
+	const meters = chain(
+		"meters",
+		joined(`${confirmed} `, goto("x_1")),
+		joined(withinRate("r4", "ip saddr", rate), " ", goto("x_2")),
+		joined(withinRate("r6", block, { ...rate, unit: "day" }), " ", goto("x_2")),
+		joined(withinRate("ra", commonKey, { ...rate, unit: "hour" }), " ", goto("x_2")),
+		joined(withinRate("r6", "ip6 saddr", { ...rate, unit: "second" }), " ", goto("x_2")),
+		joined(withinCount("c4", "ip saddr", 20), " ", goto("x_2")),
+		joined(withinCount("c6", block, 1000), " ", goto("x_2")),
+		joined(withinCount("one", commonKey, 3), " ", goto("x_2")),
+		joined("ip saddr @", ["", "r4"], " ", goto("x_1")),
+		joined(`${block} @`, ["", "c6"], " ", goto("x_1")),
+	);
+	const sets = [
+		set("r4", "ipv4_addr", 30),
+		set("r6", "ipv6_addr", 86_400 * 30),
+		set("ra", commonType, 30),
+		set("c4", "ipv4_addr"),
+		set("c6", "ipv6_addr"),
+		set("one", commonType),
+	];
+	const commands = [declare([...objects, ...sets, meters])];
+	expect(directBatch("t", commands, 1)).not.toBeNull();
+	const listed = listing(true, commands, [declare(sets)]);
+	expect(listed).toBe(listing(false, commands));
+	expect(listed).toContain("ct count 1000");
 });
 
 test("what was counted stays when a counter is declared again", () => {

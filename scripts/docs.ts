@@ -10,6 +10,7 @@ import type { Command } from "../src/cli/command.ts";
 import { allCommands } from "../src/cli/commands.ts";
 import { type Setting, settings } from "../src/config/reference.ts";
 import { metricsTable } from "./docs-metrics.ts";
+import { dashboards, dashboardText } from "./monitoring/dashboards.ts";
 import { writePictures } from "./picture.ts";
 import { answerSchemas, commandSchemas, schemaTables } from "./schema.ts";
 
@@ -172,5 +173,7 @@ if (import.meta.main) {
 		await Bun.write(page, withPart(await Bun.file(page).text(), name, part));
 	}
 	await Bun.write(join(root, "packaging/portward.8"), manPage(documentedCommands()));
+	for (const [name, one] of Object.entries(dashboards))
+		await Bun.write(join(root, `packaging/monitoring/dashboards/${name}.json`), dashboardText(one));
 	await writePictures(root);
 }

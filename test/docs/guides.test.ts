@@ -10,7 +10,7 @@ import { commands } from "../cli/support/portward.ts";
 const root = resolve(import.meta.dir, "../..");
 const guides = [
 	"README.md",
-	...["policies", "operations", "http", "recipes", "troubleshooting", "policy-as-code"].map(
+	...["policies", "operations", "http", "recipes", "troubleshooting", "policy-as-code", "runbooks"].map(
 		(name) => `docs/${name}.md`,
 	),
 ];

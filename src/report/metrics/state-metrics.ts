@@ -1,7 +1,10 @@
 /** Metrics about what is in force. Pure. */
 
+import type { EnforcerState } from "../contribution.ts";
 import { type DaemonState, policyCondition, policyConditions } from "../status.ts";
 import { byKey, type MetricGroup, one } from "./group.ts";
+
+const enforcerStates: readonly EnforcerState["state"][] = ["active", "disabled", "open", "unavailable"];
 
 export const stateMetrics: MetricGroup<{ readonly state: DaemonState }> = [
 	{
@@ -15,6 +18,20 @@ export const stateMetrics: MetricGroup<{ readonly state: DaemonState }> = [
 				labels: { enforcer: name },
 				value: Number(state.state === "active"),
 			})),
+	},
+	{
+		name: "portward_enforcer_state",
+		type: "gauge",
+		help: "1 for the state that an enforcer is in; it is unavailable where it should enforce and cannot, and open under panic-open.",
+		labels: ["enforcer", "state"],
+		since: "0.2.0",
+		samples: ({ state }) =>
+			state.enforcers.flatMap(({ name, state: now }) =>
+				enforcerStates.map((each) => ({
+					labels: { enforcer: name, state: each },
+					value: Number(each === now.state),
+				})),
+			),
 	},
 	{
 		name: "portward_policies",

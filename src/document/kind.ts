@@ -21,8 +21,8 @@ export interface PolicyHead {
 	readonly name: string;
 	readonly place: Place;
 	readonly nodeSelector: NodeSelector;
-	/** What its rules do that say nothing else. */
-	readonly action: Action;
+	/** What its rules do that say nothing else; null where it has none, as a group of addresses. */
+	readonly action: Action | null;
 	/** It is judged beside what is in force, and decides nothing. */
 	readonly staged?: true;
 }

@@ -6,18 +6,20 @@ import { podKinds } from "../document/pod-kinds.ts";
 import type { RuleList } from "../enforcers/contract/describe.ts";
 import type { BootFacts, Enforcer, SentParts } from "../enforcers/contract/enforcer.ts";
 import { networkEnforcer } from "../enforcers/network/enforcer.ts";
+import { addressGroupKind } from "../enforcers/network/parse/kinds.ts";
 import { usbEnforcer } from "../enforcers/usb/enforcer.ts";
 import { policyTestKind } from "./testing/kind.ts";
 
 export const enforcers: readonly Enforcer[] = [networkEnforcer, usbEnforcer];
 
-/** The kinds of documents that enforcers read, those of which it is known that none does, and test cases. */
+/** The kinds of documents that enforcers read, those of which it is known that none does, groups of addresses, and test cases. */
 export function kindsOf(registered: readonly Enforcer[]): Kinds {
 	const [first, ...more] = registered.flatMap(({ hostBlocks }) => hostBlocks);
 	return new Kinds([
 		...registered.flatMap(({ kinds }) => kinds),
 		...(first === undefined ? [] : [hostPolicyKind([first, ...more])]),
 		...podKinds,
+		addressGroupKind,
 		policyTestKind,
 	]);
 }

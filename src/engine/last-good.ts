@@ -1,4 +1,4 @@
-/** The last good documents in the state directory. */
+/** The last good documents in the state directory, with the groups of addresses that they name. */
 
 import { join } from "node:path";
 import * as v from "valibot";
@@ -7,6 +7,9 @@ import { isBroken, type ParsedDocument, parseOneDocument } from "../document/par
 import { readState, writeState } from "../state/state-file.ts";
 import type { GoodDocument, LastGood } from "./collection.ts";
 import { registeredKinds } from "./enforcers.ts";
+import type { KeptList } from "./groups/feeds.ts";
+import { linkDocument } from "./groups/groups.ts";
+import { GroupStore, groupsShape, groupsToSave, type SavedGroups } from "./groups/saved-groups.ts";
 
 const savedSet = v.object({
 	documents: v.array(
@@ -15,18 +18,31 @@ const savedSet = v.object({
 			index: v.pipe(v.number(), v.integer(), v.minValue(0)),
 			firstLine: v.pipe(v.number(), v.integer(), v.minValue(1)),
 			source: v.string(),
+			groups: v.exactOptional(v.array(v.string())),
 		}),
 	),
+	groups: v.exactOptional(groupsShape),
 });
+
+export interface LastGoodRead {
+	readonly documents: readonly LastGood[];
+	/** The lists of groups, by the names of these. */
+	readonly lists: ReadonlyMap<string, KeptList>;
+	readonly problem: string | null;
+}
+
+const noLists: LastGoodRead["lists"] = new Map();
 
 export class LastGoodStore {
 	readonly file: string;
 	readonly #kinds: Kinds;
+	readonly #groups: GroupStore;
 	#written = "";
 
 	constructor(stateDirectory: string, kinds: Kinds = registeredKinds) {
 		this.#kinds = kinds;
 		this.file = join(stateDirectory, "last-good.json");
+		this.#groups = new GroupStore(join(stateDirectory, "lists"));
 	}
 
 	/**
@@ -37,39 +53,59 @@ export class LastGoodStore {
 	read(
 		policyDirectory: string,
 		present: (path: string, source: string) => ParsedDocument | undefined = () => undefined,
-	): { documents: LastGood[]; problem: string | null } {
+	): LastGoodRead {
 		const state = readState(this.file);
-		if (!state.ok) return { documents: [], problem: state.reason === "absent" ? null : state.message };
+		if (!state.ok) {
+			const problem = state.reason === "absent" ? null : state.message;
+			return { documents: [], lists: noLists, problem };
+		}
 		const parsed = v.safeParse(savedSet, state.value);
-		if (!parsed.success) return { documents: [], problem: `${this.file} is not a set of policies` };
+		if (!parsed.success) {
+			return { documents: [], lists: noLists, problem: `${this.file} is not a set of policies` };
+		}
+		const saved = parsed.output.groups ?? null;
+		const groups = saved === null ? null : this.#groups.read(saved);
 		const documents: LastGood[] = [];
-		for (const { path, index, firstLine, source } of parsed.output.documents) {
+		const lost: string[] = [];
+		for (const { path, index, firstLine, source, groups: named = [] } of parsed.output.documents) {
 			const same = present(path, source);
 			const document =
 				same?.index === index && same.firstLine === firstLine
 					? same
 					: parseOneDocument(join(policyDirectory, path), source, firstLine, index, this.#kinds);
-			if (document?.policy && !isBroken(document)) {
-				documents.push({ path, index, document: document as GoodDocument });
-			}
+			if (!document?.policy || isBroken(document)) continue;
+			const linked =
+				named.length === 0
+					? document
+					: linkDocument(document, document.policy, groups?.members(named) ?? new Map());
+			if (linked.policy === null) lost.push(path);
+			else documents.push({ path, index, document: linked as GoodDocument });
 		}
-		return { documents, problem: state.problem };
+		const problem =
+			lost.length === 0 ? state.problem : `the groups that ${lost.join(", ")} named are no longer known`;
+		return { documents, lists: groups?.lists ?? noLists, problem };
 	}
 
 	/** Saves the set unless it is what was saved last. Returns an error text, or null. */
-	write(documents: readonly LastGood[]): string | null {
+	write(documents: readonly LastGood[], lists: LastGoodRead["lists"] = noLists): string | null {
+		const groups = groupsToSave(documents, lists);
 		const value = {
 			documents: documents.map(({ path, index, document }) => ({
 				path,
 				index,
 				firstLine: document.firstLine,
 				source: document.source,
+				...groups?.named(document),
 			})),
+			...(groups === null ? {} : { groups: groups.saved satisfies SavedGroups }),
 		};
 		const digest = Bun.hash(JSON.stringify(value)).toString(36);
 		if (digest === this.#written) return null;
-		const problem = writeState(this.file, value);
-		if (problem === null) this.#written = digest;
-		return problem;
+		// What names a list comes after it.
+		const problem = (groups && this.#groups.write(groups.lists)) ?? writeState(this.file, value);
+		if (problem !== null) return problem;
+		this.#written = digest;
+		this.#groups.retain(groups?.lists ?? []);
+		return null;
 	}
 }

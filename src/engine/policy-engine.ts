@@ -22,6 +22,7 @@ import {
 } from "./collection.ts";
 import { type Candidate, compileOrKeep, findingsOf, keepBefore, type Requests } from "./compile-set.ts";
 import { enforcers, kindsOf } from "./enforcers.ts";
+import { Groups } from "./groups/groups.ts";
 import { LastGoodStore } from "./last-good.ts";
 import type { PolicySettings, Reloaded, SignatureReport, Wishes } from "./reading.ts";
 import { SignedPolicies } from "./signed-policies.ts";
@@ -40,6 +41,7 @@ export class PolicyEngine {
 	readonly #kinds: Kinds;
 	readonly #signed: SignedPolicies;
 	readonly #store: LastGoodStore;
+	readonly #groups: Groups;
 	#parsed = new Map<string, { text: string; ignores: boolean; file: ParsedFile }>();
 	/** In force, or read from the state directory by the first reload. */
 	#lastGood: readonly LastGood[] | null = null;
@@ -47,6 +49,8 @@ export class PolicyEngine {
 	#pending: readonly LastGood[] = [];
 	/** What was read is what the plan was made of, not its last good version. */
 	#asRead = false;
+	/** The set that was read last was refused as a whole. */
+	#refused = false;
 	/** By the enforcer's name: what its last set that could be compiled left to be asked, and the parts that stand. */
 	readonly #kept = new Map<string, unknown>();
 	#standing = new Map<string, readonly unknown[]>();
@@ -64,6 +68,8 @@ export class PolicyEngine {
 		const raises = !isPendingState(settings.stateDirectory, settings.config);
 		this.#signed = new SignedPolicies(new PolicyDirectoryReader(settings.directory, settings), raises);
 		this.#store = new LastGoodStore(settings.stateDirectory, this.#kinds);
+		const { directory, checkPermissions, config } = settings;
+		this.#groups = new Groups({ directory, origin: config.policyDir, checkPermissions });
 	}
 
 	/** What an enforcer has of the policies that the last reload found to be enforced, last good versions included. */
@@ -96,11 +102,13 @@ export class PolicyEngine {
 	/** Reads what is on disk and compiles it; `config` and the host's name may have changed since the last time. */
 	reload(config: Config, wishes: Wishes = {}, hostname: string = this.#settings.hostname): Reloaded {
 		const { directory, signature: found, warning } = this.#signed.read(config);
-		const files = directory.files.map((file) => this.#parse(file, config));
-		const lastGood = this.#lastGood ?? this.#readLastGood(files);
+		const parsed = directory.files.map((file) => this.#parse(file, config));
+		const lastGood = this.#lastGood ?? this.#readLastGood(parsed);
 		this.#lastGood = lastGood;
 		const signature = withStanding(found, lastGood.length > 0);
-		const resolved = resolveLastGood({ files, directoryVanished: directory.problem !== null, lastGood });
+		const onDisk = { files: parsed, directoryVanished: directory.problem !== null, lastGood };
+		const linked = this.#groups.linkFiles(onDisk, config.policySignature === "off" ? null : directory.feeds);
+		const resolved = resolveLastGood(linked);
 		const labels = nodeLabels(config.nodeLabels, { hostname, arch: process.arch });
 		const candidates = resolved.enforce.map((entry) => select(entry, labels));
 		const before = lastGood.map((saved) =>
@@ -119,10 +127,12 @@ export class PolicyEngine {
 						request,
 					);
 		this.#asRead = !compiled.refused && directory.problem === null;
+		this.#refused = compiled.refused;
 		this.#enforced = compiled.enforced.map(({ entry }) => entry);
 		this.#pending = compiled.refused ? lastGood : resolved.lastGood;
 		const diagnostics = [
 			...this.#general(directory),
+			...linked.diagnostics,
 			...(warning === null
 				? []
 				: [{ ...this.#problem(warning.code, warning.message, warning.hint), severity: "warning" as const }]),
@@ -134,6 +144,7 @@ export class PolicyEngine {
 		const complete =
 			!compiled.refused &&
 			directory.problem === null &&
+			linked.feeds.every(({ state }) => state !== "unusable") &&
 			resolved.statuses.every((status) => status.state !== "rejected");
 		// Policies that are refused must not empty what an earlier daemon may have left in force.
 		const taken = signature?.ok !== false && tests?.refuses !== true;
@@ -153,10 +164,14 @@ export class PolicyEngine {
 				...documents.flatMap((document) => document.diagnostics),
 			],
 			complete,
-			lastGood: compiled.refused || resolved.statuses.some((status) => status.state === "last-good"),
+			lastGood:
+				compiled.refused ||
+				linked.feeds.some(({ state }) => state === "last-good") ||
+				resolved.statuses.some((status) => status.state === "last-good"),
 			withheld: !mayEnforce || compiled.parts.some(({ result }) => !result.ok),
 			signature,
 			tests,
+			feeds: linked.feeds,
 			nodeLabels: { ...labels },
 			parsed: { ever: this.#parsedLength, present: this.#presentLength() },
 			sent,
@@ -166,7 +181,9 @@ export class PolicyEngine {
 	/** The set that the last reload returned is in force. */
 	keep(): string | null {
 		this.#lastGood = this.#pending;
-		const unsaved = this.#store.write(this.#pending);
+		// A set that was refused leaves the lists of the one before in force, too.
+		if (!this.#refused) this.#groups.keep();
+		const unsaved = this.#store.write(this.#pending, this.#groups.kept);
 		return unsaved ?? (this.#asRead ? this.#signed.inForce() : null);
 	}
 
@@ -219,9 +236,10 @@ export class PolicyEngine {
 
 	#readLastGood(files: readonly DiskFile[]): readonly LastGood[] {
 		const byPath = new Map(files.map((file) => [file.path, file.documents]));
-		const { documents, problem } = this.#store.read(this.#settings.directory, (path, source) =>
+		const { documents, lists, problem } = this.#store.read(this.#settings.directory, (path, source) =>
 			byPath.get(path)?.find((document) => document.source === source),
 		);
+		this.#groups.restore(lists);
 		if (problem !== null) {
 			const message = `the last good policies are not known for sure: ${problem}`;
 			const hint =
@@ -232,7 +250,7 @@ export class PolicyEngine {
 	}
 
 	#presentLength(): number {
-		return this.#parsed.values().reduce((sum, { text }) => sum + text.length, 0);
+		return this.#parsed.values().reduce((sum, { text }) => sum + text.length, this.#groups.length);
 	}
 
 	#general(directory: PolicyDirectory): Diagnostic[] {

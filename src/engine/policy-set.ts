@@ -12,6 +12,7 @@ import { readBounded } from "../source/bounded-file.ts";
 import { maxFileBytes, PolicyDirectoryReader } from "../source/policy-directory.ts";
 import { findDuplicateNames } from "./collection.ts";
 import { registeredKinds } from "./enforcers.ts";
+import { concernsGroups, Groups } from "./groups/groups.ts";
 
 /** Milliseconds that a pipe may be silent. */
 const patienceMs = 10_000;
@@ -35,7 +36,7 @@ export function readPolicySet(
 	kinds: Kinds = registeredKinds,
 ): PolicySet {
 	const diagnostics: Diagnostic[] = [];
-	const documents: ParsedDocument[] = [];
+	const read: ParsedDocument[] = [];
 	const seen = new Set<string>();
 	let unread = false;
 	for (const path of paths) {
@@ -45,9 +46,10 @@ export function readPolicySet(
 			seen.add(resolve(file));
 			if (problem && file === path) unread = true;
 			if (problem) diagnostics.push({ file, line: 1, column: 1, path: "", severity: "error", ...problem });
-			else documents.push(...parseDocuments(file, text, kinds, config).documents);
+			else read.push(...parseDocuments(file, text, kinds, config).documents);
 		}
 	}
+	const documents = linked(read, diagnostics);
 	const duplicates = findDuplicateNames(documents);
 	const labels = nodeLabels(config.nodeLabels, { hostname: hostname(), arch: process.arch });
 	const policies: Policy[] = [];
@@ -71,6 +73,16 @@ export function readPolicySet(
 		diagnostics,
 		unread,
 	};
+}
+
+/** The documents with the members of the groups that they name; what is wrong with the files of groups is told. */
+function linked(documents: readonly ParsedDocument[], diagnostics: Diagnostic[]): readonly ParsedDocument[] {
+	if (!documents.some(concernsGroups)) return documents;
+	// Each file names others from where it lies.
+	const groups = new Groups({ directory: "/", origin: "/", checkPermissions: false });
+	const { known, diagnostics: found } = groups.resolve(documents, null);
+	diagnostics.push(...found);
+	return documents.map((document) => groups.link(document, known));
 }
 
 /** Staged policies that are named. */

@@ -3,6 +3,7 @@
 import type { Config } from "../config/model.ts";
 import type { SentParts } from "../enforcers/contract/enforcer.ts";
 import type { Reading } from "../enforcers/contract/reading.ts";
+import type { FeedReport } from "./groups/feeds.ts";
 import type { TestReport } from "./testing/gate.ts";
 
 export interface PolicySettings {
@@ -40,6 +41,8 @@ export interface Reloaded extends Reading {
 	readonly signature: SignatureReport | null;
 	/** Null where no tests lie beside the policies. */
 	readonly tests: TestReport | null;
+	/** The files of groups of addresses. */
+	readonly feeds: readonly FeedReport[];
 	readonly nodeLabels: Readonly<Record<string, string>>;
 	/** Characters that this Worker has parsed in its life, and that a new one would have to parse. */
 	readonly parsed: { readonly ever: number; readonly present: number };

@@ -38,7 +38,7 @@ export class SignedPolicies {
 		const offered = directory.set?.serial ?? null;
 		if (problem !== null) {
 			return {
-				directory: { ...directory, files: [], problem, set: null },
+				directory: { ...directory, files: [], problem, set: null, feeds: new Map() },
 				signature: {
 					...{ ok: false, offered, accepted, problem: problem.message, remedy: problem.hint },
 					standing: "none",

@@ -29,6 +29,11 @@ export interface Manifest {
 	readonly created: string;
 	/** Sorted by path in UTF-16 units, each path once. */
 	readonly files: readonly ManifestFile[];
+	/**
+	 * The files of address groups, in the same order: relative to the policy directory, also out of it, or absolute. Absent
+	 * where there are none, so that earlier versions read it.
+	 */
+	readonly feeds?: readonly ManifestFile[];
 }
 
 export type ManifestResult =
@@ -47,11 +52,25 @@ const shape = v.strictObject({
 			}),
 		),
 		v.maxLength(mostFiles),
-		v.check((files) =>
-			files.every(({ path }, index) => index === 0 || (files[index - 1]?.path ?? "") < path),
+		v.check((files) => isSorted(files)),
+	),
+	feeds: v.exactOptional(
+		v.pipe(
+			v.array(
+				v.strictObject({
+					path: v.pipe(v.string(), v.minLength(1), v.maxLength(4096)),
+					sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
+				}),
+			),
+			v.maxLength(mostFiles),
+			v.check((files) => isSorted(files)),
 		),
 	),
 });
+
+function isSorted(files: { readonly path: string }[]): boolean {
+	return files.every(({ path }, index) => index === 0 || (files[index - 1]?.path ?? "") < path);
+}
 
 /** A path that leads to something below the directory, whose parts are not hidden. */
 function isRelative(path: string): boolean {
@@ -62,8 +81,8 @@ function isRelative(path: string): boolean {
 export function parseManifest(text: string): ManifestResult {
 	const parsed = v.safeParse(shape, parseJson(text), { abortEarly: true });
 	if (parsed.success) {
-		const { serial, created, files } = parsed.output;
-		return { ok: true, manifest: { serial, created, files } };
+		const { serial, created, files, feeds } = parsed.output;
+		return { ok: true, manifest: { serial, created, files, ...(feeds === undefined ? {} : { feeds }) } };
 	}
 	const [issue] = parsed.issues;
 	const where = issue.path?.map(({ key }) => String(key).slice(0, 80)).join(".") ?? "";
@@ -74,11 +93,15 @@ export function parseManifest(text: string): ManifestResult {
 }
 
 /** The manifest as text, ending in a newline. `files` may be in any order; each path must stand once. */
-export function formatManifest({ serial, created, files }: Manifest): string {
-	const sorted = files
+export function formatManifest({ serial, created, files, feeds = [] }: Manifest): string {
+	const beside = feeds.length === 0 ? {} : { feeds: inOrder(feeds) };
+	return `${JSON.stringify({ format, serial, created, files: inOrder(files), ...beside }, null, "\t")}\n`;
+}
+
+function inOrder(files: readonly ManifestFile[]): ManifestFile[] {
+	return files
 		.map(({ path, sha256 }) => ({ path, sha256 }))
 		.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
-	return `${JSON.stringify({ format, serial, created, files: sorted }, null, "\t")}\n`;
 }
 
 /** Undefined for what is no JSON, or nests deeper than the parser goes. */

@@ -55,6 +55,8 @@ export interface PolicyDirectory {
 	readonly signed: ManifestBytes;
 	/** Which signed set it is; null unless signatures were asked for. */
 	readonly set: SignedSet | null;
+	/** Hashes of the files of groups that were signed with it, by their names in the manifest; none without a set. */
+	readonly feeds: ReadonlyMap<string, string>;
 }
 
 interface CachedFile {
@@ -63,7 +65,8 @@ interface CachedFile {
 	readonly sha256: string;
 }
 
-const nothing = { files: [], signed: { manifest: null, signature: null }, set: null };
+const noFeeds: PolicyDirectory["feeds"] = new Map();
+const nothing = { files: [], signed: { manifest: null, signature: null }, set: null, feeds: noFeeds };
 
 /** The digest is that of the bytes; the text is what they decode to. */
 function decode(bytes: Buffer): { text: string; sha256: string } {
@@ -114,13 +117,13 @@ export class PolicyDirectoryReader {
 		const manifest = this.#readHidden(root, manifestFile, maxManifestBytes);
 		const signature = this.#readHidden(root, signatureFile, maxSignatureBytes);
 		const signed = { manifest: manifest.bytes, signature: signature.bytes };
-		if (trustedKeys === null) return { files, problem: null, signed, set: null };
+		if (trustedKeys === null) return { files, problem: null, signed, set: null, feeds: noFeeds };
 		const unread = manifest.problem ?? signature.problem;
 		if (unread !== null) return { ...nothing, problem: unread };
 		const verified = verifySigned({ files, ...signed }, trustedKeys);
-		return verified.ok
-			? { files, problem: null, signed, set: verified.set }
-			: { ...nothing, problem: verified.problem };
+		if (!verified.ok) return { ...nothing, problem: verified.problem };
+		const feeds = new Map(verified.manifest.feeds?.map(({ path, sha256 }) => [path, sha256]));
+		return { files, problem: null, signed, set: verified.set, feeds };
 	}
 
 	#readFile(path: string, real: string, cache: Map<string, CachedFile>): PolicyFile {

@@ -42,7 +42,8 @@ test("all of them can lie in one directory: no name is used twice", () => {
 
 test.each(readdirSync(join(root, "policies/more")))("%s is valid and without warnings", (file) => {
 	const { documents } = parsePolicyFile(file, readFileSync(join(root, "policies/more", file), "utf8"));
-	expect(documents.map((d) => [d.policy === null, d.diagnostics])).toEqual([[false, []]]);
+	expect(documents.length).toBeGreaterThan(0);
+	expect(documents.filter((d) => d.policy === null || d.diagnostics.length > 0)).toEqual([]);
 });
 
 describe("as meant", () => {
@@ -50,7 +51,8 @@ describe("as meant", () => {
 		const text = readFileSync(join(meant, file), "utf8");
 		expect(text.startsWith("# Example ")).toBe(true);
 		const { documents } = parsePolicyFile(file, text);
-		expect(documents.map((d) => [d.policy === null, d.diagnostics])).toEqual([[false, []]]);
+		expect(documents.length).toBeGreaterThan(0);
+		expect(documents.filter((d) => d.policy === null || d.diagnostics.length > 0)).toEqual([]);
 	});
 
 	test("there is one for each example", () => {

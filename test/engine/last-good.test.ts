@@ -55,7 +55,11 @@ describe("the last good documents", () => {
 	});
 
 	test("without a state file there are none, which is no problem", () => {
-		expect(new LastGoodStore(join(directory, "none")).read("/p")).toEqual({ documents: [], problem: null });
+		expect(new LastGoodStore(join(directory, "none")).read("/p")).toEqual({
+			documents: [],
+			lists: new Map(),
+			problem: null,
+		});
 	});
 
 	test("a document that is on disk unchanged is not parsed again", () => {
@@ -78,7 +82,11 @@ describe("the last good documents", () => {
 		expect(store.write(versions("a.yaml", two))).toBeNull();
 		expect(statSync(file()).ino).toBe(ino);
 		expect(store.write([])).toBeNull();
-		expect(new LastGoodStore(directory).read("/p")).toEqual({ documents: [], problem: null });
+		expect(new LastGoodStore(directory).read("/p")).toEqual({
+			documents: [],
+			lists: new Map(),
+			problem: null,
+		});
 	});
 
 	test("what cannot be written is an error text, and is tried again", () => {

@@ -11,6 +11,42 @@ export interface IpBlock {
 	readonly place: Place;
 }
 
+/** The blocks of a list that lies in a file. */
+export interface BlockList {
+	/** Of the file's bytes, in hexadecimal. */
+	readonly sha256: string;
+	readonly blocks: readonly Cidr[];
+}
+
+/** Who is in a group, as it is in force. */
+export interface GroupMembers {
+	readonly name: string;
+	/** Equal exactly when the members are. */
+	readonly digest: string;
+	/** None where the group is empty. */
+	readonly blocks: readonly IpBlock[];
+	/** What it is made of: the document, and the list of its file where it has one. */
+	readonly group: Pick<AddressGroup, "name" | "place" | "cidrs" | "except">;
+	readonly list: BlockList | null;
+}
+
+/** One `group` entry of `from` or `to`. */
+export interface GroupUse {
+	readonly name: string;
+	readonly place: Place;
+	/** As diagnostics name it: `spec.ingress[0].from[1].group`. */
+	readonly path: string;
+	/** Null until it is known who they are; such a rule is not compiled. */
+	readonly members: GroupMembers | null;
+}
+
+/** The groups of a rule that names any. */
+export interface RuleGroups {
+	readonly uses: readonly GroupUse[];
+	/** The blocks that the rule names itself. */
+	readonly own: readonly IpBlock[];
+}
+
 /** One `ports` entry: a protocol, and what of it. */
 export interface PortMatch {
 	readonly protocol: Protocol;
@@ -33,12 +69,38 @@ export interface NetworkRule {
 	readonly severity: number;
 	readonly tags: readonly string[];
 	readonly message: string;
-	/** Empty: any address of both families. */
+	/** Empty: any address of both families. The members of groups are among them. */
 	readonly peers: readonly IpBlock[];
+	/** Absent: it names no groups. */
+	readonly groups?: RuleGroups;
 	/** Empty: any interface. */
 	readonly interfaces: readonly InterfaceMatch[];
 	/** Empty: every protocol and port. */
 	readonly ports: readonly PortMatch[];
+}
+
+/** A valid PortwardAddressGroup document: addresses under a name. */
+export interface AddressGroup {
+	readonly kind: "PortwardAddressGroup";
+	readonly name: string;
+	readonly place: Place;
+	/** What is written in the document itself. */
+	readonly cidrs: readonly Cidr[];
+	/** What is in the group in no case, whoever names it. */
+	readonly except: readonly Cidr[];
+	/** What is read from a file beside; null where there is none. */
+	readonly feed: GroupFeed | null;
+}
+
+/** Where a group's addresses come from that stand in no policy. */
+export interface GroupFeed {
+	/** Absolute, or relative to the file that names it. */
+	readonly file: string;
+	readonly place: Place;
+	/** By how much it may shrink at once, in percent of the blocks that it had: 0..100. */
+	readonly maxShrink: number;
+	/** It is taken though it is no part of what was signed. */
+	readonly unsigned: boolean;
 }
 
 /** What a policy holds for: what this host itself receives and sends, what it forwards to and from its guests, or both. */
@@ -59,6 +121,9 @@ export interface NetworkPolicy {
 	readonly ingress: readonly NetworkRule[];
 	readonly egress: readonly NetworkRule[];
 }
+
+/** A group's document; nobody compiles it. */
+export const groupPart = new PartType<AddressGroup>("groups");
 
 /** What a policy says about packets. */
 export const networkPart = new PartType<NetworkPolicy>("network");

@@ -10,10 +10,13 @@ import type {
 	Telling,
 	Unmatched,
 } from "../../contract/describe.ts";
-import type { NetworkPolicy, NetworkRule } from "../model.ts";
+import type { GroupUse, NetworkPolicy, NetworkRule } from "../model.ts";
 import { interfaceKey, sourceOf } from "./atom.ts";
 import { portsLabel } from "./lint/ports-label.ts";
 import type { NetworkModel } from "./program.ts";
+
+/** Characters of a group's digest that are told. */
+const shownDigest = 8;
 
 export const networkTelling: Telling = {
 	key: "rules",
@@ -57,17 +60,24 @@ function describeRules(policy: NetworkPolicy): Described[] {
 	);
 }
 
-function ruleConditions({ peers, ports, interfaces }: NetworkRule, direction: Direction): Conditions {
+function ruleConditions({ peers, groups, ports, interfaces }: NetworkRule, direction: Direction): Conditions {
+	const blocks = (groups?.own ?? peers).map(({ cidr, except }) => {
+		const holes = unique(except.map(formatCidr));
+		return `${formatCidr(cidr)}${holes.length === 0 ? "" : ` except ${holes.join(", ")}`}`;
+	});
 	return {
-		[direction === "ingress" ? "from" : "to"]: unique(
-			peers.map(({ cidr, except }) => {
-				const holes = unique(except.map(formatCidr));
-				return `${formatCidr(cidr)}${holes.length === 0 ? "" : ` except ${holes.join(", ")}`}`;
-			}),
-		),
+		[direction === "ingress" ? "from" : "to"]: unique([...blocks, ...(groups?.uses ?? []).map(groupText)]),
 		ports: unique(ports.map((entry) => portsLabel(entry.protocol, entry.range, sourceOf(entry)))),
 		iface: unique(interfaces.map(interfaceKey)),
 	};
+}
+
+/** A group of many thousands is not written out; the digest tells that its members are others. */
+function groupText({ name, members }: GroupUse): string {
+	if (members === null) return `group ${name}`;
+	const { blocks, digest } = members;
+	const size = blocks.length === 1 ? "1 block" : `${blocks.length} blocks`;
+	return `group ${name} (${size}, ${digest.slice(0, shownDigest)})`;
 }
 
 function unique(texts: readonly string[]): string[] {

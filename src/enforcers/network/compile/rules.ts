@@ -51,15 +51,19 @@ function portKey(entry: PortMatch): string {
 	return `${protocol} ${range?.first}-${range?.last}${from}`;
 }
 
-/** What the rule matches, as a text that is equal exactly when rules are written alike, order aside. */
+/**
+ * What the rule matches, as a text that is equal exactly when rules are written alike, order aside. A group counts by its
+ * name: the rule and its counters stay what they are while members come and go.
+ */
 function meaningOf(rule: NetworkRule): string {
-	const peers = rule.peers.map(({ cidr, except }) => {
+	const peers = (rule.groups?.own ?? rule.peers).map(({ cidr, except }) => {
 		const holes = except.length === 0 ? "" : except.map(blockKey).sort().join();
 		return `${cidr.family} ${blockKey(cidr)} ${holes}`;
 	});
 	const ports = rule.ports.map(portKey);
 	const interfaces = rule.interfaces.map(({ name, prefix }) => JSON.stringify([name, prefix]));
-	return JSON.stringify([peers.sort(), ports.sort(), interfaces.sort()]);
+	const groups = rule.groups === undefined ? [] : [rule.groups.uses.map(({ name }) => name).sort()];
+	return JSON.stringify([peers.sort(), ports.sort(), interfaces.sort(), ...groups]);
 }
 
 /** What became of rules the last time, for sets that are compiled one after the other. */
@@ -143,7 +147,7 @@ export function postureRule(direction: Direction, posture: "audit" | "block"): C
 	return identified({ policy: postureName, index: -1, direction, action, ...text }, "");
 }
 
-/** Interface names that cannot stand in a ruleset, and rules that cannot be told apart. */
+/** Interface names that cannot stand in a ruleset, groups that are not known, and rules that cannot be told apart. */
 export function checkRules(policies: readonly NetworkPolicy[]): Diagnostic[] {
 	const diagnostics: Diagnostic[] = [];
 	const names = new Map<string, NetworkPolicy>();
@@ -161,10 +165,25 @@ export function checkRules(policies: readonly NetworkPolicy[]): Diagnostic[] {
 			});
 		}
 		for (const direction of ["ingress", "egress"] as const) {
-			for (const rule of policy[direction]) diagnostics.push(...checkInterfaces(rule, direction));
+			for (const rule of policy[direction]) {
+				diagnostics.push(...checkInterfaces(rule, direction), ...checkGroups(rule));
+			}
 		}
 	}
 	return diagnostics;
+}
+
+/** Nobody may compile a rule as if its groups were empty. */
+function checkGroups({ groups }: NetworkRule): Diagnostic[] {
+	const unknown = groups?.uses.filter(({ members }) => members === null) ?? [];
+	return unknown.map(({ name, place, path }) => ({
+		...place,
+		path,
+		severity: "error",
+		code: "unknown-group",
+		message: `it is not known who is in the group ${JSON.stringify(name)}`,
+		hint: "read it together with its PortwardAddressGroup",
+	}));
 }
 
 function checkInterfaces(rule: NetworkRule, direction: Direction): Diagnostic[] {

@@ -18,7 +18,9 @@ import {
 	whole,
 	words,
 } from "../../../document/json-schema.ts";
+import { longestName, nameForm } from "../../../document/metadata.ts";
 import { annotationsSchema } from "./applies-to.ts";
+import { groupFields, groupKind, groupSpecFields, groupVersion } from "./group.ts";
 import { documentFields, specFields } from "./network.ts";
 import { blockFields, peerFields } from "./peers.ts";
 import { portEntryFields } from "./port-entry.ts";
@@ -38,11 +40,15 @@ const icmpType: JsonSchema = { anyOf: [whole(0, 255), matching("^(?:\\d{1,3}|[A-
 const block = matching("^[0-9A-Fa-f.:]{2,45}(?:/\\d{1,3})?$");
 const networkInterface = matching("^(?:\\*|[A-Za-z0-9_.@+-]{1,15}\\*?)$");
 
-const peer = mapping(
-	peerFields,
-	{ ipBlock: mapping(blockFields, { cidr: block, except: list(block) }, ["cidr"]) },
-	["ipBlock"],
-);
+const groupName: JsonSchema = { ...matching(nameForm.source), maxLength: longestName };
+
+const peer: JsonSchema = {
+	...mapping(peerFields, {
+		ipBlock: mapping(blockFields, { cidr: block, except: list(block) }, ["cidr"]),
+		group: groupName,
+	}),
+	anyOf: [{ required: ["ipBlock"] }, { required: ["group"] }],
+};
 
 const portEntry = mapping(portEntryFields, {
 	protocol,
@@ -65,6 +71,28 @@ export const networkPolicySchema: JsonSchema = mapping(
 			ingress: list(mapping(ruleFields.ingress, { from: list(peer), ...conditions })),
 			egress: list(mapping(ruleFields.egress, { to: list(peer), ...conditions })),
 		}),
+		status: anything,
+	},
+	neededFields,
+);
+
+/** `maxShrink`: a number of percent, or a text with its sign. */
+const percent: JsonSchema = { anyOf: [whole(0, 100), matching("^(?:\\d|[1-9]\\d|100) ?%$")] };
+
+export const addressGroupSchema: JsonSchema = mapping(
+	groupFields,
+	{
+		...head(groupKind, groupVersion),
+		spec: {
+			...mapping(groupSpecFields, {
+				cidrs: list(block),
+				file: { ...text, minLength: 1 },
+				except: list(block),
+				maxShrink: percent,
+				unsigned: { type: "boolean" },
+			}),
+			anyOf: [{ required: ["cidrs"] }, { required: ["file"] }],
+		},
 		status: anything,
 	},
 	neededFields,

@@ -43,11 +43,13 @@ function promisingWord(text: string): string | null {
 }
 
 function invertedRule(direction: Direction, rule: NetworkRule, word: string, where: string): Diagnostic {
-	const [peer, ...others] = rule.peers;
+	const [peer, ...others] = rule.groups?.own ?? rule.peers;
+	const groups = (rule.groups?.uses ?? []).map(({ name }) => `the group ${name}`);
 	const preposition = direction === "ingress" ? "from" : "to";
 	let who = "any address";
 	if (peer !== undefined) who = formatCidr(peer.cidr);
 	if (others.length > 0) who += ` and ${others.length} more`;
+	if (groups.length > 0) who = [...(peer === undefined ? [] : [who]), ...groups].join(" and ");
 	return {
 		...rule.place,
 		path: `spec.${direction}[${rule.index}]`,

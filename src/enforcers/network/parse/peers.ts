@@ -1,12 +1,14 @@
-/** `from` and `to`: address blocks with holes. */
+/** `from` and `to`: address blocks with holes, and groups of them. */
 
 import type { Node } from "yaml";
 import { containsCidr, formatCidr } from "../../../base/cidr.ts";
 import type { Cidr } from "../../../base/model.ts";
-import type { Path } from "../../../base/path.ts";
+import { formatPath, type Path } from "../../../base/path.ts";
+import { quote } from "../../../base/suggest.ts";
 import { parseBlock } from "../../../document/block.ts";
-import type { Item, NodeReader, Remedies } from "../../../document/nodes.ts";
-import type { IpBlock } from "../model.ts";
+import { isPolicyName } from "../../../document/metadata.ts";
+import type { Fields, Item, NodeReader, Remedies } from "../../../document/nodes.ts";
+import type { GroupUse, IpBlock, NetworkRule } from "../model.ts";
 
 const podPeer = {
 	code: "no-pods",
@@ -14,7 +16,7 @@ const podPeer = {
 	hint: "write an address block: - ipBlock: {cidr: 10.0.1.0/24}",
 };
 
-export const peerFields = ["ipBlock"] as const;
+export const peerFields = ["ipBlock", "group"] as const;
 export const blockFields = ["cidr", "except"] as const;
 
 const peerRemedies: Remedies = {
@@ -32,23 +34,62 @@ const peerRemedies: Remedies = {
 	},
 };
 
-/** The blocks of a list; what is wrong with one is reported, and the others are read. */
-export function readPeers(reader: NodeReader, node: Node, path: Path): IpBlock[] {
-	const peers: IpBlock[] = [];
-	for (const item of reader.items(node, path, "[{ipBlock: {cidr: 10.0.1.0/24}}]")) {
-		const peer = readPeer(reader, item);
-		if (peer !== null) peers.push(peer);
-	}
-	return peers;
+/** What stands for a group whose members are not known, or that has none: no peers at all would be anybody. */
+export function nobody(place: IpBlock["place"]): IpBlock {
+	const cidr = { family: 4, base: 0n, prefix: 32 } as const;
+	return { cidr, except: [cidr], place };
 }
 
-function readPeer(reader: NodeReader, { node, path }: Item): IpBlock | null {
-	const fields = reader.fields(node, path, peerFields, peerRemedies);
-	if (fields === null) return null;
+/** The entries of a list; what is wrong with one is reported, and the others are read. */
+export function readPeers(reader: NodeReader, node: Node, path: Path): Pick<NetworkRule, "peers" | "groups"> {
+	const own: IpBlock[] = [];
+	const uses: GroupUse[] = [];
+	for (const item of reader.items(node, path, "[{ipBlock: {cidr: 10.0.1.0/24}}]")) {
+		const fields = reader.fields(item.node, item.path, peerFields, peerRemedies);
+		if (fields === null) continue;
+		if (fields.has("group")) {
+			const use = readGroup(reader, fields, item);
+			if (use !== null) uses.push(use);
+		} else {
+			const peer = readPeer(reader, fields, item);
+			if (peer !== null) own.push(peer);
+		}
+	}
+	const [first] = uses;
+	if (first === undefined) return { peers: own };
+	return { peers: own.length > 0 ? own : [nobody(first.place)], groups: { uses, own } };
+}
+
+function readGroup(reader: NodeReader, fields: Fields, { node, path }: Item): GroupUse | null {
+	if (fields.has("ipBlock")) {
+		const hint = "write two entries: - ipBlock: {cidr: 10.0.1.0/24} and - group: NAME";
+		reader.error(node, path, "two-peers", "one entry has both a block and a group", hint);
+		return null;
+	}
+	const field = reader.present(fields, "group");
+	if (field === null) {
+		if (!reader.failed) {
+			const hint = "write group: NAME, the name of a PortwardAddressGroup, or leave the entry out";
+			reader.error(node, path, "missing-field", "group has no name", hint);
+		}
+		return null;
+	}
+	const name = reader.text(field.node, field.path);
+	if (name === null) return null;
+	if (!isPolicyName(name)) {
+		const hint = "write the metadata.name of a PortwardAddressGroup";
+		reader.error(field.node, field.path, "bad-name", `${quote(name)} is not the name of a group`, hint);
+		return null;
+	}
+	return { name, place: reader.place(field.node), path: formatPath(field.path), members: null };
+}
+
+function readPeer(reader: NodeReader, fields: Fields, { node, path }: Item): IpBlock | null {
 	const block = reader.present(fields, "ipBlock");
 	if (block === null) {
 		if (!reader.failed) {
-			const hint = "write ipBlock: {cidr: 10.0.1.0/24}, or leave the whole list out to match any address";
+			const hint =
+				"write ipBlock: {cidr: 10.0.1.0/24} or group: NAME, or leave the whole list out to match any address";
 			reader.error(node, path, "missing-field", "ipBlock is missing", hint);
 		}
 		return null;
@@ -68,10 +109,11 @@ function readPeer(reader: NodeReader, { node, path }: Item): IpBlock | null {
 
 const anyHint = "leave from (or to) out to match any address, or write 0.0.0.0/0 and ::/0 as two entries";
 
-function readCidr(reader: NodeReader, node: Node, path: Path): Cidr | null {
+/** One block; null when it is none, which is reported. */
+export function readCidr(reader: NodeReader, node: Node, path: Path, anyBlock = anyHint): Cidr | null {
 	const text = reader.text(node, path);
 	if (text === null) return null;
-	const result = parseBlock(text, anyHint);
+	const result = parseBlock(text, anyBlock);
 	if (!result.ok) {
 		reader.error(node, path, "bad-cidr", result.message, result.hint);
 		return null;

@@ -143,8 +143,8 @@ function readIcmpType(
 }
 
 /** Warns of entries whose protocol no packet of the rule's addresses can have. */
-export function warnOfFamilies(reader: NodeReader, { peers, ports }: NetworkRule, path: Path): void {
-	if (peers.length === 0) return;
+export function warnOfFamilies(reader: NodeReader, { peers, groups, ports }: NetworkRule, path: Path): void {
+	if (peers.length === 0 || groups !== undefined) return;
 	for (const { protocol, place } of ports) {
 		if (peers.some(({ cidr }) => protocolFits(protocol, cidr.family))) continue;
 		const family = protocolFits(protocol, 4) ? 4 : 6;

@@ -63,7 +63,7 @@ export function readRule(
 		index,
 		place: reader.place(node),
 		...own,
-		peers: peers ? readPeers(reader, peers.node, peers.path) : [],
+		...(peers ? readPeers(reader, peers.node, peers.path) : { peers: [] }),
 		interfaces: iface ? readInterfaces(reader, iface.node, iface.path) : [],
 		ports: ports ? readPorts(reader, ports.node, ports.path, own.action) : [],
 	};

@@ -34,6 +34,9 @@ export interface NetworkSnapshot
 	readonly graph: () => Promise<GraphDrawing>;
 }
 
+/** Nobody counts packets for a group of addresses: the policies that name it do. */
+const groupTraffic = { traffic: { packets: 0, bytes: 0, decisions: {} }, rules: [] };
+
 /** The list: a group that is not in it is in no scrape. */
 export const networkGroups: readonly MetricGroup<NetworkSnapshot>[] = [
 	rulesetMetrics,
@@ -71,6 +74,7 @@ export function networkReport(snapshot: NetworkSnapshot): EnforcerReport {
 		remark: state.state === "disabled" ? "the network enforcer is disabled" : "",
 		recordsLost,
 		policy: ({ name, kind }) => {
+			if (kind === "PortwardAddressGroup") return { ...groupTraffic, active: state.state === "active" };
 			if (kind !== "KubeArmorNetworkPolicy") return null;
 			traffic ??= trafficByPolicy(rules);
 			uses ??= Map.groupBy(ruleUses, ({ policy }) => policy);

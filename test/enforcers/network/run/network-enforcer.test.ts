@@ -154,6 +154,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 				withheld: state.plan === null,
 				signature: null,
 				tests: null,
+				feeds: [],
 				nodeLabels: {},
 				parsed: state.parsed,
 				sent: {

@@ -59,6 +59,11 @@ export async function compile(outfile: string, foreign?: Foreign): Promise<strin
 			root: join(root, "src"),
 			target: "bun",
 			throw: false,
+			// What a thread loads is ready to run: parsing it again in each costs time and memory.
+			bytecode: true,
+			format: "esm",
+			// Code that several threads or commands need is in the file once, and is loaded when it is needed.
+			splitting: true,
 			// Names stay, so that a stack trace in a bug report can be read.
 			minify: { whitespace: true, syntax: true, identifiers: false, keepNames: true },
 			sourcemap: "inline",

@@ -1,8 +1,7 @@
 /** The composition root: constructs every Worker, and gives the commands the process. */
 
 import { writeSync } from "node:fs";
-import { exit, type Io, wantsColour } from "./cli/command.ts";
-import { allCommands } from "./cli/commands.ts";
+import { type Command, exit, type Io, wantsColour } from "./cli/command.ts";
 import { closeInherited } from "./cli/descriptors.ts";
 import { dispatch } from "./cli/dispatch.ts";
 import type { WorkerName } from "./daemon/daemon-options.ts";
@@ -47,6 +46,16 @@ function write(fd: number, text: string): { readonly code: unknown; readonly mes
 	return null;
 }
 
+/** The daemon, which stays in memory, does without the code of all other commands. */
+async function commandsFor([name]: readonly string[]): Promise<readonly Command[]> {
+	if (name === "run") {
+		const { runCommand } = await import("./cli/run.ts");
+		return [runCommand(createWorker, () => closeInherited())];
+	}
+	const { allCommands } = await import("./cli/commands.ts");
+	return allCommands(createWorker, () => closeInherited());
+}
+
 async function main(args: readonly string[]): Promise<number> {
 	const stop = new AbortController();
 	for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => stop.abort());
@@ -65,11 +74,7 @@ async function main(args: readonly string[]): Promise<number> {
 		errorColour: wantsColour(process.stderr.isTTY === true, process.env),
 		signal: stop.signal,
 	};
-	const code = await dispatch(
-		allCommands(createWorker, () => closeInherited()),
-		args,
-		io,
-	);
+	const code = await dispatch(await commandsFor(args), args, io);
 	if (lost === null) return code;
 	io.error(`portward: the answer could not be written: ${lost}\n`);
 	return code === exit.ok ? exit.failure : code;

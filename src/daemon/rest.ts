@@ -37,6 +37,8 @@ export class Rest {
 }
 
 function giveBack(spareCode: boolean): void {
+	// Drops compiled code, too, which is made again from what lies in the executable.
+	Bun.shrink();
 	Bun.gc(true);
 	const libc = Libc.open();
 	if (libc.ok) libc.libc.trimHeap();

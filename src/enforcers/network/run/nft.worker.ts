@@ -50,6 +50,9 @@ const carry = new CarryReceiver();
 let inForce: NetworkPlan | null = null;
 let boot: BootStore | null = null;
 
+/** Milliseconds without a ruleset. */
+const restMs = 3000;
+
 /** Sets of 200 000 elements go into one message. */
 const sendBuffer = 16 * 1024 * 1024;
 
@@ -117,6 +120,7 @@ const calls: NftCalls = {
 	collect: () => {
 		const garbage = kernel?.table.collect() ?? "";
 		trim();
+		restSoon();
 		return garbage;
 	},
 	guard: ({ lostRules, ...plan }) => {
@@ -173,6 +177,17 @@ function trim(): void {
 	Bun.gc(true);
 	const libc = Libc.open();
 	if (libc.ok) libc.libc.trimHeap();
+}
+
+let resting: ReturnType<typeof setTimeout> | null = null;
+
+/** Once there has been no ruleset for a while, its code goes too, which is made again from what lies in the executable. */
+function restSoon(): void {
+	if (resting !== null) clearTimeout(resting);
+	resting = setTimeout(() => {
+		Bun.shrink();
+		trim();
+	}, restMs);
 }
 
 serve(self, calls);

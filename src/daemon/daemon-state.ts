@@ -13,6 +13,7 @@ import { type DaemonState, policyStates, type Readiness } from "../report/status
 import type { StatusServer } from "../serve/status-server.ts";
 import type { Generations } from "./generations.ts";
 import type { HostMonitor } from "./host-monitor.ts";
+import type { FeedMonitor } from "./monitors/feed-monitor.ts";
 import type { SettingsMonitor } from "./monitors/settings-monitor.ts";
 import type { SignatureMonitor } from "./monitors/signature-monitor.ts";
 import type { TestsMonitor } from "./monitors/tests-monitor.ts";
@@ -37,13 +38,14 @@ export interface StateParts {
 	readonly settings: Pick<SettingsMonitor, "state" | "warnings">;
 	readonly signature: Pick<SignatureMonitor, "state" | "warnings">;
 	readonly tests: Pick<TestsMonitor, "state" | "warnings">;
+	readonly feeds: Pick<FeedMonitor, "state" | "warnings">;
 	readonly status: Pick<StatusServer, "certificates" | "warnings">;
 	readonly generations: Pick<Generations, "all">;
 	readonly sinks: readonly SinkState[];
 }
 
 export function daemonState(parts: StateParts): DaemonState {
-	const { config, host, panic, pending, settings, signature, status, tests } = parts;
+	const { config, host, panic, pending, settings, signature, status, tests, feeds } = parts;
 	const { reloaded } = parts;
 	const enforcers = parts.running.reports();
 	return {
@@ -54,6 +56,7 @@ export function daemonState(parts: StateParts): DaemonState {
 		settings: settings.state,
 		signature: signature.state,
 		tests: tests.state,
+		feeds: feeds.state,
 		nodeLabels: reloaded?.nodeLabels ?? config.nodeLabels,
 		enforcers,
 		sinks: parts.sinks,
@@ -66,6 +69,7 @@ export function daemonState(parts: StateParts): DaemonState {
 			...host.warnings,
 			...signature.warnings,
 			...tests.warnings,
+			...feeds.warnings,
 			...status.warnings,
 			...parts.running.warnings,
 			...sinkWarnings(parts.sinks),

@@ -19,6 +19,7 @@ import { DiagnosticLog } from "./diagnostic-log.ts";
 import { Generations } from "./generations.ts";
 import { currentIdentity, HostMonitor, type LiveIdentity } from "./host-monitor.ts";
 import { hotReload } from "./hot-reload.ts";
+import { FeedMonitor } from "./monitors/feed-monitor.ts";
 import { SettingsMonitor, type SettingsReading } from "./monitors/settings-monitor.ts";
 import { SignatureMonitor } from "./monitors/signature-monitor.ts";
 import { TestsMonitor } from "./monitors/tests-monitor.ts";
@@ -53,6 +54,7 @@ export class Daemon {
 	readonly #panic: PanicWatch;
 	readonly #signature: SignatureMonitor;
 	readonly #tests: TestsMonitor;
+	readonly #feeds: FeedMonitor;
 	readonly #settingsMonitor: SettingsMonitor;
 	readonly #attempts: ReloadHistory;
 	#watcher: DirectoryWatcher | null = null;
@@ -114,11 +116,13 @@ export class Daemon {
 		outlets.sinks.begin(telling);
 		outlets.throttle.begin({ ...telling, settings: () => this.#settings.config });
 		this.#settingsMonitor = new SettingsMonitor(config.stateDir, outlets.sink, this.#identity, log);
-		this.#signature = new SignatureMonitor({
-			...telling,
-			stateDirectory: config.stateDir,
-		});
+		this.#signature = new SignatureMonitor({ ...telling, stateDirectory: config.stateDir });
 		this.#tests = new TestsMonitor(telling);
+		this.#feeds = new FeedMonitor({
+			...telling,
+			watched: () => (this.#settings.config.confirm === "required" ? null : config.policyDir),
+			changed: () => void this.#network.reload(),
+		});
 		this.#panic = new PanicWatch({
 			stateDirectory: config.stateDir,
 			checkPermissions,
@@ -256,6 +260,7 @@ export class Daemon {
 		this.#pending.changes.stop();
 		this.#panic.stop();
 		this.#watcher?.stop();
+		this.#feeds.stop();
 		this.#host.stop();
 		this.#rest.stop();
 		this.#status.stop();
@@ -301,6 +306,7 @@ export class Daemon {
 	#onRead(reloaded: Reloaded): void {
 		this.#signature.read(reloaded.signature, this.#options.config.policyDir);
 		this.#tests.read(reloaded.tests, this.#options.config.policyDir);
+		this.#feeds.read(reloaded.feeds);
 		this.#findings.log(reloaded.diagnostics);
 		this.#host.policiesRead();
 		this.#running.apply(reloaded.sent);
@@ -320,6 +326,7 @@ export class Daemon {
 			settings: this.#settingsMonitor,
 			signature: this.#signature,
 			tests: this.#tests,
+			feeds: this.#feeds,
 			status: this.#status,
 			generations: this.#generations,
 			sinks: this.#outlets.sinks.states,

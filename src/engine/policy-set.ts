@@ -12,7 +12,7 @@ import { readBounded } from "../source/bounded-file.ts";
 import { maxFileBytes, PolicyDirectoryReader } from "../source/policy-directory.ts";
 import { findDuplicateNames } from "./collection.ts";
 import { registeredKinds } from "./enforcers.ts";
-import { concernsGroups, Groups } from "./groups/groups.ts";
+import { linkAlone } from "./groups/groups.ts";
 
 /** Milliseconds that a pipe may be silent. */
 const patienceMs = 10_000;
@@ -49,7 +49,7 @@ export function readPolicySet(
 			else read.push(...parseDocuments(file, text, kinds, config).documents);
 		}
 	}
-	const documents = linked(read, diagnostics);
+	const documents = linkAlone(read, diagnostics);
 	const duplicates = findDuplicateNames(documents);
 	const labels = nodeLabels(config.nodeLabels, { hostname: hostname(), arch: process.arch });
 	const policies: Policy[] = [];
@@ -73,16 +73,6 @@ export function readPolicySet(
 		diagnostics,
 		unread,
 	};
-}
-
-/** The documents with the members of the groups that they name; what is wrong with the files of groups is told. */
-function linked(documents: readonly ParsedDocument[], diagnostics: Diagnostic[]): readonly ParsedDocument[] {
-	if (!documents.some(concernsGroups)) return documents;
-	// Each file names others from where it lies.
-	const groups = new Groups({ directory: "/", origin: "/", checkPermissions: false });
-	const { known, diagnostics: found } = groups.resolve(documents, null);
-	diagnostics.push(...found);
-	return documents.map((document) => groups.link(document, known));
 }
 
 /** Staged policies that are named. */

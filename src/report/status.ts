@@ -14,6 +14,7 @@ import type {
 	StatusFields,
 	Traffic,
 } from "./contribution.ts";
+import type { FeedState } from "./feed-status.ts";
 import type { SettingsState } from "./settings-status.ts";
 import type { SignatureState } from "./signature-status.ts";
 import { type SinkState, type SinkStatus, sinkStatus } from "./sink-status.ts";
@@ -84,6 +85,8 @@ export interface DaemonState {
 	readonly signature: SignatureState | null;
 	/** Null where no tests lie beside the policies. */
 	readonly tests: TestsState | null;
+	/** The files of groups of addresses. */
+	readonly feeds: readonly FeedState[];
 	/** System and configured labels merged. */
 	readonly nodeLabels: Readonly<Record<string, string>>;
 	/** In the order in which status and page show them. */
@@ -129,6 +132,7 @@ export interface StatusDocument extends StatusFields {
 	readonly signature: SignatureState | null;
 	/** Null where no tests lie beside the policies. */
 	readonly tests: TestsState | null;
+	readonly groups: readonly FeedState[];
 	/** Null while nothing waits for its confirmation. */
 	readonly pending: PendingState | null;
 	readonly nodeLabels: Readonly<Record<string, string>>;
@@ -288,6 +292,7 @@ export function statusDocument(state: DaemonState, asked: PageRequest | null = n
 		settings: { problem: state.settings.problem, restart: state.settings.restart },
 		signature: state.signature,
 		tests: state.tests,
+		groups: state.feeds,
 		nodeLabels: state.nodeLabels,
 		ready: { ready: state.readiness.ready, body: state.readiness.body },
 		enforcers: Object.fromEntries(enforcers.map(({ name, state }) => [name, state])),

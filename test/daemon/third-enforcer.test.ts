@@ -174,6 +174,7 @@ test("what runs is started, fed, reported and stopped with the others", async ()
 		settings: { state: { problem: "", restart: "last-good" }, warnings: [] },
 		signature: { state: null, warnings: [] },
 		tests: { state: null, warnings: [] },
+		feeds: { state: [], warnings: [] },
 		status: { certificates: [], warnings: [] },
 		generations: { all: [] },
 		sinks: [],

@@ -13,6 +13,7 @@ import { invalidAlert } from "../../src/enforcers/network/report/invalid-alert.t
 import { summaryAlerts } from "../../src/enforcers/network/report/summary-alert.ts";
 import type { Alert } from "../../src/report/alert.ts";
 import { type ChangeStep, changeAlert } from "../../src/report/change-alert.ts";
+import { feedAlert } from "../../src/report/feed-status.ts";
 import { panicAlert } from "../../src/report/panic-alert.ts";
 import { settingsAlert } from "../../src/report/settings-status.ts";
 import { serialResetAlert, signatureAlert } from "../../src/report/signature-status.ts";
@@ -108,6 +109,7 @@ describe("system events", () => {
 	const stray = { since: time, time, table: "t" };
 	const drift = { time, generation: 2, pid: 7, process: "nft", changes: ["newrule"] };
 	const failing = { passed: 1, failed: 1, problems: ["t.yaml:1: m"] };
+	const feed = { group: "g", file: "/f", problem: "p" };
 	const panic = { reason: "drill", since: "2026-01-01T00:00:00Z" };
 	const alerts: readonly Alert[] = [
 		driftAlert(drift, "t", host),
@@ -132,6 +134,8 @@ describe("system events", () => {
 		serialResetAlert("/d", "root", time, host),
 		testsAlert({ ...failing, mode: "enforce", refused: true }, "/d", time, host),
 		testsAlert({ ...failing, mode: "warn", refused: false }, "/d", time, host),
+		feedAlert({ ...feed, state: "last-good", blocks: 7 }, time, host),
+		feedAlert({ ...feed, state: "unusable", blocks: null }, time, host),
 		throttleAlert({ policy: "p", count: 2, seconds: 30 }, time, host),
 		sinkAlert({ name: "s", error: "e", queued: 1 }, { full: 1, refused: 1, lost: 1 }, time, host),
 	];

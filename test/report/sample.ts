@@ -288,6 +288,7 @@ export function sampleState(
 		settings: { problem: "", restart: "last-good" },
 		signature: null,
 		tests: null,
+		feeds: [],
 		nodeLabels: { "kubernetes.io/hostname": "vm1" },
 		enforcers: [networkReport({ ...sampleNetwork, ...network }), usbReport({ ...sampleUsb, ...usb })],
 		policies: [

@@ -60,6 +60,7 @@ test("the document has the documented fields, sums of a policy's rules, and no o
 		settings: { problem: "", restart: "last-good" },
 		signature: null,
 		tests: null,
+		groups: [],
 		nodeLabels: { "kubernetes.io/hostname": "vm1" },
 		ready: { ready: true, body: "enforced: what is on disk" },
 		enforcers: {

@@ -14,7 +14,7 @@ policy directory. A file names its schema in its first line:
   # yaml-language-server: $schema=FILE
 
   --kind KIND  ${schemaNames.slice(0, 2).join(", ")},
-               ${schemaNames.slice(2).join(" or ")}
+               ${schemaNames.slice(2, -1).join(", ")} or ${schemaNames.at(-1)}
   --json       the same: a schema is JSON
 `;
 

@@ -1,13 +1,16 @@
 /** `portward policy sign`: puts a manifest of a policy directory and its signature into it. Works offline. */
 
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { listLimits } from "../../base/cidr-list.ts";
 import type { Diagnostic } from "../../base/diagnostic.ts";
 import { hasError } from "../../base/diagnostic.ts";
 import { escapeForTerminal } from "../../base/terminal.ts";
 import { findDuplicateNames } from "../../engine/collection.ts";
+import { linkAlone, signedFeeds } from "../../engine/groups/groups.ts";
 import { parsePolicyFile } from "../../engine/parse.ts";
-import { manifestFile, parseManifest, signatureFile } from "../../source/manifest.ts";
+import { readFeedFile } from "../../source/feed-file.ts";
+import { type ManifestFile, manifestFile, parseManifest, signatureFile } from "../../source/manifest.ts";
 import { type PolicyDirectory, PolicyDirectoryReader } from "../../source/policy-directory.ts";
 import { signManifest } from "../../source/policy-signature.ts";
 import { replaceFiles } from "../../source/replace-files.ts";
@@ -48,6 +51,8 @@ export async function policySign(args: readonly string[], io: Io): Promise<numbe
 	const read = new PolicyDirectoryReader(directory, { checkPermissions: false }).read();
 	const diagnostics = check(directory, read);
 	printDiagnostics(diagnostics, io);
+	const feeds = readFeeds(directory, read, io);
+	if (feeds === null) return fail("nothing is signed: what cannot be read cannot be signed");
 	const files = read.files.flatMap(({ path, sha256 }) => (sha256 === null ? [] : [{ path, sha256 }]));
 	if (read.problem !== null || files.length !== read.files.length)
 		return fail("nothing is signed: what cannot be read cannot be signed");
@@ -59,7 +64,7 @@ export async function policySign(args: readonly string[], io: Io): Promise<numbe
 	const serial = wanted ?? (previous.ok ? previous.serial + 1 : 1);
 	if (!Number.isSafeInteger(serial)) return fail("nothing is signed: there is no higher serial");
 	const created = new Date().toISOString();
-	const signed = signManifest({ serial, created, files }, key.key);
+	const signed = signManifest({ serial, created, files, feeds }, key.key);
 	const error = replaceFiles(directory, [
 		{ name: manifestFile, bytes: signed.manifest },
 		{ name: signatureFile, bytes: signed.signature },
@@ -69,8 +74,33 @@ export async function policySign(args: readonly string[], io: Io): Promise<numbe
 		io.error(`portward: hosts that enforced serial ${previous.serial} will refuse serial ${serial}\n`);
 	const publicKey = publicText(key.key);
 	io.values?.add({ publicKey, serial, files: files.length });
-	io.out(`signed ${plural(files.length, "file")} as serial ${serial} with ${publicKey}\n`);
+	const lists = feeds.length === 0 ? "" : ` and ${plural(feeds.length, "list")} of groups`;
+	io.out(`signed ${plural(files.length, "file")}${lists} as serial ${serial} with ${publicKey}\n`);
 	return exit.ok;
+}
+
+/** The files of groups that hosts take only as they were signed; null where one cannot be read, which is told. */
+function readFeeds(directory: string, { files }: PolicyDirectory, io: Io): readonly ManifestFile[] | null {
+	const documents = files.flatMap(({ path, text }) =>
+		text === null ? [] : parsePolicyFile(path, text, { ignoreUnknownKinds: true }).documents,
+	);
+	const found = new Map<string, ManifestFile>();
+	let whole = true;
+	for (const { path, place } of signedFeeds(documents)) {
+		const read = readFeedFile(resolve(directory, path), null, {
+			checkPermissions: false,
+			limit: listLimits.bytes,
+		});
+		if (read.state === "read") found.set(path, { path, sha256: read.sha256 });
+		else {
+			whole = false;
+			const message = read.state === "failed" ? read.problem.message : "it cannot be read";
+			const at = { ...place, file: join(directory, place.file), path: "spec.file" };
+			const hint = "put the list there, or write unsigned: true in the group";
+			printDiagnostics([{ ...at, severity: "error", code: "unreadable-file", message, hint }], io);
+		}
+	}
+	return whole ? [...found.values()] : null;
 }
 
 function parseSerial(text: string): number {
@@ -99,7 +129,8 @@ function check(directory: string, read: PolicyDirectory): Diagnostic[] {
 		documents.push(...parsePolicyFile(file, text, { ignoreUnknownKinds: true }).documents);
 	}
 	const duplicates = findDuplicateNames(documents).values();
-	return [...diagnostics, ...documents.flatMap((document) => document.diagnostics), ...duplicates];
+	const linked = linkAlone(documents, diagnostics);
+	return [...diagnostics, ...linked.flatMap((document) => document.diagnostics), ...duplicates];
 }
 
 /** The serial of the manifest that lies there, 0 without one. Its signature does not matter. */

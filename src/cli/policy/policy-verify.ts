@@ -1,8 +1,11 @@
 /** `portward policy verify`: whether a host that trusts these keys would take a policy directory. */
 
+import { resolve } from "node:path";
+import { listLimits } from "../../base/cidr-list.ts";
 import { escapeForTerminal } from "../../base/terminal.ts";
+import { readFeedFile } from "../../source/feed-file.ts";
 import { parseManifest } from "../../source/manifest.ts";
-import { PolicyDirectoryReader } from "../../source/policy-directory.ts";
+import { type PolicyDirectory, PolicyDirectoryReader } from "../../source/policy-directory.ts";
 import { parsePublicKey, publicText } from "../../source/signing-key.ts";
 import { checkSerial, readSerial } from "../../state/policy-serial.ts";
 import { exit, type Io, UsageError } from "../command.ts";
@@ -48,6 +51,8 @@ export async function policyVerify(args: readonly string[], io: Io): Promise<num
 	const read = new PolicyDirectoryReader(directory, { checkPermissions: false }).read(keys);
 	if (read.problem !== null)
 		return fail(`${read.problem.message} [${read.problem.code}]; ${read.problem.hint}`);
+	const altered = alteredFeed(directory, read.feeds);
+	if (altered !== null) return fail(altered);
 	const stale = read.set && stateDir !== null ? checkSerial(read.set, readSerial(stateDir)) : null;
 	if (stale !== null) return fail(`${stale.message} [${stale.code}]; ${stale.hint}`);
 	const text = Buffer.from(read.signed.manifest ?? []).toString("utf8");
@@ -61,6 +66,18 @@ export async function policyVerify(args: readonly string[], io: Io): Promise<num
 		`${plural(read.files.length, "file")}, serial ${read.set?.serial}, signed ${created} with ${escapeForTerminal(signer)}\n`,
 	);
 	return exit.ok;
+}
+
+/** What is wrong with a file of a group that was signed with the set; null where all are as they were. */
+function alteredFeed(directory: string, feeds: PolicyDirectory["feeds"]): string | null {
+	const options = { checkPermissions: false, limit: listLimits.bytes };
+	for (const [path, sha256] of feeds) {
+		const read = readFeedFile(resolve(directory, path), null, options);
+		if (read.state === "failed") return `${path} [${read.problem.code}]: ${read.problem.message}`;
+		if (read.state === "read" && read.sha256 !== sha256)
+			return `${path} is not as it was signed [altered-feed]; sign the directory anew`;
+	}
+	return null;
 }
 
 /** The key itself, or a file with it. */

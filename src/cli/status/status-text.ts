@@ -5,6 +5,7 @@ import { escapeForTerminal } from "../../base/terminal.ts";
 import { panicReason } from "../../daemon/panic-watch.ts";
 import { describeFailsafe } from "../../enforcers/network/compile/failsafe.ts";
 import { decidingChains, describeChain } from "../../enforcers/network/observe/foreign-chains.ts";
+import { groupKind } from "../../enforcers/network/parse/group.ts";
 import { describeObserving } from "../../enforcers/network/report/history/observing.ts";
 import { otherKinds, packetKinds } from "../../engine/enforcers.ts";
 import { describeConfinement } from "../../report/confinement.ts";
@@ -61,6 +62,8 @@ const sinkShape = v.object({
 	lastSuccess: v.nullable(v.string()),
 });
 
+const groupShape = v.object({ group: v.string(), state: v.string(), blocks: v.nullable(v.number()) });
+
 /** The parts of /v1/status that are printed. */
 export const statusShape = v.object({
 	version: v.string(),
@@ -74,6 +77,7 @@ export const statusShape = v.object({
 		}),
 	),
 	tests: v.nullable(v.object({ passed: v.number(), failed: v.number(), refused: v.boolean() })),
+	groups: v.optional(v.array(groupShape), []),
 	pending: v.nullable(
 		v.object({ id: v.string(), from: v.string(), secondsLeft: v.number(), waiting: v.boolean() }),
 	),
@@ -194,6 +198,7 @@ function urgentLines({
 	pending,
 	signature,
 	tests,
+	groups,
 	usbAllowed,
 }: Status): string[] {
 	const lines = panic === null ? [] : [`OPEN: nothing is enforced on the network: ${panicReason(panic)}`];
@@ -213,6 +218,11 @@ function urgentLines({
 		const { passed, failed, refused } = tests;
 		const end = refused ? "; the policies on disk are refused, and what was good before stays" : "";
 		lines.push(`tests of the policies: ${passed} passed, ${failed} failed${end}`);
+	}
+	for (const { group, state, blocks } of groups) {
+		const what =
+			state === "current" ? "its file as it is" : state === "last-good" ? "its last good list" : "unusable";
+		lines.push(`group ${group}: ${what}${blocks === null ? "" : `, ${plural(blocks, "block")}`}`);
 	}
 	for (const { port, until } of usbAllowed) {
 		lines.push(`USB port ${port} is allowed until ${until}, whatever the policies say`);
@@ -303,6 +313,7 @@ function nameOf({ name }: Policy): string {
 function counts({ action, decisions, kind, packets }: Policy): string {
 	// Device policies, for one, meet no packets.
 	if (otherKinds.has(kind)) return action ?? "no action";
+	if (kind === groupKind) return "a group of addresses";
 	const words = { Allow: "allowed", Audit: "audited", Block: "blocked" } as const;
 	const told = (["Allow", "Audit", "Block"] as const).flatMap((each) => {
 		const count = decisions[each];

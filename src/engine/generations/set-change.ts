@@ -23,6 +23,7 @@ import { networkEnforcer } from "../../enforcers/network/enforcer.ts";
 import type { EnforcedDocument } from "../collection.ts";
 import { compileParts } from "../compile-set.ts";
 import { kindsOf } from "../enforcers.ts";
+import { hasFeed } from "../groups/groups.ts";
 import { type Change, diffSets, type SetPart } from "../policy-diff.ts";
 import { noText, policiesOf, type SetText, setText } from "./set-text.ts";
 
@@ -96,6 +97,9 @@ export function tellChange(before: Before, now: InForce): Told {
 
 const tooLarge = "the sets of policies are too large to be compared here; portward diff compares directories";
 
+const unremembered =
+	"what the files of groups held before is not remembered; portward diff compares directories";
+
 /** The changes, or why they cannot be told. */
 function compare(
 	old: SetText,
@@ -103,7 +107,9 @@ function compare(
 	text: SetText,
 	now: InForce,
 ): string | { readonly rules: readonly GenerationRule[]; readonly verdicts: readonly GenerationBox[] } {
-	if (old.documents === null || text.documents === null) return tooLarge;
+	if (old.documents === null || text.documents === null) {
+		return now.documents.some(({ document }) => hasFeed(document)) ? unremembered : tooLarge;
+	}
 	const present = now.parts.filter(({ kept }) => kept !== null);
 	if (present.length < now.parts.length) return "part of the policies could not be compiled";
 	if (atomsOf(present) > mostAtoms) return tooLarge;

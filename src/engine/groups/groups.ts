@@ -1,6 +1,6 @@
 /** The groups of a set, and the policies whose rules name them. */
 
-import type { Diagnostic } from "../../base/diagnostic.ts";
+import type { Diagnostic, Place } from "../../base/diagnostic.ts";
 import type { Policy } from "../../document/kind.ts";
 import { isBroken, type ParsedDocument } from "../../document/parse.ts";
 import {
@@ -16,11 +16,19 @@ import {
 	isLinked,
 	type KnownGroups,
 	linkGroups,
+	membersIn,
 	membersOf,
 } from "../../enforcers/network/parse/link-groups.ts";
 import type { GoodDocument, LastGood, LastGoodInput } from "../collection.ts";
 import { resolveLastGood } from "../collection.ts";
-import { type FeedDirectories, type FeedReport, Feeds, type KeptList, type SignedFeeds } from "./feeds.ts";
+import {
+	type FeedDirectories,
+	type FeedReport,
+	Feeds,
+	type KeptList,
+	type SignedFeeds,
+	signedPath,
+} from "./feeds.ts";
 
 export interface KnownSet {
 	readonly known: KnownGroups;
@@ -48,6 +56,27 @@ function namesIn(document: ParsedDocument): readonly string[] {
 	const found = policy === null ? [] : networkPart.all([policy]).flatMap(groupsNamed);
 	names.set(document, found);
 	return found;
+}
+
+/** What was read of the files of groups that some rule names, by the documents of these groups. */
+export function listsRead(documents: readonly ParsedDocument[]): ReadonlyMap<ParsedDocument, string> {
+	const lists = new Map<string, string>();
+	for (const { policy } of documents.filter((document) => namesIn(document).length > 0)) {
+		const members = policy === null ? [] : networkPart.all([policy]).flatMap(membersIn);
+		for (const { name, list } of members) if (list !== null) lists.set(name, list.sha256);
+	}
+	if (lists.size === 0) return new Map();
+	return new Map(
+		documents.flatMap((document) => {
+			const list = document.kind === groupKind ? lists.get(document.name ?? "") : undefined;
+			return list === undefined ? [] : [[document, list] as const];
+		}),
+	);
+}
+
+/** Whether a document is a group with a file. */
+export function hasFeed({ kind, policy }: ParsedDocument): boolean {
+	return kind === groupKind && policy !== null && groupOf(policy)?.feed != null;
 }
 
 export class Groups {
@@ -181,6 +210,33 @@ export class Groups {
 		const linked = this.link(saved.document, known);
 		return linked === saved.document || !isGood(linked) ? saved : { ...saved, document: linked };
 	}
+}
+
+/**
+ * The documents with the members of the groups that they name, for who enforces nothing: no file's owner is checked, and
+ * nothing stands in. What is wrong with the files of groups goes to `diagnostics`.
+ */
+export function linkAlone(
+	documents: readonly ParsedDocument[],
+	diagnostics: Diagnostic[],
+): readonly ParsedDocument[] {
+	if (!documents.some(concernsGroups)) return documents;
+	// Each file names others from where it lies.
+	const groups = new Groups({ directory: "/", origin: "/", checkPermissions: false });
+	const { known, diagnostics: found } = groups.resolve(documents, null);
+	diagnostics.push(...found);
+	return documents.map((document) => groups.link(document, known));
+}
+
+/** The files that have to be signed with these documents, by the names that a manifest gives them, and who names them. */
+export function signedFeeds(
+	documents: readonly ParsedDocument[],
+): readonly { readonly path: string; readonly place: Place }[] {
+	return documents.flatMap(({ policy }) => {
+		const feed = policy === null ? null : (groupOf(policy)?.feed ?? null);
+		if (policy === null || feed === null || feed.unsigned) return [];
+		return { path: signedPath(policy.place.file, feed), place: feed.place };
+	});
 }
 
 function isGood(document: ParsedDocument): document is GoodDocument {

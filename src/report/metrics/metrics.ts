@@ -7,6 +7,7 @@ import { type BuildFacts, buildMetrics } from "./build-metrics.ts";
 import { certificateMetrics } from "./certificate-metrics.ts";
 import { type ChangeCounts, changeMetrics } from "./change-metrics.ts";
 import { type Family, formatFamilies } from "./exposition.ts";
+import { feedMetrics } from "./feed-metrics.ts";
 import { byKey, familiesOf, type MetricGroup, mostSeries } from "./group.ts";
 import { type ProcessSample, processMetrics } from "./process-metrics.ts";
 import { type ReloadFacts, reloadMetrics } from "./reload-metrics.ts";
@@ -40,6 +41,7 @@ export const groups: readonly MetricGroup<MetricsInput>[] = [
 	signatureMetrics,
 	certificateMetrics,
 	testsMetrics,
+	feedMetrics,
 	processMetrics,
 ];
 

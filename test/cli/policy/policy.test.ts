@@ -175,3 +175,42 @@ describe("policy sign and verify", () => {
 		files[Symbol.dispose]();
 	});
 });
+
+describe("the files of groups", () => {
+	const group = (spec: object) =>
+		JSON.stringify({
+			apiVersion: "portward.io/v1",
+			kind: "PortwardAddressGroup",
+			metadata: { name: "g" },
+			spec,
+		});
+
+	test("are signed with the policies that name them, and verified", async () => {
+		const { files, directory, key, publicKey, put, manifest } = await setUp();
+		put("a.yaml", policy("a", { action: "Block", ingress: [{ from: [{ group: "g" }] }] }));
+		put("g.yaml", group({ file: "list.txt" }));
+		const missing = await portward("policy", "sign", directory, "--key", key);
+		expect([missing.code, missing.error]).toEqual([1, expect.stringContaining("list.txt does not exist")]);
+		put("list.txt", "192.0.2.0/24\n");
+		const signed = await portward("policy", "sign", directory, "--key", key);
+		expect([signed.code, signed.out]).toEqual([
+			0,
+			expect.stringContaining("signed 2 files and 1 list of groups"),
+		]);
+		expect(manifest().feeds).toEqual([
+			{ path: "list.txt", sha256: new Bun.CryptoHasher("sha256").update("192.0.2.0/24\n").digest("hex") },
+		]);
+		const verify = () => portward("policy", "verify", directory, "--trusted-key", publicKey);
+		expect((await verify()).code).toBe(0);
+		put("list.txt", "192.0.2.0/25\n");
+		const altered = await verify();
+		expect([altered.code, altered.error]).toEqual([1, expect.stringContaining("altered-feed")]);
+		rmSync(join(directory, "list.txt"));
+		expect((await verify()).error).toContain("does not exist");
+		put("g.yaml", group({ file: "list.txt", unsigned: true, cidrs: ["192.0.2.0/24"] }));
+		const forced = await portward("policy", "sign", directory, "--key", key, "--force");
+		expect([forced.code, manifest().feeds]).toEqual([0, undefined]);
+		expect((await verify()).code).toBe(0);
+		files[Symbol.dispose]();
+	});
+});

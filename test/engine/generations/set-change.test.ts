@@ -186,3 +186,32 @@ test("text that is no policy any more stands for none", () => {
 	const broken = { ...text, digest: "other", documents };
 	expect(new Thread().read(broken).change).toMatchObject({ rules: { told: [{ change: "added" }] } });
 });
+
+test("members of a group that come and go are told, as far as they are written in policies", () => {
+	const group = (spec: object) =>
+		JSON.stringify({
+			apiVersion: "portward.io/v1",
+			kind: "PortwardAddressGroup",
+			metadata: { name: "g" },
+			spec,
+		});
+	put("p.yaml", policy("p", { action: "Block", ingress: [{ from: [{ group: "g" }] }] }));
+	put("g.yaml", group({ cidrs: ["10.0.0.0/24"] }));
+	const first = new Thread().read(null);
+	put("g.yaml", group({ cidrs: ["10.0.0.0/24", "192.0.2.0/24"] }));
+	const { change, text } = new Thread().read(first.text);
+	expect(change).toMatchObject({
+		files: { told: [{ change: "changed", file: "g.yaml" }] },
+		rules: { told: [{ change: "changed", policy: "p", index: 0 }] },
+		verdicts: { told: [{ addresses: ["192.0.2.0/24"], before: "Allow", after: "Block" }] },
+		problem: "",
+	});
+	expect(new Thread().read(text).change).toBeNull();
+	writeFileSync(join(home, "list.txt"), "198.51.100.0/24\n");
+	put("g.yaml", group({ file: "../list.txt" }));
+	const fed = new Thread({ ...defaultConfig(), policyDir: directory }).read(text);
+	expect(fed.change).toMatchObject({ rules: null, problem: expect.stringContaining("not remembered") });
+	writeFileSync(join(home, "list.txt"), "198.51.100.0/25\n");
+	const again = new Thread({ ...defaultConfig(), policyDir: directory }).read(fed.text);
+	expect(again.change).toMatchObject({ rules: null, files: { told: [{ file: "g.yaml" }] } });
+});

@@ -1,12 +1,17 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { generateKeyPairSync } from "node:crypto";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { formatAddress, parseAddress } from "../../../src/base/cidr.ts";
+import type { Config } from "../../../src/config/model.ts";
 import { defaultConfig } from "../../../src/config/parse.ts";
 import { decidePacket } from "../../../src/enforcers/network/compile/program.ts";
 import { networkEnforcer } from "../../../src/enforcers/network/enforcer.ts";
 import { PolicyEngine } from "../../../src/engine/policy-engine.ts";
+import { manifestFile, signatureFile } from "../../../src/source/manifest.ts";
+import { signManifest } from "../../../src/source/policy-signature.ts";
+import { publicText } from "../../../src/source/signing-key.ts";
 import { policy } from "../../system/support/case.ts";
 
 let home: string;
@@ -36,11 +41,14 @@ const naming = (name: string, action = "Block") =>
 	policy(`names-${name}`, { action, ingress: [{ from: [{ group: name }] }] });
 
 class Running {
-	readonly #config = { ...defaultConfig(), policyDir: directory, stateDir: state };
-	readonly #engine = new PolicyEngine({
-		...{ directory, stateDirectory: state, checkPermissions: false, hostname: "h1" },
-		config: this.#config,
-	});
+	readonly #config: Config;
+	readonly #engine: PolicyEngine;
+
+	constructor(settings: Partial<Config> = {}) {
+		this.#config = { ...defaultConfig(), policyDir: directory, stateDir: state, ...settings };
+		const where = { directory, stateDirectory: state, checkPermissions: false, hostname: "h1" };
+		this.#engine = new PolicyEngine({ ...where, config: this.#config });
+	}
 
 	reload() {
 		const { diagnostics, complete, lastGood, feeds } = this.#engine.reload(this.#config);
@@ -230,5 +238,65 @@ describe("a group's file", () => {
 		put("policy.yaml", policy("other", { ingress: [{}] }));
 		new Running().take();
 		expect(readdirSync(join(state, "lists")).length).toBeLessThan(3);
+	});
+});
+
+describe("in a signed set", () => {
+	const { privateKey } = generateKeyPairSync("ed25519");
+	const list = (text: string) => writeFileSync(join(home, "bad.txt"), text);
+
+	/** Signs what lies in the directory, with the list as it is now unless `unsigned`. */
+	function sign(serial: number, unsigned = false, listed = !unsigned): void {
+		put(
+			"group.yaml",
+			group("bad", { file: "../bad.txt", maxShrink: 100, ...(unsigned ? { unsigned } : {}) }),
+		);
+		put("policy.yaml", naming("bad"));
+		const hash = (path: string) => new Bun.CryptoHasher("sha256").update(readFileSync(path)).digest("hex");
+		const files = ["group.yaml", "policy.yaml"].map((path) => ({
+			path,
+			sha256: hash(join(directory, path)),
+		}));
+		const feeds = !listed ? [] : [{ path: "../bad.txt", sha256: hash(join(home, "bad.txt")) }];
+		const created = new Date().toISOString();
+		const signed = signManifest({ serial, created, files, feeds }, privateKey);
+		writeFileSync(join(directory, manifestFile), signed.manifest);
+		writeFileSync(join(directory, signatureFile), signed.signature);
+	}
+
+	const running = () =>
+		new Running({ policySignature: "required", trustedKeys: [publicText(privateKey)] } as const);
+
+	test("a list is taken as it was signed, or not at all", () => {
+		list("10.0.0.0/8\n");
+		sign(1);
+		const daemon = running();
+		expect(daemon.take()).toMatchObject({ errors: [], feeds: [["current", 1]] });
+		expect(daemon.verdict("10.0.0.1")).toBe("Block");
+		list("192.0.2.0/24\n");
+		expect(daemon.take()).toMatchObject({ errors: ["altered-feed"], feeds: [["last-good", 1]] });
+		expect(["10.0.0.1", "192.0.2.1"].map((one) => daemon.verdict(one))).toEqual(["Block", "Allow"]);
+		expect(running().take().feeds).toEqual([["last-good", 1]]);
+		sign(2);
+		expect(daemon.take()).toMatchObject({ errors: [], feeds: [["current", 1]] });
+		expect(["10.0.0.1", "192.0.2.1"].map((one) => daemon.verdict(one))).toEqual(["Allow", "Block"]);
+	});
+
+	test("a list that the signed group calls unsigned may change", () => {
+		list("10.0.0.0/8\n");
+		sign(1, true);
+		const daemon = running();
+		expect(daemon.take().feeds).toEqual([["current", 1]]);
+		list("192.0.2.0/24\n");
+		expect(daemon.take()).toMatchObject({ errors: [], feeds: [["current", 1]] });
+		expect(daemon.verdict("192.0.2.1")).toBe("Block");
+	});
+
+	test("a list that is not among what was signed is taken by nobody", () => {
+		list("10.0.0.0/8\n");
+		sign(1, false, false);
+		const daemon = running();
+		expect(daemon.reload()).toMatchObject({ feeds: [["unusable", null]], complete: false });
+		expect(daemon.reload().errors.toSorted()).toEqual(["unsigned-feed", "unusable-group"]);
 	});
 });

@@ -1,0 +1,101 @@
+/** Groups of addresses with a real daemon and real packets: files that change, break and vanish. */
+
+import { expect, test } from "bun:test";
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { policy } from "../support/case.ts";
+import { Daemon } from "../support/daemon.ts";
+import { eventually } from "../support/netns.ts";
+import { eachOnRig } from "../support/rig.ts";
+
+const rig = eachOnRig();
+const senders = ["10.1.0.10", "10.1.0.11", "2001:db8:1::10"];
+
+const group = (name: string, spec: object) =>
+	JSON.stringify({ apiVersion: "portward.io/v1", kind: "PortwardAddressGroup", metadata: { name }, spec });
+const blocking = policy("no-bad", { action: "Block", ingress: [{ from: [{ group: "bad" }] }] });
+
+/** Which of the senders are blocked. */
+async function blocked(): Promise<string[]> {
+	const probes = senders.map(
+		(remote) => ({ direction: "ingress", protocol: "tcp", remote, port: 80 }) as const,
+	);
+	const passed = await rig.prober.send(probes);
+	return senders.filter((_, index) => !passed[index]);
+}
+
+const becomes = (what: string, wanted: readonly string[]) =>
+	eventually(what, async () => Bun.deepEquals(await blocked(), wanted), 60_000);
+
+test("a file that no policy lies beside is watched, and its last good list outlives what breaks it", async () => {
+	const feeds = join(rig.home.path, "feeds");
+	mkdirSync(feeds);
+	const file = join(feeds, "bad.txt");
+	const list = (...lines: readonly string[]) => {
+		writeFileSync(`${file}.new`, lines.map((line) => `${line}\n`).join(""));
+		renameSync(`${file}.new`, file);
+	};
+	list("10.1.0.10 # one", "2001:db8:1::10");
+	rig.home.put("group.yaml", group("bad", { file }));
+	rig.home.put("policy.yaml", blocking);
+	{
+		await using daemon = await Daemon.start(rig.lab.guarded, {}, rig.home);
+		expect(await blocked()).toEqual(["10.1.0.10", "2001:db8:1::10"]);
+		list("10.1.0.11", "2001:db8:1::10");
+		await becomes("the new list", ["10.1.0.11", "2001:db8:1::10"]);
+
+		list("10.1.0.11", "", "nonsense");
+		const alert = await daemon.alert("the broken file", ({ Tags }) => Tags === "ADDRESS-GROUP");
+		expect(alert).toMatchObject({
+			Resource: file,
+			Action: "Block",
+			EventData: { Group: "bad", Blocks: "2" },
+		});
+		expect(alert.EventData.Reason).toContain(`${file}:3:1: "nonsense" is a name`);
+		expect(await blocked()).toEqual(["10.1.0.11", "2001:db8:1::10"]);
+		expect((await daemon.metrics()).get('portward_group_file_current{group="bad"}')).toBe(0);
+		expect((await daemon.metrics()).get('portward_group_file_blocks{group="bad"}')).toBe(2);
+		const said = rig.portward("status").out;
+		expect(said).toContain("group bad: its last good list, 2 blocks");
+		expect(said).toContain(`${file}:3:1`);
+		rmSync(file);
+		await daemon.alert(
+			"that it is gone",
+			({ EventData }) => EventData.Reason?.includes("does not exist") === true,
+		);
+	}
+	// The next start has nothing but what it kept.
+	await using daemon = await Daemon.start(rig.lab.guarded, {}, rig.home);
+	expect(await blocked()).toEqual(["10.1.0.11", "2001:db8:1::10"]);
+	expect((await daemon.get("/readyz")).status).toBe(200);
+	list("10.1.0.10", "10.1.0.11");
+	await becomes("the file that is whole again", ["10.1.0.10", "10.1.0.11"]);
+	expect((await daemon.metrics()).get('portward_group_file_current{group="bad"}')).toBe(1);
+});
+
+test("a group belongs to all files: whoever names it goes with it, and the commands know its members", async () => {
+	rig.home.put("group.yaml", group("bad", { cidrs: ["10.1.0.0/24"], except: ["10.1.0.11"] }));
+	rig.home.put("policy.yaml", blocking);
+	await using daemon = await Daemon.start(rig.lab.guarded, {}, rig.home);
+	expect(await blocked()).toEqual(["10.1.0.10"]);
+	const explained = rig.portward("explain", "ingress", "tcp", "10.1.0.10", "80");
+	expect(explained.out).toContain("no-bad");
+	expect(rig.portward("validate", rig.home.policies).out).toContain("2 valid, 0 errors");
+	const other = join(rig.home.path, "other");
+	mkdirSync(other);
+	writeFileSync(join(other, "group.yaml"), group("bad", { cidrs: ["10.1.0.0/24"] }));
+	writeFileSync(join(other, "policy.yaml"), blocking);
+	const diff = rig.portward("diff", rig.home.policies, other);
+	expect([diff.code, diff.out]).toEqual([2, expect.stringContaining("10.1.0.11")]);
+	const plan = rig.portward("plan", "--policy-dir", other);
+	expect(plan.out).toMatch(/group bad \(1 block, [0-9a-f]{8}\)/);
+	// The policy keeps the members that it had, though the group is gone.
+	await daemon.after(() => rig.home.put("group.yaml", null));
+	expect(await blocked()).toEqual(["10.1.0.10"]);
+	const { policies } = await daemon.status();
+	expect(
+		policies.map(({ name, enforced, diagnostics }) => [name, enforced, diagnostics.map(({ code }) => code)]),
+	).toEqual([["no-bad", true, ["unknown-group"]]]);
+	await daemon.after(() => rig.home.put("group.yaml", group("bad", { cidrs: ["2001:db8:1::/64"] })));
+	expect(await blocked()).toEqual(["2001:db8:1::10"]);
+});

@@ -10,6 +10,7 @@ import { render } from "./ask/render.ts";
 import { schema } from "./ask/schema.ts";
 import { search } from "./ask/search.ts";
 import { validate } from "./ask/validate.ts";
+import { supportBundle } from "./bundle/support-bundle.ts";
 import { apply } from "./change/apply.ts";
 import { confirm } from "./change/confirm.ts";
 import { page } from "./change/page.ts";
@@ -72,6 +73,7 @@ export function allCommands(
 		history,
 		doctor,
 		report,
+		supportBundle,
 		alerts,
 		flows,
 		top,

@@ -10,9 +10,16 @@ import { commands } from "../cli/support/portward.ts";
 const root = resolve(import.meta.dir, "../..");
 const guides = [
 	"README.md",
-	...["policies", "operations", "http", "recipes", "troubleshooting", "policy-as-code", "runbooks"].map(
-		(name) => `docs/${name}.md`,
-	),
+	...[
+		"policies",
+		"operations",
+		"http",
+		"recipes",
+		"troubleshooting",
+		"policy-as-code",
+		"runbooks",
+		"support",
+	].map((name) => `docs/${name}.md`),
 ];
 const read = (file: string) => readFileSync(join(root, file), "utf8");
 

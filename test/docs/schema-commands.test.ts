@@ -92,6 +92,14 @@ async function holds(schema: string, code: number, ...argv: readonly string[]): 
 	return document;
 }
 
+test("support-bundle: where it is, and what could not be had", async () => {
+	const found = await holds("outcome", 0, "support-bundle", "--out", path("bundle.tar.gz"), ...config());
+	expect(found).toMatchObject({
+		file: path("bundle.tar.gz"),
+		missing: [expect.any(String), expect.any(String)],
+	});
+});
+
 test("validate: what is right, and what is wrong", async () => {
 	await holds("validate", 0, "validate", path("new"), ...config());
 	const found = await holds("validate", 1, "validate", path("bad"), ...config());

@@ -1,6 +1,6 @@
 /**
  * A real Prometheus scrapes a real daemon, with the rules of packaging/monitoring, and is asked every query of the
- * dashboards. What the daemon has figures for has to give an answer.
+ * dashboards. What the daemon has figures for has to give an answer. A support bundle of that daemon is whole.
  */
 
 import { expect, test } from "bun:test";
@@ -131,6 +131,12 @@ test(
 		const recorded = all.map(({ name }) => name).filter((name) => name.startsWith("kubearmor_"));
 		const kept = counts(recorded);
 		expect(recorded.filter((_, index) => kept[index] === 0)).toEqual([]);
+
+		const bundle = join(rig.home.path, "bundle.tar.gz");
+		const packed = rig.portward("support-bundle", "--out", bundle);
+		expect(packed).toMatchObject({ code: 0, error: "" });
+		const listed = Bun.spawnSync(["tar", "--list", "--gzip", "--file", bundle]).stdout.toString();
+		expect(listed).toMatch(/table\.nft[\s\S]*status\.json[\s\S]*metrics\.txt/);
 
 		const queries = [...panelQueries, ...variableQueries].map(({ place, expr }) => ({
 			place,

@@ -12,7 +12,7 @@ stamped_url=''
 usage() {
 	cat <<'END'
 Usage: install.sh [OPTION...]
-       install.sh --uninstall [--purge] [--dry-run]
+       install.sh --uninstall [--purge | --keep-rules] [--dry-run]
 
 Installs portward, or upgrades it while its rules stay in force.
 
@@ -28,6 +28,8 @@ Installs portward, or upgrades it while its rules stay in force.
   --uninstall        release the rules and remove portward; settings, policies and
                      state stay
   --purge            with --uninstall: remove these too
+  --keep-rules       with --uninstall: release nothing, for a package (.deb or
+                     .rpm) that takes over
   --root DIR         look for files and put them below DIR instead of /; systemctl is
                      the one of this host all the same (for tests)
   --help             this text
@@ -129,6 +131,8 @@ check_host() {
 	missing=
 	[ "$(uname -s)" = Linux ] || fail "portward is for Linux"
 	[ "$(id -u)" = 0 ] || fail "run this as root"
+	[ ! -e "$root/usr/lib/portward/package.sh" ] ||
+		fail "portward is installed as a package here: upgrade or remove it with apt, dnf, zypper or rpm"
 	if ! [ -d "$root/run/systemd/system" ] || ! command -v systemctl >/dev/null; then
 		missing="$missing
   systemd, which starts portward: this host was not booted with it"
@@ -589,7 +593,9 @@ uninstall_portward() {
 	command -v systemctl >/dev/null || fail "there is no systemctl"
 	elsewhere=$(sed -n 's/^[[:space:]]*\(stateDir\|policyDir\|file\):[[:space:]]*//p' "$root/etc/portward/config.yaml" 2>/dev/null)
 	step "stop portward" stop_services
-	if [ -x "$root/usr/local/bin/portward" ]; then
+	if [ -n "$keep_rules" ]; then
+		say "- keep the rules and the USB devices as they are, for the package that takes over"
+	elif [ -x "$root/usr/local/bin/portward" ]; then
 		step "release the rules and the USB devices" release_rules
 		# What comes to life is worth knowing before it does.
 		if [ -n "$dry_run" ]; then release usb --dry-run || true; fi
@@ -609,7 +615,7 @@ uninstall_portward() {
 main() {
 	set -eu
 	umask 022
-	from='' url='' public_key='' root='' dry_run='' purge='' failsafe='' failsafe_ssh='' task=install work=''
+	from='' url='' public_key='' root='' dry_run='' purge='' keep_rules='' failsafe='' failsafe_ssh='' task=install work=''
 	allow_downgrade='' allow_expired='' stage='' staged='' previous='' changed='' upgrading='' ran=''
 	samples='' samples_at=/usr/local/share/doc/portward
 	completed="/usr/local/share/bash-completion/completions/portward /usr/local/share/zsh/site-functions/_portward \
@@ -633,6 +639,7 @@ main() {
 		--dry-run) dry_run=1 ;;
 		--uninstall) task=uninstall ;;
 		--purge) purge=1 ;;
+		--keep-rules) keep_rules=1 ;;
 		--help | -h)
 			usage
 			return 0
@@ -643,7 +650,8 @@ main() {
 	done
 	root=${root%/}
 	[ -z "$public_key" ] || [ -r "$public_key" ] || wrong "--public-key $public_key cannot be read"
-	[ -z "$purge" ] || [ $task = uninstall ] || wrong "--purge goes with --uninstall"
+	[ -z "$purge$keep_rules" ] || [ $task = uninstall ] || wrong "--purge and --keep-rules go with --uninstall"
+	[ -z "$purge" ] || [ -z "$keep_rules" ] || wrong "--purge and --keep-rules exclude each other"
 	if [ $task = uninstall ]; then
 		uninstall_portward
 		return 0

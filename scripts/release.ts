@@ -1,12 +1,13 @@
 /**
  * Makes release/VERSION/: everything that a host needs which cannot reach anything else.
  *
- *   bun scripts/release.ts [--out DIR] [--native] [--days N] [--key FILE] [--url URL]
+ *   bun scripts/release.ts [--out DIR] [--native] [--unpackaged] [--days N] [--key FILE] [--url URL]
  *
  *   --out DIR    where to, instead of release/VERSION; what was there is replaced
  *   --native     the executable for this kind of machine alone
+ *   --unpackaged no .deb and no .rpm
  *   --days N     the release expires so many days after its commit (400); install.sh then asks for --allow-expired
- *   --key FILE   an Ed25519 private key in PEM, which signs SHA256SUMS
+ *   --key FILE   an Ed25519 private key in PEM, which signs SHA256SUMS, the repository for apt and the .rpm
  *   --url URL    where the folder will be served; install.sh downloads from there unless told otherwise
  *
  * Exit code 0: done, perhaps without targets whose runtime could not be had, which manifest.json and
@@ -14,7 +15,7 @@
  * The same commit gives the same bytes. ARCHITECTURE.md has the layout.
  */
 
-import { createPrivateKey, sign } from "node:crypto";
+import { createPrivateKey, type KeyObject, sign } from "node:crypto";
 import {
 	chmodSync,
 	cpSync,
@@ -28,9 +29,12 @@ import {
 	writeFileSync,
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { parseArgs, promisify } from "node:util";
-import { gzip } from "node:zlib";
+import { parseArgs } from "node:util";
 import { commit, compile, root, version } from "./compile.ts";
+import { type Answers, ask, askedWith, difference, emulator, notOurs } from "./release/emulate.ts";
+import { compress } from "./release/gzip.ts";
+import { keyDate, pgpKey } from "./release/openpgp.ts";
+import { Packages } from "./release/packages.ts";
 import { readLock, shippedPackages } from "./release-lock.ts";
 import { sbom } from "./release-sbom.ts";
 import { nativeTarget, runtimeOf, type Target, targets } from "./release-targets.ts";
@@ -47,8 +51,16 @@ interface Outcome {
 	/** SHA-256 and size of the executable, unpacked. */
 	readonly sha256?: string;
 	readonly bytes?: number;
-	/** "executed": it said its version here. Nobody has run the others. */
-	readonly status: "executed" | "built, not executed" | "runtime not available" | "refused";
+	/**
+	 * "executed": it said its version here. "executed under emulation": it answered as this machine's does, with
+	 * QEMU's processor. Nobody has run the others.
+	 */
+	readonly status:
+		| "executed"
+		| "executed under emulation"
+		| "built, not executed"
+		| "runtime not available"
+		| "refused";
 	readonly reason?: string;
 }
 
@@ -56,6 +68,7 @@ const { values } = parseArgs({
 	options: {
 		out: { type: "string", default: join("release", version) },
 		native: { type: "boolean", default: false },
+		unpackaged: { type: "boolean", default: false },
 		days: { type: "string", default: "400" },
 		key: { type: "string" },
 		url: { type: "string" },
@@ -74,7 +87,7 @@ if (url !== undefined && !/^https?:\/\/[A-Za-z0-9._~:/@%+[\]-]+$/u.test(url))
 	fail(`--url ${url}: write http://HOST/PATH`);
 
 /** The key that signs, read before the long work. */
-function signingKey(file: string) {
+function signingKey(file: string): KeyObject {
 	try {
 		const key = createPrivateKey(readFileSync(file));
 		return key.asymmetricKeyType === "ed25519" ? key : fail(`--key ${file}: not an Ed25519 key`);
@@ -88,12 +101,54 @@ const work = `${out}.${process.pid}`;
 const folder = join(work, "release");
 mkdirSync(folder, { recursive: true });
 
-/** Compresses an executable to `file`; without a name or a time in it, so that the same bytes give the same bytes. */
-async function compress(bytes: Buffer, file: string): Promise<void> {
-	const packed = await promisify(gzip)(bytes, { level: 9 });
-	// The byte that names the operating system differs between versions of zlib: RFC 1952, 2.3.1.
-	packed[9] = 255;
-	writeFileSync(file, packed);
+const dated = Bun.spawnSync(["git", "log", "-1", "--format=%ct"], { cwd: root, stderr: "ignore" });
+/** When the commit was made, in seconds since 1970, or null outside a checkout. */
+const committed = dated.success ? Number(dated.stdout.toString()) : null;
+
+/** Licences of what is inside: the file's name in the release and the path in the checkout. */
+function licences(): Map<string, string> {
+	const found = new Map([
+		["portward.txt", "LICENSE"],
+		["bun.md", "packaging/licenses/bun.md"],
+	]);
+	for (const name of shippedPackages(lock)) {
+		const from = join("node_modules", name);
+		const license = readdirSync(join(root, from)).find((file) => /^licen[cs]e(\.|$)/iu.test(file));
+		if (license === undefined) fail(`${name} has no licence file`);
+		found.set(`${name.replaceAll("/", "-")}.txt`, join(from, license));
+	}
+	return found;
+}
+
+// Times in packages are the commit's; outside a checkout they are all the same.
+const packages = new Packages(
+	folder,
+	{ root, version, date: Math.max(committed ?? keyDate, keyDate), licences: licences() },
+	key === null ? null : pgpKey(key),
+);
+
+/** Compresses an executable into the folder, and puts it into packages. */
+async function pack(target: string, bytes: Buffer, file: string): Promise<void> {
+	const packed = await compress(bytes);
+	writeFileSync(join(folder, file), packed);
+	if (!values.unpackaged) await packages.add(target, { bytes, packed });
+}
+
+/** What this machine's own executable answers, once it is built. */
+let answers: Answers | null = null;
+
+/** Runs an executable where that can be done here. */
+function execute({ name }: Target, path: string): { status: Outcome["status"]; reason: string } {
+	const words = name === native?.name ? [] : emulator(name);
+	if (words === null) return { status: "built, not executed", reason: "" };
+	const settings = join(work, "config.yaml");
+	writeFileSync(settings, askedWith);
+	const said = ask([...words, path], name.split("-")[1] ?? "", settings);
+	const problem = notOurs(said) ?? (answers === null ? null : difference(answers, said));
+	if (problem !== null) return { status: "refused", reason: problem };
+	if (words.length > 0) return { status: "executed under emulation", reason: "" };
+	answers = said;
+	return { status: "executed", reason: "" };
 }
 
 /** Builds one target. Compression goes on in the background, as it takes longest. */
@@ -109,27 +164,18 @@ async function make(target: Target, running: Promise<void>[]): Promise<Outcome> 
 		runtime === null ? undefined : { target: target.bun, runtime: runtime.path },
 	);
 	if (problem !== null) return { target: target.name, file: null, status: "refused", reason: problem };
-	if (isNative) {
-		const said = Bun.spawnSync([path, "version"], { cwd: "/" }).stdout.toString();
-		if (!said.startsWith(`portward ${version} `)) {
-			return {
-				target: target.name,
-				file: null,
-				status: "refused",
-				reason: `it says ${JSON.stringify(said)}`,
-			};
-		}
-	}
+	const { status, reason } = execute(target, path);
+	if (status === "refused") return { target: target.name, file: null, status, reason };
 	const bytes = readFileSync(path);
 	rmSync(dirname(path), { recursive: true });
 	const file = `portward-${target.name}.gz`;
-	running.push(compress(bytes, join(folder, file)));
+	running.push(pack(target.name, bytes, file));
 	return {
 		target: target.name,
 		file,
 		sha256: new Bun.SHA256().update(bytes).digest("hex"),
 		bytes: bytes.length,
-		status: isNative ? "executed" : "built, not executed",
+		status,
 	};
 }
 
@@ -153,15 +199,16 @@ function copyFiles(): void {
 	if (existsSync(join(root, "packaging/portward.8"))) copy("packaging/portward.8", "portward.8");
 	copy("packaging/config.yaml", "config.yaml");
 	copy("policies", "policies");
-	copy("LICENSE", "licenses/portward.txt");
-	copy("packaging/licenses/bun.md", "licenses/bun.md");
-	for (const name of shippedPackages(lock)) {
-		const from = join("node_modules", name);
-		const license = readdirSync(join(root, from)).find((file) => /^licen[cs]e(\.|$)/iu.test(file));
-		if (license === undefined) fail(`${name} has no licence file`);
-		copy(join(from, license), `licenses/${name.replaceAll("/", "-")}.txt`);
-	}
+	copy("packaging/selinux", "selinux");
+	for (const [name, from] of licences()) copy(from, `licenses/${name}`);
 	writeFileSync(join(folder, "install.sh"), installer());
+}
+
+/** The executables as fapolicyd's trust database has files: path, size, SHA-256; by install.sh and by a package. */
+function trust({ target, bytes, sha256 }: Outcome): void {
+	const lines = ["/usr/local/bin", "/usr/bin"].map((at) => `${at}/portward ${bytes} ${sha256}\n`);
+	mkdirSync(join(folder, "fapolicyd"), { recursive: true });
+	writeFileSync(join(folder, `fapolicyd/portward-${target}.trust`), lines.join(""));
 }
 
 /** Files of the folder, relative to it, sorted by their bytes. */
@@ -179,28 +226,30 @@ try {
 		if (compressing.length > 1) await compressing.shift();
 	}
 	copyFiles();
+	for (const outcome of outcomes) if (outcome.file !== null) trust(outcome);
 	await Promise.all(compressing);
 
 	const built = targets.filter(({ name }) =>
 		outcomes.some((each) => each.target === name && each.file !== null),
 	);
 	if (built.length === 0) fail(outcomes.map(({ target, reason }) => `${target}: ${reason}`).join("\n"));
-	const dated = Bun.spawnSync(["git", "log", "-1", "--format=%ct"], { cwd: root, stderr: "ignore" });
-	const date = dated.success ? new Date(1000 * Number(dated.stdout.toString())).toISOString() : null;
+	const date = committed === null ? null : new Date(1000 * committed).toISOString();
 	const release = { version, commit: commit(), date, targets: built };
 	const json = (name: string, value: object) =>
 		writeFileSync(join(folder, name), `${JSON.stringify(value, null, 2)}\n`);
 	json("sbom.cdx.json", sbom(lock, release));
 	const { commit: builtCommit } = release;
 	if (builtCommit.endsWith("-modified")) console.error("release: note: the sources differ from the commit");
+	// Who serves an old release for ever keeps its faults in use. Without a commit, from today on.
+	const expires = new Date((committed === null ? Date.now() : 1000 * committed) + days * 86_400_000)
+		.toISOString()
+		.slice(0, 10);
+	await packages.finish(expires);
 	json("manifest.json", {
 		name: "portward",
 		version,
 		commit: builtCommit,
-		// Who serves an old release for ever keeps its faults in use. Without a commit, from today on.
-		expires: new Date((date === null ? Date.now() : Date.parse(date)) + days * 86_400_000)
-			.toISOString()
-			.slice(0, 10),
+		expires,
 		bun: Bun.version,
 		targets: outcomes,
 	});

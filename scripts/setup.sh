@@ -2,10 +2,12 @@
 # Makes a fresh Debian (or Ubuntu) with npm ready for this project.
 #
 #   scripts/setup.sh packages   the npm packages, Bun among them
+#   scripts/setup.sh release    these, and what executes arm64's executable here, where that can be had
 #   scripts/setup.sh            these, and what the tests, the demo and the benchmarks need from apt
 #   scripts/setup.sh browser    all that, and a browser
 #   scripts/setup.sh podman     all but the browser, and podman for the demo
 #   scripts/setup.sh containers that, and Docker; neither is started
+#   scripts/setup.sh checkers   all but the browser, and what checks a release: lintian, rpmlint, SELinux's compiler
 #
 # It looks first and installs only what is missing, so a second run does nothing.
 set -euo pipefail
@@ -48,6 +50,29 @@ if ! bun_works "$wanted"; then
 fi
 [ "$what" = packages ] && exit 0
 
+tools=node_modules/.cache/tools
+# QEMU and libraries for executables of arm64. They are unpacked: installed, QEMU would register itself with the kernel.
+has_emulator() {
+	[ "$(uname -m)" != x86_64 ] ||
+		{ [ -x $tools/usr/bin/qemu-aarch64-static ] && [ -e $tools/usr/aarch64-linux-gnu/lib/libc.so.6 ]; }
+}
+unpack_emulator() (
+	mkdir -p $tools/emulator && cd $tools/emulator || exit 1
+	trap 'rm -f ./*.deb' EXIT
+	if ! apt-get download -qq qemu-user-static libc6-arm64-cross >/dev/null 2>&1; then
+		# Without lists of packages apt knows none.
+		apt-get update -qq >/dev/null 2>&1 && apt-get download -qq qemu-user-static libc6-arm64-cross >/dev/null 2>&1 || exit 1
+	fi
+	dpkg-deb --fsys-tarfile qemu-user-static_*.deb | tar -x -C ../ ./usr/bin/qemu-aarch64-static && dpkg-deb -x libc6-arm64-cross_*.deb ../
+)
+if [ "$what" = release ] || [ "$what" = checkers ]; then
+	has_emulator || {
+		say "unpacking what executes arm64's executable"
+		unpack_emulator || say "note: it cannot be had here, so arm64's executable will be built and not executed"
+	}
+fi
+[ "$what" = release ] && exit 0
+
 [ "$(id -u)" = 0 ] || fail "run this as root: it works in network namespaces and loads nftables rules there"
 
 missing=()
@@ -70,6 +95,7 @@ command -v wget >/dev/null || need wget
 command -v zsh >/dev/null || need zsh
 command -v fish >/dev/null || need fish
 command -v eu-strip >/dev/null || need elfutils
+command -v rpm >/dev/null || need rpm
 # Receivers of alerts.
 command -v rsyslogd >/dev/null || need rsyslog
 compgen -G '/usr/lib/*/rsyslog/lmnsd_ossl.so' >/dev/null || need rsyslog-openssl
@@ -84,6 +110,13 @@ if [ "$what" = podman ] || [ "$what" = containers ]; then
 	# Their image holds nothing but one program, and this.
 	busybox=$(command -v busybox || echo /missing)
 	if [ "$busybox" = /missing ] || ldd "$busybox" >/dev/null 2>&1; then need busybox-static; fi
+fi
+if [ "$what" = checkers ]; then
+	command -v lintian >/dev/null || need lintian
+	command -v rpmlint >/dev/null || need rpmlint
+	command -v checkmodule >/dev/null || need checkpolicy
+	command -v semodule_package >/dev/null || need semodule-utils
+	[ -e /usr/share/selinux/devel/Makefile ] || need selinux-policy-dev
 fi
 if [ "$what" = containers ]; then
 	command -v dockerd >/dev/null || need docker.io
@@ -103,7 +136,6 @@ install_packages() {
 	case " $* " in *" rsyslog "*) systemctl --quiet disable rsyslog.service || true ;; esac
 	case " $* " in *" podman "*) systemctl --quiet disable podman.service podman.socket || true ;; esac
 }
-tools=node_modules/.cache/tools
 has_promtool() { command -v promtool >/dev/null || [ -x $tools/usr/bin/promtool ]; }
 
 if [ ${#missing[@]} -gt 0 ] || ! has_promtool; then

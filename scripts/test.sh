@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Runs a suite of tests against a fresh build:
 #
-#   scripts/test.sh main        everything but the three below
+#   scripts/test.sh main        everything but those below
 #   scripts/test.sh browser     what needs a browser
 #   scripts/test.sh containers  what runs container engines
 #   scripts/test.sh vm          what boots virtual machines
+#   scripts/test.sh release     the packages of release/VERSION, made when it is not there
 #
 # Further arguments go to `bun test`, such as --coverage or a path. The results
 # are written as JUnit XML to $PORTWARD_REPORT; those of the tests that run alone
@@ -24,7 +25,7 @@ main)
 	# other's way, as many send packets.
 	cores=$(nproc)
 	what=(--parallel=$((cores < 3 ? cores + 2 : 4)) --path-ignore-patterns 'test/vm/**' --path-ignore-patterns 'test/browser/**'
-		--path-ignore-patterns 'test/containers/**')
+		--path-ignore-patterns 'test/containers/**' --path-ignore-patterns 'test/release/**')
 	;;
 browser)
 	bash scripts/setup.sh browser
@@ -37,6 +38,11 @@ containers)
 	# Engines have nothing in common, and mostly wait for packets that are dropped.
 	what=(--parallel=$(($(nproc) < 2 ? 1 : 2)))
 	suites=(test/containers)
+	;;
+release)
+	bash scripts/setup.sh checkers
+	limit=600000
+	suites=(test/release)
 	;;
 vm)
 	bash scripts/setup.sh

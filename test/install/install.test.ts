@@ -49,6 +49,8 @@ describe("the script", () => {
 			["--frobnicate"],
 			["--from"],
 			["--purge"],
+			["--keep-rules"],
+			["--uninstall", "--purge", "--keep-rules"],
 			["--from", "/none"],
 			["--public-key", "/none"],
 			[],
@@ -201,6 +203,24 @@ describe.each(shells)("installing with %s", (words) => {
 		expect(purged.out).toContain("no rules were released");
 		expect(sandbox.paths()).toEqual(before);
 	});
+});
+
+test("what a package takes over: the rules stay, and a package keeps install.sh away", () => {
+	using sandbox = new Sandbox();
+	install(sandbox);
+	const result = sandbox.run(script, ["--uninstall", "--keep-rules"], {
+		before: makeRules(sandbox),
+		after: "nft list tables",
+	});
+	expect([result.code, result.error]).toEqual([0, ""]);
+	expect(result.out).toEndWith("table inet kubearmor\n");
+	expect(sandbox.has("usr/local/bin/portward")).toBe(false);
+	expect(sandbox.has("etc/systemd/system/portward.service")).toBe(false);
+	sandbox.write("usr/lib/portward/package.sh", "");
+	const before = sandbox.snapshot();
+	const refused = install(sandbox);
+	expect([refused.code, refused.error]).toEqual([1, expect.stringContaining("installed as a package")]);
+	expect(sandbox.snapshot()).toEqual(before);
 });
 
 test("a host that has no more than busybox and systemd will do", () => {

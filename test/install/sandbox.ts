@@ -173,8 +173,7 @@ export class Sandbox implements Disposable {
 
 /** Makes a release of this machine's target in `out`. */
 export function makeRelease(out: string, ...options: string[]): void {
-	const made = Bun.spawnSync([process.execPath, "scripts/release.ts", "--native", "--out", out, ...options], {
-		cwd: checkout,
-	});
+	const argv = [process.execPath, "scripts/release.ts", "--native", "--unpackaged", "--out", out, ...options];
+	const made = Bun.spawnSync(argv, { cwd: checkout });
 	if (!made.success) throw new Error(made.stderr.toString());
 }

@@ -16,6 +16,9 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { version } from "../../scripts/compile.ts";
+import { packageVersion } from "../../scripts/release/entry.ts";
+import { architectures } from "../../scripts/release/packages.ts";
 import { readLock, sha512, shippedPackages } from "../../scripts/release-lock.ts";
 import { nativeTarget, targets } from "../../scripts/release-targets.ts";
 
@@ -104,17 +107,32 @@ test("the same sources give the same bytes, in another folder and at another tim
 });
 
 test("everything that a host needs is there, and nothing that is not meant to be", () => {
+	const { deb = "", rpm = "" } = architectures[nativeTarget()?.name ?? ""] ?? {};
+	const named = packageVersion(version);
 	const expected = [
 		archive,
+		"apt/dists/stable/InRelease",
+		"apt/dists/stable/Release",
+		"apt/dists/stable/Release.gpg",
+		`apt/dists/stable/main/binary-${deb}/Packages`,
+		`apt/dists/stable/main/binary-${deb}/Packages.gz`,
+		`apt/pool/portward_${named}_${deb}.deb`,
+		"apt/portward.asc",
+		`rpm/portward-${named}.${rpm}.rpm`,
+		"rpm/portward.asc",
 		"SHA256SUMS",
 		"SHA256SUMS.sig",
 		"config.yaml",
+		`fapolicyd/portward-${nativeTarget()?.name}.trust`,
 		"install.sh",
 		"licenses/bun.md",
 		"licenses/portward.txt",
 		...shippedPackages(lock).map((name) => `licenses/${name}.txt`),
 		"manifest.json",
 		"sbom.cdx.json",
+		"selinux/portward.fc",
+		"selinux/portward.if",
+		"selinux/portward.te",
 		"systemd/nftables.service.d/portward.conf",
 		"systemd/portward-restore.service",
 		"systemd/portward.service",
@@ -143,6 +161,19 @@ test("the executable is packed whole, and says what the manifest says of it", ()
 			status: "executed",
 		},
 	]);
+	const { sha256, bytes } = manifest.targets[0];
+	expect(read(`fapolicyd/portward-${nativeTarget()?.name}.trust`)).toBe(
+		`/usr/local/bin/portward ${bytes} ${sha256}\n/usr/bin/portward ${bytes} ${sha256}\n`,
+	);
+});
+
+test("the packages hold the same executable, compressed as it is beside them", () => {
+	const packed = readFileSync(join(release(), archive));
+	const packages = filesOf(release()).filter((path) => /\.(deb|rpm)$/u.test(path));
+	expect(packages.length).toBe(2);
+	for (const path of packages) {
+		expect([path, readFileSync(join(release(), path)).includes(packed)]).toEqual([path, true]);
+	}
 });
 
 test("the sums cover every other file, and the signature the sums", () => {

@@ -28,6 +28,7 @@ const parts = [
 	"build.ts",
 	"tsconfig.json",
 	"LICENSE",
+	"CHANGELOG.md",
 	"package.json",
 	"package-lock.json",
 ];

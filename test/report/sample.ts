@@ -12,6 +12,7 @@ import { AlertRing } from "../../src/report/sinks/alert-ring.ts";
 import { AlertSink } from "../../src/report/sinks/alert-sink.ts";
 import type { DaemonState, PolicyState } from "../../src/report/status.ts";
 import type { HttpSource } from "../../src/serve/http/routes.ts";
+import { sampleLimits } from "./sample-limits.ts";
 
 export function sampleAlert(overrides: Partial<Alert> = {}): Alert {
 	return {
@@ -118,6 +119,7 @@ export const sampleNetwork: NetworkSnapshot = {
 		posture: "block",
 		essentials: true,
 		invalidPackets: { ingress: 6, egress: 0, forward: 0 },
+		limits: sampleLimits,
 		otherChains: [
 			{
 				family: "inet",

@@ -88,6 +88,7 @@ test("the document has the documented fields, sums of a policy's rules, and no o
 				],
 				guests: sampleNetwork.state.guests,
 				failsafe: sampleNetwork.state.failsafe,
+				limits: sampleNetwork.state.limits,
 			},
 			usb: {
 				state: "active",

@@ -28,6 +28,8 @@ export interface AlertedPacket {
 		readonly action: string;
 		readonly policy: string;
 		readonly rule: number | null;
+		/** The limit of the rule that it was beyond. */
+		readonly limit?: string;
 	};
 }
 
@@ -61,7 +63,8 @@ export function alertedPacket(line: string): AlertedPacket | string {
 		const rule = Number.isInteger(index) ? index : null;
 		const forwarded = EventData.Hook === "forward";
 		const staged = EventData.Staged !== undefined;
-		const alert = { time: UpdatedTime, action: Action, policy: PolicyName, rule };
+		const limit = EventData.Limit === undefined ? {} : { limit: EventData.Limit };
+		const alert = { time: UpdatedTime, action: Action, policy: PolicyName, rule, ...limit };
 		return { packet, forwarded, staged, alert };
 	} catch (error) {
 		if (!(error instanceof UsageError)) throw error;

@@ -4,7 +4,7 @@ import { formatAddress } from "../../base/cidr.ts";
 import { isIcmp, isTransport, protocolText } from "../../base/protocol.ts";
 import { escapeForTerminal } from "../../base/terminal.ts";
 import type { Config } from "../../config/model.ts";
-import type { CompiledRule } from "../../enforcers/network/compile/plan.ts";
+import type { CompiledLimit, CompiledRule } from "../../enforcers/network/compile/plan.ts";
 import { guestModel, type NetworkModel, type Packet } from "../../enforcers/network/compile/program.ts";
 import { allowBehind, type Explanation } from "../../enforcers/network/compile/verdict/explain.ts";
 import type { PolicySet } from "../../engine/policy-set.ts";
@@ -46,7 +46,8 @@ export function explainAlert(
 			change: changeJson(change),
 		});
 	}
-	const then = alert.rule === null ? alert.policy : `${alert.policy} rule ${alert.rule}`;
+	const by = alert.rule === null ? alert.policy : `${alert.policy} rule ${alert.rule}`;
+	const then = alert.limit === undefined ? by : `${by}, about ${alert.limit},`;
 	const lines = [`${packetText(packet)}: ${alert.action} by ${then} when it was alerted`];
 	if (!agrees) lines.push("The policies say something else now:");
 	const head = `${lines.map(escapeForTerminal).join("\n")}\n`;
@@ -63,8 +64,13 @@ export function explainAlert(
 }
 
 function sameRule({ action, rule }: Explanation, alert: AlertedPacket["alert"]): boolean {
+	if (alert.limit !== undefined) return names(rule, alert) && (rule?.limits ?? []).some(isLimit(alert.limit));
 	const told = alert.action === auditedBlock ? "Block" : alert.action;
 	return action === told && names(rule, alert);
+}
+
+function isLimit(told: string): (limit: CompiledLimit) => boolean {
+	return ({ written, exceeded }) => told === `${written.limit} ${exceeded.limit?.text}`;
 }
 
 /** Whether the alert is of this rule. */

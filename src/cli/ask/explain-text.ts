@@ -1,7 +1,7 @@
 /** What `explain` says about a packet, in JSON and for a person. */
 
 import { escapeForTerminal } from "../../base/terminal.ts";
-import type { CompiledRule } from "../../enforcers/network/compile/plan.ts";
+import type { CompiledLimit, CompiledRule } from "../../enforcers/network/compile/plan.ts";
 import type { Explanation } from "../../enforcers/network/compile/verdict/explain.ts";
 
 const reasons: Readonly<Record<Explanation["overridden"][number]["reason"], string>> = {
@@ -30,12 +30,23 @@ export function explanationJson({ action, rule, overridden }: Explanation) {
 		rule: rule === null || rule.index < 0 ? null : rule.index,
 		file: rule?.place?.file ?? null,
 		line: rule?.place?.line ?? null,
+		...(rule?.limits === undefined ? {} : { limits: rule.limits.map(limitJson) }),
 		overridden: overridden.map((item) => ({
 			...ruleJson(item.rule),
 			reason: item.reason,
 			by: ruleJson(item.by),
 		})),
 	};
+}
+
+function limitJson({ written, exceeded }: CompiledLimit) {
+	const { text, audited } = exceeded.limit ?? { text: "", audited: false };
+	return { limit: written.limit, text, exceedAction: audited ? "Audit" : "Block" };
+}
+
+function limitLine(limit: CompiledLimit): string {
+	const { limit: name, text, exceedAction } = limitJson(limit);
+	return `  within ${name} ${text}; beyond it ${exceedAction}`;
 }
 
 /** The rule, with its place where it has one. */
@@ -59,6 +70,7 @@ export function describeExplanation(
 		lines.push(`  no rule matches, and Allow ${ruleName(allow)} makes ${direction} an allow-list`);
 	if (rule?.wouldBe !== undefined)
 		lines.push(`  ${rule.wouldBe} once it is enforced; the settings say ${audited}`);
+	lines.push(...(rule?.limits ?? []).map(limitLine));
 	for (const item of overridden) {
 		lines.push(`  over ${item.rule.action} ${ruleName(item.rule)}: ${reasons[item.reason]}`);
 		if (item.by !== rule) lines.push(`    in favour of ${item.by.action} ${ruleName(item.by)}`);

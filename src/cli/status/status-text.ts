@@ -13,6 +13,7 @@ import { describeStaged } from "../../report/page/parts.ts";
 import { describeStanding } from "../../report/signature-status.ts";
 import { plural } from "../diagnostics.ts";
 import { guestLines, guestsShape } from "./guests-text.ts";
+import { limitLines, limitShape } from "./limits-text.ts";
 import { matchText, ruleShape, unusedLines } from "./rule-use-text.ts";
 
 const failsafeShape = v.looseObject({
@@ -95,6 +96,7 @@ export const statusShape = v.object({
 				forward: v.optional(v.number(), 0),
 			}),
 			failsafe: v.array(failsafeShape),
+			limits: v.optional(v.array(limitShape), []),
 			otherChains: v.optional(v.array(chainShape), []),
 			guests: v.optional(guestsShape),
 		}),
@@ -244,6 +246,7 @@ function networkLines({ enforcers: { network }, policies, unmatched, observing }
 	}
 	for (const rule of network.failsafe)
 		lines.push(`failsafe ${describeFailsafe(rule)}: ${plural(rule.packets, "packet")}`);
+	lines.push(...limitLines(network.limits));
 	for (const direction of ["ingress", "egress"] as const) {
 		for (const chain of decidingChains(network.otherChains, direction))
 			lines.push(`${direction}: ${describeChain(chain)} also decides`);

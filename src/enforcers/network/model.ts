@@ -77,6 +77,38 @@ export interface NetworkRule {
 	readonly interfaces: readonly InterfaceMatch[];
 	/** Empty: every protocol and port. */
 	readonly ports: readonly PortMatch[];
+	/** Absent: none. */
+	readonly limits?: RuleLimits;
+}
+
+/** What one limit counts together. */
+interface Counted {
+	readonly per: "source" | "rule";
+	/** 1..128: IPv6 sources that share so many bits are one. */
+	readonly prefix6: number;
+}
+
+/** So many new connections a unit, and so many at once. */
+export interface RateLimit extends Counted {
+	/** 1..1 000 000. */
+	readonly connections: number;
+	readonly unit: "second" | "minute" | "hour" | "day";
+	/** 1..10 000. */
+	readonly burst: number;
+}
+
+/** So many connections that are open at a time. */
+export interface ConnectionLimit extends Counted {
+	/** 1..1000. */
+	readonly max: number;
+}
+
+/** How much of what a rule matches it decides about; at least one of the two is there. */
+export interface RuleLimits {
+	readonly rate?: RateLimit;
+	readonly connections?: ConnectionLimit;
+	/** What becomes of what is beyond. `Audit`: it passes, and is told. */
+	readonly exceedAction: "Block" | "Audit";
 }
 
 /** A valid PortwardAddressGroup document: addresses under a name. */

@@ -117,10 +117,16 @@ export function seenSet({ direction, forwarded, family }: SeenPlace, kind: SeenK
 }
 
 const seenPrefix = "seen_";
+const limitPrefix = "limit_";
 
-/** Whether a set is one of them: such names outlive epochs, and so do the elements. */
-export function isSeenSet(name: string): boolean {
-	return name.startsWith(seenPrefix);
+/** What the names of a limit's sets begin with, behind which the family stands. @param content [0-9a-f]{16} */
+export function limitSet(content: string): string {
+	return `${limitPrefix}${content}`;
+}
+
+/** Whether a set is one that rules fill: such names outlive epochs, and so do the elements. */
+export function isFilledSet(name: string): boolean {
+	return name.startsWith(seenPrefix) || name.startsWith(limitPrefix);
 }
 
 /** Counts new flows for which a set had no room. */

@@ -4,7 +4,7 @@ const address = "(?<version>ip6?) (?<side>saddr|daddr)";
 const forms = {
 	lookup:
 		`(?<count>counter name )?${address}(?: & (?<mask>[0-9a-f.:]+))?` +
-		"(?<tail>(?: \\. (?:meta l4proto|th dport|th sport|ct original proto-dst))*) (?<use>vmap |map )?@\0",
+		"(?<tail>(?: \\. (?:meta l4proto|th dport|th sport|ct original proto-dst))*) (?<use>vmap |map |!= )?@\0",
 	block: `${address} (?<first>[0-9a-f.:]+)(?:/(?<length>\\d{1,3}))?`,
 	ports: "(?<both>tcp|udp) sport (?<from>\\d{1,5}) \\k<both> dport (?<to>\\d{1,5})",
 	port: "(?<one>tcp|udp) (?<which>sport|dport) (?<number>\\d{1,5})",

@@ -18,7 +18,7 @@ import {
 	transportHeader,
 } from "./direct-expressions.ts";
 import { type Form, patterns } from "./direct-forms.ts";
-import { icmpProtocols, icmpTypes, tcpAck, tcpSyn } from "./direct-headers.ts";
+import { confirmed, icmpProtocols, icmpTypes, states, tcpAck, tcpSyn, translated } from "./direct-headers.ts";
 import { addressBytes, portBytes } from "./direct-keys.ts";
 import { rateUnits } from "./expressions.ts";
 
@@ -30,16 +30,8 @@ const addressOffset = { 4: { saddr: 12, daddr: 16 }, 6: { saddr: 8, daddr: 24 } 
 const portOffset = { sport: 0, dport: 2 } as const;
 const protocols: Readonly<Record<string, number>> = { tcp: 6, udp: 17 };
 
-/** IPS_DST_NAT of linux/netfilter/nf_conntrack_common.h */
-const translated = 0x20;
-/** IPS_CONFIRMED */
-const confirmed = 0x08;
-
 /** The most values of a set of a rule's own. */
 const mostValues = 16;
-
-/** enum ip_conntrack_info and nft's NF_CT_STATE_BIT. */
-const states: Readonly<Record<string, number>> = { invalid: 1, established: 2, related: 4, new: 8 };
 
 type Found = Readonly<Record<string, string | undefined>>;
 
@@ -124,7 +116,9 @@ export class MatchReader {
 			else this.#portInto(field, register);
 		}
 		this.#expressions.push(
-			count === undefined ? { is: "lookup", set, leads: use === "vmap " } : { is: "counter-map", map: set },
+			count === undefined
+				? { is: "lookup", set, leads: use === "vmap ", inverted: use === "!= " }
+				: { is: "counter-map", map: set },
 		);
 		return true;
 	}

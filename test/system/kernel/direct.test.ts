@@ -113,8 +113,8 @@ test("limits that sets keep are the same", () => {
 		joined(withinCount("c4", "ip saddr", 20), " ", goto("x_2")),
 		joined(withinCount("c6", block, 1000), " ", goto("x_2")),
 		joined(withinCount("one", commonKey, 3), " ", goto("x_2")),
-		joined("ip saddr @", ["", "r4"], " ", goto("x_1")),
-		joined(`${block} @`, ["", "c6"], " ", goto("x_1")),
+		joined("ip saddr != @", ["", "r4"], " ", goto("x_1")),
+		joined(`${block} != @`, ["", "c6"], " ", goto("x_1")),
 	);
 	const sets = [
 		set("r4", "ipv4_addr", 30),

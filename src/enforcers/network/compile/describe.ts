@@ -10,7 +10,8 @@ import type {
 	Telling,
 	Unmatched,
 } from "../../contract/describe.ts";
-import type { GroupUse, NetworkPolicy, NetworkRule } from "../model.ts";
+import { limitText } from "../limit-words.ts";
+import type { GroupUse, NetworkPolicy, NetworkRule, RuleLimits } from "../model.ts";
 import { interfaceKey, sourceOf } from "./atom.ts";
 import { portsLabel } from "./lint/ports-label.ts";
 import type { NetworkModel } from "./program.ts";
@@ -60,7 +61,10 @@ function describeRules(policy: NetworkPolicy): Described[] {
 	);
 }
 
-function ruleConditions({ peers, groups, ports, interfaces }: NetworkRule, direction: Direction): Conditions {
+function ruleConditions(
+	{ peers, groups, ports, interfaces, limits }: NetworkRule,
+	direction: Direction,
+): Conditions {
 	const blocks = (groups?.own ?? peers).map(({ cidr, except }) => {
 		const holes = unique(except.map(formatCidr));
 		return `${formatCidr(cidr)}${holes.length === 0 ? "" : ` except ${holes.join(", ")}`}`;
@@ -69,6 +73,15 @@ function ruleConditions({ peers, groups, ports, interfaces }: NetworkRule, direc
 		[direction === "ingress" ? "from" : "to"]: unique([...blocks, ...(groups?.uses ?? []).map(groupText)]),
 		ports: unique(ports.map((entry) => portsLabel(entry.protocol, entry.range, sourceOf(entry)))),
 		iface: unique(interfaces.map(interfaceKey)),
+		...(limits === undefined ? {} : limitConditions(limits)),
+	};
+}
+
+function limitConditions({ rate, connections, exceedAction }: RuleLimits): Conditions {
+	return {
+		rateLimit: rate === undefined ? [] : [limitText(rate)],
+		connectionLimit: connections === undefined ? [] : [limitText(connections)],
+		exceedAction: [exceedAction],
 	};
 }
 

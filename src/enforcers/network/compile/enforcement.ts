@@ -7,6 +7,7 @@
 import { digest } from "../../../base/digest.ts";
 import type { Direction } from "../../../base/model.ts";
 import { ruleCounter, ruleLogCounter } from "../names.ts";
+import { withLimitRules } from "./limits.ts";
 import type { CompiledRule } from "./plan.ts";
 import { type DirectionProgram, guestModel, type NetworkModel, type Programs } from "./program.ts";
 
@@ -42,6 +43,7 @@ function softened(programs: Programs): Programs {
 
 /** An identity of its own, so that passed packets are never counted with dropped ones. */
 function audited(rule: CompiledRule): CompiledRule {
+	if (rule.limits !== undefined) return { ...rule, ...withLimitRules(rule, audited) };
 	if (rule.action !== "Block") return rule;
 	const id = digest("audited", rule.id);
 	return {

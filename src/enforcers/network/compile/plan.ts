@@ -7,6 +7,7 @@
 import type { Place } from "../../../base/diagnostic.ts";
 import type { Action, Direction } from "../../../base/model.ts";
 import type { Chain, Counter, NftMap, NftSet } from "../../../kernel/nftables/objects.ts";
+import type { ConnectionLimit, RateLimit } from "../model.ts";
 
 /**
  * `concatenated`: interval sets over concatenations (kernel 5.6+). `nested`: plain interval maps only.
@@ -60,8 +61,40 @@ export interface CompiledRule {
 	readonly sparesForwarded?: true;
 	/** What its policy holds for; absent: the host and its guests. */
 	readonly appliesTo?: "host" | "guests";
+	/** How much it decides about; absent: everything that it matches. */
+	readonly limits?: readonly CompiledLimit[];
+	/** Of what a rule's limit leaves to this one: why. */
+	readonly limit?: LimitReason;
 	/** Named counter of the packets handed to NFLOG after the kernel's rate limit; null for Allow. */
 	readonly logCounter: string | null;
+}
+
+/** Why a packet met a limit's own rule. */
+export interface LimitReason {
+	readonly limit: "rateLimit" | "connectionLimit";
+	/** `full`: nobody can tell whether the limit is reached. */
+	readonly reason: "exceeded" | "full";
+	/** What the rule says: `10/minute (burst 5) from each source`. */
+	readonly text: string;
+	/** It passes, as `exceedAction` says. */
+	readonly audited: boolean;
+}
+
+/** One limit of a rule. */
+export interface CompiledLimit {
+	readonly written:
+		| ({ readonly limit: "rateLimit" } & RateLimit)
+		| ({ readonly limit: "connectionLimit" } & ConnectionLimit);
+	/** Begins the names of the sets that keep what was used, which are equal as long as the rule and the limit are. */
+	readonly set: string;
+	readonly exceeded: CompiledRule;
+	/** Null where the limit is for all sources together, which always have room. */
+	readonly full: CompiledRule | null;
+}
+
+/** The rules of a rule's limits. */
+export function limitRules({ limits = [] }: Pick<CompiledRule, "limits">): readonly CompiledRule[] {
+	return limits.flatMap(({ exceeded, full }) => (full === null ? [exceeded] : [exceeded, full]));
 }
 
 /** A failsafe rule as text; null is any. */
@@ -148,12 +181,20 @@ export interface NetworkPlan {
 	readonly failsafe: readonly PlannedFailsafe[];
 }
 
-/** The rules whose packets are logged, in force or staged. */
-export function loggedRules({
+/** What has counters and alerts beside the rules: those of their limits, and what is staged. */
+export function rulesBeside({
 	rules,
 	staged,
 }: Pick<NetworkPlan, "rules" | "staged">): readonly CompiledRule[] {
-	return staged === undefined ? rules : [...rules, ...staged.rules];
+	const limited = rules.filter(({ limits }) => limits !== undefined).flatMap(limitRules);
+	const beside = staged?.rules ?? [];
+	return limited.length === 0 ? beside : [...limited, ...beside];
+}
+
+/** The rules whose packets are logged, in force or staged. */
+export function loggedRules(plan: Pick<NetworkPlan, "rules" | "staged">): readonly CompiledRule[] {
+	const beside = rulesBeside(plan);
+	return beside.length === 0 ? plan.rules : [...plan.rules, ...beside];
 }
 
 /** What of a plan decides about packets. */

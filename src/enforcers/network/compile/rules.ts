@@ -7,6 +7,7 @@ import { isPlainInterface } from "../../../document/iface.ts";
 import type { NetworkPolicy, NetworkRule, PortMatch } from "../model.ts";
 import { ruleCounter, ruleLogCounter } from "../names.ts";
 import { type Atom, expandRule, interfaceNameBytes, sourceOf } from "./atom.ts";
+import { compileLimits, limitsMeaning } from "./limits.ts";
 import type { CompiledRule } from "./plan.ts";
 
 /** Severity of the posture's alerts: no policy says one. */
@@ -132,11 +133,13 @@ function expand(
 }
 
 function compile(policy: NetworkPolicy, direction: Direction, rule: NetworkRule): CompiledRule {
-	const { index, action, severity, tags, message, place } = rule;
+	const { index, action, severity, tags, message, place, limits } = rule;
 	const { appliesTo } = policy;
 	const scope = appliesTo === undefined ? {} : { appliesTo };
 	const written = { policy: policy.name, index, direction, action, ...scope, severity, tags, message, place };
-	return identified(written, meaningOf(rule) + (appliesTo ?? ""));
+	const meaning = meaningOf(rule) + (appliesTo ?? "");
+	const compiled = identified(written, meaning + limitsMeaning(limits));
+	return limits === undefined ? compiled : { ...compiled, limits: compileLimits(compiled, limits, meaning) };
 }
 
 /** The rule that packets of an allowlisting direction meet when no atom matches. */

@@ -9,7 +9,8 @@ import { digest } from "../../../base/digest.ts";
 import { type Direction, directions } from "../../../base/model.ts";
 import type { NetworkPolicy } from "../model.ts";
 import { evaluatedCounter, ruleCounter, ruleLogCounter } from "../names.ts";
-import type { CompiledRule, StagedPolicy } from "./plan.ts";
+import { withLimitRules } from "./limits.ts";
+import { type CompiledRule, limitRules, type StagedPolicy } from "./plan.ts";
 import {
 	buildModel,
 	type DirectionProgram,
@@ -90,12 +91,11 @@ export function stagedPrograms(
 			const posture = stagedPosture(before, after, direction);
 			if (asked.length === 0 && posture === null) continue;
 			const names = new Set(staged.map(({ name }) => name));
-			const told = after[direction].rules.map((rule) =>
-				rule.action === "Block" && names.has(rule.policy) ? wouldBlock(rule, [rule.policy]) : silent(rule),
-			);
+			const told = after[direction].rules.map((rule) => asStaged(rule, names.has(rule.policy)));
 			const own = { ...after[direction], rules: told, posture };
 			programs[place][direction] = own;
-			for (const rule of posture === null ? told : [...told, posture])
+			const meant = told.flatMap((rule) => [rule, ...limitRules(rule)]);
+			for (const rule of posture === null ? meant : [...meant, posture])
 				if (rule.staged !== undefined) rules.set(rule.id, rule);
 			const causes = new Set([...asked.map(({ name }) => name), ...(posture?.staged ?? [])]);
 			for (const name of causes) evaluated.get(name)?.push(counter(place, direction));
@@ -150,6 +150,16 @@ function wouldBlock(rule: CompiledRule, staged: readonly string[]): CompiledRule
 	const id = digest("staged", rule.id, ...staged);
 	const counters = { counter: ruleCounter(id), logCounter: ruleLogCounter(id) };
 	return { ...rule, id, action: "Audit", wouldBe: "Block", staged, ...counters };
+}
+
+/** What blocks and is staged would block; of everything else nothing is told. */
+function asStaged(rule: CompiledRule, staged: boolean): CompiledRule {
+	if (staged && rule.action === "Block") return wouldBlock(rule, [rule.policy]);
+	const { limits, ...others } = silent(rule);
+	// What is in force was within its limits, or it would not be here.
+	if (!staged || limits === undefined || limitRules(rule).every(({ action }) => action !== "Block"))
+		return others;
+	return { ...others, ...withLimitRules(rule, (beyond) => asStaged(beyond, true)) };
 }
 
 /** Whatever else it says, nothing is counted or told of. */

@@ -21,6 +21,15 @@ import {
 import { longestName, nameForm } from "../../../document/metadata.ts";
 import { annotationsSchema } from "./applies-to.ts";
 import { groupFields, groupKind, groupSpecFields, groupVersion } from "./group.ts";
+import {
+	connectionLimitFields,
+	exceedActions,
+	mostBurst,
+	mostOpen,
+	pers,
+	rateLimitFields,
+	rateUnits,
+} from "./limits.ts";
 import { documentFields, specFields } from "./network.ts";
 import { blockFields, peerFields } from "./peers.ts";
 import { portEntryFields } from "./port-entry.ts";
@@ -59,7 +68,24 @@ const portEntry = mapping(portEntryFields, {
 	icmpType,
 });
 
-const conditions = { iface: list(networkInterface), ports: list(portEntry), ...ruleDefaults } as const;
+const counted = { per: words(pers), prefix6: whole(1, 128) } as const;
+
+const conditions = {
+	iface: list(networkInterface),
+	ports: list(portEntry),
+	rateLimit: mapping(
+		rateLimitFields,
+		{
+			connections: matching(`^[1-9]\\d{0,6}/(?:${rateUnits.join("|")})$`),
+			burst: whole(1, mostBurst),
+			...counted,
+		},
+		["connections"],
+	),
+	connectionLimit: mapping(connectionLimitFields, { max: whole(1, mostOpen), ...counted }, ["max"]),
+	exceedAction: words(exceedActions),
+	...ruleDefaults,
+} as const;
 
 export const networkPolicySchema: JsonSchema = mapping(
 	documentFields,

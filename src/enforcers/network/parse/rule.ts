@@ -9,12 +9,15 @@ import { parseInterface } from "../../../document/iface.ts";
 import { type Item, isEmptyNode, type NodeReader, type Remedies } from "../../../document/nodes.ts";
 import { quotaRemedies, type RuleDefaults, readDefaults } from "../../../document/rule-defaults.ts";
 import type { NetworkRule, PortMatch } from "../model.ts";
+import { readLimits } from "./limits.ts";
 import { readPeers } from "./peers.ts";
 import { readPortEntry, warnOfFamilies } from "./port-entry.ts";
 
+const limitFields = ["rateLimit", "connectionLimit", "exceedAction"] as const;
+
 export const ruleFields = {
-	ingress: ["from", "iface", "ports", "action", "severity", "tags", "message"],
-	egress: ["to", "iface", "ports", "action", "severity", "tags", "message"],
+	ingress: ["from", "iface", "ports", ...limitFields, "action", "severity", "tags", "message"],
+	egress: ["to", "iface", "ports", ...limitFields, "action", "severity", "tags", "message"],
 } as const;
 
 const directionRemedies: Record<Direction, Remedies> = {
@@ -66,6 +69,7 @@ export function readRule(
 		...(peers ? readPeers(reader, peers.node, peers.path) : { peers: [] }),
 		interfaces: iface ? readInterfaces(reader, iface.node, iface.path) : [],
 		ports: ports ? readPorts(reader, ports.node, ports.path, own.action) : [],
+		...readLimits(reader, fields, own.action),
 	};
 	warnOfFamilies(reader, rule, path);
 	return rule;

@@ -1,7 +1,7 @@
 /** What status and page are told of the guests of this host. Plain data, and words for people. Pure. */
 
 import type { Config } from "../../../config/model.ts";
-import type { CompiledRule, ForwardPlan } from "../compile/plan.ts";
+import { type CompiledRule, type ForwardPlan, limitRules } from "../compile/plan.ts";
 import { describeVerdict, type PublishedVerdict } from "../compile/verdict/published-verdict.ts";
 import type { GuestBridge, GuestFacts, PublishedPort, Uplink } from "../observe/guests/guests.ts";
 
@@ -40,6 +40,7 @@ export function guestsStatus(
 	const audited = plan?.forward?.mode === "audit";
 	const wouldHaveBlocked = audited
 		? plan.rules
+				.flatMap((rule) => [rule, ...limitRules(rule)])
 				.filter(({ action }) => action === "Block")
 				.reduce((sum, { forwardedCounter = "" }) => sum + (counters[forwardedCounter]?.packets ?? 0), 0)
 		: null;

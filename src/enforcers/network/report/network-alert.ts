@@ -24,7 +24,7 @@ export function protocolName(protocol: number): string {
 
 function networkEventData(
 	event: PacketEvent,
-	{ direction, index, wouldBe, staged }: CompiledRule,
+	{ direction, index, wouldBe, staged, limit }: CompiledRule,
 ): Record<string, string> {
 	const { packet, forwarded } = event;
 	const data: Record<string, string> = {};
@@ -42,6 +42,10 @@ function networkEventData(
 	if (forwarded !== undefined) addGuest(data, packet, direction, forwarded.containers);
 	if (forwarded !== undefined && guestSide) data.GuestInterface = guestSide;
 	if (index >= 0) data.RuleIndex = String(index);
+	if (limit !== undefined) {
+		data.Limit = `${limit.limit} ${limit.text}`;
+		data.LimitReason = limit.reason;
+	}
 	if (wouldBe !== undefined) data.WouldBe = wouldBe;
 	// Without a policy it is the posture that is staged.
 	if (staged !== undefined) data.Staged = staged.join(",") || stagedPostureSetting;
@@ -68,7 +72,8 @@ function addGuest(
 /** The alert for one packet. The posture has no rule, so its alerts carry no RuleIndex. */
 export function networkAlert(event: PacketEvent, rule: CompiledRule, host: HostIdentity): Alert {
 	const spared = event.forwarded !== undefined && rule.sparesForwarded === true;
-	const action = spared || rule.staged !== undefined ? auditedBlock : rule.action;
+	const audited = spared || rule.staged !== undefined || rule.limit?.audited === true;
+	const action = audited ? auditedBlock : rule.action;
 	const eventData = networkEventData(event, spared ? { ...rule, wouldBe: "Block" } : rule);
 	return {
 		Timestamp: Math.floor(event.time / 1000),

@@ -9,6 +9,7 @@ import { describeFailsafe } from "../compile/failsafe.ts";
 import { decidingChains, describeChain, type ForeignChain } from "../observe/foreign-chains.ts";
 import { describeBridge, describeForwarded, describePublished, type GuestsStatus } from "./guests-status.ts";
 import { describeObserving, type ObservingStatus } from "./history/observing.ts";
+import type { LimitCount } from "./limit-counts.ts";
 import type { InvalidPackets, NetworkEnforcerState } from "./network-status.ts";
 
 /** The enforcer, then its ruleset in the kernel. @param drift changes by others that were undone @param observing how flows are watched */
@@ -25,6 +26,7 @@ export function networkCards(
 		["Packets that belong to no flow", describeInvalid(network.invalidPackets)],
 		["Essentials (DHCP, ICMP errors …)", network.essentials ? "always accepted" : "left to the policies"],
 		["Failsafe: never refused", network.failsafe.map(describeFailsafe).join("; ") || "none"],
+		...limitFacts(network.limits),
 		["Others that decide on ingress", describeOthers(network.otherChains, "ingress")],
 		["Others that decide on egress", describeOthers(network.otherChains, "egress")],
 	]);
@@ -68,6 +70,15 @@ function publishedList({ published, more, forwarded }: GuestsStatus): Html {
 function describeInvalid({ ingress, egress, forward }: InvalidPackets): string {
 	const own = `${numbers.format(ingress)} ingress, ${numbers.format(egress)} egress`;
 	return forward === 0 ? own : `${own}, ${numbers.format(forward)} forwarded`;
+}
+
+/** None where no rule has a limit. */
+function limitFacts(limits: readonly LimitCount[]): [string, string][] {
+	if (limits.length === 0) return [];
+	const sum = (value: (limit: LimitCount) => number) =>
+		numbers.format(limits.reduce((all, limit) => all + value(limit), 0));
+	const counts = `${sum(({ exceeded }) => exceeded)} packets beyond them, ${sum(({ full }) => full ?? 0)} of sources without room`;
+	return [["Limits of rules", `${numbers.format(limits.length)}: ${counts}`]];
 }
 
 function describeOthers(chains: readonly ForeignChain[], direction: Direction): string {

@@ -8,6 +8,7 @@ import { flowsPath, type ObservingFacts, observingFields, observingMetrics } fro
 import { failsafeMetrics } from "./metrics/failsafe-metrics.ts";
 import { type FlowFacts, flowMetrics } from "./metrics/flow-metrics.ts";
 import { type ForwardingFacts, forwardingMetrics } from "./metrics/forwarding-metrics.ts";
+import { limitMetrics } from "./metrics/limit-metrics.ts";
 import { ruleMetrics } from "./metrics/rule-metrics.ts";
 import { type RuleUseFacts, ruleUseMetrics } from "./metrics/rule-use-metrics.ts";
 import { type RulesetFacts, rulesetMetrics } from "./metrics/ruleset-metrics.ts";
@@ -43,6 +44,7 @@ export const networkGroups: readonly MetricGroup<NetworkSnapshot>[] = [
 	ruleMetrics,
 	ruleUseMetrics,
 	failsafeMetrics,
+	limitMetrics,
 	stagedMetrics,
 	flowMetrics,
 	forwardingMetrics,

@@ -8,6 +8,7 @@ import type { Seen } from "../names.ts";
 import type { CounterValue } from "../observe/counters.ts";
 import type { ForeignChain } from "../observe/foreign-chains.ts";
 import type { GuestsStatus } from "./guests-status.ts";
+import type { LimitCount } from "./limit-counts.ts";
 import type { LogOutcomes } from "./log-accounting.ts";
 
 /** What /v1/status says under `enforcers.network`. */
@@ -28,6 +29,8 @@ export interface NetworkEnforcerState extends EnforcerState {
 	readonly guests: GuestsStatus;
 	/** What no policy can refuse, in the order in which packets meet it. */
 	readonly failsafe: readonly FailsafeCount[];
+	/** What was beyond the limits of rules. */
+	readonly limits: readonly LimitCount[];
 }
 
 /** A failsafe rule in force, and what the kernel counted for it; null is any. */

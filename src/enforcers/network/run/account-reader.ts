@@ -1,5 +1,6 @@
 /** The kernel's counters, as fresh as an answer can have them without waiting long. */
 
+import { rulesBeside } from "../compile/plan.ts";
 import type { NetworkEnforcer } from "./network-enforcer.ts";
 import { type Accounts, noAccounts, type PacketAlerts } from "./packet-alerts.ts";
 
@@ -47,7 +48,12 @@ export class AccountReader {
 		const { plan } = this.#enforcer;
 		const counters = await this.#enforcer.counters().catch(() => null);
 		if (counters === null) return;
-		this.#latest = this.#packetAlerts.account(reading, plan?.rules ?? [], counters, plan?.staged?.rules);
+		this.#latest = this.#packetAlerts.account(
+			reading,
+			plan?.rules ?? [],
+			counters,
+			plan === null ? [] : rulesBeside(plan),
+		);
 		this.#plan = plan;
 		this.#time = performance.now();
 		this.#onRead(this.#latest, plan);

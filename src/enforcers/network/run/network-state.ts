@@ -7,6 +7,7 @@ import type { InterfaceFinding } from "../interfaces.ts";
 import { midstreamCounter } from "../names.ts";
 import type { ForeignChain } from "../observe/foreign-chains.ts";
 import { type GuestsSeen, guestsStatus } from "../report/guests-status.ts";
+import { limitCounts } from "../report/limit-counts.ts";
 import type { NetworkSnapshot } from "../report/network-report.ts";
 import type { NetworkEnforcerState } from "../report/network-status.ts";
 import type { StagedTally } from "../report/staged-tally.ts";
@@ -92,6 +93,7 @@ export function networkState(
 				return { direction, index, protocol, icmpType, cidr, port, interface: name, packets, bytes };
 			},
 		),
+		limits: limitCounts(enforcer.plan?.rules ?? [], counters),
 	};
 }
 

@@ -121,17 +121,17 @@ export class PacketAlerts {
 
 	/**
 	 * Brings the books up to date with a reading of the kernel's counters.
-	 * @param staged rules that decide nothing, whose packets are logged all the same
+	 * @param beside what is no rule of a policy in force, whose packets are logged all the same: see rulesBeside
 	 */
 	account(
 		reading: Reading,
 		rules: readonly CompiledRule[],
 		counters: Readonly<Record<string, CounterValue>>,
-		staged: readonly CompiledRule[] = [],
+		beside: readonly CompiledRule[] = [],
 	): Accounts {
 		const logged = rules.flatMap((rule) => loggedRule(rule, counters));
-		const all = [...logged, ...staged.flatMap((rule) => loggedRule(rule, counters))];
-		this.#adoptFound(rules, staged);
+		const all = [...logged, ...beside.flatMap((rule) => loggedRule(rule, counters))];
+		this.#adoptFound(rules, beside);
 		this.#accounting.finishReading(reading, all, this.#quiet(all));
 		const forwarded = this.#hooks.take(rules.flatMap((rule) => hookReading(rule, counters)));
 		const counts = new Map(rules.map((rule) => [rule.id, count(rule, counters, forwarded.get(rule.id))]));
@@ -172,15 +172,15 @@ export class PacketAlerts {
 	}
 
 	/** A rule that comes later has new counters, also where an earlier daemon had one like it. */
-	#adoptFound(rules: readonly CompiledRule[], staged: readonly CompiledRule[]): void {
+	#adoptFound(rules: readonly CompiledRule[], beside: readonly CompiledRule[]): void {
 		const reading = this.#foundReading;
 		if (reading === null) return;
 		this.#foundReading = null;
-		for (const rule of [...rules, ...staged]) {
+		for (const rule of [...rules, ...beside]) {
 			const { id, counter, logCounter } = rule;
 			const found = this.#found[counter];
 			if (found === undefined) continue;
-			if (rule.index >= 0 && rule.staged === undefined)
+			if (rule.index >= 0 && rule.staged === undefined && rule.limit === undefined)
 				this.#totals.adopt(rule, found, this.#found[rule.forwardedCounter ?? ""]);
 			if (logCounter === null) continue;
 			const logged = (this.#found[logCounter] ?? none).packets;

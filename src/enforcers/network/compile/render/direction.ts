@@ -23,6 +23,7 @@ import type { LookupContext } from "./cell-sets.ts";
 import { acceptRelated, addEssentials, errors } from "./essentials.ts";
 import { addGuestEssentials, behindGuests } from "./guests.ts";
 import { addCounters, addLeaf, addMidstream, type LeafUse } from "./leaf.ts";
+import { addLimits, withLimits } from "./limits.ts";
 import { stepRules } from "./lookups.ts";
 import type { ObjectStore } from "./objects.ts";
 import type { RenderOptions } from "./options.ts";
@@ -161,17 +162,29 @@ export class DirectionRenderer {
 		return addLeaf(this.#store, rule, this.#options.seen.leafUse(rule), this.#options);
 	}
 
+	/** The chain of a rule, behind those of its limits where it has some. */
+	#addLimited(rule: CompiledRule): string {
+		const use = this.#options.seen.leafUse(rule);
+		const add = (one: CompiledRule) =>
+			this.#silent && one.wouldBe === undefined
+				? this.#pass()
+				: addLeaf(this.#store, one, use, this.#options);
+		return addLimits(this.#store, rule, add);
+	}
+
 	#addCounters(): void {
 		const { rules, posture, failsafe } = this.#program;
 		const { evaluated } = this.#options.seen;
 		if (evaluated !== undefined) {
 			this.#store.counter(evaluated);
-			for (const rule of [...rules, posture]) if (rule?.wouldBe !== undefined) addCounters(this.#store, rule);
+			for (const rule of [...rules.flatMap(withLimits), posture])
+				if (rule?.wouldBe !== undefined) addCounters(this.#store, rule);
 			return;
 		}
 		this.#store.counter(invalidCounter(this.#apart));
 		for (const { planned } of failsafe) this.#store.counter(planned.counter);
-		for (const rule of posture === null ? rules : [...rules, posture]) addCounters(this.#store, rule);
+		const all = rules.flatMap(withLimits);
+		for (const rule of posture === null ? all : [...all, posture]) addCounters(this.#store, rule);
 	}
 
 	/** The chain that new flows of a family go through. */
@@ -286,7 +299,7 @@ export class DirectionRenderer {
 			silent: (rank) => {
 				const rule = this.#program.rules[rank];
 				if (this.#silent || rule === undefined || rule.logCounter !== null) return null;
-				return rule.counter;
+				return rule.limits === undefined ? rule.counter : null;
 			},
 			count: (rank) => {
 				const id = this.#program.rules[rank]?.id ?? "";
@@ -298,8 +311,7 @@ export class DirectionRenderer {
 	/** A rule whose packets are all accepted by a counter map has no chain. */
 	#leaf(rank: number): string {
 		const rule = this.#ruleOf(rank);
-		const passes = this.#silent && rule.wouldBe === undefined;
-		const chain = this.#leaves.get(rank) ?? (passes ? this.#pass() : this.#addLeaf(rule));
+		const chain = this.#leaves.get(rank) ?? this.#addLimited(rule);
 		this.#leaves.set(rank, chain);
 		return chain;
 	}

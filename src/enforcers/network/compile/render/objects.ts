@@ -10,7 +10,7 @@ import {
 	withReferences,
 } from "../../../../kernel/nftables/objects.ts";
 import { bodyText } from "../../../../kernel/nftables/writer.ts";
-import { type ContentKind, isSeenSet, planName } from "../../names.ts";
+import { type ContentKind, isFilledSet, planName } from "../../names.ts";
 import type { NetworkPlan, PlanObject } from "../plan.ts";
 
 /** The name that an object's content has in an epoch. `body`: its text. */
@@ -105,7 +105,7 @@ export function inEpoch(plan: NetworkPlan, epoch: string): NetworkPlan {
 	const renamed = (name: string) => names.get(name) ?? name;
 	// An object names only earlier ones, so those have their new names already.
 	const objects = plan.objects.map((object) => {
-		if (object.kind === "counter" || isSeenSet(object.name)) return object;
+		if (object.kind === "counter" || isFilledSet(object.name)) return object;
 		if (leadsNowhere(object)) {
 			const chain = renamedAlone(object, epoch);
 			names.set(object.name, chain.name);

@@ -6,6 +6,7 @@
 
 import type { Direction } from "../../../../base/model.ts";
 import { forwardedCounter } from "../../names.ts";
+import { withLimitRules } from "../limits.ts";
 import type { CompiledRule, NetworkPlan } from "../plan.ts";
 import type { DirectionProgram, NetworkModel, Programs } from "../program.ts";
 import type { StagedPrograms } from "../staged.ts";
@@ -135,20 +136,23 @@ function plannedRules({ guests, ...own }: NetworkModel, store: ObjectStore, audi
 		}
 	return [...rules.values()].map((rule) => {
 		const counted = store.get(forwardedCounter(rule.id)) !== undefined;
-		return meetingForwarded(rule, counted, audit && rule.action === "Block" && met.has(rule.id));
+		return meetingForwarded(rule, counted, audit && met.has(rule.id));
 	});
 }
 
 /** Of a rule that did not change, the same object. */
 const meeting = new WeakMap<CompiledRule, Map<string, CompiledRule>>();
 
-function meetingForwarded(rule: CompiledRule, counted: boolean, spared: boolean): CompiledRule {
+/** @param audit what would be dropped of what is forwarded passes */
+function meetingForwarded(rule: CompiledRule, counted: boolean, audit: boolean): CompiledRule {
+	const spared = audit && rule.action === "Block";
 	if (!counted && !spared) return rule;
 	const made = meeting.get(rule) ?? new Map<string, CompiledRule>();
 	meeting.set(rule, made);
-	const key = `${counted} ${spared}`;
+	const key = `${counted} ${audit}`;
 	const known = made.get(key) ?? {
 		...rule,
+		...withLimitRules(rule, (one) => meetingForwarded(one, counted, audit)),
 		...(counted ? { forwardedCounter: forwardedCounter(rule.id) } : {}),
 		...(spared ? { sparesForwarded: true as const } : {}),
 	};

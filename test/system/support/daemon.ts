@@ -3,6 +3,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import type { LimitCount } from "../../../src/enforcers/network/report/limit-counts.ts";
 import type { Alert } from "../../../src/report/alert.ts";
 import { executable } from "./built.ts";
 import { eventually, type Namespace, spawnBound } from "./netns.ts";
@@ -22,6 +23,7 @@ export interface Status {
 			readonly allowlistMode: { readonly ingress: boolean; readonly egress: boolean };
 			readonly posture: string;
 			readonly invalidPackets: { readonly ingress: number; readonly egress: number };
+			readonly limits: readonly LimitCount[];
 			readonly failsafe: readonly {
 				readonly direction: string;
 				readonly index: number;

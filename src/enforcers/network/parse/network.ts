@@ -31,6 +31,12 @@ const hostPolicyField = {
 	hint: "a KubeArmorNetworkPolicy has ingress and egress; USB devices go into a KubeArmorHostPolicy",
 };
 
+const limitField = {
+	code: "misplaced-limit",
+	message: "limits are those of a rule, not of a policy",
+	hint: "write rateLimit, connectionLimit and exceedAction into a rule of ingress or egress",
+};
+
 const specRemedies: Remedies = {
 	...quotaRemedies,
 	selector: {
@@ -48,6 +54,9 @@ const specRemedies: Remedies = {
 		message: "matchProtocols is not a form that a KubeArmorNetworkPolicy has",
 		hint: 'write the rules as: egress: [{to: [{ipBlock: {cidr: 192.0.2.0/24}}], ports: [{protocol: TCP, port: "443"}]}]',
 	},
+	rateLimit: limitField,
+	connectionLimit: limitField,
+	exceedAction: limitField,
 	policyTypes: {
 		code: "policy-types",
 		message: "policyTypes is Kubernetes' way to say that what no rule matches is dropped",

@@ -100,6 +100,9 @@ command -v rpm >/dev/null || need rpm
 command -v rsyslogd >/dev/null || need rsyslog
 compgen -G '/usr/lib/*/rsyslog/lmnsd_ossl.so' >/dev/null || need rsyslog-openssl
 [ -x /usr/lib/systemd/systemd-journald ] || [ -x /lib/systemd/systemd-journald ] || need systemd
+# A client of gRPC that nobody here wrote.
+/usr/bin/python3 -c "import grpc" 2>/dev/null || need python3-grpcio
+/usr/bin/python3 -c "import google.protobuf" 2>/dev/null || need python3-protobuf
 command -v aarch64-linux-gnu-as >/dev/null || need binutils-aarch64-linux-gnu
 [ "$what" != browser ] || command -v chromium >/dev/null || command -v google-chrome >/dev/null || need chromium
 if [ "$what" = podman ] || [ "$what" = containers ]; then

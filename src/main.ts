@@ -25,6 +25,8 @@ function createWorker(name: WorkerName): Worker {
 			return new Worker(new URL("./enforcers/usb/run/usb.worker.ts", import.meta.url));
 		case "sinks":
 			return new Worker(new URL("./sinks/sinks.worker.ts", import.meta.url));
+		case "grpc":
+			return new Worker(new URL("./serve/grpc/grpc.worker.ts", import.meta.url));
 	}
 }
 

@@ -105,7 +105,7 @@ const arrows: Readonly<Record<string, Arrows>> = {
 	},
 	"src/serve": {
 		areas: ["src/base", "src/config", "src/kernel", "src/source", "src/state", "src/report", "ffi"],
-		packages: ["ipaddr.js", "valibot"],
+		packages: ["ipaddr.js", "valibot", "@grpc/grpc-js"],
 		builtins: "any",
 	},
 	"src/daemon": {
@@ -279,6 +279,7 @@ describe("files", () => {
 		"src/main.ts": "test/smoke/executable.test.ts",
 		"src/daemon/alert-outlets.ts": "test/smoke/executable.test.ts",
 		"src/sinks/sinks.worker.ts": "test/sinks/sink-service.test.ts",
+		"src/serve/grpc/grpc.worker.ts": "test/serve/grpc/api-service.test.ts",
 		"src/enforcers/network/run/network-observers.ts": "test/smoke/executable.test.ts",
 		"src/enforcers/network/run/history/history.worker.ts": "test/system/flows/observing.test.ts",
 		"src/enforcers/network/run/nft.worker.ts": "test/smoke/executable.test.ts",

@@ -1,6 +1,7 @@
 /** The daemon's settings after the file and the flags have been merged and checked. */
 
 import type { Direction, FailsafeRule, InterfaceMatch } from "../base/model.ts";
+import type { KubearmorApiSettings } from "./kubearmor-api.ts";
 import type { SinkSettings } from "./sinks.ts";
 
 export type Posture = "audit" | "block";
@@ -90,6 +91,8 @@ export interface Config {
 		/** Rules up to which each has series of its own, 0..10 000; beyond it policies have, beyond that actions. */
 		readonly maxRuleSeries: number;
 	};
+	/** KubeArmor's log service over gRPC. */
+	readonly kubearmorApi: KubearmorApiSettings;
 	/** Whether a policy that raises more than `maxAlertPerSec` alerts in a second is silent for `throttleSec` seconds. */
 	readonly alertThrottling: boolean;
 	/** 1..100 000. */

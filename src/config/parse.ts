@@ -10,9 +10,11 @@ import type { Path } from "../base/path.ts";
 import { printable, quote } from "../base/suggest.ts";
 import { NodeReader } from "../document/nodes.ts";
 import { Lines, parseSyntax, splitDocuments } from "../document/syntax.ts";
+import { apiRefusal } from "./kubearmor-api.ts";
 import type { Config } from "./model.ts";
-import { configSchema, isStatusAddress, shapeAt, statusAddressHint } from "./schema.ts";
+import { configSchema, shapeAt, statusAddressHint } from "./schema.ts";
 import { statusRefusal } from "./status-access.ts";
+import { isListenAddress } from "./values.ts";
 import { warnOfSettings } from "./warnings.ts";
 
 /** The settings, or every reason why there are none. */
@@ -74,7 +76,14 @@ export function parseConfig(file: string, text: string): ConfigResult {
 	});
 	if (result.success && !reader.failed) {
 		const config: Config = result.output;
-		reportRefusedStatus(reader, first.syntax.contents, config);
+		reportRefused(reader, first.syntax.contents, "status", "status-refused", statusRefusal(config.status));
+		reportRefused(
+			reader,
+			first.syntax.contents,
+			"kubearmorApi",
+			"api-refused",
+			apiRefusal(config.kubearmorApi),
+		);
 		warnOfSettings(reader, first.syntax.contents, config);
 		return { ok: true, config, diagnostics: reader.diagnostics };
 	}
@@ -124,12 +133,26 @@ function isParsed(node: unknown): node is ParsedNode {
 	return isNode(node) && Array.isArray(node.range);
 }
 
-function reportRefusedStatus(reader: NodeReader, contents: ParsedNode, { status }: Config): void {
-	const refusal = statusRefusal(status);
+interface Refusal {
+	/** Below the setting; absent: its address. */
+	readonly key?: string;
+	readonly message: string;
+	readonly hint: string;
+}
+
+/** An endpoint that is not opened, at the place of its address. */
+function reportRefused(
+	reader: NodeReader,
+	contents: ParsedNode,
+	setting: string,
+	code: string,
+	refusal: Refusal | null,
+): void {
 	if (refusal === null || !isMap(contents)) return;
-	const node: unknown = contents.getIn(["status", "address"], true);
-	const path: Path = { parent: { parent: null, key: "status" }, key: "address" };
-	reader.error(isParsed(node) ? node : contents, path, "status-refused", refusal.message, refusal.hint);
+	const key = refusal.key ?? "address";
+	const node: unknown = contents.getIn([setting, key], true);
+	const path: Path = { parent: { parent: null, key: setting }, key };
+	reader.error(isParsed(node) ? node : contents, path, code, refusal.message, refusal.hint);
 }
 
 type Issue = v.InferIssue<typeof configSchema>;
@@ -170,7 +193,7 @@ export function mergeFlags(
 	flags: ConfigFlags,
 ): { readonly ok: true; readonly config: Config } | { readonly ok: false; readonly message: string } {
 	const address = flags.statusAddress ?? config.status.address;
-	if (!isStatusAddress(address)) {
+	if (!isListenAddress(address)) {
 		return {
 			ok: false,
 			message: `--status-address ${quote(address)} is not an address: ${statusAddressHint}`,

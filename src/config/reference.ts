@@ -202,6 +202,19 @@ export const settings: readonly Setting[] = [
 		"journald, syslog and webhooks that alerts go to as well, each with a filter, a format and a queue; docs/alerts.md has their keys",
 	),
 	setting(
+		"kubearmorApi.address",
+		"",
+		"`ADDRESS:PORT` or `unix:/path` (mode 0600, root's): where KubeArmor's clients read alerts over gRPC; others than loopback only with `kubearmorApi.tls.clientCa` ([kubearmor-api.md](kubearmor-api.md))",
+	),
+	setting("kubearmorApi.healthAddress", "", "the same, where `grpc.health.v1` alone is told as well"),
+	setting(
+		"kubearmorApi.tls.cert",
+		"",
+		"PEM file: the certificate with those that signed it; TLS is for TCP alone",
+	),
+	setting("kubearmorApi.tls.key", "", "PEM file: the certificate's key"),
+	setting("kubearmorApi.tls.clientCa", "", "PEM file: only clients with a certificate of this CA are let in"),
+	setting(
 		"alertThrottling",
 		"false",
 		"`true`: a policy that raises more than `maxAlertPerSec` alerts in a second raises none for `throttleSec` seconds, and one alert then tells how many were held back",

@@ -4,12 +4,12 @@
  */
 
 import * as v from "valibot";
-import { parseAddress } from "../base/cidr.ts";
 import { isSmallOrder, smallOrderMessage } from "../base/small-order.ts";
 import { failsafeSchema } from "./failsafe.ts";
 import { guestsSchema } from "./guests.ts";
+import { kubearmorApiSchema } from "./kubearmor-api.ts";
 import { sinksSchema } from "./sinks.ts";
-import { absolutePath, whole } from "./values.ts";
+import { absolutePath, isListenAddress, whole } from "./values.ts";
 
 const flag = v.boolean("write true or false");
 
@@ -28,19 +28,9 @@ const labels = v.record(
 	"write labels as NAME: VALUE lines",
 );
 
-/** Whether a text is where the status server may listen: IP:port, [IPv6]:port or unix:/path. */
-export function isStatusAddress(text: string): boolean {
-	// sun_path holds 108 bytes with the final NUL (unix(7)).
-	if (text.startsWith("unix:")) return /^unix:\/[\x21-\x7e]{1,106}$/.test(text);
-	const parts = /^(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([1-9]\d{0,4})$/.exec(text);
-	if (parts === null || Number(parts[3]) > 65535) return false;
-	const address = parseAddress(parts[1] ?? parts[2] ?? "");
-	return "family" in address && (address.family === 6) === (parts[1] !== undefined);
-}
-
 export const statusAddressHint = 'write "127.0.0.1:9755", "[::1]:9755" or "unix:/run/portward/status.sock"';
 
-const statusAddress = v.pipe(v.string(statusAddressHint), v.check(isStatusAddress, statusAddressHint));
+const statusAddress = v.pipe(v.string(statusAddressHint), v.check(isListenAddress, statusAddressHint));
 
 const trustedKeyHint =
 	'write "ed25519:" and the 32 bytes of the public key in base64, as portward policy keygen prints it';
@@ -151,6 +141,7 @@ export const configSchema = v.object({
 		v.object({ maxRuleSeries: v.optional(whole(0, 10_000), 2000) }, "write metrics: {maxRuleSeries: NUMBER}"),
 		{},
 	),
+	kubearmorApi: v.optional(kubearmorApiSchema, {}),
 	alertThrottling: v.optional(flag, false),
 	maxAlertPerSec: v.optional(whole(1, 100_000), 10),
 	throttleSec: v.optional(whole(1, 3600), 30),

@@ -1,22 +1,13 @@
 /** Who may be let read the status over the network, from the settings alone. */
 
-import { parseAddress } from "../base/cidr.ts";
 import type { Config } from "./model.ts";
+import { isLocalAddress } from "./values.ts";
 
 type StatusSettings = Config["status"];
 
 export interface StatusRefusal {
 	readonly message: string;
 	readonly hint: string;
-}
-
-/** Whether only this host can connect: a Unix socket, 127.0.0.0/8 or ::1. */
-export function isLocalAddress(address: string): boolean {
-	if (address.startsWith("unix:")) return true;
-	const host = /^\[([^\]]*)\]:\d+$/.exec(address)?.[1] ?? address.replace(/:\d+$/, "");
-	const parsed = parseAddress(host);
-	if (!("family" in parsed)) return false;
-	return parsed.family === 4 ? parsed.value >> 24n === 127n : parsed.value === 1n;
 }
 
 /** Why the status must not be served on its address; null when it may. */

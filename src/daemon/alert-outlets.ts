@@ -1,11 +1,13 @@
-/** Opens everywhere that alerts go: memory, stdout, the file, other systems. */
+/** Opens everywhere that alerts go: memory, stdout, the file, other systems, KubeArmor's clients. */
 
 import { sendNow } from "../../ffi/stream.ts";
+import type { Config } from "../config/model.ts";
 import { AlertFile } from "../report/sinks/alert-file.ts";
 import { AlertRing } from "../report/sinks/alert-ring.ts";
 import { AlertSink } from "../report/sinks/alert-sink.ts";
 import { LineOutput, openInheritedOutput } from "../report/sinks/line-output.ts";
-import { SinkService } from "../sinks/sink-service.ts";
+import { ApiService } from "../serve/grpc/api-service.ts";
+import { SinkService, type SinkTelling } from "../sinks/sink-service.ts";
 import { AlertThrottling } from "./alert-throttling.ts";
 import type { DaemonOptions } from "./daemon-options.ts";
 
@@ -14,7 +16,13 @@ export interface AlertOutlets {
 	readonly sink: AlertSink;
 	/** Other systems. */
 	readonly sinks: SinkService;
+	/** KubeArmor's log service. */
+	readonly api: ApiService;
 	readonly throttle: AlertThrottling;
+	/** From now on who takes alerts tells of himself. */
+	begin(telling: SinkTelling): void;
+	/** Takes over settings of what can change while the daemon runs, and files that are others since. */
+	configure(config: Pick<Config, "alerts" | "kubearmorApi">): void;
 	/** Passes on what is queued and closes; logs how many alerts standard output had no room for until the end. */
 	close(): Promise<void>;
 }
@@ -40,7 +48,16 @@ export async function openAlertOutlets(options: DaemonOptions): Promise<AlertOut
 		version: options.build.version,
 		log,
 	});
-	sinks.configure(config.sinks);
+	const api = new ApiService({
+		createWorker: () => options.createWorker("grpc"),
+		checkPermissions: options.checkPermissions,
+		log,
+	});
+	const configure: AlertOutlets["configure"] = ({ alerts, kubearmorApi }) => {
+		sinks.configure(alerts.sinks);
+		api.configure(kubearmorApi);
+	};
+	configure(options.config);
 	const throttle = new AlertThrottling();
 	const sink = new AlertSink({
 		ring,
@@ -53,15 +70,26 @@ export async function openAlertOutlets(options: DaemonOptions): Promise<AlertOut
 			else log.error("alerts cannot be written to the file", { file: config.file, error });
 		},
 	});
+	// What its clients miss is counted there, by client.
+	sink.subscribe((lines) => {
+		api.write(lines);
+		return 0;
+	});
 	return {
 		ring,
 		sink,
 		sinks,
+		api,
 		throttle,
+		begin(telling) {
+			sinks.begin(telling);
+			api.begin(telling);
+		},
+		configure,
 		async close() {
 			throttle.stop();
 			// What waits for nobody is closed first: the end of the process may not wait for receivers.
-			const stopped = sinks.stop();
+			const stopped = Promise.all([sinks.stop(), api.stop()]);
 			const lost = lines?.close() ?? 0;
 			opened?.close();
 			if (lost > 0) log.warn("alerts are lost, as nobody reads standard output", { alerts: lost });

@@ -8,6 +8,7 @@ import { mkdirSync, readlinkSync, realpathSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { type AllowedPath, filterSystemCalls, landlockVersion, restrictFiles } from "../../ffi/confine.ts";
 import type { Config } from "../config/model.ts";
+import { socketPath } from "../config/values.ts";
 import type { Confinement } from "../report/confinement.ts";
 import { systemCallFilter } from "./syscall-filter.ts";
 
@@ -32,8 +33,8 @@ const outputs = ["/proc/self/fd/1", "/proc/self/fd/2", "/dev/null"];
 
 /** The directories in which the settings let the daemon change files. Absolute; none twice. */
 export function writableDirectories(config: Config): readonly string[] {
-	const { address } = config.status;
-	const files = [config.alerts.file, address.startsWith("unix:") ? address.slice("unix:".length) : null];
+	const sockets = [config.status.address, config.kubearmorApi.address, config.kubearmorApi.healthAddress];
+	const files = [config.alerts.file, ...sockets.map(socketPath)];
 	// `portward confirm` exchanges the policy directory for its copy, which lies beside it.
 	const beside = dirname(target(config.policyDir));
 	return [

@@ -6,7 +6,16 @@ import type { Logger } from "../report/log.ts";
 import type { ControlReply } from "../serve/control/control-protocol.ts";
 import type { SettingsReading } from "./monitors/settings-monitor.ts";
 
-export type WorkerName = "policy" | "nft" | "nflog" | "drift" | "history" | "uevent" | "usb" | "sinks";
+export type WorkerName =
+	| "policy"
+	| "nft"
+	| "nflog"
+	| "drift"
+	| "history"
+	| "uevent"
+	| "usb"
+	| "sinks"
+	| "grpc";
 
 export interface DaemonOptions {
 	readonly config: Config;

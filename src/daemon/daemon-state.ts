@@ -7,6 +7,7 @@ import type { Reloaded } from "../engine/reading.ts";
 import type { Confinement } from "../report/confinement.ts";
 import type { EnforcerReport } from "../report/contribution.ts";
 import { noteEnforcement, settingsWarnings } from "../report/enforcement-notice.ts";
+import { apiWarnings, type KubearmorApiState } from "../report/kubearmor-api-status.ts";
 import { noteSettings } from "../report/settings-status.ts";
 import { type SinkState, sinkWarnings } from "../report/sink-status.ts";
 import { type DaemonState, policyStates, type Readiness } from "../report/status.ts";
@@ -42,6 +43,7 @@ export interface StateParts {
 	readonly status: Pick<StatusServer, "certificates" | "warnings">;
 	readonly generations: Pick<Generations, "all">;
 	readonly sinks: readonly SinkState[];
+	readonly kubearmorApi: KubearmorApiState | null;
 }
 
 export function daemonState(parts: StateParts): DaemonState {
@@ -60,6 +62,7 @@ export function daemonState(parts: StateParts): DaemonState {
 		nodeLabels: reloaded?.nodeLabels ?? config.nodeLabels,
 		enforcers,
 		sinks: parts.sinks,
+		kubearmorApi: parts.kubearmorApi,
 		policies: policyStates(reloaded?.documents ?? [], enforcers),
 		generations: parts.generations.all,
 		certificates: status.certificates,
@@ -73,6 +76,7 @@ export function daemonState(parts: StateParts): DaemonState {
 			...status.warnings,
 			...parts.running.warnings,
 			...sinkWarnings(parts.sinks),
+			...apiWarnings(parts.kubearmorApi),
 			...settingsWarnings(config),
 		],
 		readiness: noteSettings(readinessOf(parts, enforcers), settings.state),

@@ -74,7 +74,8 @@ export class Daemon {
 			};
 		}
 		const outlets = await openAlertOutlets(options);
-		const daemon = new Daemon(options, locked.ok ? locked.lock : null, outlets);
+		const log = outlets.api.telling(options.log);
+		const daemon = new Daemon({ ...options, log }, locked.ok ? locked.lock : null, outlets);
 		await daemon.#status.start();
 		return { ok: true, daemon };
 	}
@@ -113,7 +114,7 @@ export class Daemon {
 		});
 		this.#findings = new DiagnosticLog(log);
 		const telling = { sink: outlets.sink, identity: this.#identity, log };
-		outlets.sinks.begin(telling);
+		outlets.begin(telling);
 		outlets.throttle.begin({ ...telling, settings: () => this.#settings.config });
 		this.#settingsMonitor = new SettingsMonitor(config.stateDir, outlets.sink, this.#identity, log);
 		this.#signature = new SignatureMonitor({ ...telling, stateDirectory: config.stateDir });
@@ -244,7 +245,7 @@ export class Daemon {
 		// Broken settings change nothing, but the policies are read all the same.
 		const { config, needRestart } = hotReload(this.#settings.config, fresh.config ?? this.#settings.config);
 		this.#settings = { ...this.#settings, config };
-		this.#outlets.sinks.configure(config.alerts.sinks);
+		this.#outlets.configure(config);
 		if (needRestart.length > 0)
 			log.warn("these settings take effect at the next start", { settings: needRestart });
 		log.info("reloading");
@@ -330,6 +331,7 @@ export class Daemon {
 			status: this.#status,
 			generations: this.#generations,
 			sinks: this.#outlets.sinks.states,
+			kubearmorApi: this.#outlets.api.state,
 		});
 	}
 

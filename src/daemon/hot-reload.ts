@@ -28,6 +28,7 @@ export const hotSettings = [
 	"policyTests",
 	"trustedKeys",
 	"metrics",
+	"kubearmorApi",
 	"alertThrottling",
 	"maxAlertPerSec",
 	"throttleSec",

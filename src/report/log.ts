@@ -57,8 +57,13 @@ export function formatLogLine(
 		return `${escapeJson(JSON.stringify(record))}\n`;
 	}
 	const label = options.colour ? `${colours[level]}${level}${reset}` : level;
+	return `${stamp} ${label} ${formatLogText(message, fields)}\n`;
+}
+
+/** What a record says, without its time and level: one line without control characters. */
+export function formatLogText(message: string, fields: LogFields = {}): string {
 	const rest = Object.entries(fields).map(([key, value]) => ` ${escapeForTerminal(key)}=${textValue(value)}`);
-	return `${stamp} ${label} ${escapeForTerminal(bounded(message))}${rest.join("")}\n`;
+	return `${escapeForTerminal(bounded(message))}${rest.join("")}`;
 }
 
 export function createLogger(options: LoggerOptions): Logger {

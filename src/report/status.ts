@@ -15,6 +15,7 @@ import type {
 	Traffic,
 } from "./contribution.ts";
 import type { FeedState } from "./feed-status.ts";
+import type { KubearmorApiState } from "./kubearmor-api-status.ts";
 import type { SettingsState } from "./settings-status.ts";
 import type { SignatureState } from "./signature-status.ts";
 import { type SinkState, type SinkStatus, sinkStatus } from "./sink-status.ts";
@@ -98,6 +99,8 @@ export interface DaemonState {
 	readonly sinks: readonly SinkState[];
 	/** Of the status endpoint; `expires` in milliseconds since the epoch. */
 	readonly certificates: readonly { readonly name: string; readonly expires: number }[];
+	/** Null where KubeArmor's log service is switched off. */
+	readonly kubearmorApi: KubearmorApiState | null;
 	/** What the daemon cannot do, whoever tells it to. */
 	readonly confinement: Confinement;
 	/** What the operator should know, such as that forwarded traffic is not covered. */
@@ -140,6 +143,7 @@ export interface StatusDocument extends StatusFields {
 	readonly enforcers: Readonly<Record<string, EnforcerState>>;
 	readonly policies: readonly PolicyStatus[];
 	readonly sinks: readonly SinkStatus[];
+	readonly kubearmorApi: KubearmorApiState | null;
 	readonly confinement: Confinement;
 	readonly warnings: readonly string[];
 	/** Absent where all policies are in the answer and nobody asked for a part of them. */
@@ -313,6 +317,7 @@ export function statusDocument(state: DaemonState, asked: PageRequest | null = n
 		})),
 		...fields(({ findings }) => findings),
 		sinks: state.sinks.map(sinkStatus),
+		kubearmorApi: state.kubearmorApi,
 		confinement: state.confinement,
 		warnings: state.warnings,
 		...(page === null ? {} : { page }),

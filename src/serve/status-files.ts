@@ -27,28 +27,29 @@ const pemBytes = 1024 * 1024;
 /** Who may have more than nothing of a secret: with a group of its own, a key is often readable by it. */
 const forbiddenBits = { token: 0o077, key: 0o027, public: 0o022 } as const;
 
-/** Reads and checks all of them. `checkPermissions`: files that others may write, and secrets that they may read, are refused. */
+/** Reads and checks all of them, which `setting` names. `checkPermissions`: files that others may write, and secrets that they may read, are refused. */
 export function readStatusFiles(
 	{ tls, tokenFile }: Pick<Config["status"], "tls" | "tokenFile">,
 	checkPermissions: boolean,
+	setting = "status",
 ): StatusFiles | StatusFailure {
 	let bearer: Bearer | null = null;
 	if (tokenFile !== null) {
-		const text = readFile(tokenFile, "token", checkPermissions);
+		const text = readFile(tokenFile, "token", checkPermissions, setting);
 		if (typeof text !== "string") return text;
 		const parsed = Bearer.parse(text);
 		if (!parsed.ok) return failure(`status.tokenFile ${tokenFile}: ${parsed.message}`, parsed.hint);
 		bearer = parsed.bearer;
 	}
 	if (tls === null) return { ok: true, tls: null, bearer, tlsKey: "" };
-	const cert = readFile(tls.cert, "public", checkPermissions);
+	const cert = readFile(tls.cert, "public", checkPermissions, setting);
 	if (typeof cert !== "string") return cert;
-	const key = readFile(tls.key, "key", checkPermissions);
+	const key = readFile(tls.key, "key", checkPermissions, setting);
 	if (typeof key !== "string") return key;
-	const clientCa = tls.clientCa === null ? null : readFile(tls.clientCa, "public", checkPermissions);
+	const clientCa = tls.clientCa === null ? null : readFile(tls.clientCa, "public", checkPermissions, setting);
 	if (clientCa !== null && typeof clientCa !== "string") return clientCa;
 	const read = readServerTls(cert, key, clientCa);
-	if (!read.ok) return failure(`status.tls.${read.which} ${tls[read.which]} ${read.message}`, read.hint);
+	if (!read.ok) return failure(`${setting}.tls.${read.which} ${tls[read.which]} ${read.message}`, read.hint);
 	const tlsKey = new Bun.CryptoHasher("sha256").update(JSON.stringify([cert, key, clientCa])).digest("hex");
 	return { ok: true, tls: read.tls, bearer, tlsKey };
 }
@@ -61,6 +62,7 @@ function readFile(
 	path: string,
 	kind: keyof typeof forbiddenBits,
 	checkPermissions: boolean,
+	setting: string,
 ): string | StatusFailure {
 	let fd: number | null = null;
 	try {
@@ -71,7 +73,7 @@ function readFile(
 		return refused ?? readFileSync(fd, "latin1");
 	} catch (error) {
 		const text = error instanceof Error ? error.message : String(error);
-		return failure(`${path} cannot be read: ${text}`, "create it, or correct status in the config file");
+		return failure(`${path} cannot be read: ${text}`, `create it, or correct ${setting} in the config file`);
 	} finally {
 		if (fd !== null) closeSync(fd);
 	}

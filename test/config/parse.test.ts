@@ -56,6 +56,7 @@ describe("defaults", () => {
 			alertThrottling: false,
 			maxAlertPerSec: 10,
 			throttleSec: 30,
+			kubearmorApi: { address: null, healthAddress: null, tls: null },
 			alerts: {
 				stdout: true,
 				file: null,
@@ -123,6 +124,7 @@ alerts: {stdout: false, file: /var/log/a.json, fileMaxBytes: 4096, fileKeep: 0, 
 alertThrottling: true
 maxAlertPerSec: 3
 throttleSec: 4
+kubearmorApi: {address: "0.0.0.0:32767", healthAddress: "unix:/h.sock", tls: {cert: /c.pem, key: /k.pem, clientCa: /a.pem}}
 `;
 	expect(settings(text)).toEqual({
 		enforcement: "audit",
@@ -202,6 +204,11 @@ throttleSec: 4
 		alertThrottling: true,
 		maxAlertPerSec: 3,
 		throttleSec: 4,
+		kubearmorApi: {
+			address: "0.0.0.0:32767",
+			healthAddress: "unix:/h.sock",
+			tls: { cert: "/c.pem", key: "/k.pem", clientCa: "/a.pem" },
+		},
 		alerts: {
 			stdout: false,
 			file: "/var/log/a.json",

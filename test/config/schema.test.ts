@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import * as v from "valibot";
-import { configSchema, isStatusAddress } from "../../src/config/schema.ts";
+import { configSchema } from "../../src/config/schema.ts";
+import { isListenAddress } from "../../src/config/values.ts";
 
 describe("status.address", () => {
 	test.each([
@@ -11,7 +12,7 @@ describe("status.address", () => {
 		"unix:/run/x.sock",
 		`unix:/${"x".repeat(106)}`,
 	])("accepts %s", (address) => {
-		expect(isStatusAddress(address)).toBe(true);
+		expect(isListenAddress(address)).toBe(true);
 	});
 
 	test.each([
@@ -34,7 +35,7 @@ describe("status.address", () => {
 		"unix:/a b",
 		"http://127.0.0.1:80",
 	])("refuses %s", (address) => {
-		expect(isStatusAddress(address)).toBe(false);
+		expect(isListenAddress(address)).toBe(false);
 	});
 });
 

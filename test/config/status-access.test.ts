@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { defaultConfig, parseConfig } from "../../src/config/parse.ts";
 import {
-	isLocalAddress,
 	localStatusSocket,
 	needsLocalSocket,
 	statusRefusal,
 	statusWarnings,
 } from "../../src/config/status-access.ts";
+import { isLocalAddress } from "../../src/config/values.ts";
 
 const status = defaultConfig().status;
 const tls = { cert: "/c", key: "/k", clientCa: null };

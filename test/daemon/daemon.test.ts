@@ -28,6 +28,7 @@ const workers: Readonly<Record<WorkerName, string>> = {
 	uevent: "enforcers/usb/observe/uevent",
 	usb: "enforcers/usb/run/usb",
 	sinks: "sinks/sinks",
+	grpc: "serve/grpc/grpc",
 };
 
 let network: IsolatedNetwork;

@@ -11,6 +11,7 @@ import {
 	sampleGeneration,
 } from "../report/generations/sample-generations.ts";
 import { sampleAlert, sampleDevice, sampleSource, sampleState } from "../report/sample.ts";
+import { sampleApi } from "../report/sample-api.ts";
 import { sampleSink } from "../report/sample-sink.ts";
 import { serve, url } from "../serve/http/wire.ts";
 import { violations } from "../support/json-schema.ts";
@@ -70,6 +71,7 @@ describe("every answer is as its schema says", () => {
 			"status",
 			{ state: { sinks: [sampleSink, { ...sampleSink, lastSuccess: null }] } },
 		],
+		["KubeArmor's clients", "/v1/status", "status", { state: { kubearmorApi: sampleApi } }],
 		["a change that waits", "/v1/status", "status", { state: { pending } }],
 		[
 			"one that nobody asked for",

@@ -308,6 +308,7 @@ export function sampleState(
 		generations: [],
 		sinks: [],
 		certificates: [],
+		kubearmorApi: null,
 		confinement: {
 			systemCalls: { active: true, detail: "" },
 			files: { active: true, detail: "" },

@@ -140,6 +140,7 @@ test("the document has the documented fields, sums of a policy's rules, and no o
 			new: 3,
 		},
 		sinks: [],
+		kubearmorApi: null,
 		confinement: {
 			systemCalls: { active: true, detail: "" },
 			files: { active: true, detail: "" },

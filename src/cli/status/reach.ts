@@ -1,7 +1,7 @@
 /** Whether somebody listens where a command is about to ask, found out in bounded time. */
 
 import net from "node:net";
-import { isLocalAddress } from "../../config/status-access.ts";
+import { isLocalAddress } from "../../config/values.ts";
 
 /** Milliseconds for a connection on this host, where the kernel makes it at once or never, and to another. */
 const localMs = 1000;

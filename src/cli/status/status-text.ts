@@ -14,6 +14,7 @@ import { describeStanding } from "../../report/signature-status.ts";
 import { plural } from "../diagnostics.ts";
 import { guestLines, guestsShape } from "./guests-text.ts";
 import { limitLines, limitShape } from "./limits-text.ts";
+import { kubearmorApiLine, kubearmorApiShape, sinkLine, sinkShape } from "./outlets-text.ts";
 import { matchText, ruleShape, unusedLines } from "./rule-use-text.ts";
 
 const failsafeShape = v.looseObject({
@@ -48,19 +49,6 @@ const observingShape = v.object({
 	merged: v.number(),
 	lost: v.number(),
 	new: v.number(),
-});
-
-const sinkShape = v.object({
-	name: v.string(),
-	type: v.string(),
-	state: v.string(),
-	error: v.string(),
-	queued: v.number(),
-	queuedBytes: v.number(),
-	sent: v.number(),
-	dropped: v.object({ full: v.number(), refused: v.number(), lost: v.number() }),
-	errors: v.number(),
-	lastSuccess: v.nullable(v.string()),
 });
 
 const groupShape = v.object({ group: v.string(), state: v.string(), blocks: v.nullable(v.number()) });
@@ -144,6 +132,7 @@ export const statusShape = v.object({
 	drift: v.number(),
 	observing: v.optional(observingShape),
 	sinks: v.optional(v.array(sinkShape), []),
+	kubearmorApi: v.optional(v.nullable(kubearmorApiShape), null),
 	confinement: v.object({ systemCalls: confined, files: confined, writable: v.array(v.string()) }),
 	warnings: v.array(v.string()),
 });
@@ -166,29 +155,12 @@ export function describeStatus(status: Status, now = Date.now()): string {
 		`the daemon itself ${describeConfinement(status.confinement)}`,
 		...(status.drift > 0 ? [`changes by others that were undone: ${status.drift}`] : []),
 		...status.sinks.map(sinkLine),
+		...(status.kubearmorApi === null ? [] : [kubearmorApiLine(status.kubearmorApi)]),
 		...grouped(status.warnings).map((warning) => `warning: ${warning}`),
 		...status.policies.flatMap((policy) => policyLines(policy, common, now)),
 		...[...common].map(([message, names]) => repeatedLine(message, names)),
 	];
 	return `${lines.map(escapeForTerminal).join("\n")}\n`;
-}
-
-function sinkLine({
-	name,
-	type,
-	state,
-	queued,
-	sent,
-	dropped,
-	errors,
-	lastSuccess,
-}: Status["sinks"][number]): string {
-	const waiting =
-		queued === 0 ? "nothing waits" : `${plural(queued, "alert")} ${queued === 1 ? "waits" : "wait"}`;
-	const lost = dropped.full + dropped.refused + dropped.lost;
-	const parts = [waiting, `${sent} sent`, `${lost} dropped`, `${errors} failed`];
-	const last = lastSuccess === null ? "never" : lastSuccess;
-	return `sink ${name} (${type}): ${state}, ${parts.join(", ")}, last success ${last}`;
 }
 
 /** What stands open, waits or is refused. */

@@ -9,6 +9,7 @@ import { type ChangeCounts, changeMetrics } from "./change-metrics.ts";
 import { type Family, formatFamilies } from "./exposition.ts";
 import { feedMetrics } from "./feed-metrics.ts";
 import { byKey, familiesOf, type MetricGroup, mostSeries } from "./group.ts";
+import { kubearmorApiMetrics } from "./kubearmor-api-metrics.ts";
 import { type ProcessSample, processMetrics } from "./process-metrics.ts";
 import { type ReloadFacts, reloadMetrics } from "./reload-metrics.ts";
 import { settingsMetrics } from "./settings-metrics.ts";
@@ -35,6 +36,7 @@ export const groups: readonly MetricGroup<MetricsInput>[] = [
 	stateMetrics,
 	alertMetrics,
 	sinkMetrics,
+	kubearmorApiMetrics,
 	reloadMetrics,
 	changeMetrics,
 	settingsMetrics,

@@ -36,8 +36,11 @@ function identify(path: string): SocketFile | null {
 	return stat?.isSocket() ? { path, device: stat.dev, inode: stat.ino } : null;
 }
 
-/** Makes sure that `path` can be bound: removes a dead process's socket, refuses anything else. */
-export async function claimSocketPath(path: string): Promise<SocketClaim> {
+/**
+ * Makes sure that `path` can be bound: removes a dead process's socket, refuses anything else. `tag` keeps apart two
+ * threads that bind in one directory at the same time.
+ */
+export async function claimSocketPath(path: string, tag = ""): Promise<SocketClaim> {
 	const stat = lstatSync(path, { throwIfNoEntry: false });
 	if (stat !== undefined) {
 		if (!stat.isSocket()) {
@@ -58,7 +61,7 @@ export async function claimSocketPath(path: string): Promise<SocketClaim> {
 	}
 	// Bun removes the path it bound when it stops, whatever file bears that name by then. So it
 	// binds another name, and only release, which knows our socket, removes the real one.
-	const temporary = join(dirname(path), `.portward-${process.pid}`);
+	const temporary = join(dirname(path), `.portward-${process.pid}${tag}`);
 	rmSync(temporary, { force: true });
 	return {
 		ok: true,

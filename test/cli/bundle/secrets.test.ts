@@ -29,10 +29,10 @@ test("settings name files, and hide what stands below a webhook's host", () => {
 test("a value whose name is a secret's is no value to show, whatever settings there will be", () => {
 	const later = {
 		...config,
-		kubearmorApi: { apiKey: "abc", authToken: "def", keyFile: "/k", url: "no url" },
+		futureApi: { apiKey: "abc", authToken: "def", keyFile: "/k", url: "no url" },
 	};
 	expect(shownSettings(later)).toMatchObject({
-		kubearmorApi: { apiKey: "[left out]", authToken: "[left out]", keyFile: "/k", url: "[left out]" },
+		futureApi: { apiKey: "[left out]", authToken: "[left out]", keyFile: "/k", url: "[left out]" },
 	});
 });
 

@@ -9,6 +9,7 @@ import { Histogram } from "../../../src/report/metrics/exposition.ts";
 import { type MetricsInput, renderMetrics } from "../../../src/report/metrics/metrics.ts";
 import { applyDurationBounds } from "../../../src/report/metrics/reload-metrics.ts";
 import { sampleNetwork, sampleState } from "../sample.ts";
+import { sampleApi } from "../sample-api.ts";
 import { sampleSink } from "../sample-sink.ts";
 
 function ruleOf({ rules: [rule] }: NetworkSnapshot) {
@@ -42,7 +43,10 @@ export function metricsInput(): MetricsInput {
 		pendingWrites: 0,
 	};
 	const certificates = [{ name: "status", expires: 1_800_000_000_000 }];
-	const state = sampleState({ sinks: [sampleSink], certificates }, { network, usb: { counts } });
+	const state = sampleState(
+		{ sinks: [sampleSink], certificates, kubearmorApi: sampleApi },
+		{ network, usb: { counts } },
+	);
 	return {
 		state,
 		build: { version: state.version, commit: "abc123", bunVersion: "1.4.5" },
@@ -87,6 +91,7 @@ export function everyMetric(): string {
 			signature: { ok: true, serial: 1, problem: null, remedy: "", standing: null },
 			tests: { mode: "warn", passed: 1, failed: 0, refused: false, problems: [] },
 			sinks: [sampleSink],
+			kubearmorApi: sampleApi,
 		},
 		{
 			network: { interfaces, ruleLogs: [{ rule, outcomes }], ruleUses },

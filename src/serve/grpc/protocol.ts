@@ -1,0 +1,36 @@
+/** What passes between the main thread and the thread of KubeArmor's log service. */
+
+import type { KubearmorApiSettings } from "../../config/kubearmor-api.ts";
+import type { HostIdentity } from "../../report/alert.ts";
+import type { LogRecord } from "../../report/formats/feeder.ts";
+import type { Feed, KubearmorApiState } from "../../report/kubearmor-api-status.ts";
+
+/** Settings with an address. */
+export interface WantedApi extends KubearmorApiSettings {
+	readonly address: string;
+}
+
+/** Places of the memory that both threads see: what the thread has handled, and which feeds somebody watches. */
+export const handledPlace = 0;
+export const watchedPlace = 1;
+export const sharedBytes = 8;
+export const feedBits: Readonly<Record<Feed, number>> = { alerts: 1, logs: 2, messages: 4 };
+
+/** The host's name can change. */
+export type MessageHost = Pick<HostIdentity, "clusterName" | "hostName">;
+
+export type ToApi =
+	/** The first message. */
+	| { readonly kind: "start"; readonly shared: SharedArrayBuffer; readonly checkPermissions: boolean }
+	/** Also where nothing changed but perhaps the files that the settings name. */
+	| { readonly kind: "configure"; readonly settings: WantedApi }
+	/** Alerts, each as a line of JSON. */
+	| { readonly kind: "alerts"; readonly lines: readonly string[] }
+	| { readonly kind: "record"; readonly record: LogRecord; readonly host: MessageHost }
+	/** The last message: the answer is `stopped`. */
+	| { readonly kind: "stop" };
+
+/** The part of the state that the thread knows. */
+export type ApiReport = Omit<KubearmorApiState, "address" | "healthAddress">;
+
+export type FromApi = { readonly kind: "report"; readonly report: ApiReport } | { readonly kind: "stopped" };

@@ -126,6 +126,8 @@ test("open connections count while they are open, and what is beyond is refused 
 		exceeded: 2,
 		full: 0,
 	});
+	// What the rules themselves put into sets is no change by somebody else.
+	expect((await daemon.metrics()).get("portward_drift_total")).toBe(0);
 	const status = rig.portward("status");
 	expect(status.out).toContain(
 		"limit of names ingress[0] rateLimit 1/day (burst 3) from each source (IPv6: each /64): 2 packets beyond it",

@@ -294,3 +294,25 @@ test("what was used stays used over a reload, while the rule and the limit stay 
 	expect(plan.rules.flatMap(limitRules)).toEqual([]);
 	expect(lab.lab.guarded.run(["nft", "list", "sets"])).not.toContain("limit_");
 });
+
+test("reloads under way give no sender more than it has, and take nothing away", async () => {
+	const rules = `
+- action: Allow
+  ports: [{protocol: TCP, port: 22}]
+  rateLimit: {connections: 1000/day, burst: 10000}
+`;
+	enforce(rules);
+	const count = 30_000;
+	const sources = ["10.1.0.1", "2001:db8:1::1"];
+	const sent = host.send(sources.flatMap((source) => connections("tcp", source, 22, count, 10_000)));
+	let reloads = 0;
+	const done = sent.then(() => true);
+	while (!(await Promise.race([done, Bun.sleep(1).then(() => false)]))) {
+		reloads += 1;
+		enforce(`${rules}\n- {action: Audit, ports: [{protocol: UDP, port: ${reloads}}]}\n`, { again: true });
+	}
+	const passed = await sent;
+	expect(reloads).toBeGreaterThan(1);
+	const perSource = sources.map((_, i) => passed.slice(i * count, (i + 1) * count).filter(Boolean).length);
+	expect(perSource).toEqual([10_000, 10_000]);
+});

@@ -34,6 +34,26 @@ const sets: Record<string, readonly NetworkPolicy[]> = {
 	],
 };
 
+/** Both limits, for each source and for all. */
+sets.limits = [
+	policy("ssh", {
+		...rule("Allow", { ports: ["tcp/22"] }),
+		limits: {
+			rate: { connections: 10, unit: "minute", burst: 5, per: "source", prefix6: 64 },
+			connections: { max: 20, per: "source", prefix6: 128 },
+			exceedAction: "Block",
+		},
+	}),
+	policy("names", {
+		...rule("Audit", { ports: ["udp/53"] }),
+		limits: {
+			rate: { connections: 100, unit: "second", burst: 200, per: "rule", prefix6: 128 },
+			connections: { max: 300, per: "rule", prefix6: 128 },
+			exceedAction: "Audit",
+		},
+	}),
+];
+
 /** No set of policies, or part of one, can stand before these. */
 const failsafe: Failsafe = {
 	ingress: [

@@ -37,6 +37,7 @@ export const NETLINK_GET_STRICT_CHK = 12;
 
 /** bits/poll.h */
 export const POLLIN = 0x1;
+export const POLLPRI = 0x2;
 
 /** sys/eventfd.h */
 export const EFD_NONBLOCK = 0o4000;
@@ -44,6 +45,7 @@ export const EFD_CLOEXEC = 0o2000000;
 
 /** asm-generic/mman-common.h */
 export const MADV_DONTNEED = 4;
+export const MADV_PAGEOUT = 21;
 
 /** asm-generic/errno-base.h, asm-generic/errno.h */
 export const EPERM = 1;

@@ -1,6 +1,6 @@
 /** Waiting for descriptors without burning time: poll(2), and an eventfd(2) by which another thread ends the wait. */
 
-import { EAGAIN, EFD_CLOEXEC, EFD_NONBLOCK, EINTR, POLLIN } from "./constants.ts";
+import { EAGAIN, EFD_CLOEXEC, EFD_NONBLOCK, EINTR, POLLIN, POLLPRI } from "./constants.ts";
 import { Libc } from "./libc.ts";
 import { checkedInteger } from "./library.ts";
 
@@ -45,32 +45,37 @@ export class EventFd {
 	}
 }
 
-/** Waits until one of a fixed list of descriptors can be read. */
+/** Waits until one of a fixed list of descriptors can be read, or one of files of /proc/sys has another content. */
 export class Poller {
 	readonly #libc: Libc;
 	/** Array of struct pollfd: int fd, short events, short revents. */
 	readonly #descriptors: Uint8Array;
 	readonly #view: DataView;
 
-	private constructor(libc: Libc, fds: readonly number[]) {
+	private constructor(libc: Libc, fds: readonly number[], changing: readonly number[]) {
+		const all = [...fds, ...changing];
 		this.#libc = libc;
-		this.#descriptors = new Uint8Array(fds.length * 8);
+		this.#descriptors = new Uint8Array(all.length * 8);
 		this.#view = new DataView(this.#descriptors.buffer);
-		for (const [index, fd] of fds.entries()) {
+		for (const [index, fd] of all.entries()) {
 			this.#view.setInt32(index * 8, checkedInteger(fd, 0, 0x7fffffff, "fd"), true);
-			this.#view.setInt16(index * 8 + 4, POLLIN, true);
+			this.#view.setInt16(index * 8 + 4, index < fds.length ? POLLIN : POLLPRI, true);
 		}
 	}
 
-	static create(fds: readonly number[]): { readonly ok: true; readonly poller: Poller } | Failure {
+	/** @param changing files of /proc/sys that tell poll(2) of a change (proc_sys_poll): `hostname` and `domainname` do */
+	static create(
+		fds: readonly number[],
+		changing: readonly number[] = [],
+	): { readonly ok: true; readonly poller: Poller } | Failure {
 		const library = Libc.open();
 		if (!library.ok) return { ok: false, error: library.reason };
-		return { ok: true, poller: new Poller(library.libc, fds) };
+		return { ok: true, poller: new Poller(library.libc, fds, changing) };
 	}
 
 	/**
 	 * @param timeout milliseconds, -1 to wait for ever.
-	 * @returns for each descriptor in order, whether it has data or an error to read; all false after the
+	 * @returns for each descriptor in order, `changing` last, whether it has data, a change or an error to read; all false after the
 	 * timeout and after a signal (EINTR).
 	 */
 	wait(timeout: number): { readonly ok: true; readonly ready: readonly boolean[] } | Failure {

@@ -96,6 +96,7 @@ export class Daemon {
 			forwarded: () => this.#settings.config.guests.forwarded,
 			reselect: () => this.#reselect(),
 			linksChanged: () => void this.#network.linksChanged(),
+			waiting: () => this.#network.state.state === "unavailable",
 			retry: () => this.#retry(),
 		});
 		this.#status = this.#statusServer();
@@ -150,6 +151,7 @@ export class Daemon {
 			panic: this.#panic,
 			confirmed: () => this.#pending.changes.confirmed,
 			host: this.#host,
+			renamed: () => this.#host.look(),
 			reloaded: (result, seconds, detail) => {
 				this.#attempts.ended(result, seconds, detail, this.#policies.latest, this.#network.state);
 				this.#rest.worked();

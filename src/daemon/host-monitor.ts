@@ -35,6 +35,8 @@ export interface HostMonitorOptions {
 	readonly reselect: () => void;
 	/** Links, or default routes, may be others than before. */
 	readonly linksChanged: () => void;
+	/** Whether something could not be had that a kernel module may bring. */
+	readonly waiting: () => boolean;
 	/** What could not be had may be there now. */
 	readonly retry: () => void;
 }
@@ -54,6 +56,7 @@ export class HostMonitor {
 			renamed: (hostname) => this.#renamed(hostname),
 			network: () => this.#network(),
 			modules: () => this.#options.retry(),
+			waiting: () => this.#options.waiting(),
 			warn: (message) => this.#options.log.warn(message),
 		});
 	}
@@ -89,6 +92,11 @@ export class HostMonitor {
 
 	stop(): void {
 		this.#watch.stop();
+	}
+
+	/** Somebody says that the name may be another. */
+	look(): void {
+		this.#watch.look();
 	}
 
 	/** The policies or the settings may name other interfaces now. */

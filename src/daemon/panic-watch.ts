@@ -4,13 +4,16 @@
  * wrote counts also where they could not tell this daemon.
  */
 
+import { type FSWatcher, statSync, watch } from "node:fs";
+import { basename } from "node:path";
+import { untilTick } from "../base/tick.ts";
 import type { DriftEvent } from "../enforcers/network/observe/event.ts";
 import type { HostIdentity } from "../report/alert.ts";
 import type { Logger } from "../report/log.ts";
 import { panicAlert } from "../report/panic-alert.ts";
 import type { AlertSink } from "../report/sinks/alert-sink.ts";
 import type { PanicState, Readiness } from "../report/status.ts";
-import { cleanReason, readPanic } from "../state/panic.ts";
+import { cleanReason, panicPath, readPanic } from "../state/panic.ts";
 
 export interface PanicWatchOptions {
 	readonly stateDirectory: string;
@@ -28,7 +31,9 @@ export interface PanicWatchOptions {
 	readonly remindMs?: number;
 }
 
+/** Without a watch, and behind it. */
 const defaultPollMs = 2000;
+const watchedPollMs = 10_000;
 const defaultRemindMs = 10 * 60_000;
 
 export class PanicWatch {
@@ -38,7 +43,10 @@ export class PanicWatch {
 	/** Stands in for a record that could not be written, for as long as this process lives. */
 	#held: PanicState | null = null;
 	#reminded = 0;
-	#timer: ReturnType<typeof setInterval> | null = null;
+	#timer: ReturnType<typeof setTimeout> | null = null;
+	#watcher: FSWatcher | null = null;
+	/** Inode of the directory that is watched: another may have taken its place. */
+	#watched: bigint | null = null;
 
 	constructor(options: PanicWatchOptions) {
 		this.#options = options;
@@ -75,13 +83,15 @@ export class PanicWatch {
 
 	start(): void {
 		this.check();
-		this.#timer = setInterval(() => this.#poll(), this.#options.pollMs ?? defaultPollMs);
-		this.#timer.unref();
+		this.#watch();
+		this.#arm();
 	}
 
 	stop(): void {
-		if (this.#timer !== null) clearInterval(this.#timer);
+		if (this.#timer !== null) clearTimeout(this.#timer);
 		this.#timer = null;
+		this.#watcher?.close();
+		this.#watcher = null;
 	}
 
 	/** Reads the record, and alerts of what changed. Where nobody can tell whether there is one, the last answer holds. */
@@ -118,6 +128,42 @@ export class PanicWatch {
 			log.warn("panic-open has ended: the network policies are enforced again", { table });
 			sink.publish([panicAlert(before, false, table, time, identity)]);
 		}
+	}
+
+	/** Events of the directory tell at once; where there are none, it is looked at more often. */
+	#watch(): void {
+		const { stateDirectory } = this.#options;
+		const record = basename(panicPath(stateDirectory));
+		try {
+			const { ino } = statSync(stateDirectory, { bigint: true });
+			if (this.#watcher !== null && ino === this.#watched) return;
+			this.#watcher?.close();
+			this.#watcher = null;
+			this.#watched = ino;
+			this.#watcher = watch(stateDirectory, (_, name) => {
+				if (name === null || name === record) this.#poll();
+			});
+			this.#watcher.on("error", () => {
+				this.#watcher?.close();
+				this.#watcher = null;
+			});
+			this.#watcher.unref();
+		} catch {
+			// Out of inotify watches, or no directory.
+		}
+	}
+
+	#arm(): void {
+		const period = this.#options.pollMs ?? (this.#watcher === null ? defaultPollMs : watchedPollMs);
+		this.#timer = setTimeout(
+			() => {
+				this.#poll();
+				this.#watch();
+				this.#arm();
+			},
+			untilTick(performance.now(), period),
+		);
+		this.#timer.unref();
 	}
 
 	#poll(): void {

@@ -1,14 +1,16 @@
 /**
  * Notices that the host changed under the daemon: its name, its links, what it
- * forwards, its kernel modules. It looks a few times a second and never waits,
- * so it needs no thread of its own: uname(2) tells the name of this UTS
- * namespace at once, and rtnetlink keeps what happened in between.
+ * forwards, its kernel modules. The event loop waits for rtnetlink beside all
+ * else, so that neither a thread nor a look is needed while nothing happens.
+ * Of a name (uname(2) tells that of this UTS namespace) and of modules no event
+ * tells, so they are looked at every few seconds.
  */
 
 import { readdirSync } from "node:fs";
+import { hostname } from "node:os";
 import { NETLINK_ROUTE } from "../../ffi/constants.ts";
 import { NetlinkSocket } from "../../ffi/netlink.ts";
-import { hostFacts } from "./host.ts";
+import { untilTick } from "../base/tick.ts";
 import { MessageCursor } from "./netlink-message.ts";
 
 /** linux/rtnetlink.h: links, the settings of interfaces, forwarding among them, and routes of both families. */
@@ -16,13 +18,15 @@ const groups = [1, 24, 25, 7, 11];
 const RTM_NEWROUTE = 24;
 const RTM_DELROUTE = 25;
 
-/** Milliseconds between two looks. */
-const defaultLookMs = 250;
-/** Looks between two at the modules, whose coming and going no event tells us. */
-const moduleLooks = 8;
-/** Looks between two where the network counts as changed, as an event may have been missed. */
-const networkLooks = 120;
-/** Messages taken in one look; what is left is there at the next. */
+/** Milliseconds from the first word of a change to the look at what it is: one change has many words. */
+const defaultBurstMs = 100;
+/** Bursts between two looks of a host at rest, and of one that waits for a module. */
+const restingBursts = 100;
+const waitingBursts = 20;
+/** Bursts between two times that the network counts as changed, where no event tells, and where one may have been missed. */
+const deafBursts = 300;
+const networkBursts = 3000;
+/** Messages taken in one burst; beyond, what comes waits in the kernel, or is lost, which counts as a change. */
 const mostMessages = 1000;
 
 export interface HostWatchEvents {
@@ -32,68 +36,131 @@ export interface HostWatchEvents {
 	network(): void;
 	/** Kernel modules were loaded or unloaded. */
 	modules(): void;
+	/** Whether something is missing that a module may bring. */
+	waiting(): boolean;
 	warn(message: string): void;
+}
+
+interface Bell {
+	pause(): unknown;
+	resume(): unknown;
+	terminate(): void;
+	unref(): void;
 }
 
 export class HostWatch {
 	readonly #events: HostWatchEvents;
-	readonly #lookMs: number;
-	#socket: NetlinkSocket | null = null;
-	#timer: ReturnType<typeof setInterval> | null = null;
-	#hostname = hostFacts().hostname;
+	readonly #burstMs: number;
+	#bell: Bell | null = null;
+	#timer: ReturnType<typeof setTimeout> | null = null;
+	#burst: ReturnType<typeof setTimeout> | null = null;
+	#told = false;
+	#messages = 0;
+	#hostname = hostname();
 	#modules = loadedModules();
-	#looks = 0;
+	#networkAt = performance.now();
+	#stopped = false;
 
-	constructor(events: HostWatchEvents, lookMs = defaultLookMs) {
+	constructor(events: HostWatchEvents, burstMs = defaultBurstMs) {
 		this.#events = events;
-		this.#lookMs = lookMs;
+		this.#burstMs = burstMs;
 	}
 
-	/** Begins to look. What changed since construction is told at the first look. */
+	/** Begins to look and to listen. What changed since construction is told at the first look. */
 	start(): void {
-		const opened = NetlinkSocket.open({ protocol: NETLINK_ROUTE, groups });
-		if (opened.ok) this.#socket = opened.socket;
-		else this.#events.warn(`changes of interfaces are noticed late: ${opened.error}`);
-		this.#timer = setInterval(() => this.look(), this.#lookMs);
+		this.#listen();
+		this.#arm();
 	}
 
 	stop(): void {
-		if (this.#timer !== null) clearInterval(this.#timer);
-		this.#socket?.close();
-		this.#timer = null;
-		this.#socket = null;
+		this.#stopped = true;
+		if (this.#timer !== null) clearTimeout(this.#timer);
+		if (this.#burst !== null) clearTimeout(this.#burst);
+		this.#bell?.terminate();
+		this.#bell = null;
 	}
 
-	/** One look. Tells what changed since the last. */
+	/** One look at what no event tells. */
 	look(): void {
-		this.#looks += 1;
-		const { hostname } = hostFacts();
-		if (hostname !== this.#hostname) {
-			this.#hostname = hostname;
-			this.#events.renamed(hostname);
+		const name = hostname();
+		if (name !== this.#hostname) {
+			this.#hostname = name;
+			this.#events.renamed(name);
 		}
-		if (this.#drain() || this.#looks % networkLooks === 0) this.#events.network();
-		if (this.#looks % moduleLooks !== 0) return;
+		const patience = this.#burstMs * (this.#bell === null ? deafBursts : networkBursts);
+		if (performance.now() - this.#networkAt >= patience) this.#network();
 		const modules = loadedModules();
 		if (modules === this.#modules) return;
 		this.#modules = modules;
 		this.#events.modules();
 	}
 
-	/** Whether anything was told; what it was the caller reads anew. */
-	#drain(): boolean {
-		let told = false;
-		for (let count = 0; this.#socket !== null && count < mostMessages; count++) {
-			const received = this.#socket.receive();
-			if (received.kind === "empty") break;
-			told ||= received.kind !== "data" || matters(received.bytes);
-			if (received.kind === "error") {
-				this.#events.warn(`changes of interfaces are noticed late: ${received.error}`);
-				this.#socket.close();
-				this.#socket = null;
-			}
+	#arm(): void {
+		const bursts = this.#events.waiting() ? waitingBursts : restingBursts;
+		this.#timer = setTimeout(
+			() => {
+				this.look();
+				if (!this.#stopped) this.#arm();
+			},
+			untilTick(performance.now(), bursts * this.#burstMs),
+		);
+		this.#timer.unref();
+	}
+
+	#network(): void {
+		this.#networkAt = performance.now();
+		this.#events.network();
+	}
+
+	#listen(): void {
+		const opened = NetlinkSocket.open({ protocol: NETLINK_ROUTE, groups });
+		if (!opened.ok) {
+			this.#events.warn(`changes of interfaces are noticed late: ${opened.error}`);
+			return;
 		}
-		return told;
+		const handler = {
+			data: (_: unknown, bytes: Uint8Array) => this.#hear(bytes),
+			close: () => this.#lost(),
+			error: () => {},
+		};
+		const fail = ({ message }: Error) =>
+			this.#events.warn(`changes of interfaces are noticed late: ${message}`);
+		// The type does not know that a descriptor wins over a name.
+		const of = { fd: opened.socket.handOver(), hostname: "", port: 0, socket: handler };
+		// The kernel ends no such socket: where the runtime does, messages were lost.
+		Bun.connect(of).then((bell) => {
+			if (this.#stopped) bell.terminate();
+			else this.#bell = bell;
+			bell.unref();
+		}, fail);
+	}
+
+	/** A message, or several; what they are the caller reads anew. */
+	#hear(bytes: Uint8Array): void {
+		this.#messages += 1;
+		this.#told ||= matters(bytes);
+		if (this.#messages >= mostMessages) this.#bell?.pause();
+		if (this.#told || this.#messages >= mostMessages) this.#endBurst();
+	}
+
+	/** The kernel dropped messages (ENOBUFS), at which the runtime closed the socket. */
+	#lost(): void {
+		if (this.#stopped) return;
+		this.#bell = null;
+		this.#told = true;
+		this.#endBurst();
+	}
+
+	#endBurst(): void {
+		this.#burst ??= setTimeout(() => {
+			this.#burst = null;
+			this.#messages = 0;
+			if (this.#bell === null) this.#listen();
+			else this.#bell.resume();
+			const told = this.#told;
+			this.#told = false;
+			if (told) this.#network();
+		}, this.#burstMs);
 	}
 }
 

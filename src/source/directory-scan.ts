@@ -1,6 +1,6 @@
 /** One look at a directory tree: what to watch to notice the next change, and a signature of what is there now. */
 
-import type { BigIntStats, Dirent } from "node:fs";
+import { type BigIntStats, type Dirent, lstatSync, readdirSync, readlinkSync, statSync } from "node:fs";
 import { lstat, readdir, readlink, stat } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
 
@@ -20,31 +20,67 @@ export interface DirectoryScan {
 	 * links or directories on the way to the tree.
 	 */
 	readonly watch: ReadonlyMap<string, ReadonlySet<string> | null>;
+	/** How many entries it has, up to a bound. */
+	readonly entries: number;
 	/** Changes whenever an entry comes, goes, or is replaced, written or given other permissions. */
 	readonly signature: string;
 }
 
+type Later<T> = T | Promise<T>;
+
+/** Calls of the file system; what cannot be had is null, or nothing. */
+export interface Files {
+	lstat(path: string): Later<BigIntStats | null>;
+	stat(path: string): Later<BigIntStats | null>;
+	readlink(path: string): Later<string | null>;
+	list(path: string): Later<Dirent[]>;
+}
+
+/** On the runtime's threads, which many entries may keep for a while. */
+export const waitingFiles: Files = {
+	lstat: (path) => lstat(path, { bigint: true }).catch(() => null),
+	stat: (path) => stat(path, { bigint: true }).catch(() => null),
+	readlink: (path) => readlink(path).catch(() => null),
+	list: (path) => readdir(path, { withFileTypes: true }).catch(() => []),
+};
+
+function orElse<T>(call: () => T, otherwise: T): T {
+	try {
+		return call();
+	} catch {
+		return otherwise;
+	}
+}
+
+/** At once, for few entries: each call on another thread would wake that thread, and this one again. */
+export const quickFiles: Files = {
+	lstat: (path) => orElse<BigIntStats | null>(() => lstatSync(path, { bigint: true }), null),
+	stat: (path) => orElse<BigIntStats | null>(() => statSync(path, { bigint: true }), null),
+	readlink: (path) => orElse<string | null>(() => readlinkSync(path), null),
+	list: (path) => orElse<Dirent[]>(() => readdirSync(path, { withFileTypes: true }), []),
+};
+
 /** Looks at the tree under `path`. A path that leads nowhere is a tree without entries. */
-export async function scanDirectory(path: string): Promise<DirectoryScan> {
+export async function scanDirectory(path: string, files: Files = waitingFiles): Promise<DirectoryScan> {
 	const watch = new Map<string, Set<string> | null>();
-	const root = await resolveLinks(resolve(path), watch);
-	const lines = [await describe(root)];
+	const root = await resolveLinks(resolve(path), watch, files);
+	const lines = [await describe(root, files)];
 	const pending = [root];
 	for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
 		const directory = next;
-		const entries = await readdir(directory, { withFileTypes: true }).catch((): Dirent[] => []);
+		const entries = await files.list(directory);
 		if (watch.size < MAX_DIRECTORIES) watch.set(directory, null);
 		entries.sort((a, b) => (a.name < b.name ? -1 : 1));
 		for (let i = 0; i < entries.length && lines.length < MAX_ENTRIES; i += PARALLEL) {
 			const chunk = entries.slice(i, i + PARALLEL).filter((entry) => isRelevant(entry.name));
-			lines.push(...(await Promise.all(chunk.map((entry) => describe(join(directory, entry.name))))));
+			lines.push(...(await Promise.all(chunk.map((entry) => describe(join(directory, entry.name), files)))));
 			for (const entry of chunk) {
 				if (entry.isDirectory() && pending.length < MAX_DIRECTORIES)
 					pending.push(join(directory, entry.name));
 			}
 		}
 	}
-	return { watch, signature: Bun.hash(lines.join("\n")).toString(16) };
+	return { watch, entries: lines.length - 1, signature: Bun.hash(lines.join("\n")).toString(16) };
 }
 
 /**
@@ -56,10 +92,9 @@ export function isRelevant(name: string): boolean {
 	return !name.startsWith(".") || name.startsWith("..") || name === manifestFile || name === signatureFile;
 }
 
-async function describe(path: string): Promise<string> {
-	const link = await lstat(path, { bigint: true }).catch(() => null);
-	const target =
-		link?.isSymbolicLink() === true ? await stat(path, { bigint: true }).catch(() => null) : link;
+async function describe(path: string, files: Files): Promise<string> {
+	const link = await files.lstat(path);
+	const target = link?.isSymbolicLink() === true ? await files.stat(path) : link;
 	return `${path} ${fingerprint(link)} ${fingerprint(target)}`;
 }
 
@@ -71,13 +106,17 @@ function fingerprint(stats: BigIntStats | null): string {
 }
 
 /** Follows the links in a path, noting each directory in which a swapped link or directory would lead elsewhere. */
-async function resolveLinks(path: string, watch: Map<string, Set<string> | null>): Promise<string> {
+async function resolveLinks(
+	path: string,
+	watch: Map<string, Set<string> | null>,
+	files: Files,
+): Promise<string> {
 	let links = 0;
 	let done: string = sep;
 	let rest = path.split(sep).filter((part) => part !== "");
 	for (let part = rest.shift(); part !== undefined; part = rest.shift()) {
 		const here = join(done, part);
-		const target = links < MAX_LINKS ? await readlink(here).catch(() => null) : null;
+		const target = links < MAX_LINKS ? await files.readlink(here) : null;
 		if (target !== null || rest.length === 0) note(watch, done, part);
 		if (target === null) {
 			done = here;
@@ -87,15 +126,19 @@ async function resolveLinks(path: string, watch: Map<string, Set<string> | null>
 		rest = [...resolve(done, target).split(sep), ...rest].filter((name) => name !== "");
 		done = sep;
 	}
-	if ((await stat(done).catch(() => null)) === null) await noteMissing(watch, done);
+	if ((await files.stat(done)) === null) await noteMissing(watch, done, files);
 	return done;
 }
 
 /** Of a path that leads nowhere, the nearest directory that exists is where it will come into being. */
-async function noteMissing(watch: Map<string, Set<string> | null>, path: string): Promise<void> {
+async function noteMissing(
+	watch: Map<string, Set<string> | null>,
+	path: string,
+	files: Files,
+): Promise<void> {
 	for (let at = path; at !== sep; at = dirname(at)) {
 		const parent = dirname(at);
-		if ((await stat(parent).catch(() => null)) === null) continue;
+		if ((await files.stat(parent)) === null) continue;
 		note(watch, parent, at.slice(parent.length).replace(sep, ""));
 		return;
 	}

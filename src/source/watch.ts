@@ -5,7 +5,8 @@
  */
 
 import { type FSWatcher, statSync, watch } from "node:fs";
-import { type DirectoryScan, isRelevant, scanDirectory } from "./directory-scan.ts";
+import { untilTick } from "../base/tick.ts";
+import { type DirectoryScan, isRelevant, quickFiles, scanDirectory, waitingFiles } from "./directory-scan.ts";
 
 export interface WatchOptions {
 	/** Milliseconds without a further event after which a change is told. */
@@ -17,6 +18,9 @@ export interface WatchOptions {
 	/** Whether to use inotify; without it only the periodic look is left. */
 	readonly events?: boolean;
 }
+
+/** So many entries are looked at in less time than other threads take to begin. */
+const fewEntries = 64;
 
 interface Watched {
 	readonly watcher: FSWatcher;
@@ -32,13 +36,14 @@ export class DirectoryWatcher {
 	/** Which entries of a watched directory matter; null for all. */
 	#relevant: DirectoryScan["watch"] = new Map();
 	#signature: string | null = null;
+	#entries = Number.POSITIVE_INFINITY;
 	#timer: ReturnType<typeof setTimeout> | null = null;
 	/** When the first event that is not told yet came. */
 	#burstStart = 0;
 	#looking = false;
 	#again: "event" | "periodic" | null = null;
 	#stopped = false;
-	readonly #periodic: ReturnType<typeof setInterval>;
+	#periodic: ReturnType<typeof setTimeout>;
 
 	/**
 	 * Watches from construction on; a change before the first look has finished may be told or not.
@@ -53,7 +58,7 @@ export class DirectoryWatcher {
 		this.#quietMs = options.quietMs ?? 40;
 		this.#burstMs = options.burstMs ?? 100;
 		this.#events = options.events ?? true;
-		this.#periodic = setInterval(() => void this.#look("periodic"), options.rescanMs ?? 10_000);
+		this.#periodic = this.#lookLater(options.rescanMs ?? 10_000);
 		this.ready = this.#look("periodic");
 	}
 
@@ -63,10 +68,20 @@ export class DirectoryWatcher {
 	/** Ends the watch; `changed` is not called any more. A second call does nothing. */
 	stop(): void {
 		this.#stopped = true;
-		clearInterval(this.#periodic);
+		clearTimeout(this.#periodic);
 		if (this.#timer !== null) clearTimeout(this.#timer);
 		for (const { watcher } of this.#watched.values()) watcher.close();
 		this.#watched.clear();
+	}
+
+	#lookLater(period: number): ReturnType<typeof setTimeout> {
+		return setTimeout(
+			() => {
+				this.#periodic = this.#lookLater(period);
+				void this.#look("periodic");
+			},
+			untilTick(performance.now(), period),
+		);
 	}
 
 	#onEvent(directory: string, name: string | null): void {
@@ -92,9 +107,11 @@ export class DirectoryWatcher {
 			return;
 		}
 		this.#looking = true;
-		let scan = await scanDirectory(this.path);
+		const files = this.#entries <= fewEntries ? quickFiles : waitingFiles;
+		let scan = await scanDirectory(this.path, files);
 		// What came into a new directory before it was watched had no event, so it is looked at once more.
-		if (!this.#stopped && this.#rearm(scan.watch)) scan = await scanDirectory(this.path);
+		if (!this.#stopped && this.#rearm(scan.watch)) scan = await scanDirectory(this.path, files);
+		this.#entries = scan.entries;
 		this.#looking = false;
 		if (this.#stopped) return;
 		const differs = this.#signature !== null && this.#signature !== scan.signature;

@@ -32,6 +32,7 @@ beforeEach(() => {
 		forwarded: () => "off",
 		reselect: () => void asked.push(`reselect as ${identity.hostName}`),
 		linksChanged: () => {},
+		waiting: () => true,
 		retry: () => void asked.push("retry"),
 	});
 	monitor.start();

@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
+import { closeSync, openSync } from "node:fs";
 import { EventFd, Poller } from "../../ffi/wait.ts";
+import { command, enterOwnHostName } from "../system/support/isolated.ts";
 
 function eventFd(): EventFd {
 	const result = EventFd.create();
@@ -24,6 +26,24 @@ test("an event is seen by poll until it is cleared", () => {
 	first.close();
 	expect(first.fd).toBe(-1);
 	expect(first.clear()).toBe(false);
+});
+
+test("a file of /proc/sys is seen to change, once for each change", () => {
+	const place = enterOwnHostName();
+	const file = openSync("/proc/sys/kernel/hostname", "r");
+	const event = eventFd();
+	try {
+		const created = Poller.create([event.fd], [file]);
+		if (!created.ok) throw new Error(created.error);
+		expect(created.poller.wait(0)).toEqual({ ok: true, ready: [false, false] });
+		command("hostname", "another");
+		expect(created.poller.wait(-1)).toEqual({ ok: true, ready: [false, true] });
+		expect(created.poller.wait(0)).toEqual({ ok: true, ready: [false, false] });
+	} finally {
+		closeSync(file);
+		event.close();
+		place.leave();
+	}
 });
 
 test("a thread that waits for ever is ended by the event of another", async () => {

@@ -13,6 +13,7 @@ beforeEach(() => {
 			renamed: (hostname) => void told.push(`renamed ${hostname}`),
 			network: () => void told.push("network"),
 			modules: () => void told.push("modules"),
+			waiting: () => false,
 			warn: (message) => void told.push(`warn ${message}`),
 		},
 		10,

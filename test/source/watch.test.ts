@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { quickFiles, scanDirectory, waitingFiles } from "../../src/source/directory-scan.ts";
 import { DirectoryWatcher, type WatchOptions } from "../../src/source/watch.ts";
 import { until } from "../system/support/isolated.ts";
 
@@ -186,4 +187,18 @@ test("a link that leads to itself is a tree without entries", async () => {
 		unlinkSync(join(base, "loop"));
 		mkdirSync(join(base, "loop"));
 	});
+});
+
+test("a look that waits for no thread sees the same", async () => {
+	mkdirSync(join(directory, "sub"));
+	writeFileSync(join(directory, "sub", "a.yaml"), "a");
+	writeFileSync(join(directory, ".hidden"), "b");
+	symlinkSync("sub/a.yaml", join(directory, "link.yaml"));
+	symlinkSync("nowhere", join(directory, "dangling.yaml"));
+	symlinkSync(directory, join(base, "way"));
+	for (const path of [directory, join(base, "way"), join(base, "absent", "deeper")]) {
+		const [quick, waiting] = [await scanDirectory(path, quickFiles), await scanDirectory(path, waitingFiles)];
+		expect(quick).toEqual(waiting);
+	}
+	expect((await scanDirectory(directory)).entries).toBe(4);
 });

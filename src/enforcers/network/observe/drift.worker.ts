@@ -1,5 +1,6 @@
 /** Worker: listens to nf_tables' notifications and posts every transaction that touches our table. */
 
+import { closeSync, openSync } from "node:fs";
 import { NETLINK_NETFILTER } from "../../../../ffi/constants.ts";
 import { NetlinkSocket } from "../../../../ffi/netlink.ts";
 import { Poller } from "../../../../ffi/wait.ts";
@@ -31,8 +32,9 @@ function listen(start: ObserverStart<DriftSettings>): string | null {
 	});
 	if (!opened.ok) return opened.error;
 	const { socket } = opened;
+	const host = openHostName();
 	try {
-		const polling = Poller.create([start.stopFd, socket.fd]);
+		const polling = Poller.create([start.stopFd, socket.fd], host === null ? [] : [host]);
 		if (!polling.ok) return polling.error;
 		post({ kind: "ready" });
 		// What starting left behind: from here on this thread mostly waits.
@@ -45,6 +47,16 @@ function listen(start: ObserverStart<DriftSettings>): string | null {
 	} finally {
 		// Descriptors outlive the Worker.
 		socket.close();
+		if (host !== null) closeSync(host);
+	}
+}
+
+/** No other event tells of a new host name, and this thread waits anyway. Null where it cannot be had. */
+function openHostName(): number | null {
+	try {
+		return openSync("/proc/sys/kernel/hostname", "r");
+	} catch {
+		return null;
 	}
 }
 
@@ -53,7 +65,9 @@ function loop(poller: Poller, socket: NetlinkSocket, transactions: TransactionGr
 	for (;;) {
 		const waited = poller.wait(-1);
 		if (!waited.ok) return waited.error;
-		if (waited.ready[0] === true) return null;
+		const [stopped, , renamed] = waited.ready;
+		if (stopped === true) return null;
+		if (renamed === true) post({ kind: "renamed" });
 		for (;;) {
 			const received = socket.receive();
 			if (received.kind === "empty") break;

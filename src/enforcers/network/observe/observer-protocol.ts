@@ -24,5 +24,7 @@ export type NflogReport = ReadyMessage | { readonly kind: "packets"; readonly ba
 export type DriftReport =
 	| ReadyMessage
 	| { readonly kind: "transaction"; readonly report: TransactionReport }
+	/** Some UTS namespace, perhaps another's, has a new host name. */
+	| { readonly kind: "renamed" }
 	/** Notifications were lost, so our table may have changed unseen. */
 	| { readonly kind: "suspect"; readonly time: number };

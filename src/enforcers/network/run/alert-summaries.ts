@@ -12,7 +12,9 @@ export class AlertSummaries {
 	readonly #accounts: Pick<AccountReader, "refresh">;
 	/** Has the rules in force. */
 	readonly #enforcer: Pick<NetworkEnforcer, "plan">;
-	#timer: ReturnType<typeof setInterval> | null = null;
+	#timer: ReturnType<typeof setTimeout> | null = null;
+	/** Milliseconds between two looks; null before the start and after the end. */
+	#interval: number | null = null;
 	/** The last look found something: what was on its way then is in the next. */
 	#again = false;
 
@@ -26,14 +28,27 @@ export class AlertSummaries {
 		this.#enforcer = enforcer;
 	}
 
-	/** @param milliseconds between two looks; they cost nothing while no packet is logged. */
+	/** @param milliseconds between two looks */
 	start(milliseconds = intervalMs): void {
-		this.#timer = setInterval(() => void this.look(), milliseconds);
-		this.#timer.unref();
+		this.#interval = milliseconds;
+		this.wake();
 	}
 
 	stop(): void {
-		if (this.#timer !== null) clearInterval(this.#timer);
+		if (this.#timer !== null) clearTimeout(this.#timer);
+		this.#timer = null;
+		this.#interval = null;
+	}
+
+	/** Packets were logged: looks in a while. Nothing happens while none are. */
+	wake(): void {
+		if (this.#interval === null || this.#timer !== null) return;
+		this.#timer = setTimeout(async () => {
+			this.#timer = null;
+			await this.look();
+			if (this.#again) this.wake();
+		}, this.#interval);
+		this.#timer.unref();
 	}
 
 	/** Sums up what is new. */

@@ -16,6 +16,8 @@ export interface ObserverOptions {
 	packets(batch: PacketBatch): void;
 	/** A new drift Worker sees transactions from now on. */
 	driftReady(): void;
+	/** The host may have another name. */
+	renamed(): void;
 	/** The NFLOG Worker is a new one. */
 	nflogStarted(): void;
 	/** Notifications were lost: the table may have changed unseen. */
@@ -74,13 +76,14 @@ export class NetworkObservers {
 	}
 
 	#startDrift(): Promise<void> {
-		const { table, drift, suspect, driftReady } = this.#options;
+		const { table, drift, suspect, driftReady, renamed } = this.#options;
 		return this.#launch<DriftSettings, DriftReport>(
 			"drift",
 			{ table, probePrefix: PROBE_PREFIX },
 			(message) => {
 				if (message.kind === "ready") driftReady();
 				else if (message.kind === "transaction") drift.add(message.report);
+				else if (message.kind === "renamed") renamed();
 				else if (message.kind === "suspect") {
 					suspect({ time: message.time, generation: 0, pid: 0, process: "", changes: ["unknown"] });
 				}

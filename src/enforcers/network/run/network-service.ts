@@ -43,6 +43,8 @@ export interface NetworkServiceOptions extends Pick<EnforcerOptions, "policies" 
 	/** Whether what is in force may be saved for the next boot. */
 	readonly confirmed: () => boolean;
 	readonly host: NetworkParts["host"];
+	/** The host may have another name. */
+	readonly renamed: () => void;
 	/** See EnforcerEvents. */
 	readonly reloaded: EnforcerEvents["reloaded"];
 	readonly sink: AlertSink;
@@ -234,8 +236,10 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 			packets: (batch) => {
 				this.#flows.take(batch);
 				this.#packetAlerts.take(batch, (id) => this.#enforcer.rule(id));
+				this.#summaries.wake();
 			},
 			nflogStarted: () => this.#packetAlerts.workerRestarted(),
+			renamed: () => this.#options.renamed(),
 			driftReady: () => void this.#driftProbe.observing(),
 			suspect: (event) => this.#drift.lost(event),
 			warn: (message) => log.warn(message),

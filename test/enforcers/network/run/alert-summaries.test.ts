@@ -43,9 +43,11 @@ test("looks by itself until it is stopped", async () => {
 	const { summaries, steps, logged } = setUp([]);
 	summaries.start(5);
 	logged();
+	summaries.wake();
 	while (steps.length === 0) await Bun.sleep(5);
 	summaries.stop();
 	logged();
+	summaries.wake();
 	await Bun.sleep(30);
 	expect(steps).toEqual(["refresh", "summarize"]);
 });

@@ -32,6 +32,7 @@ test("a kernel that refuses nf_tables is told in the report, and nothing is left
 		judge: { call: () => Promise.reject(new Error("nobody is asked")) },
 		panic: { reason: () => null, drifted: () => false },
 		confirmed: () => true,
+		renamed: () => {},
 		host: { otherChains: () => [], interfaces: [], forwards: { ipv4: true, ipv6: false } },
 		reloaded: (result) => attempts.push(result),
 		sink: new AlertSink({ ring: new AlertRing(1), stdout: null, file: null, onFileState: () => {} }),

@@ -1,5 +1,6 @@
 /** Watches which flows this host has: has the kernel's sets read now and then, and asks what the policies say about what is new. */
 
+import { untilTick } from "../../../../base/tick.ts";
 import type { Config } from "../../../../config/model.ts";
 import type { HostIdentity } from "../../../../report/alert.ts";
 import { errorReply, jsonType, type Reply } from "../../../../report/reply.ts";
@@ -46,7 +47,7 @@ export class FlowWatch {
 	readonly #options: FlowWatchOptions;
 	#client: Pick<WorkerClient<HistoryCalls>, "call" | "stop"> | null = null;
 	#facts: HistoryFacts | null = null;
-	#timer: ReturnType<typeof setInterval> | null = null;
+	#timer: ReturnType<typeof setTimeout> | null = null;
 	#polling: Promise<void> | null = null;
 	#told = 0;
 	#untold = 0;
@@ -77,7 +78,17 @@ export class FlowWatch {
 	/** Begins, once policies may be in force. */
 	start(): void {
 		this.#open();
-		this.#timer ??= setInterval(() => this.#look(), pollMs);
+		if (this.#timer === null) this.#lookLater();
+	}
+
+	#lookLater(): void {
+		this.#timer = setTimeout(
+			() => {
+				this.#lookLater();
+				this.#look();
+			},
+			untilTick(performance.now(), pollMs),
+		);
 		this.#timer.unref();
 	}
 
@@ -136,7 +147,7 @@ export class FlowWatch {
 	/** Takes a last look, and saves, as far as there is time: the unit kills what takes longer. Never rejects. */
 	async stop(): Promise<void> {
 		this.#stopped = true;
-		if (this.#timer !== null) clearInterval(this.#timer);
+		if (this.#timer !== null) clearTimeout(this.#timer);
 		const client = this.#client;
 		if (client === null) return;
 		await this.lastLook();

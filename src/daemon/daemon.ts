@@ -88,10 +88,9 @@ export class Daemon {
 		this.#identity = currentIdentity(config.clusterName);
 		const directories = { directory: config.policyDir, stateDirectory: config.stateDir };
 		this.#settings = { ...directories, checkPermissions, hostname: this.#identity.hostName, config };
+		const telling = { sink: outlets.sink, identity: this.#identity, log };
 		this.#host = new HostMonitor({
-			identity: this.#identity,
-			sink: outlets.sink,
-			log,
+			...telling,
 			uses: () => sentTo(networkEnforcer, this.#policies.latest?.sent ?? {})?.interfaces ?? [],
 			forwarded: () => this.#settings.config.guests.forwarded,
 			reselect: () => this.#reselect(),
@@ -114,7 +113,6 @@ export class Daemon {
 			log,
 		});
 		this.#findings = new DiagnosticLog(log);
-		const telling = { sink: outlets.sink, identity: this.#identity, log };
 		outlets.begin(telling);
 		outlets.throttle.begin({ ...telling, settings: () => this.#settings.config });
 		this.#settingsMonitor = new SettingsMonitor(config.stateDir, outlets.sink, this.#identity, log);

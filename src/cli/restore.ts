@@ -7,6 +7,7 @@ import { type NetworkRestore, restoreNetwork } from "../daemon/restore.ts";
 import type { RestoreRequest } from "../enforcers/contract/enforcer.ts";
 import { adoptConnections } from "../enforcers/network/flows/adopt-connections.ts";
 import { readBootState } from "../enforcers/network/run/boot-state.ts";
+import { bootUsage } from "../enforcers/network/run/quota/kept-quotas.ts";
 import { sysfsRoot } from "../enforcers/usb/observe/present.ts";
 import { type BootRuleset, bootRulesets } from "../engine/boot-rulesets.ts";
 import { enforcers } from "../engine/enforcers.ts";
@@ -124,7 +125,9 @@ function restoreAll(config: Config, io: Io, sysRoot: string): number {
 				openTable(() => kernel.letAllPass(), problem);
 				return { code: exit.ok, text: panicText(panic.record.reason) };
 			}
-			const restored = restoreNetwork(kernel, rulesets, found, problem);
+			const restored = restoreNetwork(kernel, rulesets, found, problem, ({ quotas }) =>
+				distrusted === null ? bootUsage(stateDir, quotas?.rules ?? [], Date.now()) : {},
+			);
 			if (restored.result === "loaded") kernel.collect();
 			return told(restored, table);
 		},

@@ -1,6 +1,8 @@
 /** `portward restore` without its words: puts back at boot what was last confirmed, before there is a network. */
 
 import type { KernelTable } from "../enforcers/network/apply/kernel-table.ts";
+import type { UsedQuotas } from "../enforcers/network/apply/used-quotas.ts";
+import type { NetworkPlan } from "../enforcers/network/compile/plan.ts";
 import type { BootEnd, BootRuleset } from "../engine/boot-rulesets.ts";
 
 export type RestoreTable = Pick<KernelTable, "inspect" | "isComplete" | "apply" | "replace" | "collect">;
@@ -17,12 +19,14 @@ export type NetworkRestore =
  * @param found told of the newest ruleset that can be read, before anything is loaded: what it says about devices holds
  * also where the kernel refuses its rules.
  * @param problem told why a ruleset is passed over.
+ * @param used what quotas begin with.
  */
 export function restoreNetwork(
 	table: RestoreTable,
 	rulesets: Generator<BootRuleset, BootEnd>,
 	found: (ruleset: BootRuleset) => void,
 	problem: (message: string) => void,
+	used: (plan: NetworkPlan) => UsedQuotas = () => ({}),
 ): NetworkRestore {
 	const inspected = table.inspect();
 	if (!inspected.ok) problem(inspected.error);
@@ -35,7 +39,7 @@ export function restoreNetwork(
 		if (next.done) return { result: "none", end: next.value };
 		const { plan, origin } = next.value;
 		if (plan === null) return { result: "unfiltered", origin };
-		const result = state === "ours" ? table.replace(plan) : table.apply(plan);
+		const result = state === "ours" ? table.replace(plan, used(plan)) : table.apply(plan, used(plan));
 		if (result.ok) {
 			if (result.unadopted !== undefined) problem(`open connections may stall: ${result.unadopted}`);
 			return { result: "loaded", origin };

@@ -2,7 +2,7 @@
 
 import type { Action } from "../base/model.ts";
 import { readAction } from "./action.ts";
-import type { Fields, NodeReader, Remedies } from "./nodes.ts";
+import type { Fields, NodeReader } from "./nodes.ts";
 
 /** What a rule inherits from its policy when it does not say otherwise. */
 export interface RuleDefaults {
@@ -11,15 +11,6 @@ export interface RuleDefaults {
 	readonly tags: readonly string[];
 	readonly message: string;
 }
-
-const quotaRemedy = {
-	code: "quota-unsupported",
-	message: "quotas (limit, duration, level) are not supported yet",
-	hint: "remove it: a rule without its quota would match other traffic than you meant",
-};
-
-/** Quota fields are refused wherever they stand: ignoring them would turn a quota into a plain rule. */
-export const quotaRemedies: Remedies = { limit: quotaRemedy, duration: quotaRemedy, level: quotaRemedy };
 
 /** Reads action, severity, tags and message of a spec or a rule; absent ones come from `defaults`. */
 export function readDefaults(reader: NodeReader, fields: Fields, defaults: RuleDefaults): RuleDefaults {

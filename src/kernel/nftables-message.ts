@@ -13,6 +13,7 @@ export const NFT_MSG_GETSETELEM = 13;
 const NFT_MSG_NEWGEN = 15;
 export const NFT_MSG_NEWOBJ = 18;
 export const NFT_MSG_GETOBJ = 19;
+export const NFT_MSG_GETOBJ_RESET = 21;
 
 /** Attributes of the messages that several readers read. Of every one but NEWGEN the table is the first. */
 export const NFTA_TABLE = 1;
@@ -27,7 +28,9 @@ export const NFTA_EXPR_DATA = 2;
 export const NFTA_DATA_VALUE = 1;
 export const NFTA_OBJ_NAME = 2;
 export const NFTA_OBJ_TYPE = 3;
+export const NFTA_OBJ_DATA = 4;
 export const NFT_OBJECT_COUNTER = 1;
+export const NFT_OBJECT_QUOTA = 2;
 
 /** enum nf_inet_hooks of linux/netfilter.h, by number. */
 export const hookNames = ["prerouting", "input", "forward", "output", "postrouting"] as const;

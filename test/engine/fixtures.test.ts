@@ -10,9 +10,7 @@ const blog = "kubearmor.io__blog_2026-04-14-KubeArmor-Network-Segmentation-Linux
 const podQuota = [
 	"5:3 namespace-ignored metadata.namespace",
 	"7:3 no-pods spec.selector",
-	"11:3 quota-unsupported spec.level",
-	"13:5 quota-unsupported spec.egress[0].limit",
-	"14:5 quota-unsupported spec.egress[0].duration",
+	"11:10 level-ignored spec.level",
 ];
 
 /** Name of the policy (null: refused) and the findings. */
@@ -24,11 +22,8 @@ const expected: Record<string, { policy: string | null; findings: string[] }> = 
 	"KubeArmor__getting-started_network_bandwidth_quota_0.yaml": { policy: null, findings: podQuota },
 	"KubeArmor__getting-started_network_bandwidth_quota_1.yaml": { policy: null, findings: podQuota },
 	"KubeArmor__getting-started_network_bandwidth_quota_2.yaml": {
-		policy: null,
-		findings: [
-			"11:5 quota-unsupported spec.egress[0].limit",
-			"12:5 quota-unsupported spec.egress[0].duration",
-		],
+		policy: "host-egress-quota",
+		findings: [],
 	},
 	"KubeArmor__getting-started_network_security_policy_examples_0.yaml": {
 		policy: "nsp-egress-block-dns",

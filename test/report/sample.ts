@@ -13,6 +13,7 @@ import { AlertSink } from "../../src/report/sinks/alert-sink.ts";
 import type { DaemonState, PolicyState } from "../../src/report/status.ts";
 import type { HttpSource } from "../../src/serve/http/routes.ts";
 import { sampleLimits } from "./sample-limits.ts";
+import { sampleQuota } from "./sample-quota.ts";
 
 export function sampleAlert(overrides: Partial<Alert> = {}): Alert {
 	return {
@@ -93,6 +94,7 @@ export const sampleDevice: DeviceStatus = {
 export const sampleNetwork: NetworkSnapshot = {
 	maxElements: 1_000_000,
 	forwards: { ipv4: true, ipv6: false },
+	quotas: [sampleQuota],
 	observing: {
 		enabled: true,
 		reason: "",
@@ -323,10 +325,7 @@ export function sampleState(
 /** A real sink and ring behind a source whose state is given. */
 export function sampleSource(
 	state: () => DaemonState = () => sampleState({}, { usb: { devices: [sampleDevice] } }),
-): {
-	source: HttpSource;
-	sink: AlertSink;
-} {
+): { source: HttpSource; sink: AlertSink } {
 	const ring = new AlertRing(100);
 	const sink = new AlertSink({ ring, stdout: null, file: null, onFileState: () => {} });
 	const source: HttpSource = {

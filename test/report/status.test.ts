@@ -89,6 +89,7 @@ test("the document has the documented fields, sums of a policy's rules, and no o
 				guests: sampleNetwork.state.guests,
 				failsafe: sampleNetwork.state.failsafe,
 				limits: sampleNetwork.state.limits,
+				quotas: sampleNetwork.quotas,
 			},
 			usb: {
 				state: "active",

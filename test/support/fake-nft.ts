@@ -93,6 +93,7 @@ export class FakeNft implements NftKernel {
 				sets: names("set"),
 				maps: names("map"),
 				counters: names("counter"),
+				quotas: names("quota"),
 			},
 		};
 	}
@@ -213,7 +214,8 @@ function usesOfRule(rule: Rule): readonly string[] {
 		place("counter", name),
 	);
 	const kinds = (name: string) => (text.includes(`@${name}`) ? place("set", name) : place("chain", name));
-	return [...counters, ...namesIn(rule).map(kinds)];
+	const quotas = [...text.matchAll(/quota name "([^"]+)"/g)].map(([, name = ""]) => place("quota", name));
+	return [...counters, ...quotas, ...namesIn(rule).map(kinds)];
 }
 
 function usesOfValue(value: MapValue | undefined): readonly string[] {

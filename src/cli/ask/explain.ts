@@ -32,6 +32,7 @@ import {
 	stagedJson,
 	unaskedBecause,
 } from "./explain-place.ts";
+import { describeQuotas, quotasJson, quotasOf } from "./explain-quotas.ts";
 import { describeExplanation, explanationJson } from "./explain-text.ts";
 import { guestsHere } from "./guests.ts";
 
@@ -67,8 +68,8 @@ tables on this host decide about such packets, and which translate their port.
                       standard input: why, and the smallest policy that would
                       let just this pass, held against the whole set
   --json              print {action, policy, rule, file, line, overridden,
-                      hook} and, where there are any, {staged, published,
-                      guest, unasked, others, translations}; with
+                      hook} and, where there are any, {quotas, staged,
+                      published, guest, unasked, others, translations}; with
                       --all {address, verdicts}, with --from-alert {packet,
                       alert, change} as well
 
@@ -147,11 +148,12 @@ function explainOne(
 	const explanation = explainAt(model, packet, place, config);
 	const would = stagedAt(model, packet, place, config);
 	const others = othersOf(packet, config.table, forwarded);
+	const unasked = unaskedBecause(place, config.guests.forwarded);
+	const quotas = quotasOf(model, packet, { hook: place.hook, unasked }, explanation);
 	if (json) {
 		const what = { ...explanationJson(explanation), ...placeJson(place, config) };
-		return prettyJson({ ...what, ...stagedJson(would), ...othersJson(others) });
+		return prettyJson({ ...what, ...quotasJson(quotas), ...stagedJson(would), ...othersJson(others) });
 	}
-	const unasked = unaskedBecause(place, config.guests.forwarded);
 	const judged = forwarded ? (guestModel(model) ?? model) : model;
 	const audited = forwarded ? auditedBy(config) : undefined;
 	const head =
@@ -161,6 +163,7 @@ function explainOne(
 	const own = forwarded && place.guest === null ? explainPacket(model, packet) : null;
 	return (
 		head +
+		describeQuotas(quotas) +
 		describeStagedVerdict(would) +
 		describePlace(place, own, values.published === true) +
 		describeOthers(others, explanation.action)

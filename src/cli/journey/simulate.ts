@@ -31,6 +31,7 @@ Records of flows have no source port and no type of ICMP: a rule that names
 source ports is not met, and ICMP is taken for an echo request. Of flows that
 were merged into a block of addresses some may fare otherwise: "partly" says
 so.
+Quotas are not simulated: no flow is judged as if one were exhausted.
 What enforcement: audit or guests.forwarded: audit would let pass is told as
 blocked, as it would be without.
 

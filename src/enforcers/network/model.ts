@@ -59,6 +59,16 @@ export interface PortMatch {
 	readonly place: Place;
 }
 
+/** How much a rule lets by in a window of time. */
+export interface Quota {
+	/** 1 to 2^53 - 1, with the headers from the network's on. */
+	readonly bytes: number;
+	/** The same as it is written, such as `500MB`. */
+	readonly limit: string;
+	/** How long a window lasts, 1 or more. */
+	readonly seconds: number;
+}
+
 /** One element of `ingress` or `egress`, with the policy's defaults already applied. */
 export interface NetworkRule {
 	/** Position in its list, from 0. */
@@ -77,6 +87,8 @@ export interface NetworkRule {
 	readonly interfaces: readonly InterfaceMatch[];
 	/** Empty: every protocol and port. */
 	readonly ports: readonly PortMatch[];
+	/** Absent: the rule has none. */
+	readonly quota?: Quota;
 	/** Absent: none. */
 	readonly limits?: RuleLimits;
 }

@@ -57,6 +57,31 @@ export const stagedChains = {
 	forward: "staged_forward",
 } as const;
 
+/** Where packets are counted for quotas, also those of open flows, behind all that decides. */
+export const quotaChains = {
+	ingress: "quota_ingress",
+	egress: "quota_egress",
+	leaving: "quota_leaving",
+	forward: "quota_forward",
+} as const;
+
+export type QuotaName = (typeof quotaChains)[keyof typeof quotaChains];
+
+/** The kernel's quota of a rule: with another limit it is another one. @param key [0-9a-f]{16} */
+export function quotaObject(key: string, bytes: number): string {
+	return `q_${key}_${bytes}`;
+}
+
+/** The key of a quota's name; null where it is none of ours. */
+export function quotaKey(object: string): string | null {
+	return /^q_([0-9a-f]{16})_\d{1,16}$/u.exec(object)?.[1] ?? null;
+}
+
+/** Named counter of what came beyond a quota. */
+export function overCounter(id: string): string {
+	return `over_${id}`;
+}
+
 export type StagedName = (typeof stagedChains)[keyof typeof stagedChains];
 
 /** Counts packets of new flows that were judged as if these staged policies were in force. */
@@ -65,7 +90,7 @@ export function evaluatedCounter(place: "host" | "guests", direction: Direction,
 }
 
 /** The base chains, by name. */
-export type BaseName = Seen | typeof leavingChain | StagedName;
+export type BaseName = Seen | typeof leavingChain | StagedName | QuotaName;
 
 /** The chain between a base chain and a plan's. */
 export function rootOf(name: BaseName): string {

@@ -36,7 +36,7 @@ export type Comparison = "==" | "!=" | "<";
 const comparisons: Readonly<Record<Comparison, number>> = { "==": 0, "!=": 1, "<": 2 };
 
 export type Expression =
-	| { readonly is: "counter"; readonly name: string }
+	| { readonly is: "counter" | "quota"; readonly name: string }
 	| { readonly is: "limit"; readonly rate: number; readonly burst: number }
 	| {
 			readonly is: "log";
@@ -77,6 +77,7 @@ export type Expression =
 
 const names: Readonly<Record<Expression["is"], string>> = {
 	counter: "objref",
+	quota: "objref",
 	limit: "limit",
 	log: "log",
 	verdict: "immediate",
@@ -103,7 +104,8 @@ const DATA_VALUE = 1;
 const DATA_VERDICT = 2;
 const VERDICT_CODE = 1;
 const VERDICT_CHAIN = 2;
-const OBJECT_COUNTER = 1;
+/** NFT_OBJECT_* */
+const objectTypes = { counter: 1, quota: 2 } as const;
 
 /** NFTA_* of each expression, by the names that the kernel gives them. */
 const attribute = {
@@ -155,7 +157,8 @@ export function encodeValue(writer: BatchWriter, type: number, value: Uint8Array
 function encodeData(writer: BatchWriter, expression: Exclude<Expression, { readonly is: "any-of" }>): void {
 	switch (expression.is) {
 		case "counter":
-			writer.u32(attribute.objref.type, OBJECT_COUNTER);
+		case "quota":
+			writer.u32(attribute.objref.type, objectTypes[expression.is]);
 			writer.text(attribute.objref.name, expression.name);
 			return;
 		case "limit":
@@ -205,7 +208,10 @@ function encodeMeter(writer: BatchWriter, { set, limit }: Expression & { readonl
 	writer.close(kept);
 }
 
-type Match = Exclude<Expression, { readonly is: "counter" | "limit" | "log" | "verdict" | "any-of" }>;
+type Match = Exclude<
+	Expression,
+	{ readonly is: "counter" | "quota" | "limit" | "log" | "verdict" | "any-of" }
+>;
 
 function encodeMatch(writer: BatchWriter, expression: Match): void {
 	switch (expression.is) {

@@ -19,6 +19,7 @@ const reference = "\0";
 const part = new RegExp(
 	[
 		'counter name "(?<counter>\\w+)"',
+		'quota name "(?<quota>\\w+)"',
 		"limit rate (?<rate>\\d{1,9})/second burst (?<burst>\\d{1,9}) packets",
 		'log prefix "(?<prefix>[ !#-\\[\\]-~]{1,127})" group (?<group>\\d{1,5}) snaplen (?<snap>\\d{1,9}) queue-threshold (?<queue>\\d{1,5})',
 		'(?<verdict>drop|accept|return)(?: comment "(?<comment>[ !#-\\[\\]-~]{1,127})")?',
@@ -79,8 +80,9 @@ function expressionOf(
 	found: Readonly<Record<string, string | undefined>>,
 	names: Iterator<string>,
 ): Expression | null {
-	const { counter, rate, burst, prefix, group, snap, queue, verdict, lead } = found;
+	const { counter, quota, rate, burst, prefix, group, snap, queue, verdict, lead } = found;
 	if (counter !== undefined) return { is: "counter", name: counter };
+	if (quota !== undefined) return { is: "quota", name: quota };
 	if (rate !== undefined) return { is: "limit", rate: Number(rate), burst: Number(burst) };
 	if (prefix !== undefined) {
 		const numbers = { group: Number(group), snapLength: Number(snap), queueThreshold: Number(queue) };

@@ -70,10 +70,11 @@ export class BatchWriter {
 		this.#view.setUint32(at, value);
 	}
 
-	/** Below 2^32. */
+	/** A whole number up to 2^53. */
 	u64(type: number, value: number): void {
 		const at = this.#attribute(type, 8);
-		this.#view.setUint32(at + 4, value);
+		this.#view.setUint32(at, Math.floor(value / 2 ** 32));
+		this.#view.setUint32(at + 4, value % 2 ** 32);
 	}
 
 	bytes(type: number, value: Uint8Array): void {

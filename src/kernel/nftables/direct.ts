@@ -19,7 +19,7 @@ import {
 	type SetContent,
 } from "./direct-sets.ts";
 import { BatchWriter } from "./direct-writer.ts";
-import type { NftMap, NftObject, NftSet, Rule } from "./objects.ts";
+import type { NftMap, NftObject, NftSet, Quota, Rule } from "./objects.ts";
 
 /** linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h */
 const BATCH_BEGIN = 0x10;
@@ -41,6 +41,12 @@ const OBJ_NAME = 2;
 const OBJ_TYPE = 3;
 const OBJ_DATA = 4;
 const OBJECT_COUNTER = 1;
+const OBJECT_QUOTA = 2;
+const QUOTA_BYTES = 1;
+const QUOTA_FLAGS = 2;
+const QUOTA_USED = 4;
+/** NFT_QUOTA_F_INV: it matches from there on. */
+const QUOTA_OVER = 1;
 
 const CREATE = 0x400;
 const APPEND = 0x800;
@@ -49,6 +55,7 @@ const APPEND = 0x800;
 const messages = {
 	flush: [(NFNL_SUBSYS_NFTABLES << 8) | DELRULE, 0],
 	counter: [(NFNL_SUBSYS_NFTABLES << 8) | NEWOBJ, CREATE],
+	quota: [(NFNL_SUBSYS_NFTABLES << 8) | NEWOBJ, CREATE],
 	chain: [(NFNL_SUBSYS_NFTABLES << 8) | NEWCHAIN, CREATE],
 	rule: [(NFNL_SUBSYS_NFTABLES << 8) | NEWRULE, CREATE | APPEND],
 	set: [(NFNL_SUBSYS_NFTABLES << 8) | NEWSET, CREATE],
@@ -59,13 +66,18 @@ const messages = {
 	"delete-chain": [(NFNL_SUBSYS_NFTABLES << 8) | DELCHAIN, 0],
 	"delete-set": [(NFNL_SUBSYS_NFTABLES << 8) | DELSET, 0],
 	"delete-counter": [(NFNL_SUBSYS_NFTABLES << 8) | DELOBJ, 0],
+	"delete-quota": [(NFNL_SUBSYS_NFTABLES << 8) | DELOBJ, 0],
 } as const;
 
 /** One step of a transaction. */
 type Step =
 	| { readonly do: "flush"; readonly chain: string }
 	| { readonly do: "counter"; readonly name: string }
-	| { readonly do: "chain" | "delete-chain" | "delete-set" | "delete-counter"; readonly name: string }
+	| { readonly do: "quota"; readonly quota: Quota }
+	| {
+			readonly do: "chain" | "delete-chain" | "delete-set" | "delete-counter" | "delete-quota";
+			readonly name: string;
+	  }
 	| { readonly do: "rule"; readonly chain: string; readonly content: RuleContent }
 	| { readonly do: "empty-set"; readonly name: string }
 	| { readonly do: "interfaces"; readonly set: string; readonly names: readonly string[] }
@@ -74,7 +86,7 @@ type Step =
 
 /** Whether an object can be made without libnftables, where what it names is there. */
 export function isPlain(object: NftObject): boolean {
-	if (object.kind === "counter") return true;
+	if (object.kind === "counter" || object.kind === "quota") return true;
 	if (object.kind === "set" || object.kind === "map") return readSet(object) !== null;
 	if (object.kind !== "chain" || object.hook !== undefined) return false;
 	return object.rules.every((rule) => readRule(rule) !== null);
@@ -130,7 +142,7 @@ function plainSteps(commands: readonly Command[]): Step[] | null {
 			if (names !== null) steps.push({ do: "interfaces", set: command.set, names });
 			return names !== null;
 		}
-		if (command.do === "delete" && command.kind !== "quota") {
+		if (command.do === "delete") {
 			// To the kernel a map is a set.
 			const kind = command.kind === "map" ? "set" : command.kind;
 			steps.push({ do: `delete-${kind}`, name: command.name });
@@ -140,6 +152,7 @@ function plainSteps(commands: readonly Command[]): Step[] | null {
 		if (command.do !== "declare") return false;
 		return command.objects.every((object) => {
 			if (object.kind === "counter") steps.push({ do: "counter", name: object.name });
+			else if (object.kind === "quota") steps.push({ do: "quota", quota: object });
 			else if (object.kind === "set" || object.kind === "map") return addSet(object);
 			else if (object.kind !== "chain" || object.hook !== undefined) return false;
 			else {
@@ -185,9 +198,13 @@ function writeStep(writer: BatchWriter, table: string, step: Step, place: number
 			break;
 		case "counter":
 		case "delete-counter":
+		case "delete-quota":
 			writer.text(OBJ_NAME, checkedName(step.name));
-			writer.u32(OBJ_TYPE, OBJECT_COUNTER);
+			writer.u32(OBJ_TYPE, step.do === "delete-quota" ? OBJECT_QUOTA : OBJECT_COUNTER);
 			if (step.do === "counter") writer.close(writer.open(OBJ_DATA));
+			break;
+		case "quota":
+			encodeQuota(writer, step.quota);
 			break;
 		case "empty-set":
 		case "delete-set":
@@ -207,4 +224,14 @@ function writeStep(writer: BatchWriter, table: string, step: Step, place: number
 			writer.text(CHAIN_NAME, checkedName(step.name));
 	}
 	writer.end(message);
+}
+
+function encodeQuota(writer: BatchWriter, { name, match, bytes, used }: Quota): void {
+	writer.text(OBJ_NAME, checkedName(name));
+	writer.u32(OBJ_TYPE, OBJECT_QUOTA);
+	const data = writer.open(OBJ_DATA);
+	writer.u64(QUOTA_BYTES, bytes);
+	writer.u32(QUOTA_FLAGS, match === "over" ? QUOTA_OVER : 0);
+	if (used !== undefined) writer.u64(QUOTA_USED, used);
+	writer.close(data);
 }

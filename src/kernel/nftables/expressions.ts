@@ -41,6 +41,11 @@ export function inSet(key: string, set: string, then: string): Rule {
 	return [`${key} @`, set, ` ${then}`];
 }
 
+/** Goes to a chain if a set has the key. */
+export function inSetGoto(key: string, set: string, chain: string): Rule {
+	return [`${key} @`, set, " goto ", chain];
+}
+
 /** Puts the key into a set. */
 export function noted(condition: string, set: string, key: string): Rule {
 	return [`${condition} update @`, set, ` { ${key} }`];
@@ -89,6 +94,11 @@ export function countedBy(key: string, map: string): Rule {
 /** Counts by a named counter. */
 export function counted(counter: string): string {
 	return `counter name ${quoted(counter)}`;
+}
+
+/** Matches from a quota on, or until it: the named object says which. */
+export function withinQuota(quota: string): string {
+	return `quota name ${quoted(quota)}`;
 }
 
 export function commented(verdict: string, comment: string): string {

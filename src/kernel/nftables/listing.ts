@@ -23,6 +23,7 @@ import {
 	NFT_MSG_GETSET,
 	NFT_MSG_GETTABLE,
 	NFT_OBJECT_COUNTER,
+	NFT_OBJECT_QUOTA,
 	NFTA_CHAIN_HOOK,
 	NFTA_CHAIN_NAME,
 	NFTA_HOOK_HOOKNUM,
@@ -51,6 +52,7 @@ export interface TableListing {
 	readonly sets: readonly string[];
 	readonly maps: readonly string[];
 	readonly counters: readonly string[];
+	readonly quotas: readonly string[];
 }
 
 /** `listing` is null when there is no such table. */
@@ -68,6 +70,7 @@ export function listTable(table: string): TableRead {
 		sets: [] as string[],
 		maps: [] as string[],
 		counters: [] as string[],
+		quotas: [] as string[],
 	};
 	const hook = new AttributeTable(NFTA_HOOK_PRIORITY);
 	let handle: number | null = null;
@@ -91,8 +94,10 @@ export function listTable(table: string): TableRead {
 				kind.push(attributes.text(NFTA_SET_NAME) ?? "");
 			}) ??
 			dump(opened.socket, 4, NFT_MSG_GETOBJ, table, (attributes) => {
-				if (attributes.u32(NFTA_OBJ_TYPE) !== NFT_OBJECT_COUNTER) return;
-				names.counters.push(attributes.text(NFTA_OBJ_NAME) ?? "");
+				const name = attributes.text(NFTA_OBJ_NAME) ?? "";
+				const type = attributes.u32(NFTA_OBJ_TYPE);
+				if (type === NFT_OBJECT_COUNTER) names.counters.push(name);
+				else if (type === NFT_OBJECT_QUOTA) names.quotas.push(name);
 			});
 		if (error !== null) return { ok: false, error };
 		return { ok: true, listing: handle === null ? null : { ...names, handle } };

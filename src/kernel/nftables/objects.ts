@@ -35,6 +35,8 @@ export interface Quota {
 	readonly name: string;
 	readonly match: "until" | "over";
 	readonly bytes: number;
+	/** What went by before it was made; of one that is there already it changes nothing. Absent: nothing. */
+	readonly used?: number;
 }
 
 /** What sets and maps have in common. */

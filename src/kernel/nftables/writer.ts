@@ -9,6 +9,7 @@ import {
 	type NftMap,
 	type NftObject,
 	type NftSet,
+	type Quota,
 	type Rule,
 } from "./objects.ts";
 
@@ -102,12 +103,17 @@ function propertiesOf(object: NftObject): readonly string[] {
 		case "counter":
 			return [];
 		case "quota":
-			return [`${object.match} ${wholeNumber(object.bytes)} bytes`];
+			return [quotaText(object)];
 		case "chain":
 			return object.hook === undefined ? [] : [hookText(object.hook)];
 		default:
 			return keyedProperties(object);
 	}
+}
+
+function quotaText({ match, bytes, used }: Quota): string {
+	const spent = used === undefined ? "" : ` used ${wholeNumber(used)} bytes`;
+	return `${match} ${wholeNumber(bytes)} bytes${spent}`;
 }
 
 function hookText({ hook, priority }: Hook): string {

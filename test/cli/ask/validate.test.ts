@@ -173,16 +173,12 @@ test("hostile names neither move the cursor nor forge a line", async () => {
 
 /** The policies that KubeArmor publishes: how many are valid, and the codes of errors and warnings. */
 const blog = "kubearmor.io__blog_2026-04-14-KubeArmor-Network-Segmentation-Linux-VMs_index_";
-const quota = ["namespace-ignored", "no-pods", "quota-unsupported", "quota-unsupported", "quota-unsupported"];
+const quota = ["namespace-ignored", "no-pods", "level-ignored"];
 test.each([
 	["KubeArmor__examples_network-security-policies_nsp-egress-block-dns.yaml", 0, []],
 	["KubeArmor__getting-started_network_bandwidth_quota_0.yaml", 1, quota],
 	["KubeArmor__getting-started_network_bandwidth_quota_1.yaml", 1, quota],
-	[
-		"KubeArmor__getting-started_network_bandwidth_quota_2.yaml",
-		1,
-		["quota-unsupported", "quota-unsupported"],
-	],
+	["KubeArmor__getting-started_network_bandwidth_quota_2.yaml", 0, []],
 	["KubeArmor__getting-started_network_security_policy_examples_0.yaml", 0, []],
 	["KubeArmor__getting-started_network_security_policy_examples_1.yaml", 0, []],
 	["KubeArmor__getting-started_network_security_policy_specification_0.yaml", 1, ["missing-space"]],

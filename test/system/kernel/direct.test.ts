@@ -29,6 +29,7 @@ import {
 	limited,
 	logged,
 	withinCount,
+	withinQuota,
 	withinRate,
 } from "../../../src/kernel/nftables/expressions.ts";
 import { nftKernel } from "../../../src/kernel/nftables/kernel.ts";
@@ -69,6 +70,9 @@ const objects: readonly NftObject[] = [
 	leaf("x_1", "drop"),
 	leaf("x_2", "accept"),
 	chain("x_3", counted("c"), "accept"),
+	{ kind: "quota", name: "q_1", match: "over", bytes: 2 ** 40 + 1 },
+	{ kind: "quota", name: "q_2", match: "until", bytes: 3000, used: 2000 },
+	chain("x_4", joined(`${withinQuota("q_1")} `, goto("x_1"))),
 	chain("root"),
 	chain("empty"),
 ];
@@ -157,16 +161,19 @@ test("what is deleted is gone, and no more", () => {
 	const map: NftObject = { ...set, kind: "map", name: "m", to: "verdict", values, leads: [0] };
 	const deleted = [
 		flush("chain", "x_3"),
+		flush("chain", "x_4"),
 		remove("map", "m"),
 		remove("set", "s"),
 		remove("chain", "x_1"),
 		remove("chain", "x_2"),
 		remove("counter", "l"),
+		remove("quota", "q_1"),
 	];
 	expect(directBatch("t", deleted, 1)).not.toBeNull();
 	const listed = listing(true, [declare([...objects, set, map])], deleted);
 	expect(listed).toBe(listing(false, [declare([...objects, set, map])], deleted));
-	expect(listed).not.toMatch(/x_1|x_2|map|set|counter l/);
+	expect(listed).not.toMatch(/x_1|x_2|map|set|counter l|q_1/);
+	expect(listed).toContain("quota q_2 {\n\t\t3000 bytes used 2000 bytes");
 	expect(listed).toContain("chain x_3");
 });
 
@@ -192,7 +199,6 @@ test.each<[string, Command]>([
 	["a group that is none", addRules("root", [logged({ ...log, group: 70_000 })])],
 	["base chains", declare([{ ...chain("in"), hook: { hook: "input", priority: 0 } }])],
 	["sets that forget", declare([{ kind: "set", name: "s", type: "ipv4_addr", timeout: 1, keys: "" }])],
-	["deleting a quota", { do: "delete", kind: "quota", name: "q" }],
 ])("%s are left to libnftables", (_, commanded) => {
 	expect(directBatch("t", [flush("chain", "root"), commanded], 1)).toBeNull();
 });

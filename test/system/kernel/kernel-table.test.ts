@@ -79,6 +79,7 @@ describe("our table in the kernel", () => {
 			],
 			maps: ["m_g2"],
 			counters: expect.arrayContaining(["cut_ingress", "cut_egress", "c_rule"]),
+			quotas: [],
 		});
 		expect(text()).not.toContain("_g1");
 		expect(kernel.apply(plan("g2"))).toEqual({ ok: true, loaded: 0 });

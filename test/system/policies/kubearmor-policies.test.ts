@@ -123,11 +123,10 @@ const published: readonly Published[] = [
 	},
 ];
 
-/** Templates, pod policies and quotas: refused with a reason, and nothing is enforced in their place. */
+/** Templates and pod policies: refused with a reason, and nothing is enforced in their place. */
 const refused = [
 	`${guide}_bandwidth_quota_0.yaml`,
 	`${guide}_bandwidth_quota_1.yaml`,
-	`${guide}_bandwidth_quota_2.yaml`,
 	`${guide}_security_policy_specification_0.yaml`,
 	`${guide}_security_policy_specification_1.yaml`,
 	`${blog}_0.yaml`,

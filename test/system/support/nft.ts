@@ -13,6 +13,7 @@ interface Listed {
 	readonly set?: { readonly name: string };
 	readonly map?: { readonly name: string };
 	readonly counter?: { readonly name: string };
+	readonly quota?: { readonly name: string };
 	readonly rule?: { readonly expr: readonly Expression[]; readonly comment?: string };
 }
 
@@ -53,6 +54,7 @@ function kernelOf(namespace: Namespace): NftKernel {
 					sets: names((one) => one.set),
 					maps: names((one) => one.map),
 					counters: names((one) => one.counter),
+					quotas: names((one) => one.quota),
 				},
 			};
 		},

@@ -6,12 +6,14 @@
 import { add, addRules, type Command, flush, remove } from "../../../kernel/nftables/commands.ts";
 import { joined, jump } from "../../../kernel/nftables/expressions.ts";
 import type { Chain, Hook, Rule } from "../../../kernel/nftables/objects.ts";
-import type { NetworkPlan, StagedPlan } from "../compile/plan.ts";
+import type { EgressHook, NetworkPlan, QuotaPlan, StagedPlan } from "../compile/plan.ts";
 import {
 	type BaseName,
 	forwardChain,
 	leavingChain,
 	movingChain,
+	type QuotaName,
+	quotaChains,
 	rootOf,
 	type StagedName,
 	stagedChains,
@@ -19,7 +21,8 @@ import {
 
 const ownNames: readonly BaseName[] = ["ingress", "egress", leavingChain, forwardChain];
 const stagedNames: readonly StagedName[] = Object.values(stagedChains);
-const allNames: readonly BaseName[] = [...ownNames, ...stagedNames];
+const quotaNames: readonly QuotaName[] = Object.values(quotaChains);
+const allNames: readonly BaseName[] = [...ownNames, ...stagedNames, ...quotaNames];
 
 export interface BaseChain extends Chain {
 	readonly name: BaseName;
@@ -43,6 +46,9 @@ const established = "ct state established accept";
 /** What is staged judges what passed what is in force, right behind it. */
 const behind = 1;
 
+/** What is counted for quotas passed all that decides. */
+const last = 2;
+
 function chainOf<Name extends BaseName>(
 	name: Name,
 	hook: Hook["hook"],
@@ -52,25 +58,28 @@ function chainOf<Name extends BaseName>(
 	return { kind: "chain", name, hook: { hook, priority }, rules };
 }
 
-function ingress<Name extends BaseName>(name: Name, priority: number) {
-	return chainOf(name, "input", priority, ["iif lo accept", established, jump(rootOf(name))]);
+/** What a base chain accepts before it judges: of open flows quotas count every packet. */
+const opened: readonly Rule[] = [established];
+
+function ingress<Name extends BaseName>(name: Name, priority: number, open = opened) {
+	return chainOf(name, "input", priority, ["iif lo accept", ...open, jump(rootOf(name))]);
 }
 
-function egress<Name extends BaseName>(name: Name, priority: number) {
+function egress<Name extends BaseName>(name: Name, priority: number, open = opened) {
 	const translated = "ct status dnat fib daddr type local accept";
-	return chainOf(name, "output", priority, [established, loopbackOut, translated, jump(rootOf(name))]);
+	return chainOf(name, "output", priority, [...open, loopbackOut, translated, jump(rootOf(name))]);
 }
 
-function leaving<Name extends BaseName>(name: Name, priority: number) {
+function leaving<Name extends BaseName>(name: Name, priority: number, open = opened) {
 	// Forwarded and bridged packets come by here too. They have neither a process nor an address of this host.
 	const own = ["meta skuid != 4294967295", "fib saddr type local", "fib saddr . oif type local"];
 	const led = own.map((sent) => joined(`${sent} `, jump(rootOf(name))));
-	return chainOf(name, "postrouting", priority, [established, loopbackOut, ...led]);
+	return chainOf(name, "postrouting", priority, [...open, loopbackOut, ...led]);
 }
 
-function forward<Name extends BaseName>(name: Name, priority: number) {
+function forward<Name extends BaseName>(name: Name, priority: number, open = opened) {
 	// Destinations are translated before, sources after: the sender is who it is, the receiver who it will be.
-	return chainOf(name, "forward", priority, [established, jump(rootOf(name))]);
+	return chainOf(name, "forward", priority, [...open, jump(rootOf(name))]);
 }
 
 const bases: Readonly<Record<BaseName, BaseChain>> = {
@@ -82,6 +91,10 @@ const bases: Readonly<Record<BaseName, BaseChain>> = {
 	staged_egress: egress(stagedChains.egress, outputPriority + behind),
 	staged_leaving: leaving(stagedChains.leaving, filterPriority + behind),
 	staged_forward: forward(stagedChains.forward, filterPriority + behind),
+	quota_ingress: ingress(quotaChains.ingress, filterPriority + last, []),
+	quota_egress: egress(quotaChains.egress, outputPriority + last, []),
+	quota_leaving: leaving(quotaChains.leaving, filterPriority + last, []),
+	quota_forward: forward(quotaChains.forward, filterPriority + last, []),
 };
 
 export function baseChain(name: BaseName): BaseChain {
@@ -89,37 +102,53 @@ export function baseChain(name: BaseName): BaseChain {
 }
 
 /** What of a plan says where it has to be called. */
-export type HookedPlan = Pick<NetworkPlan, "egressHook" | "forward" | "staged">;
+export type HookedPlan = Pick<NetworkPlan, "egressHook" | "forward" | "quotas" | "staged">;
 
 /** The base chains that a plan needs. Nothing that is forwarded pays for a hook that judges nothing. */
-export function baseNames({ staged, ...own }: HookedPlan): readonly BaseName[] {
-	return [...ownBases(own), ...(staged === undefined ? [] : stagedBases(staged).map(({ name }) => name))];
+export function baseNames(plan: HookedPlan): readonly BaseName[] {
+	return [...ownBases(plan), ...besideBases(plan).map(({ name }) => name)];
 }
 
 /** Those of what is in force alone. */
-export function ownBases({ egressHook, forward }: Omit<HookedPlan, "staged">): readonly BaseName[] {
+export function ownBases({
+	egressHook,
+	forward,
+}: Pick<HookedPlan, "egressHook" | "forward">): readonly BaseName[] {
 	return ownNames.filter((name) => {
 		if (name === leavingChain) return egressHook === "postrouting";
 		return name !== forwardChain || forward !== undefined;
 	});
 }
 
-/** The base chains of what is staged, and the chains of the plan that each leads to. */
-export function stagedBases({
-	roots,
-	egressHook,
-}: StagedPlan): readonly { readonly name: StagedName; readonly root: string }[] {
-	const egress = egressHook === "postrouting" ? stagedChains.leaving : stagedChains.egress;
+interface LedBase<Name extends BaseName = BaseName> {
+	readonly name: Name;
+	/** The chain of the plan that it leads to. */
+	readonly root: string;
+}
+
+/** The base chains beside those of what decides: of what is staged, and of what is counted for quotas. */
+export function besideBases({ staged, quotas }: Pick<HookedPlan, "staged" | "quotas">): readonly LedBase[] {
+	return [
+		...(staged === undefined ? [] : ledBases(staged, stagedChains)),
+		...(quotas === undefined ? [] : ledBases(quotas, quotaChains)),
+	];
+}
+
+function ledBases<Name extends BaseName>(
+	{ roots, egressHook }: Pick<StagedPlan | QuotaPlan, "roots"> & { readonly egressHook?: EgressHook },
+	chains: Readonly<Record<"ingress" | "egress" | "leaving" | "forward", Name>>,
+): LedBase<Name>[] {
+	const egress = egressHook === "postrouting" ? chains.leaving : chains.egress;
 	const led = [
-		[stagedChains.ingress, roots.ingress],
+		[chains.ingress, roots.ingress],
 		[egress, roots.egress],
-		[stagedChains.forward, roots.forward],
+		[chains.forward, roots.forward],
 	] as const;
 	return led.flatMap(([name, root]) => (root === undefined ? [] : [{ name, root }]));
 }
 
 /** Base chains that not every plan needs. */
-export const optionalBases: readonly BaseName[] = [leavingChain, forwardChain, ...stagedNames];
+export const optionalBases: readonly BaseName[] = [leavingChain, forwardChain, ...stagedNames, ...quotaNames];
 
 /** All that a plan needs where some of them may not be there after the plan before. */
 export function newBases(before: HookedPlan | null, plan: HookedPlan): readonly BaseName[] {

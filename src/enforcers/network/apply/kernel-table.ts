@@ -48,6 +48,7 @@ import {
 	swap,
 } from "./transaction.ts";
 import { replaceUplinks } from "./uplinks.ts";
+import { type UsedQuotas, withUsed } from "./used-quotas.ts";
 
 /** Tells connection tracking of the connections that are open; returns "", or why it could not. */
 export type AdoptConnections = () => string;
@@ -77,6 +78,7 @@ export class KernelTable {
 	/** Names that we loaded and still trust; null when the kernel may hold anything. */
 	#known: Set<string> | null = null;
 	#inForce: LedPlan | null = null;
+	#used: UsedQuotas = {};
 
 	/** @param adopt called before a packet meets the first ruleset of a host that had none. */
 	constructor(kernel: NftKernel, table: string, adopt: AdoptConnections = () => "") {
@@ -164,9 +166,13 @@ export class KernelTable {
 		return remade.ok ? { ok: true, loaded: 0 } : refused(result.error);
 	}
 
-	/** Makes `plan` what packets meet, without a packet in between that meets neither the old nor the new. */
-	apply(plan: NetworkPlan): ApplyResult {
+	/**
+	 * Makes `plan` what packets meet, without a packet in between that meets neither the old nor the new.
+	 * @param used what quotas begin with that the kernel does not have yet
+	 */
+	apply(plan: NetworkPlan, used: UsedQuotas = {}): ApplyResult {
 		const known = this.#known;
+		this.#used = used;
 		if (known === null) return this.#applyWhole(plan);
 		const before = this.#inForce;
 		if (before !== null && leadAlike(before, plan)) return { ok: true, loaded: 0 };
@@ -212,7 +218,7 @@ export class KernelTable {
 	 * Like `apply`, for a table of ours that may hold anything, objects of the plan's names included: it is closed,
 	 * emptied of everything but counters, and loaded.
 	 */
-	replace(plan: NetworkPlan): ApplyResult {
+	replace(plan: NetworkPlan, used: UsedQuotas = {}): ApplyResult {
 		const { objects, failsafe } = plan;
 		const closed = this.guard(
 			{ ...ledBy(plan), defaultDrop: { ingress: true, egress: true }, failsafe },
@@ -225,7 +231,7 @@ export class KernelTable {
 		const { listing } = listed;
 		const emptied = this.#delete(listing && collectGarbage(listing, new Set(counters), plan));
 		if (!emptied.ok) return refused(emptied.error);
-		return this.apply(plan);
+		return this.apply(plan, used);
 	}
 
 	/**
@@ -298,7 +304,9 @@ export class KernelTable {
 		activate: readonly Command[],
 		first = false,
 	): ApplyResult {
-		const missing = plan.objects.filter((object) => !present.has(object.name));
+		const missing = plan.objects
+			.filter((object) => !present.has(object.name))
+			.map((object) => withUsed(object, this.#used));
 		const loaded = loadObjects((...commands) => this.#run(...commands), missing, prepare, this.#kernel.room);
 		if (!loaded.ok) return refused(loaded.error);
 		// The loaded rules have switched connection tracking on, so no connection comes up unseen from here.

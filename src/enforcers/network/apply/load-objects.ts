@@ -71,7 +71,7 @@ export function loadObjects(
 /** Whether an object needs none that may have to be loaded before it. */
 function standsAlone(object: PlanObject): boolean {
 	if (object.kind !== "chain") return false;
-	return object.rules.every((rule) => typeof rule === "string" && !rule.includes("counter name"));
+	return object.rules.every((rule) => typeof rule === "string" && !/(?:counter|quota) name/u.test(rule));
 }
 
 /** The objects that one leads to. */

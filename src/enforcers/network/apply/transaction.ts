@@ -52,11 +52,11 @@ import {
 import {
 	assertBaseChains,
 	baseNames,
+	besideBases,
 	dropBases,
 	type HookedPlan,
 	optionalBases,
 	ownBases,
-	stagedBases,
 } from "./base-chains.ts";
 import { mutedSets } from "./muted-ports.ts";
 import { earlierRefusedSets, refusedForwardedSets, refusedObjects, refusedSets } from "./refused-flows.ts";
@@ -77,9 +77,8 @@ const seen: readonly Seen[] = [...directions, forwardChain];
 const emptyRoots: readonly Chain[] = roots.map((name) => chainOf(name));
 
 /** The roots that a plan needs, empty. */
-export function rootChains({ staged }: Pick<NetworkPlan, "staged">): readonly Chain[] {
-	const beside = staged === undefined ? [] : stagedBases(staged);
-	return [...emptyRoots, ...beside.map(({ name }) => chainOf(rootOf(name)))];
+export function rootChains(plan: Pick<NetworkPlan, "staged" | "quotas">): readonly Chain[] {
+	return [...emptyRoots, ...besideBases(plan).map(({ name }) => chainOf(rootOf(name)))];
 }
 
 /** Chains that exist as long as the table does; collecting garbage spares them. */
@@ -112,8 +111,8 @@ export function hasOurChains({ chains, sets }: Pick<TableListing, "chains" | "se
 }
 
 /** Whether a table holds nothing that could be somebody's. */
-export function isEmpty({ chains, sets, maps, counters }: TableListing): boolean {
-	return [chains, sets, maps, counters].every((names) => names.length === 0);
+export function isEmpty({ chains, sets, maps, counters, quotas }: TableListing): boolean {
+	return [chains, sets, maps, counters, quotas].every((names) => names.length === 0);
 }
 
 /**
@@ -139,7 +138,7 @@ export function load(objects: readonly PlanObject[]): Command {
  */
 export function swap(plan: LedPlan, before: LedPlan | null = null): readonly Command[] {
 	const led = rootRules(plan).flatMap(([root, rule]) => [
-		// Those of what is staged are there only while something is.
+		// Those of what is staged, and of quotas, are there only while something is.
 		...(rootNames.has(root) ? [] : [add(chainOf(root))]),
 		flush("chain", root),
 		addRules(root, [rule]),
@@ -153,21 +152,23 @@ export function swap(plan: LedPlan, before: LedPlan | null = null): readonly Com
 /** What of a plan packets are led to. */
 export type LedPlan = HookedPlan & Pick<NetworkPlan, "roots">;
 
-export function ledBy({ roots, egressHook, forward, staged }: LedPlan): LedPlan {
+export function ledBy({ roots, egressHook, forward, quotas, staged }: LedPlan): LedPlan {
 	return {
 		roots,
 		...(egressHook === undefined ? {} : { egressHook }),
 		...(forward === undefined ? {} : { forward }),
+		...(quotas === undefined ? {} : { quotas }),
 		...(staged === undefined ? {} : { staged }),
 	};
 }
 
 /** Whether packets are led alike: names are digests of content, so the same roots are the same ruleset. */
 export function leadAlike(a: LedPlan, b: LedPlan): boolean {
-	const leads = ({ roots, forward, staged }: LedPlan) => [
+	const leads = ({ roots, forward, quotas, staged }: LedPlan) => [
 		roots,
 		forward?.root,
 		forward?.uplinks,
+		quotas?.roots,
 		staged?.roots,
 	];
 	return Bun.deepEquals(leads(a), leads(b));
@@ -178,6 +179,7 @@ export function rootRules({
 	roots,
 	egressHook,
 	forward,
+	quotas,
 	staged,
 }: LedPlan): readonly (readonly [root: string, rule: Rule])[] {
 	const egress = goto(roots.egress);
@@ -188,7 +190,10 @@ export function rootRules({
 			? [rule("egress", "accept"), rule(leavingChain, egress)]
 			: [rule("egress", egress)]),
 		...(forward === undefined ? [] : [rule(forwardChain, goto(forward.root))]),
-		...(staged === undefined ? [] : stagedBases(staged).map(({ name, root }) => rule(name, goto(root)))),
+		...besideBases({
+			...(staged === undefined ? {} : { staged }),
+			...(quotas === undefined ? {} : { quotas }),
+		}).map(({ name, root }) => rule(name, goto(root))),
 	];
 }
 
@@ -270,6 +275,7 @@ export function collectGarbage(
 		...garbage(present.sets).map((name) => remove("set", name)),
 		...chains.map((name) => remove("chain", name)),
 		...garbage(present.counters).map((name) => remove("counter", name)),
+		...garbage(present.quotas).map((name) => remove("quota", name)),
 	];
 }
 

@@ -61,10 +61,32 @@ function describeRules(policy: NetworkPolicy): Described[] {
 	);
 }
 
-function ruleConditions(
-	{ peers, groups, ports, interfaces, limits }: NetworkRule,
-	direction: Direction,
-): Conditions {
+/** In the words of policies. */
+export function quotaText({ quota }: Pick<NetworkRule, "quota">): string {
+	return quota === undefined ? "" : `${quota.limit} in ${windowText(quota.seconds)}`;
+}
+
+const units = [
+	["d", 86_400],
+	["h", 3600],
+	["m", 60],
+	["s", 1],
+] as const;
+
+/** `1d12h` */
+function windowText(seconds: number): string {
+	let rest = seconds;
+	return units
+		.map(([unit, each]) => {
+			const count = Math.floor(rest / each);
+			rest -= count * each;
+			return count === 0 ? "" : `${count}${unit}`;
+		})
+		.join("");
+}
+
+function ruleConditions(rule: NetworkRule, direction: Direction): Conditions {
+	const { peers, groups, ports, interfaces, limits, quota } = rule;
 	const blocks = (groups?.own ?? peers).map(({ cidr, except }) => {
 		const holes = unique(except.map(formatCidr));
 		return `${formatCidr(cidr)}${holes.length === 0 ? "" : ` except ${holes.join(", ")}`}`;
@@ -73,6 +95,7 @@ function ruleConditions(
 		[direction === "ingress" ? "from" : "to"]: unique([...blocks, ...(groups?.uses ?? []).map(groupText)]),
 		ports: unique(ports.map((entry) => portsLabel(entry.protocol, entry.range, sourceOf(entry)))),
 		iface: unique(interfaces.map(interfaceKey)),
+		...(quota === undefined ? {} : { limit: [quotaText(rule)] }),
 		...(limits === undefined ? {} : limitConditions(limits)),
 	};
 }

@@ -29,7 +29,7 @@ import {
 } from "../../../kernel/nftables/expressions.ts";
 import { type Address, type Atom, canonicalInterface, interfaceContains, interfaceKey } from "./atom.ts";
 import type { CompiledRule, PlannedFailsafe } from "./plan.ts";
-import { type PortKey, packetPort } from "./render/port-key.ts";
+import { type PortKey, packetPort, publishedPort } from "./render/port-key.ts";
 
 /** The failsafe rules of the settings, in the order in which packets meet them. */
 export type Failsafe = Readonly<Record<Direction, readonly FailsafeRule[]>>;
@@ -119,6 +119,12 @@ function icmpTypeText({ protocol, icmpType = null }: FailsafeRule): string | nul
 /** The rule for packets whose destination port is read in another way. @param counts whether its packets are counted */
 export function failsafeText({ match, planned }: FailsafeProgram, ports: PortKey, counts = true): string {
 	return acceptText(conditionsOf(match, planned.direction, { ports }), counts ? planned.counter : null);
+}
+
+/** The rule for what answers such a flow: it goes the other way, and its connection knows which port was asked for. */
+export function failsafeReply({ match }: FailsafeProgram, direction: Direction): string {
+	const conditions = conditionsOf({ ...match, icmpType: null }, direction, { ports: publishedPort });
+	return acceptText(["ct direction reply", ...conditions], null);
 }
 
 /** The rule for packets whose interface something else tells: a member of a VRF. */

@@ -10,9 +10,10 @@ import { lintGuests } from "./lint/lint-guests.ts";
 import { lintRelated } from "./lint/lint-related.ts";
 import { type NetworkPlan, withoutStaged } from "./plan.ts";
 import { buildModel, type Meaning, type NetworkModel, type RuleSets, ruleSets } from "./program.ts";
+import { checkQuotas, quotasOf, uncountedQuotas } from "./quota.ts";
 import type { RenderOptions } from "./render/options.ts";
 import { renderModel } from "./render/render.ts";
-import { checkRules } from "./rules.ts";
+import { checkRules, meaningOf } from "./rules.ts";
 import {
 	isStaged,
 	type StagedPrograms,
@@ -56,13 +57,15 @@ export function compileNetwork(
 	options: CompileOptions,
 	staged: readonly NetworkPolicy[] = [],
 ): CompileResult {
-	const errors = checkRules([...policies, ...staged]);
+	const errors = [...checkRules([...policies, ...staged]), ...checkQuotas(policies)];
 	if (errors.length > 0) return { ok: false, diagnostics: errors };
 	const rules = ruleSets(policies);
 	if (isComplex(rules, options.maxElements))
 		return { ok: false, diagnostics: tooComplex(policies, rules, options.maxElements) };
 	const written = buildModel(rules, options);
-	const model = options.enforcement === "audit" ? withoutBlocking(written) : written;
+	const deciding = options.enforcement === "audit" ? withoutBlocking(written) : written;
+	const quotas = quotasOf(policies, options.enforcement, meaningOf);
+	const model = quotas.length === 0 ? deciding : { ...deciding, quotas };
 	const beside = compileStaged(policies, written, staged, options);
 	const { plan, cost } = renderModel(model, options, beside.programs);
 	const enforced = plan.staged?.enforced.elements ?? plan.elements;
@@ -79,6 +82,7 @@ export function compileNetwork(
 			...lintModel(written),
 			...lintRelated(written, options.related),
 			...lintGuests(policies, options.guests),
+			...uncountedQuotas(staged),
 		],
 	};
 }

@@ -6,7 +6,7 @@
 
 import type { Place } from "../../../base/diagnostic.ts";
 import type { Action, Direction } from "../../../base/model.ts";
-import type { Chain, Counter, NftMap, NftSet } from "../../../kernel/nftables/objects.ts";
+import type { Chain, Counter, NftMap, NftSet, Quota } from "../../../kernel/nftables/objects.ts";
 import type { ConnectionLimit, RateLimit } from "../model.ts";
 
 /**
@@ -28,7 +28,7 @@ export function namesMembers(form: RulesetForm): boolean {
 export type EgressHook = "output" | "postrouting" | undefined;
 
 /** Named uniquely in the table, [a-z0-9_]+. */
-export type PlanObject = Chain | Counter | NftMap | NftSet;
+export type PlanObject = Chain | Counter | NftMap | NftSet | Quota;
 
 /** Where a plan has its objects, which are JSON's: what CarrySender is told. */
 export const planObjects = "/objects";
@@ -156,6 +156,30 @@ export interface StagedPlan {
 	readonly enforced: { readonly objects: number; readonly elements: number };
 }
 
+/** A rule's quota. */
+export interface PlannedQuota {
+	/** [0-9a-f]{16}: equal while the rule matches the same, whatever its limit. */
+	readonly key: string;
+	/** The kernel's object that counts. */
+	readonly object: string;
+	/** What comes beyond, as a rule: its id is what the log bears, and its counter counts it. */
+	readonly rule: CompiledRule;
+	/** 1 to 2^53 - 1. */
+	readonly bytes: number;
+	/** The same as it was written. */
+	readonly limit: string;
+	/** 1 or more. */
+	readonly seconds: number;
+}
+
+/** What counts for quotas. */
+export interface QuotaPlan {
+	/** The chains that lead to it; absent where no quota is for such packets. */
+	readonly roots: Readonly<Partial<Record<Direction | "forward", string>>>;
+	readonly egressHook?: EgressHook;
+	readonly rules: readonly PlannedQuota[];
+}
+
 export interface NetworkPlan {
 	/** Ordered so that an object names only earlier ones: create forwards, delete backwards. */
 	readonly objects: readonly PlanObject[];
@@ -164,6 +188,8 @@ export interface NetworkPlan {
 	readonly egressHook?: EgressHook;
 	/** What judges what is forwarded to and from guests; absent: nothing does. */
 	readonly forward?: ForwardPlan;
+	/** Absent: no rule has a quota. */
+	readonly quotas?: QuotaPlan;
 	/** Absent: nothing is staged. */
 	readonly staged?: StagedPlan;
 	readonly rules: readonly CompiledRule[];

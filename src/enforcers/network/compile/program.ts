@@ -17,6 +17,7 @@ import { type Failsafe, type FailsafeProgram, failsafeHoldsAddress, failsafeProg
 import type { GuestOptions } from "./guests.ts";
 import { Axis } from "./interval.ts";
 import type { CompiledRule } from "./plan.ts";
+import type { CompiledQuota } from "./quota.ts";
 import { type DirectionRules, holding, type KnownRules, postureRule, rulesOf } from "./rules.ts";
 import { buildSequence } from "./sequence.ts";
 import { buildStreams, type Stream, withoutDuplicates } from "./stream.ts";
@@ -50,6 +51,8 @@ export type Programs = Readonly<Record<Direction, DirectionProgram>>;
 export interface NetworkModel extends Programs {
 	/** What it forwards to its guests, as ingress, and from them; the same programs where no policy tells the two apart. Absent: nothing of that is judged. */
 	readonly guests?: Programs;
+	/** Absent: no rule has a quota. Verdicts are those while none is exhausted. */
+	readonly quotas?: readonly CompiledQuota[];
 	/** The same as if what is staged were in force; absent where nothing is. It has none of its own. */
 	readonly staged?: NetworkModel;
 }

@@ -9,6 +9,7 @@ import { ruleCounter, ruleLogCounter } from "../names.ts";
 import { type Atom, expandRule, interfaceNameBytes, sourceOf } from "./atom.ts";
 import { compileLimits, limitsMeaning } from "./limits.ts";
 import type { CompiledRule } from "./plan.ts";
+import { decides } from "./quota.ts";
 
 /** Severity of the posture's alerts: no policy says one. */
 const postureSeverity = 1;
@@ -56,7 +57,7 @@ function portKey(entry: PortMatch): string {
  * What the rule matches, as a text that is equal exactly when rules are written alike, order aside. A group counts by its
  * name: the rule and its counters stay what they are while members come and go.
  */
-function meaningOf(rule: NetworkRule): string {
+export function meaningOf(rule: NetworkRule): string {
 	const peers = (rule.groups?.own ?? rule.peers).map(({ cidr, except }) => {
 		const holes = except.length === 0 ? "" : except.map(blockKey).sort().join();
 		return `${cidr.family} ${blockKey(cidr)} ${holes}`;
@@ -80,7 +81,7 @@ export function rulesOf(
 	const rules: CompiledRule[] = [];
 	const atoms: Atom[] = [];
 	for (const policy of sorted) {
-		for (const rule of policy[direction].toSorted((a, b) => a.index - b.index)) {
+		for (const rule of policy[direction].filter(decides).sort((a, b) => a.index - b.index)) {
 			const expanded = expand(policy, direction, rule, rules.length, known);
 			rules.push(expanded.compiled);
 			for (const atom of expanded.atoms) atoms.push(atom);

@@ -16,13 +16,13 @@ import {
 	NFT_MSG_GETOBJ,
 	NFT_MSG_NEWOBJ,
 	NFT_OBJECT_COUNTER,
+	NFTA_OBJ_DATA,
 	NFTA_OBJ_NAME,
 	NFTA_OBJ_TYPE,
 	NFTA_TABLE,
 } from "../../../kernel/nftables-message.ts";
 
 /** linux/netfilter/nf_tables.h */
-const NFTA_OBJ_DATA = 4;
 const NFTA_COUNTER_BYTES = 1;
 const NFTA_COUNTER_PACKETS = 2;
 

@@ -33,6 +33,7 @@ import {
 import { documentFields, specFields } from "./network.ts";
 import { blockFields, peerFields } from "./peers.ts";
 import { portEntryFields } from "./port-entry.ts";
+import { levelSchema, quotaSchemas } from "./quota.ts";
 import { ruleFields } from "./rule.ts";
 import { caseFields, neededCaseFields } from "./test-case.ts";
 import { testFields, testKind, testSpecFields, testVersion } from "./test-document.ts";
@@ -73,6 +74,7 @@ const counted = { per: words(pers), prefix6: whole(1, 128) } as const;
 const conditions = {
 	iface: list(networkInterface),
 	ports: list(portEntry),
+	...quotaSchemas,
 	rateLimit: mapping(
 		rateLimitFields,
 		{
@@ -94,6 +96,7 @@ export const networkPolicySchema: JsonSchema = mapping(
 		spec: mapping(specFields, {
 			nodeSelector,
 			...ruleDefaults,
+			level: levelSchema,
 			ingress: list(mapping(ruleFields.ingress, { from: list(peer), ...conditions })),
 			egress: list(mapping(ruleFields.egress, { to: list(peer), ...conditions })),
 		}),

@@ -5,10 +5,11 @@ import type { Direction } from "../../../base/model.ts";
 import { Annotations, modeAnnotation, readMode } from "../../../document/annotation.ts";
 import { readMetadata } from "../../../document/metadata.ts";
 import type { Fields, NodeReader, Remedies } from "../../../document/nodes.ts";
-import { quotaRemedies, type RuleDefaults, readDefaults } from "../../../document/rule-defaults.ts";
+import { type RuleDefaults, readDefaults } from "../../../document/rule-defaults.ts";
 import { readNodeSelector } from "../../../document/selector.ts";
 import type { NetworkPolicy, NetworkRule } from "../model.ts";
 import { appliesToAnnotation, readAppliesTo } from "./applies-to.ts";
+import { readLevel } from "./quota.ts";
 import { readRule } from "./rule.ts";
 
 /** The reference's default: the lowest severity. */
@@ -21,6 +22,7 @@ export const specFields = [
 	"tags",
 	"message",
 	"action",
+	"level",
 	"ingress",
 	"egress",
 ] as const;
@@ -37,8 +39,15 @@ const limitField = {
 	hint: "write rateLimit, connectionLimit and exceedAction into a rule of ingress or egress",
 };
 
+const quotaInSpec = {
+	code: "quota-in-spec",
+	message: "a quota belongs to a rule, and not to the whole policy",
+	hint: "write it into the rule: egress: [{limit: 500MB, duration: 1d}]",
+};
+
 const specRemedies: Remedies = {
-	...quotaRemedies,
+	limit: quotaInSpec,
+	duration: quotaInSpec,
 	selector: {
 		code: "no-pods",
 		message: "selector selects pods, and this host has no pods",
@@ -92,6 +101,7 @@ export function validateNetworkPolicy(reader: NodeReader, root: Node): NetworkPo
 	if (specPart === null) return null;
 	const nodeSelector = readNodeSelector(reader, specPart, spec.node, spec.path);
 	const policyDefaults = readDefaults(reader, specPart, defaults);
+	readLevel(reader, specPart);
 	const ingress = readRules(reader, specPart, "ingress", policyDefaults);
 	const egress = readRules(reader, specPart, "egress", policyDefaults);
 	if (ingress.length + egress.length === 0 && !reader.failed) {

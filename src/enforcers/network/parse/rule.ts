@@ -7,22 +7,39 @@ import { quote } from "../../../base/suggest.ts";
 import { presentList } from "../../../document/empty.ts";
 import { parseInterface } from "../../../document/iface.ts";
 import { type Item, isEmptyNode, type NodeReader, type Remedies } from "../../../document/nodes.ts";
-import { quotaRemedies, type RuleDefaults, readDefaults } from "../../../document/rule-defaults.ts";
+import { type RuleDefaults, readDefaults } from "../../../document/rule-defaults.ts";
 import type { NetworkRule, PortMatch } from "../model.ts";
 import { readLimits } from "./limits.ts";
 import { readPeers } from "./peers.ts";
 import { readPortEntry, warnOfFamilies } from "./port-entry.ts";
+import { quotaFields, readQuota, refuseUncounted } from "./quota.ts";
 
 const limitFields = ["rateLimit", "connectionLimit", "exceedAction"] as const;
 
 export const ruleFields = {
-	ingress: ["from", "iface", "ports", ...limitFields, "action", "severity", "tags", "message"],
-	egress: ["to", "iface", "ports", ...limitFields, "action", "severity", "tags", "message"],
+	ingress: [
+		"from",
+		"iface",
+		"ports",
+		...quotaFields,
+		...limitFields,
+		"action",
+		"severity",
+		"tags",
+		"message",
+	],
+	egress: ["to", "iface", "ports", ...quotaFields, ...limitFields, "action", "severity", "tags", "message"],
 } as const;
+
+const levelRemedy = {
+	code: "level-in-rule",
+	message: "level belongs into spec, and says how pods share a quota",
+	hint: "leave it out: all of a host shares one quota",
+};
 
 const directionRemedies: Record<Direction, Remedies> = {
 	ingress: {
-		...quotaRemedies,
+		level: levelRemedy,
 		to: {
 			code: "wrong-direction",
 			message: "an ingress rule has no to: the destination is this host",
@@ -30,7 +47,7 @@ const directionRemedies: Record<Direction, Remedies> = {
 		},
 	},
 	egress: {
-		...quotaRemedies,
+		level: levelRemedy,
 		from: {
 			code: "wrong-direction",
 			message: "an egress rule has no from: the source is this host",
@@ -62,6 +79,7 @@ export function readRule(
 	const peers = presentList(reader, fields, direction === "ingress" ? "from" : "to", own.action);
 	const iface = presentList(reader, fields, "iface", own.action);
 	const ports = presentList(reader, fields, "ports", own.action);
+	const quota = readQuota(reader, fields);
 	const rule: NetworkRule = {
 		index,
 		place: reader.place(node),
@@ -70,8 +88,10 @@ export function readRule(
 		interfaces: iface ? readInterfaces(reader, iface.node, iface.path) : [],
 		ports: ports ? readPorts(reader, ports.node, ports.path, own.action) : [],
 		...readLimits(reader, fields, own.action),
+		...(quota === null ? {} : { quota }),
 	};
 	warnOfFamilies(reader, rule, path);
+	refuseUncounted(reader, rule, node, path);
 	return rule;
 }
 

@@ -9,12 +9,14 @@ import { failsafeMetrics } from "./metrics/failsafe-metrics.ts";
 import { type FlowFacts, flowMetrics } from "./metrics/flow-metrics.ts";
 import { type ForwardingFacts, forwardingMetrics } from "./metrics/forwarding-metrics.ts";
 import { limitMetrics } from "./metrics/limit-metrics.ts";
+import { quotaMetrics } from "./metrics/quota-metrics.ts";
 import { ruleMetrics } from "./metrics/rule-metrics.ts";
 import { type RuleUseFacts, ruleUseMetrics } from "./metrics/rule-use-metrics.ts";
 import { type RulesetFacts, rulesetMetrics } from "./metrics/ruleset-metrics.ts";
 import { stagedMetrics } from "./metrics/staged-metrics.ts";
 import { networkCards } from "./network-page.ts";
 import { type NetworkEnforcerState, trafficByPolicy, unmatched } from "./network-status.ts";
+import type { QuotaStatus } from "./quota-windows.ts";
 
 export interface NetworkSnapshot
 	extends RulesetFacts,
@@ -27,6 +29,8 @@ export interface NetworkSnapshot
 	readonly inForce: ReadonlySet<string>;
 	/** How staged policies fare, by name. */
 	readonly staged: ReadonlyMap<string, StagedCount>;
+	/** Those in force. */
+	readonly quotas: readonly QuotaStatus[];
 	/** Log records that the kernel dropped before they were read, over all rules. */
 	readonly recordsLost: number;
 	/** The answer to a query of /v1/flows. */
@@ -46,19 +50,21 @@ export const networkGroups: readonly MetricGroup<NetworkSnapshot>[] = [
 	failsafeMetrics,
 	limitMetrics,
 	stagedMetrics,
+	quotaMetrics,
 	flowMetrics,
 	forwardingMetrics,
 	observingMetrics,
 ];
 
 export function networkReport(snapshot: NetworkSnapshot): EnforcerReport {
-	const { state, inForce, rules, ruleUses, staged, interfaces, drift, recordsLost, graph } = snapshot;
+	const { state, inForce, rules, ruleUses, staged, interfaces, drift, recordsLost, graph, quotas } = snapshot;
+	const told = { ...state, quotas };
 	let traffic: ReturnType<typeof trafficByPolicy> | null = null;
 	let uses: ReadonlyMap<string, readonly RuleUse[]> | null = null;
 	return {
 		name: "network",
 		label: "network",
-		state,
+		state: told,
 		sums: { unmatched: { ingress: unmatched(rules, "ingress"), egress: unmatched(rules, "egress") } },
 		findings: {
 			interfaces: interfaces.map(({ interface: name, reason, bears, users, message, hint }) => ({

@@ -53,6 +53,7 @@ const rule = v.object({
 	forwardedCounter: v.exactOptional(v.string()),
 	sparesForwarded: v.exactOptional(v.literal(true)),
 	appliesTo: v.exactOptional(v.picklist(["host", "guests"])),
+	wouldBe: v.exactOptional(v.literal("Block")),
 	logCounter: v.nullable(v.string()),
 });
 
@@ -91,7 +92,30 @@ const forward = v.object({
 	guard: v.array(chain),
 });
 
+const hook = v.optional(v.picklist(["output", "postrouting"]));
+const bytes = v.pipe(number, v.safeInteger(), v.minValue(1));
+
+const quotas = v.object({
+	roots: v.object({
+		ingress: v.exactOptional(name),
+		egress: v.exactOptional(name),
+		forward: v.exactOptional(name),
+	}),
+	egressHook: hook,
+	rules: v.array(
+		v.object({
+			key: v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/)),
+			object: name,
+			rule,
+			bytes,
+			limit: v.string(),
+			seconds: v.pipe(number, v.minValue(1)),
+		}),
+	),
+});
+
 const object = v.variant("kind", [
+	v.object({ kind: v.literal("quota"), name, match: v.picklist(["until", "over"]), bytes }),
 	v.object({ kind: v.literal("counter"), name }),
 	chain,
 	v.object({ kind: v.literal("set"), ...keyed }),
@@ -121,7 +145,8 @@ const saved = v.objectWithRest(
 			v.object({
 				objects: v.array(object),
 				roots: both(name),
-				egressHook: v.optional(v.picklist(["output", "postrouting"])),
+				egressHook: hook,
+				quotas: v.exactOptional(quotas),
 				// Absent in files of earlier versions, which judged nothing that is forwarded.
 				forward: v.exactOptional(forward),
 				rules: v.array(rule),
@@ -177,7 +202,7 @@ export class BootStore {
 	 */
 	save(plan: NetworkPlan | null, facts: RulesetFacts, kept: BootFacts): string | null {
 		// Names are digests of content: the same roots are the same ruleset, but for the uplinks.
-		const key = JSON.stringify([facts, kept, plan?.roots, plan?.forward]);
+		const key = JSON.stringify([facts, kept, plan?.roots, plan?.forward, plan?.quotas]);
 		if (key === this.#saved && existsSync(bootPath(this.#directory))) return null;
 		const problem = writeState(bootPath(this.#directory), {
 			format,

@@ -7,6 +7,7 @@ import type { ApplyResult, CloseResult, OpenResult } from "../apply/apply-result
 import type { MutedPort } from "../apply/muted-ports.ts";
 import type { CutFlow } from "../apply/refused-flows.ts";
 import type { GuardedPlan } from "../apply/transaction.ts";
+import type { UsedQuotas } from "../apply/used-quotas.ts";
 import type { NetworkPlan, RulesetForm } from "../compile/plan.ts";
 import type { AskedPort, PublishedVerdict } from "../compile/verdict/published-verdict.ts";
 import type { GuestPlaces } from "../flows/guest-addresses.ts";
@@ -15,6 +16,7 @@ import type { JudgedFlow } from "../flows/open-connections.ts";
 import type { CounterValue } from "../observe/counters.ts";
 import type { NamedGuests } from "../observe/guests/bridges.ts";
 import type { GuestsRead } from "../observe/guests/read-guests.ts";
+import type { QuotaReading, QuotaRequest } from "../observe/quotas.ts";
 import type { GraphDrawing } from "../report/graph/graph-page.ts";
 import type { RulesetFacts } from "./boot-state.ts";
 import type { SeenAnswer, SeenQuestion } from "./history/history-calls.ts";
@@ -59,7 +61,14 @@ export interface NftCalls extends Calls {
 	open(argument: { readonly table: string; readonly form: Config["rulesetForm"] }): NftOpened;
 	/** Makes the transaction by which the drift filter learns this thread's number. Returns an error text, or null. */
 	probe(argument: { readonly table: string }): string | null;
-	apply(argument: { readonly plan: NetworkPlan; readonly distrust: boolean }): ApplyResult;
+	apply(argument: {
+		readonly plan: NetworkPlan;
+		readonly distrust: boolean;
+		/** See KernelTable.apply. */
+		readonly used?: UsedQuotas;
+	}): ApplyResult;
+	/** Reads the quotas, and resets some. Null when they cannot be read. */
+	quotas(argument: QuotaRequest): QuotaReading | null;
 	/** `anew`: there was no table, so every counter begins at zero. */
 	guard(argument: GuardedPlan & { readonly lostRules: boolean }): ApplyResult & { readonly anew?: boolean };
 	/** Lets every packet pass, and `closeTable` leads them to the rules again that the table still holds. */

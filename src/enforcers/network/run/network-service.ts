@@ -29,6 +29,7 @@ import { NetworkObservers } from "./network-observers.ts";
 import { type NetworkParts, networkSnapshot } from "./network-state.ts";
 import { NftClient } from "./nft-client.ts";
 import { PacketAlerts } from "./packet-alerts.ts";
+import { QuotaKeeper } from "./quota/quota-keeper.ts";
 import { RuleUseKeeper } from "./use/rule-use-keeper.ts";
 
 export interface NetworkServiceOptions extends Pick<EnforcerOptions, "policies" | "judge"> {
@@ -69,6 +70,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 	readonly #graph: GraphSource;
 	readonly #ruleUse: RuleUseKeeper;
 	readonly #watch: FlowWatch;
+	readonly #quotas: QuotaKeeper;
 	readonly #staged = new StagedTally(Date.now);
 
 	constructor(options: NetworkServiceOptions) {
@@ -77,7 +79,10 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 		const { table, stateDir } = options.config();
 		const telling = { sink, identity, log };
 		const warn = (message: string) => log.warn(message);
-		this.#nft = new NftClient(createWorker("nft"), gone);
+		this.#nft = new NftClient(createWorker("nft"), gone, ({ quotas }) =>
+			this.#quotas.used(quotas?.rules ?? []),
+		);
+		this.#quotas = new QuotaKeeper({ stateDir, nft: () => this.#nft, sink, identity, warn });
 		this.#packetAlerts = new PacketAlerts(sink, identity);
 		this.#ruleUse = new RuleUseKeeper(stateDir, warn);
 		const filter = new DriftFilter((event) => this.#drift.changed(event));
@@ -98,7 +103,10 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 			events: {
 				reloaded: (...outcome) => {
 					const { plan, state } = this.#enforcer;
-					if (outcome[0] === "applied") this.#staged.began(plan?.staged, state.generation);
+					if (outcome[0] === "applied") {
+						this.#staged.began(plan?.staged, state.generation);
+						this.#quotas.began(plan?.quotas?.rules ?? []);
+					}
 					options.reloaded(...outcome);
 				},
 				found: (counters) => {
@@ -178,7 +186,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 	}
 
 	async refresh(): Promise<void> {
-		await Promise.all([this.#accounts.refresh(), this.#guests.refresh()]);
+		await Promise.all([this.#accounts.refresh(), this.#guests.refresh(), this.#quotas.refresh()]);
 	}
 
 	report() {
@@ -195,6 +203,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 				graph: this.#graph,
 				watch: this.#watch,
 				staged: this.#staged,
+				quotas: this.#quotas,
 				host: this.#options.host,
 			}),
 		);
@@ -217,6 +226,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 		this.#summaries.stop();
 		this.#invalid.stop();
 		this.#ruleUse.stop();
+		await this.#quotas.stop();
 		await this.#watch.stop();
 		await this.#observers.stop();
 		await this.#enforcer.stop();
@@ -235,6 +245,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 			drift,
 			packets: (batch) => {
 				this.#flows.take(batch);
+				this.#quotas.packets(batch);
 				this.#packetAlerts.take(batch, (id) => this.#enforcer.rule(id));
 				this.#summaries.wake();
 			},

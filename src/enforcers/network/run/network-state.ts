@@ -19,6 +19,7 @@ import type { GuestMonitor } from "./guest-monitor.ts";
 import type { FlowWatch } from "./history/flow-watch.ts";
 import type { NetworkEnforcer } from "./network-enforcer.ts";
 import type { Accounts, PacketAlerts } from "./packet-alerts.ts";
+import type { QuotaKeeper } from "./quota/quota-keeper.ts";
 import type { RuleUseKeeper } from "./use/rule-use-keeper.ts";
 
 type Enforcer = Pick<NetworkEnforcer, "state" | "plan" | "inForce">;
@@ -36,6 +37,7 @@ export interface NetworkParts {
 	readonly graph: Pick<GraphSource, "draw">;
 	readonly watch: Pick<FlowWatch, "status" | "flows">;
 	readonly staged: Pick<StagedTally, "counts">;
+	readonly quotas: Pick<QuotaKeeper, "status">;
 	readonly host: {
 		otherChains(table: string): readonly ForeignChain[];
 		readonly interfaces: readonly InterfaceFinding[];
@@ -54,6 +56,7 @@ export function networkSnapshot(parts: NetworkParts): NetworkSnapshot {
 		ruleLogs: accounts.logs,
 		totals: accounts.totals,
 		staged: parts.staged.counts,
+		quotas: parts.quotas.status,
 		maxRuleSeries: config.metrics.maxRuleSeries,
 		maxElements: config.maxElements,
 		forwards: host.forwards,

@@ -24,6 +24,7 @@ import { adoptConnections } from "../flows/adopt-connections.ts";
 import { type CounterValue, readCounters } from "../observe/counters.ts";
 import { probeCommands } from "../observe/drift-filter.ts";
 import { readGuests } from "../observe/guests/read-guests.ts";
+import { readQuotas } from "../observe/quotas.ts";
 import { readMutedPorts, readTuples } from "../observe/tuple-set.ts";
 import { BootStore } from "./boot-state.ts";
 import type { NftCalls, NftOpened } from "./calls.ts";
@@ -102,10 +103,10 @@ const calls: NftCalls = {
 		return result.ok ? null : result.error;
 	},
 	apply: (packed) => {
-		const { plan, distrust } = carry.unpack(packed);
+		const { plan, distrust, used } = carry.unpack(packed);
 		if (!kernel) return notOpen;
 		if (distrust) kernel.table.distrust();
-		const result = kernel.table.apply(plan);
+		const result = kernel.table.apply(plan, used);
 		inForce = result.ok ? plan : null;
 		return result;
 	},
@@ -161,6 +162,7 @@ const calls: NftCalls = {
 		const present = !listed.ok || listed.listing !== null;
 		return { flows, mutedPorts: [...mutedPorts], present, judged };
 	},
+	quotas: (request) => (kernel?.netlink ? readQuotas(kernel.netlink, kernel.name, request) : null),
 	guests: ({ table, ...named }) => readGuests(table, named),
 	counters: () => {
 		if (!kernel?.netlink) return null;

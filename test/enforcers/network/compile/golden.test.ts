@@ -83,12 +83,31 @@ const published = [
 	},
 	{ ...policy("out", rule("Allow")), ingress: [], egress: [rule("Block", { ports: ["tcp/8053"] })] },
 ];
+/** An Allow decides as well; the others count alone. */
+const quota = { bytes: 2 ** 21, limit: "2MB", seconds: 1200 };
+sets.quotas = [
+	policy("let", { ...rule("Allow", { ports: ["tcp/22"] }), quota }),
+	policy(
+		"cap",
+		{ ...rule("Block", { peers: ["10.0.0.0/8 except 10.9.0.0/16", "10.1.0.0/16", "2001:db8::/32"] }), quota },
+		{
+			...rule("Audit", { ports: ["udp/53<1900-2000", "1<8", "58", "sctp"], interfaces: ["eth0", "wlan*"] }),
+			quota,
+		},
+	),
+	{
+		...policy("out", rule("Allow")),
+		ingress: [],
+		egress: [{ ...rule("Block", { interfaces: ["eth0"] }), quota }],
+	},
+	{ ...policy("host", { ...rule("Block", { ports: ["tcp"] }), quota }), appliesTo: "host" as const },
+];
 sets["guests-enforce"] = published;
 sets["guests-audit"] = published;
 
 /** Two interfaces are behind which guests are though they are no bridges. */
 function guests(name: string): Pick<CompileOptions, "guests"> {
-	const [, forwarded] = /^guests-(enforce|audit)$/.exec(name) ?? [];
+	const [, forwarded] = /^guests-(enforce|audit)$/.exec(name === "quotas" ? "guests-audit" : name) ?? [];
 	if (forwarded !== "enforce" && forwarded !== "audit") return {};
 	const interfaces = [
 		{ name: "ve-", prefix: true },
@@ -105,7 +124,7 @@ for (const [name, policies] of Object.entries(sets)) {
 			const result = compileNetwork(policies, {
 				...options,
 				form,
-				...(name === "failsafe" || name === "guests-enforce" ? { failsafe } : {}),
+				...(["failsafe", "guests-enforce", "quotas"].includes(name) ? { failsafe } : {}),
 				...guests(name),
 			});
 			if (!result.ok) throw new Error(result.diagnostics[0]?.message);

@@ -31,7 +31,7 @@ describe("a whole policy", () => {
 
 	test.each([
 		["ingres: []", "unknown-field spec.ingres", "did you mean ingress?"],
-		["level: Pod", "quota-unsupported spec.level", "remove it"],
+		["limit: 2MB", "quota-in-spec spec.limit", "write it into the rule"],
 		["selector: {matchLabels: {app: web}}", "no-pods spec.selector", "nodeSelector"],
 		["network: {matchProtocols: [{protocol: tcp}]}", "match-protocols spec.network", "egress: [{to:"],
 		["device: {}", "wrong-kind spec.device", "KubeArmorHostPolicy"],

@@ -106,8 +106,6 @@ describe("what is reported", () => {
 		[rule("{form: []}"), `unknown-field ${at}.form`, "did you mean from?"],
 		[rule("{to: []}"), `wrong-direction ${at}.to`, "write from"],
 		["egress: [{from: []}]", "wrong-direction spec.egress[0].from", "write to"],
-		[rule("{limit: 2MB}"), `quota-unsupported ${at}.limit`, "remove it"],
-		[rule("{duration: 1d}"), `quota-unsupported ${at}.duration`, "remove it"],
 		["action: Deny", "bad-action spec.action", "write Block"],
 		["action: Alow", "bad-action spec.action", "did you mean Allow?"],
 		["action: constructor", "bad-action spec.action", "known actions"],

@@ -102,6 +102,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 			return state.opened;
 		},
 		probe: () => null,
+		quotas: () => null,
 		guests: () => ({ ok: false, error: "not asked" }),
 		cuts: () => null,
 		openTable: () => {

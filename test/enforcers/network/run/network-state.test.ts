@@ -67,6 +67,7 @@ test("the report is told what every part knows", async () => {
 		ruleUse: { uses: new RuleUses() },
 		drift: { count: 7 },
 		flows: { counts: flows },
+		quotas: { status: [] },
 		guests: { seen: null },
 		graph: { draw: async () => ({ ok: true, svg: "drawn" }) },
 		watch: {

@@ -59,11 +59,21 @@ export function forwardRoot(
 		for (const [id, count] of elements) cost.set(id, Math.max(cost.get(id) ?? 0, count));
 		return root;
 	};
-	const published = tree("ingress", publishedPort);
-	const direct = tree("ingress", packetPort);
-	const fromGuest = tree("egress", packetPort);
-	const toGuest = store.chain(toGuestRules(guests, published, [goto(direct)]));
-	return store.chain(entryRules(guests, toGuest, fromGuest));
+	return leadGuests(store, guests, {
+		published: tree("ingress", publishedPort),
+		direct: tree("ingress", packetPort),
+		fromGuest: tree("egress", packetPort),
+	});
+}
+
+/** Leads what goes to guests and what comes from them to the chains that are for it. */
+export function leadGuests(
+	store: ObjectStore,
+	guests: GuestOptions,
+	to: { readonly published: string; readonly direct: string; readonly fromGuest: string },
+): string {
+	const toGuest = store.chain(toGuestRules(guests, to.published, [goto(to.direct)]));
+	return store.chain(entryRules(guests, toGuest, to.fromGuest));
 }
 
 function entryRules(guests: GuestOptions, toGuest: string, fromGuest: string): Rule[] {

@@ -21,7 +21,8 @@ function commentName(name: string): string {
 	return name.replace(/[^A-Za-z0-9._-]/g, "_").slice(0, commentNameBytes);
 }
 
-function ruleComment(rule: CompiledRule): string {
+/** Names a rule in a listing of the kernel's. */
+export function ruleComment(rule: CompiledRule): string {
 	const index = rule.index < 0 ? "" : `[${rule.index}]`;
 	return `${commentName(rule.policy)} ${rule.direction}${index} ${rule.action}`;
 }

@@ -53,6 +53,11 @@ export class ObjectStore {
 		this.#byName.set(name, { kind: "counter", name });
 	}
 
+	/** Adds a quota that matches beyond so many bytes; its name outlives epochs. */
+	quota(name: string, bytes: number): void {
+		this.#byName.set(name, { kind: "quota", name, match: "over", bytes });
+	}
+
 	/** Adds an object that a store of this epoch made, or one whose name outlives epochs, and returns its name. */
 	again(object: PlanObject): string {
 		this.#byName.set(object.name, object);
@@ -105,7 +110,7 @@ export function inEpoch(plan: NetworkPlan, epoch: string): NetworkPlan {
 	const renamed = (name: string) => names.get(name) ?? name;
 	// An object names only earlier ones, so those have their new names already.
 	const objects = plan.objects.map((object) => {
-		if (object.kind === "counter" || isFilledSet(object.name)) return object;
+		if (object.kind === "counter" || object.kind === "quota" || isFilledSet(object.name)) return object;
 		if (leadsNowhere(object)) {
 			const chain = renamedAlone(object, epoch);
 			names.set(object.name, chain.name);
@@ -117,7 +122,12 @@ export function inEpoch(plan: NetworkPlan, epoch: string): NetworkPlan {
 		return { ...next, name };
 	});
 	const roots = { ingress: renamed(plan.roots.ingress), egress: renamed(plan.roots.egress) };
-	const { forward } = plan;
-	const led = forward === undefined ? {} : { forward: { ...forward, root: renamed(forward.root) } };
+	const { forward, quotas } = plan;
+	const counting =
+		quotas && Object.fromEntries(Object.entries(quotas.roots).map(([name, root]) => [name, renamed(root)]));
+	const led = {
+		...(forward === undefined ? {} : { forward: { ...forward, root: renamed(forward.root) } }),
+		...(quotas === undefined ? {} : { quotas: { ...quotas, roots: { ...counting } } }),
+	};
 	return { ...plan, objects, roots, ...led };
 }

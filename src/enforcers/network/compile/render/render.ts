@@ -17,6 +17,7 @@ import type { LeafUse } from "./leaf.ts";
 import { ObjectStore } from "./objects.ts";
 import type { RenderOptions } from "./options.ts";
 import { packetPort } from "./port-key.ts";
+import { renderQuotas } from "./quotas.ts";
 
 export interface Rendered {
 	readonly plan: NetworkPlan;
@@ -54,6 +55,7 @@ export function renderModel(
 		guests === undefined || model.guests === undefined
 			? {}
 			: { forward: renderForward(store, model.guests, { ...options, guests }, forwarded, cost) };
+	const quotas = renderQuotas(store, model, options);
 	const both = <T>(of: (program: DirectionProgram) => T) => ({
 		ingress: of(model.ingress),
 		egress: of(model.egress),
@@ -63,6 +65,7 @@ export function renderModel(
 		roots: { ingress, egress },
 		...(judgesLeaving(model.egress, options) ? { egressHook: "postrouting" as const } : {}),
 		...forward,
+		...(quotas === null ? {} : { quotas }),
 		rules: plannedRules(model, store, guests?.forwarded === "audit"),
 		elements: store.elements,
 		allowlistMode: both((program) => program.allowlistMode),
@@ -124,7 +127,11 @@ function rulesIn({ rules, posture }: DirectionProgram): readonly CompiledRule[] 
 }
 
 /** Every rule once, and what becomes of the forwarded packets that meet it. */
-function plannedRules({ guests, ...own }: NetworkModel, store: ObjectStore, audit: boolean): CompiledRule[] {
+function plannedRules(
+	{ guests, quotas: _, ...own }: NetworkModel,
+	store: ObjectStore,
+	audit: boolean,
+): CompiledRule[] {
 	const rules = new Map<string, CompiledRule>();
 	for (const program of [own.ingress, own.egress])
 		for (const rule of rulesIn(program)) rules.set(rule.id, rule);
@@ -161,7 +168,7 @@ function meetingForwarded(rule: CompiledRule, counted: boolean, audit: boolean):
 }
 
 /** Which packets meet the chains of rules, of this host's trees and of those of forwarded packets. */
-function leafUses({ guests, ...own }: NetworkModel, options: RenderOptions) {
+function leafUses({ guests, quotas: _, ...own }: NetworkModel, options: RenderOptions) {
 	const spared = options.guests?.forwarded === "audit";
 	const ids = (programs: Programs | undefined) =>
 		new Set(

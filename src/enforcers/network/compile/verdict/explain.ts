@@ -11,6 +11,7 @@ import {
 	type Packet,
 	type Verdict,
 } from "../program.ts";
+import type { CompiledQuota } from "../quota.ts";
 
 export interface OverriddenRule {
 	readonly rule: CompiledRule;
@@ -45,6 +46,21 @@ export function allowBehind(model: NetworkModel, rule: CompiledRule | null): Com
 	const directions =
 		rule.direction === "ingress" ? [model.ingress, model.egress] : [model.egress, model.ingress];
 	return directions.flatMap(({ rules }) => rules).find(({ action }) => action === "Allow") ?? null;
+}
+
+/** The quotas that a packet counts for if it passes, in their order. */
+export function quotasAt(
+	model: NetworkModel,
+	packet: Packet,
+	place: "host" | "guests",
+): readonly CompiledQuota[] {
+	const names = namesOf(model[packet.direction], packet.interface);
+	return (model.quotas ?? []).filter(
+		({ rule, atoms }) =>
+			rule.direction === packet.direction &&
+			(rule.appliesTo ?? place) === place &&
+			atoms.some((atom) => matches(atom, packet, names)),
+	);
 }
 
 /**

@@ -1,0 +1,127 @@
+/**
+ * Rules with a `limit` and a `duration`. A quota stands beside what decides: it counts every packet that its rule matches
+ * and that passed, whichever rule let it pass and whether its flow is open already, and refuses or tells of what comes
+ * beyond. So it opens nothing. An `Allow` is a rule like any other as well; a `Block` or an `Audit` with a quota is
+ * nothing else.
+ */
+
+import type { Diagnostic } from "../../../base/diagnostic.ts";
+import { digest } from "../../../base/digest.ts";
+import { type Direction, directions, type Enforcement } from "../../../base/model.ts";
+import type { NetworkPolicy, NetworkRule } from "../model.ts";
+import { overCounter, quotaObject } from "../names.ts";
+import { type Atom, expandRule } from "./atom.ts";
+import type { PlannedQuota } from "./plan.ts";
+
+/** Rules with quotas that one set may have: each packet asks about all of its direction. */
+export const mostQuotas = 64;
+
+/** A quota, and what its rule matches. */
+export interface CompiledQuota extends PlannedQuota {
+	readonly written: NetworkRule;
+	readonly atoms: readonly Atom[];
+}
+
+/** Whether a rule decides about packets, and does not only count them. */
+export function decides({ action, quota }: Pick<NetworkRule, "action" | "quota">): boolean {
+	return quota === undefined || action === "Allow";
+}
+
+/** The quotas of these policies, sorted by policy name and rule. @param meaningOf see rules.ts */
+export function quotasOf(
+	policies: readonly NetworkPolicy[],
+	enforcement: Enforcement | undefined,
+	meaningOf: (rule: NetworkRule) => string,
+): readonly CompiledQuota[] {
+	const all = policies.flatMap((policy) =>
+		directions.flatMap((direction) =>
+			policy[direction].flatMap((rule) => {
+				if (rule.quota === undefined) return [];
+				return compiled(policy, direction, rule, enforcement === "audit", meaningOf(rule));
+			}),
+		),
+	);
+	const text = ({ rule }: CompiledQuota) => `${rule.policy}\0${rule.direction}\0${1e9 + rule.index}`;
+	return all.sort((a, b) => (text(a) < text(b) ? -1 : 1));
+}
+
+function compiled(
+	policy: NetworkPolicy,
+	direction: Direction,
+	written: NetworkRule,
+	audit: boolean,
+	meaning: string,
+): CompiledQuota[] {
+	const { quota } = written;
+	if (quota === undefined) return [];
+	const { index, severity, tags, message, place, action } = written;
+	const { appliesTo } = policy;
+	const blocks = action !== "Audit";
+	const spared = blocks && audit;
+	// Without its limit and what becomes of the rest, so that what was used stays used when those change.
+	const key = digest("quota", policy.name, direction, String(index), meaning, appliesTo ?? "");
+	const id = digest("over", key, String(blocks), String(spared), quota.limit, String(quota.seconds));
+	const rule = {
+		id,
+		policy: policy.name,
+		index,
+		direction,
+		action: blocks && !spared ? ("Block" as const) : ("Audit" as const),
+		...(spared ? { wouldBe: "Block" as const } : {}),
+		...(appliesTo === undefined ? {} : { appliesTo }),
+		severity,
+		tags,
+		message,
+		place,
+		counter: overCounter(id),
+		logCounter: null,
+	};
+	const { bytes, limit, seconds } = quota;
+	const own = { key, object: quotaObject(key, bytes), rule, bytes, limit, seconds };
+	return [{ ...own, written, atoms: expandRule(written, rule, 0) }];
+}
+
+/** Where there are more than can be asked about: the rules beyond the last. */
+export function checkQuotas(policies: readonly NetworkPolicy[]): Diagnostic[] {
+	const all = policies.flatMap((policy) =>
+		directions.flatMap((direction) =>
+			policy[direction]
+				.filter(({ quota }) => quota !== undefined)
+				.map(({ place, index }) => ({ place, path: `spec.${direction}[${index}].limit` })),
+		),
+	);
+	return all.slice(mostQuotas, mostQuotas + 1).map(({ place, path }) => ({
+		...place,
+		path,
+		severity: "error",
+		code: "too-many-quotas",
+		message: `the policies have ${all.length} rules with a limit, more than ${mostQuotas}: every packet asks about each`,
+		hint: "join rules that may share one limit, or leave some of them out",
+	}));
+}
+
+/** Staged policies are asked what they would block of new flows, and a quota counts all. */
+export function uncountedQuotas(staged: readonly NetworkPolicy[]): Diagnostic[] {
+	return staged.flatMap((policy) =>
+		directions.flatMap((direction) =>
+			policy[direction].flatMap(({ place, index, quota }): Diagnostic[] => {
+				if (quota === undefined) return [];
+				return [
+					{
+						...place,
+						path: `spec.${direction}[${index}].limit`,
+						severity: "warning",
+						code: "quota-not-counted",
+						message: "the quota of a staged policy counts nothing until the policy is enforced",
+						hint: `to see what it would count, enforce the rule in a policy of its own with action: Audit`,
+					},
+				];
+			}),
+		),
+	);
+}
+
+/** The same as values for the running half. */
+export function plannedQuota({ written: _, atoms: __, ...planned }: CompiledQuota): PlannedQuota {
+	return planned;
+}

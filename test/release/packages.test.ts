@@ -4,34 +4,19 @@
  */
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import {
-	cpSync,
-	existsSync,
-	mkdtempSync,
-	readdirSync,
-	readFileSync,
-	rmSync,
-	statSync,
-	writeFileSync,
-} from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { commit, version } from "../../scripts/compile.ts";
+import { version } from "../../scripts/compile.ts";
 import { askedWith, emulator } from "../../scripts/release/emulate.ts";
 import { packageVersion } from "../../scripts/release/entry.ts";
 import { nativeTarget } from "../../scripts/release-targets.ts";
+import { type Manifest, madeRelease, release, root } from "./support/release.ts";
 
 setDefaultTimeout(600_000);
 
-const root = resolve(import.meta.dir, "../..");
-const release = join(root, "release", version);
 const named = packageVersion(version);
-
-interface Manifest {
-	commit: string;
-	targets: { target: string; status: string; sha256: string }[];
-}
 
 let directory: string;
 let manifest: Manifest;
@@ -47,7 +32,6 @@ async function run(argv: string[], cwd = release) {
 	return { code: await child.exited, out, error };
 }
 
-const read = (path: string) => readFileSync(join(release, path), "utf8");
 const debs = () => readdirSync(join(release, "apt/pool")).sort();
 const rpms = () =>
 	readdirSync(join(release, "rpm"))
@@ -56,13 +40,7 @@ const rpms = () =>
 
 beforeAll(async () => {
 	directory = mkdtempSync(join(tmpdir(), "portward-packages-"));
-	const current = () =>
-		existsSync(join(release, "manifest.json")) && JSON.parse(read("manifest.json")).commit === commit();
-	if (!current()) {
-		const made = await run([process.execPath, "scripts/release.ts"], root);
-		expect([made.code, made.error]).toEqual([0, expect.any(String)]);
-	}
-	manifest = JSON.parse(read("manifest.json"));
+	manifest = await madeRelease();
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 

@@ -1,0 +1,32 @@
+/** The release of these sources, as `npm run release` makes it. */
+
+import { existsSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { commit, version } from "../../../scripts/compile.ts";
+
+export const root = resolve(import.meta.dir, "../../..");
+export const release = join(root, "release", version);
+
+export interface Manifest {
+	readonly commit: string;
+	readonly targets: readonly {
+		readonly target: string;
+		readonly status: string;
+		readonly file: string | null;
+	}[];
+}
+
+/** Its manifest; a release of another commit is made anew. */
+export async function madeRelease(): Promise<Manifest> {
+	const file = join(release, "manifest.json");
+	const manifest = (): Manifest => JSON.parse(readFileSync(file, "utf8"));
+	if (existsSync(file) && manifest().commit === commit()) return manifest();
+	const made = Bun.spawn([process.execPath, "scripts/release.ts"], {
+		cwd: root,
+		stdout: "ignore",
+		stderr: "pipe",
+	});
+	const error = await made.stderr.text();
+	if ((await made.exited) !== 0) throw new Error(error);
+	return manifest();
+}

@@ -102,6 +102,7 @@ export const commandSchemas = [
 	"report",
 	"test",
 	"convert",
+	"import-kubearmor",
 	"usb-explain",
 	"fmt",
 	"exposure",

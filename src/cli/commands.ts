@@ -6,6 +6,7 @@ import { diff } from "./ask/diff.ts";
 import { explain } from "./ask/explain.ts";
 import { exposure } from "./ask/exposure.ts";
 import { fmt } from "./ask/fmt.ts";
+import { importKubearmor } from "./ask/import-kubearmor.ts";
 import { render } from "./ask/render.ts";
 import { schema } from "./ask/schema.ts";
 import { search } from "./ask/search.ts";
@@ -60,6 +61,7 @@ export function allCommands(
 		graph,
 		test,
 		convert,
+		importKubearmor,
 		schema,
 		recommend,
 		simulate,

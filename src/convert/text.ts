@@ -8,3 +8,8 @@ export function policyText({ comments, document }: ConvertedPolicy): string {
 	const lines = comments.map((comment) => `# ${comment.replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, " ")}\n`);
 	return `${lines.join("")}${stringify(document, { lineWidth: 0 })}`;
 }
+
+/** Plain data as YAML. */
+export function dataText(data: Readonly<Record<string, unknown>>): string {
+	return stringify(data, { lineWidth: 0 });
+}

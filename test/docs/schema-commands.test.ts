@@ -249,6 +249,12 @@ test("test: passed, failed, covered", async () => {
 	expect(found).toMatchObject({ passed: 4, failed: 2, coverage: { rules: 7 } });
 });
 
+test("import-kubearmor: settings, policies, and what is lost", async () => {
+	files.put("kubearmor/kubearmor.yaml", "cluster: c\nlsm: bpf\n");
+	const found = await holds("import-kubearmor", 2, "import-kubearmor", path("kubearmor"), "--json");
+	expect(found).toMatchObject({ config: { clusterName: "c" }, report: expect.any(Array) });
+});
+
 test("convert: policies, and what is lost", async () => {
 	const found = await holds("convert", 2, "convert", path("k8s.json"), "--json");
 	expect(found).toMatchObject({ policies: [{}], report: [{ kind: "lost" }], proof: null });

@@ -62,6 +62,9 @@ const finding = {
 } as const;
 const [policy] = sampleState().policies;
 
+/** Objects that stay open: policies and settings, which have schemas of their own. */
+const openObjects: Readonly<Record<string, number>> = { convert: 1, "import-kubearmor": 2 };
+
 describe("every answer is as its schema says", () => {
 	test.each<readonly [string, string, string, Facts]>([
 		["the status", "/v1/status", "status", {}],
@@ -166,7 +169,7 @@ test("every schema is of draft 2020-12, told in a document, and says what each f
 		// Every object is closed, so that a field cannot come without its word.
 		const objects = [...text.matchAll(/"type": "object"/g)].length;
 		const closed = [...text.matchAll(/"additionalProperties":/g)].length;
-		expect([name, objects - closed]).toEqual([name, name === "convert" ? 1 : 0]);
+		expect([name, objects - closed]).toEqual([name, openObjects[name] ?? 0]);
 	}
 });
 

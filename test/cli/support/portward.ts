@@ -1,8 +1,8 @@
 /** The commands in this process, with what they print kept. */
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Command, Io } from "../../../src/cli/command.ts";
 import { allCommands } from "../../../src/cli/commands.ts";
 import { dispatch } from "../../../src/cli/dispatch.ts";
@@ -63,6 +63,7 @@ export class Files implements Disposable {
 	/** Writes a file and gives its path. */
 	put(name: string, text: string): string {
 		const path = join(this.path, name);
+		mkdirSync(dirname(path), { recursive: true });
 		writeFileSync(path, text);
 		return path;
 	}

@@ -1,4 +1,5 @@
 import { escapeForTerminal } from "../../base/terminal.ts";
+import { diffLimits, type LimitChange } from "../../enforcers/network/compile/verdict/limit-diff.ts";
 import { diffVerdicts, type VerdictBox } from "../../enforcers/network/compile/verdict/verdict-diff.ts";
 import { boxLine, boxWords } from "../../report/generations/box-text.ts";
 import { type Command, exit, UsageError } from "../command.ts";
@@ -15,7 +16,7 @@ the difference of what they mean, not of their text. A and B are policy
 directories or files. Changes nothing, and needs neither root nor a daemon.
 
   --config FILE  settings (default /etc/portward/config.yaml)
-  --json         print {equal, boxes}
+  --json         print {equal, boxes}, and limits of rules where these differ
   --markdown     print a table, for a review
 
 Exit codes: 0 no difference, 2 a difference, 1 failure.
@@ -48,9 +49,15 @@ export const diff: Command = {
 		const after = readModel(b, settings.config, io);
 		if (before === null || after === null) return exit.failure;
 		const boxes = diffVerdicts(before, after);
-		if (values.json) io.out(prettyJson({ equal: boxes.length === 0, boxes }));
-		else io.out(values.markdown ? markdown(boxes) : boxesText(boxes));
-		return boxes.length === 0 ? exit.ok : exit.changes;
+		const limits = diffLimits(before, after);
+		const equal = boxes.length + limits.length === 0;
+		if (values.json) io.out(prettyJson({ equal, boxes, ...(limits.length === 0 ? {} : { limits }) }));
+		else {
+			const told = values.markdown ? markdown(boxes) : boxesText(boxes);
+			if (limits.length === 0) io.out(told);
+			else io.out(`${boxes.length === 0 ? "" : `${told}\n`}${limitsText(limits)}`);
+		}
+		return equal ? exit.ok : exit.changes;
 	},
 };
 
@@ -60,6 +67,15 @@ export function boxesText(boxes: readonly VerdictBox[]): string {
 	if (boxes.length === 0) return nothing;
 	const count = boxes.filter((box) => box.before !== box.after).length;
 	return `${boxes.map(boxLine).map(escapeForTerminal).join("\n")}\n${plural(count, "difference")}\n`;
+}
+
+/** Lines behind the boxes, as a list that Markdown knows as well. */
+function limitsText(limits: readonly LimitChange[]): string {
+	const lines = limits.map(
+		({ change, policy, direction, rule, limit, text, exceedAction }) =>
+			`- ${change}: ${limit} ${text} of ${policy} ${direction}[${rule}], beyond it ${exceedAction}`,
+	);
+	return `Limits of rules:\n${lines.map(escapeForTerminal).join("\n")}\n`;
 }
 
 function markdown(boxes: readonly VerdictBox[]): string {

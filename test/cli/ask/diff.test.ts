@@ -54,6 +54,38 @@ test("a port that opens is told in words, as a table and as JSON, with exit code
 	});
 });
 
+test("limits that differ are a difference, and those of a rule with another name are not", async () => {
+	const limited = (name: string, connections: string) =>
+		policy(name, {
+			action: "Allow",
+			ingress: [
+				{
+					from: [block("10.0.0.0/8", "10.9.0.0/16")],
+					iface: ["eth*"],
+					ports: [port("TCP", 80)],
+					rateLimit: { connections },
+					exceedAction: "Audit",
+				},
+			],
+		});
+	expect((await ask(limited("a", "1/day"), limited("b", "1/day"))).code).toBe(0);
+	const words = await ask(limited("a", "1/day"), limited("a", "2/day"));
+	const text = (rate: string) => `${rate} (burst 5) from each source (IPv6: each /64)`;
+	expect(words).toMatchObject({
+		code: 2,
+		out: `Limits of rules:
+- removed: rateLimit ${text("1/day")} of a ingress[0], beyond it Audit
+- added: rateLimit ${text("2/day")} of a ingress[0], beyond it Audit
+`,
+	});
+	const json = await ask(limited("a", "1/day"), limited("a", "2/day"), "--json");
+	expect(JSON.parse(json.out)).toMatchObject({
+		equal: false,
+		boxes: [],
+		limits: [{ change: "removed" }, { change: "added", text: text("2/day"), exceedAction: "Audit" }],
+	});
+});
+
 test("a set with an error in it is compared with nothing", async () => {
 	const broken = await ask(allow(80), "kind: [");
 	expect(broken).toMatchObject({ code: 1, out: "" });

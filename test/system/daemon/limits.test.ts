@@ -1,6 +1,8 @@
 /** Limits of rules in a running daemon: what was used outlives reloads and restarts, and what was beyond is told. */
 
 import { expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { policy, port } from "../support/case.ts";
 import { Daemon } from "../support/daemon.ts";
 import { eventually } from "../support/netns.ts";
@@ -35,6 +37,9 @@ const udp = policy("names", {
 	],
 });
 
+/** The same without its last word. */
+const refused = udp.replace(',"exceedAction":"Audit"', "");
+
 let used = 2000;
 
 /** How many new connections of a source pass, of so many. */
@@ -48,8 +53,7 @@ async function passing(protocol: "tcp" | "udp", remote: string, destination: num
 
 test("what was used stays used over a reload, and over the daemon's death and restart", async () => {
 	const { home, lab } = rig;
-	const start = () =>
-		Daemon.start(lab.guarded, { policies: { "n.yaml": udp.replace(',"exceedAction":"Audit"', "") } }, home);
+	const start = () => Daemon.start(lab.guarded, { policies: { "n.yaml": refused } }, home);
 	const daemon = await start();
 	expect(await passing("udp", "10.1.0.1", 53, 1)).toBe(1);
 	expect(await passing("udp", "2001:db8:1::1", 53, 2)).toBe(2);
@@ -139,4 +143,17 @@ test("open connections count while they are open, and what is beyond is refused 
 	const line = JSON.stringify(alert);
 	const told = JSON.parse(rig.portward("explain", "--json", "--from-alert", line).out);
 	expect(told.alert).toMatchObject({ agrees: true, limit: `connectionLimit ${text}` });
+});
+
+test("a boot without the daemon holds them, and the daemon goes on with what was used", async () => {
+	const { home, lab } = rig;
+	const start = () => Daemon.start(lab.guarded, { policies: { "n.yaml": refused } }, home);
+	const daemon = await start();
+	await eventually("the saved ruleset", () => existsSync(join(home.state, "boot.json")));
+	await daemon.stop("SIGKILL");
+	lab.guarded.run(["nft", "flush", "ruleset"]);
+	expect(rig.portward("restore").code).toBe(0);
+	expect(await passing("udp", "10.1.0.1", 53, 2)).toBe(2);
+	await using _second = await start();
+	expect(await passing("udp", "10.1.0.1", 53, 4)).toBe(1);
 });

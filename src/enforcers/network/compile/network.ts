@@ -7,6 +7,7 @@ import { portCells } from "./complexity.ts";
 import { withoutBlocking } from "./enforcement.ts";
 import { lintModel } from "./lint/lint.ts";
 import { lintGuests } from "./lint/lint-guests.ts";
+import { lintLimits } from "./lint/lint-limits.ts";
 import { lintRelated } from "./lint/lint-related.ts";
 import { type NetworkPlan, withoutStaged } from "./plan.ts";
 import { buildModel, type Meaning, type NetworkModel, type RuleSets, ruleSets } from "./program.ts";
@@ -83,6 +84,7 @@ export function compileNetwork(
 			...lintRelated(written, options.related),
 			...lintGuests(policies, options.guests),
 			...uncountedQuotas(staged),
+			...lintLimits(policies, options.guests),
 		],
 	};
 }

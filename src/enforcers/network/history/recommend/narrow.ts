@@ -31,7 +31,10 @@ export interface BroadRule {
 	readonly narrower: readonly NarrowerRule[];
 }
 
-/** @param model of the policies. Rules about source ports and ICMP types are left out: records of flows have neither. */
+/**
+ * @param model of the policies. Rules about source ports and ICMP types are left out: records of flows have neither; and
+ * rules with limits, which several rules in the place of one would multiply.
+ */
 export function broadRules(
 	policies: readonly NetworkPolicy[],
 	model: NetworkModel,
@@ -57,7 +60,7 @@ export function broadRules(
 				const key = `${policy.name} ${direction} ${written.index}`;
 				const rule = rules.get(key);
 				const told = written.ports.some(({ source, icmpType }) => source !== null || icmpType !== null);
-				if (rule?.action !== "Allow" || told) return [];
+				if (rule?.action !== "Allow" || told || written.limits !== undefined) return [];
 				const own = through.get(key) ?? [];
 				const { services, leftOut } = recommendFlows(own, { ...options, model }, []);
 				const narrower = services.flatMap(({ service, chosen }) =>

@@ -73,6 +73,14 @@ describe("a rule that allows more than was seen", () => {
 	});
 });
 
+test("a rule with a limit is left alone: several in its place would multiply what it gives", () => {
+	const connections = { max: 3, per: "rule", prefix6: 128 } as const;
+	const limits = { connections, exceedAction: "Block" } as const;
+	const policies = [policy("web", { ...rule("Allow", { ports: ["tcp/22"] }), limits })];
+	const wish = { minCount: 1, aggregate: "auto", essentials: true } as const;
+	expect(broadRules(policies, modelOf(policies), [flow("ingress tcp 22 from 10.0.0.1")], wish)).toEqual([]);
+});
+
 test("narrower rules are valid, and let in nothing that the broad one keeps out", () => {
 	fc.assert(
 		fc.property(policySets, fc.array(seenFlows, { maxLength: 30 }), (policies, flows) => {

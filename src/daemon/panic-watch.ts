@@ -33,7 +33,7 @@ export interface PanicWatchOptions {
 
 /** Without a watch, and behind it. */
 const defaultPollMs = 2000;
-const watchedPollMs = 10_000;
+const watchedPollMs = 60_000;
 const defaultRemindMs = 10 * 60_000;
 
 export class PanicWatch {

@@ -89,6 +89,7 @@ export class HostWatch {
 		}
 		const patience = this.#burstMs * (this.#bell === null ? deafBursts : networkBursts);
 		if (performance.now() - this.#networkAt >= patience) this.#network();
+		if (!this.#events.waiting()) return;
 		const modules = loadedModules();
 		if (modules === this.#modules) return;
 		this.#modules = modules;

@@ -19,6 +19,9 @@ export interface WatchOptions {
 	readonly events?: boolean;
 }
 
+/** Of so many periodic looks one is taken where inotify sees all: it misses what other hosts do to a shared directory. */
+const watchedShare = 3;
+
 /** So many entries are looked at in less time than other threads take to begin. */
 const fewEntries = 64;
 
@@ -37,6 +40,10 @@ export class DirectoryWatcher {
 	#relevant: DirectoryScan["watch"] = new Map();
 	#signature: string | null = null;
 	#entries = Number.POSITIVE_INFINITY;
+	/** Whether each directory of the tree is watched. */
+	#seesAll = false;
+	/** Periods since the last look. */
+	#passed = 0;
 	#timer: ReturnType<typeof setTimeout> | null = null;
 	/** When the first event that is not told yet came. */
 	#burstStart = 0;
@@ -78,7 +85,8 @@ export class DirectoryWatcher {
 		return setTimeout(
 			() => {
 				this.#periodic = this.#lookLater(period);
-				void this.#look("periodic");
+				// Where inotify sees all, it is held against the tree more rarely.
+				if (!this.#seesAll || ++this.#passed >= watchedShare) void this.#look("periodic");
 			},
 			untilTick(performance.now(), period),
 		);
@@ -107,6 +115,7 @@ export class DirectoryWatcher {
 			return;
 		}
 		this.#looking = true;
+		this.#passed = 0;
 		const files = this.#entries <= fewEntries ? quickFiles : waitingFiles;
 		let scan = await scanDirectory(this.path, files);
 		// What came into a new directory before it was watched had no event, so it is looked at once more.
@@ -136,6 +145,7 @@ export class DirectoryWatcher {
 		for (const directory of wanted.keys()) {
 			if (!this.#watched.has(directory) && this.#watch(directory)) added = true;
 		}
+		this.#seesAll = this.#watched.size === wanted.size;
 		return added;
 	}
 

@@ -34,6 +34,7 @@ export const tableWidth = 80;
  */
 export function hanging(start: string, text: string, width = tableWidth): string {
 	const room = Math.max(8, width - start.length);
+	if (text.length <= room && !text.startsWith(" ")) return `${start}${text}\n`;
 	const lines: string[] = [];
 	let line = "";
 	for (const word of text.split(" ")) {

@@ -3,11 +3,11 @@
 import * as v from "valibot";
 import { type Address, type CidrResult, parseAddress, parseCidr } from "../../base/cidr.ts";
 import type { Diagnostic } from "../../base/diagnostic.ts";
-import { type Protocol, postureName } from "../../base/model.ts";
+import { directions, type Protocol, postureName } from "../../base/model.ts";
 import { formatPath, type Path } from "../../base/path.ts";
 import { isTransport, parseProtocol } from "../../base/protocol.ts";
 import { quote } from "../../base/suggest.ts";
-import type { SeenFlow, SeenHistory } from "../../enforcers/network/history/seen-flow.ts";
+import type { FlowHook, FlowJson, SeenFlow, SeenHistory } from "../../enforcers/network/history/seen-flow.ts";
 import { type JsonPath, placeInJson } from "./json-place.ts";
 
 /** Bytes of a file of flows that are read at most: some 300 000 flows. */
@@ -110,7 +110,7 @@ export function readFlows(file: string, text: string): FlowsRead {
 	const { since, merged, lost } = parsed.output;
 	const flows: SeenFlow[] = [];
 	for (const [index, entry] of parsed.output.flows.entries()) {
-		const flow = flowOf(entry);
+		const flow = plainFlow(entry) ?? flowOf(entry);
 		if ("message" in flow) return fail({ ...flow, path: ["flows", index, ...flow.path] });
 		flows.push(flow);
 	}
@@ -138,7 +138,59 @@ function wrong(issue: v.BaseIssue<unknown>): Wrong {
 	return { path, message: `${shown} does not fit here`, hint: issue.message };
 }
 
-function flowOf(entry: unknown): SeenFlow | Wrong {
+const actions = ["Allow", "Audit", "Block"] as const;
+const fieldCount = Object.keys(flowShape.entries).length;
+const timeForm = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/u;
+const linkForm = /^[^/\s\0]{0,15}$/u;
+
+function isWhole(value: unknown, least: number): value is number {
+	return typeof value === "number" && Number.isSafeInteger(value) && value >= least;
+}
+
+function timeOf(value: unknown): number {
+	return typeof value === "string" && timeForm.test(value) ? Date.parse(value) : Number.NaN;
+}
+
+/**
+ * What `flowOf` gives, several times as quick, of a flow of this host's in which nothing is wrong; null of all others,
+ * for `flowOf` to explain.
+ */
+export function plainFlow(entry: unknown): SeenFlow | null {
+	if (typeof entry !== "object" || entry === null || Object.keys(entry).length !== fieldCount) return null;
+	const fields: Fields = entry;
+	const { protocol: word, port: number, interface: name, remote: block, policy: by, guest } = fields;
+	const { count, bytes, firstSeen, lastSeen, new: isNew } = fields;
+	const direction = directions.find((each) => each === fields.direction);
+	const action = actions.find((each) => each === fields.action);
+	const hook: FlowHook = direction === "ingress" ? "input" : "output";
+	if (direction === undefined || action === undefined || hook !== fields.hook || guest !== null) return null;
+	const known = typeof word === "string" ? parseProtocol(word) : null;
+	if (known === null || isTransport(known) !== (number !== null)) return null;
+	if (number !== null && !(isWhole(number, 1) && number <= 65_535)) return null;
+	if (typeof name !== "string" || !linkForm.test(name)) return null;
+	if (by !== null && (typeof by !== "string" || by === "" || by.length > 253)) return null;
+	if (!isWhole(count, 1) || (bytes !== null && !isWhole(bytes, 0)) || typeof isNew !== "boolean") return null;
+	const [first, last] = [timeOf(firstSeen), timeOf(lastSeen)];
+	if (!(first <= last) || typeof block !== "string") return null;
+	const remote = parseCidr(block);
+	if (!remote.ok || remote.hostBits) return null;
+	const facts = {
+		direction,
+		hook,
+		protocol: known,
+		port: number,
+		interface: name,
+		guest,
+		action,
+		policy: by,
+	};
+	return { ...facts, remote: remote.cidr, count, bytes, firstSeen: first, lastSeen: last, isNew };
+}
+
+type Fields = { readonly [Name in keyof FlowJson]?: unknown };
+
+/** A flow, or what is wrong with the first field that is. */
+export function flowOf(entry: unknown): SeenFlow | Wrong {
 	const parsed = v.safeParse(flowShape, entry, { abortEarly: true });
 	if (!parsed.success) return wrong(parsed.issues[0]);
 	const { new: isNew, remote: remoteText, guest: guestText, ...rest } = parsed.output;

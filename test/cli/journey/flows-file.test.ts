@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { readFlows } from "../../../src/cli/journey/flows-file.ts";
+import { flowOf, plainFlow, readFlows } from "../../../src/cli/journey/flows-file.ts";
 import { historyJson } from "../../../src/enforcers/network/history/seen-flow.ts";
 import { flowJson, histories, historyText } from "./support/flows.ts";
 
@@ -11,6 +11,28 @@ test("what flows --json prints is read back as it was", () => {
 			expect(readFlows("flows.json", text)).toEqual({ ok: true, history });
 		}),
 	);
+});
+
+test("the quick way reads what the other one does, and nothing that is wrong", () => {
+	const values = fc.oneof(
+		fc.constantFrom(null, "", 0, 1, 0.5, -1, "egress", "forward", "icmp", "10.0.0.1/24", "::1"),
+		fc.string(),
+	);
+	let quick = 0;
+	fc.assert(
+		fc.property(histories, fc.constantFrom(...Object.keys(flowJson)), values, ({ flows }, field, value) => {
+			for (const flow of historyJson({ since: 0, flows, merged: 0, lost: 0 }).flows) {
+				for (const entry of [flow, { ...flow, [field]: value }, { ...flow, more: value }]) {
+					const plain = plainFlow(entry);
+					if (plain === null) continue;
+					quick += 1;
+					expect(flowOf(entry)).toEqual(plain);
+				}
+			}
+		}),
+	);
+	expect(quick).toBeGreaterThan(100);
+	for (const entry of [null, 1, "flow", [], {}]) expect(plainFlow(entry)).toBeNull();
 });
 
 describe("what is wrong has a place and a remedy", () => {

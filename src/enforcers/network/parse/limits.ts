@@ -48,7 +48,8 @@ export function readLimits(reader: NodeReader, fields: Fields, action: Action): 
 			);
 		return {};
 	}
-	if (action === "Block") {
+	// Beside a quota that is said otherwise.
+	if (action === "Block" && !fields.has("limit")) {
 		const message = "the rule blocks all that it matches, so there is nothing to limit";
 		const hint = "write action: Allow or Audit in the rule: what is beyond the limit is blocked";
 		reader.error(first.node, first.path, "limit-of-block", message, hint);

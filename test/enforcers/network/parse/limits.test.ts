@@ -72,6 +72,12 @@ describe("what is wrong has a place, and what to write", () => {
 			"Block, Audit",
 		],
 		["ingress: [{connectionLimit: {max: 1}}]", "limit-of-block", `${at}.connectionLimit`, "Allow or Audit"],
+		[
+			"ingress: [{limit: 5GB, duration: 1d, connectionLimit: {max: 1}}]",
+			"limits-with-quota",
+			at,
+			"write two rules",
+		],
 		["connectionLimit: {max: 1}\ningress: [{}]", "misplaced-limit", "spec.connectionLimit", "into a rule"],
 	])("%s", (text, code, path, hint) => {
 		expectRefused(policyText(text), `${code} ${path}`, hint);
@@ -83,6 +89,11 @@ describe("what is wrong has a place, and what to write", () => {
 			`no-effect ${at}.rateLimit.prefix6`,
 		);
 	});
+});
+
+test("beside the quota of an Allow they stand", () => {
+	const { limits, quota } = firstRule(rule("limit: 5GB, duration: 1d, connectionLimit: {max: 1}"));
+	expect([limits?.connections?.max, quota === undefined]).toEqual([1, false]);
 });
 
 test("the schema takes what is right, and refuses what is wrong in form", () => {

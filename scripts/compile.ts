@@ -41,6 +41,18 @@ export interface Foreign {
 	readonly runtime: string;
 }
 
+/** grpc-js asks for it where channelz or ORCA are wanted, which are not: with what it needs it is larger than grpc-js. */
+const withoutProtoLoader: Bun.BunPlugin = {
+	name: "without @grpc/proto-loader",
+	setup(build) {
+		build.onResolve({ filter: /^@grpc\/proto-loader$/ }, ({ path }) => ({ path, namespace: "left-out" }));
+		build.onLoad({ filter: /./, namespace: "left-out" }, () => ({
+			contents: 'throw new Error("@grpc/proto-loader is left out of this build");',
+			loader: "js",
+		}));
+	},
+};
+
 /**
  * Compiles to `outfile`, for this machine or for another, disarmed and sealed. Returns why it is not to be
  * shipped, or null. Sources are trusted; `outfile` is replaced only by an executable that is whole.
@@ -67,6 +79,7 @@ export async function compile(outfile: string, foreign?: Foreign): Promise<strin
 			// Names stay, so that a stack trace in a bug report can be read.
 			minify: { whitespace: true, syntax: true, identifiers: false, keepNames: true },
 			sourcemap: "inline",
+			plugins: [withoutProtoLoader],
 			define: { BUILD: JSON.stringify({ version, commit: commit() }) },
 			// A path that is only known at run time would let the working directory choose the code.
 			allowUnresolved: [],

@@ -7,6 +7,7 @@
 #   scripts/setup.sh browser    all that, and a browser
 #   scripts/setup.sh podman     all but the browser, and podman for the demo
 #   scripts/setup.sh containers that, and Docker; neither is started
+#   scripts/setup.sh ansible    all but the browser, and Ansible
 #   scripts/setup.sh checkers   all but the browser, and what checks a release: lintian, rpmlint, SELinux's compiler
 #
 # It looks first and installs only what is missing, so a second run does nothing.
@@ -105,6 +106,7 @@ compgen -G '/usr/lib/*/rsyslog/lmnsd_ossl.so' >/dev/null || need rsyslog-openssl
 /usr/bin/python3 -c "import google.protobuf" 2>/dev/null || need python3-protobuf
 command -v aarch64-linux-gnu-as >/dev/null || need binutils-aarch64-linux-gnu
 [ "$what" != browser ] || command -v chromium >/dev/null || command -v google-chrome >/dev/null || need chromium
+[ "$what" != ansible ] || command -v ansible-playbook >/dev/null || need ansible-core
 if [ "$what" = podman ] || [ "$what" = containers ]; then
 	command -v podman >/dev/null || need podman
 	command -v crun >/dev/null || need crun

@@ -4,6 +4,7 @@
 #   scripts/test.sh main        everything but those below
 #   scripts/test.sh browser     what needs a browser
 #   scripts/test.sh containers  what runs container engines
+#   scripts/test.sh ansible     the Ansible role
 #   scripts/test.sh vm          what boots virtual machines
 #   scripts/test.sh release     the packages of release/VERSION, made when it is not there
 #
@@ -25,12 +26,17 @@ main)
 	# other's way, as many send packets.
 	cores=$(nproc)
 	what=(--parallel=$((cores < 3 ? cores + 2 : 4)) --path-ignore-patterns 'test/vm/**' --path-ignore-patterns 'test/browser/**'
-		--path-ignore-patterns 'test/containers/**' --path-ignore-patterns 'test/release/**')
+		--path-ignore-patterns 'test/containers/**' --path-ignore-patterns 'test/ansible/**' --path-ignore-patterns 'test/release/**')
 	;;
 browser)
 	bash scripts/setup.sh browser
 	limit=180000
 	suites=(test/browser)
+	;;
+ansible)
+	bash scripts/setup.sh ansible
+	limit=900000
+	suites=(test/ansible)
 	;;
 containers)
 	bash scripts/setup.sh containers

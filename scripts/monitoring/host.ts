@@ -126,6 +126,27 @@ const sections: readonly Section[] = [
 				],
 				"short",
 			),
+			series(
+				"Beyond limits",
+				"Packets of new connections beyond a rule's limit, and those whose source a limit had no room for, in ten minutes.",
+				[
+					[
+						`sum by (policy, rule, action) (increase(portward_limit_exceeded_packets_total{${own}}[10m]))`,
+						"{{policy}} {{rule}}: {{action}}",
+					],
+					[
+						`sum by (policy, rule, action) (increase(portward_limit_full_packets_total{${own}}[10m]))`,
+						"{{policy}} {{rule}}: no room, {{action}}",
+					],
+				],
+				"short",
+			),
+			series(
+				"Lists of address groups",
+				"Blocks that are taken of each file. A step down is worth a look.",
+				[[`sum by (group) (portward_group_file_blocks{${own}})`, "{{group}}"]],
+				"short",
+			),
 		],
 	},
 	{
@@ -160,6 +181,18 @@ const sections: readonly Section[] = [
 				[
 					[`sum by (reason) (increase(portward_alerts_dropped_total{${own}}[10m]))`, "lost: {{reason}}"],
 					[`sum(increase(portward_alerts_throttled_total{${own}}[10m]))`, "held back"],
+				],
+				"short",
+			),
+			series(
+				"KubeArmor's log service",
+				"Clients that watch, and what they missed in ten minutes.",
+				[
+					[`sum by (feed) (portward_kubearmor_api_subscribers{${own}})`, "{{feed}}"],
+					[
+						`sum by (reason) (increase(portward_kubearmor_api_dropped_total{${own}}[10m]))`,
+						"missed: {{reason}}",
+					],
 				],
 				"short",
 			),

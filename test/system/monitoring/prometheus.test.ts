@@ -157,9 +157,14 @@ test(
 			return result.length === 0 && asked && !/[<>]|==/.test(expr.replaceAll(/"[^"]*"/g, ""));
 		});
 		expect(empty).toEqual([]);
-		// A host without certificates, signatures, tests, and device policies that are staged.
+		// A host without certificates, groups, limits, signatures, tests, and device policies that are staged.
 		expect(names.filter((name) => !there.has(name)).sort()).toEqual([
 			"portward_certificate_expiry_timestamp_seconds",
+			"portward_group_file_blocks",
+			"portward_kubearmor_api_dropped_total",
+			"portward_kubearmor_api_subscribers",
+			"portward_limit_exceeded_packets_total",
+			"portward_limit_full_packets_total",
 			"portward_policy_serial",
 			"portward_policy_signature_ok",
 			"portward_policy_tests",

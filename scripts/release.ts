@@ -113,7 +113,7 @@ function licences(): Map<string, string> {
 	]);
 	for (const name of shippedPackages(lock)) {
 		const from = join("node_modules", name);
-		const license = readdirSync(join(root, from)).find((file) => /^licen[cs]e(\.|$)/iu.test(file));
+		const license = readdirSync(join(root, from)).find((file) => /^licen[cs]e(?:-\w+)?(?:\.|$)/iu.test(file));
 		if (license === undefined) fail(`${name} has no licence file`);
 		found.set(`${name.replaceAll("/", "-")}.txt`, join(from, license));
 	}

@@ -18,6 +18,7 @@ import { flowsPath, flowsSection } from "./flows-section.ts";
 import { type Html, html, trusted } from "./html.ts";
 import { contentSecurityPolicy, script, style } from "./page-assets.ts";
 import { badge, describeStaged, formatBytes, numbers, shown, type Tone } from "./parts.ts";
+import { sinksCard } from "./sinks-card.ts";
 
 /** Policies listed; a host with more reads /v1/status. */
 const maxPolicies = 500;
@@ -44,9 +45,10 @@ function actionBadge(action: string): Html {
 	return badge(Object.hasOwn(actionTones, action) ? (actionTones[action] ?? "idle") : "idle", shown(action));
 }
 
-function cards({ confinement, enforcers, policies }: DaemonState): Html {
+function cards({ confinement, enforcers, policies, sinks }: DaemonState): Html {
 	const host = { confinement, policies: policies.length };
-	return html`<div class="cards">${enforcers.flatMap((enforcer) => enforcer.cards(host))}</div>`;
+	const all = [...enforcers.flatMap((enforcer) => enforcer.cards(host)), ...sinksCard(sinks, Date.now())];
+	return html`<div class="cards">${all}</div>`;
 }
 
 function panic({ panic }: StatusDocument): Html {

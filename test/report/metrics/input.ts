@@ -90,6 +90,7 @@ export function everyMetric(): string {
 		{
 			signature: { ok: true, serial: 1, problem: null, remedy: "", standing: null },
 			tests: { mode: "warn", passed: 1, failed: 0, refused: false, problems: [] },
+			feeds: [{ group: "bad-ips", file: "/f", state: "current", blocks: 3, problem: "" }],
 			sinks: [sampleSink],
 			kubearmorApi: sampleApi,
 		},

@@ -80,7 +80,8 @@ export async function compile(outfile: string, foreign?: Foreign): Promise<strin
 			minify: { whitespace: true, syntax: true, identifiers: false, keepNames: true },
 			sourcemap: "inline",
 			plugins: [withoutProtoLoader],
-			define: { BUILD: JSON.stringify({ version, commit: commit() }) },
+			// A library that asks for its folder would put the folder of this checkout into the executable.
+			define: { BUILD: JSON.stringify({ version, commit: commit() }), __dirname: '"/"' },
 			// A path that is only known at run time would let the working directory choose the code.
 			allowUnresolved: [],
 			compile: {

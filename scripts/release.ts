@@ -35,7 +35,7 @@ import { type Answers, ask, askedWith, difference, emulator, notOurs } from "./r
 import { compress } from "./release/gzip.ts";
 import { keyDate, pgpKey } from "./release/openpgp.ts";
 import { Packages } from "./release/packages.ts";
-import { readLock, shippedPackages } from "./release-lock.ts";
+import { locked, readLock, shippedPackages } from "./release-lock.ts";
 import { sbom } from "./release-sbom.ts";
 import { nativeTarget, runtimeOf, type Target, targets } from "./release-targets.ts";
 
@@ -120,10 +120,17 @@ function licences(): Map<string, string> {
 	return found;
 }
 
+/** SPDX expression of all that is in an executable: the product, the runtime, libraries. */
+const license = [
+	...new Set(["Apache-2.0", "MIT", ...shippedPackages(lock).map((name) => locked(lock, name).license)]),
+]
+	.sort()
+	.join(" AND ");
+
 // Times in packages are the commit's; outside a checkout they are all the same.
 const packages = new Packages(
 	folder,
-	{ root, version, date: Math.max(committed ?? keyDate, keyDate), licences: licences() },
+	{ root, version, date: Math.max(committed ?? keyDate, keyDate), licences: licences(), license },
 	key === null ? null : pgpKey(key),
 );
 

@@ -21,6 +21,8 @@ export interface Source {
 	readonly date: number;
 	/** Licences: name of the file to its path, relative to `root`. */
 	readonly licences: ReadonlyMap<string, string>;
+	/** SPDX expression of all that is inside. */
+	readonly license: string;
 }
 
 /** What a config that is newly written says of containers: as install.sh has it. */
@@ -134,6 +136,7 @@ export async function packageOf(format: Format, source: Source, executable: Piec
 	const names = readdirSync(join(root, "packaging", format)).filter((name) => scriptNames.has(name));
 	return {
 		version,
+		license: source.license,
 		summary,
 		description,
 		date,

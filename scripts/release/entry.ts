@@ -18,6 +18,8 @@ export interface Entry {
 export interface Package {
 	/** Of the release, such as 1.2.3 or 1.2.3-rc.1. */
 	readonly version: string;
+	/** SPDX expression. */
+	readonly license: string;
 	readonly summary: string;
 	/** Paragraphs of prose. */
 	readonly description: readonly string[];

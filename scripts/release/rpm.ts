@@ -171,7 +171,7 @@ function headerTags(made: Package, architecture: string): [number, RpmValue][] {
 		[tag.buildHost, text("portward.invalid")],
 		[tag.size, words([made.entries.reduce((sum, { content }) => sum + (content?.bytes.length ?? 0), 0)])],
 		[tag.vendor, text("Portward")],
-		[tag.license, text("Apache-2.0 AND MIT AND ISC")],
+		[tag.license, text(made.license)],
 		[tag.packager, text(maintainer)],
 		[tag.group, translated("System Environment/Daemons")],
 		[tag.os, text("linux")],

@@ -38,7 +38,13 @@ let directory: string;
 /** The same package under a later version. */
 async function later(format: Format): Promise<string> {
 	const packed = readFileSync(join(release, `portward-${native}.gz`));
-	const source = { root, version: "99.0.0", date: keyDate, licences: new Map<string, string>() };
+	const source = {
+		root,
+		version: "99.0.0",
+		date: keyDate,
+		licences: new Map<string, string>(),
+		license: "MIT",
+	};
 	const made = await packageOf(format, source, { bytes: gunzipSync(packed), packed });
 	const { bytes } =
 		format === "deb" ? await makeDeb(made, names?.deb ?? "") : await makeRpm(made, names?.rpm ?? "", null);

@@ -127,7 +127,7 @@ test("everything that a host needs is there, and nothing that is not meant to be
 		"install.sh",
 		"licenses/bun.md",
 		"licenses/portward.txt",
-		...shippedPackages(lock).map((name) => `licenses/${name}.txt`),
+		...shippedPackages(lock).map((name) => `licenses/${name.replaceAll("/", "-")}.txt`),
 		"manifest.json",
 		"sbom.cdx.json",
 		"selinux/portward.fc",
@@ -233,7 +233,7 @@ describe("the bill of materials", () => {
 				`pkg:npm/${name.replace("@", "%40")}@${version}`,
 			]);
 			expect(hashes).toEqual([{ alg: "SHA-512", content: sha512(entry?.integrity ?? "") }]);
-			expect(licenses[0]?.license.id).toMatch(/^(MIT|ISC)$/u);
+			expect(licenses[0]?.license.id).toMatch(/^(Apache-2\.0|BSD-3-Clause|ISC|MIT)$/u);
 		}
 	});
 
@@ -246,7 +246,7 @@ describe("the bill of materials", () => {
 				if (!/^(node:|bun(:|$))/u.test(name)) imported.add(name);
 			}
 		}
-		expect([...imported].sort()).toEqual([...shippedPackages(lock)]);
+		expect([...imported].sort()).toEqual(Object.keys(lock[""]?.dependencies ?? {}).sort());
 	});
 
 	test("is CycloneDX 1.5 whose references lead somewhere", () => {

@@ -46,6 +46,7 @@ function put(path: string, bytes: Buffer | string): string {
 function packageWith(scripts: Record<string, string>, packed: Buffer): Package {
 	return {
 		version: "1.2.3-rc.1",
+		license: "Apache-2.0 AND MIT AND ISC",
 		summary: "guard of ports",
 		description: ["One paragraph ".repeat(20).trim(), "Another."],
 		date,

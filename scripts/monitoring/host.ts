@@ -142,6 +142,17 @@ const sections: readonly Section[] = [
 				"short",
 			),
 			series(
+				"Quotas",
+				"How much of each rule's volume is used in the window that runs.",
+				[
+					[
+						`max by (policy, rule) (portward_quota_used_bytes{${own}} / portward_quota_limit_bytes{${own}})`,
+						"{{policy}} {{rule}}",
+					],
+				],
+				"percentunit",
+			),
+			series(
 				"Lists of address groups",
 				"Blocks that are taken of each file. A step down is worth a look.",
 				[[`sum by (group) (portward_group_file_blocks{${own}})`, "{{group}}"]],

@@ -157,7 +157,7 @@ test(
 			return result.length === 0 && asked && !/[<>]|==/.test(expr.replaceAll(/"[^"]*"/g, ""));
 		});
 		expect(empty).toEqual([]);
-		// A host without certificates, groups, limits, signatures, tests, and device policies that are staged.
+		// A host without certificates, groups, limits, quotas, signatures, tests, and device policies that are staged.
 		expect(names.filter((name) => !there.has(name)).sort()).toEqual([
 			"portward_certificate_expiry_timestamp_seconds",
 			"portward_group_file_blocks",
@@ -168,6 +168,8 @@ test(
 			"portward_policy_serial",
 			"portward_policy_signature_ok",
 			"portward_policy_tests",
+			"portward_quota_limit_bytes",
+			"portward_quota_used_bytes",
 			"portward_staged_usb_evaluated_total",
 			"portward_staged_usb_would_block_total",
 		]);

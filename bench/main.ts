@@ -9,6 +9,7 @@ import { blockedFlood } from "./alerts.ts";
 import { daemonFigures } from "./daemon.ts";
 import { diffFigures } from "./diff.ts";
 import { tcpConnects, udpFlows } from "./flows.ts";
+import { foreignFigures } from "./foreign.ts";
 import { forwardedFigures } from "./forwarded.ts";
 import { loadFigures } from "./load.ts";
 import { manyFigures } from "./many.ts";
@@ -27,6 +28,7 @@ const sections: Readonly<Record<string, { title: string; run: () => Promise<Figu
 	open: { title: "Open connections that a new Block ends", run: openFlowFigures },
 	load: { title: "From the parsed policies to the kernel", run: loadFigures },
 	daemon: { title: "The daemon", run: daemonFigures },
+	foreign: { title: "Sets of others, and quotas", run: foreignFigures },
 	many: { title: "Many policies, and what a change of one costs", run: manyFigures },
 	diff: { title: "What two sets of policies say differently", run: diffFigures },
 	simulate: {

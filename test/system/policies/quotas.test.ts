@@ -54,10 +54,14 @@ const capped = (name: string, action: string, direction: "ingress" | "egress", m
 		],
 	});
 
-describe.each(["concatenated", "nested"] as const)("in the %s form", (rulesetForm) => {
-	test.each(["ingress", "egress"] as const)(
-		"%s: a Block lets by what fits into its limit, open flows included, and nothing else counts",
-		async (direction) => {
+describe("at the edge", () => {
+	// The form changes nothing of what counts.
+	test.each([
+		["ingress", "concatenated"],
+		["egress", "nested"],
+	] as const)(
+		"%s (%s): a Block lets by what fits into its limit, open flows included, and nothing else counts",
+		async (direction, rulesetForm) => {
 			const policies = { "q.yaml": capped("cap", "Block", direction, { iface: ["eth0"] }) };
 			await using daemon = await Daemon.start(
 				rig.lab.guarded,

@@ -3,12 +3,12 @@
  * not ours to read: libnftables would read it for commands as small as `list counters`, for a second each.
  */
 
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { block, policy, port } from "../test/system/support/case.ts";
 import { Daemon } from "../test/system/support/daemon.ts";
 import { eventually, Lab } from "../test/system/support/netns.ts";
 import { flood } from "../test/system/support/traffic.ts";
-import { atMost, type Figure, interleave, median, rounds } from "./report.ts";
+import { atMost, type Figure, interleave, median, quantity, rounds } from "./report.ts";
 
 const elements = 100_000;
 /** Of each kind in one measurement. */
@@ -21,12 +21,12 @@ type Kind = (typeof kinds)[number];
 const blocking = (last: number) =>
 	policy("changing", { ingress: [{ action: "Block", from: [block(`192.0.2.${last}/32`)] }] });
 
-/** Seconds of CPU time that a process used, in all its threads. */
-function cpuSeconds(pid: number): number {
-	const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-	const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-	// User and system time in ticks, of which Linux tells 100 a second.
-	return (Number(fields[11]) + Number(fields[12])) / 100;
+/** Milliseconds of CPU time that the threads of a process used; a tick would be too coarse. */
+function cpuMs(pid: number): number {
+	return readdirSync(`/proc/${pid}/task`).reduce((sum, task) => {
+		const [ns = "0"] = readFileSync(`/proc/${pid}/task/${task}/schedstat`, "utf8").split(" ");
+		return sum + Number(ns) / 1e6;
+	}, 0);
 }
 
 async function does(daemon: Daemon, lab: Lab, kind: Kind, round: number): Promise<void> {
@@ -57,12 +57,12 @@ async function beside(): Promise<Figure[]> {
 	await using daemon = await Daemon.start(other.guarded, { policies });
 	let round = 0;
 	const measure = (kind: Kind, one: Daemon, lab: Lab) => async () => {
-		const before = cpuSeconds(one.pid);
+		const before = cpuMs(one.pid);
 		for (let i = 0; i < times; i++) {
 			round += 1;
 			await does(one, lab, kind, round);
 		}
-		return cpuSeconds(one.pid) - before;
+		return cpuMs(one.pid) - before;
 	};
 	const figures: Figure[] = [];
 	for (const kind of kinds) {
@@ -70,6 +70,7 @@ async function beside(): Promise<Figure[]> {
 			free: measure(kind, without, plain),
 			loaded: measure(kind, daemon, other),
 		});
+		figures.push(quantity(`CPU time of a ${kind}`, free / times, "ms", null));
 		figures.push(atMost(`CPU time of a ${kind} beside a foreign set of ${elements}`, loaded / free, 1.2));
 	}
 	return figures;

@@ -8,6 +8,7 @@
 import { blockedFlood } from "./alerts.ts";
 import { daemonFigures } from "./daemon.ts";
 import { diffFigures } from "./diff.ts";
+import { feedFigures } from "./feed.ts";
 import { tcpConnects, udpFlows } from "./flows.ts";
 import { foreignFigures } from "./foreign.ts";
 import { forwardedFigures } from "./forwarded.ts";
@@ -30,6 +31,7 @@ const sections: Readonly<Record<string, { title: string; run: () => Promise<Figu
 	daemon: { title: "The daemon", run: daemonFigures },
 	foreign: { title: "Sets of others, and quotas", run: foreignFigures },
 	many: { title: "Many policies, and what a change of one costs", run: manyFigures },
+	feed: { title: "A group's file of 100 000 blocks", run: feedFigures },
 	diff: { title: "What two sets of policies say differently", run: diffFigures },
 	simulate: {
 		title: "What other policies would have made of the flows that were seen",

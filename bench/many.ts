@@ -13,7 +13,7 @@ import { type Figure, median, quantity, rounds } from "./report.ts";
 const patienceMs = 180_000;
 
 /** Rulesets enforced so far, as the log tells: the status of so many policies would be work of its own. */
-function enforced(daemon: Daemon): number {
+export function enforced(daemon: Daemon): number {
 	return daemon.log.split(" info enforced").length - 1;
 }
 

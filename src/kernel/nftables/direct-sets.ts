@@ -2,7 +2,7 @@
 
 import { checkedKeys, checkedName, quoted } from "./check.ts";
 import { anonymousSet, encodeValue, encodeVerdict } from "./direct-expressions.ts";
-import { compareBytes, type KeyList, type KeyType, readKeys, readKeyType, successor } from "./direct-keys.ts";
+import { type KeyList, type KeyType, readKeys, readKeyType, successor } from "./direct-keys.ts";
 import { verdictCodes } from "./direct-rules.ts";
 import type { BatchWriter } from "./direct-writer.ts";
 import type { NftMap, NftSet } from "./objects.ts";
@@ -98,7 +98,7 @@ export function readSet(object: NftSet | NftMap): SetContent | null {
 }
 
 /** Intervals of one part are kept by where they begin and where they end. */
-function isTree({ type, interval }: Pick<SetContent, "type" | "interval">): boolean {
+export function isTree({ type, interval }: Pick<SetContent, "type" | "interval">): boolean {
 	return interval && type.fields.length === 1;
 }
 
@@ -230,10 +230,9 @@ export function encodeElements(
 		}
 		const place = order[i] ?? 0;
 		const after = tree ? successor(keys.last(place)) : null;
-		encodeElement(writer, content, place, tree && after === null && keys.ranges[place] === 1);
-		const next = order[i + 1];
-		if (after !== null && (next === undefined || compareBytes(keys.first(next), after) !== 0))
-			encodeEnd(writer, after);
+		encodeElement(writer, content, place, tree && after === null);
+		// Also where the next one begins there: the kernel refuses a beginning that follows another.
+		if (after !== null) encodeEnd(writer, after);
 	}
 	close();
 }
@@ -244,6 +243,74 @@ function encodeEnd(writer: BatchWriter, key: Uint8Array): void {
 	writer.u32(ELEMENT_FLAGS, INTERVAL_END);
 	encodeValue(writer, ELEMENT_KEY, key);
 	writer.close(element);
+}
+
+/** An interval as a tree keeps it. */
+export interface TreeInterval {
+	readonly first: Uint8Array;
+	/** The key behind its last one; null where it goes on to the last key of all. */
+	readonly end: Uint8Array | null;
+	/** Position in `keys`; -1 for what begins the tree where no interval does. */
+	readonly place: number;
+	/** Whether that it has no end is told. */
+	readonly unbounded: boolean;
+}
+
+/** What encodeElements writes of a tree, in rising order. */
+export function treeIntervals({ keys, order, type }: SetContent): readonly TreeInterval[] {
+	const intervals: TreeInterval[] = [];
+	if (order.length > 0 && keys.first(order[0] ?? 0).some((byte) => byte !== 0))
+		intervals.push({ first: new Uint8Array(type.length), end: null, place: -1, unbounded: false });
+	for (const place of order) {
+		const end = successor(keys.last(place));
+		intervals.push({
+			first: keys.first(place),
+			end,
+			place,
+			unbounded: end === null,
+		});
+	}
+	return intervals;
+}
+
+/** Writes an interval of a tree. */
+export function encodeInterval(writer: BatchWriter, content: SetContent, interval: TreeInterval): void {
+	const { first, end, place, unbounded } = interval;
+	if (place < 0) encodeEnd(writer, first);
+	else encodeElement(writer, content, place, unbounded);
+	if (end !== null) encodeEnd(writer, end);
+}
+
+/** Names an interval of a tree, as its deletion does. */
+export function encodeIntervalKeys(writer: BatchWriter, { first, end, place }: TreeInterval): void {
+	if (place < 0) encodeEnd(writer, first);
+	else {
+		const element = writer.open(LIST_ELEM);
+		encodeValue(writer, ELEMENT_KEY, first);
+		writer.close(element);
+	}
+	if (end !== null) encodeEnd(writer, end);
+}
+
+/** Writes elements of a set in messages that `begin` begins and `end` ends; `write` writes one. */
+export function encodeList<Item>(
+	writer: BatchWriter,
+	set: string,
+	items: readonly Item[],
+	write: (item: Item) => void,
+	message: { readonly begin: () => number; readonly end: (message: number) => void },
+): void {
+	for (let from = 0; from < items.length; ) {
+		const begun = message.begin();
+		writer.text(ELEMENTS_SET, checkedName(set));
+		const list = writer.open(ELEMENTS_LIST);
+		for (; from < items.length && writer.length - list <= longestList; from++) {
+			const item = items[from];
+			if (item !== undefined) write(item);
+		}
+		writer.close(list);
+		message.end(begun);
+	}
 }
 
 /** @param unbounded whether it is an interval of a tree that goes on to the last key. */

@@ -7,16 +7,21 @@
 import { NFNL_SUBSYS_NFTABLES, NFPROTO_INET, NFTA_TABLE } from "../nftables-message.ts";
 import { checkedName } from "./check.ts";
 import type { Command } from "./commands.ts";
+import type { ElementChange } from "./direct-changes.ts";
 import { encodeRule, ownSets, type RuleContent, readRule } from "./direct-rules.ts";
 import {
 	encodeElements,
 	encodeInterfaces,
+	encodeInterval,
+	encodeIntervalKeys,
+	encodeList,
 	encodeOwnElements,
 	encodeOwnSet,
 	encodeSet,
 	readInterfaces,
 	readSet,
 	type SetContent,
+	type TreeInterval,
 } from "./direct-sets.ts";
 import { BatchWriter } from "./direct-writer.ts";
 import type { NftMap, NftObject, NftSet, Quota, Rule } from "./objects.ts";
@@ -108,6 +113,45 @@ export function directBatch(
 	const writer = new BatchWriter(sequence);
 	writer.end(writer.begin(BATCH_BEGIN, 0, 0, NFNL_SUBSYS_NFTABLES));
 	for (const [i, step] of steps.entries()) writeStep(writer, name, step, i);
+	writer.acknowledge();
+	writer.end(writer.begin(BATCH_END, 0, 0, NFNL_SUBSYS_NFTABLES));
+	return writer.finish();
+}
+
+/**
+ * The messages of a transaction that begins with `first` and changes elements of sets that are there. Null where some
+ * command is not plain.
+ * @throws UnwritableError
+ */
+export function changeBatch(
+	table: string,
+	first: readonly Command[],
+	changes: readonly ElementChange[],
+	sequence: number,
+): Uint8Array | null {
+	const steps = plainSteps(first);
+	if (steps === null) return null;
+	const name = checkedName(table);
+	const writer = new BatchWriter(sequence);
+	writer.end(writer.begin(BATCH_BEGIN, 0, 0, NFNL_SUBSYS_NFTABLES));
+	for (const [i, step] of steps.entries()) writeStep(writer, name, step, i);
+	const message = (what: "elements" | "empty-set") => ({
+		begin: () => {
+			const [type, flags] = messages[what];
+			const begun = writer.begin(type, flags, NFPROTO_INET, 0);
+			writer.text(NFTA_TABLE, name);
+			return begun;
+		},
+		end: (begun: number) => writer.end(begun),
+	});
+	for (const { name: set, removed } of changes) {
+		const remove = (interval: TreeInterval) => encodeIntervalKeys(writer, interval);
+		encodeList(writer, set, removed, remove, message("empty-set"));
+	}
+	for (const { name: set, added, after } of changes) {
+		const add = (interval: TreeInterval) => encodeInterval(writer, after, interval);
+		encodeList(writer, set, added, add, message("elements"));
+	}
 	writer.acknowledge();
 	writer.end(writer.begin(BATCH_END, 0, 0, NFNL_SUBSYS_NFTABLES));
 	return writer.finish();

@@ -5,7 +5,8 @@ import type { Nftables } from "../../../ffi/nftables.ts";
 import { perform } from "../netlink-request.ts";
 import { UnwritableError } from "./check.ts";
 import type { Command } from "./commands.ts";
-import { directBatch } from "./direct.ts";
+import { changeBatch, directBatch } from "./direct.ts";
+import { type ElementChange, elementChange, type SetChange } from "./direct-changes.ts";
 import { listTable, type TableRead } from "./listing.ts";
 import { listRules, type RulesRead } from "./rule-listing.ts";
 import { script } from "./writer.ts";
@@ -17,6 +18,11 @@ export interface NftKernel {
 	readonly room?: number;
 	/** One transaction on a table of family inet: all commands take effect, or none. */
 	run(table: string, commands: readonly Command[]): Outcome;
+	/**
+	 * One transaction that changes elements of sets; what it begins with says whether the table is still ours. Null where
+	 * nothing was changed, as that cannot be done so, or the kernel refused it. Absent where all goes through libnftables.
+	 */
+	change?(table: string, first: readonly Command[], sets: readonly SetChange[]): Outcome | null;
 	/** The names in a table. */
 	list(table: string): TableRead;
 	/** The rules of a chain; none where there is no such chain. */
@@ -40,6 +46,14 @@ export function nftKernel(nftables: Pick<Nftables, "run">, socket: NetlinkSocket
 			const result = nftables.run(text.script);
 			return result.ok ? { ok: true } : { ok: false, error: result.error };
 		},
+		...(socket === null
+			? {}
+			: {
+					change: (table: string, first: readonly Command[], sets: readonly SetChange[]) => {
+						sequence += 1;
+						return changeDirectly(socket, table, first, { sets, sequence });
+					},
+				}),
 		list: listTable,
 		rules: listRules,
 	};
@@ -60,9 +74,37 @@ function sendDirectly(
 	return answer.errno > 0 ? null : { ok: false, error: answer.error };
 }
 
+/** More of a set than this part of it is loaded anew: the kernel takes new elements faster than it finds old ones. */
+const mostChanged = 0.25;
+
+function changeDirectly(
+	socket: NetlinkSocket,
+	table: string,
+	first: readonly Command[],
+	{ sets, sequence }: { readonly sets: readonly SetChange[]; readonly sequence: number },
+): Outcome | null {
+	const changes: ElementChange[] = [];
+	for (const set of sets) {
+		const change = elementChange(set);
+		if (change === null) return null;
+		const most = change.after.order.length * mostChanged;
+		if (change.added.length + change.removed.length > 2 * most) return null;
+		changes.push(change);
+	}
+	const batch = safely(() => changeBatch(table, first, changes, sequence));
+	if (batch === null || batch.length > socket.sendBuffer) return null;
+	const answer = perform(socket, batch, sequence);
+	if (answer.ok) return { ok: true };
+	return answer.errno > 0 ? null : { ok: false, error: answer.error };
+}
+
 function writtenDirectly(table: string, commands: readonly Command[], sequence: number): Uint8Array | null {
+	return safely(() => directBatch(table, commands, sequence));
+}
+
+function safely(write: () => Uint8Array | null): Uint8Array | null {
 	try {
-		return directBatch(table, commands, sequence);
+		return write();
 	} catch (error) {
 		if (error instanceof UnwritableError) return null;
 		throw error;

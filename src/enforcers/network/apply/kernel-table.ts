@@ -6,7 +6,7 @@
 import { type Command, deleteTable } from "../../../kernel/nftables/commands.ts";
 import type { NftKernel, Outcome } from "../../../kernel/nftables/kernel.ts";
 import type { NetworkPlan, RulesetForm } from "../compile/plan.ts";
-import { type BaseName, ownershipMarker } from "../names.ts";
+import type { BaseName } from "../names.ts";
 import {
 	type ApplyResult,
 	type CloseResult,
@@ -15,29 +15,20 @@ import {
 	type OpenResult,
 	refused,
 } from "./apply-result.ts";
-import {
-	assertBaseChains,
-	baseNames,
-	dropBases,
-	misplaced,
-	moveBases,
-	newBases,
-	presentBases,
-} from "./base-chains.ts";
+import { assertBaseChains, baseNames, dropBases, moveBases, newBases } from "./base-chains.ts";
 import { isComplete } from "./completeness.ts";
+import { inPlace, type Loaded, loadedAs, staleNames } from "./in-place.ts";
 import { loadObjects } from "./load-objects.ts";
+import { type Looked, lookAt, type TableState } from "./look.ts";
 import { type MutedPort, replaceMuted } from "./muted-ports.ts";
 import { openBaseChains } from "./open-table.ts";
 import { type CutFlow, replaceRefused } from "./refused-flows.ts";
 import {
-	addMarker,
 	collectGarbage,
 	type GuardedPlan,
 	guard,
-	hasOurChains,
 	ifAbsent,
 	ifOurs,
-	isEmpty,
 	type LedPlan,
 	leadAlike,
 	ledBy,
@@ -53,18 +44,6 @@ import { type UsedQuotas, withUsed } from "./used-quotas.ts";
 /** Tells connection tracking of the connections that are open; returns "", or why it could not. */
 export type AdoptConnections = () => string;
 
-export type TableState = "absent" | "ours" | "foreign";
-
-/** Whose table it is, and which base chains of ours it has, some with another priority than they must have. */
-type Looked =
-	| {
-			readonly ok: true;
-			readonly state: TableState;
-			readonly misplaced: readonly BaseName[];
-			readonly bases: readonly BaseName[];
-	  }
-	| { readonly ok: false; readonly error: string };
-
 /** Where a table goes meanwhile, libnftables compares names for each command refused: minutes for ten thousand. */
 const deletedAtOnce = 500;
 
@@ -79,6 +58,8 @@ export class KernelTable {
 	#known: Set<string> | null = null;
 	#inForce: LedPlan | null = null;
 	#used: UsedQuotas = {};
+	/** The plan that was brought into force last, as long as nobody else changed the table. */
+	#loaded: Loaded | null = null;
 
 	/** @param adopt called before a packet meets the first ruleset of a host that had none. */
 	constructor(kernel: NftKernel, table: string, adopt: AdoptConnections = () => "") {
@@ -115,21 +96,9 @@ export class KernelTable {
 	}
 
 	#look(): Looked {
-		const listed = this.#kernel.list(this.#table);
-		if (!listed.ok) return listed;
-		const { listing } = listed;
-		if (listing === null) return { ok: true, state: "absent", misplaced: [], bases: [] };
-		const handle = listing.handle ?? null;
-		const places = { misplaced: misplaced(listing), bases: presentBases(listing) };
-		if (!listing.chains.includes(ownershipMarker)) {
-			const same = handle !== null && handle === this.#handle;
-			const replaced = this.#inForce !== null && isEmpty(listing);
-			if (!same && !replaced && !hasOurChains(listing)) return { ok: true, state: "foreign", ...places };
-			const marked = this.#kernel.run(this.#table, [addMarker]);
-			if (!marked.ok) return { ok: false, error: marked.error };
-		}
-		this.#handle = handle;
-		return { ok: true, state: "ours", ...places };
+		const looked = lookAt(this.#kernel, this.#table, this.#handle, this.#inForce !== null);
+		if (looked.ok && looked.state === "ours") this.#handle = looked.handle ?? null;
+		return looked;
 	}
 
 	/**
@@ -173,15 +142,46 @@ export class KernelTable {
 	apply(plan: NetworkPlan, used: UsedQuotas = {}): ApplyResult {
 		const known = this.#known;
 		this.#used = used;
-		if (known === null) return this.#applyWhole(plan);
-		const before = this.#inForce;
-		if (before !== null && leadAlike(before, plan)) return { ok: true, loaded: 0 };
+		const tangled = this.#isTangled(plan);
+		if (known === null) return tangled ? this.replace(plan, used) : this.#applyWhole(plan);
+		const [before, loaded] = [this.#inForce, this.#loaded];
+		const led = loaded === null ? before : ledBy(loaded.plan);
+		if (led !== null && leadAlike(led, plan)) return { ok: true, loaded: 0 };
+		const changed = loaded && this.#change(loaded, plan);
+		if (changed !== null) return changed;
+		if (loaded !== null && tangled) return this.#untangle(loaded, known, plan);
 		const activate = [...swap(plan, before), ...assertBaseChains(newBases(before, plan))];
 		const result = this.#step(plan, known, [ifOurs], activate);
 		if (result.ok || result.reason === "foreign") return result;
 		// The kernel no longer holds what we think it does, or it refuses the plan: only a whole load tells which.
 		this.#known = null;
 		return this.#applyWhole(plan);
+	}
+
+	/** Changes elements of large sets where these alone are others; null where more is, or it cannot be done so. */
+	#change(loaded: Loaded, plan: NetworkPlan): ApplyResult | null {
+		const place = this.#kernel.change === undefined ? null : inPlace(loaded, plan);
+		const changed = place && (this.#kernel.change?.(this.#table, [ifOurs], place.changes) ?? null);
+		if (place === null || changed === null) return null;
+		this.#loaded = { plan, names: place.names };
+		// Nobody knows what the sets hold now.
+		if (!changed.ok) return this.replace(plan, this.#used);
+		return { ok: true, loaded: place.changes.length };
+	}
+
+	/** Whether objects of the plan have the names of others whose elements were changed in place since. */
+	#isTangled({ objects }: NetworkPlan): boolean {
+		const stale = new Set(this.#loaded === null ? [] : staleNames(this.#loaded));
+		return stale.size > 0 && objects.some(({ name }) => stale.has(name));
+	}
+
+	/** Loads what is in force under its own names before what needs the names that it has now. */
+	#untangle(loaded: Loaded, known: ReadonlySet<string>, plan: NetworkPlan): ApplyResult {
+		const right = known.difference(new Set(staleNames(loaded)));
+		const activate = swap(loaded.plan, this.#inForce);
+		const again = this.#step(loaded.plan, right, [ifOurs], activate);
+		if (!again.ok || this.collect() !== "") return this.replace(plan, this.#used);
+		return this.apply(plan, this.#used);
 	}
 
 	/**
@@ -231,6 +231,7 @@ export class KernelTable {
 		const { listing } = listed;
 		const emptied = this.#delete(listing && collectGarbage(listing, new Set(counters), plan));
 		if (!emptied.ok) return refused(emptied.error);
+		this.#loaded = null;
 		return this.apply(plan, used);
 	}
 
@@ -316,6 +317,7 @@ export class KernelTable {
 		const names = new Set(plan.objects.map((object) => object.name));
 		this.#known = names;
 		this.#inForce = ledBy(plan);
+		this.#loaded = loadedAs(plan);
 		return {
 			ok: true,
 			loaded: missing.length,

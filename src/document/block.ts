@@ -67,7 +67,15 @@ function explain(text: string, anyHint: string): Failure | null {
 	const template = describeTemplate(text);
 	if (template !== null) return { ok: false, ...template };
 	if (anyWords.test(text.trim())) return fail(`${quote(text)} is no address block`, anyHint);
-	return negation(text) ?? range(text) ?? list(text) ?? withPort(text) ?? netmask(text) ?? shortForm(text);
+	return (
+		negation(text) ??
+		range(text) ??
+		list(text) ??
+		withPort(text) ??
+		suffix(text) ??
+		netmask(text) ??
+		shortForm(text)
+	);
 }
 
 function negation(text: string): Failure | null {
@@ -135,6 +143,25 @@ function withPort(text: string): Failure | null {
 	return fail(
 		`${quote(text)} is a block with a port`,
 		`write cidr: ${yamlText(block)}, and the port in the rule's ports: [{protocol: TCP, port: ${port}}]`,
+	);
+}
+
+/** `::1234:5678/::ffff:ffff`, as some write a host behind a prefix that changes. */
+function suffix(text: string): Failure | null {
+	const [, address = "", mask = ""] =
+		/^\s*([0-9a-f:.]+)\s*\/\s*([0-9a-f:.]*:[0-9a-f:.]*)\s*$/i.exec(text) ?? [];
+	const [base, bits] = [parseAddress(address), parseAddress(mask)];
+	if (!("family" in base) || !("family" in bits) || base.family !== 6 || bits.family !== 6) return null;
+	const prefix = 128 - (~bits.value & (2n ** 128n - 1n)).toString(2).replace(/^0$/, "").length;
+	const whole = ((2n ** 128n - 1n) >> BigInt(128 - prefix)) << BigInt(128 - prefix);
+	if (whole === bits.value)
+		return fail(
+			`${quote(text)} has a mask`,
+			`write ${formatCidr({ family: 6, base: maskBase(base.value, 6, prefix), prefix })}`,
+		);
+	return fail(
+		`${quote(text)} names the end of an address; rules match the beginning of addresses alone`,
+		"write the block that the host's addresses lie in, such as the whole prefix of its network",
 	);
 }
 

@@ -3,6 +3,7 @@
 import { chmod, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { disarm } from "./disarm.ts";
+import { leftOut } from "./release-lock.ts";
 import { seal } from "./seal.ts";
 
 export const root = resolve(import.meta.dir, "..");
@@ -41,13 +42,14 @@ export interface Foreign {
 	readonly runtime: string;
 }
 
-/** grpc-js asks for it where channelz or ORCA are wanted, which are not: with what it needs it is larger than grpc-js. */
-const withoutProtoLoader: Bun.BunPlugin = {
-	name: "without @grpc/proto-loader",
+/** grpc-js asks for @grpc/proto-loader where channelz or ORCA are wanted, which are not: it is larger than grpc-js. */
+const withoutUnused: Bun.BunPlugin = {
+	name: "without what is left out",
 	setup(build) {
-		build.onResolve({ filter: /^@grpc\/proto-loader$/ }, ({ path }) => ({ path, namespace: "left-out" }));
-		build.onLoad({ filter: /./, namespace: "left-out" }, () => ({
-			contents: 'throw new Error("@grpc/proto-loader is left out of this build");',
+		const filter = new RegExp(`^(?:${leftOut.join("|")})$`);
+		build.onResolve({ filter }, ({ path }) => ({ path, namespace: "left-out" }));
+		build.onLoad({ filter: /./, namespace: "left-out" }, ({ path }) => ({
+			contents: `throw new Error(${JSON.stringify(`${path} is left out of this build`)});`,
 			loader: "js",
 		}));
 	},
@@ -79,7 +81,7 @@ export async function compile(outfile: string, foreign?: Foreign): Promise<strin
 			// Names stay, so that a stack trace in a bug report can be read.
 			minify: { whitespace: true, syntax: true, identifiers: false, keepNames: true },
 			sourcemap: "inline",
-			plugins: [withoutProtoLoader],
+			plugins: [withoutUnused],
 			// A library that asks for its folder would put the folder of this checkout into the executable.
 			define: { BUILD: JSON.stringify({ version, commit: commit() }), __dirname: '"/"' },
 			// A path that is only known at run time would let the working directory choose the code.

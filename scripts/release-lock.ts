@@ -23,12 +23,15 @@ export function locked(lock: Lock, name: string): Locked {
 	return found;
 }
 
+/** What packages name as their own, and the build leaves out with all that it needs: nothing of it ever runs. */
+export const leftOut: readonly string[] = ["@grpc/proto-loader"];
+
 /** The packages whose code is in the executable, sorted. */
 export function shippedPackages(lock: Lock): readonly string[] {
 	const found = new Set<string>();
 	const visit = (names: readonly string[]): void => {
 		for (const name of names) {
-			if (found.has(name)) continue;
+			if (found.has(name) || leftOut.includes(name)) continue;
 			found.add(name);
 			visit(Object.keys(locked(lock, name).dependencies ?? {}));
 		}

@@ -23,6 +23,10 @@ export interface GenerationBox {
 	/** Address blocks that are not told. */
 	readonly moreAddresses: number;
 	readonly interface: string | null;
+	/** Who sends; absent: every one that no other box names. */
+	readonly user?: number;
+	readonly group?: number;
+	readonly service?: string;
 	readonly before: Action;
 	readonly after: Action;
 }

@@ -14,6 +14,9 @@ const meanings = {
 	to: "any address",
 	iface: "any interface",
 	ports: "every protocol and port",
+	user: "any sender",
+	group: "any sender",
+	service: "any sender",
 } as const;
 
 /** The list of that name, or null where it is left out or empty; an empty one is an error in an Allow, else a warning. */

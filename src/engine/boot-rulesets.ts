@@ -87,7 +87,7 @@ export function* bootRulesets(sources: BootSources): Generator<BootRuleset, Boot
 export function blockPlan(config: Config, form: RulesetForm): NetworkPlan {
 	const file = parsePolicyFile("bootPolicy", blockAll);
 	const policies = networkPart.in(file.documents);
-	const options = { ...compileOptions(config, bootEpoch, form, false), essentials: true };
+	const options = { ...compileOptions(config, bootEpoch, form, { counts: false }), essentials: true };
 	const compiled = compileNetwork(policies, options);
 	if (!compiled.ok || policies.length !== 1) throw new Error("the policy that blocks everything is broken");
 	return compiled.plan;

@@ -5,7 +5,7 @@ import type { Action, Direction } from "../base/model.ts";
 import type { Config } from "../config/model.ts";
 import type { PlannedFailsafe } from "../enforcers/network/compile/plan.ts";
 import type { PublishedVerdict } from "../enforcers/network/compile/verdict/published-verdict.ts";
-import type { VerdictBox } from "../enforcers/network/compile/verdict/verdict-diff.ts";
+import type { VerdictBox } from "../enforcers/network/compile/verdict/verdict-box.ts";
 import type { Simulation } from "../enforcers/network/history/simulate.ts";
 import type { PublishedPort } from "../enforcers/network/observe/guests/guests.ts";
 import type { PolicyDiff } from "./policy-diff.ts";

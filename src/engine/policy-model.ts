@@ -45,5 +45,6 @@ export function readWrittenModel(
 	const policies = networkPart.of(set.selected);
 	const errors = [...set.diagnostics, ...checkRules(policies)].filter(({ severity }) => severity === "error");
 	if (errors.length > 0 || set.unread) return { set, model: null, errors };
-	return { set, model: buildModel(ruleSets(policies), compileOptions(config, "0", "concatenated")), errors };
+	const options = compileOptions(config, "0", "concatenated");
+	return { set, model: buildModel(ruleSets(policies, options), options), errors };
 }

@@ -19,7 +19,8 @@ import {
 	ruleSets,
 } from "../enforcers/network/compile/program.ts";
 import { allowBehind } from "../enforcers/network/compile/verdict/explain.ts";
-import { diffVerdicts, type VerdictBox } from "../enforcers/network/compile/verdict/verdict-diff.ts";
+import type { VerdictBox } from "../enforcers/network/compile/verdict/verdict-box.ts";
+import { diffVerdicts } from "../enforcers/network/compile/verdict/verdict-diff.ts";
 import { type NetworkPolicy, networkPart } from "../enforcers/network/model.ts";
 import { compileOptions } from "../enforcers/network/run/compile-options.ts";
 import { parsePolicyFile } from "./parse.ts";
@@ -64,7 +65,7 @@ export function smallestChange(
 ): SmallestChange {
 	const policies = networkPart.of(set.selected);
 	const options = compileOptions({ ...config, enforcement: "enforce" }, "0", "concatenated");
-	const whole = buildModel(ruleSets(policies), options);
+	const whole = buildModel(ruleSets(policies, options), options);
 	const model = forwarded ? guestModel(whole) : whole;
 	if (model === null) return { kind: "none" };
 	const { action: before, rule } = decidePacket(model, packet);
@@ -78,7 +79,7 @@ export function smallestChange(
 			const yaml = policyText({ name, forwarded, packet, action, narrowing, matchLabels: selector });
 			const added = networkPart.in(parsePolicyFile("change.yaml", yaml).documents);
 			if (added.length === 0) continue;
-			const changedWhole = buildModel(ruleSets([...policies, ...added]), options);
+			const changedWhole = buildModel(ruleSets([...policies, ...added], options), options);
 			const changed = forwarded ? (guestModel(changedWhole) ?? changedWhole) : changedWhole;
 			if (forwarded && diffVerdicts(whole, changedWhole).some((box) => box.before !== box.after)) continue;
 			if (opensAllowlist(model, changed) || decidePacket(changed, packet).action !== action) continue;

@@ -5,7 +5,13 @@
 
 import { tcp } from "../base/protocol.ts";
 import { readProcSockets } from "./open-sockets.ts";
-import { type DiagSocket, diagSockets, type SocketHandle, tcpState } from "./socket-diag.ts";
+import {
+	type DiagSocket,
+	diagSockets,
+	type SocketHandle,
+	type SocketOwnership,
+	tcpState,
+} from "./socket-diag.ts";
 
 /** One socket with a peer. */
 export interface HostSocket {
@@ -22,6 +28,7 @@ export interface HostSocket {
 	readonly surplus: number | null;
 	/** Null where the kernel cannot end a single socket. */
 	readonly handle: SocketHandle | null;
+	readonly owner?: SocketOwnership;
 }
 
 export class HostSockets {

@@ -22,11 +22,14 @@ import { type Answer, ask, performAll } from "./netlink-request.ts";
 const SOCK_DIAG_BY_FAMILY = 20;
 const SOCK_DESTROY = 21;
 const INET_DIAG_INFO = 2;
+/** Linux 5.8 and later. */
+const INET_DIAG_CGROUP_ID = 21;
 /** struct inet_diag_sockid, and where struct inet_diag_msg has it and ends. */
 const SOCKET_ID_BYTES = 48;
 const SOCKET_ID_AT = 4;
 const MESSAGE_BYTES = 72;
 const WRITE_QUEUE_AT = 60;
+const USER_AT = 64;
 
 /** include/net/tcp_states.h; UDP sockets use two of them. */
 export const tcpState = {
@@ -66,6 +69,16 @@ export interface DiagSocket {
 	readonly surplus: number | null;
 	/** Null where the kernel cannot end a single socket. */
 	readonly handle: SocketHandle | null;
+	/** Absent where the kernel does not say. */
+	readonly owner?: SocketOwnership;
+}
+
+/** Whose a socket is. */
+export interface SocketOwnership {
+	/** Of who made it. */
+	readonly user: number;
+	/** The number of its control group, in digits; null where the kernel does not say. */
+	readonly controlGroup: string | null;
 }
 
 /** What names a socket to the kernel, and no later one. */
@@ -145,7 +158,7 @@ function dump(
 	const head = [family, protocol, extensions, 0, states & 0xff, states >> 8, 0, 0];
 	const any = new Uint8Array(SOCKET_ID_BYTES);
 	const message = request(SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, sequence, head, any);
-	const attributes = new AttributeTable(INET_DIAG_INFO);
+	const attributes = new AttributeTable(INET_DIAG_CGROUP_ID);
 	const answer = ask(socket, message, sequence);
 	for (;;) {
 		const step = answer.next();
@@ -178,6 +191,7 @@ export function readSocket(
 	const remotePort = view.getUint16(id + 2);
 	const state = view.getUint8(1);
 	const seen = protocol === tcp && (state === tcpState.established || state === tcpState.closeWait);
+	table.read(bytes, start + MESSAGE_BYTES, end);
 	return {
 		family: (remotePort === 0 ? local : remote).includes(":") ? 6 : 4,
 		protocol,
@@ -186,11 +200,16 @@ export function readSocket(
 		remote,
 		remotePort,
 		state,
-		surplus: seen
-			? surplus(bytes, view.getUint32(WRITE_QUEUE_AT, true), table.read(bytes, start + MESSAGE_BYTES, end))
-			: null,
+		surplus: seen ? surplus(bytes, view.getUint32(WRITE_QUEUE_AT, true), table) : null,
 		handle: { diagFamily, protocol, id: bytes.slice(start + id, start + id + SOCKET_ID_BYTES) },
+		owner: { user: view.getUint32(USER_AT, true), controlGroup: controlGroup(bytes, table) },
 	};
+}
+
+function controlGroup(bytes: Uint8Array, table: AttributeTable): string | null {
+	if (table.length(INET_DIAG_CGROUP_ID) !== 8) return null;
+	const view = new DataView(bytes.buffer, bytes.byteOffset + table.offset(INET_DIAG_CGROUP_ID));
+	return String(view.getBigUint64(0, true));
 }
 
 /** @param queued bytes that were written and not acknowledged. */

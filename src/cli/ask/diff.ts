@@ -1,6 +1,7 @@
 import { escapeForTerminal } from "../../base/terminal.ts";
 import { diffLimits, type LimitChange } from "../../enforcers/network/compile/verdict/limit-diff.ts";
-import { diffVerdicts, type VerdictBox } from "../../enforcers/network/compile/verdict/verdict-diff.ts";
+import type { VerdictBox } from "../../enforcers/network/compile/verdict/verdict-box.ts";
+import { diffVerdicts } from "../../enforcers/network/compile/verdict/verdict-diff.ts";
 import { boxLine, boxWords } from "../../report/generations/box-text.ts";
 import { type Command, exit, UsageError } from "../command.ts";
 import { plural, printDiagnostics } from "../diagnostics.ts";
@@ -81,8 +82,16 @@ function limitsText(limits: readonly LimitChange[]): string {
 function markdown(boxes: readonly VerdictBox[]): string {
 	if (boxes.length === 0) return nothing;
 	const rows = boxes.map((box) => {
-		const { protocol, ports, addresses } = boxWords(box);
-		const cells = [box.direction, protocol, ports, addresses, box.interface ?? "any", box.before, box.after];
+		const { protocol, ports, addresses, sender } = boxWords(box);
+		const cells = [
+			box.direction,
+			protocol + sender,
+			ports,
+			addresses,
+			box.interface ?? "any",
+			box.before,
+			box.after,
+		];
 		return `| ${cells.map((cell) => escapeForTerminal(cell).replaceAll("|", "\\|")).join(" | ")} |`;
 	});
 	return [

@@ -35,10 +35,12 @@ import {
 import { describeQuotas, quotasJson, quotasOf } from "./explain-quotas.ts";
 import { describeExplanation, explanationJson } from "./explain-text.ts";
 import { guestsHere } from "./guests.ts";
+import { type SenderOptions, senderOptions, withSender } from "./sender-options.ts";
 
 const help = `Usage: portward explain [--policy-dir DIR] [--config FILE] [--json]
                         ingress|egress PROTOCOL ADDRESS [PORT] [--iface NAME]
                         [--source-port PORT] [--icmp-type TYPE]
+                        [--user USER] [--group GROUP] [--service UNIT]
                         [--published | --from-guest ADDRESS]
        portward explain --all ADDRESS [--iface NAME] ...
        portward explain --from-alert LINE|- ...
@@ -58,6 +60,10 @@ tables on this host decide about such packets, and which translate their port.
   --source-port PORT  the port that the packet comes from; without it, one that
                       no policy names
   --icmp-type TYPE    a number or a name; without it what ping sends
+  --user USER, --group GROUP
+                      whose socket sends it, by name or number; without them,
+                      one that no policy names
+  --service UNIT      the unit of systemd that sends it
   --published         ask about a port that leads to a guest, whether or not
                       one does now
   --from-guest ADDRESS
@@ -101,6 +107,7 @@ export const explain: Command = {
 				"from-alert": { type: "string" },
 				"from-guest": { type: "string" },
 				published: { type: "boolean" },
+				...senderOptions,
 			},
 			[["ingress", "egress"], protocolNames.map((name) => name.toLowerCase())],
 		);
@@ -170,7 +177,7 @@ function explainOne(
 	);
 }
 
-interface Asked {
+interface Asked extends SenderOptions {
 	readonly all?: string | undefined;
 	readonly "from-alert"?: string | undefined;
 	readonly iface?: string | undefined;
@@ -188,7 +195,7 @@ type Question =
 /** What is asked about; a text says why nothing can be. */
 async function questionOf(values: Asked, positionals: readonly string[], io: Io): Promise<Question | string> {
 	const { all, "from-alert": alert } = values;
-	if (all === undefined && alert === undefined) return { packet: parsePacket(positionals, values) };
+	if (all === undefined && alert === undefined) return { packet: packetOf(positionals, values) };
 	const option = all === undefined ? "--from-alert" : "--all";
 	const more = all !== undefined && alert !== undefined ? "--from-alert" : positionals[0];
 	if (more !== undefined) throw new UsageError(`${quote(more)} is not expected with ${option}`);
@@ -196,7 +203,7 @@ async function questionOf(values: Asked, positionals: readonly string[], io: Io)
 		if (values[name] !== undefined && (alert !== undefined || name !== "iface"))
 			throw new UsageError(`--${name} is not expected with ${option}`);
 	}
-	for (const name of ["from-guest", "published"] as const) {
+	for (const name of ["from-guest", "published", "user", "group", "service"] as const) {
 		if (values[name] !== undefined) throw new UsageError(`--${name} is not expected with ${option}`);
 	}
 	if (all !== undefined) {
@@ -208,6 +215,14 @@ async function questionOf(values: Asked, positionals: readonly string[], io: Io)
 	if (text === null) return "standard input is too long for an alert";
 	const line = text.split("\n").find((one) => one.trim() !== "");
 	return line === undefined ? "nothing came through standard input" : alertedPacket(line);
+}
+
+function packetOf(positionals: readonly string[], values: Asked): Packet {
+	for (const name of ["user", "group", "service"] as const) {
+		if (values[name] !== undefined && values["from-guest"] !== undefined)
+			throw new UsageError(`what a guest sends has no ${name} of this host: leave out --${name}`);
+	}
+	return withSender(parsePacket(positionals, values), values);
 }
 
 /** Staged policies, too: the table is of what is in force. */

@@ -2,6 +2,7 @@ import { formatAddress } from "../../base/cidr.ts";
 import { isIcmp, isTransport, protocolText } from "../../base/protocol.ts";
 import { escapeForTerminal } from "../../base/terminal.ts";
 import { decidePacket, type Packet, type Verdict } from "../../enforcers/network/compile/program.ts";
+import { type SenderKey, senderText } from "../../enforcers/network/compile/sender.ts";
 import { searchVerdict } from "../../enforcers/network/compile/verdict/verdict-search.ts";
 import { type Command, exit, UsageError } from "../command.ts";
 import { printDiagnostics } from "../diagnostics.ts";
@@ -66,6 +67,7 @@ function exampleOf(packet: Packet, { action, rule }: Verdict) {
 		...(source === null ? {} : isIcmp(protocol) ? { icmpType: source } : { sourcePort: source }),
 		/** Null: one that no policy names. */
 		interface: packet.interface === "" ? null : packet.interface,
+		...senderFields(packet.sender),
 		action,
 		policy: rule?.policy ?? null,
 		rule: rule === null || rule.index < 0 ? null : rule.index,
@@ -74,10 +76,17 @@ function exampleOf(packet: Packet, { action, rule }: Verdict) {
 	};
 }
 
+function senderFields(sender: SenderKey | undefined) {
+	return Object.fromEntries(Object.entries(sender ?? {}).filter(([, value]) => value !== null));
+}
+
 function describe(example: ReturnType<typeof exampleOf>): string {
 	const { action, direction, protocol, port, address, policy, rule, file, line } = example;
 	const traffic = port === null ? protocol : `${protocol} ${port}`;
-	const place = example.interface === null ? "" : ` on ${example.interface}`;
+	const { user, group, service } = { user: null, group: null, service: null, ...example };
+	const sender = senderText({ user, group, service });
+	const place =
+		(example.interface === null ? "" : ` on ${example.interface}`) + (sender === "" ? "" : ` by ${sender}`);
 	const by =
 		policy === null
 			? "no rule matches, and no Allow makes this direction an allow-list"

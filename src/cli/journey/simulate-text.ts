@@ -11,7 +11,7 @@ const mostRules = 200;
 const headings = { wouldBlock: "WOULD BLOCK", wouldAllow: "WOULD ALLOW" } as const;
 
 export function simulationLines(simulation: Simulation): string[] {
-	const { flows, since, wouldBlock, wouldAllow, unchanged, rules } = simulation;
+	const { flows, since, wouldBlock, wouldAllow, unchanged, untold = 0, rules } = simulation;
 	const lines = [`Of ${plural(flows, "flow")} seen since ${timeText(since)}:`];
 	const total = { wouldBlock, wouldAllow };
 	for (const change of ["wouldBlock", "wouldAllow"] as const) {
@@ -21,6 +21,8 @@ export function simulationLines(simulation: Simulation): string[] {
 		if (own.length > mostRules) lines.push(`  and by ${own.length - mostRules} more rules; --json has them`);
 	}
 	lines.push(`unchanged ${unchanged}`);
+	if (untold > 0)
+		lines.push(`cannot be told ${untold}: rules name who sends, and of these flows that is not known`);
 	return lines.map(escapeForTerminal);
 }
 

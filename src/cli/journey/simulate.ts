@@ -30,7 +30,8 @@ plugged in under NEW; not with --from or --status-address.
 Records of flows have no source port and no type of ICMP: a rule that names
 source ports is not met, and ICMP is taken for an echo request. Of flows that
 were merged into a block of addresses some may fare otherwise: "partly" says
-so.
+so. Nor do records say who sent: flows that fare one way for some users, groups
+or services and another way for others are counted as "cannot be told".
 Quotas are not simulated: no flow is judged as if one were exhausted.
 What enforcement: audit or guests.forwarded: audit would let pass is told as
 blocked, as it would be without.
@@ -45,7 +46,7 @@ blocked, as it would be without.
                     where the daemon to ask listens
   --json            print {since, wouldBlock, wouldAllow, unchanged, rules:
                     [{policy, direction, index, change, count, partly,
-                    example}], usb}; policy null: no rule matches; usb has
+                    example}], usb} and, where there are any, {untold}; policy null: no rule matches; usb has
                     {wouldBlock, wouldAllow, unchanged, rules} of devices, or
                     is null where none are judged
 

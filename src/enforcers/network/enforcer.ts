@@ -9,7 +9,7 @@ import { type InterfaceUse, interfaceUses } from "./interfaces.ts";
 import { type NetworkPolicy, networkPart } from "./model.ts";
 import { networkPolicyKind } from "./parse/kinds.ts";
 import { compileOptions } from "./run/compile-options.ts";
-import { interfaceWarnings, lintHost } from "./run/host-lint.ts";
+import { interfaceWarnings, lintHost, senderWarnings } from "./run/host-lint.ts";
 import { judgeCalls } from "./run/judge.ts";
 
 /** What the running half asks the compiler for. */
@@ -19,6 +19,8 @@ export interface NetworkWish {
 	readonly form: RulesetForm;
 	/** False where the kernel cannot count flows in sets. */
 	readonly counts?: boolean;
+	/** False where the kernel does not tell the control groups of sockets. */
+	readonly units?: boolean;
 }
 
 /** What the running half is given. */
@@ -46,8 +48,9 @@ export const networkEnforcer: Enforcer<NetworkPolicy, NetworkModel, NetworkPlan,
 	hostBlocks: [],
 	enabled: ({ enableNetworkPolicyEnforcer }) => enableNetworkPolicyEnforcer,
 	compile(policies, { config, wish, staged }) {
-		const { epoch, form, counts } = wish ?? anyWish;
-		const compiled = compileNetwork(policies, compileOptions(config, epoch, form, counts), staged);
+		const { epoch, form, counts, units } = wish ?? anyWish;
+		const options = compileOptions(config, epoch, form, { counts, units });
+		const compiled = compileNetwork(policies, options, staged);
 		if (!compiled.ok) return compiled;
 		const { plan, model, diagnostics } = compiled;
 		return { ok: true, kept: model, plan, diagnostics };
@@ -58,7 +61,9 @@ export const networkEnforcer: Enforcer<NetworkPolicy, NetworkModel, NetworkPlan,
 		interfaces: interfaceUses(policies, failsafe),
 	}),
 	lintHost: (model, policies, { config, file, scope }) => [
-		...(scope === "all" ? interfaceWarnings(policies, config.failsafe, file) : []),
+		...(scope === "all"
+			? [...interfaceWarnings(policies, config.failsafe, file), ...senderWarnings(policies, file)]
+			: []),
 		...lintHost(model, file, scope),
 	],
 	telling: networkTelling,

@@ -69,6 +69,17 @@ export interface Quota {
 	readonly seconds: number;
 }
 
+/** A user or a group: a number of 0..2^32-2, or a name that this host may know. */
+export type Account = number | string;
+
+/** Who sends what a rule is about: one of each list that is not empty. One at least is not. */
+export interface RuleSender {
+	readonly users: readonly Account[];
+	readonly groups: readonly Account[];
+	/** Units of systemd by their whole names, such as `nginx.service`. */
+	readonly services: readonly string[];
+}
+
 /** One element of `ingress` or `egress`, with the policy's defaults already applied. */
 export interface NetworkRule {
 	/** Position in its list, from 0. */
@@ -89,6 +100,8 @@ export interface NetworkRule {
 	readonly ports: readonly PortMatch[];
 	/** Absent: the rule has none. */
 	readonly quota?: Quota;
+	/** Of egress alone. Absent: whoever sends, and what is forwarded too. */
+	readonly sender?: RuleSender;
 	/** Absent: none. */
 	readonly limits?: RuleLimits;
 }

@@ -149,9 +149,25 @@ export function limitSet(content: string): string {
 	return `${limitPrefix}${content}`;
 }
 
-/** Whether a set is one that rules fill: such names outlive epochs, and so do the elements. */
+/** Whether a set is one that rules, or the daemon, fill: such names outlive epochs, and so do the elements. */
 export function isFilledSet(name: string): boolean {
-	return name.startsWith(seenPrefix) || name.startsWith(limitPrefix);
+	return (
+		[seenPrefix, limitPrefix, servicePrefix].some((prefix) => name.startsWith(prefix)) ||
+		/^sent[46]_/.test(name)
+	);
+}
+
+const servicePrefix = "units_";
+const notedPrefix = "sent";
+
+/** The set of the control groups of one unit, or of several. Names outlive epochs, and so do the elements. @param units their digest, [0-9a-f]{16} */
+export function serviceSet(units: string): string {
+	return `${servicePrefix}${units}`;
+}
+
+/** The set of the flows that a unit began just now. @param unit as of serviceSet */
+export function notedSet(family: Family, unit: string): string {
+	return `${notedPrefix}${family}_${unit}`;
 }
 
 /** Counts new flows for which a set had no room. */

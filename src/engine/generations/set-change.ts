@@ -18,7 +18,8 @@ import {
 import type { Config } from "../../config/model.ts";
 import type { Enforcer } from "../../enforcers/contract/enforcer.ts";
 import type { NetworkModel } from "../../enforcers/network/compile/program.ts";
-import { diffVerdicts, type VerdictBox } from "../../enforcers/network/compile/verdict/verdict-diff.ts";
+import type { VerdictBox } from "../../enforcers/network/compile/verdict/verdict-box.ts";
+import { diffVerdicts } from "../../enforcers/network/compile/verdict/verdict-diff.ts";
 import { networkEnforcer } from "../../enforcers/network/enforcer.ts";
 import type { EnforcedDocument } from "../collection.ts";
 import { compileParts } from "../compile-set.ts";

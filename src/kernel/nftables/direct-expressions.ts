@@ -10,6 +10,7 @@ export const transportHeader: PayloadBase = 2;
 /** What of a packet is read: enum nft_meta_keys. */
 export const metaMark = 3;
 export const metaInterface = { iif: 4, oif: 5, iifname: 6, oifname: 7, iifkind: 26, oifkind: 27 } as const;
+export const metaOwner = { skuid: 10, skgid: 11 } as const;
 export const metaFamily = 15;
 export const metaProtocol = 16;
 
@@ -56,6 +57,8 @@ export type Expression =
 	| { readonly is: "meta"; readonly key: number; readonly register: number }
 	/** Of the connection's first direction where it has one for each. */
 	| { readonly is: "ct"; readonly key: keyof typeof connectionKeys; readonly register: number }
+	/** The control group at a level below the root that the sender's socket lies in. */
+	| { readonly is: "socket"; readonly level: number }
 	| { readonly is: "mask"; readonly mask: Uint8Array }
 	| { readonly is: "compare"; readonly by: Comparison; readonly value: Uint8Array }
 	/** `leads`: the element says what becomes of the packet. */
@@ -84,6 +87,7 @@ const names: Readonly<Record<Expression["is"], string>> = {
 	payload: "payload",
 	meta: "meta",
 	ct: "ct",
+	socket: "socket",
 	mask: "bitwise",
 	compare: "cmp",
 	lookup: "lookup",
@@ -92,6 +96,9 @@ const names: Readonly<Record<Expression["is"], string>> = {
 	meter: "dynset",
 	"counter-map": "objref",
 };
+
+/** NFT_SOCKET_CGROUPV2 */
+const CONTROL_GROUP = 3;
 
 /** enum nft_dynset_ops */
 const ADD = 0;
@@ -116,6 +123,7 @@ const attribute = {
 	payload: { register: 1, base: 2, offset: 3, length: 4 },
 	meta: { register: 1, key: 2 },
 	ct: { register: 1, key: 2, direction: 3 },
+	socket: { key: 1, register: 2, level: 3 },
 	bitwise: { source: 1, register: 2, length: 3, mask: 4, xor: 5 },
 	cmp: { register: 1, by: 2, data: 3 },
 	lookup: { set: 1, source: 2, register: 3, id: 4, flags: 5 },
@@ -229,6 +237,11 @@ function encodeMatch(writer: BatchWriter, expression: Match): void {
 			writer.u32(attribute.ct.key, connectionKeys[expression.key]);
 			writer.u32(attribute.ct.register, expression.register);
 			if (expression.key === "proto-dst") writer.bytes(attribute.ct.direction, Uint8Array.of(ORIGINAL));
+			return;
+		case "socket":
+			writer.u32(attribute.socket.key, CONTROL_GROUP);
+			writer.u32(attribute.socket.register, REGISTER_1);
+			writer.u32(attribute.socket.level, expression.level);
 			return;
 		case "mask":
 			writer.u32(attribute.bitwise.source, REGISTER_1);

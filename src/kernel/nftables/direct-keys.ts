@@ -25,6 +25,10 @@ const types: Readonly<Record<string, FieldType>> = {
 	mark: { id: 19, length: 4, most: -1, hostOrder: true },
 	icmp_type: { id: 14, length: 1, most: 0xff },
 	icmpv6_type: { id: 29, length: 1, most: 0xff },
+	uid: { id: 24, length: 4, most: 0xffff_fffe, hostOrder: true },
+	gid: { id: 25, length: 4, most: 0xffff_fffe, hostOrder: true },
+	/** The number of a control group. Sets of them are made empty: see addElements. */
+	cgroupsv2: { id: 46, length: 8, most: -1, hostOrder: true },
 };
 
 export interface KeyType {
@@ -157,7 +161,12 @@ function readField(
 }
 
 /** Whether the text is a value, which is then put at its place. */
-function readValue(text: string, { family, length, most }: FieldType, to: Uint8Array, at: number): boolean {
+function readValue(
+	text: string,
+	{ family, length, most, hostOrder }: FieldType,
+	to: Uint8Array,
+	at: number,
+): boolean {
 	if (family === 4) return readIpv4(text, to, at);
 	if (family === 6) {
 		const parsed = parseAddress(text);
@@ -167,6 +176,10 @@ function readValue(text: string, { family, length, most }: FieldType, to: Uint8A
 	}
 	const value = wholeNumber(text, most ?? 0);
 	if (value === null) return false;
+	if (hostOrder !== undefined) {
+		for (let i = 0, rest = value; i < length; i++, rest = Math.floor(rest / 256)) to[at + i] = rest % 256;
+		return true;
+	}
 	if (length === 2) to[at] = value >> 8;
 	to[at + length - 1] = value & 0xff;
 	return true;
@@ -192,7 +205,7 @@ function readIpv4(text: string, to: Uint8Array, at: number): boolean {
 }
 
 function wholeNumber(text: string, most: number): number | null {
-	if (!/^(?:0|[1-9]\d{0,4})$/.test(text)) return null;
+	if (!/^(?:0|[1-9]\d{0,9})$/.test(text)) return null;
 	const value = Number(text);
 	return value <= most ? value : null;
 }

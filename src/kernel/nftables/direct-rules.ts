@@ -2,6 +2,7 @@
 
 import { type Expression, encodeExpression } from "./direct-expressions.ts";
 import { MatchReader } from "./direct-matches.ts";
+import { senderForm, senderLookup } from "./direct-senders.ts";
 import type { BatchWriter } from "./direct-writer.ts";
 import type { Rule } from "./objects.ts";
 
@@ -24,6 +25,7 @@ const part = new RegExp(
 		'log prefix "(?<prefix>[ !#-\\[\\]-~]{1,127})" group (?<group>\\d{1,5}) snaplen (?<snap>\\d{1,9}) queue-threshold (?<queue>\\d{1,5})',
 		'(?<verdict>drop|accept|return)(?: comment "(?<comment>[ !#-\\[\\]-~]{1,127})")?',
 		`(?<lead>goto|jump) ${reference}`,
+		senderForm,
 	]
 		.map((form) => `(?:${form})`)
 		.join("|"),
@@ -62,18 +64,31 @@ export function readRule(rule: Rule): RuleContent | null {
 			at = end;
 		} else {
 			at = part.lastIndex;
-			const expression = expressionOf(found, names);
-			if (expression === null) return null;
-			expressions.push(expression);
+			const read = expressionsOf(found, names);
+			if (read === null) return null;
+			expressions.push(...read);
 			const { comment: said } = found;
 			comment = said ?? null;
-			last = expression.is === "verdict";
+			last = read.some(({ is }) => is === "verdict");
 		}
 		if (at === text.length) return names.next().done === true ? { expressions, comment } : null;
 		// What a verdict has behind it is its comment alone.
 		if (text[at] !== " " || last) return null;
 		at += 1;
 	}
+}
+
+function expressionsOf(
+	found: Readonly<Record<string, string | undefined>>,
+	names: Iterator<string>,
+): readonly Expression[] | null {
+	const { owner, level } = found;
+	if (owner !== undefined || level !== undefined) {
+		const set: string | undefined = names.next().value;
+		return set === undefined ? null : senderLookup(found, set);
+	}
+	const expression = expressionOf(found, names);
+	return expression && [expression];
 }
 
 function expressionOf(

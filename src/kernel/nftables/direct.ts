@@ -10,6 +10,7 @@ import type { Command } from "./commands.ts";
 import type { ElementChange } from "./direct-changes.ts";
 import { encodeRule, ownSets, type RuleContent, readRule } from "./direct-rules.ts";
 import {
+	encodeControlGroups,
 	encodeElements,
 	encodeInterfaces,
 	encodeInterval,
@@ -18,6 +19,7 @@ import {
 	encodeOwnElements,
 	encodeOwnSet,
 	encodeSet,
+	readControlGroups,
 	readInterfaces,
 	readSet,
 	type SetContent,
@@ -66,6 +68,7 @@ const messages = {
 	set: [(NFNL_SUBSYS_NFTABLES << 8) | NEWSET, CREATE],
 	elements: [(NFNL_SUBSYS_NFTABLES << 8) | NEWELEMENTS, CREATE],
 	interfaces: [(NFNL_SUBSYS_NFTABLES << 8) | NEWELEMENTS, CREATE],
+	"control-groups": [(NFNL_SUBSYS_NFTABLES << 8) | NEWELEMENTS, CREATE],
 	// Of no element: all of them.
 	"empty-set": [(NFNL_SUBSYS_NFTABLES << 8) | DELELEMENTS, 0],
 	"delete-chain": [(NFNL_SUBSYS_NFTABLES << 8) | DELCHAIN, 0],
@@ -86,6 +89,7 @@ type Step =
 	| { readonly do: "rule"; readonly chain: string; readonly content: RuleContent }
 	| { readonly do: "empty-set"; readonly name: string }
 	| { readonly do: "interfaces"; readonly set: string; readonly names: readonly string[] }
+	| { readonly do: "control-groups"; readonly set: string; readonly numbers: readonly bigint[] }
 	| { readonly do: "set"; readonly content: SetContent }
 	| { readonly do: "elements"; readonly content: SetContent };
 
@@ -182,6 +186,11 @@ function plainSteps(commands: readonly Command[]): Step[] | null {
 			return true;
 		}
 		if (command.do === "add-elements") {
+			const numbers = readControlGroups(command.keys);
+			if (numbers !== null) {
+				steps.push({ do: "control-groups", set: command.set, numbers });
+				return true;
+			}
 			const names = readInterfaces(command.keys);
 			if (names !== null) steps.push({ do: "interfaces", set: command.set, names });
 			return names !== null;
@@ -256,6 +265,9 @@ function writeStep(writer: BatchWriter, table: string, step: Step, place: number
 			break;
 		case "interfaces":
 			encodeInterfaces(writer, checkedName(step.set), step.names);
+			break;
+		case "control-groups":
+			encodeControlGroups(writer, checkedName(step.set), step.numbers);
 			break;
 		case "flush":
 			writer.text(RULE_CHAIN, checkedName(step.chain));

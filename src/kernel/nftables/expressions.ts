@@ -36,6 +36,19 @@ export function vmap(key: string, map: string): Rule {
 	return [`${key} vmap @`, map];
 }
 
+/** What a socket's owner is told by: the user or the group of whoever made it. */
+export type OwnerKey = "meta skuid" | "meta skgid";
+
+export const ownerTypes: Readonly<Record<OwnerKey, string>> = { "meta skuid": "uid", "meta skgid": "gid" };
+
+/** Of numbers of control groups. */
+export const controlGroupType = "cgroupsv2";
+
+/** Does `then` where the socket lies in a control group of the set, at a level below the root, 1 or more. */
+export function inControlGroup(level: number, set: string, then: Rule): Rule {
+	return joined(inSet(`socket cgroupv2 level ${level}`, set, ""), then);
+}
+
 /** Does `then` where a set has the key. */
 export function inSet(key: string, set: string, then: string): Rule {
 	return [`${key} @`, set, ` ${then}`];

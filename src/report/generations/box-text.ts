@@ -12,9 +12,11 @@ const mostAddresses = 8;
 export interface BoxWords {
 	readonly protocol: string;
 	readonly ports: string;
-	/** After the protocol: the ports where they are not all, and the interface. */
+	/** After the protocol: the ports where they are not all, the interface, and who sends. */
 	readonly traffic: string;
 	readonly addresses: string;
+	/** Who sends, behind a blank; "" for every one that no other box names. */
+	readonly sender: string;
 }
 
 export function boxWords(box: ToldBox): BoxWords {
@@ -25,10 +27,17 @@ export function boxWords(box: ToldBox): BoxWords {
 	const hidden = Math.max(0, box.addresses.length - mostAddresses) + (box.moreAddresses ?? 0);
 	const shown = box.addresses.slice(0, mostAddresses).join(", ") + (hidden > 0 ? ` and ${hidden} more` : "");
 	const ports = parts.join(" ");
-	const place = box.interface === null ? "" : ` on ${box.interface}`;
+	const senders = [
+		box.user === undefined ? [] : [`user ${box.user}`],
+		box.group === undefined ? [] : [`group ${box.group}`],
+		box.service === undefined ? [] : [box.service],
+	].flat();
+	const sender = senders.length === 0 ? "" : ` by ${senders.join(" and ")}`;
+	const place = (box.interface === null ? "" : ` on ${box.interface}`) + sender;
 	return {
 		protocol: box.protocol === "any" ? "any protocol" : box.protocol,
 		ports: ports === "" ? "all" : ports,
+		sender,
 		traffic: `${ports === "" ? "" : ` ${ports}`}${place}`,
 		addresses: shown,
 	};

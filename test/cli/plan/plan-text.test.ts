@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { printPlan } from "../../../src/cli/plan/plan-text.ts";
-import type { VerdictBox } from "../../../src/enforcers/network/compile/verdict/verdict-diff.ts";
+import type { VerdictBox } from "../../../src/enforcers/network/compile/verdict/verdict-box.ts";
 import type { Cause, ChangePlan, CutConnection } from "../../../src/engine/plan-model.ts";
 import { flow } from "../../enforcers/network/history/support/flows.ts";
 import { CapturedIo } from "../support/portward.ts";

@@ -24,6 +24,7 @@ export interface Status {
 			readonly posture: string;
 			readonly invalidPackets: { readonly ingress: number; readonly egress: number };
 			readonly limits: readonly LimitCount[];
+			readonly senders?: readonly { readonly name: string; readonly controlGroups: number | null }[];
 			readonly failsafe: readonly {
 				readonly direction: string;
 				readonly index: number;

@@ -3,6 +3,7 @@
  * one plan to the next. It owns no thread and no library; the kernel is given.
  */
 
+import type { Config } from "../../../config/model.ts";
 import { type Command, deleteTable } from "../../../kernel/nftables/commands.ts";
 import type { NftKernel, Outcome } from "../../../kernel/nftables/kernel.ts";
 import type { NetworkPlan, RulesetForm } from "../compile/plan.ts";
@@ -17,12 +18,15 @@ import {
 } from "./apply-result.ts";
 import { assertBaseChains, baseNames, dropBases, moveBases, newBases } from "./base-chains.ts";
 import { isComplete } from "./completeness.ts";
+import { deleteParts } from "./delete-parts.ts";
 import { inPlace, type Loaded, loadedAs, staleNames } from "./in-place.ts";
 import { loadObjects } from "./load-objects.ts";
 import { type Looked, lookAt, type TableState } from "./look.ts";
 import { type MutedPort, replaceMuted } from "./muted-ports.ts";
 import { openBaseChains } from "./open-table.ts";
+import { probeForm } from "./probes.ts";
 import { type CutFlow, replaceRefused } from "./refused-flows.ts";
+import { type FindControlGroups, noControlGroups, UnitSets } from "./service-sets.ts";
 import {
 	collectGarbage,
 	type GuardedPlan,
@@ -32,9 +36,6 @@ import {
 	type LedPlan,
 	leadAlike,
 	ledBy,
-	probeConcatenation,
-	probeMembers,
-	probeTally,
 	skeleton,
 	swap,
 } from "./transaction.ts";
@@ -44,13 +45,12 @@ import { type UsedQuotas, withUsed } from "./used-quotas.ts";
 /** Tells connection tracking of the connections that are open; returns "", or why it could not. */
 export type AdoptConnections = () => string;
 
-/** Where a table goes meanwhile, libnftables compares names for each command refused: minutes for ten thousand. */
-const deletedAtOnce = 500;
-
 export class KernelTable {
 	readonly #kernel: NftKernel;
 	readonly #table: string;
 	readonly #adopt: AdoptConnections;
+	readonly #units: UnitSets;
+	readonly #run = (...commands: readonly Command[]): Outcome => this.#kernel.run(this.#table, commands);
 	#anew = false;
 	/** The kernel's number of the table that was ours when we looked last; no other table of the name gets it. */
 	#handle: number | null = null;
@@ -61,8 +61,17 @@ export class KernelTable {
 	/** The plan that was brought into force last, as long as nobody else changed the table. */
 	#loaded: Loaded | null = null;
 
-	/** @param adopt called before a packet meets the first ruleset of a host that had none. */
-	constructor(kernel: NftKernel, table: string, adopt: AdoptConnections = () => "") {
+	/**
+	 * @param adopt called before a packet meets the first ruleset of a host that had none.
+	 * @param find tells the control groups of the units that rules name.
+	 */
+	constructor(
+		kernel: NftKernel,
+		table: string,
+		adopt: AdoptConnections = () => "",
+		find: FindControlGroups = noControlGroups,
+	) {
+		this.#units = new UnitSets(find, this.#run);
 		this.#kernel = kernel;
 		this.#table = table;
 		this.#adopt = adopt;
@@ -73,17 +82,9 @@ export class KernelTable {
 		return this.#anew;
 	}
 
-	/** Which form of ruleset this kernel and library take, of those that the settings leave to choose from. */
-	probe(wanted: "auto" | "concatenated" | "nested" = "auto"): RulesetForm {
-		if (wanted === "concatenated") return wanted;
-		const scratch = `${this.#table}_probe`;
-		if (wanted === "auto" && this.#kernel.run(scratch, probeConcatenation).ok) return "concatenated";
-		return this.#kernel.run(scratch, probeMembers).ok ? "nested-members" : "nested";
-	}
-
-	/** Whether this kernel can count flows in sets. */
-	probeCounts(): boolean {
-		return this.#kernel.run(`${this.#table}_probe`, probeTally).ok;
+	/** See probeForm. */
+	probe(wanted: Config["rulesetForm"] = "auto"): RulesetForm {
+		return probeForm(this.#kernel, `${this.#table}_probe`, wanted);
 	}
 
 	/**
@@ -229,7 +230,7 @@ export class KernelTable {
 		if (!listed.ok) return refused(listed.error);
 		const counters = objects.filter((object) => object.kind === "counter").map((object) => object.name);
 		const { listing } = listed;
-		const emptied = this.#delete(listing && collectGarbage(listing, new Set(counters), plan));
+		const emptied = deleteParts(this.#run, listing && collectGarbage(listing, new Set(counters), plan));
 		if (!emptied.ok) return refused(emptied.error);
 		this.#loaded = null;
 		return this.apply(plan, used);
@@ -258,6 +259,11 @@ export class KernelTable {
 		const result = this.#run(ifOurs, ...replaceUplinks(names));
 		if (result.ok) this.#inForce = { ...inForce, forward: { ...inForce.forward, uplinks: names } };
 		return result;
+	}
+
+	/** Tells the ruleset in force of the control groups that its units have now. */
+	refreshUnits(): Outcome {
+		return this.#inForce === null ? { ok: true } : this.#units.fill(this.#inForce);
 	}
 
 	/** Removes our table; true when there was one. */
@@ -294,10 +300,6 @@ export class KernelTable {
 		return state === "absent" ? ifAbsent : ifOurs;
 	}
 
-	#run(...commands: readonly Command[]): Outcome {
-		return this.#kernel.run(this.#table, commands);
-	}
-
 	#step(
 		plan: NetworkPlan,
 		present: ReadonlySet<string>,
@@ -308,8 +310,10 @@ export class KernelTable {
 		const missing = plan.objects
 			.filter((object) => !present.has(object.name))
 			.map((object) => withUsed(object, this.#used));
-		const loaded = loadObjects((...commands) => this.#run(...commands), missing, prepare, this.#kernel.room);
+		const loaded = loadObjects(this.#run, missing, prepare, this.#kernel.room);
 		if (!loaded.ok) return refused(loaded.error);
+		const filled = this.#units.fill(plan, true);
+		if (!filled.ok) return refused(filled.error);
 		// The loaded rules have switched connection tracking on, so no connection comes up unseen from here.
 		const unadopted = first ? this.#adopt() : "";
 		const activated = this.#run(ifOurs, ...activate);
@@ -335,16 +339,7 @@ export class KernelTable {
 		const listed = this.#kernel.list(this.#table);
 		if (!listed.ok) return listed.error;
 		if (listed.listing === null) return "the table has gone";
-		const deleted = this.#delete(collectGarbage(listed.listing, keep, this.#inForce));
+		const deleted = deleteParts(this.#run, collectGarbage(listed.listing, keep, this.#inForce));
 		return deleted.ok ? "" : deleted.error;
-	}
-
-	/** Deletes a part at a time: see deletedAtOnce. */
-	#delete(commands: readonly Command[] | null): Outcome {
-		for (let from = 0; commands !== null && from < commands.length; from += deletedAtOnce) {
-			const deleted = this.#run(ifOurs, ...commands.slice(from, from + deletedAtOnce));
-			if (!deleted.ok) return deleted;
-		}
-		return { ok: true };
 	}
 }

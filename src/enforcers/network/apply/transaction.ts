@@ -13,29 +13,15 @@ import { type Direction, directions } from "../../../base/model.ts";
 import {
 	add,
 	addRules,
-	addTable,
 	type Command,
 	createTable,
 	declare,
-	deleteTable,
 	flush,
 	remove,
 } from "../../../kernel/nftables/commands.ts";
-import {
-	addressKey,
-	addressType,
-	byInterface,
-	concatenation,
-	countedBy,
-	destinationPort,
-	goto,
-	portType,
-	protocolKey,
-	protocolType,
-	tallied,
-} from "../../../kernel/nftables/expressions.ts";
+import { goto, jump } from "../../../kernel/nftables/expressions.ts";
 import type { TableListing } from "../../../kernel/nftables/listing.ts";
-import type { Chain, NftMap, NftObject, Rule } from "../../../kernel/nftables/objects.ts";
+import type { Chain, NftObject, Rule } from "../../../kernel/nftables/objects.ts";
 import type { NetworkPlan, PlanObject } from "../compile/plan.ts";
 import { discovery } from "../compile/render/essentials.ts";
 import {
@@ -150,11 +136,12 @@ export function swap(plan: LedPlan, before: LedPlan | null = null): readonly Com
 }
 
 /** What of a plan packets are led to. */
-export type LedPlan = HookedPlan & Pick<NetworkPlan, "roots">;
+export type LedPlan = HookedPlan & Pick<NetworkPlan, "roots" | "services">;
 
-export function ledBy({ roots, egressHook, forward, quotas, staged }: LedPlan): LedPlan {
+export function ledBy({ roots, egressHook, services, forward, quotas, staged }: LedPlan): LedPlan {
 	return {
 		roots,
+		...(services === undefined ? {} : { services }),
 		...(egressHook === undefined ? {} : { egressHook }),
 		...(forward === undefined ? {} : { forward }),
 		...(quotas === undefined ? {} : { quotas }),
@@ -170,6 +157,7 @@ export function leadAlike(a: LedPlan, b: LedPlan): boolean {
 		forward?.uplinks,
 		quotas?.roots,
 		staged?.roots,
+		staged?.services,
 	];
 	return Bun.deepEquals(leads(a), leads(b));
 }
@@ -178,17 +166,19 @@ export function leadAlike(a: LedPlan, b: LedPlan): boolean {
 export function rootRules({
 	roots,
 	egressHook,
+	services,
 	forward,
 	quotas,
 	staged,
 }: LedPlan): readonly (readonly [root: string, rule: Rule])[] {
 	const egress = goto(roots.egress);
+	const noting = staged?.services?.noting ?? services?.noting;
 	const rule = (name: BaseName, first: Rule) => [rootOf(name), first] as const;
 	return [
 		rule("ingress", goto(roots.ingress)),
 		...(egressHook === "postrouting"
-			? [rule("egress", "accept"), rule(leavingChain, egress)]
-			: [rule("egress", egress)]),
+			? [rule("egress", noting === undefined ? "accept" : jump(noting)), rule(leavingChain, egress)]
+			: [rule("egress", noting === undefined ? egress : goto(noting))]),
 		...(forward === undefined ? [] : [rule(forwardChain, goto(forward.root))]),
 		...besideBases({
 			...(staged === undefined ? {} : { staged }),
@@ -277,67 +267,4 @@ export function collectGarbage(
 		...garbage(present.counters).map((name) => remove("counter", name)),
 		...garbage(present.quotas).map((name) => remove("quota", name)),
 	];
-}
-
-const memberRule = `${byInterface("meta sdifname", "x")} accept`;
-
-/** Whether the names of a VRF's members load; made and deleted in one transaction. */
-export const probeMembers: readonly Command[] = [
-	addTable,
-	declare([chainOf("c", [memberRule])]),
-	deleteTable,
-];
-
-/** Whether rules can count in a set; made and deleted in one transaction. */
-export const probeTally: readonly Command[] = [
-	addTable,
-	declare([
-		{
-			kind: "set",
-			name: "s",
-			type: concatenation("iface_index", addressType(4), protocolType, portType),
-			flags: ["dynamic", "timeout"],
-			timeout: 1,
-			size: 1,
-			keys: "",
-		},
-		chainOf("c", [
-			tallied(
-				"tcp flags & (syn | ack) == syn",
-				"s",
-				concatenation("meta iif", addressKey(4, "saddr"), protocolKey, destinationPort),
-			),
-		]),
-	]),
-	deleteTable,
-];
-
-/** Whether concatenated interval maps, maps of counters by keys under a netmask, and the names of a VRF's members load; made and deleted in one transaction, so that nobody ever sees it. */
-export const probeConcatenation: readonly Command[] = probeOfConcatenation();
-
-function probeOfConcatenation(): readonly Command[] {
-	const type = concatenation(addressType(4), protocolType, portType);
-	const ranges: NftMap = {
-		kind: "map",
-		name: "m",
-		type,
-		to: "verdict",
-		flags: ["interval"],
-		keys: concatenation("192.0.2.0/24", "6", "1-2"),
-		values: [{ verdict: "goto", chain: "c" }],
-		leads: [0],
-	};
-	const counters: NftMap = {
-		kind: "map",
-		name: "h",
-		type,
-		to: "counter",
-		size: 1,
-		keys: "",
-		values: [],
-		leads: [],
-	};
-	const masked = countedBy(concatenation("ip saddr & 255.255.255.0", protocolKey, destinationPort), "h");
-	const chains = [chainOf("c"), chainOf("d", [masked, memberRule])];
-	return [addTable, declare([...chains, ranges, counters]), deleteTable];
 }

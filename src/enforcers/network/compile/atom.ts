@@ -9,6 +9,7 @@ import { compareStrictness, type Order } from "../../../base/precedence.ts";
 import { protocolFits } from "../../../base/protocol.ts";
 import type { NetworkRule, PortMatch } from "../model.ts";
 import type { CompiledRule } from "./plan.ts";
+import { type Sender, senderContains } from "./sender.ts";
 
 /** An address as an unsigned integer: a number for IPv4 (fast), a bigint for IPv6. */
 export type Address = number | bigint;
@@ -28,6 +29,8 @@ export interface Atom {
 	readonly rule: CompiledRule;
 	/** Null: any interface. */
 	readonly interface: InterfaceMatch | null;
+	/** Absent: whoever sends. */
+	readonly sender?: Sender;
 	/** Null: any protocol. */
 	readonly protocol: Protocol | null;
 	/** Destination ports. Null: every port, port 0 included. */
@@ -107,6 +110,7 @@ function addressContains(outer: Atom, inner: Atom): boolean {
 export function contains(outer: Atom, inner: Atom): boolean {
 	return (
 		interfaceContains(outer.interface, inner.interface) &&
+		senderContains(outer.sender, inner.sender) &&
 		addressContains(outer, inner) &&
 		protocolContains(outer, inner)
 	);
@@ -167,8 +171,16 @@ export function sourceOf({ source, icmpType }: Pick<PortMatch, "source" | "icmpT
 	return icmpType === null ? source : { first: icmpType, last: icmpType };
 }
 
-/** The cross product of a rule's fields, without repetitions of one peer, interface or port entry. */
-export function expandRule(rule: NetworkRule, compiled: CompiledRule, rank: number): Atom[] {
+/**
+ * The cross product of a rule's fields, without repetitions of one peer, interface or port entry.
+ * @param senders those that the rule names, see sendersOf
+ */
+export function expandRule(
+	rule: NetworkRule,
+	compiled: CompiledRule,
+	rank: number,
+	senders: readonly Sender[] | null = null,
+): Atom[] {
 	const interfaces = new Map<string, InterfaceMatch | null>();
 	for (const match of rule.interfaces) {
 		const canonical = canonicalInterface(match);
@@ -176,7 +188,6 @@ export function expandRule(rule: NetworkRule, compiled: CompiledRule, rank: numb
 	}
 	if (interfaces.size === 0) interfaces.set("", null);
 
-	type Ports = Pick<Atom, "protocol" | "range" | "source" | "layer">;
 	const ports = new Map<string, Ports>();
 	for (const entry of rule.ports) {
 		const { protocol, range } = entry;
@@ -186,7 +197,6 @@ export function expandRule(rule: NetworkRule, compiled: CompiledRule, rank: numb
 	}
 	if (ports.size === 0) ports.set("", { protocol: null, range: null, source: null, layer: "W" });
 
-	type Block = Pick<Atom, "family" | "length" | "first" | "last" | "holes">;
 	const blocks: Block[] = rule.peers.map(({ cidr, except }) => {
 		const { first, last } = bounds(cidr);
 		const holes = except.length === 0 ? noHoles : except.map(bounds);
@@ -196,9 +206,24 @@ export function expandRule(rule: NetworkRule, compiled: CompiledRule, rank: numb
 		for (const family of [4, 6] as const) blocks.push({ family, length: -1, ...anyBlock[family], holes: [] });
 	}
 
+	const atoms = atomsOf(interfaces.values(), ports.values(), blocks, compiled, rank);
+	return senders === null ? atoms : senders.flatMap((sender) => atoms.map((atom) => ({ ...atom, sender })));
+}
+
+type Ports = Pick<Atom, "protocol" | "range" | "source" | "layer">;
+type Block = Pick<Atom, "family" | "length" | "first" | "last" | "holes">;
+
+function atomsOf(
+	interfaces: Iterable<InterfaceMatch | null>,
+	ports: Iterable<Ports>,
+	blocks: readonly Block[],
+	compiled: CompiledRule,
+	rank: number,
+): Atom[] {
+	const entries = [...ports];
 	const atoms: Atom[] = [];
-	for (const match of interfaces.values()) {
-		for (const port of ports.values()) {
+	for (const match of interfaces) {
+		for (const port of entries) {
 			for (const block of blocks) {
 				if (!protocolFits(port.protocol, block.family)) continue;
 				atoms.push({

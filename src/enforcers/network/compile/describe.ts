@@ -86,7 +86,7 @@ function windowText(seconds: number): string {
 }
 
 function ruleConditions(rule: NetworkRule, direction: Direction): Conditions {
-	const { peers, groups, ports, interfaces, limits, quota } = rule;
+	const { peers, groups, ports, interfaces, limits, quota, sender } = rule;
 	const blocks = (groups?.own ?? peers).map(({ cidr, except }) => {
 		const holes = unique(except.map(formatCidr));
 		return `${formatCidr(cidr)}${holes.length === 0 ? "" : ` except ${holes.join(", ")}`}`;
@@ -97,6 +97,7 @@ function ruleConditions(rule: NetworkRule, direction: Direction): Conditions {
 		iface: unique(interfaces.map(interfaceKey)),
 		...(quota === undefined ? {} : { limit: [quotaText(rule)] }),
 		...(limits === undefined ? {} : limitConditions(limits)),
+		...senderConditions(sender),
 	};
 }
 
@@ -105,6 +106,15 @@ function limitConditions({ rate, connections, exceedAction }: RuleLimits): Condi
 		rateLimit: rate === undefined ? [] : [limitText(rate)],
 		connectionLimit: connections === undefined ? [] : [limitText(connections)],
 		exceedAction: [exceedAction],
+	};
+}
+
+function senderConditions(sender: NetworkRule["sender"]): Conditions {
+	if (sender === undefined) return {};
+	return {
+		user: unique(sender.users.map(String)),
+		group: unique(sender.groups.map(String)),
+		service: unique(sender.services),
 	};
 }
 

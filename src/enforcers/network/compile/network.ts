@@ -9,6 +9,7 @@ import { lintModel } from "./lint/lint.ts";
 import { lintGuests } from "./lint/lint-guests.ts";
 import { lintLimits } from "./lint/lint-limits.ts";
 import { lintRelated } from "./lint/lint-related.ts";
+import { checkSenders, namedIn } from "./named.ts";
 import { type NetworkPlan, withoutStaged } from "./plan.ts";
 import { buildModel, type Meaning, type NetworkModel, type RuleSets, ruleSets } from "./program.ts";
 import { checkQuotas, quotasOf, uncountedQuotas } from "./quota.ts";
@@ -60,7 +61,9 @@ export function compileNetwork(
 ): CompileResult {
 	const errors = [...checkRules([...policies, ...staged]), ...checkQuotas(policies)];
 	if (errors.length > 0) return { ok: false, diagnostics: errors };
-	const rules = ruleSets(policies);
+	const rules = ruleSets(policies, options);
+	const senders = checkSenders(policies, rules.egress.atoms);
+	if (senders.length > 0) return { ok: false, diagnostics: senders };
 	if (isComplex(rules, options.maxElements))
 		return { ok: false, diagnostics: tooComplex(policies, rules, options.maxElements) };
 	const written = buildModel(rules, options);
@@ -68,7 +71,9 @@ export function compileNetwork(
 	const quotas = quotasOf(policies, options.enforcement, meaningOf);
 	const model = quotas.length === 0 ? deciding : { ...deciding, quotas };
 	const beside = compileStaged(policies, written, staged, options);
-	const { plan, cost } = renderModel(model, options, beside.programs);
+	const { plan: rendered, cost } = renderModel(model, options, beside.programs);
+	const named = namedIn([...policies, ...staged], options.resolve);
+	const plan = named.length === 0 ? rendered : { ...rendered, named };
 	const enforced = plan.staged?.enforced.elements ?? plan.elements;
 	if (enforced > options.maxElements) {
 		return { ok: false, diagnostics: tooMany(policies, plan, cost, options.maxElements) };
@@ -105,8 +110,9 @@ function compileStaged(
 	const staging: Staging = { policies: staged, posture: options.stagedPosture ?? null };
 	const nothing = { model: null, programs: null };
 	if (!isStaged(staging, options)) return { ...nothing, fits: true };
-	const rules = stagedRules(policies, staged);
-	if (isComplex(rules, options.maxElements)) return { ...nothing, fits: false };
+	const rules = stagedRules(policies, staged, options);
+	const many = checkSenders([...policies, ...staged], rules.egress.atoms).length > 0;
+	if (many || isComplex(rules, options.maxElements)) return { ...nothing, fits: false };
 	const model = stagedModel(rules, staging, options);
 	return { model, programs: stagedPrograms(written, model, staged), fits: true };
 }

@@ -9,6 +9,8 @@ import type { Action, Direction } from "../../../base/model.ts";
 import type { Chain, Counter, NftMap, NftSet, Quota } from "../../../kernel/nftables/objects.ts";
 import type { ConnectionLimit, RateLimit } from "../model.ts";
 
+import type { NamedSender } from "./sender.ts";
+
 /**
  * `concatenated`: interval sets over concatenations (kernel 5.6+). `nested`: plain interval maps only.
  * `nested-members`: the same where the kernel tells the member of a VRF that a packet came by (5.6+ as well, so on
@@ -65,6 +67,8 @@ export interface CompiledRule {
 	readonly limits?: readonly CompiledLimit[];
 	/** Of what a rule's limit leaves to this one: why. */
 	readonly limit?: LimitReason;
+	/** Of its users, or of its groups, this host knows none: no packet meets it. */
+	readonly forNobody?: true;
 	/** Named counter of the packets handed to NFLOG after the kernel's rate limit; null for Allow. */
 	readonly logCounter: string | null;
 }
@@ -118,6 +122,23 @@ export interface PlannedFailsafe {
 	readonly text: string;
 }
 
+/** A set of control groups by their numbers, which whoever knows the units fills. */
+export interface ServiceSet {
+	readonly set: string;
+	/** The units whose control groups it holds. */
+	readonly units: readonly string[];
+}
+
+/** What tells the units apart that rules name. */
+export interface ServicePlan {
+	readonly sets: readonly ServiceSet[];
+	/**
+	 * The chain that notes in `output` whose packets are judged in `postrouting`, where the kernel does not tell the
+	 * control group any more. Absent: they are judged in `output`.
+	 */
+	readonly noting?: string;
+}
+
 /** What judges what is forwarded to and from guests. */
 export interface ForwardPlan {
 	/** `audit`: what would be dropped is counted and logged, and passes. */
@@ -149,6 +170,8 @@ export interface StagedPlan {
 	/** The chains that lead to it; absent where nothing is staged for such packets. */
 	readonly roots: Readonly<Partial<Record<Direction | "forward", string>>>;
 	readonly egressHook?: EgressHook;
+	/** Of what is in force as well; absent: no rule names a unit. */
+	readonly services?: ServicePlan;
 	/** What would block. */
 	readonly rules: readonly CompiledRule[];
 	readonly policies: readonly StagedPolicy[];
@@ -186,6 +209,10 @@ export interface NetworkPlan {
 	/** The chains that the stable base chains jump to. Each ends in a terminal verdict of its own. */
 	readonly roots: Readonly<Record<Direction, string>>;
 	readonly egressHook?: EgressHook;
+	/** Absent: no rule names a unit. */
+	readonly services?: ServicePlan;
+	/** The senders that policies name, those of staged ones too; absent: none is. */
+	readonly named?: readonly NamedSender[];
 	/** What judges what is forwarded to and from guests; absent: nothing does. */
 	readonly forward?: ForwardPlan;
 	/** Absent: no rule has a quota. */

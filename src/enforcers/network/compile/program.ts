@@ -5,30 +5,32 @@
 
 import type { Action, Direction, Family, InterfaceMatch, Protocol } from "../../../base/model.ts";
 import type { NetworkPolicy } from "../model.ts";
-import {
-	type Address,
-	type Atom,
-	interfaceContains,
-	interfaceDepth,
-	interfaceKey,
-	interfaceMatches,
-} from "./atom.ts";
+import { type Address, type Atom, interfaceDepth, interfaceKey, interfaceMatches } from "./atom.ts";
 import { type Failsafe, type FailsafeProgram, failsafeHoldsAddress, failsafePrograms } from "./failsafe.ts";
 import type { GuestOptions } from "./guests.ts";
 import { Axis } from "./interval.ts";
 import type { CompiledRule } from "./plan.ts";
 import type { CompiledQuota } from "./quota.ts";
 import { type DirectionRules, holding, type KnownRules, postureRule, rulesOf } from "./rules.ts";
-import { buildSequence } from "./sequence.ts";
-import { buildStreams, type Stream, withoutDuplicates } from "./stream.ts";
+import {
+	kindOf,
+	type NamedSenders,
+	namedSenders,
+	noSender,
+	type ResolveAccount,
+	type SenderKey,
+	senderCombinations,
+	senderKey,
+} from "./sender.ts";
+import { buildSequence, type SequenceScope, takesPart } from "./sequence.ts";
+import { buildStreams, type Scope, type Stream, scopeKey, withoutDuplicates } from "./stream.ts";
 import { find, type Key, type Step } from "./table.ts";
 
 /** The lookups of one interface group, by family. */
 export type Sequences = Readonly<Record<Family, readonly Step[]>>;
 
-export interface DirectionProgram {
-	readonly rules: readonly CompiledRule[];
-	readonly atoms: readonly Atom[];
+/** What the packets of some senders meet. */
+export interface InterfaceProgram {
 	/** Groups of single interfaces by name, and of prefixes, longest first. */
 	readonly literals: readonly { readonly name: string; readonly sequences: Sequences }[];
 	readonly prefixes: readonly { readonly name: string; readonly sequences: Sequences }[];
@@ -36,6 +38,19 @@ export interface DirectionProgram {
 	readonly others: Sequences;
 	/** This host's members of VRFs that some rule names, and what their packets meet: the rules of both names. */
 	readonly members: readonly { readonly name: string; readonly sequences: Sequences }[];
+}
+
+/** The same for one kind of senders that rules name. */
+export interface SenderProgram extends InterfaceProgram {
+	readonly sender: SenderKey;
+}
+
+/** Its own groups are for senders that no rule names, and for packets that nobody sends. */
+export interface DirectionProgram extends InterfaceProgram {
+	readonly rules: readonly CompiledRule[];
+	readonly atoms: readonly Atom[];
+	/** What rules name of senders, with a program for each kind; absent where they name none. */
+	readonly senders?: { readonly named: NamedSenders; readonly programs: readonly SenderProgram[] };
 	/** The VRF of each member on this host. */
 	readonly vrfOf: ReadonlyMap<string, string>;
 	readonly allowlistMode: boolean;
@@ -77,13 +92,22 @@ export interface Meaning {
 	readonly vrfs?: readonly Vrf[];
 	/** What of forwarded packets is judged; nothing where it is left out. */
 	readonly guests?: GuestOptions;
+	/** Tells the numbers of users and groups; nobody has one where it is left out. */
+	readonly resolve?: ResolveAccount;
 }
 
 /** The rules of the selected policies, from which the model is built. */
 export type RuleSets = Readonly<Record<Direction, DirectionRules>>;
 
-export function ruleSets(policies: readonly NetworkPolicy[], known?: KnownRules): RuleSets {
-	return { ingress: rulesOf(policies, "ingress", known), egress: rulesOf(policies, "egress", known) };
+export function ruleSets(
+	policies: readonly NetworkPolicy[],
+	{ resolve }: Pick<Meaning, "resolve"> = {},
+	known?: KnownRules,
+): RuleSets {
+	return {
+		ingress: rulesOf(policies, "ingress", known, resolve),
+		egress: rulesOf(policies, "egress", known, resolve),
+	};
 }
 
 export function buildModel(rules: RuleSets, meaning: Meaning): NetworkModel {
@@ -125,16 +149,29 @@ function buildPrograms({ ingress, egress }: RuleSets, meaning: Meaning): Program
 function groups(
 	all: readonly Atom[],
 	vrfOf: DirectionProgram["vrfOf"],
-): Pick<DirectionProgram, "literals" | "prefixes" | "others" | "members" | "vrfOf"> {
+): Pick<DirectionProgram, keyof InterfaceProgram | "vrfOf" | "senders"> {
 	const matches = new Map<string, InterfaceMatch | null>();
 	for (const atom of all) matches.set(interfaceKey(atom.interface), atom.interface);
-	const alone = [...matches.keys()].every((key) => key === "");
+	const anySender = all.every(({ sender }) => sender === undefined);
+	const alone = anySender && [...matches.keys()].every((key) => key === "");
 	const build4 = familyBuilder(all, 4, alone);
 	const build6 = familyBuilder(all, 6, alone);
-	const sequences = (...within: (InterfaceMatch | null)[]): Sequences => ({
-		4: build4(within),
-		6: build6(within),
-	});
+	const of = (sender: SenderKey) =>
+		byInterface(matches, vrfOf, (...within) => ({
+			4: build4({ within, sender }),
+			6: build6({ within, sender }),
+		}));
+	if (anySender) return { ...of(noSender), vrfOf };
+	const named = namedSenders(all.map(({ sender }) => sender));
+	const programs = senderCombinations(named).map((sender) => ({ sender, ...of(sender) }));
+	return { ...of(noSender), vrfOf, senders: { named, programs } };
+}
+
+function byInterface(
+	matches: ReadonlyMap<string, InterfaceMatch | null>,
+	vrfOf: DirectionProgram["vrfOf"],
+	sequences: (...within: readonly (InterfaceMatch | null)[]) => Sequences,
+): InterfaceProgram {
 	const named = [...matches.values()].filter((match) => match !== null);
 	named.sort((a, b) => interfaceDepth(b) - interfaceDepth(a) || (a.name < b.name ? -1 : 1));
 	const group = (match: InterfaceMatch) => ({ name: match.name, sequences: sequences(match) });
@@ -148,7 +185,6 @@ function groups(
 				name,
 				sequences: sequences({ name, prefix: false }, { name: vrf, prefix: false }),
 			})),
-		vrfOf,
 	};
 }
 
@@ -157,17 +193,17 @@ function familyBuilder(
 	all: readonly Atom[],
 	family: Family,
 	alone: boolean,
-): (within: readonly (InterfaceMatch | null)[]) => readonly Step[] {
+): (scope: SequenceScope) => readonly Step[] {
 	const atoms = withoutDuplicates(all.filter((atom) => atom.family === family));
 	const axis = Axis.of(atoms, family);
 	const streams: readonly Stream[] = buildStreams(atoms, axis);
-	const named = new Map<string, InterfaceMatch | null>();
-	for (const atom of atoms) named.set(interfaceKey(atom.interface), atom.interface);
+	const named = new Map<string, Scope>();
+	for (const atom of atoms) named.set(scopeKey(atom), atom);
 	const built = new Map<string, readonly Step[]>();
-	return (within) => {
-		const members = [...named].filter(([, outer]) => within.some((match) => interfaceContains(outer, match)));
+	return (scope) => {
+		const members = [...named].filter(([, outer]) => takesPart(scope, outer));
 		const key = JSON.stringify(members.map(([name]) => name).sort());
-		const known = built.get(key) ?? buildSequence(within, atoms, streams, axis, alone);
+		const known = built.get(key) ?? buildSequence(scope, atoms, streams, axis, alone);
 		built.set(key, known);
 		return known;
 	};
@@ -185,6 +221,8 @@ export interface Packet {
 	readonly port: number;
 	/** The source port, or the type of ICMP and ICMPv6. Null: one that no rule names. */
 	readonly source: number | null;
+	/** Absent: nobody whom a rule names. */
+	readonly sender?: SenderKey;
 }
 
 export interface Verdict {
@@ -193,10 +231,25 @@ export interface Verdict {
 	readonly rule: CompiledRule | null;
 }
 
-export function sequencesFor(program: DirectionProgram, name: string): Sequences {
-	const literal = [...program.members, ...program.literals].find((group) => group.name === name);
-	const prefix = literal ?? program.prefixes.find((group) => name.startsWith(group.name));
-	return prefix?.sequences ?? program.others;
+export function sequencesFor(program: DirectionProgram, name: string, sender?: SenderKey): Sequences {
+	const { members, literals, prefixes, others } = programFor(program, sender);
+	const literal = [...members, ...literals].find((group) => group.name === name);
+	const prefix = literal ?? prefixes.find((group) => name.startsWith(group.name));
+	return prefix?.sequences ?? others;
+}
+
+/** The program as one kind of senders meets it. */
+export function seenBy(program: DirectionProgram, sender: SenderKey): DirectionProgram {
+	const { literals, prefixes, others, members } = programFor(program, sender);
+	const { senders: _, ...rest } = program;
+	return { ...rest, literals, prefixes, others, members };
+}
+
+function programFor(program: DirectionProgram, sender: SenderKey | undefined): InterfaceProgram {
+	const { senders } = program;
+	if (senders === undefined || sender === undefined) return program;
+	const key = senderKey(kindOf(senders.named, sender));
+	return senders.programs.find((one) => senderKey(one.sender) === key) ?? program;
 }
 
 /** All that a packet's interface goes by. */
@@ -208,7 +261,7 @@ export function namesOf({ vrfOf }: Pick<DirectionProgram, "vrfOf">, name: string
 /** The failsafe rule that accepts a packet of a new connection, or null. */
 export function findFailsafe(
 	program: DirectionProgram,
-	packet: Omit<Packet, "direction">,
+	packet: Omit<Packet, "direction" | "sender">,
 ): CompiledRule | null {
 	const names = namesOf(program, packet.interface);
 	const found = program.failsafe.find(
@@ -239,7 +292,7 @@ export function decidePacket(model: NetworkModel, packet: Packet): Verdict {
 export function decideByPolicies(program: DirectionProgram, packet: Packet): Verdict {
 	const address: Address = packet.family === 4 ? Number(packet.address) : packet.address;
 	const key: Key = { address, protocol: packet.protocol, source: packet.source, port: packet.port };
-	return decideBySteps(program, sequencesFor(program, packet.interface)[packet.family], key);
+	return decideBySteps(program, sequencesFor(program, packet.interface, packet.sender)[packet.family], key);
 }
 
 /** The same where the interface's lookups are known. */

@@ -10,6 +10,7 @@ import { type Atom, expandRule, interfaceNameBytes, sourceOf } from "./atom.ts";
 import { compileLimits, limitsMeaning } from "./limits.ts";
 import type { CompiledRule } from "./plan.ts";
 import { decides } from "./quota.ts";
+import { nobody, type ResolveAccount, sendersOf } from "./sender.ts";
 
 /** Severity of the posture's alerts: no policy says one. */
 const postureSeverity = 1;
@@ -65,7 +66,12 @@ export function meaningOf(rule: NetworkRule): string {
 	const ports = rule.ports.map(portKey);
 	const interfaces = rule.interfaces.map(({ name, prefix }) => JSON.stringify([name, prefix]));
 	const groups = rule.groups === undefined ? [] : [rule.groups.uses.map(({ name }) => name).sort()];
-	return JSON.stringify([peers.sort(), ports.sort(), interfaces.sort(), ...groups]);
+	const written = [peers.sort(), ports.sort(), interfaces.sort(), ...groups];
+	const { sender } = rule;
+	if (sender === undefined) return JSON.stringify(written);
+	// As it is written: a user who gets another number is still the one who is meant.
+	const lists = [sender.users, sender.groups, sender.services].map((list) => list.map(String).sort());
+	return JSON.stringify([...written, { sender: lists }]);
 }
 
 /** What became of rules the last time, for sets that are compiled one after the other. */
@@ -75,6 +81,7 @@ export function rulesOf(
 	policies: readonly NetworkPolicy[],
 	direction: Direction,
 	known: KnownRules = knownRules,
+	resolve: ResolveAccount = nobody,
 ): DirectionRules {
 	const sorted = policies.filter((policy) => policy[direction].length > 0);
 	sorted.sort((a, b) => compareBytes(a.name, b.name));
@@ -82,7 +89,7 @@ export function rulesOf(
 	const atoms: Atom[] = [];
 	for (const policy of sorted) {
 		for (const rule of policy[direction].filter(decides).sort((a, b) => a.index - b.index)) {
-			const expanded = expand(policy, direction, rule, rules.length, known);
+			const expanded = expand({ policy, direction, rule, rank: rules.length, known, resolve });
 			rules.push(expanded.compiled);
 			for (const atom of expanded.atoms) atoms.push(atom);
 		}
@@ -107,36 +114,59 @@ export interface Expanded {
 	readonly compiled: CompiledRule;
 	readonly atoms: readonly Atom[];
 	readonly rank: number;
+	/** The senders that it named then, as far as this host knew them; "" where it names none. */
+	readonly senders: string;
 }
 
 /** What became of a rule the last time: of a set in which one policy changes, the others' rules are the same objects. */
 const knownRules: KnownRules = new WeakMap();
 
-function expand(
-	policy: NetworkPolicy,
-	direction: Direction,
-	rule: NetworkRule,
-	rank: number,
-	known: KnownRules,
-): Expanded {
+interface Expansion {
+	readonly policy: NetworkPolicy;
+	readonly direction: Direction;
+	readonly rule: NetworkRule;
+	readonly rank: number;
+	readonly known: KnownRules;
+	readonly resolve: ResolveAccount;
+}
+
+function expand({ policy, direction, rule, rank, known, resolve }: Expansion): Expanded {
 	const before = known.get(rule);
+	const named = sendersOf(rule, resolve);
+	const senders = named === null ? "" : JSON.stringify(named.map(({ key }) => key));
 	// Who holds an earlier model goes on with its ranks, so an atom of another rank is another atom.
 	const alike =
 		before?.compiled.policy === policy.name &&
 		before.compiled.direction === direction &&
-		before.compiled.appliesTo === policy.appliesTo;
+		before.compiled.appliesTo === scopeOf(policy, rule) &&
+		before.senders === senders;
 	if (alike && before.rank === rank) return before;
-	const compiled = alike ? before.compiled : compile(policy, direction, rule);
-	const atoms = alike ? before.atoms.map((atom) => ({ ...atom, rank })) : expandRule(rule, compiled, rank);
-	const expanded = { compiled, atoms, rank };
+	const compiled = alike ? before.compiled : compile(policy, direction, rule, named?.length === 0);
+	const atoms = alike
+		? before.atoms.map((atom) => ({ ...atom, rank }))
+		: expandRule(rule, compiled, rank, named);
+	const expanded = { compiled, atoms, rank, senders };
 	known.set(rule, expanded);
 	return expanded;
 }
 
-function compile(policy: NetworkPolicy, direction: Direction, rule: NetworkRule): CompiledRule {
+/** What is forwarded has no sender, so a rule that names one holds for the host alone. */
+function scopeOf({ appliesTo }: NetworkPolicy, { sender }: NetworkRule): CompiledRule["appliesTo"] {
+	return sender === undefined ? appliesTo : "host";
+}
+
+function compile(
+	policy: NetworkPolicy,
+	direction: Direction,
+	rule: NetworkRule,
+	forNobody: boolean,
+): CompiledRule {
 	const { index, action, severity, tags, message, place, limits } = rule;
-	const { appliesTo } = policy;
-	const scope = appliesTo === undefined ? {} : { appliesTo };
+	const appliesTo = scopeOf(policy, rule);
+	const scope = {
+		...(appliesTo === undefined ? {} : { appliesTo }),
+		...(forNobody ? { forNobody: true as const } : {}),
+	};
 	const written = { policy: policy.name, index, direction, action, ...scope, severity, tags, message, place };
 	const meaning = meaningOf(rule) + (appliesTo ?? "");
 	const compiled = identified(written, meaning + limitsMeaning(limits));

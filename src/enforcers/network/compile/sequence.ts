@@ -14,8 +14,9 @@ import type { Action, InterfaceMatch, Protocol } from "../../../base/model.ts";
 import { type Atom, interfaceContains } from "./atom.ts";
 import { type Axis, IntervalBuilder, type IntervalList, type Span, sweep, union } from "./interval.ts";
 import { portSet, portTable } from "./ports.ts";
+import { type SenderKey, senderMatches } from "./sender.ts";
 import { carvedCells, divideLimited, type Limited, sourceSet, sourceTable } from "./sources.ts";
-import type { Part, Piece, Stream } from "./stream.ts";
+import type { Part, Piece, Scope, Stream } from "./stream.ts";
 import { isEmpty, mergeDisjoint, type Step, size, type Table } from "./table.ts";
 
 const levels: readonly Action[] = ["Block", "Audit", "Allow"];
@@ -23,20 +24,32 @@ const levels: readonly Action[] = ["Block", "Audit", "Allow"];
 /** Tables that several groups may share stay as they are above this size; joining them would make copies. */
 const joinShared = 1000;
 
+/** Whose packets a sequence is for: of a group's interfaces, and of one kind of senders. */
+export interface SequenceScope {
+	/** What the group's interface is: atoms and streams that hold any of these take part. */
+	readonly within: readonly (InterfaceMatch | null)[];
+	readonly sender: SenderKey;
+}
+
+/** Whether packets of the scope may meet what is for another one. */
+export function takesPart({ within, sender }: SequenceScope, item: Scope): boolean {
+	return (
+		senderMatches(item.sender, sender) && within.some((match) => interfaceContains(item.interface, match))
+	);
+}
+
 /**
- * @param within What the group's interface is: atoms and streams that hold any of these take part.
  * @param alone Whether this is the only group.
  */
 export function buildSequence(
-	within: readonly (InterfaceMatch | null)[],
+	scope: SequenceScope,
 	atoms: readonly Atom[],
 	streams: readonly Stream[],
 	axis: Axis,
 	alone: boolean,
 ): Step[] {
 	const joinUpTo = alone ? Number.POSITIVE_INFINITY : joinShared;
-	const member = (item: { readonly interface: InterfaceMatch | null }) =>
-		within.some((match) => interfaceContains(item.interface, match));
+	const member = (item: Scope) => takesPart(scope, item);
 	const limited = divideLimited(atoms.filter((atom) => atom.layer === "P" && member(atom)));
 	const spans = streams.filter(member).flatMap((stream) => stream.spans);
 	const steps: Step[] = [];

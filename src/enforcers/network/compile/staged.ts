@@ -40,8 +40,12 @@ export function isStaged({ policies, posture }: Staging, meaning: Pick<Meaning, 
 }
 
 /** The rules of what is in force and of what is staged. */
-export function stagedRules(enforced: readonly NetworkPolicy[], staged: readonly NetworkPolicy[]): RuleSets {
-	return ruleSets([...enforced, ...staged], known);
+export function stagedRules(
+	enforced: readonly NetworkPolicy[],
+	staged: readonly NetworkPolicy[],
+	meaning: Pick<Meaning, "resolve"> = {},
+): RuleSets {
+	return ruleSets([...enforced, ...staged], meaning, known);
 }
 
 /** The model as if everything that is staged were in force. @param rules see stagedRules */

@@ -23,6 +23,7 @@ import {
 	type Layer,
 } from "./atom.ts";
 import { type Axis, inOrder, type Span, sweep } from "./interval.ts";
+import { type Sender, senderContains } from "./sender.ts";
 
 /** One stretch of a stream: the atom that decides there, and the part of the stream that it belongs to. */
 export interface Piece {
@@ -30,7 +31,7 @@ export interface Piece {
 	readonly part: Part;
 }
 
-/** The hard part or a tier of the streams of one layer and interface, at the level of one action. */
+/** The hard part or a tier of the streams of one layer, interface and sender, at the level of one action. */
 export interface Part {
 	readonly key: string;
 	readonly layer: "T" | "W";
@@ -38,8 +39,23 @@ export interface Part {
 	readonly carvers: Atom[];
 }
 
-export interface Stream {
+/** The interfaces and senders that atoms are for. */
+export interface Scope {
 	readonly interface: InterfaceMatch | null;
+	readonly sender?: Sender;
+}
+
+/** Equal exactly when the scopes are. */
+export function scopeKey({ interface: match, sender }: Scope): string {
+	// No interface's name has a space.
+	return sender === undefined ? interfaceKey(match) : `${interfaceKey(match)} ${sender.key}`;
+}
+
+function scopeContains(outer: Scope, inner: Scope): boolean {
+	return interfaceContains(outer.interface, inner.interface) && senderContains(outer.sender, inner.sender);
+}
+
+export interface Stream extends Scope {
 	readonly spans: readonly Span<Piece>[];
 }
 
@@ -51,7 +67,8 @@ function compareBreadth(a: Atom, b: Atom): number {
 	return (
 		a.length - b.length ||
 		breadth[b.layer] - breadth[a.layer] ||
-		interfaceDepth(a.interface) - interfaceDepth(b.interface)
+		interfaceDepth(a.interface) - interfaceDepth(b.interface) ||
+		(a.sender?.depth ?? 0) - (b.sender?.depth ?? 0)
 	);
 }
 
@@ -91,7 +108,7 @@ function deciding(atoms: readonly Atom[]): Iterable<Atom> {
 		const ports = atom.range === null ? "" : `${atom.range.first}-${atom.range.last}`;
 		const holes = atom.holes.map((hole) => `${hole.first}-${hole.last}`).join();
 		const source = atom.source === null ? "" : `${atom.source.first}-${atom.source.last}`;
-		const key = `${interfaceKey(atom.interface)} ${atom.protocol} ${source} ${ports} ${atom.first}/${atom.length} ${holes}`;
+		const key = `${scopeKey(atom)} ${atom.protocol} ${source} ${ports} ${atom.first}/${atom.length} ${holes}`;
 		const other = bySpace.get(key);
 		if (other === undefined || decidesBefore(atom, other)) bySpace.set(key, atom);
 	}
@@ -101,7 +118,7 @@ function deciding(atoms: readonly Atom[]): Iterable<Atom> {
 /** All streams of one direction and family. `atoms` without duplicates; includes the port-limited ones, as carvers. */
 export function buildStreams(atoms: readonly Atom[], axis: Axis): Stream[] {
 	const sorted = inOrder(atoms, compareBreadth);
-	const byInterface = new Map<string, { match: InterfaceMatch | null; at: number[] }>();
+	const byScope = new Map<string, { scope: Scope; at: number[] }>();
 	const streams = new Map<string, Atom[]>();
 	// Atoms of one list stand together, so most are like the one before.
 	let previous: { atom: Atom; at: number[]; members: Atom[] | undefined } | null = null;
@@ -113,8 +130,8 @@ export function buildStreams(atoms: readonly Atom[], axis: Axis): Stream[] {
 			previous.members?.push(atom);
 			continue;
 		}
-		const key = interfaceKey(atom.interface);
-		const { at } = getOrMake(byInterface, key, () => ({ match: atom.interface, at: [] }));
+		const key = scopeKey(atom);
+		const { at } = getOrMake(byScope, key, () => ({ scope: atom, at: [] }));
 		at.push(i);
 		const name = `${atom.layer}${atom.protocol ?? ""} ${key}`;
 		const members = atom.layer === "P" ? undefined : getOrMake(streams, name, (): Atom[] => []);
@@ -125,14 +142,16 @@ export function buildStreams(atoms: readonly Atom[], axis: Axis): Stream[] {
 	return [...streams.values()].map((members) => {
 		const [head] = members;
 		if (head === undefined) throw new RangeError("a stream without atoms");
-		const inside = [...byInterface.values()].filter(({ match }) => interfaceContains(head.interface, match));
+		const inside = [...byScope.values()].filter(({ scope }) => scopeContains(head, scope));
 		const nested = inside.length === 1 ? inside.flatMap(({ at }) => at) : merged(inside);
 		const relevant: Atom[] = [];
 		for (const i of nested) {
 			const atom = sorted[i];
 			if (atom !== undefined && (sameStream(atom, head) || couldCarve(atom, head))) relevant.push(atom);
 		}
-		return { interface: head.interface, spans: longestPrefix(members, axis, assign(head, relevant, parts)) };
+		const { interface: match, sender } = head;
+		const scope = sender === undefined ? { interface: match } : { interface: match, sender };
+		return { ...scope, spans: longestPrefix(members, axis, assign(head, relevant, parts)) };
 	});
 }
 
@@ -151,6 +170,7 @@ function sameStream(a: Atom, b: Atom): boolean {
 	return (
 		a.layer === b.layer &&
 		a.protocol === b.protocol &&
+		a.sender?.key === b.sender?.key &&
 		interfaceKey(a.interface) === interfaceKey(b.interface)
 	);
 }
@@ -163,7 +183,7 @@ function couldCarve(atom: Atom, head: Atom): boolean {
 /** Finds each member's part and gives the parts their carvers. `relevant` is sorted by breadth. */
 function assign(head: Atom, relevant: readonly Atom[], parts: Map<string, Part>): (atom: Atom) => Part {
 	const part = (action: Action, name: string): Part => {
-		const key = `${head.layer} ${interfaceKey(head.interface)} ${action} ${name}`;
+		const key = `${head.layer} ${scopeKey(head)} ${action} ${name}`;
 		return getOrMake(parts, key, () => ({ key, layer: head.layer === "T" ? "T" : "W", carvers: [] }));
 	};
 	const hard = new Map<Action, Part>();

@@ -2,6 +2,7 @@
 
 import { parseAddress } from "../../../base/cidr.ts";
 import { isTransport, protocolOf } from "../../../base/protocol.ts";
+import type { SocketOwnership } from "../../../kernel/socket-diag.ts";
 import { interfaceMatches } from "../compile/atom.ts";
 import { failsafeName } from "../compile/failsafe.ts";
 import {
@@ -15,6 +16,7 @@ import {
 	sequencesFor,
 	type Verdict,
 } from "../compile/program.ts";
+import type { NamedSenders, SenderKey } from "../compile/sender.ts";
 import type { FlowVerdict, JudgeFlow } from "./connections.ts";
 import type { JudgedFlow } from "./open-connections.ts";
 
@@ -29,13 +31,27 @@ export function decideFlow(model: NetworkModel, flow: JudgedFlow, networkInterfa
  * The same for many flows, each on one interface after the other: interfaces that no rule tells apart are asked about
  * once.
  * @param before see `flowVerdict`.
+ * @param unitsByGroup the unit of each control group, for units that rules name.
  */
-export function flowJudge(model: NetworkModel, before?: ReadonlySet<string>): JudgeFlow {
+export function flowJudge(
+	model: NetworkModel,
+	before?: ReadonlySet<string>,
+	unitsByGroup: UnitsByGroup = new Map(),
+): JudgeFlow {
 	const guests = guestModel(model);
 	const own = groupsOf(model);
 	// Made anew only where some policy holds for one of the two alone.
 	const same = guests?.ingress === model.ingress && guests.egress === model.egress;
 	const groups = { own, forwarded: guests === null || same ? own : groupsOf(guests) };
+	const verdictOf = (deciding: NetworkModel, one: Packet, { forwarded, owner }: JudgedFlow): FlowVerdict => {
+		const named = forwarded === true ? undefined : deciding[one.direction].senders?.named;
+		if (named === undefined) return flowVerdict(decidePacket(deciding, one), before);
+		return commonVerdict(
+			possibleSenders(named, owner, unitsByGroup).map((sender) =>
+				flowVerdict(decidePacket(deciding, { ...one, sender }), before),
+			),
+		);
+	};
 	let last: JudgedFlow | null = null;
 	let packet: Omit<Packet, "interface"> | null = null;
 	let known: (FlowVerdict | undefined)[] = [];
@@ -48,10 +64,35 @@ export function flowJudge(model: NetworkModel, before?: ReadonlySet<string>): Ju
 		const deciding = modelFor(model, flow);
 		if (packet === null || deciding === null) return "other";
 		const group = groups[flow.forwarded ? "forwarded" : "own"][flow.direction].of(name);
-		const said = known[group] ?? flowVerdict(decidePacket(deciding, { ...packet, interface: name }), before);
+		const said = known[group] ?? verdictOf(deciding, { ...packet, interface: name }, flow);
 		known[group] = said;
 		return said;
 	};
+}
+
+/** The unit of each control group, by its number in digits. */
+export type UnitsByGroup = ReadonlyMap<string, string>;
+
+/** Who may have sent a flow's packets: the kernel tells a socket's user and control group, and not its user's group. */
+function possibleSenders(
+	named: NamedSenders,
+	owner: SocketOwnership | undefined,
+	unitsByGroup: UnitsByGroup,
+): readonly SenderKey[] {
+	const units = (): readonly (string | null)[] => {
+		const group = owner?.controlGroup ?? null;
+		return group === null ? [null, ...named.services] : [unitsByGroup.get(group) ?? null];
+	};
+	const users = owner === undefined ? [null, ...named.users] : [owner.user];
+	return users.flatMap((user) =>
+		units().flatMap((service) => [null, ...named.groups].map((group) => ({ user, group, service }))),
+	);
+}
+
+/** What holds whoever sends. Where it cannot be told whether the policies let a flow pass, it goes on. */
+function commonVerdict(said: readonly FlowVerdict[]): FlowVerdict {
+	const order: readonly FlowVerdict[] = ["other", "failsafe", "posture", "held", "blocked"];
+	return order.find((verdict) => said.includes(verdict)) ?? "other";
 }
 
 /** Null where nothing of the flow is judged. */

@@ -5,6 +5,7 @@
  */
 
 import type { Direction, Family } from "../../../base/model.ts";
+import type { SocketOwnership } from "../../../kernel/socket-diag.ts";
 import type { CutFlow } from "../apply/refused-flows.ts";
 
 /** A connection-tracking entry: the tuple of its first packet, and of the replies after address translation. */
@@ -38,6 +39,8 @@ export interface JudgedFlow {
 	readonly protocol: number;
 	/** Of ICMP and ICMPv6 alone: the type of the first packet. */
 	readonly icmpType?: number;
+	/** Of what this host sends, as far as its socket tells. */
+	readonly owner?: SocketOwnership;
 	/** The port that policies speak of. */
 	readonly destinationPort: number;
 	readonly cut: CutFlow;

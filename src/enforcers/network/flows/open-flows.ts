@@ -123,7 +123,9 @@ export class HostNetwork {
 			served: this.sockets.serves(protocol, local, cut.localPort),
 			ephemeral: (port) => this.isEphemeral(port),
 		});
-		return roles.map((role) => inRole(flow, role));
+		const { owner } = socket ?? {};
+		const owned = owner === undefined ? flow : { ...flow, owner };
+		return roles.map((role) => inRole(role === "egress" ? owned : flow, role));
 	}
 
 	/** Ports on which UDP sockets wait for whoever comes, but those that the kernel gives to any socket. */

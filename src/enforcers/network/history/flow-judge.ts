@@ -9,6 +9,7 @@ import {
 	type NetworkModel,
 	type Packet,
 	type Sequences,
+	seenBy,
 	sequencesFor,
 	type Verdict,
 } from "../compile/program.ts";
@@ -35,6 +36,8 @@ export class FlowJudge {
 		ingress: new Map(),
 		egress: new Map(),
 	};
+	/** Of egress: ingress knows no senders. */
+	#bySender: readonly FlowJudge[] | null = null;
 	readonly #bounds = new Map<string, readonly bigint[]>();
 
 	constructor(model: NetworkModel) {
@@ -50,6 +53,21 @@ export class FlowJudge {
 		const address = family === 4 ? Number(packet.address) : packet.address;
 		const sequences = this.#sequencesOf(program, packet);
 		return decideBySteps(program, sequences[family], { address, protocol, source, port });
+	}
+
+	/** Whether it hangs on the sender, of which a flow that was seen says nothing, how the flow fares. */
+	hangsOnSender(flow: SeenFlow): boolean {
+		const { senders } = this.#model[flow.direction];
+		if (senders === undefined) return false;
+		this.#bySender ??= senders.programs.map(
+			({ sender }) =>
+				new FlowJudge({ ...this.#model, [flow.direction]: seenBy(this.#model[flow.direction], sender) }),
+		);
+		const own = this.judge(flow);
+		return this.#bySender.some((judge) => {
+			const { passes, blocked } = judge.judge(flow);
+			return (passes === null) !== (own.passes === null) || (blocked === null) !== (own.blocked === null);
+		});
 	}
 
 	/** A flow whose remote end is a block of addresses may meet several verdicts. */

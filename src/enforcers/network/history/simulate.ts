@@ -32,6 +32,8 @@ export interface Simulation {
 	readonly wouldBlock: number;
 	readonly wouldAllow: number;
 	readonly unchanged: number;
+	/** Those of which it cannot be told, as it hangs on who sent them; absent where there are none. */
+	readonly untold?: number;
 	/** Those that would block first, by falling count. */
 	readonly rules: readonly SimulatedRule[];
 }
@@ -47,8 +49,13 @@ export function simulateFlows(
 	const guests = forwarded === null ? null : new FlowJudge(forwarded);
 	const rules = new Map<CompiledRule | Direction, Partial<Record<FlowChange, Counted>>>();
 	const totals = { wouldBlock: 0, wouldAllow: 0, unchanged: 0 };
+	let untold = 0;
 	for (const flow of flows) {
 		const judge = flow.hook === "forward" ? guests : host;
+		if (judge?.hangsOnSender(flow) && unasked(flow, essentials) === null) {
+			untold += 1;
+			continue;
+		}
 		const found = judge === null ? null : changeOf(flow, judge);
 		if (found === null || unasked(flow, essentials) !== null) {
 			totals.unchanged += 1;
@@ -71,7 +78,13 @@ export function simulateFlows(
 			return counted === undefined ? [] : [told(change, counted)];
 		}),
 	);
-	return { since, flows: flows.length, ...totals, rules: list.sort(inOrder) };
+	return {
+		since,
+		flows: flows.length,
+		...totals,
+		...(untold === 0 ? {} : { untold }),
+		rules: list.sort(inOrder),
+	};
 }
 
 interface Counted {
@@ -122,6 +135,7 @@ export function simulationJson({
 	wouldBlock,
 	wouldAllow,
 	unchanged,
+	untold,
 	rules,
 }: Simulation): SimulationJson {
 	return {
@@ -129,6 +143,7 @@ export function simulationJson({
 		wouldBlock,
 		wouldAllow,
 		unchanged,
+		...(untold === undefined ? {} : { untold }),
 		rules: rules.map(({ example, ...rule }) => ({ ...rule, example: flowJson(example) })),
 	};
 }

@@ -35,6 +35,7 @@ import { blockFields, peerFields } from "./peers.ts";
 import { portEntryFields } from "./port-entry.ts";
 import { levelSchema, quotaSchemas } from "./quota.ts";
 import { ruleFields } from "./rule.ts";
+import { lastAccount } from "./sender.ts";
 import { caseFields, neededCaseFields } from "./test-case.ts";
 import { testFields, testKind, testSpecFields, testVersion } from "./test-document.ts";
 import { neededTableFields, tableFields } from "./test-table.ts";
@@ -69,6 +70,15 @@ const portEntry = mapping(portEntryFields, {
 	icmpType,
 });
 
+/** Whether the host knows it is for the host to say. */
+const account: JsonSchema = {
+	anyOf: [whole(0, lastAccount), matching("^(?:\\d{1,10}|[A-Za-z_][A-Za-z0-9_.@+-]{0,63}\\$?)$")],
+};
+const unit = matching("^[A-Za-z0-9:_.\\\\@-]{1,255}$");
+/** An empty list is refused in an Allow alone. */
+const oneOrAny = (item: JsonSchema): JsonSchema => ({ anyOf: [item, list(item)] });
+const senders = { user: oneOrAny(account), group: oneOrAny(account), service: oneOrAny(unit) } as const;
+
 const counted = { per: words(pers), prefix6: whole(1, 128) } as const;
 
 const conditions = {
@@ -98,7 +108,7 @@ export const networkPolicySchema: JsonSchema = mapping(
 			...ruleDefaults,
 			level: levelSchema,
 			ingress: list(mapping(ruleFields.ingress, { from: list(peer), ...conditions })),
-			egress: list(mapping(ruleFields.egress, { to: list(peer), ...conditions })),
+			egress: list(mapping(ruleFields.egress, { to: list(peer), ...senders, ...conditions })),
 		}),
 		status: anything,
 	},

@@ -7,7 +7,7 @@ import { readMetadata } from "../../../document/metadata.ts";
 import type { Fields, NodeReader, Remedies } from "../../../document/nodes.ts";
 import { type RuleDefaults, readDefaults } from "../../../document/rule-defaults.ts";
 import { readNodeSelector } from "../../../document/selector.ts";
-import type { NetworkPolicy, NetworkRule } from "../model.ts";
+import type { AppliesTo, NetworkPolicy, NetworkRule } from "../model.ts";
 import { appliesToAnnotation, readAppliesTo } from "./applies-to.ts";
 import { readLevel } from "./quota.ts";
 import { readRule } from "./rule.ts";
@@ -102,8 +102,8 @@ export function validateNetworkPolicy(reader: NodeReader, root: Node): NetworkPo
 	const nodeSelector = readNodeSelector(reader, specPart, spec.node, spec.path);
 	const policyDefaults = readDefaults(reader, specPart, defaults);
 	readLevel(reader, specPart);
-	const ingress = readRules(reader, specPart, "ingress", policyDefaults);
-	const egress = readRules(reader, specPart, "egress", policyDefaults);
+	const ingress = readRules(reader, specPart, "ingress", policyDefaults, appliesTo);
+	const egress = readRules(reader, specPart, "egress", policyDefaults, appliesTo);
 	if (ingress.length + egress.length === 0 && !reader.failed) {
 		const message = "the policy has no ingress and no egress rules, so it does nothing";
 		reader.warn(
@@ -133,12 +133,13 @@ function readRules(
 	spec: Fields,
 	direction: Direction,
 	policy: RuleDefaults,
+	appliesTo: AppliesTo,
 ): readonly NetworkRule[] {
 	const list = reader.present(spec, direction);
 	if (list === null) return [];
 	const rules: NetworkRule[] = [];
 	for (const item of reader.items(list.node, list.path, "[{}] for everything")) {
-		const rule = readRule(reader, item, direction, policy);
+		const rule = readRule(reader, item, direction, policy, appliesTo);
 		if (rule !== null) rules.push(rule);
 	}
 	return rules;

@@ -99,10 +99,14 @@ export function readQuota(reader: NodeReader, fields: Fields): Quota | null {
 /** An Audit with a quota decides nothing, so it has no connections to limit. */
 export function refuseUncounted(
 	reader: NodeReader,
-	{ action, limits, quota }: Pick<NetworkRule, "action" | "limits" | "quota">,
+	{ action, limits, quota, sender }: Pick<NetworkRule, "action" | "limits" | "quota" | "sender">,
 	node: Node,
 	path: Path,
 ): void {
+	if (quota !== undefined && sender !== undefined) {
+		const message = "a quota counts what all send together, so its rule names no user, group or service";
+		reader.error(node, path, "sender-with-quota", message, "write two rules, one with limit and duration");
+	}
 	if (quota === undefined || limits === undefined || action === "Allow") return;
 	const message = "a rule with a quota decides nothing unless it is an Allow, so it limits no connections";
 	reader.error(node, path, "limits-with-quota", message, "write two rules, one with limit and duration");

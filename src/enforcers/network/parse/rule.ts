@@ -8,11 +8,12 @@ import { presentList } from "../../../document/empty.ts";
 import { parseInterface } from "../../../document/iface.ts";
 import { type Item, isEmptyNode, type NodeReader, type Remedies } from "../../../document/nodes.ts";
 import { type RuleDefaults, readDefaults } from "../../../document/rule-defaults.ts";
-import type { NetworkRule, PortMatch } from "../model.ts";
+import type { AppliesTo, NetworkRule, PortMatch } from "../model.ts";
 import { readLimits } from "./limits.ts";
 import { readPeers } from "./peers.ts";
 import { readPortEntry, warnOfFamilies } from "./port-entry.ts";
 import { quotaFields, readQuota, refuseUncounted } from "./quota.ts";
+import { readSender, senderFields, senderRemedies } from "./sender.ts";
 
 const limitFields = ["rateLimit", "connectionLimit", "exceedAction"] as const;
 
@@ -28,7 +29,18 @@ export const ruleFields = {
 		"tags",
 		"message",
 	],
-	egress: ["to", "iface", "ports", ...quotaFields, ...limitFields, "action", "severity", "tags", "message"],
+	egress: [
+		"to",
+		"iface",
+		"ports",
+		...senderFields,
+		...quotaFields,
+		...limitFields,
+		"action",
+		"severity",
+		"tags",
+		"message",
+	],
 } as const;
 
 const levelRemedy = {
@@ -40,6 +52,7 @@ const levelRemedy = {
 const directionRemedies: Record<Direction, Remedies> = {
 	ingress: {
 		level: levelRemedy,
+		...senderRemedies.ingress,
 		to: {
 			code: "wrong-direction",
 			message: "an ingress rule has no to: the destination is this host",
@@ -48,6 +61,7 @@ const directionRemedies: Record<Direction, Remedies> = {
 	},
 	egress: {
 		level: levelRemedy,
+		...senderRemedies.egress,
 		from: {
 			code: "wrong-direction",
 			message: "an egress rule has no from: the source is this host",
@@ -62,6 +76,7 @@ export function readRule(
 	{ node, path, index }: Item,
 	direction: Direction,
 	policy: RuleDefaults,
+	appliesTo: AppliesTo,
 ): NetworkRule | null {
 	if (isEmptyNode(node)) {
 		reader.error(
@@ -80,6 +95,7 @@ export function readRule(
 	const iface = presentList(reader, fields, "iface", own.action);
 	const ports = presentList(reader, fields, "ports", own.action);
 	const quota = readQuota(reader, fields);
+	const sender = direction === "egress" ? readSender(reader, fields, own.action, appliesTo) : null;
 	const rule: NetworkRule = {
 		index,
 		place: reader.place(node),
@@ -87,6 +103,7 @@ export function readRule(
 		...(peers ? readPeers(reader, peers.node, peers.path) : { peers: [] }),
 		interfaces: iface ? readInterfaces(reader, iface.node, iface.path) : [],
 		ports: ports ? readPorts(reader, ports.node, ports.path, own.action) : [],
+		...(sender === null ? {} : { sender }),
 		...readLimits(reader, fields, own.action),
 		...(quota === null ? {} : { quota }),
 	};

@@ -4,6 +4,7 @@ import type { Action, Direction } from "../../../base/model.ts";
 import type { Posture } from "../../../config/model.ts";
 import type { EnforcerState, Traffic } from "../../../report/contribution.ts";
 import type { PlannedFailsafe } from "../compile/plan.ts";
+import type { SenderKind } from "../compile/sender.ts";
 import type { Seen } from "../names.ts";
 import type { CounterValue } from "../observe/counters.ts";
 import type { ForeignChain } from "../observe/foreign-chains.ts";
@@ -27,10 +28,24 @@ export interface NetworkEnforcerState extends EnforcerState {
 	readonly otherChains: readonly ForeignChain[];
 	/** What lives behind this host. */
 	readonly guests: GuestsStatus;
+	/** The users, groups and units that rules name; absent where they name none. */
+	readonly senders?: readonly NetworkSender[];
 	/** What no policy can refuse, in the order in which packets meet it. */
 	readonly failsafe: readonly FailsafeCount[];
 	/** What was beyond the limits of rules. */
 	readonly limits: readonly LimitCount[];
+}
+
+/** A name of rules, and what this host knows of it. */
+export interface NetworkSender {
+	readonly kind: SenderKind;
+	readonly name: string;
+	/** Of a user or a group; null where there is none of the name, and of units. */
+	readonly number: number | null;
+	/** Of a unit, how many it has now; null of users and groups. */
+	readonly controlGroups: number | null;
+	/** Who names it, such as `egress[0] of policy "web"`; the first few. */
+	readonly users: readonly string[];
 }
 
 /** A failsafe rule in force, and what the kernel counted for it; null is any. */

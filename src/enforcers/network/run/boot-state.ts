@@ -54,6 +54,7 @@ const rule = v.object({
 	sparesForwarded: v.exactOptional(v.literal(true)),
 	appliesTo: v.exactOptional(v.picklist(["host", "guests"])),
 	wouldBe: v.exactOptional(v.literal("Block")),
+	forNobody: v.exactOptional(v.literal(true)),
 	logCounter: v.nullable(v.string()),
 });
 
@@ -114,6 +115,11 @@ const quotas = v.object({
 	),
 });
 
+const services = v.object({
+	sets: v.array(v.object({ set: name, units: v.array(v.string()) })),
+	noting: v.exactOptional(name),
+});
+
 const object = v.variant("kind", [
 	v.object({ kind: v.literal("quota"), name, match: v.picklist(["until", "over"]), bytes }),
 	v.object({ kind: v.literal("counter"), name }),
@@ -149,6 +155,7 @@ const saved = v.objectWithRest(
 				quotas: v.exactOptional(quotas),
 				// Absent in files of earlier versions, which judged nothing that is forwarded.
 				forward: v.exactOptional(forward),
+				services: v.exactOptional(services),
 				rules: v.array(rule),
 				elements: number,
 				allowlistMode: both(v.boolean()),

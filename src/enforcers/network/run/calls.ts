@@ -5,6 +5,7 @@ import type { Calls } from "../../../threads/rpc.ts";
 import type { BootFacts } from "../../contract/enforcer.ts";
 import type { ApplyResult, CloseResult, OpenResult } from "../apply/apply-result.ts";
 import type { MutedPort } from "../apply/muted-ports.ts";
+import type { Features } from "../apply/probes.ts";
 import type { CutFlow } from "../apply/refused-flows.ts";
 import type { GuardedPlan } from "../apply/transaction.ts";
 import type { UsedQuotas } from "../apply/used-quotas.ts";
@@ -17,17 +18,16 @@ import type { CounterValue } from "../observe/counters.ts";
 import type { NamedGuests } from "../observe/guests/bridges.ts";
 import type { GuestsRead } from "../observe/guests/read-guests.ts";
 import type { QuotaReading, QuotaRequest } from "../observe/quotas.ts";
+import type { UnitsSeen } from "../observe/unit-finder.ts";
 import type { GraphDrawing } from "../report/graph/graph-page.ts";
 import type { RulesetFacts } from "./boot-state.ts";
 import type { SeenAnswer, SeenQuestion } from "./history/history-calls.ts";
 
 export type NftOpened =
-	| {
+	| ({
 			readonly ok: true;
 			readonly form: RulesetForm;
-			/** Whether the kernel can count flows in sets. */
-			readonly counts: boolean;
-	  }
+	  } & Features)
 	| { readonly ok: false; readonly reason: string; readonly remedy: string };
 
 /** What a table holds about ended connections. */
@@ -76,6 +76,8 @@ export interface NftCalls extends Calls {
 	closeTable(argument: null): CloseResult;
 	/** Tells the ruleset in force which bridges lead to other hosts. Returns an error text, or null. */
 	setUplinks(argument: readonly string[]): string | null;
+	/** Tells the ruleset in force of the control groups that its units have now; what was seen of them, and "" or what went wrong. */
+	refreshUnits(argument: null): UnitsSeen & { readonly error: string };
 	/** Replaces the flows that are refused and the ports that are muted. */
 	cut(argument: {
 		readonly flows: readonly CutFlow[];

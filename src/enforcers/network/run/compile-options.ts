@@ -2,6 +2,8 @@
 
 import type { Config } from "../../../config/model.ts";
 import { vrfsOf } from "../../../kernel/links.ts";
+import { HostAccounts } from "../../../kernel/senders/accounts.ts";
+import type { Features } from "../apply/probes.ts";
 import { knownUplinks } from "../compile/guests.ts";
 import type { CompileOptions } from "../compile/network.ts";
 import type { RulesetForm } from "../compile/plan.ts";
@@ -14,18 +16,20 @@ const logLimit = { rate: 500, burst: 1000 };
 /** Names of an earlier process must not be taken for ours: the kernel's objects may have been changed since. */
 export const epochPrefix = Date.now().toString(36).slice(-8);
 
-/** @param counts whether the kernel can count flows in sets */
+/** @param features what the kernel can, as far as it is known */
 export function compileOptions(
 	config: Config,
 	epoch: string,
 	form: RulesetForm,
-	counts = true,
+	{ counts = true, units = true }: { readonly [name in keyof Features]?: boolean | undefined } = {},
 ): CompileOptions {
+	const accounts = new HostAccounts();
 	return {
 		epoch,
 		form,
 		observe: counts && config.observe.enabled,
 		hashFrom,
+		resolve: (kind, name) => (kind === "service" ? (units ? 0 : null) : accounts.number(kind, name)),
 		posture: config.hostDefaultNetworkPosture,
 		enforcement: config.enforcement,
 		...(config.stagedNetworkPosture === "block" ? { stagedPosture: "block" as const } : {}),

@@ -20,6 +20,8 @@ export interface EnforcerState {
 	readonly elements: number;
 	/** False where the kernel cannot count flows in sets. */
 	readonly counts?: boolean;
+	/** False where the kernel does not tell the control groups of sockets. */
+	readonly units?: boolean;
 }
 
 export interface EnforcerEvents {

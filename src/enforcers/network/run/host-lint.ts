@@ -3,9 +3,12 @@
 import type { Diagnostic } from "../../../base/diagnostic.ts";
 import { readLinks } from "../../../kernel/links.ts";
 import { listeningSockets } from "../../../kernel/listening-sockets.ts";
+import { HostAccounts } from "../../../kernel/senders/accounts.ts";
 import { hostServices } from "../compile/lint/host-services.ts";
 import { serviceCuts, serviceWarnings } from "../compile/lint/service-cuts.ts";
+import { namedIn, unknownSender } from "../compile/named.ts";
 import type { NetworkModel } from "../compile/program.ts";
+import type { ResolveAccount } from "../compile/sender.ts";
 import { type FailsafeInterfaces, interfaceFindings, interfaceUses } from "../interfaces.ts";
 import type { NetworkPolicy } from "../model.ts";
 
@@ -32,6 +35,17 @@ export function lintHost(model: NetworkModel, file: string, which: "notable" | "
 	).filter(({ notable }) => which === "all" || notable);
 	const names = links.flatMap(({ name, master }) => (name === "lo" || master !== null ? [] : [name]));
 	return serviceWarnings(serviceCuts(model, services, names.slice(0, mostInterfaces)), file);
+}
+
+/** Users and groups that nobody on this host is. */
+export function senderWarnings(policies: readonly NetworkPolicy[], file: string): Diagnostic[] {
+	const host = new HostAccounts();
+	const resolve: ResolveAccount = (kind, name) => (kind === "service" ? 0 : host.number(kind, name));
+	return namedIn(policies, resolve).flatMap((named) => {
+		const said = unknownSender(named, named.kind === "service" ? [] : host.names(named.kind));
+		const place = { file, line: 1, column: 1, path: "", severity: "warning" as const };
+		return said === null ? [] : { ...place, code: `unknown-${named.kind}`, ...said };
+	});
 }
 
 /** Names of interfaces that cannot match on this host, or not as they are meant. */

@@ -1,14 +1,21 @@
 /** What the thread that compiled the policies is asked about open connections and published ports. */
 
+import { unitsByGroup } from "../../../kernel/senders/control-groups.ts";
 import { guestModel, type NetworkModel } from "../compile/program.ts";
+import { serviceLevels, servicesOf } from "../compile/render/senders.ts";
 import { PublishedJudge } from "../compile/verdict/published-verdict.ts";
 import { adoptAllowed } from "../flows/adopt-connections.ts";
 import { Connections } from "../flows/connections.ts";
-import { flowJudge } from "../flows/flow-verdict.ts";
+import { flowJudge, type UnitsByGroup } from "../flows/flow-verdict.ts";
 import { mutePorts } from "../flows/mute-ports.ts";
 import type { JudgeCalls } from "./calls.ts";
 import { drawGraph } from "./graph/draw-graph.ts";
 import { decideSeen } from "./history/decide-seen.ts";
+
+/** Nothing is looked at where no rule names a unit. */
+function groupsOf({ egress }: NetworkModel): UnitsByGroup {
+	return unitsByGroup(new Set(servicesOf(egress)), serviceLevels);
+}
 
 /** @param compiled the model of the policies read last; null where none were */
 export function judgeCalls(compiled: () => NetworkModel | null): JudgeCalls {
@@ -18,7 +25,7 @@ export function judgeCalls(compiled: () => NetworkModel | null): JudgeCalls {
 			const model = compiled();
 			if (model === null) return { ...request, blocked: 0, strayed: 0, overflow: 0, muted: [], error: "" };
 			const before = new Set(request.before);
-			return connections.judge(flowJudge(model, before), request, (network) =>
+			return connections.judge(flowJudge(model, before, groupsOf(model)), request, (network) =>
 				mutePorts(model, {
 					ports: network.servedPorts,
 					interfaces: network.everywhere,
@@ -29,7 +36,7 @@ export function judgeCalls(compiled: () => NetworkModel | null): JudgeCalls {
 		},
 		adoptConnections() {
 			const model = compiled();
-			return model && adoptAllowed(flowJudge(model));
+			return model && adoptAllowed(flowJudge(model, undefined, groupsOf(model)));
 		},
 		judgePublished({ ports, interfaces }) {
 			const model = compiled();

@@ -5,6 +5,7 @@
 import type { Config } from "../../../config/model.ts";
 import { WorkerGone } from "../../../threads/rpc.ts";
 import type { ApplyResult } from "../apply/apply-result.ts";
+import { lacking } from "../apply/probes.ts";
 import { type CompiledRule, loggedRules, type NetworkPlan, type RulesetForm } from "../compile/plan.ts";
 import { type NetworkSent, withoutObjects } from "../enforcer.ts";
 import { ConnectionKeeper } from "../flows/connection-keeper.ts";
@@ -120,8 +121,7 @@ export class NetworkEnforcer {
 	/** Lets everything pass at once where `panic` says so, not after the jobs that wait. "" or why it is not open. */
 	async letAllPass(): Promise<string> {
 		await (this.#form === null ? this.reload() : this.#keepOpen());
-		if (this.#state.state === "open" || this.#state.state === "disabled") return "";
-		return this.#state.reason;
+		return ["open", "disabled"].includes(this.#state.state) ? "" : this.#state.reason;
 	}
 
 	get #config(): Config {
@@ -177,7 +177,7 @@ export class NetworkEnforcer {
 		const read = policies.read({
 			epoch: `${epochPrefix}${this.#epoch.toString(36)}`,
 			form: this.#form ?? "concatenated",
-			counts: this.#state.counts ?? true,
+			...lacking(this.#state),
 		});
 		const sent = await read.catch((error: Error) =>
 			error instanceof WorkerGone ? Promise.reject(error) : error,
@@ -249,7 +249,7 @@ export class NetworkEnforcer {
 		this.#options.events.found(counters);
 		await this.#connections.opened(Object.keys(counters));
 		this.#form = opened.form;
-		if (!opened.counts) this.#state = { ...this.#state, counts: false };
+		this.#state = { ...this.#state, ...lacking(opened) };
 	}
 
 	async #apply(plan: NetworkPlan, distrust: boolean, changed: number | null): Promise<string> {

@@ -30,6 +30,7 @@ import { type NetworkParts, networkSnapshot } from "./network-state.ts";
 import { NftClient } from "./nft-client.ts";
 import { PacketAlerts } from "./packet-alerts.ts";
 import { QuotaKeeper } from "./quota/quota-keeper.ts";
+import { SenderMonitor } from "./senders/sender-monitor.ts";
 import { RuleUseKeeper } from "./use/rule-use-keeper.ts";
 
 export interface NetworkServiceOptions extends Pick<EnforcerOptions, "policies" | "judge"> {
@@ -72,6 +73,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 	readonly #watch: FlowWatch;
 	readonly #quotas: QuotaKeeper;
 	readonly #staged = new StagedTally(Date.now);
+	readonly #senders: SenderMonitor;
 
 	constructor(options: NetworkServiceOptions) {
 		const { createWorker, gone, identity, log, panic, policies, sink } = options;
@@ -106,6 +108,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 					if (outcome[0] === "applied") {
 						this.#staged.began(plan?.staged, state.generation);
 						this.#quotas.began(plan?.quotas?.rules ?? []);
+						this.#senders.applied();
 					}
 					options.reloaded(...outcome);
 				},
@@ -120,6 +123,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 				warn,
 			},
 		});
+		this.#senders = this.#senderMonitor();
 		this.#flows = new FlowMonitor({ table, readmit: () => this.#enforcer.readmit(), ...telling });
 		const staysOpen = (event: DriftEvent) => panic.drifted(event);
 		this.#drift = new DriftMonitor({ table, enforcer: this.#enforcer, staysOpen, ...telling });
@@ -204,6 +208,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 				watch: this.#watch,
 				staged: this.#staged,
 				quotas: this.#quotas,
+				senders: this.#senders,
 				host: this.#options.host,
 			}),
 		);
@@ -211,7 +216,13 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 
 	get warnings(): readonly string[] {
 		const unjudged = this.#guests.seen?.unjudged ?? [];
-		return [...this.#observers.warnings, ...this.#flows.warnings, ...unjudged, ...this.#watch.warnings];
+		return [
+			...this.#observers.warnings,
+			...this.#flows.warnings,
+			...unjudged,
+			...this.#watch.warnings,
+			...this.#senders.warnings,
+		];
 	}
 
 	isUrgent(): boolean {
@@ -224,6 +235,7 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 
 	async stop(): Promise<void> {
 		this.#summaries.stop();
+		this.#senders.stop();
 		this.#invalid.stop();
 		this.#ruleUse.stop();
 		await this.#quotas.stop();
@@ -232,6 +244,15 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 		await this.#enforcer.stop();
 		this.#driftProbe.stop();
 		this.#nft.stop();
+	}
+
+	#senderMonitor(): SenderMonitor {
+		return new SenderMonitor({
+			nft: this.#nft,
+			plan: () => this.#enforcer.plan,
+			reload: () => this.#enforcer.reload(),
+			warn: (message) => this.#options.log.warn(message),
+		});
 	}
 
 	#observersOf(drift: DriftFilter): NetworkObservers {

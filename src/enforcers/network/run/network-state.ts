@@ -20,6 +20,7 @@ import type { FlowWatch } from "./history/flow-watch.ts";
 import type { NetworkEnforcer } from "./network-enforcer.ts";
 import type { Accounts, PacketAlerts } from "./packet-alerts.ts";
 import type { QuotaKeeper } from "./quota/quota-keeper.ts";
+import type { SenderMonitor } from "./senders/sender-monitor.ts";
 import type { RuleUseKeeper } from "./use/rule-use-keeper.ts";
 
 type Enforcer = Pick<NetworkEnforcer, "state" | "plan" | "inForce">;
@@ -38,6 +39,7 @@ export interface NetworkParts {
 	readonly watch: Pick<FlowWatch, "status" | "flows">;
 	readonly staged: Pick<StagedTally, "counts">;
 	readonly quotas: Pick<QuotaKeeper, "status">;
+	readonly senders?: Pick<SenderMonitor, "senders">;
 	readonly host: {
 		otherChains(table: string): readonly ForeignChain[];
 		readonly interfaces: readonly InterfaceFinding[];
@@ -48,8 +50,12 @@ export interface NetworkParts {
 export function networkSnapshot(parts: NetworkParts): NetworkSnapshot {
 	const { enforcer, config, packetAlerts, drift, flows, host } = parts;
 	const accounts = parts.accounts.latest;
+	const senders = parts.senders?.senders ?? [];
 	return {
-		state: networkState(enforcer, config, accounts, host.otherChains(config.table), parts.guests.seen),
+		state: {
+			...networkState(enforcer, config, accounts, host.otherChains(config.table), parts.guests.seen),
+			...(senders.length === 0 ? {} : { senders }),
+		},
 		inForce: enforcer.inForce,
 		rules: accounts.rules,
 		ruleUses: parts.ruleUse.uses.latest,

@@ -13,6 +13,7 @@ import { CarryReceiver } from "../../../threads/carry.ts";
 import { serve } from "../../../threads/rpc.ts";
 import { KernelTable } from "../apply/kernel-table.ts";
 import { mutedSets } from "../apply/muted-ports.ts";
+import { probeFeatures } from "../apply/probes.ts";
 import {
 	type CutFlow,
 	earlierRefusedSets,
@@ -26,6 +27,7 @@ import { probeCommands } from "../observe/drift-filter.ts";
 import { readGuests } from "../observe/guests/read-guests.ts";
 import { readQuotas } from "../observe/quotas.ts";
 import { readMutedPorts, readTuples } from "../observe/tuple-set.ts";
+import { UnitFinder } from "../observe/unit-finder.ts";
 import { BootStore } from "./boot-state.ts";
 import type { NftCalls, NftOpened } from "./calls.ts";
 
@@ -57,6 +59,8 @@ const restMs = 3000;
 /** Sets of 200 000 elements go into one message. */
 const sendBuffer = 16 * 1024 * 1024;
 
+const unitWatch = new UnitFinder();
+
 const notOpen = { ok: false, reason: "refused", error: "libnftables is not open" } as const;
 
 function open({ table, form }: Parameters<NftCalls["open"]>[0]): NftOpened {
@@ -69,7 +73,7 @@ function open({ table, form }: Parameters<NftCalls["open"]>[0]): NftOpened {
 	const writing = NetlinkSocket.open({ protocol: NETLINK_NETFILTER, sendBuffer });
 	const nf = nftKernel(opened.nftables, writing.ok ? writing.socket : null);
 	const netlink = NetlinkSocket.open({ protocol: NETLINK_NETFILTER, receiveBuffer: 4 * 1024 * 1024 });
-	const kernelTable = new KernelTable(nf, table, adoptConnections);
+	const kernelTable = new KernelTable(nf, table, adoptConnections, (units) => unitWatch.find(units));
 	kernel = {
 		nftables: opened.nftables,
 		nf,
@@ -93,7 +97,7 @@ function open({ table, form }: Parameters<NftCalls["open"]>[0]): NftOpened {
 			remedy: "run a kernel with CONFIG_NF_TABLES and CONFIG_NF_TABLES_INET (modprobe nf_tables)",
 		};
 	}
-	return { ok: true, form: kernelTable.probe(form), counts: kernelTable.probeCounts() };
+	return { ok: true, form: kernelTable.probe(form), ...probeFeatures(nf, `${table}_probe`) };
 }
 
 const calls: NftCalls = {
@@ -137,6 +141,10 @@ const calls: NftCalls = {
 	setUplinks: (names) => {
 		const result = kernel?.table.setUplinks(names) ?? notOpen;
 		return result.ok ? null : result.error;
+	},
+	refreshUnits: () => {
+		const result = kernel?.table.refreshUnits() ?? notOpen;
+		return { ...unitWatch.seen, error: result.ok ? "" : result.error };
 	},
 	cut: ({ flows, muted }) => kernel?.table.cut(flows, muted) ?? notOpen,
 	cuts: () => {

@@ -15,10 +15,8 @@ import {
 	type Packet,
 } from "../../../../src/enforcers/network/compile/program.ts";
 import { Exposure } from "../../../../src/enforcers/network/compile/verdict/exposure.ts";
-import {
-	diffVerdicts,
-	type VerdictBox,
-} from "../../../../src/enforcers/network/compile/verdict/verdict-diff.ts";
+import type { VerdictBox } from "../../../../src/enforcers/network/compile/verdict/verdict-box.ts";
+import { diffVerdicts } from "../../../../src/enforcers/network/compile/verdict/verdict-diff.ts";
 import { searchVerdict } from "../../../../src/enforcers/network/compile/verdict/verdict-search.ts";
 import { networkEnforcer } from "../../../../src/enforcers/network/enforcer.ts";
 import type { NetworkPolicy } from "../../../../src/enforcers/network/model.ts";

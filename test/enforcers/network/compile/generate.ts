@@ -287,3 +287,48 @@ export const packets: fc.Arbitrary<OraclePacket> = fc
 		}),
 	)
 	.map(({ content: held, ...packet }) => ({ ...packet, ...held }));
+
+const user = fc.constantFrom<number | string>(0, 1000, 1001, "alice", "carol");
+const group = fc.constantFrom<number | string>(0, 100, "staff", "ghosts");
+const service = fc.constantFrom("a.service", "b.service");
+
+/** Users and groups that are known by name: `alice` is one of those that rules name by number, and nobody else is. */
+export const accounts: Readonly<Record<string, number>> = { alice: 1000, staff: 100 };
+
+const sender = fc
+	.record({
+		users: few(user, 2),
+		groups: fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: few(group, 2) }),
+		services: fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: few(service, 2) }),
+	})
+	.map((lists) =>
+		lists.users.length + lists.groups.length + lists.services.length === 0 ? undefined : lists,
+	);
+
+/** Sets whose rules of egress name senders, most of them. */
+export const senderSets: fc.Arbitrary<NetworkPolicy[]> = fc
+	.tuple(policySets, fc.array(sender, { minLength: 56, maxLength: 56 }))
+	.map(([policies, senders]) => {
+		let next = 0;
+		return policies.map((policy) => ({
+			...policy,
+			ingress: [],
+			egress: [...policy.ingress, ...policy.egress].map((rule, index) => {
+				const named = senders[next++];
+				return named === undefined ? { ...rule, index } : { ...rule, index, sender: named };
+			}),
+		}));
+	});
+
+/** Who sends a packet: those whom `senderSets` names, others, and nobody. */
+export const senders: fc.Arbitrary<NonNullable<OraclePacket["sender"]>> = fc.oneof(
+	{ weight: 1, arbitrary: fc.constant({ user: null, group: null, service: null }) },
+	{
+		weight: 9,
+		arbitrary: fc.record({
+			user: fc.constantFrom(0, 1000, 1000, 1001, 1002),
+			group: fc.constantFrom(0, 100, 100, 101),
+			service: fc.constantFrom(null, "a.service", "b.service", "c.service"),
+		}),
+	},
+);

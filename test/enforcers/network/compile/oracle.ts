@@ -5,7 +5,7 @@
  */
 
 import type { Action, Cidr, Direction, FailsafeRule, Family, Protocol } from "../../../../src/base/model.ts";
-import type { NetworkPolicy } from "../../../../src/enforcers/network/model.ts";
+import type { NetworkPolicy, NetworkRule } from "../../../../src/enforcers/network/model.ts";
 
 export interface OraclePacket {
 	readonly direction: Direction;
@@ -21,6 +21,14 @@ export interface OraclePacket {
 	readonly port: number;
 	/** Source port, or the type of ICMP and ICMPv6. Null: one that no policy names. */
 	readonly source: number | null;
+	/** Whose socket sent it; null: nobody's, or of no unit. Absent: nobody's. */
+	readonly sender?: OracleSender;
+}
+
+export interface OracleSender {
+	readonly user: number | null;
+	readonly group: number | null;
+	readonly service: string | null;
 }
 
 export interface OracleOptions {
@@ -28,6 +36,8 @@ export interface OracleOptions {
 	readonly allowlistScope: "direction" | "host";
 	/** None where it is left out. */
 	readonly failsafe?: Readonly<Record<Direction, readonly FailsafeRule[]>>;
+	/** The numbers of the users and groups that the host knows by name. */
+	readonly accounts?: Readonly<Record<string, number>>;
 }
 
 export interface OracleVerdict {
@@ -49,9 +59,29 @@ interface OracleAtom {
 	readonly sources: readonly [number, number] | "any";
 	readonly block: Cidr | "any";
 	readonly holes: readonly Cidr[];
+	readonly user: number | "any";
+	readonly group: number | "any";
+	readonly service: string | "any";
 }
 
-function atomsOf(policies: readonly NetworkPolicy[], direction: Direction): OracleAtom[] {
+/** Who a rule is for; a name that the host does not know is nobody. */
+function sendersOf({ sender }: NetworkRule, known: Readonly<Record<string, number>>) {
+	if (sender === undefined) return [{ user: "any", group: "any", service: "any" }] as const;
+	const numbers = (list: readonly (number | string)[]): (number | "any")[] => {
+		if (list.length === 0) return ["any"];
+		return list.flatMap((one) => (typeof one === "number" ? one : (known[one] ?? [])));
+	};
+	const services = sender.services.length === 0 ? ["any"] : sender.services;
+	return numbers(sender.users).flatMap((user) =>
+		numbers(sender.groups).flatMap((group) => services.map((service) => ({ user, group, service }))),
+	);
+}
+
+function atomsOf(
+	policies: readonly NetworkPolicy[],
+	direction: Direction,
+	accounts: Readonly<Record<string, number>> = {},
+): OracleAtom[] {
 	const atoms: OracleAtom[] = [];
 	for (const policy of policies) {
 		for (const rule of policy[direction]) {
@@ -76,14 +106,17 @@ function atomsOf(policies: readonly NetworkPolicy[], direction: Direction): Orac
 			for (const name of interfaces) {
 				for (const port of ports) {
 					for (const block of blocks) {
-						atoms.push({
-							policy: policy.name,
-							index: rule.index,
-							action: rule.action,
-							interface: name,
-							...port,
-							...block,
-						});
+						for (const sender of sendersOf(rule, accounts)) {
+							atoms.push({
+								policy: policy.name,
+								index: rule.index,
+								action: rule.action,
+								interface: name,
+								...port,
+								...block,
+								...sender,
+							});
+						}
 					}
 				}
 			}
@@ -104,7 +137,10 @@ function bears({ interface: own, vrf }: OraclePacket, match: { name: string; pre
 }
 
 function matches(atom: OracleAtom, packet: OraclePacket): boolean {
-	const { interface: match, protocol, ports, sources, block } = atom;
+	const { interface: match, protocol, ports, sources, block, user, group, service } = atom;
+	if (user !== "any" && packet.sender?.user !== user) return false;
+	if (group !== "any" && packet.sender?.group !== group) return false;
+	if (service !== "any" && packet.sender?.service !== service) return false;
 	if (match !== "any") {
 		if (!bears(packet, match)) return false;
 	}
@@ -133,6 +169,12 @@ function protocols(a: OracleAtom["protocol"], b: OracleAtom["protocol"]): Relati
 	return b === "any" ? -1 : null;
 }
 
+function values<T>(a: T | "any", b: T | "any"): Relation {
+	if (a === b) return 0;
+	if (a === "any") return 1;
+	return b === "any" ? -1 : null;
+}
+
 function portRanges(a: OracleAtom["ports"], b: OracleAtom["ports"]): Relation {
 	if (a === "any" || b === "any") return a === b ? 0 : a === "any" ? 1 : -1;
 	if (a[0] === b[0] && a[1] === b[1]) return 0;
@@ -155,6 +197,9 @@ function strictlyContains(a: OracleAtom, b: OracleAtom): boolean {
 		portRanges(a.ports, b.ports),
 		portRanges(a.sources, b.sources),
 		blocks(a.block, b.block),
+		values(a.user, b.user),
+		values(a.group, b.group),
+		values(a.service, b.service),
 	];
 	return relations.every((r) => r === 0 || r === 1) && relations.includes(1);
 }
@@ -183,7 +228,9 @@ export function judge(
 	const failsafe = options.failsafe?.[packet.direction] ?? [];
 	const spared = failsafe.findIndex((rule) => failsafeMatches(rule, packet));
 	if (spared >= 0) return { action: "Allow", policy: "Failsafe", index: spared };
-	const matching = atomsOf(policies, packet.direction).filter((atom) => matches(atom, packet));
+	const matching = atomsOf(policies, packet.direction, options.accounts).filter((atom) =>
+		matches(atom, packet),
+	);
 	const left = matching.filter((atom) => !matching.some((other) => strictlyContains(atom, other)));
 	for (const action of ["Block", "Audit", "Allow"] as const) {
 		const named = left
@@ -198,7 +245,7 @@ export function judge(
 		if (first !== undefined) return { action, policy: first.policy, index: first.index };
 	}
 	const allows = (direction: Direction) =>
-		atomsOf(policies, direction).some((atom) => atom.action === "Allow");
+		policies.some((policy) => policy[direction].some(({ action }) => action === "Allow"));
 	const allowlist =
 		options.allowlistScope === "host" ? allows("ingress") || allows("egress") : allows(packet.direction);
 	if (!allowlist) return { action: "Allow", policy: null, index: -1 };

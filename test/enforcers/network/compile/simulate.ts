@@ -6,6 +6,7 @@
 
 import { parseCidr } from "../../../../src/base/cidr.ts";
 import type { OraclePacket } from "./oracle.ts";
+import { senderVerdict } from "./simulate-senders.ts";
 
 interface Element {
 	/** One inclusive range per field of the key. */
@@ -131,6 +132,7 @@ function parseElements(name: string, body: readonly string[]): Element[] {
 
 /** What never matches a packet of the kind that tests simulate: new, from or to another host. */
 const neverMatches = [
+	/^meta nfproto ipv[46] update @sent[46]_\w{16} \{ [^}]+ \}$/,
 	/^(iif lo|oif lo fib daddr type local|ct state established|ct status dnat fib daddr type local) accept$/,
 	/^fib saddr( \. oif)? type local jump root_leaving$/,
 	/^type filter hook (input|output|postrouting) priority \d+; policy accept;$/,
@@ -197,7 +199,7 @@ class Simulation {
 		}
 		if (/^(accept|drop)( comment "[A-Za-z0-9 ._[\]-]{1,120}")?$/.test(text))
 			return text.split(" ")[0] ?? null;
-		if (/^(goto|jump) (x_[0-9a-f]{16}|root_(ingress|egress))$/.test(text)) return text;
+		if (/^(goto|jump) (x_[0-9a-f]{16}|root_(ingress|egress|leaving))$/.test(text)) return text;
 		// It comes from a process.
 		if (text === "meta skuid != 4294967295 jump root_leaving") return "jump root_leaving";
 		const nfproto = /^meta nfproto ipv4 (accept|goto x_[0-9a-f]{16})$/.exec(text);
@@ -205,6 +207,8 @@ class Simulation {
 		const member = /^meta sdifname (.*)$/.exec(text)?.[1];
 		if (member !== undefined)
 			return packet.vrf === undefined ? null : this.interfaceVerdict(member, packet.interface);
+		const bySender = senderVerdict(text, packet, this.table);
+		if (bySender !== undefined) return bySender;
 		const side = packet.direction === "ingress" ? "iifname" : "oifname";
 		if (text.startsWith(`${side} `)) return this.interfaceVerdict(text.slice(side.length + 1), this.borne);
 		return this.lookup(text);

@@ -77,7 +77,7 @@ afterEach(() => {
 /** An enforcer over Workers that record what they are asked and answer as `world` says. */
 function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 	const state: World = {
-		opened: { ok: true, form: "concatenated", counts: true },
+		opened: { ok: true, form: "concatenated", counts: true, units: true },
 		plan: plan("first"),
 		parsed: { ever: 100_000, present: 100_000 },
 		apply: () => applied,
@@ -113,6 +113,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 			log.push("close table");
 			return { ok: true, closed: true };
 		},
+		refreshUnits: () => ({ units: {}, slices: [], names: [], hierarchy: true, error: "" }),
 		setUplinks: (names) => {
 			log.push(`uplinks ${names.join()}`);
 			return null;
@@ -434,7 +435,7 @@ describe("what is refused", () => {
 		expect(take()).toEqual(["open", "read"]);
 		expect(enforcer.state.reason).toBe("libnftables is missing; apt install libnftables1");
 		expect(enforcer.sent?.plan).not.toBeNull();
-		world.opened = { ok: true, form: "nested", counts: false };
+		world.opened = { ok: true, form: "nested", counts: false, units: false };
 		await enforcer.reload();
 		expect(take()).toContain("apply first");
 		expect(enforcer.state.state).toBe("active");

@@ -6,6 +6,7 @@ import type { Direction } from "../../../../base/model.ts";
 import { type Atom, interfaceKey } from "../atom.ts";
 import type { CompiledRule } from "../plan.ts";
 import type { DirectionProgram, NetworkModel } from "../program.ts";
+import { senderText } from "../sender.ts";
 import { warning } from "./lint-warning.ts";
 import { portsLabel } from "./ports-label.ts";
 
@@ -41,7 +42,12 @@ export function lintAllowlist(model: NetworkModel, direction: Direction): Diagno
 
 function decidesEverything({ atoms }: DirectionProgram): boolean {
 	const whole = atoms.filter(
-		(atom) => atom.length < 0 && atom.interface === null && atom.layer === "W" && atom.holes.length === 0,
+		(atom) =>
+			atom.length < 0 &&
+			atom.sender === undefined &&
+			atom.interface === null &&
+			atom.layer === "W" &&
+			atom.holes.length === 0,
 	);
 	return whole.some(({ family }) => family === 4) && whole.some(({ family }) => family === 6);
 }
@@ -64,7 +70,8 @@ function describe(atom: Atom): string {
 	const ports = protocol === null ? "everything" : portsLabel(protocol, range, source);
 	const side = rule.direction === "ingress" ? "from" : "to";
 	const peer = atom.length < 0 ? "" : ` ${side} ${blockText(atom)}`;
-	return `${ports}${peer}${atom.interface === null ? "" : ` on ${interfaceKey(atom.interface)}`}`;
+	const sender = atom.sender === undefined ? "" : ` from ${senderText(atom.sender)}`;
+	return `${ports}${peer}${sender}${atom.interface === null ? "" : ` on ${interfaceKey(atom.interface)}`}`;
 }
 
 function blockText({ family, length, first }: Atom): string {

@@ -36,6 +36,11 @@ function cannotMatch(program: DirectionProgram): { dead: Set<number>; diagnostic
 	const dead = new Set<number>();
 	const diagnostics: Diagnostic[] = [];
 	for (const [rank, rule] of program.rules.entries()) {
+		if (rule.forNobody) {
+			// Said of the name that is not known, where the host is known.
+			dead.add(rank);
+			continue;
+		}
 		const atoms = byRank.get(rank) ?? [];
 		const hollow = atoms.every(isHollow);
 		if (!hollow && !atoms.every(isLoopback)) continue;

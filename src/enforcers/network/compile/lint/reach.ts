@@ -199,11 +199,11 @@ function* keysOf(
 
 export function reachOf(program: DirectionProgram): Reach {
 	const search = new Search();
-	const groups = [...program.literals, ...program.prefixes, ...program.members].map(
-		(group) => group.sequences,
-	);
-	for (const sequences of [program.others, ...groups]) {
-		for (const family of [4, 6] as const) search.sequence(sequences[family]);
+	for (const { literals, prefixes, members, others } of [program, ...(program.senders?.programs ?? [])]) {
+		const groups = [...literals, ...prefixes, ...members].map((group) => group.sequences);
+		for (const sequences of [others, ...groups]) {
+			for (const family of [4, 6] as const) search.sequence(sequences[family]);
+		}
 	}
 	return search;
 }

@@ -17,7 +17,7 @@ import { endedChain, forwardChain, invalidCounter, type Seen as SeenName } from 
 import { interfaceMatches } from "../atom.ts";
 import { type FailsafeProgram, failsafeText, memberText } from "../failsafe.ts";
 import { type CompiledRule, namesMembers, type RulesetForm } from "../plan.ts";
-import type { DirectionProgram, Sequences } from "../program.ts";
+import type { DirectionProgram, InterfaceProgram, Sequences } from "../program.ts";
 import type { Step } from "../table.ts";
 import type { LookupContext } from "./cell-sets.ts";
 import { acceptRelated, addEssentials, errors } from "./essentials.ts";
@@ -29,6 +29,7 @@ import type { ObjectStore } from "./objects.ts";
 import type { RenderOptions } from "./options.ts";
 import type { PortKey } from "./port-key.ts";
 import { addSeen } from "./seen.ts";
+import { senderRules } from "./senders.ts";
 import { withinVrfs } from "./vrf.ts";
 
 export interface DirectionOptions extends RenderOptions {
@@ -203,7 +204,13 @@ export class DirectionRenderer {
 		if (this.#midstream !== null)
 			rules.push(joined("tcp flags & syn == 0 ct state new ", goto(this.#midstream)));
 		if (evaluated !== undefined) rules.push(counted(evaluated));
-		rules.push(...this.#byInterface(family), this.#sequence(this.#program.others, family));
+		const decided = (program: InterfaceProgram) => [
+			...this.#byInterface(program, family),
+			this.#sequence(program.others, family),
+		];
+		const leaving = judgesLeaving(this.#program, this.#options);
+		const context = { store: this.#store, family, leaving, rules: decided };
+		rules.push(...senderRules(this.#program, context), ...decided(this.#program));
 		return this.#store.chain(rules);
 	}
 
@@ -255,8 +262,7 @@ export class DirectionRenderer {
 	}
 
 	/** Leads packets of interfaces that rules name to their sequences. */
-	#byInterface(family: Family): readonly Rule[] {
-		const { literals, prefixes, members } = this.#program;
+	#byInterface({ literals, prefixes, members }: InterfaceProgram, family: Family): readonly Rule[] {
 		const plain = members.filter(({ name }) => isPlainInterface(name));
 		const inVrf = new Map([...literals, ...plain].map((group) => [group.name, group]));
 		return interfaceKeys(this.#direction, this.#options.form).flatMap((key) => {

@@ -18,6 +18,8 @@ import {
 import { type Address, type AddressRange, type Atom, interfaceKey, withoutHoles } from "../atom.ts";
 import { inOrder } from "../interval.ts";
 import type { DirectionProgram } from "../program.ts";
+import type { SenderKey } from "../sender.ts";
+import { scopeKey } from "../stream.ts";
 import { intervalText } from "./address-text.ts";
 import { sourceKey } from "./cell-sets.ts";
 import { type PortKey, packetPort } from "./port-key.ts";
@@ -33,6 +35,8 @@ export interface GuardBox {
 	readonly ports: readonly PortRange[] | null;
 	/** The source port, or ICMP's type. Null: any. */
 	readonly source: PortRange | null;
+	/** Absent: whoever sends. */
+	readonly sender?: SenderKey;
 	/** Of the remote end. Sorted and disjoint. */
 	readonly addresses: readonly AddressRange[];
 }
@@ -53,9 +57,9 @@ interface Strand {
 
 /** How strands come together into boxes: exactly as they are, then coarser where those are too many. */
 const groupings: readonly ((alike: Atom) => string)[] = [
-	({ interface: match, family, protocol, range, source }) =>
-		`${interfaceKey(match)} ${family} ${protocol} ${rangeKey(range)} ${rangeKey(source)}`,
-	(atom) => `${interfaceKey(atom.interface)} ${atom.family} ${atom.protocol} ${atom.layer}`,
+	(atom) =>
+		`${scopeKey(atom)} ${atom.family} ${atom.protocol} ${rangeKey(atom.range)} ${rangeKey(atom.source)}`,
+	(atom) => `${scopeKey(atom)} ${atom.family} ${atom.protocol} ${atom.layer}`,
 	(atom) => `${atom.family} ${atom.protocol} ${atom.layer}`,
 ];
 
@@ -97,6 +101,7 @@ function isAlike(a: Atom, b: Atom): boolean {
 	return (
 		a.rank === b.rank &&
 		a.interface === b.interface &&
+		a.sender?.key === b.sender?.key &&
 		a.family === b.family &&
 		a.protocol === b.protocol &&
 		a.range === b.range &&
@@ -108,6 +113,7 @@ function box(group: readonly Strand[], maxIntervals: number): GuardBox[] {
 	const [first] = group.map(({ alike }) => alike);
 	if (first === undefined) return [];
 	const same = group.every(({ alike }) => interfaceKey(alike.interface) === interfaceKey(first.interface));
+	const oneSender = group.every(({ alike }) => alike.sender?.key === first.sender?.key);
 	const oneSource = group.every(({ alike }) => rangeKey(alike.source) === rangeKey(first.source));
 	const ranges = group.flatMap(({ alike }) => alike.range ?? []);
 	const addresses = cover(
@@ -122,6 +128,7 @@ function box(group: readonly Strand[], maxIntervals: number): GuardBox[] {
 			protocol: first.protocol,
 			ports: ranges.length < group.length ? null : cover(ranges, maxPortRanges).map(asPorts),
 			source: oneSource ? first.source : null,
+			...(oneSender && first.sender !== undefined ? { sender: first.sender } : {}),
 			addresses,
 		},
 	];
@@ -192,12 +199,22 @@ export function guardRules(
 	return boxes.map((item) => {
 		const matches = [
 			item.interface === null ? "" : byInterface(link, interfaceKey(item.interface)),
+			senderMatch(item),
 			protocolMatch(item, key),
 			addressMatch(item, side),
 			"drop",
 		];
 		return matches.filter((match) => match !== "").join(" ");
 	});
+}
+
+/** Which unit sends is not told where packets leave, and the sets that tell it went with the table: of those everybody is closed out. */
+function senderMatch({ sender }: GuardBox): string {
+	const user = sender?.user ?? null;
+	const group = sender?.group ?? null;
+	return [user === null ? [] : `meta skuid ${user}`, group === null ? [] : `meta skgid ${group}`]
+		.flat()
+		.join(" ");
 }
 
 function protocolMatch({ protocol, ports, source }: GuardBox, key: PortKey): string {

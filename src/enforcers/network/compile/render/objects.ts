@@ -122,12 +122,15 @@ export function inEpoch(plan: NetworkPlan, epoch: string): NetworkPlan {
 		return { ...next, name };
 	});
 	const roots = { ingress: renamed(plan.roots.ingress), egress: renamed(plan.roots.egress) };
-	const { forward, quotas } = plan;
+	const { forward, quotas, services } = plan;
 	const counting =
 		quotas && Object.fromEntries(Object.entries(quotas.roots).map(([name, root]) => [name, renamed(root)]));
 	const led = {
 		...(forward === undefined ? {} : { forward: { ...forward, root: renamed(forward.root) } }),
 		...(quotas === undefined ? {} : { quotas: { ...quotas, roots: { ...counting } } }),
+		...(services?.noting === undefined
+			? {}
+			: { services: { ...services, noting: renamed(services.noting) } }),
 	};
 	return { ...plan, objects, roots, ...led };
 }

@@ -5,6 +5,7 @@
  */
 
 import type { Direction } from "../../../../base/model.ts";
+import { goto } from "../../../../kernel/nftables/expressions.ts";
 import { forwardedCounter } from "../../names.ts";
 import { withLimitRules } from "../limits.ts";
 import type { CompiledRule, NetworkPlan } from "../plan.ts";
@@ -18,6 +19,7 @@ import { ObjectStore } from "./objects.ts";
 import type { RenderOptions } from "./options.ts";
 import { packetPort } from "./port-key.ts";
 import { renderQuotas } from "./quotas.ts";
+import { servicePlan, servicesOf } from "./senders.ts";
 
 export interface Rendered {
 	readonly plan: NetworkPlan;
@@ -49,6 +51,7 @@ export function renderModel(
 		).render();
 	const ingress = direction("ingress");
 	const egress = direction("egress");
+	const leaving = judgesLeaving(model.egress, options);
 	const { guests } = options;
 	const forwarded = { leafUse: leaves.forwarded, made: leaves.alike(made) };
 	const forward =
@@ -60,10 +63,12 @@ export function renderModel(
 		ingress: of(model.ingress),
 		egress: of(model.egress),
 	});
+	const services = servicePlan(store, servicesOf(model.egress), leaving ? "accept" : null);
 	const plan: NetworkPlan = {
 		objects: store.objects,
 		roots: { ingress, egress },
-		...(judgesLeaving(model.egress, options) ? { egressHook: "postrouting" as const } : {}),
+		...(leaving ? { egressHook: "postrouting" as const } : {}),
+		...services,
 		...forward,
 		...(quotas === null ? {} : { quotas }),
 		rules: plannedRules(model, store, guests?.forwarded === "audit"),
@@ -108,6 +113,12 @@ function withStaged(
 			: {}),
 	};
 	const leaves = host.egress !== undefined && judgesLeaving(host.egress, options);
+	// What is in force is judged behind what notes for both.
+	const led = plan.egressHook === "postrouting" ? "accept" : goto(plan.roots.egress);
+	const services =
+		host.egress === undefined
+			? {}
+			: servicePlan(store, servicesOf(host.egress), leaves || plan.egressHook === "postrouting" ? led : null);
 	return {
 		...plan,
 		objects: store.objects,
@@ -115,6 +126,7 @@ function withStaged(
 		staged: {
 			roots,
 			...(leaves ? { egressHook: "postrouting" as const } : {}),
+			...services,
 			rules,
 			policies,
 			enforced: { objects: plan.objects.length, elements: plan.elements },

@@ -12,6 +12,7 @@ import {
 	type Verdict,
 } from "../program.ts";
 import type { CompiledQuota } from "../quota.ts";
+import { noSender, senderMatches } from "../sender.ts";
 
 export interface OverriddenRule {
 	readonly rule: CompiledRule;
@@ -28,6 +29,7 @@ export interface Explanation extends Verdict {
 
 function matches(atom: Atom, packet: Packet, names: readonly string[]): boolean {
 	if (atom.family !== packet.family || !interfaceMatches(atom.interface, names)) return false;
+	if (!senderMatches(atom.sender, packet.sender ?? noSender)) return false;
 	if (atom.protocol !== null && atom.protocol !== packet.protocol) return false;
 	if (atom.range !== null && (packet.port < atom.range.first || packet.port > atom.range.last)) return false;
 	const { source } = packet;

@@ -10,28 +10,10 @@ import { blocksOf } from "../../../../document/block.ts";
 import type { Address } from "../atom.ts";
 import type { DirectionProgram, NetworkModel } from "../program.ts";
 import { type InterfaceGroup, interfaceGroups } from "./interface-groups.ts";
+import { senderBoxes } from "./sender-boxes.ts";
+import type { VerdictBox } from "./verdict-box.ts";
 import type { Piece } from "./verdict-pieces.ts";
 import { allPorts, cutRanges, namedProtocols, type Range, VerdictSpace } from "./verdict-space.ts";
-
-/** Packets of which one set says `before`, the other `after`. Boxes of one answer never overlap. */
-export interface VerdictBox {
-	readonly direction: Direction;
-	/** As `portward explain` takes it; "any": every one that no other box names. */
-	readonly protocol: string;
-	/** Destination ports, inclusive; null: all, and for protocols without ports. */
-	readonly ports: readonly [number, number] | null;
-	/** Source ports, only where rules name some; absent: every one that no other box of the protocol names. */
-	readonly sourcePorts?: readonly [number, number];
-	/** The same of ICMP's types. */
-	readonly icmpTypes?: readonly [number, number];
-	/** CIDR blocks, IPv4 before IPv6, in rising order. */
-	readonly addresses: readonly string[];
-	/** A name, or with a `*` at its end the beginning of one; null: every one that no other box names. */
-	readonly interface: string | null;
-	readonly before: Action;
-	/** Equal to `before` only in a box that stands for an interface or a protocol of which nothing changes. */
-	readonly after: Action;
-}
 
 /** A box of one family, before it is put into words. */
 interface Cell {
@@ -147,6 +129,11 @@ class CellCollector {
 
 /** Everything that two models say differently about new flows, most general first. */
 export function diffVerdicts(before: NetworkModel, after: NetworkModel): VerdictBox[] {
+	const boxes = diffModels(before, after);
+	return [...boxes, ...senderBoxes(before, after, boxes, diffModels)];
+}
+
+function diffModels(before: NetworkModel, after: NetworkModel): VerdictBox[] {
 	const sides = (["ingress", "egress"] as const).map((direction) => {
 		const programs = [before[direction], after[direction]] as const;
 		return { direction, programs, groups: interfaceGroups(programs) };

@@ -3,8 +3,9 @@
 import type { Action, Direction, Family, Protocol } from "../../../../base/model.ts";
 import { isTransport } from "../../../../base/protocol.ts";
 import type { Address } from "../atom.ts";
-import type { NetworkModel, Packet } from "../program.ts";
+import { type DirectionProgram, type NetworkModel, type Packet, seenBy } from "../program.ts";
 import { interfaceGroups } from "./interface-groups.ts";
+import { senderKindsOf } from "./sender-boxes.ts";
 import { namedProtocols, type Range, VerdictSpace } from "./verdict-space.ts";
 
 /** The packets that are asked about. */
@@ -23,7 +24,15 @@ export interface Question {
 
 /** The first packet found, the plainest first: unnamed interfaces and sources before named ones, IPv4 before IPv6. */
 export function searchVerdict(model: NetworkModel, question: Question): Packet | null {
-	const program = model[question.direction];
+	const whole = model[question.direction];
+	for (const sender of [null, ...senderKindsOf([whole])]) {
+		const found = searchProgram(sender === null ? whole : seenBy(whole, sender), question);
+		if (found !== null) return sender === null ? found : { ...found, sender };
+	}
+	return null;
+}
+
+function searchProgram(program: DirectionProgram, question: Question): Packet | null {
 	const names =
 		question.interface === null
 			? interfaceGroups([program]).map(({ example }) => example)

@@ -5,10 +5,8 @@ import fc from "fast-check";
 import { parseCidr } from "../../../../../src/base/cidr.ts";
 import { isTransport, protocolFits, protocolText } from "../../../../../src/base/protocol.ts";
 import { buildModel, ruleSets } from "../../../../../src/enforcers/network/compile/program.ts";
-import {
-	diffVerdicts,
-	type VerdictBox,
-} from "../../../../../src/enforcers/network/compile/verdict/verdict-diff.ts";
+import type { VerdictBox } from "../../../../../src/enforcers/network/compile/verdict/verdict-box.ts";
+import { diffVerdicts } from "../../../../../src/enforcers/network/compile/verdict/verdict-diff.ts";
 import type { NetworkPolicy } from "../../../../../src/enforcers/network/model.ts";
 import { policy, rule } from "../build.ts";
 import { failsafes, packets, policySets } from "../generate.ts";

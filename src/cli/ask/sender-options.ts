@@ -1,0 +1,46 @@
+/** Who sends the packet that a command is asked about. */
+
+import { quote } from "../../base/suggest.ts";
+import type { Packet } from "../../enforcers/network/compile/program.ts";
+import type { SenderKey } from "../../enforcers/network/compile/sender.ts";
+import { HostAccounts } from "../../kernel/senders/accounts.ts";
+import { UsageError } from "../command.ts";
+
+/** Absent where they were not written. */
+export interface SenderOptions {
+	readonly user?: string | undefined;
+	readonly group?: string | undefined;
+	readonly service?: string | undefined;
+}
+
+export const senderOptions = {
+	user: { type: "string" },
+	group: { type: "string" },
+	service: { type: "string" },
+} as const;
+
+/** The packet with its sender. @throws UsageError for a sender that no packet can have */
+export function withSender(packet: Packet, options: SenderOptions): Packet {
+	const { user, group, service } = options;
+	if (user === undefined && group === undefined && service === undefined) return packet;
+	if (packet.direction === "ingress")
+		throw new UsageError("what comes in has no user, group or service of this host: ask about egress");
+	const accounts = new HostAccounts();
+	const sender: SenderKey = {
+		user: user === undefined ? null : numberOf("user", user, accounts),
+		group: group === undefined ? null : numberOf("group", group, accounts),
+		service: service === undefined ? null : unitOf(service),
+	};
+	return { ...packet, sender };
+}
+
+function numberOf(kind: "user" | "group", text: string, accounts: HostAccounts): number {
+	const number = /^(?:0|[1-9]\d{0,9})$/.test(text) ? Number(text) : accounts.number(kind, text);
+	if (number !== null && number <= 2 ** 32 - 2) return number;
+	throw new UsageError(`this host knows no ${kind} ${quote(text)}; write a name that it knows, or a number`);
+}
+
+function unitOf(text: string): string {
+	if (/^[A-Za-z0-9:_.\\@-]{1,255}$/.test(text)) return text.endsWith(".service") ? text : `${text}.service`;
+	throw new UsageError(`--service ${quote(text)} is no name of a unit; write one such as nginx.service`);
+}

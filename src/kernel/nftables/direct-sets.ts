@@ -22,11 +22,11 @@ const SET_OBJECT_TYPE = 15;
 const DESCRIPTION_SIZE = 1;
 const DESCRIPTION_CONCATENATION = 2;
 const FIELD_LENGTH = 1;
-const LIST_ELEM = 1;
-const ELEMENTS_SET = 2;
-const ELEMENTS_LIST = 3;
+export const LIST_ELEM = 1;
+export const ELEMENTS_SET = 2;
+export const ELEMENTS_LIST = 3;
 const ELEMENTS_SET_ID = 4;
-const ELEMENT_KEY = 1;
+export const ELEMENT_KEY = 1;
 const ELEMENT_DATA = 2;
 const ELEMENT_FLAGS = 3;
 const ELEMENT_USERDATA = 6;
@@ -182,28 +182,6 @@ export function readInterfaces(keys: string): readonly string[] | null {
 	return names.length > mostInterfaces || names.includes(undefined)
 		? null
 		: names.filter((name) => name !== undefined);
-}
-
-/** The numbers of keys that are control groups; null where any is none. */
-export function readControlGroups(keys: string): readonly bigint[] | null {
-	const numbers = checkedKeys(keys).split("\n");
-	if (numbers.length > mostInterfaces || !numbers.every((key) => /^[1-9]\d{0,18}$/.test(key))) return null;
-	return numbers.map(BigInt);
-}
-
-/** The attributes of elements that are control groups, of a set that is there: few enough for one list. */
-export function encodeControlGroups(writer: BatchWriter, set: string, numbers: readonly bigint[]): void {
-	writer.text(ELEMENTS_SET, set);
-	const list = writer.open(ELEMENTS_LIST);
-	for (const number of numbers) {
-		const key = new Uint8Array(8);
-		// In the machine's own order, which is little-endian.
-		new DataView(key.buffer).setBigUint64(0, number, true);
-		const element = writer.open(LIST_ELEM);
-		encodeValue(writer, ELEMENT_KEY, key);
-		writer.close(element);
-	}
-	writer.close(list);
 }
 
 /** The attributes of elements that are interfaces, of a set that is there: few enough for one list. */

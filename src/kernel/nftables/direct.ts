@@ -8,9 +8,9 @@ import { NFNL_SUBSYS_NFTABLES, NFPROTO_INET, NFTA_TABLE } from "../nftables-mess
 import { checkedName } from "./check.ts";
 import type { Command } from "./commands.ts";
 import type { ElementChange } from "./direct-changes.ts";
+import { encodeControlGroups, readControlGroups } from "./direct-control-groups.ts";
 import { encodeRule, ownSets, type RuleContent, readRule } from "./direct-rules.ts";
 import {
-	encodeControlGroups,
 	encodeElements,
 	encodeInterfaces,
 	encodeInterval,
@@ -19,7 +19,6 @@ import {
 	encodeOwnElements,
 	encodeOwnSet,
 	encodeSet,
-	readControlGroups,
 	readInterfaces,
 	readSet,
 	type SetContent,

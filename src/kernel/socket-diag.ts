@@ -30,6 +30,7 @@ const SOCKET_ID_AT = 4;
 const MESSAGE_BYTES = 72;
 const WRITE_QUEUE_AT = 60;
 const USER_AT = 64;
+const INODE_AT = 68;
 
 /** include/net/tcp_states.h; UDP sockets use two of them. */
 export const tcpState = {
@@ -69,7 +70,7 @@ export interface DiagSocket {
 	readonly surplus: number | null;
 	/** Null where the kernel cannot end a single socket. */
 	readonly handle: SocketHandle | null;
-	/** Absent where the kernel does not say. */
+	/** Absent where no process has the socket any more, or yet: the kernel would say root. */
 	readonly owner?: SocketOwnership;
 }
 
@@ -202,8 +203,17 @@ export function readSocket(
 		state,
 		surplus: seen ? surplus(bytes, view.getUint32(WRITE_QUEUE_AT, true), table) : null,
 		handle: { diagFamily, protocol, id: bytes.slice(start + id, start + id + SOCKET_ID_BYTES) },
-		owner: { user: view.getUint32(USER_AT, true), controlGroup: controlGroup(bytes, table) },
+		...ownerOf(view, bytes, table),
 	};
+}
+
+function ownerOf(
+	view: DataView,
+	bytes: Uint8Array,
+	table: AttributeTable,
+): { readonly owner?: SocketOwnership } {
+	if (view.getUint32(INODE_AT, true) === 0) return {};
+	return { owner: { user: view.getUint32(USER_AT, true), controlGroup: controlGroup(bytes, table) } };
 }
 
 function controlGroup(bytes: Uint8Array, table: AttributeTable): string | null {

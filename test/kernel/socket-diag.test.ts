@@ -4,6 +4,7 @@ import { HostSockets } from "../../src/kernel/host-sockets.ts";
 import { AttributeTable, MessageCursor, MessageWriter } from "../../src/kernel/netlink-message.ts";
 import { destroySockets, diagSockets, readSocket, tcpState } from "../../src/kernel/socket-diag.ts";
 import { enterIsolatedNetwork } from "../system/support/isolated.ts";
+import { eventually } from "../system/support/netns.ts";
 
 async function pair(address: string) {
 	const server = createServer();
@@ -66,4 +67,29 @@ test("a message that is cut is no socket", () => {
 	const cursor = new MessageCursor(bytes);
 	expect(cursor.advance()).toBe(true);
 	expect(readSocket(cursor, 6, new AttributeTable(2))).toBeNull();
+});
+
+test("a connection whose process has ended is nobody's, and not root's", async () => {
+	const network = enterIsolatedNetwork();
+	try {
+		const { server, client, other, port, clientPort } = await pair("127.0.0.1");
+		const owners = () => {
+			const read = diagSockets();
+			if (!read.ok) throw new Error(read.error);
+			const mine = read.sockets.filter((one) => one.localPort === clientPort && one.remotePort === port);
+			return mine.map(({ state, owner }) => [state, owner?.user]);
+		};
+		expect(owners()).toEqual([[tcpState.established, 0]]);
+		// What the other end does not read keeps the connection from ending.
+		other.pause();
+		client.write(new Uint8Array(32 * 1024 * 1024));
+		await Bun.sleep(100);
+		client.destroy();
+		await eventually("an orphan", () => owners().every(([state]) => state !== tcpState.established));
+		expect(owners()).toEqual([[expect.any(Number), undefined]]);
+		server.close();
+		other.destroy();
+	} finally {
+		network.leave();
+	}
 });

@@ -21,7 +21,13 @@ const mostBytes = 32 * 1024 * 1024;
 /** The greatest number that somebody may have. */
 const lastNumber = 2 ** 32 - 2;
 
-/** The accounts as they are at the first question about each kind. */
+/** What each file had when it could be read last, for as long as it cannot be. */
+const lastRead = new Map<string, ReadonlyMap<string, number>>();
+
+/**
+ * The accounts as they are at the first question about each kind. Of a file that has gone, or cannot be read any more,
+ * those stay that were in it: a Block of a user does not end because descriptors ran out.
+ */
 export class HostAccounts {
 	readonly #files: AccountFiles;
 	readonly #read = new Map<AccountKind, ReadonlyMap<string, number>>();
@@ -30,7 +36,7 @@ export class HostAccounts {
 		this.#files = files;
 	}
 
-	/** The number of a user or a group; null where there is none of the name, or the file cannot be read. */
+	/** The number of a user or a group; null where there is none of the name, or the file never could be read. */
 	number(kind: AccountKind, name: string): number | null {
 		return this.#of(kind).get(name) ?? null;
 	}
@@ -40,10 +46,18 @@ export class HostAccounts {
 	}
 
 	#of(kind: AccountKind): ReadonlyMap<string, number> {
-		const known = this.#read.get(kind) ?? parseAccounts(readWhole(this.#files[kind]) ?? "");
+		const known = this.#read.get(kind) ?? accountsIn(this.#files[kind]);
 		this.#read.set(kind, known);
 		return known;
 	}
+}
+
+function accountsIn(path: string): ReadonlyMap<string, number> {
+	const text = readWhole(path);
+	if (text === null) return lastRead.get(path) ?? new Map();
+	const accounts = parseAccounts(text);
+	lastRead.set(path, accounts);
+	return accounts;
 }
 
 /** Equal while neither file changed. */

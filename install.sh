@@ -455,10 +455,17 @@ check_settings() {
 }
 
 # Before the first start: what it would change, which is nothing where there are no policies. Policies that are there already
-# are held against none; where they would refuse this SSH session, portward is not started.
+# are held against none; where they would refuse this SSH session, or that cannot be told, portward is not started.
 foretell() {
-	policies=$root/etc/portward/policies
-	if [ -z "$(find "$policies" -type f 2>/dev/null | head -n 1)" ]; then
+	executable=$root/usr/local/bin/portward
+	# What a plan without policies says: where the settings have them, and whether this is an SSH session.
+	without=$("$executable" plan --config "$root/etc/portward/config.yaml" --state-dir "$root/var/lib/portward" \
+		--policy-dir "$work/none" --json 2>/dev/null) || true
+	policies=$(printf '%s\n' "$without" | sed -n 's/^  "against": "\(.*\)",$/\1/p')
+	case $policies in
+	'' | /etc/portward/policies) policies=$root/etc/portward/policies ;;
+	esac
+	if [ -z "$(find -H "$policies" -type f 2>/dev/null | head -n 1)" ]; then
 		say "There are no policies in $policies: nothing is blocked."
 		return 0
 	fi
@@ -466,16 +473,20 @@ foretell() {
 	{ sed '/^policyDir:/d' "$root/etc/portward/config.yaml" && printf '\npolicyDir: "%s"\n' "$work/none"; } >"$work/plan.yaml"
 	set -- plan --config "$work/plan.yaml" --state-dir "$root/var/lib/portward" --policy-dir "$policies"
 	code=0
-	"$root/usr/local/bin/portward" "$@" || code=$?
+	"$executable" "$@" || code=$?
 	[ $code != 1 ] || say "note: portward cannot tell; it enforces what is right of the policies, and says what is wrong"
-	session=$("$root/usr/local/bin/portward" "$@" --json 2>/dev/null | tr -d ' \n' | sed -n 's/.*"session":{\([^}]*\)}.*/\1/p')
+	session=$("$executable" "$@" --json 2>/dev/null | tr -d ' \n' | sed -n 's/.*"session":{\([^}]*\)}.*/\1/p')
 	case $session in
-	*'"refused":true'*)
-		fail "portward is installed, but not started: its policies would refuse this SSH session.
+	*'"refused":true'*) why="its policies would refuse this SSH session" ;;
+	'')
+		printf '%s\n' "$without" | grep -q '^  "session": {' || return 0
+		why="whether its policies would refuse this SSH session cannot be told"
+		;;
+	*) return 0 ;;
+	esac
+	fail "portward is installed, but not started: $why.
 Change them, or write a failsafe into $root/etc/portward/config.yaml, and run this again; or start it all the same with
   systemctl enable --now portward-restore.service portward.service"
-		;;
-	esac
 }
 
 # Starts portward, or the new version of it. The rules stay in the kernel.

@@ -280,6 +280,28 @@ describe("policies that are there already", () => {
 		expect(install(sandbox, [], { env }).code).toBe(1);
 	});
 
+	test("do not count from where the settings have them, behind a link, either", () => {
+		using sandbox = new Sandbox();
+		sandbox.write("srv/real/a.yaml", refusal);
+		symlinkSync("real", join(sandbox.root, "srv/policies"));
+		sandbox.write("etc/portward/config.yaml", `policyDir: ${sandbox.root}/srv/policies\n`);
+		const result = install(sandbox, [], { env });
+		expect([result.code, result.error]).toEqual([
+			1,
+			expect.stringContaining("would refuse this SSH session"),
+		]);
+		expect(sandbox.calls().filter((call) => /enable |restart/u.test(call))).toEqual([]);
+	});
+
+	test("do not count in an SSH session while one is broken, since nobody can tell what becomes of it", () => {
+		using sandbox = new Sandbox();
+		sandbox.write("etc/portward/policies/a.yaml", refusal);
+		sandbox.write("etc/portward/policies/b.yaml", "kind: Nothing\n");
+		const result = install(sandbox, [], { env });
+		expect([result.code, result.error]).toEqual([1, expect.stringContaining("cannot be told")]);
+		expect(install(sandbox).code).toBe(0);
+	});
+
 	test("count where a failsafe lets it in", () => {
 		using sandbox = new Sandbox();
 		sandbox.write("etc/portward/policies/a.yaml", refusal);

@@ -134,6 +134,23 @@ describe.each(["deb", "rpm"] as const)("the .%s", (format) => {
 		expect(said).toContain("its policies would refuse this SSH session");
 		expect((await host.run("systemctl is-active portward.service")).code).not.toBe(0);
 		expect(await enforced()).toBe(false);
+		// Nor while one is broken, nor from where the settings have them.
+		const foretell = `${session} sh -c '. /usr/lib/portward/package.sh; foretell'`;
+		await host.put("/etc/portward/policies/broken.yaml", "kind: Nothing\n");
+		const untold = await host.run(foretell);
+		expect([untold.code, untold.out]).toEqual([1, expect.stringContaining("cannot be told")]);
+		await host.sh("mkdir /tmp/elsewhere; mv /etc/portward/policies /tmp/elsewhere/real");
+		await host.sh(
+			"rm /tmp/elsewhere/real/broken.yaml; ln -s real /tmp/elsewhere/link; mkdir /etc/portward/policies",
+		);
+		await host.put("/etc/portward/config.yaml", "policyDir: /tmp/elsewhere/link\n");
+		const refused = await host.run(foretell);
+		expect([refused.code, refused.out]).toEqual([
+			1,
+			expect.stringContaining("would refuse this SSH session"),
+		]);
+		await host.sh("rmdir /etc/portward/policies; mv /tmp/elsewhere/real /etc/portward/policies");
+		await host.put("/etc/portward/config.yaml", settings);
 		await host.sh("systemctl enable --now portward-restore.service portward.service");
 		await untilEnforced();
 		expect(await host.sh("cat /etc/portward/config.yaml")).toBe(settings.trim());
@@ -154,6 +171,15 @@ describe.each(["deb", "rpm"] as const)("the .%s", (format) => {
 		expect(await pid()).not.toBe(old);
 		expect([await host.sh(tool.version), await enforced()]).toEqual(["99.0.0-1", true]);
 		expect(await host.sh("cat /etc/portward/config.yaml")).toBe(settings.trim());
+	});
+
+	test.skipIf(format !== "deb")("a purge takes nothing from who has gone on with install.sh", async () => {
+		await host.sh(
+			"mkdir -p /tmp/control; dpkg-deb -e /given/first.deb /tmp/control; touch /usr/local/bin/portward",
+		);
+		expect(await host.sh("sh /tmp/control/postrm purge")).toContain("stay");
+		expect(await host.sh("cat /etc/portward/policies/no-ssh.yaml")).toBe(noSsh.trim());
+		await host.sh("rm /usr/local/bin/portward");
 	});
 
 	test("removing it releases the rules and keeps policies; what is left can be taken away", async () => {

@@ -33,7 +33,8 @@ const parts = [
 	"package-lock.json",
 ];
 
-function newestSource(): number {
+/** When one of them was changed last, in milliseconds since 1970. */
+export function newestSource(): number {
 	const files = parts.flatMap((part) =>
 		statSync(join(root, part)).isDirectory()
 			? [...new Bun.Glob(`${part}/**/*`).scanSync({ cwd: root, dot: true })]

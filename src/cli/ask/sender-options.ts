@@ -3,6 +3,7 @@
 import { quote } from "../../base/suggest.ts";
 import type { Packet } from "../../enforcers/network/compile/program.ts";
 import type { SenderKey } from "../../enforcers/network/compile/sender.ts";
+import { serviceProblem } from "../../enforcers/network/parse/sender.ts";
 import { HostAccounts } from "../../kernel/senders/accounts.ts";
 import { UsageError } from "../command.ts";
 
@@ -41,6 +42,7 @@ function numberOf(kind: "user" | "group", text: string, accounts: HostAccounts):
 }
 
 function unitOf(text: string): string {
-	if (/^[A-Za-z0-9:_.\\@-]{1,255}$/.test(text)) return text.endsWith(".service") ? text : `${text}.service`;
-	throw new UsageError(`--service ${quote(text)} is no name of a unit; write one such as nginx.service`);
+	const problem = serviceProblem(text);
+	if (problem === null) return text.endsWith(".service") ? text : `${text}.service`;
+	throw new UsageError(`--service ${quote(text)}: ${problem.message}; ${problem.hint}`);
 }

@@ -117,7 +117,8 @@ function readService(reader: NodeReader, node: Node, path: Path): string | null 
 	return null;
 }
 
-function serviceProblem(text: string): { readonly message: string; readonly hint: string } | null {
+/** Why a text names no unit that a rule may name; null where it does. */
+export function serviceProblem(text: string): { readonly message: string; readonly hint: string } | null {
 	if (text.includes("/"))
 		return {
 			message: "a unit is named without its path",

@@ -6,7 +6,20 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { leftOut } from "./secrets.ts";
 
-type Kind = "cluster" | "file" | "host" | "ipv4" | "ipv6" | "label" | "mac" | "node" | "policy" | "serial";
+type Kind =
+	| "cluster"
+	| "file"
+	| "group"
+	| "host"
+	| "ipv4"
+	| "ipv6"
+	| "label"
+	| "mac"
+	| "node"
+	| "policy"
+	| "serial"
+	| "unit"
+	| "user";
 
 /** Keys whose values are all of a kind, wherever they stand. */
 const kinds: ReadonlyMap<string, Kind> = new Map([
@@ -27,7 +40,13 @@ const kinds: ReadonlyMap<string, Kind> = new Map([
 	["label", "label"],
 	["file", "file"],
 	["File", "file"],
+	["sender.user", "user"],
+	["sender.group", "group"],
+	["sender.service", "unit"],
 ]);
+
+/** Accounts below this number are the same on every host (Debian's base-passwd). */
+const firstOwnAccount = 100;
 
 /** Free text of people: of what is in there nobody knows. */
 const freeText: ReadonlySet<string> = new Set(["Data", "Reason", "Labels"]);
@@ -44,6 +63,10 @@ const shortestInText = 3;
 const ipv4Text = /(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\.?\w)/g;
 const ipv6Text = /(?<![\w:.])[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*/g;
 const macText = /(?<![\w:])(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}(?![\w:])/g;
+/** systemd names links by their hardware address, most of all beside their own name (systemd.net-naming-scheme(7)). */
+const macName = /(?<![0-9A-Za-z])((?:en|ib|sl|wl|ww)x)([0-9a-f]{12})(?![0-9a-f])/g;
+/** Whom texts say an egress rule names. */
+const senderText = /\b(user|group|service|unit) "([^"\\]+)"/g;
 
 export class Redactor {
 	/** By kind and value. */
@@ -78,7 +101,8 @@ export class Redactor {
 	/** Running text, and text of programs. */
 	text(text: string): string {
 		let clean = text
-			.replace(macText, (found) => this.#name("mac", found.toLowerCase()))
+			.replace(macText, (found) => this.#name("mac", found.toLowerCase().replaceAll(":", "")))
+			.replace(macName, (_, type: string, mac: string) => `${type}-${this.#name("mac", mac)}`)
 			.replace(ipv6Text, (found) => this.#address6(found))
 			.replace(ipv4Text, (found) =>
 				isIPv4(found) && !everybodys.test(found) ? this.#name("ipv4", found) : found,
@@ -90,7 +114,19 @@ export class Redactor {
 		clean = clean.replace(/\bcomment "([^"]*?) (?=(?:in|e)gress\[)/g, (whole, name: string) =>
 			notNames.has(name) ? whole : `comment "${this.#name("policy", name)} `,
 		);
+		clean = clean.replace(senderText, (whole, kind: string, name: string) =>
+			this.#isKnown(name) || name === "root"
+				? whole
+				: `${kind} "${this.#name(kinds.get(`sender.${kind}`) ?? "unit", name)}"`,
+		);
 		return this.#withoutKnown(clean);
+	}
+
+	#isKnown(value: string): boolean {
+		const small = value.toLowerCase();
+		return (
+			this.#known.get(small.slice(0, shortestInText))?.some(({ value: known }) => known === small) === true
+		);
 	}
 
 	/** Looks at each place where a word begins, so that the time does not depend on how many values are known. */
@@ -147,6 +183,8 @@ export class Redactor {
 		const entries = Object.entries(fields).map(([name, each]): [string, unknown] => {
 			if (saysWhatPeopleWrote(fields, name)) return [name, leftOut];
 			if (isName(fields, name) && typeof each === "string") return [name, change("PolicyName", each)];
+			if (isOwnSender(fields, name) && typeof each === "string")
+				return [name, change(`sender.${fields.kind}`, each)];
 			if (key === "nodeLabels" && typeof each === "string" && !kinds.has(name))
 				return [name, change(name.includes("kubernetes.io/") ? name : "label", each)];
 			return [name, this.#walk(each, change, name)];
@@ -169,6 +207,12 @@ function isWhole(text: string, at: number, value: string): boolean {
 /** The name of a policy, which has a kind beside it. */
 function isName(fields: Readonly<Record<string, unknown>>, name: string): boolean {
 	return name === "name" && /^[A-Z]/.test(String(fields.kind));
+}
+
+/** The name of whom an egress rule names, where that is not the same on every host. */
+function isOwnSender(fields: Readonly<Record<string, unknown>>, name: string): boolean {
+	if (name !== "name" || !kinds.has(`sender.${fields.kind}`)) return false;
+	return typeof fields.number !== "number" || fields.number >= firstOwnAccount;
 }
 
 /** The messages and tags of policies' alerts, what a diagnostic quotes, and why somebody opened the table. */

@@ -1,4 +1,4 @@
-/** What must not be in a bundle in any case: nothing here is read, and what may stand in texts is taken out. Pure. */
+/** What must not be in a bundle in any case: files are named alone, and what may stand in texts is taken out. Pure. */
 
 import { formatCidr } from "../../base/cidr.ts";
 import type { Cidr } from "../../base/model.ts";
@@ -9,11 +9,18 @@ export const leftOut = "[left out]";
 /** Names of settings whose values would be secrets, if they were no paths. */
 const secretName = /token|secret|password|passphrase|credential|authorization|key$/i;
 
+/** Shorter ones let nobody in, and would take what looks like them out of every other path. */
+const shortestSecret = 8;
+
+/** Up to where texts end one, or go on after it, or where its secret was taken out. */
+const urlText = /\bhttps?:\/\/(?:(?!\[left)[^\s"'`<>\\,;])*(?!\[left)[^\s"'`<>\\,;:.)]/gi;
+
 /** A URL by which one is let in is a secret below its host, as those of chat services are. */
 function shownUrl(text: string): string {
 	if (!URL.canParse(text)) return leftOut;
-	const { origin, pathname, search } = new URL(text);
-	return pathname === "/" && search === "" ? text : `${origin}/${leftOut}`;
+	const { origin, pathname, search, username, password, hash } = new URL(text);
+	const below = pathname + search + hash;
+	return below === "/" && username + password === "" ? text : `${origin}/${leftOut}`;
 }
 
 function isCidr(value: unknown): value is Cidr {
@@ -34,7 +41,7 @@ export function shownSettings(config: Config): unknown {
 	return walk(config, "");
 }
 
-/** Takes secrets out of any text: of the sinks' URLs what is below their hosts, keys in PEM, and bearer tokens. */
+/** Takes secrets out of any text: of URLs what is below their hosts, keys in PEM, and bearer tokens. */
 export function withoutSecrets(text: string, { alerts }: Pick<Config, "alerts">): string {
 	let clean = text
 		.replace(/-----BEGIN [A-Z0-9 ]+-----[\s\S]*?-----END [A-Z0-9 ]+-----/g, leftOut)
@@ -43,7 +50,8 @@ export function withoutSecrets(text: string, { alerts }: Pick<Config, "alerts">)
 		if (url === null || !URL.canParse(url)) continue;
 		const { pathname, search } = new URL(url);
 		for (const part of [`${pathname}${search}`, pathname, search])
-			if (part.length > 1) clean = clean.replaceAll(part, `/${leftOut}`);
+			if (part.length >= shortestSecret) clean = clean.replaceAll(part, `/${leftOut}`);
 	}
-	return clean;
+	// Also those of settings that are no longer so.
+	return clean.replace(urlText, shownUrl);
 }

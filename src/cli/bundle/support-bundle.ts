@@ -20,13 +20,14 @@ const help = `Usage: portward support-bundle [--redact] [--out FILE] [--config F
 Packs what somebody else needs to help: version, status, findings of doctor,
 settings, names and digests of policies, the ruleset and the table, the newest
 1000 alerts, metrics, history, USB devices, facts about kernel and links. No
-secret is in it: no token, no key, no file that the settings name is read.
+secret is in it: no token, no key, nothing of a file that the settings name.
 The daemon may be stopped or hang. The file is root's alone (mode 0600), and
 one that is there is never overwritten.
 
   --redact       replace addresses, serial numbers and the names of hosts,
-                 clusters and policies by names such as ipv4-1, the same
-                 throughout the bundle; leave digests and messages out
+                 clusters, policies, and users and units in rules by names
+                 such as ipv4-1, the same throughout the bundle; leave digests
+                 and messages out
   --out FILE     where to (default: portward-support-TIME.tar.gz, here)
   --config FILE  settings (default /etc/portward/config.yaml)
   --json         print {ok, messages, problems, diagnostics, file, missing}

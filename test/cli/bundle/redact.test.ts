@@ -11,6 +11,11 @@ describe("text", () => {
 		["fe80::1%eth0: gone", "ipv6-1%eth0: gone"],
 		["from ::ffff:192.0.2.7.", "from ipv6-1."],
 		["52:54:00:12:34:56", "mac-1"],
+		["enx525400123456 is 52:54:00:12:34:56, wlx525400123457.5", "enx-mac-1 is mac-1, wlx-mac-2.5"],
+		[
+			'no user "evelyn", no unit "acme.service", user "root"',
+			'no user "user-1", no unit "unit-1", user "root"',
+		],
 		["0.0.0.0/0 ::/0 127.0.0.1 ::1 224.0.0.1 ff02::1", "0.0.0.0/0 ::/0 127.0.0.1 ::1 224.0.0.1 ff02::1"],
 		[
 			"2026-11-30T04:31:35.104233Z libnftables 1.0.6 6.1.0-18",
@@ -85,6 +90,34 @@ describe("documents", () => {
 		redactor.learn("host", "vm1");
 		const own = { ...alert, Type: "SystemEvent", Message: "vm1 changed", PolicyName: "" };
 		expect(redactor.json(own)).toMatchObject({ Message: "host-1 changed", PolicyName: "" });
+	});
+
+	test("whom egress rules name, but for accounts of every host; a link's other names", () => {
+		const redactor = new Redactor();
+		const sender = (kind: string, name: string, number: number | null) => ({ kind, name, number });
+		const document = {
+			senders: [
+				sender("user", "evelyn", 1000),
+				sender("user", "eva", null),
+				sender("user", "daemon", 1),
+				sender("group", "acme", 998),
+				sender("service", "acme-web.service", null),
+			],
+			warnings: ['no user "eva": write group "acme"', "acme-web.service is not there"],
+			links: [{ name: "eth0", altNames: ["enp1s0", "enx525400123456"], kind: "" }],
+		};
+		redactor.study(document);
+		expect(redactor.json(document)).toEqual({
+			senders: [
+				sender("user", "user-1", 1000),
+				sender("user", "user-2", null),
+				sender("user", "daemon", 1),
+				sender("group", "group-1", 998),
+				sender("service", "unit-1", null),
+			],
+			warnings: ['no user "user-2": write group "group-1"', "unit-1 is not there"],
+			links: [{ name: "eth0", altNames: ["enp1s0", "enx-mac-1"], kind: "" }],
+		});
 	});
 
 	test("names of policies, labels of the host, what diagnostics quote; names of links stay", () => {

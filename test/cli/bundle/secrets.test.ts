@@ -43,3 +43,14 @@ test("no text has a sink's secret, a key or a bearer token", () => {
 	expect(clean).not.toMatch(/T0SECRET|S1GNED|abcdefgh|MC4CAQ/);
 	expect(clean).toStartWith("POST /[left out] failed; Bearer [left out]; [left out] end");
 });
+
+test("a short path of a sink takes nothing out of others, and URLs of former settings tell their hosts alone", () => {
+	const short = configOf({
+		alerts: { sinks: [{ name: "hook", type: "webhook", url: "https://siem.example/v1" }] },
+	});
+	const text =
+		'/v1/status; "https://siem.example/v1: 500", https://old.example/T0SECRET?a=S1GNED. (http://a:S1GNED@b/)';
+	expect(withoutSecrets(text, short)).toBe(
+		'/v1/status; "https://siem.example/[left out]: 500", https://old.example/[left out]. (http://b/[left out])',
+	);
+});

@@ -3,6 +3,7 @@
 import type { Diagnostic } from "../base/diagnostic.ts";
 import type { Config } from "../config/model.ts";
 import type { Compiled } from "../enforcers/contract/enforcer.ts";
+import { checkSenders } from "../enforcers/network/compile/named.ts";
 import type { NetworkPlan } from "../enforcers/network/compile/plan.ts";
 import { buildModel, type NetworkModel, ruleSets } from "../enforcers/network/compile/program.ts";
 import { checkRules } from "../enforcers/network/compile/rules.ts";
@@ -43,8 +44,9 @@ export function readWrittenModel(
 ): { readonly set: PolicySet; readonly model: NetworkModel | null; readonly errors: readonly Diagnostic[] } {
 	const set = readPolicySet([path], config);
 	const policies = networkPart.of(set.selected);
-	const errors = [...set.diagnostics, ...checkRules(policies)].filter(({ severity }) => severity === "error");
-	if (errors.length > 0 || set.unread) return { set, model: null, errors };
 	const options = compileOptions(config, "0", "concatenated");
+	const wrong = [...checkRules(policies), ...checkSenders(policies, options.resolve)];
+	const errors = [...set.diagnostics, ...wrong].filter(({ severity }) => severity === "error");
+	if (errors.length > 0 || set.unread) return { set, model: null, errors };
 	return { set, model: buildModel(ruleSets(policies, options), options), errors };
 }

@@ -6,12 +6,11 @@ import { nearest, quote } from "../../../base/suggest.ts";
 import type { NetworkPolicy, NetworkRule } from "../model.ts";
 import {
 	type NamedSender,
-	namedSenders,
 	nobody,
 	type ResolveAccount,
-	type SenderKey,
 	type SenderKind,
 	senderKinds,
+	sendersNamed,
 } from "./sender.ts";
 
 /** Kinds of senders that are told apart at most: each has lookups of its own. */
@@ -98,12 +97,12 @@ export function unitWarnings(
 	});
 }
 
-/** Refuses rules that name more senders together than can be told apart. */
+/** Refuses rules that name more senders together than can be told apart: asked before the rules are multiplied. */
 export function checkSenders(
 	policies: readonly NetworkPolicy[],
-	atoms: Iterable<{ readonly sender?: SenderKey }>,
+	resolve: ResolveAccount = nobody,
 ): Diagnostic[] {
-	const kinds = senderKinds(namedSenders(Iterator.from(atoms).map(({ sender }) => sender)));
+	const kinds = senderKinds(sendersNamed(policies, resolve));
 	if (kinds <= mostSenderKinds) return [];
 	const [first] = policies.flatMap(({ egress: rules }) => rules.filter(({ sender }) => sender !== undefined));
 	if (first === undefined) return [];

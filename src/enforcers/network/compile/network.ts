@@ -59,11 +59,13 @@ export function compileNetwork(
 	options: CompileOptions,
 	staged: readonly NetworkPolicy[] = [],
 ): CompileResult {
-	const errors = [...checkRules([...policies, ...staged]), ...checkQuotas(policies)];
+	const errors = [
+		...checkRules([...policies, ...staged]),
+		...checkQuotas(policies),
+		...checkSenders(policies, options.resolve),
+	];
 	if (errors.length > 0) return { ok: false, diagnostics: errors };
 	const rules = ruleSets(policies, options);
-	const senders = checkSenders(policies, rules.egress.atoms);
-	if (senders.length > 0) return { ok: false, diagnostics: senders };
 	if (isComplex(rules, options.maxElements))
 		return { ok: false, diagnostics: tooComplex(policies, rules, options.maxElements) };
 	const written = buildModel(rules, options);
@@ -84,7 +86,7 @@ export function compileNetwork(
 		plan: fits ? plan : withoutStaged(plan),
 		model: beside.model === null ? model : { ...model, staged: beside.model },
 		diagnostics: [
-			...(fits && beside.fits ? [] : unevaluated(staged, options.maxElements)),
+			...(fits && beside.fits ? [] : unevaluated(staged, options.maxElements, beside.senders)),
 			...lintModel(written),
 			...lintRelated(written, options.related),
 			...lintGuests(policies, options.guests),
@@ -100,31 +102,45 @@ function isComplex({ ingress, egress }: RuleSets, maxElements: number): boolean 
 	return portCells(ingress.atoms, most) + portCells(egress.atoms, most) > most;
 }
 
+interface CompiledStaged {
+	readonly model: NetworkModel | null;
+	readonly programs: StagedPrograms | null;
+	readonly fits: boolean;
+	/** Where it names too many senders. */
+	readonly senders?: Diagnostic;
+}
+
 /** What is staged; it must not keep what is enforced from being so, and is left out where it is too much. */
 function compileStaged(
 	policies: readonly NetworkPolicy[],
 	written: NetworkModel,
 	staged: readonly NetworkPolicy[],
 	options: CompileOptions,
-): { readonly model: NetworkModel | null; readonly programs: StagedPrograms | null; readonly fits: boolean } {
+): CompiledStaged {
 	const staging: Staging = { policies: staged, posture: options.stagedPosture ?? null };
 	const nothing = { model: null, programs: null };
 	if (!isStaged(staging, options)) return { ...nothing, fits: true };
+	const [senders] = checkSenders([...policies, ...staged], options.resolve);
+	if (senders !== undefined) return { ...nothing, fits: false, senders };
 	const rules = stagedRules(policies, staged, options);
-	const many = checkSenders([...policies, ...staged], rules.egress.atoms).length > 0;
-	if (many || isComplex(rules, options.maxElements)) return { ...nothing, fits: false };
+	if (isComplex(rules, options.maxElements)) return { ...nothing, fits: false };
 	const model = stagedModel(rules, staging, options);
 	return { model, programs: stagedPrograms(written, model, staged), fits: true };
 }
 
-function unevaluated(staged: readonly NetworkPolicy[], limit: number): Diagnostic[] {
+function unevaluated(staged: readonly NetworkPolicy[], limit: number, senders?: Diagnostic): Diagnostic[] {
+	const why =
+		senders === undefined
+			? `with what is staged the policies need more kernel elements than maxElements (${limit})`
+			: `with what is staged ${senders.message}`;
+	const instead = senders === undefined ? "raise maxElements in the configuration" : senders.hint;
 	return staged.slice(0, namedPolicies).map((policy) => ({
 		...policy.place,
 		path: "spec",
 		severity: "warning",
 		code: "not-evaluated",
-		message: `the policy is staged and not evaluated: with what is staged the policies need more kernel elements than maxElements (${limit})`,
-		hint: "stage fewer policies at a time, or raise maxElements in the configuration",
+		message: `the policy is staged and not evaluated: ${why}`,
+		hint: `stage fewer policies at a time, or ${instead}`,
 	}));
 }
 

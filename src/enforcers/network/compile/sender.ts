@@ -4,7 +4,7 @@
  */
 
 import type { Action } from "../../../base/model.ts";
-import type { Account, NetworkRule } from "../model.ts";
+import type { Account, NetworkPolicy, NetworkRule, RuleSender } from "../model.ts";
 
 /** What is asked about a packet, or named by an atom; null: any, of a packet: none that is known. */
 export interface SenderKey {
@@ -62,14 +62,44 @@ function senderOf(key: SenderKey): Sender {
  */
 export function sendersOf({ sender }: NetworkRule, resolve: ResolveAccount): readonly Sender[] | null {
 	if (sender === undefined) return null;
+	const { users, groups, services } = resolved(sender, resolve);
 	const senders = new Map<string, Sender>();
-	for (const user of accounts("user", sender.users, resolve))
-		for (const group of accounts("group", sender.groups, resolve))
-			for (const service of units(sender.services, resolve)) {
+	for (const user of users)
+		for (const group of groups)
+			for (const service of services) {
 				const one = senderOf({ user, group, service });
 				senders.set(one.key, one);
 			}
 	return [...senders.values()];
+}
+
+/** What the rules of policies name, as far as this host knows it, without making all that they name together. */
+export function sendersNamed(policies: readonly NetworkPolicy[], resolve: ResolveAccount): NamedSenders {
+	const users = new Set<number | null>();
+	const groups = new Set<number | null>();
+	const services = new Set<string | null>();
+	for (const { egress } of policies) {
+		for (const { sender } of egress) {
+			if (sender === undefined) continue;
+			const named = resolved(sender, resolve);
+			// Of one list this host knows nobody: nobody is what all of them name together.
+			if (Object.values(named).some((list) => list.length === 0)) continue;
+			for (const user of named.users) users.add(user);
+			for (const group of named.groups) groups.add(group);
+			for (const service of named.services) services.add(service);
+		}
+	}
+	const present = <T>(all: ReadonlySet<T | null>) => [...all].filter((one) => one !== null);
+	return { users: present(users), groups: present(groups), services: present(services) };
+}
+
+/** Null stands for whoever it is, where the rule has no such list. */
+function resolved({ users, groups, services }: RuleSender, resolve: ResolveAccount) {
+	return {
+		users: accounts("user", users, resolve),
+		groups: accounts("group", groups, resolve),
+		services: units(services, resolve),
+	};
 }
 
 function units(named: readonly string[], resolve: ResolveAccount): readonly (string | null)[] {

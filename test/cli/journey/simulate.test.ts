@@ -8,7 +8,7 @@ import { writeState } from "../../../src/state/state-file.ts";
 import { FakeKernel } from "../../enforcers/usb/support/fake-usb.ts";
 import { devicePolicy, keyboard, stick } from "../../enforcers/usb/support/shapes.ts";
 import { violations } from "../../support/json-schema.ts";
-import { block, policy, port } from "../../system/support/case.ts";
+import { block, documents, policy, port } from "../../system/support/case.ts";
 import { Files, portward } from "../support/portward.ts";
 import { flowJson, historyText } from "./support/flows.ts";
 
@@ -71,6 +71,29 @@ describe("simulate", () => {
 		const { code, out } = await run(files, ...from(files));
 		expect([code, out]).toEqual([2, expect.stringContaining("of guest 172.17.0.2")]);
 		expect((await run(files, ...from(files), "--since", "2026-11-30T08:01")).code).toBe(0);
+	});
+
+	test("a flow that fares by its sender cannot be told, and what no sender changes is", async () => {
+		const egress = { ...flowJson, direction: "egress", hook: "output" };
+		const guest = { ...egress, hook: "forward", guest: "172.17.0.2" };
+		using files = lab([egress, { ...egress, port: 22 }, { ...egress, port: 53 }, flowJson, guest]);
+		const egressRules = [
+			{ user: "root", ports: [port("TCP", 443)] },
+			{ service: "web", ports: [port("TCP", 22)] },
+			{ ports: [port("TCP", 22)], action: "Audit" },
+			{ user: 7, ports: [port("TCP", 53)] },
+			{ ports: [port("TCP", 53)] },
+		];
+		files.put("new/web.json", documents(web, policy("who", { action: "Block", egress: egressRules })));
+		const told = await run(files, ...from(files), "--json");
+		const found = JSON.parse(told.out);
+		expect(violations(found, "simulate")).toEqual([]);
+		// That of a guest has no sender, and passes.
+		expect([told.code, found]).toMatchObject([2, { wouldBlock: 1, wouldAllow: 0, unchanged: 2, untold: 2 }]);
+		const { out } = await run(files, ...from(files));
+		expect(out).toContain("cannot be told 2: rules name who sends, and of these flows that is not known\n");
+		files.put("new/web.json", web);
+		expect((await run(files, ...from(files))).out).not.toContain("cannot be told");
 	});
 
 	test("fails where the policies have errors, or there are no flows to be had", async () => {

@@ -4,8 +4,13 @@
  */
 
 import { type FSWatcher, watch } from "node:fs";
-import { accountsVersion, HostAccounts } from "../../../../kernel/senders/accounts.ts";
-import type { WorkerClient } from "../../../../threads/rpc.ts";
+import {
+	type AccountFiles,
+	accountFiles,
+	accountsVersion,
+	HostAccounts,
+} from "../../../../kernel/senders/accounts.ts";
+import { type WorkerClient, WorkerGone } from "../../../../threads/rpc.ts";
 import { unitsOf } from "../../apply/service-sets.ts";
 import { unitWarnings, unknownSender } from "../../compile/named.ts";
 import type { NetworkPlan } from "../../compile/plan.ts";
@@ -27,6 +32,8 @@ export interface SenderMonitorOptions {
 	/** Has the policies compiled anew. */
 	readonly reload: () => Promise<void>;
 	readonly warn: (message: string) => void;
+	/** Where users and groups are. */
+	readonly accounts?: AccountFiles;
 }
 
 export class SenderMonitor {
@@ -37,6 +44,7 @@ export class SenderMonitor {
 	#seen: UnitsSeen | null = null;
 	#looking = false;
 	#again = false;
+	#stopped = false;
 	#problem = "";
 	#warned: readonly string[] = [];
 	#warnings: readonly string[] = [];
@@ -67,17 +75,21 @@ export class SenderMonitor {
 
 	/** Another ruleset is in force. */
 	applied(): void {
-		if (this.#named.length === 0) {
-			this.stop();
-			return;
-		}
-		this.#timer ??= setInterval(() => void this.look(), lookMs);
+		if (this.#named.length === 0) this.#rest();
+		if (this.#named.length === 0 || this.#stopped) return;
+		this.#timer ??= setInterval(() => this.#glance(), lookMs);
 		// Once more from here on: what changed while the policies were compiled is seen at the next look.
 		this.#version = "";
-		void this.look();
+		this.#glance();
 	}
 
+	/** For good: what is applied at the last moment begins nothing any more. */
 	stop(): void {
+		this.#stopped = true;
+		this.#rest();
+	}
+
+	#rest(): void {
 		if (this.#timer !== null) clearInterval(this.#timer);
 		this.#timer = null;
 		for (const watcher of this.#watchers.values()) watcher.close();
@@ -93,14 +105,27 @@ export class SenderMonitor {
 		if (this.#looking) return;
 		this.#looking = true;
 		try {
-			do {
-				this.#again = false;
-				await this.#units();
-			} while (this.#again && this.#timer !== null);
+			await this.#currentUnits();
 			if (this.#timer !== null) await this.#accounts();
+			// Policies that are compiled anew take their time, in which units start.
+			if (this.#again && this.#timer !== null) await this.#currentUnits();
 		} finally {
 			this.#looking = false;
 		}
+	}
+
+	/** A look that nobody waits for. A thread that has ended is told of elsewhere. */
+	#glance(): void {
+		this.look().catch((error: Error) => {
+			if (!(error instanceof WorkerGone)) this.#options.warn(`who sends is not up to date: ${error.message}`);
+		});
+	}
+
+	async #currentUnits(): Promise<void> {
+		do {
+			this.#again = false;
+			await this.#units();
+		} while (this.#again && this.#timer !== null);
 	}
 
 	async #units(): Promise<void> {
@@ -128,7 +153,7 @@ export class SenderMonitor {
 			try {
 				const watcher = watch(path, (_, name) => {
 					// Attributes of the control group itself change all the time.
-					if (name === null || /\.(?:service|slice)$/.test(name)) void this.look();
+					if (name === null || /\.(?:service|slice)$/.test(name)) this.#glance();
 				});
 				watcher.on("error", () => {
 					watcher.close();
@@ -144,11 +169,12 @@ export class SenderMonitor {
 	}
 
 	async #accounts(): Promise<void> {
-		const version = accountsVersion();
+		const files = this.#options.accounts ?? accountFiles;
+		const version = accountsVersion(files);
 		if (version === this.#version) return;
 		const first = this.#version === "";
 		this.#version = version;
-		const host = new HostAccounts();
+		const host = new HostAccounts(files);
 		const changed = this.#named.some(
 			({ kind, name, number }) => kind !== "service" && host.number(kind, name) !== number,
 		);

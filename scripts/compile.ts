@@ -23,16 +23,19 @@ const sources = [
 	"package-lock.json",
 ];
 
-function git(...args: string[]) {
-	return Bun.spawnSync(["git", ...args], { cwd: root, stderr: "ignore" });
+/** What git says of the checkout, or null where it fails or is not there. */
+export function git(...args: string[]): string | null {
+	if (Bun.which("git") === null) return null;
+	const { success, stdout } = Bun.spawnSync(["git", ...args], { cwd: root, stderr: "ignore" });
+	return success ? stdout.toString() : null;
 }
 
-/** The commit that is built, marked when the sources differ from it; "unknown" outside a checkout. */
+/** The commit that is built, marked when the sources differ from it; "unknown" outside a checkout, and without git. */
 export function commit(): string {
 	const head = git("rev-parse", "HEAD");
-	if (!head.success) return "unknown";
-	const clean = git("diff", "--quiet", "HEAD", "--", ...sources).success;
-	return head.stdout.toString().trim() + (clean ? "" : "-modified");
+	if (head === null) return "unknown";
+	const clean = git("diff", "--quiet", "HEAD", "--", ...sources) !== null;
+	return head.trim() + (clean ? "" : "-modified");
 }
 
 export interface Foreign {

@@ -30,7 +30,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { commit, compile, root, version } from "./compile.ts";
+import { commit, compile, git, root, version } from "./compile.ts";
 import { type Answers, ask, askedWith, difference, emulator, notOurs } from "./release/emulate.ts";
 import { compress } from "./release/gzip.ts";
 import { keyDate, pgpKey } from "./release/openpgp.ts";
@@ -101,9 +101,9 @@ const work = `${out}.${process.pid}`;
 const folder = join(work, "release");
 mkdirSync(folder, { recursive: true });
 
-const dated = Bun.spawnSync(["git", "log", "-1", "--format=%ct"], { cwd: root, stderr: "ignore" });
+const dated = git("log", "-1", "--format=%ct");
 /** When the commit was made, in seconds since 1970, or null outside a checkout. */
-const committed = dated.success ? Number(dated.stdout.toString()) : null;
+const committed = dated === null ? null : Number(dated);
 
 /** Licences of what is inside: the file's name in the release and the path in the checkout. */
 function licences(): Map<string, string> {

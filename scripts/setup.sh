@@ -95,6 +95,7 @@ command -v curl >/dev/null || need curl
 command -v wget >/dev/null || need wget
 command -v zsh >/dev/null || need zsh
 command -v fish >/dev/null || need fish
+command -v gpgv >/dev/null || need gpgv
 command -v eu-strip >/dev/null || need elfutils
 command -v rpm >/dev/null || need rpm
 # Receivers of alerts.
@@ -121,6 +122,7 @@ if [ "$what" = checkers ]; then
 	command -v rpmlint >/dev/null || need rpmlint
 	command -v checkmodule >/dev/null || need checkpolicy
 	command -v semodule_package >/dev/null || need semodule-utils
+	command -v make >/dev/null || need make
 	[ -e /usr/share/selinux/devel/Makefile ] || need selinux-policy-dev
 fi
 if [ "$what" = containers ]; then
@@ -135,7 +137,8 @@ install_packages() {
 		printf '#!/bin/sh\nexit 101\n' >$invoke_policy
 		chmod +x $invoke_policy
 	fi
-	apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+	# Debian's own timers install as well.
+	apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "$@" >/dev/null
 	[ -d /run/systemd/system ] || return 0
 	case " $* " in *" docker.io "*) systemctl --quiet disable docker.service docker.socket containerd.service || true ;; esac
 	case " $* " in *" rsyslog "*) systemctl --quiet disable rsyslog.service || true ;; esac

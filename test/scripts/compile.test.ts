@@ -34,3 +34,9 @@ test.each([
 	expect(existsSync(outfile)).toBe(false);
 	expect(readdirSync(join(directory, "out"))).toEqual([]);
 });
+
+test("without git the commit is unknown, and nothing fails", () => {
+	const asked = `import { commit } from ${JSON.stringify(join(import.meta.dir, "../../scripts/compile.ts"))}; console.log(commit())`;
+	const { stdout, stderr } = Bun.spawnSync([process.execPath, "-e", asked], { env: { PATH: directory } });
+	expect([stdout.toString(), stderr.toString()]).toEqual(["unknown\n", ""]);
+});

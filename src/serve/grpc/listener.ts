@@ -27,9 +27,15 @@ export interface ListenerUser {
 	changed(failed: boolean): void;
 }
 
-/** The name of a socket's other end, as gRPC gives it; "" on a unix socket. */
+/** The name of a socket's other end, as gRPC gives it. */
 function peerOf({ remoteAddress, remotePort }: Socket): string {
-	return remoteAddress === undefined ? "" : `${remoteAddress}:${remotePort}`;
+	return `${remoteAddress}:${remotePort}`;
+}
+
+/** On a unix socket all other ends are without a name: by one of its own gRPC tells which connection does something. */
+function nameEnd(socket: Socket, number: number): void {
+	if (socket.remoteAddress !== undefined) return;
+	Object.defineProperties(socket, { remoteAddress: { value: "unix" }, remotePort: { value: number } });
 }
 
 export class ApiListener {
@@ -40,6 +46,8 @@ export class ApiListener {
 	readonly #sockets = new Set<Socket>();
 	#tls: TlsOptions | null = null;
 	#file: SocketFile | null = null;
+	/** Connections so far. */
+	#admitted = 0;
 
 	constructor(user: ListenerUser, limits: ListenerLimits) {
 		this.#user = user;
@@ -120,6 +128,7 @@ export class ApiListener {
 			this.#user.changed(true);
 			return;
 		}
+		nameEnd(socket, ++this.#admitted);
 		this.#sockets.add(socket);
 		socket.on("close", () => {
 			this.#sockets.delete(socket);

@@ -103,7 +103,8 @@ export class LogServer {
 			before.address === settings.address &&
 			before.healthAddress === settings.healthAddress;
 		this.#settings = settings;
-		if (same && this.#places.every(({ listening }) => listening)) this.#renew(settings);
+		const serving = this.#places.length > 0 && this.#places.every(({ listening }) => listening);
+		if (same && serving) this.#renew(settings);
 		else {
 			this.#closeAll();
 			await this.#open();

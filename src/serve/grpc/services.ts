@@ -4,6 +4,7 @@
  */
 
 import {
+	Metadata,
 	type Server,
 	type ServerUnaryCall,
 	type ServerWritableStream,
@@ -87,7 +88,7 @@ function watch(feed: Feed, call: Watch, hub: FeedHub): void {
 	call.on("drain", () => subscription.drained());
 	for (const end of ["cancelled", "close", "error", "finish"]) call.on(end, () => subscription.end());
 	// A client that waits for the stream to begin shall not wait for the first alert.
-	call.sendMetadata(call.metadata.clone());
+	call.sendMetadata(new Metadata());
 }
 
 /** Adds grpc.health.v1, which knows the log service and the server as a whole. */

@@ -5,13 +5,14 @@ import { chmodSync, copyFileSync, existsSync, mkdtempSync, rmSync, statSync } fr
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ChannelCredentials, Client as GrpcClient, Metadata } from "@grpc/grpc-js";
 import type { KubearmorApiSettings } from "../../../src/config/kubearmor-api.ts";
 import { alertMessage } from "../../../src/report/formats/feeder.ts";
 import { LogServer, type LogServerLimits } from "../../../src/serve/grpc/log-server.ts";
 import { numbered } from "../../sinks/support/settings.ts";
 import { Certificates } from "../../support/certificates.ts";
 import { eventually } from "../../system/support/netns.ts";
-import { ask, Client, clientCommand } from "./support/client.ts";
+import { ask, Client, type ClientTls, clientCommand } from "./support/client.ts";
 import { attack, attacks } from "./support/frames.ts";
 
 let directory: string;
@@ -190,6 +191,20 @@ describe("TLS", () => {
 		copyFileSync(pem.cert, missing);
 		await eventually("the file", () => server.report.state === "serving");
 	});
+
+	test("files that are good by now are taken at once where somebody says so", async () => {
+		using made = new Certificates();
+		const pem = made.selfSigned("localhost");
+		chmodSync(pem.key, 0o600);
+		const missing = join(directory, "missing");
+		const written = { address: local(), tls: { cert: missing, key: pem.key, clientCa: null } };
+		const server = await served(written);
+		await server.configure(settings(written));
+		expect(server.report).toMatchObject({ state: "failing", error: expect.not.stringContaining("kept") });
+		copyFileSync(pem.cert, missing);
+		await server.configure(settings(written));
+		expect(server.report).toMatchObject({ state: "serving", error: "" });
+	});
 });
 
 test("100 slow clients keep what they may, and one that reads misses nothing", async () => {
@@ -212,28 +227,77 @@ test("100 slow clients keep what they may, and one that reads misses nothing", a
 	await eventually("the queues are empty", () => server.report.sent.alerts + dropped.slow === 101 * 5000);
 }, 120_000);
 
-test("connections are bounded: who does nothing gives way, who watches stays", async () => {
-	const address = local();
-	const server = await served({ address }, { log: { connections: 3, handshake: 1000, linger: 100 } });
-	using watcher = await watching(server, address, 1);
-	const port = Number(address.split(":")[1]);
-	const idle: Socket[] = [];
-	for (let index = 0; index < 6; index++) {
-		const socket = connect(port, "127.0.0.1");
-		socket.on("error", () => {});
-		socket.resume();
-		idle.push(socket);
-		await eventually("connected", () => socket.readyState === "open");
+describe("connections are bounded: who does nothing gives way, who watches stays", () => {
+	async function crowded(
+		server: LogServer,
+		target: string,
+		come: () => Socket,
+		tls: ClientTls | null = null,
+	) {
+		using watcher = new Client(clientCommand(target, ["watch", "WatchAlerts", all, "1"], tls));
+		await eventually("a watcher", () => server.hub.isWatched("alerts"));
+		const idle: Socket[] = [];
+		for (let index = 0; index < 6; index++) {
+			const socket = come();
+			socket.on("error", () => {});
+			socket.resume();
+			idle.push(socket);
+			await eventually("connected", () => socket.readyState === "open" || socket.destroyed);
+		}
+		await eventually(
+			"room was made",
+			() => idle.filter((socket) => socket.destroyed || socket.closed).length >= 4,
+		);
+		expect(server.report.connections).toBeLessThanOrEqual(3);
+		expect(await ask(target, ["call", "HealthCheck", '{"nonce":2}'], tls)).toEqual({ Retval: 2 });
+		publish(server, 0, 1);
+		expect(messages(await watcher.take(1))).toEqual(names(0, 1));
+		for (const socket of idle) socket.destroy();
 	}
-	await eventually(
-		"room was made",
-		() => idle.filter((socket) => socket.destroyed || socket.closed).length >= 4,
+	const log = { connections: 3, handshake: 60_000, linger: 100 };
+
+	test("over TCP", async () => {
+		const port = freePort();
+		const address = `127.0.0.1:${port}`;
+		await crowded(await served({ address }, { log }), address, () => connect(port, "127.0.0.1"));
+	});
+
+	test("on a unix socket", async () => {
+		const path = join(directory, "api.sock");
+		await crowded(await served({ address: `unix:${path}` }, { log }), `unix:${path}`, () => connect(path));
+	});
+
+	test("with TLS", async () => {
+		using made = new Certificates();
+		const ca = made.selfSigned("ca");
+		const tls = { ...made.signed("localhost", ca), clientCa: ca.cert };
+		const port = freePort();
+		const server = await served({ address: `127.0.0.1:${port}`, tls }, { log });
+		const client = { ca: ca.cert, ...made.signed("client", ca) };
+		await crowded(server, `localhost:${port}`, () => connect(port, "127.0.0.1"), client);
+	});
+});
+
+test("a stream begins without what the client sent", async () => {
+	const address = local();
+	await served({ address });
+	const client = new GrpcClient(address, ChannelCredentials.createInsecure());
+	const sent = new Metadata();
+	sent.set("x-own", "of the client");
+	const same = (bytes: Buffer) => bytes;
+	const call = client.makeServerStreamRequest(
+		"/feeder.LogService/WatchAlerts",
+		same,
+		same,
+		Buffer.from("\n\u0003all"),
+		sent,
 	);
-	expect(server.report.connections).toBeLessThanOrEqual(3);
-	expect(await ask(address, ["call", "HealthCheck", '{"nonce":2}'])).toEqual({ Retval: 2 });
-	publish(server, 0, 1);
-	expect(messages(await watcher.take(1))).toEqual(names(0, 1));
-	for (const socket of idle) socket.destroy();
+	call.on("error", () => {});
+	const { promise, resolve } = Promise.withResolvers<Metadata>();
+	call.on("metadata", resolve);
+	expect((await promise).get("x-own")).toEqual([]);
+	call.cancel();
+	client.close();
 });
 
 test("a connection without a call ends", async () => {

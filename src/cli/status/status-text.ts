@@ -284,17 +284,15 @@ function nameOf({ name }: Policy): string {
 	return name === "" ? "(no name)" : name;
 }
 
-/** What its rules did; a policy of one kind of rules says so with its action. */
+/** What its rules did; a policy of one kind of rules says so with their action, which need not be the policy's own. */
 function counts({ action, decisions, kind, packets }: Policy): string {
 	// Device policies, for one, meet no packets.
 	if (otherKinds.has(kind)) return action ?? "no action";
 	if (kind === groupKind) return "a group of addresses";
 	const words = { Allow: "allowed", Audit: "audited", Block: "blocked" } as const;
-	const told = (["Allow", "Audit", "Block"] as const).flatMap((each) => {
-		const count = decisions[each];
-		return count === undefined ? [] : [`${count} ${words[each]}`];
-	});
-	return told.length > 1 ? told.join(", ") : `${action ?? "no action"}, ${plural(packets, "packet")}`;
+	const kinds = (["Allow", "Audit", "Block"] as const).filter((each) => decisions[each] !== undefined);
+	if (kinds.length > 1) return kinds.map((each) => `${decisions[each]} ${words[each]}`).join(", ");
+	return `${kinds[0] ?? action ?? "no action"}, ${plural(packets, "packet")}`;
 }
 
 /** Each text once, with how often it came, in the order of the first. */

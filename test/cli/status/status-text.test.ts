@@ -82,6 +82,8 @@ test("each sink has a line", () => {
 test("a policy of Allow and Block rules tells them apart", () => {
 	const rules = [count("np1", 0, "Allow", 2), count("np1", 1, "Block", 3), count("np1", 2, "Block", 1)];
 	expect(text({}, { network: { rules } })).toContain("np1: enforced, 2 allowed, 4 blocked (");
+	// The policy's own action is Block.
+	expect(text({}, { network: { rules: rules.slice(0, 1) } })).toContain("np1: enforced, Allow, 2 packets (");
 });
 
 test("what ends by itself is told: pending changes, and devices that are let in for a time", () => {

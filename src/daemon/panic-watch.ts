@@ -45,8 +45,8 @@ export class PanicWatch {
 	#reminded = 0;
 	#timer: ReturnType<typeof setTimeout> | null = null;
 	#watcher: FSWatcher | null = null;
-	/** Inode of the directory that is watched: another may have taken its place. */
-	#watched: bigint | null = null;
+	/** Device and inode of the directory that is watched: another may have taken its place. */
+	#watched = "";
 
 	constructor(options: PanicWatchOptions) {
 		this.#options = options;
@@ -135,11 +135,12 @@ export class PanicWatch {
 		const { stateDirectory } = this.#options;
 		const record = basename(panicPath(stateDirectory));
 		try {
-			const { ino } = statSync(stateDirectory, { bigint: true });
-			if (this.#watcher !== null && ino === this.#watched) return;
+			const { dev, ino } = statSync(stateDirectory, { bigint: true });
+			const directory = `${dev}:${ino}`;
+			if (this.#watcher !== null && directory === this.#watched) return;
 			this.#watcher?.close();
 			this.#watcher = null;
-			this.#watched = ino;
+			this.#watched = directory;
 			this.#watcher = watch(stateDirectory, (_, name) => {
 				if (name === null || name === record) this.#poll();
 			});

@@ -17,10 +17,12 @@ export interface WatchOptions {
 	readonly rescanMs?: number;
 	/** Whether to use inotify; without it only the periodic look is left. */
 	readonly events?: boolean;
+	/** Of so many periodic looks one is taken where inotify sees all. */
+	readonly watchedShare?: number;
 }
 
-/** Of so many periodic looks one is taken where inotify sees all: it misses what other hosts do to a shared directory. */
-const watchedShare = 3;
+/** inotify misses what other hosts do to a shared directory. */
+const defaultWatchedShare = 3;
 
 /** So many entries are looked at in less time than other threads take to begin. */
 const fewEntries = 64;
@@ -35,6 +37,7 @@ export class DirectoryWatcher {
 	readonly #quietMs: number;
 	readonly #burstMs: number;
 	readonly #events: boolean;
+	readonly #watchedShare: number;
 	readonly #watched = new Map<string, Watched>();
 	/** Which entries of a watched directory matter; null for all. */
 	#relevant: DirectoryScan["watch"] = new Map();
@@ -42,6 +45,8 @@ export class DirectoryWatcher {
 	#entries = Number.POSITIVE_INFINITY;
 	/** Whether each directory of the tree is watched. */
 	#seesAll = false;
+	/** Where the path led at the last look. */
+	#identity: string | null = null;
 	/** Periods since the last look. */
 	#passed = 0;
 	#timer: ReturnType<typeof setTimeout> | null = null;
@@ -65,6 +70,7 @@ export class DirectoryWatcher {
 		this.#quietMs = options.quietMs ?? 40;
 		this.#burstMs = options.burstMs ?? 100;
 		this.#events = options.events ?? true;
+		this.#watchedShare = options.watchedShare ?? defaultWatchedShare;
 		this.#periodic = this.#lookLater(options.rescanMs ?? 10_000);
 		this.ready = this.#look("periodic");
 	}
@@ -85,8 +91,10 @@ export class DirectoryWatcher {
 		return setTimeout(
 			() => {
 				this.#periodic = this.#lookLater(period);
-				// Where inotify sees all, it is held against the tree more rarely.
-				if (!this.#seesAll || ++this.#passed >= watchedShare) void this.#look("periodic");
+				// Where inotify sees all, it is held against the tree more rarely. It does not see that a directory above
+				// got another name, or that something was mounted there.
+				const rests = this.#seesAll && identityOf(this.path) === this.#identity;
+				if (!rests || ++this.#passed >= this.#watchedShare) void this.#look("periodic");
 			},
 			untilTick(performance.now(), period),
 		);
@@ -116,6 +124,7 @@ export class DirectoryWatcher {
 		}
 		this.#looking = true;
 		this.#passed = 0;
+		this.#identity = identityOf(this.path);
 		const files = this.#entries <= fewEntries ? quickFiles : waitingFiles;
 		let scan = await scanDirectory(this.path, files);
 		// What came into a new directory before it was watched had no event, so it is looked at once more.

@@ -73,6 +73,18 @@ test.each(modes)("%s: files written, replaced, cut, renamed and removed are told
 	await expectTold("a removed file", () => unlinkSync(join(directory, "b.yaml")));
 });
 
+test("a directory far above that is swapped for another is told, and watched from then on", async () => {
+	for (const name of ["etc/conf/policies", "new/conf/policies"])
+		mkdirSync(join(base, name), { recursive: true });
+	await watchIt({ rescanMs: 20, watchedShare: Number.POSITIVE_INFINITY }, join(base, "etc/conf/policies"));
+	writeFileSync(join(base, "new/conf/policies/a.yaml"), "x");
+	await expectTold("the swap", () => {
+		renameSync(join(base, "etc"), join(base, "old"));
+		renameSync(join(base, "new"), join(base, "etc"));
+	});
+	await expectTold("a change there", () => writeFileSync(join(base, "etc/conf/policies/a.yaml"), "yy"));
+});
+
 test.each(modes)("%s: what happens in directories that came later is told", async (_, options) => {
 	await watchIt(options);
 	await expectTold("nested directories", () => mkdirSync(join(directory, "sub/deeper"), { recursive: true }));

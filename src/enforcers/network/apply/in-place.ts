@@ -7,6 +7,7 @@
 import type { SetChange } from "../../../kernel/nftables/direct-changes.ts";
 import { elementCount, type NftMap, type NftSet, withReferences } from "../../../kernel/nftables/objects.ts";
 import type { NetworkPlan, PlanObject } from "../compile/plan.ts";
+import { isFilledSet } from "../names.ts";
 import { leadAlike, ledBy } from "./transaction.ts";
 
 /** A plan that is in force, and the names that its objects have in the kernel where these are others. */
@@ -31,9 +32,16 @@ export function loadedAs(plan: NetworkPlan): Loaded {
 	return { plan, names: noNames };
 }
 
+/** The same where the kernel was told of other uplinks since. */
+export function withUplinks(loaded: Loaded, uplinks: readonly string[]): Loaded {
+	const { forward } = loaded.plan;
+	if (forward === undefined) return loaded;
+	return { ...loaded, plan: { ...loaded.plan, forward: { ...forward, uplinks } } };
+}
+
 /** Names in the kernel whose content is no longer the one that the name is made of. */
-export function staleNames({ names }: Loaded): readonly string[] {
-	return [...names.values()];
+export function staleNames(loaded: Loaded | null): readonly string[] {
+	return loaded === null ? [] : [...loaded.names.values()];
 }
 
 /** Null where more differs than elements of large sets, or nothing does. */
@@ -54,8 +62,8 @@ export function inPlace(before: Loaded, after: NetworkPlan): InPlace | null {
 	for (const [i, object] of fresh.entries()) {
 		const was = gone[i];
 		if (was === undefined || was.kind !== object.kind) return null;
-		// Counters and quotas are known by their names to whoever reads them.
-		if (object.kind !== "chain" && !isSet(object)) return null;
+		// Counters, quotas and what rules or the daemon fill are known by their names to whoever reads or fills them.
+		if ((object.kind !== "chain" && !isSet(object)) || isFilledSet(object.name)) return null;
 		const name = before.names.get(was.name) ?? was.name;
 		const renamed = withReferences({ ...object, name: was.name }, (one) => earlier.get(one) ?? one);
 		if (!Bun.deepEquals(withoutElements(was), withoutElements(renamed))) return null;
@@ -70,7 +78,15 @@ export function inPlace(before: Loaded, after: NetworkPlan): InPlace | null {
 	}
 	if (changes.length === 0 || !leadAlike(ledBy(plan), renamedLead(after, earlier))) return null;
 	if (plan.egressHook !== after.egressHook) return null;
+	// Whoever loads this plan under its own names must find none of them taken.
+	if (hasAny(after, [...kernel.values()])) return null;
 	return { changes, names: kernel };
+}
+
+/** Whether objects of a plan have any of these names. */
+export function hasAny({ objects }: NetworkPlan, names: readonly string[]): boolean {
+	const some = new Set(names);
+	return some.size > 0 && objects.some(({ name }) => some.has(name));
 }
 
 function namesOf({ objects }: NetworkPlan): ReadonlySet<string> {
@@ -102,20 +118,14 @@ function sameElements(one: PlanObject, other: PlanObject): boolean {
 
 function renamedLead(plan: NetworkPlan, names: ReadonlyMap<string, string>) {
 	const renamed = (name: string) => names.get(name) ?? name;
-	const { roots, forward, staged } = ledBy(plan);
+	const { roots, forward, quotas, staged } = ledBy(plan);
+	const rootsOf = (all: object) =>
+		Object.fromEntries(Object.entries(all).map(([key, name]) => [key, renamed(name)]));
 	return {
 		...ledBy(plan),
 		roots: { ingress: renamed(roots.ingress), egress: renamed(roots.egress) },
 		...(forward === undefined ? {} : { forward: { ...forward, root: renamed(forward.root) } }),
-		...(staged === undefined
-			? {}
-			: {
-					staged: {
-						...staged,
-						roots: Object.fromEntries(
-							Object.entries(staged.roots).map(([key, name]) => [key, renamed(name)]),
-						),
-					},
-				}),
+		...(quotas === undefined ? {} : { quotas: { ...quotas, roots: rootsOf(quotas.roots) } }),
+		...(staged === undefined ? {} : { staged: { ...staged, roots: rootsOf(staged.roots) } }),
 	};
 }

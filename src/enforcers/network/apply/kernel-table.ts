@@ -19,7 +19,7 @@ import {
 import { assertBaseChains, baseNames, dropBases, moveBases, newBases } from "./base-chains.ts";
 import { isComplete } from "./completeness.ts";
 import { deleteParts } from "./delete-parts.ts";
-import { inPlace, type Loaded, loadedAs, staleNames } from "./in-place.ts";
+import { hasAny, inPlace, type Loaded, loadedAs, staleNames, withUplinks } from "./in-place.ts";
 import { loadObjects } from "./load-objects.ts";
 import { type Looked, lookAt, type TableState } from "./look.ts";
 import { type MutedPort, replaceMuted } from "./muted-ports.ts";
@@ -60,6 +60,8 @@ export class KernelTable {
 	#used: UsedQuotas = {};
 	/** The plan that was brought into force last, as long as nobody else changed the table. */
 	#loaded: Loaded | null = null;
+	/** Names of what is left of earlier plans that say something else. */
+	#stale: readonly string[] = [];
 
 	/**
 	 * @param adopt called before a packet meets the first ruleset of a host that had none.
@@ -171,18 +173,18 @@ export class KernelTable {
 	}
 
 	/** Whether objects of the plan have the names of others whose elements were changed in place since. */
-	#isTangled({ objects }: NetworkPlan): boolean {
-		const stale = new Set(this.#loaded === null ? [] : staleNames(this.#loaded));
-		return stale.size > 0 && objects.some(({ name }) => stale.has(name));
+	#isTangled(plan: NetworkPlan): boolean {
+		return hasAny(plan, [...this.#stale, ...staleNames(this.#loaded)]);
 	}
 
 	/** Loads what is in force under its own names before what needs the names that it has now. */
 	#untangle(loaded: Loaded, known: ReadonlySet<string>, plan: NetworkPlan): ApplyResult {
+		const left = this.collect();
+		if (left !== "") return refused(left);
+		if (!this.#isTangled(plan)) return this.apply(plan, this.#used);
 		const right = known.difference(new Set(staleNames(loaded)));
-		const activate = swap(loaded.plan, this.#inForce);
-		const again = this.#step(loaded.plan, right, [ifOurs], activate);
-		if (!again.ok || this.collect() !== "") return this.replace(plan, this.#used);
-		return this.apply(plan, this.#used);
+		const again = this.#step(loaded.plan, right, [ifOurs], swap(loaded.plan, this.#inForce));
+		return again.ok ? this.apply(plan, this.#used) : this.replace(plan, this.#used);
 	}
 
 	/**
@@ -232,7 +234,7 @@ export class KernelTable {
 		const { listing } = listed;
 		const emptied = deleteParts(this.#run, listing && collectGarbage(listing, new Set(counters), plan));
 		if (!emptied.ok) return refused(emptied.error);
-		this.#loaded = null;
+		[this.#loaded, this.#stale] = [null, []];
 		return this.apply(plan, used);
 	}
 
@@ -257,7 +259,9 @@ export class KernelTable {
 		const inForce = this.#inForce;
 		if (inForce?.forward === undefined || Bun.deepEquals(inForce.forward.uplinks, names)) return { ok: true };
 		const result = this.#run(ifOurs, ...replaceUplinks(names));
-		if (result.ok) this.#inForce = { ...inForce, forward: { ...inForce.forward, uplinks: names } };
+		if (!result.ok) return result;
+		this.#inForce = { ...inForce, forward: { ...inForce.forward, uplinks: names } };
+		this.#loaded &&= withUplinks(this.#loaded, names);
 		return result;
 	}
 
@@ -318,9 +322,9 @@ export class KernelTable {
 		const unadopted = first ? this.#adopt() : "";
 		const activated = this.#run(ifOurs, ...activate);
 		if (!activated.ok) return refused(activated.error);
-		const names = new Set(plan.objects.map((object) => object.name));
-		this.#known = names;
+		this.#known = new Set(plan.objects.map((object) => object.name));
 		this.#inForce = ledBy(plan);
+		this.#stale = [...this.#stale, ...staleNames(this.#loaded)];
 		this.#loaded = loadedAs(plan);
 		return {
 			ok: true,
@@ -340,6 +344,7 @@ export class KernelTable {
 		if (!listed.ok) return listed.error;
 		if (listed.listing === null) return "the table has gone";
 		const deleted = deleteParts(this.#run, collectGarbage(listed.listing, keep, this.#inForce));
+		if (deleted.ok) this.#stale = [];
 		return deleted.ok ? "" : deleted.error;
 	}
 }

@@ -4,11 +4,14 @@
  */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseCidr } from "../../../src/base/cidr.ts";
 import { networkPart } from "../../../src/enforcers/network/model.ts";
 import { parsePolicyFile } from "../../../src/engine/parse.ts";
 import { judge, type OracleSender } from "../../enforcers/network/compile/oracle.ts";
-import { Daemon } from "../support/daemon.ts";
+import { Daemon, Home } from "../support/daemon.ts";
+import { joinNetwork } from "../support/isolated.ts";
 import { eventually, Lab } from "../support/netns.ts";
 import { SenderProcess, Units } from "../support/senders.ts";
 
@@ -182,7 +185,89 @@ describe.skipIf(probed === null)("senders", () => {
 		await units.remove(inside);
 		await units.remove(scope);
 	});
+
+	test("a new Block of a user or a unit ends their open connections, and nobody else's", async () => {
+		await using daemon = await Daemon.start(lab.guarded, {
+			policies: { "case.yaml": policies("Block", "    - {user: 4}", "first") },
+		});
+		const [link] = lab.links;
+		if (link === undefined) throw new Error("a lab without links");
+		using _ = echoServer(lab, 7000);
+		const [address4, address6] = [link.remote4, link.remote6];
+		for (const [i, sender] of senders.entries())
+			expect(await sender.connect({ address: i % 2 === 0 ? address4 : address6, port: 7000 })).toBe(true);
+		const talking = async () => {
+			const heard: boolean[] = [];
+			for (const sender of senders) heard.push(await sender.echoed(2000));
+			return heard;
+		};
+		const block = async (name: string, rule: string) => {
+			daemon.home.put("case.yaml", policies("Block", `    - ${rule}`, name));
+			// The last good policies are saved after all else.
+			const saved = join(daemon.home.state, "last-good.json");
+			await eventually(
+				"the saved state",
+				() => existsSync(saved) && readFileSync(saved, "utf8").includes(name),
+			);
+		};
+		expect(await talking()).toEqual([true, true, true, true, true, true]);
+		await block("of-a-user", "{user: 1001, ports: [{protocol: TCP, port: 7000}]}");
+		expect(await talking()).toEqual([true, true, false, false, true, true]);
+		// The kernel tells nobody a socket's group.
+		await block("of-a-group", "{group: [0, 100, 65534]}");
+		expect(await talking()).toEqual([true, true, false, false, true, true]);
+		await block("of-root-in-a-unit", `{user: root, service: ${unitB}}`);
+		expect(await talking()).toEqual([true, true, false, false, true, false]);
+		await block("of-a-unit", `{service: ${unitB}}`);
+		expect(await talking()).toEqual([true, true, false, false, false, false]);
+	});
+
+	test("a user with another number in /etc/passwd is another one, and one that has gone nobody", async () => {
+		const home = new Home();
+		const passwd = join(home.state, "passwd");
+		mkdirSync(home.state, { recursive: true });
+		const put = (line: string) => writeFileSync(passwd, `root:x:0:0:root:/root:/bin/sh\n${line}\n`);
+		put("alice:x:1000:100::/:/bin/false");
+		const enter = 'mount --bind "$1" /etc/passwd && shift && exec "$@"';
+		await using daemon = await Daemon.start(
+			lab.guarded,
+			{
+				policies: { "case.yaml": policies("Block", "    - {user: alice}") },
+				under: ["unshare", "--mount", "sh", "-c", enter, "sh", passwd],
+			},
+			home,
+		);
+		const target = [{ address: "192.0.2.1", port: 7000 }];
+		const passed = async () => {
+			const heard: (boolean | undefined)[] = [];
+			for (const sender of senders) heard.push((await sender.send(target))[0]);
+			return heard.map(Number).join("");
+		};
+		expect(await passed()).toBe("101111");
+		put("alice:x:1001:100::/:/bin/false");
+		await eventually("the other number", async () => (await passed()) === "110011");
+		put("bob:x:1001:100::/:/bin/false");
+		await eventually("nobody", async () => (await passed()) === "111111");
+		await eventually("the warning", async () =>
+			JSON.stringify(await daemon.status()).includes("this host knows no user"),
+		);
+	});
 });
+
+/** At each address of the peer. */
+function echoServer({ peer }: Lab, port: number): Disposable {
+	const network = joinNetwork(peer);
+	try {
+		const server = Bun.listen({
+			hostname: "::",
+			port,
+			socket: { data: (socket, bytes) => void socket.write(bytes) },
+		});
+		return { [Symbol.dispose]: () => server.stop(true) };
+	} finally {
+		network.leave();
+	}
+}
 
 async function told(daemon: Daemon): Promise<Record<string, number | null>> {
 	const { senders = [] } = (await daemon.status()).enforcers.network;

@@ -1,9 +1,12 @@
 /**
- * Sends datagrams as somebody: `sender-child.ts UID GID CGROUP`. Each line of standard input is a list of targets, each
- * answered by a line that says which of them left the host: a packet that is dropped fails the call that sends it.
+ * Sends as somebody: `sender-child.ts UID GID CGROUP`. Each line of standard input is answered by a line. A list of
+ * targets: which of the datagrams to them left the host, as a packet that is dropped fails the call that sends it. One
+ * target: whether a connection to it came about. A number: whether a byte on that connection is echoed within so many
+ * milliseconds.
  */
 
 import { writeFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { lines } from "./probe.ts";
 
@@ -33,8 +36,37 @@ async function leaves({
 	}
 }
 
-for await (const line of lines(Bun.stdin.stream())) {
+let connection: Socket | null = null;
+
+function connected({ address, port }: { readonly address: string; readonly port: number }): Promise<boolean> {
+	const socket = connect(port, address);
+	connection = socket;
+	return new Promise((resolve) => {
+		socket.once("connect", () => resolve(true));
+		socket.on("error", () => resolve(false));
+	});
+}
+
+async function echoed(milliseconds: number): Promise<boolean> {
+	const socket = connection;
+	if (socket === null || socket.destroyed) return false;
+	const heard = new Promise<boolean>((resolve) => {
+		socket.once("data", () => resolve(true));
+		socket.once("close", () => resolve(false));
+		socket.write("x");
+	});
+	return await Promise.race([heard, Bun.sleep(milliseconds).then(() => false)]);
+}
+
+async function leaveAll(targets: readonly Parameters<typeof leaves>[0][]): Promise<boolean[]> {
 	const passed: boolean[] = [];
-	for (const target of JSON.parse(line)) passed.push(await leaves(target));
-	console.log(JSON.stringify(passed));
+	for (const target of targets) passed.push(await leaves(target));
+	return passed;
+}
+
+for await (const line of lines(Bun.stdin.stream())) {
+	const asked = JSON.parse(line);
+	const answer =
+		typeof asked === "number" ? echoed(asked) : Array.isArray(asked) ? leaveAll(asked) : connected(asked);
+	console.log(JSON.stringify(await answer));
 }

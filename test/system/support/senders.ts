@@ -13,6 +13,11 @@ export interface Identity {
 	readonly controlGroup: string;
 }
 
+export interface Target {
+	readonly address: string;
+	readonly port: number;
+}
+
 export class SenderProcess implements Disposable {
 	readonly #process: ReturnType<typeof spawnBound>;
 	readonly #answers: AsyncIterator<string>;
@@ -25,8 +30,22 @@ export class SenderProcess implements Disposable {
 	}
 
 	/** Which of the datagrams, each of a flow of its own, left the host. */
-	async send(targets: readonly { readonly address: string; readonly port: number }[]): Promise<boolean[]> {
-		this.#process.stdin.write(`${JSON.stringify(targets)}\n`);
+	async send(targets: readonly Target[]): Promise<boolean[]> {
+		return await this.#ask(targets);
+	}
+
+	/** Whether a TCP connection comes about. */
+	async connect(target: Target): Promise<boolean> {
+		return await this.#ask(target);
+	}
+
+	/** Whether a byte on the connection comes back in time. */
+	async echoed(milliseconds: number): Promise<boolean> {
+		return await this.#ask(milliseconds);
+	}
+
+	async #ask<T>(question: unknown): Promise<T> {
+		this.#process.stdin.write(`${JSON.stringify(question)}\n`);
 		await this.#process.stdin.flush();
 		const step = await this.#answers.next();
 		if (step.done) throw new Error(await new Response(this.#process.stderr).text());

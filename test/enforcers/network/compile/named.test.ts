@@ -109,5 +109,5 @@ test("more combinations than can be told apart are refused, at the first rule th
 			hint: expect.stringContaining("name fewer of them"),
 		},
 	]);
-	expect(checkSenders([], [])).toEqual([]);
+	expect(checkSenders([])).toEqual([]);
 });

@@ -109,7 +109,10 @@ function importDirectory(directory: string, io: Io): Imported | null {
 	const config = validSettings(settings.settings, settingsFile, findings);
 	const imported = importPolicies(hasSettings ? sources.slice(1) : sources);
 	findings.push(...imported.findings);
-	const policies = imported.policies.filter((policy) => isValid(policy, findings));
+	const policies = withoutTwins(
+		imported.policies.filter((policy) => isValid(policy, findings)),
+		findings,
+	);
 	if (policies.length > 1) {
 		const message =
 			"KubeArmor takes the first rule that matches, in the order of its files; here the narrower rule decides, then Block before Audit before Allow";
@@ -175,6 +178,24 @@ function isValid({ name, place, document }: ImportedPolicy, findings: Finding[])
 			message: `policy ${name} is left out: ${path}: ${message}: ${hint}`,
 		});
 	return errors.length === 0;
+}
+
+/** Of policies with one name the first: a policy directory takes no two of them. */
+function withoutTwins(policies: readonly ImportedPolicy[], findings: Finding[]): readonly ImportedPolicy[] {
+	const first = new Map<string, ImportedPolicy>();
+	return policies.filter((policy) => {
+		const { name, place, document } = policy;
+		const key = `${String(document.kind)} ${name}`;
+		const other = first.get(key);
+		if (other === undefined) {
+			first.set(key, policy);
+			return true;
+		}
+		const { file, line, column } = other.place;
+		const message = `policy ${name} is left out: it has the name of the one at ${file}:${line}:${column}; rename it in its metadata, and import again`;
+		findings.push({ ...place, kind: "lost", message });
+		return false;
+	});
 }
 
 function outFiles(config: Readonly<Record<string, unknown>>, policies: readonly ImportedPolicy[]): OutFile[] {

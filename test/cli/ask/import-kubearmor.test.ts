@@ -79,6 +79,20 @@ test("what has no counterpart is told, and what is not valid is left out", async
 	expect(printed.error).toMatch(/kubearmor\.yaml:2:1: no counterpart: lsm: /);
 });
 
+test("of policies with one name the first is taken, so that what is written validates", async () => {
+	const ssh = kubearmor["policies/ssh.yaml"];
+	using files = new Files({ ...kubearmor, "policies/ssh-old.yaml": ssh, "policies/x.yaml": ssh });
+	const out = join(files.path, "out");
+	const { code, error } = await portward("import-kubearmor", files.path, "--out", out);
+	expect(code).toBe(2);
+	expect(error).toContain(
+		`ssh.yaml:1:1: no counterpart: policy ssh is left out: it has the name of the one at `,
+	);
+	expect(readdirSync(join(out, "policies")).toSorted()).toEqual(["ssh.yaml", "usb.yaml"]);
+	const valid = await portward("validate", join(out, "policies"), "--config", join(out, "config.yaml"));
+	expect([valid.code, valid.error]).toEqual([0, expect.not.stringContaining("error")]);
+});
+
 test("what is no directory of KubeArmor, or cannot be read, is an error", async () => {
 	using files = new Files({ "other/x": "", "broken/kubearmor.yaml": "a: [" });
 	for (const [directory, message] of [

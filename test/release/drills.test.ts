@@ -101,7 +101,8 @@ describe.each(["deb", "rpm"] as const)("the .%s", (format) => {
 
 	beforeAll(async () => {
 		const path = join(release, file);
-		host = await Host.start({ [`first.${format}`]: path, [`later.${format}`]: await later(format) });
+		const apt: Record<string, string> = format === "deb" ? { apt: join(release, "apt") } : {};
+		host = await Host.start({ ...apt, [`first.${format}`]: path, [`later.${format}`]: await later(format) });
 	});
 	afterAll(async () => await host?.[Symbol.asyncDispose]());
 
@@ -192,5 +193,20 @@ describe.each(["deb", "rpm"] as const)("the .%s", (format) => {
 		const left = await host.sh(`for f in ${own.join(" ")}; do [ ! -e "$f" ] || echo "$f"; done
 			find /etc/systemd /usr/lib/systemd /var/lib/systemd -name '*portward*'`);
 		expect(left).toBe("");
+	});
+
+	test.skipIf(format !== "deb")("apt installs it from the release's repository, and purges it", async () => {
+		// A release that has no key; with one, the guest's test has apt look at the signature.
+		await host.put("/etc/apt/own.list", "deb [trusted=yes] file:/given/apt stable main\n");
+		const own = "-o Dir::Etc::sourcelist=/etc/apt/own.list -o Dir::Etc::sourceparts=-";
+		await host.sh(`apt-get ${own} -q update`);
+		const said = await host.sh(`apt-get ${own} -q -y --no-install-recommends install portward`);
+		expect(said).toContain("nothing is blocked");
+		expect([await host.sh(tool.version), await host.sh("portward status | head -n 1")]).toEqual([
+			named,
+			expect.stringContaining("ready"),
+		]);
+		expect(await host.sh("apt-get -q -y purge portward")).toContain("nothing is blocked any more");
+		expect((await host.run("ls /usr/bin/portward /etc/portward /var/lib/portward")).code).not.toBe(0);
 	});
 });

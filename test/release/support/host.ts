@@ -56,11 +56,12 @@ export class Host implements AsyncDisposable {
 		private readonly inside: number,
 	) {}
 
-	/** @param files name below /given in the host → path here */
+	/** @param files name below /given in the host → path of a file or folder here */
 	static async start(files: Readonly<Record<string, string>>): Promise<Host> {
 		const directory = mkdtempSync(join(tmpdir(), "portward-host-"));
 		await Bun.write(join(directory, "given/systemctl"), systemctl);
-		for (const [name, path] of Object.entries(files)) cpSync(path, join(directory, "given", name));
+		for (const [name, path] of Object.entries(files))
+			cpSync(path, join(directory, "given", name), { recursive: true });
 		// Everything in it is gone with the mount namespace. The last command waits for what lost its parents.
 		const script = `set -e; cd "$1"; mkdir layer; mount -t tmpfs none layer; mkdir layer/upper layer/work layer/root
 			mount -t overlay overlay -o "lowerdir=/,upperdir=$1/layer/upper,workdir=$1/layer/work" layer/root

@@ -87,13 +87,10 @@ function remedy(program: DirectionProgram, cause: CompiledRule, direction: Direc
 		const blocks = [
 			...new Set(atoms.filter((atom) => atom.family === family && atom.length >= 0).map(blockText)),
 		];
-		const holes =
-			blocks.length === 0
-				? ""
-				: `, except: [${blocks
-						.slice(0, mostNamed)
-						.map((block) => `"${block}"`)
-						.join(", ")}]`;
+		const named = blocks.slice(0, mostNamed).map((block) => `"${block}"`);
+		// What is left out would be blocked: the parser refuses this where somebody takes it as it stands.
+		if (blocks.length > mostNamed) named.push(`… and ${blocks.length - mostNamed} more`);
+		const holes = blocks.length === 0 ? "" : `, except: [${named.join(", ")}]`;
 		return `{ipBlock: {cidr: "${family === 4 ? "0.0.0.0/0" : "::/0"}"${holes}}}`;
 	};
 	if (!atoms.some((atom) => atom.length >= 0))

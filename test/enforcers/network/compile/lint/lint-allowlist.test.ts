@@ -42,6 +42,15 @@ describe("an Allow makes its direction an allow-list", () => {
 		expect(compileNetwork([valid(policyText(meant))], options).diagnostics).toEqual([]);
 	});
 
+	test("of more blocks than it names it advises nothing that could be taken as it stands", () => {
+		const blocks = Array.from({ length: 7 }, (_, i) => `{ipBlock: {cidr: 192.0.2.${i}/32}}`).join(", ");
+		const [found] = lint(`action: Allow\ningress: [{from: [${blocks}], ports: [{port: 22}]}]`);
+		const except = /except: \[[^\]]*\]/.exec(found?.hint ?? "")?.[0] ?? "";
+		expect(except).toEndWith('"192.0.2.3/32", … and 3 more]');
+		const taken = policyText(`action: Block\ningress: [{from: [{ipBlock: {cidr: 0.0.0.0/0, ${except}}}]}]`);
+		expect(() => valid(taken)).toThrow();
+	});
+
 	test("nothing is dropped where the posture audits", () => {
 		expect(codes(dns, { posture: "audit" })).toEqual([]);
 	});

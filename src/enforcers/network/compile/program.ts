@@ -15,7 +15,9 @@ import { type DirectionRules, holding, type KnownRules, postureRule, rulesOf } f
 import {
 	kindOf,
 	type NamedSenders,
+	type NamedSets,
 	namedSenders,
+	namedSets,
 	noSender,
 	type ResolveAccount,
 	type SenderKey,
@@ -45,12 +47,17 @@ export interface SenderProgram extends InterfaceProgram {
 	readonly sender: SenderKey;
 }
 
+interface Senders {
+	readonly named: NamedSenders;
+	readonly programs: readonly SenderProgram[];
+}
+
 /** Its own groups are for senders that no rule names, and for packets that nobody sends. */
 export interface DirectionProgram extends InterfaceProgram {
 	readonly rules: readonly CompiledRule[];
 	readonly atoms: readonly Atom[];
 	/** What rules name of senders, with a program for each kind; absent where they name none. */
-	readonly senders?: { readonly named: NamedSenders; readonly programs: readonly SenderProgram[] };
+	readonly senders?: Senders;
 	/** The VRF of each member on this host. */
 	readonly vrfOf: ReadonlyMap<string, string>;
 	readonly allowlistMode: boolean;
@@ -248,8 +255,27 @@ export function seenBy(program: DirectionProgram, sender: SenderKey): DirectionP
 function programFor(program: DirectionProgram, sender: SenderKey | undefined): InterfaceProgram {
 	const { senders } = program;
 	if (senders === undefined || sender === undefined) return program;
-	const key = senderKey(kindOf(senders.named, sender));
-	return senders.programs.find((one) => senderKey(one.sender) === key) ?? program;
+	const index = indexes.get(senders) ?? new SenderIndex(senders);
+	indexes.set(senders, index);
+	return index.of(sender) ?? program;
+}
+
+/** Found once: whoever judges open flows asks for each of them about each sender that it may have. */
+const indexes = new WeakMap<Senders, SenderIndex>();
+
+/** The programs by the kind of their senders. */
+class SenderIndex {
+	readonly #known: NamedSets;
+	readonly #programs: ReadonlyMap<string, SenderProgram>;
+
+	constructor({ named, programs }: Senders) {
+		this.#known = namedSets(named);
+		this.#programs = new Map(programs.map((program) => [senderKey(program.sender), program]));
+	}
+
+	of(sender: SenderKey): SenderProgram | undefined {
+		return this.#programs.get(senderKey(kindOf(this.#known, sender)));
+	}
 }
 
 /** All that a packet's interface goes by. */

@@ -172,12 +172,23 @@ export function senderCombinations({ users, groups, services }: NamedSenders): r
 	return found;
 }
 
+/** The same values, to be asked about many packets. */
+export interface NamedSets {
+	readonly users: ReadonlySet<number>;
+	readonly groups: ReadonlySet<number>;
+	readonly services: ReadonlySet<string>;
+}
+
+export function namedSets({ users, groups, services }: NamedSenders): NamedSets {
+	return { users: new Set(users), groups: new Set(groups), services: new Set(services) };
+}
+
 /** The kind that a packet's sender is of: values that no rule names do not matter. */
-export function kindOf({ users, groups, services }: NamedSenders, of: SenderKey): SenderKey {
+export function kindOf({ users, groups, services }: NamedSets, of: SenderKey): SenderKey {
 	return {
-		user: of.user !== null && users.includes(of.user) ? of.user : null,
-		group: of.group !== null && groups.includes(of.group) ? of.group : null,
-		service: of.service !== null && services.includes(of.service) ? of.service : null,
+		user: of.user !== null && users.has(of.user) ? of.user : null,
+		group: of.group !== null && groups.has(of.group) ? of.group : null,
+		service: of.service !== null && services.has(of.service) ? of.service : null,
 	};
 }
 

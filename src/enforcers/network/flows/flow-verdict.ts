@@ -46,11 +46,13 @@ export function flowJudge(
 	const verdictOf = (deciding: NetworkModel, one: Packet, { forwarded, owner }: JudgedFlow): FlowVerdict => {
 		const named = forwarded === true ? undefined : deciding[one.direction].senders?.named;
 		if (named === undefined) return flowVerdict(decidePacket(deciding, one), before);
-		return commonVerdict(
-			possibleSenders(named, owner, unitsByGroup).map((sender) =>
-				flowVerdict(decidePacket(deciding, { ...one, sender }), before),
-			),
-		);
+		let common: FlowVerdict = "blocked";
+		for (const sender of possibleSenders(named, owner, unitsByGroup)) {
+			common = weaker(common, flowVerdict(decidePacket(deciding, { ...one, sender }), before));
+			// Whatever else is said of the others, it goes on.
+			if (common === "other") break;
+		}
+		return common;
 	};
 	let last: JudgedFlow | null = null;
 	let packet: Omit<Packet, "interface"> | null = null;
@@ -74,25 +76,26 @@ export function flowJudge(
 export type UnitsByGroup = ReadonlyMap<string, string>;
 
 /** Who may have sent a flow's packets: the kernel tells a socket's user and control group, and not its user's group. */
-function possibleSenders(
+function* possibleSenders(
 	named: NamedSenders,
 	owner: SocketOwnership | undefined,
 	unitsByGroup: UnitsByGroup,
-): readonly SenderKey[] {
-	const units = (): readonly (string | null)[] => {
-		const group = owner?.controlGroup ?? null;
-		return group === null ? [null, ...named.services] : [unitsByGroup.get(group) ?? null];
-	};
+): Generator<SenderKey> {
+	const controlGroup = owner?.controlGroup ?? null;
+	const services =
+		controlGroup === null ? [null, ...named.services] : [unitsByGroup.get(controlGroup) ?? null];
 	const users = owner === undefined ? [null, ...named.users] : [owner.user];
-	return users.flatMap((user) =>
-		units().flatMap((service) => [null, ...named.groups].map((group) => ({ user, group, service }))),
-	);
+	for (const user of users)
+		for (const service of services)
+			for (const group of [null, ...named.groups]) yield { user, group, service };
 }
 
-/** What holds whoever sends. Where it cannot be told whether the policies let a flow pass, it goes on. */
-function commonVerdict(said: readonly FlowVerdict[]): FlowVerdict {
-	const order: readonly FlowVerdict[] = ["other", "failsafe", "posture", "held", "blocked"];
-	return order.find((verdict) => said.includes(verdict)) ?? "other";
+/** From what lets a flow go on in any case to what ends it. */
+const byStrength: readonly FlowVerdict[] = ["other", "failsafe", "posture", "held", "blocked"];
+
+/** What holds whoever of two sends. Where it cannot be told whether the policies let a flow pass, it goes on. */
+function weaker(a: FlowVerdict, b: FlowVerdict): FlowVerdict {
+	return byStrength.indexOf(a) < byStrength.indexOf(b) ? a : b;
 }
 
 /** Null where nothing of the flow is judged. */

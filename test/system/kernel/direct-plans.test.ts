@@ -7,6 +7,7 @@ import { NetlinkSocket } from "../../../ffi/netlink.ts";
 import { Nftables } from "../../../ffi/nftables.ts";
 import { KernelTable } from "../../../src/enforcers/network/apply/kernel-table.ts";
 import { loadObjects } from "../../../src/enforcers/network/apply/load-objects.ts";
+import { fillServices } from "../../../src/enforcers/network/apply/service-sets.ts";
 import { compileNetwork } from "../../../src/enforcers/network/compile/network.ts";
 import type { NetworkPlan, PlanObject } from "../../../src/enforcers/network/compile/plan.ts";
 import { ownershipMarker } from "../../../src/enforcers/network/names.ts";
@@ -100,6 +101,17 @@ const objects: readonly PlanObject[] = [
 	set("seen6", "iface_index . ipv6_addr . inet_proto . inet_service", [], { ...filled, timeout: 1 }),
 	set("seen_guests", "iface_index . ipv4_addr . ipv4_addr . inet_proto . inet_service", [], filled),
 	set("seen_others", "iface_index . ipv6_addr . inet_proto", [], filled),
+	map("users", "uid", ["0", "1000", "4294967294"], [goto("x"), goto("y")], { size: 3 }),
+	map("groups", "gid", ["65534"], [goto("x")], { size: 1 }),
+	set("units", "cgroupsv2", [], { size: 256 }),
+	set("sent4", "ipv4_addr . ipv4_addr . inet_proto . inet_service . inet_service", [], {
+		...filled,
+		timeout: 1,
+	}),
+	set("sent6", "ipv6_addr . ipv6_addr . inet_proto . inet_service . inet_service", [], {
+		...filled,
+		timeout: 1,
+	}),
 	map("counted", flow, ["10.0.0.0 . 6 . 80"], [{ counter: "c", comment: "policy-1 ingress[0] Allow" }], {
 		to: "counter",
 		size: 1,
@@ -159,6 +171,10 @@ const lookups: readonly Rule[] = [
 		"exact",
 	],
 	["ct status dnat goto ", "x"],
+	["meta skuid vmap @", "users"],
+	["meta skgid vmap @", "groups"],
+	["socket cgroupv2 level 1 @", "units", " goto ", "x"],
+	["socket cgroupv2 level 6 @", "units", " jump ", "y"],
 	["goto ", "x"],
 ];
 
@@ -227,6 +243,27 @@ test("a set of interfaces is emptied and filled the same", () => {
 	};
 	expect(after(true)).toEqual(after(false));
 	expect(after(true).text).toContain('"eth0.100"');
+});
+
+test("control groups of very many units are told by their numbers, emptied first", () => {
+	loaded(true, objects);
+	const services = Array.from({ length: 1023 }, (_, i) => `u${i}.service`);
+	const found = new Map(services.map((name, i) => [name, [BigInt(i) + 2n ** 40n]] as const));
+	const run = () =>
+		nftKernel(nftables, socket).run("t", fillServices([{ set: "all_units", units: services }], found));
+	const declared = declare([set("all_units", "cgroupsv2", [], { size: 256 * services.length })]);
+	expect(nftKernel(nftables, socket).run("t", [declared])).toEqual({ ok: true });
+	expect(run()).toEqual({ ok: true });
+	for (const name of services.slice(2)) found.delete(name);
+	expect(run()).toEqual({ ok: true });
+	// In the machine's own order.
+	const listing = command("nft", "--debug=netlink", "list", "set", "inet", "t", "all_units");
+	const elements = [...listing.matchAll(/^\s*element (\w+) (\w+)/gmu)].map(([, low, high]) => [low, high]);
+	expect(elements.sort()).toEqual([
+		["00000000", "00000100"],
+		["00000001", "00000100"],
+	]);
+	expect(directBatch("t", [addElements("all_units", ["system.slice"])], 1)).toBeNull();
 });
 
 test("other elements are left to libnftables", () => {

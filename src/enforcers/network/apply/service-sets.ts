@@ -24,6 +24,9 @@ export function unitsOf(plan: Pick<NetworkPlan, "services" | "staged">): Readonl
 	return new Set(serviceSetsOf(plan).flatMap(({ units }) => units));
 }
 
+/** Numbers of one message: libnftables, to which a longer one would be left, takes none at all. */
+const mostAtOnce = 1000;
+
 /**
  * Replaces what the sets hold, in one transaction. The kernel takes numbers of groups that have gone since, and gives
  * none a second time.
@@ -33,9 +36,13 @@ export function fillServices(
 	found: ReadonlyMap<string, readonly bigint[]>,
 ): readonly Command[] {
 	return sets.flatMap(({ set, units }) => {
-		const numbers = new Set(units.flatMap((unit) => (found.get(unit) ?? []).slice(0, mostControlGroups)));
-		const emptied = flush("set", set);
-		return numbers.size === 0 ? [emptied] : [emptied, addElements(set, [...numbers].map(String))];
+		const numbers = [
+			...new Set(units.flatMap((unit) => (found.get(unit) ?? []).slice(0, mostControlGroups))),
+		].map(String);
+		const commands = [flush("set", set)];
+		for (let from = 0; from < numbers.length; from += mostAtOnce)
+			commands.push(addElements(set, numbers.slice(from, from + mostAtOnce)));
+		return commands;
 	});
 }
 

@@ -5,7 +5,7 @@ import type { FlowJson } from "../../src/enforcers/network/history/seen-flow.ts"
 import { eventually, type Page, type PageOptions } from "./chromium.ts";
 import { closeAll, hostile, openState, stateWithFlows } from "./support.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(180_000);
 afterEach(closeAll);
 
 const flow = (over: Partial<FlowJson> = {}): FlowJson => ({

@@ -9,7 +9,7 @@ import {
 import { sampleDevice, sampleState } from "../report/sample.ts";
 import { closeAll, hostile, openState, stateWithFlows } from "./support.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(180_000);
 afterEach(closeAll);
 
 const generations = [rolledBackGeneration, sampleGeneration, largeGeneration];

@@ -5,7 +5,7 @@ import { sampleAlert, sampleState } from "../report/sample.ts";
 import { eventually } from "./chromium.ts";
 import { closeAll, hostile, type Opened, openState } from "./support.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(180_000);
 afterEach(closeAll);
 
 const alert = (message: string) => sampleAlert({ Message: message });

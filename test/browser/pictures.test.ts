@@ -8,7 +8,7 @@ import { sampleAlert, sampleDevice, sampleNetwork, sampleState } from "../report
 import { eventually } from "./chromium.ts";
 import { closeAll, openState } from "./support.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(180_000);
 afterEach(closeAll);
 
 /** A host as an operator has it. */

@@ -9,7 +9,7 @@ import { policy, port } from "../system/support/case.ts";
 import { Files } from "./support/portward.ts";
 
 // The first test may have to build it.
-setDefaultTimeout(120_000);
+setDefaultTimeout(180_000);
 
 function start(argv: readonly string[], env: Record<string, string> = {}) {
 	const { exitCode, stdout, stderr } = Bun.spawnSync([executable(), ...argv], { env });

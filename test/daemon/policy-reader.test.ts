@@ -59,4 +59,4 @@ test("a thread that is asked something rests when it has answered", async () => 
 	expect(await answer).toEqual({ text, change: null });
 	await eventually("the rest", () => workers[0]?.terminated === true, 60_000);
 	made.stop();
-}, 90_000);
+});

@@ -16,7 +16,7 @@ import { policySets } from "../enforcers/network/compile/generate.ts";
 import { options } from "../enforcers/network/compile/options.ts";
 
 // Many random cases: on a busy machine they take longer than the usual 5 s.
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 function set(
 	network: readonly NetworkPolicy[],

@@ -112,7 +112,7 @@ test("journald: fields to search by, whatever is in them", async () => {
 		child.kill("SIGKILL");
 		await child.exited;
 	}
-}, 120_000);
+});
 
 test("rsyslog: UDP, TCP and TLS as RFC 5424, and its socket for syslog(3)", async () => {
 	using certificates = new Certificates();
@@ -187,4 +187,4 @@ action(type="omfile" file="${log}" template="fields" asyncWriting="off" flushInt
 		child.kill("SIGKILL");
 		await child.exited;
 	}
-}, 120_000);
+});

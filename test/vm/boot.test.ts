@@ -6,7 +6,7 @@ import { plug } from "./lab/devices.ts";
 import { Vm } from "./lab/vm.ts";
 
 const bootMs = 400_000;
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 describe("a fast guest", () => {
 	let vm: Vm;

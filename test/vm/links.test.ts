@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 import { block, documents, policy, port } from "../system/support/case.ts";
 import { Vm } from "./lab/vm.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(180_000);
 
 const repository = new URL("../../", import.meta.url).pathname;
 

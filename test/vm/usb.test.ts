@@ -14,7 +14,7 @@ import {
 import { Vm } from "./lab/vm.ts";
 import { until } from "./lab/wait.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(180_000);
 
 describe("USB devices in the guest", () => {
 	let vm: Vm;

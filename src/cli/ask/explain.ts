@@ -60,9 +60,9 @@ tables on this host decide about such packets, and which translate their port.
   --source-port PORT  the port that the packet comes from; without it, one that
                       no policy names
   --icmp-type TYPE    a number or a name; without it what ping sends
-  --user USER, --group GROUP
-                      whose socket sends it, by name or number; without them,
+  --user USER         whose socket sends it, by name or number; without it,
                       one that no policy names
+  --group GROUP       the same of a group
   --service UNIT      the unit of systemd that sends it
   --published         ask about a port that leads to a guest, whether or not
                       one does now

@@ -21,15 +21,16 @@ const help = `Usage: portward import-kubearmor DIR [--out DIR] [--json]
 Turns the KubeArmor of a host, mostly in /opt/kubearmor, into settings and
 policies: DIR/kubearmor.yaml, with KubeArmor's defaults for what it leaves out,
 and the policies that KubeArmor keeps in DIR/policies. What has no counterpart,
-such as rules for files and processes, is a line on standard error, and a policy
-that is not valid here is left out and told. What is written validates. Changes
-nothing on the host.
+such as rules for files and processes, is a line on standard error, and a
+policy that is not valid here is left out and told. What is written validates.
+Changes nothing on the host.
 
   --out DIR  write DIR/config.yaml and DIR/policies/NAME.yaml; no file is ever
              overwritten. Without it they are printed
   --json     print {config, policies, files, report}
 
-Exit codes: 0 everything was taken over, 2 something has no counterpart, 1 failure.
+Exit codes: 0 everything was taken over, 2 something has no counterpart,
+1 failure.
 `;
 
 const patienceMs = 10_000;

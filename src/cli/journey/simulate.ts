@@ -46,9 +46,10 @@ blocked, as it would be without.
                     where the daemon to ask listens
   --json            print {since, wouldBlock, wouldAllow, unchanged, rules:
                     [{policy, direction, index, change, count, partly,
-                    example}], usb} and, where there are any, {untold}; policy null: no rule matches; usb has
-                    {wouldBlock, wouldAllow, unchanged, rules} of devices, or
-                    is null where none are judged
+                    example}], usb} and, where there are any, {untold};
+                    policy null: no rule matches; usb has {wouldBlock,
+                    wouldAllow, unchanged, rules} of devices, or is null
+                    where none are judged
 
 Exit codes: 0 nothing that was seen would be blocked, 2 something would, 1 NEW
 has errors or there are no flows to be had.

@@ -163,7 +163,7 @@ describe("recommend --out", () => {
 			}),
 			{ numRuns: 25 },
 		);
-	}, 120_000);
+	});
 
 	test("is refused where an earlier run wrote, or the wish makes no sense", async () => {
 		using lab = new Lab();

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
 // A busy machine takes its time to check types.
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 const root = resolve(import.meta.dir, "../../..");
 let copy: string;

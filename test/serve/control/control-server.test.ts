@@ -89,7 +89,7 @@ describe("the control socket", () => {
 		const answer = await child.stdout.text();
 		expect(parseReply(answer.trim())).toEqual({ ok: false, message: "only root may do this" });
 		expect(performed).toEqual([]);
-	}, 20_000);
+	});
 
 	test("refuses a peer that cannot be told", async () => {
 		await open({ credentials: () => ({ ok: false, error: "no" }) });

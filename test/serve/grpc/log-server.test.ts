@@ -225,7 +225,7 @@ test("100 slow clients keep what they may, and one that reads misses nothing", a
 	slow.write("read 1000\n");
 	expect(await slow.next()).toEqual({ read: 100_000 });
 	await eventually("the queues are empty", () => server.report.sent.alerts + dropped.slow === 101 * 5000);
-}, 120_000);
+});
 
 describe("connections are bounded: who does nothing gives way, who watches stays", () => {
 	async function crowded(
@@ -323,7 +323,7 @@ test("malformed HTTP/2 costs whoever sends it the connection, and nobody else an
 	await eventually("none of them stays", () => server.report.connections <= 1);
 	expect(server.report.errors).toBeGreaterThan(0);
 	expect(await ask(address, ["call", "HealthCheck", '{"nonce":2}'])).toEqual({ Retval: 2 });
-}, 120_000);
+});
 
 test("other settings move it, and other addresses than before answer no more", async () => {
 	const [first, second] = [local(), local()];

@@ -9,7 +9,7 @@ import { sampleAlert, sampleSource } from "../../report/sample.ts";
 import { connect, eachServed, exchange, get, serve, statusOf, until } from "./wire.ts";
 
 // Conditions are waited for with deadlines of their own, which a busy machine may need.
-setDefaultTimeout(40_000);
+setDefaultTimeout(180_000);
 
 const start = eachServed();
 

@@ -5,7 +5,7 @@ import { manyPolicies, sampleAlert, sampleSource, sampleState } from "../../repo
 import { connect, eachServed, exchange, get, statusOf, until, url } from "./wire.ts";
 
 // Conditions are waited for with deadlines of their own, which a busy machine may need.
-setDefaultTimeout(40_000);
+setDefaultTimeout(180_000);
 
 const start = eachServed();
 
@@ -246,7 +246,7 @@ describe("connections", () => {
 	test("clients that ask and never read are bounded in memory and time", async () => {
 		const { source, sink } = sampleSource();
 		sink.publish(Array.from({ length: 100 }, () => sampleAlert({ Message: "x".repeat(50_000) })));
-		const { server } = await start(source, { answerTime: 1500, headTime: 1500, outstandingBytes: 1_000_000 });
+		const { server } = await start(source, { answerTime: 5000, headTime: 5000, outstandingBytes: 1_000_000 });
 		const clients = Array.from({ length: 40 }, () => {
 			const socket = connect(server.address);
 			socket.pause();

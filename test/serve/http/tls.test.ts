@@ -10,7 +10,7 @@ import { sampleAlert, sampleSource } from "../../report/sample.ts";
 import { Certificates, type Pem, readPem } from "../../support/certificates.ts";
 import { serve, until } from "./wire.ts";
 
-setDefaultTimeout(40_000);
+setDefaultTimeout(180_000);
 
 const files = new Certificates();
 const ca = files.selfSigned("ca.example");

@@ -6,7 +6,7 @@ import { Daemon } from "../support/daemon.ts";
 import { eventually } from "../support/netns.ts";
 import { blocks, eachOnRig } from "../support/rig.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 const rig = eachOnRig();
 
 const ofAction = 'portward_policy_packets_total{direction="ingress",action="Block",hook="input"}';

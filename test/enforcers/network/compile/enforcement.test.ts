@@ -10,7 +10,7 @@ import { options } from "./options.ts";
 import { parseTable, simulate } from "./simulate.ts";
 
 // Many random cases: on a busy machine they take longer than the usual 5 s.
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 function compiled(policies: readonly NetworkPolicy[], changes: Partial<CompileOptions>) {
 	const result = compileNetwork(policies, { ...options, ...changes });

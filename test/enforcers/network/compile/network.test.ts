@@ -12,7 +12,7 @@ import { judge } from "./oracle.ts";
 import { type ParsedTable, parseTable, simulate } from "./simulate.ts";
 
 // Many random cases: on a busy machine they take longer than the usual 5 s.
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 function compiled(policies: readonly NetworkPolicy[], changes: Partial<CompileOptions> = {}) {
 	const result = compileNetwork(policies, { ...options, ...changes });

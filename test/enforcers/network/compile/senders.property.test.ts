@@ -13,7 +13,7 @@ import { options } from "./options.ts";
 import { judge, type OraclePacket } from "./oracle.ts";
 import { parseTable, simulate } from "./simulate.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 const resolve: ResolveAccount = (kind, name) => (kind === "service" ? 0 : (accounts[name] ?? null));
 

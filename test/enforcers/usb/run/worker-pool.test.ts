@@ -63,12 +63,12 @@ describe("a pool", () => {
 		await list();
 		expect(pool.load).toMatchObject({ stuck: 0, waiting: 0 });
 		await until(() => pool.load.workers <= poolDefaults.spare, "the others are ended");
-	}, 60_000);
+	});
 
 	test("runs a burst with few Workers", async () => {
 		await Promise.all(Array.from({ length: 200 }, list));
 		expect(pool.load.workers).toBeLessThanOrEqual(poolDefaults.spare);
-	}, 60_000);
+	});
 
 	test("that is stopped takes no jobs, and does not wait for those that hang", async () => {
 		kernel.plug("1-1", stick);
@@ -80,7 +80,7 @@ describe("a pool", () => {
 		expect(await hung).toBe("stopped");
 		expect(list()).rejects.toThrow("stopped");
 		closeSync(openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
-	}, 60_000);
+	});
 
 	test("passes on that a Worker has ended, and goes on with another", async () => {
 		const broken = new UsbWorkerPool({
@@ -152,7 +152,7 @@ describe("a pool", () => {
 		expect(patient.load).toMatchObject({ stuck: 2, waiting: 0 });
 		await letGo(pipes, hung);
 		patient.stop();
-	}, 60_000);
+	});
 
 	test("takes a Worker that is long in starting for slow, not for one that hangs", async () => {
 		const slow = `

@@ -8,7 +8,7 @@ import { options } from "../options.ts";
 import { judge } from "../oracle.ts";
 
 // Many random cases: on a busy machine they take longer than the usual 5 s.
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 function lint(policies: readonly NetworkPolicy[]): string[] {
 	const result = compileNetwork(policies, options);

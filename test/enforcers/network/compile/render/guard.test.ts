@@ -16,7 +16,7 @@ import { packets, policySets } from "../generate.ts";
 import { options } from "../options.ts";
 import { judge, type OraclePacket } from "../oracle.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 const meaning = { posture: "audit", allowlistScope: "direction" } as const;
 

@@ -31,10 +31,7 @@ export interface BroadRule {
 	readonly narrower: readonly NarrowerRule[];
 }
 
-/**
- * @param model of the policies. Rules about source ports and ICMP types are left out: records of flows have neither; and
- * rules with limits, which several rules in the place of one would multiply.
- */
+/** @param model of the policies. */
 export function broadRules(
 	policies: readonly NetworkPolicy[],
 	model: NetworkModel,
@@ -59,8 +56,7 @@ export function broadRules(
 			policy[direction].flatMap((written) => {
 				const key = `${policy.name} ${direction} ${written.index}`;
 				const rule = rules.get(key);
-				const told = written.ports.some(({ source, icmpType }) => source !== null || icmpType !== null);
-				if (rule?.action !== "Allow" || told || written.limits !== undefined) return [];
+				if (rule?.action !== "Allow" || isPassedOver(written)) return [];
 				const own = through.get(key) ?? [];
 				const { services, leftOut } = recommendFlows(own, { ...options, model }, []);
 				const narrower = services.flatMap(({ service, chosen }) =>
@@ -77,6 +73,15 @@ export function broadRules(
 			}),
 		),
 	);
+}
+
+/**
+ * Records of flows have no source ports, no ICMP types and no sender, so nothing would seem to come through such a rule. Several
+ * rules in the place of one multiply limits, and what a quota lets by.
+ */
+function isPassedOver({ ports, sender, limits, quota }: NetworkRule): boolean {
+	if (sender !== undefined || limits !== undefined || quota !== undefined) return true;
+	return ports.some(({ source, icmpType }) => source !== null || icmpType !== null);
 }
 
 /** What passed and passes by a rule of a policy. A rule for both places judges a host's flow as a guest's. */

@@ -5,7 +5,11 @@ import { FlowJudge } from "../../../../../src/enforcers/network/history/flow-jud
 import { broadRules } from "../../../../../src/enforcers/network/history/recommend/narrow.ts";
 import { ruleText } from "../../../../../src/enforcers/network/history/recommend/policy-text.ts";
 import type { SeenFlow } from "../../../../../src/enforcers/network/history/seen-flow.ts";
-import { type NetworkPolicy, networkPart } from "../../../../../src/enforcers/network/model.ts";
+import {
+	type NetworkPolicy,
+	type NetworkRule,
+	networkPart,
+} from "../../../../../src/enforcers/network/model.ts";
 import { parsePolicyFile } from "../../../../../src/engine/parse.ts";
 import { policy, type RuleText, rule } from "../../compile/build.ts";
 import { policySets } from "../../compile/generate.ts";
@@ -73,12 +77,24 @@ describe("a rule that allows more than was seen", () => {
 	});
 });
 
-test("a rule with a limit is left alone: several in its place would multiply what it gives", () => {
-	const connections = { max: 3, per: "rule", prefix6: 128 } as const;
-	const limits = { connections, exceedAction: "Block" } as const;
-	const policies = [policy("web", { ...rule("Allow", { ports: ["tcp/22"] }), limits })];
+describe("left alone is", () => {
 	const wish = { minCount: 1, aggregate: "auto", essentials: true } as const;
-	expect(broadRules(policies, modelOf(policies), [flow("ingress tcp 22 from 10.0.0.1")], wish)).toEqual([]);
+	const connections = { max: 3, per: "rule", prefix6: 128 } as const;
+	const quota = { bytes: 2 ** 20, limit: "1MB", seconds: 60 };
+
+	test.each<readonly [string, Partial<NetworkRule>]>([
+		[
+			"a limit, as several in its place would multiply what it gives",
+			{ limits: { connections, exceedAction: "Block" } },
+		],
+		["a quota, for the same reason", { quota }],
+		["a sender, whom no record of a flow has", { sender: { users: [1000], groups: [], services: [] } }],
+	])("a rule with %s", (_, more) => {
+		const written = { ...rule("Allow", { ports: ["tcp/22"] }), ...more };
+		const policies = [{ ...policy("web"), egress: [written] }];
+		const seen = [flow("egress tcp 22 to 10.0.0.1")];
+		expect(broadRules(policies, modelOf(policies), seen, wish)).toEqual([]);
+	});
 });
 
 test("narrower rules are valid, and let in nothing that the broad one keeps out", () => {

@@ -7,7 +7,6 @@ import { NetlinkSocket } from "../../../ffi/netlink.ts";
 import { Nftables } from "../../../ffi/nftables.ts";
 import { KernelTable } from "../../../src/enforcers/network/apply/kernel-table.ts";
 import { loadObjects } from "../../../src/enforcers/network/apply/load-objects.ts";
-import { fillServices } from "../../../src/enforcers/network/apply/service-sets.ts";
 import { compileNetwork } from "../../../src/enforcers/network/compile/network.ts";
 import type { NetworkPlan, PlanObject } from "../../../src/enforcers/network/compile/plan.ts";
 import { ownershipMarker } from "../../../src/enforcers/network/names.ts";
@@ -243,27 +242,6 @@ test("a set of interfaces is emptied and filled the same", () => {
 	};
 	expect(after(true)).toEqual(after(false));
 	expect(after(true).text).toContain('"eth0.100"');
-});
-
-test("control groups of very many units are told by their numbers, emptied first", () => {
-	loaded(true, objects);
-	const services = Array.from({ length: 1023 }, (_, i) => `u${i}.service`);
-	const found = new Map(services.map((name, i) => [name, [BigInt(i) + 2n ** 40n]] as const));
-	const run = () =>
-		nftKernel(nftables, socket).run("t", fillServices([{ set: "all_units", units: services }], found));
-	const declared = declare([set("all_units", "cgroupsv2", [], { size: 256 * services.length })]);
-	expect(nftKernel(nftables, socket).run("t", [declared])).toEqual({ ok: true });
-	expect(run()).toEqual({ ok: true });
-	for (const name of services.slice(2)) found.delete(name);
-	expect(run()).toEqual({ ok: true });
-	// In the machine's own order.
-	const listing = command("nft", "--debug=netlink", "list", "set", "inet", "t", "all_units");
-	const elements = [...listing.matchAll(/^\s*element (\w+) (\w+)/gmu)].map(([, low, high]) => [low, high]);
-	expect(elements.sort()).toEqual([
-		["00000000", "00000100"],
-		["00000001", "00000100"],
-	]);
-	expect(directBatch("t", [addElements("all_units", ["system.slice"])], 1)).toBeNull();
 });
 
 test("other elements are left to libnftables", () => {

@@ -111,7 +111,8 @@ export class Vm implements AsyncDisposable {
 			child.exitCode === null && child.signalCode === null
 				? undefined
 				: `QEMU has ended: ${readFileSync(log, "utf8")}`;
-		const timeout = options.timeout ?? 120_000;
+		// Beside other work the emulated processor takes minutes.
+		const timeout = options.timeout ?? 300_000;
 		const open: { close(): void }[] = [];
 		const opened = <T extends { close(): void }>(channel: T): T => {
 			open.push(channel);

@@ -1,6 +1,6 @@
 /** `rateLimit`, `connectionLimit` and `exceedAction` of a rule. */
 
-import type { Node } from "yaml";
+import { isScalar, type Node } from "yaml";
 import type { Action } from "../../../base/model.ts";
 import type { Path } from "../../../base/path.ts";
 import { quote, suggest } from "../../../base/suggest.ts";
@@ -72,8 +72,8 @@ interface At {
 }
 
 function readRate(reader: NodeReader, { node, path }: At): RateLimit | null {
-	const fields = reader.fields(node, path, rateLimitFields);
-	if (fields === null) return null;
+	const fields = mapped(reader, { node, path }, rateExample) && reader.fields(node, path, rateLimitFields);
+	if (!fields) return null;
 	const rateNode = needed(reader, fields, { node, path }, "connections", rateExample);
 	if (rateNode === null) return null;
 	const rate = readCount(reader, rateNode);
@@ -99,7 +99,9 @@ function readRate(reader: NodeReader, { node, path }: At): RateLimit | null {
 const rateForm = /^([1-9]\d{0,6})\/(second|minute|hour|day)$/;
 
 function readCount(reader: NodeReader, { node, path }: At): Pick<RateLimit, "connections" | "unit"> | null {
-	const text = reader.text(node, path);
+	// Without a unit it is a number, which quotes would make no rate.
+	const bare = isScalar(node) && typeof node.value === "number";
+	const text = bare ? (node.source ?? String(node.value)) : reader.text(node, path);
 	if (text === null) return null;
 	const [, count, word] = rateForm.exec(text) ?? [];
 	const unit = rateUnits.find((one) => one === word);
@@ -111,8 +113,9 @@ function readCount(reader: NodeReader, { node, path }: At): Pick<RateLimit, "con
 }
 
 function readConnections(reader: NodeReader, { node, path }: At): ConnectionLimit | null {
-	const fields = reader.fields(node, path, connectionLimitFields);
-	if (fields === null) return null;
+	const fields =
+		mapped(reader, { node, path }, openExample) && reader.fields(node, path, connectionLimitFields);
+	if (!fields) return null;
 	const maxNode = needed(reader, fields, { node, path }, "max", openExample);
 	if (maxNode === null) return null;
 	const max = reader.integer(maxNode.node, maxNode.path, 1, mostOpen);
@@ -151,6 +154,13 @@ function readWord<Word extends string>(
 			suggest(text, known, "values"),
 		);
 	return found ?? null;
+}
+
+/** The value alone is what many write first. */
+function mapped(reader: NodeReader, { node, path }: At, hint: string): boolean {
+	if (!isScalar(node)) return true;
+	reader.error(node, path, "wrong-type", `expected fields, found ${quote(String(node.value))}`, hint);
+	return false;
 }
 
 /** What is written without a value would be no limit at all. */

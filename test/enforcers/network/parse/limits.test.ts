@@ -46,7 +46,7 @@ describe("what is wrong has a place, and what to write", () => {
 	test.each<[string, string, string, string]>([
 		[rate("burst: 5"), "missing-field", `${at}.rateLimit`, "connections: 10/minute"],
 		[rate("connections: "), "empty-field", `${at}.rateLimit.connections`, "connections: 10/minute"],
-		[rate("connections: 10"), "wrong-type", `${at}.rateLimit.connections`, ""],
+		[rate("connections: 10"), "bad-rate", `${at}.rateLimit.connections`, "10/minute"],
 		[rate("connections: 0/minute"), "bad-rate", `${at}.rateLimit.connections`, "10/minute"],
 		[rate("connections: 10/Minute"), "bad-rate", `${at}.rateLimit.connections`, "10/minute"],
 		[rate("connections: 1000001/day"), "bad-rate", `${at}.rateLimit.connections`, "10/minute"],
@@ -58,7 +58,8 @@ describe("what is wrong has a place, and what to write", () => {
 		[rate("connections: 1/day, prefix6: 129"), "out-of-range", `${at}.rateLimit.prefix6`, "from 1 to 128"],
 		[rate("connections: 1/day, per: sources"), "bad-per", `${at}.rateLimit.per`, "source"],
 		[rate("connections: 1/day, max: 4"), "unknown-field", `${at}.rateLimit.max`, ""],
-		[rule("rateLimit: 10/minute"), "wrong-type", `${at}.rateLimit`, ""],
+		[rule("rateLimit: 10/minute"), "wrong-type", `${at}.rateLimit`, "{connections: 10/minute}"],
+		[rule("connectionLimit: 20"), "wrong-type", `${at}.connectionLimit`, "{max: 20}"],
 		[rule("rateLimit: "), "empty-field", `${at}.rateLimit`, "connections: 10/minute"],
 		[open("max: 1001"), "out-of-range", `${at}.connectionLimit.max`, "from 1 to 1000"],
 		[open("max: 0"), "out-of-range", `${at}.connectionLimit.max`, "from 1 to 1000"],

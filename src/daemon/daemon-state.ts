@@ -7,10 +7,11 @@ import type { Reloaded } from "../engine/reading.ts";
 import type { Confinement } from "../report/confinement.ts";
 import type { EnforcerReport } from "../report/contribution.ts";
 import { noteEnforcement, settingsWarnings } from "../report/enforcement-notice.ts";
-import { apiWarnings, type KubearmorApiState } from "../report/kubearmor-api-status.ts";
+import { apiWarnings } from "../report/kubearmor-api-status.ts";
 import { noteSettings } from "../report/settings-status.ts";
 import { type SinkState, sinkWarnings } from "../report/sink-status.ts";
 import { type DaemonState, policyStates, type Readiness } from "../report/status.ts";
+import type { ApiService } from "../serve/grpc/api-service.ts";
 import type { StatusServer } from "../serve/status-server.ts";
 import type { Generations } from "./generations.ts";
 import type { HostMonitor } from "./host-monitor.ts";
@@ -43,7 +44,7 @@ export interface StateParts {
 	readonly status: Pick<StatusServer, "certificates" | "warnings">;
 	readonly generations: Pick<Generations, "all">;
 	readonly sinks: readonly SinkState[];
-	readonly kubearmorApi: KubearmorApiState | null;
+	readonly kubearmorApi: Pick<ApiService, "state" | "certificates">;
 }
 
 export function daemonState(parts: StateParts): DaemonState {
@@ -62,10 +63,10 @@ export function daemonState(parts: StateParts): DaemonState {
 		nodeLabels: reloaded?.nodeLabels ?? config.nodeLabels,
 		enforcers,
 		sinks: parts.sinks,
-		kubearmorApi: parts.kubearmorApi,
+		kubearmorApi: parts.kubearmorApi.state,
 		policies: policyStates(reloaded?.documents ?? [], enforcers),
 		generations: parts.generations.all,
-		certificates: status.certificates,
+		certificates: [...status.certificates, ...parts.kubearmorApi.certificates],
 		confinement: parts.confinement,
 		warnings: [
 			...settings.warnings,
@@ -76,7 +77,7 @@ export function daemonState(parts: StateParts): DaemonState {
 			...status.warnings,
 			...parts.running.warnings,
 			...sinkWarnings(parts.sinks),
-			...apiWarnings(parts.kubearmorApi),
+			...apiWarnings(parts.kubearmorApi.state),
 			...settingsWarnings(config),
 		],
 		readiness: noteSettings(readinessOf(parts, enforcers), settings.state),

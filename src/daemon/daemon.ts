@@ -331,7 +331,7 @@ export class Daemon {
 			status: this.#status,
 			generations: this.#generations,
 			sinks: this.#outlets.sinks.states,
-			kubearmorApi: this.#outlets.api.state,
+			kubearmorApi: this.#outlets.api,
 		});
 	}
 

@@ -171,7 +171,7 @@ export class StatusServer {
 		if (!files.ok) return files;
 		this.#bearer = files.bearer;
 		this.#tlsKey = files.tlsKey;
-		this.#certificates = files.tls === null ? [] : certificatesOf(files.tls);
+		this.#certificates = files.tls === null ? [] : certificatesOf("status", files.tls);
 		return {
 			...common,
 			detail: status.detail,

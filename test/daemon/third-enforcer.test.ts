@@ -178,7 +178,7 @@ test("what runs is started, fed, reported and stopped with the others", async ()
 		status: { certificates: [], warnings: [] },
 		generations: { all: [] },
 		sinks: [],
-		kubearmorApi: null,
+		kubearmorApi: { state: null, certificates: [] },
 	});
 	expect(statusDocument(state)).toMatchObject({
 		said: 2,

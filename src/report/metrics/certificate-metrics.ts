@@ -9,7 +9,7 @@ export const certificateMetrics: MetricGroup<{
 	{
 		name: "portward_certificate_expiry_timestamp_seconds",
 		type: "gauge",
-		help: "When a certificate in use ends: status, status-client-ca, or sink: and the name of a sink that has connected with one.",
+		help: "When a certificate in use ends: status and kubearmor-api, each also with -client-ca, or sink: and the name of a sink that has connected with one.",
 		labels: ["certificate"],
 		since: "0.2.0",
 		samples: ({ state: { certificates, sinks } }) =>

@@ -8,6 +8,7 @@ import { type KubearmorApiState, unheardApi } from "../../report/kubearmor-api-s
 import { formatLogText, type LogFields, type Logger } from "../../report/log.ts";
 import type { AlertLine } from "../../report/sinks/alert-ring.ts";
 import {
+	type ApiCertificates,
 	type FromApi,
 	feedBits,
 	handledPlace,
@@ -39,6 +40,7 @@ export class ApiService {
 	readonly #options: ApiServiceOptions;
 	#wanted: WantedApi | null = null;
 	#state: KubearmorApiState | null = null;
+	#certificates: ApiCertificates = [];
 	#worker: Worker | null = null;
 	#shared = new Int32Array(new SharedArrayBuffer(sharedBytes));
 	/** What was passed on to the thread of the moment, as a 32-bit number that wraps. */
@@ -67,12 +69,18 @@ export class ApiService {
 		return { ...this.#state, dropped: { ...dropped, busy: dropped.busy + this.#busy } };
 	}
 
+	/** The certificates in use, and when they end. */
+	get certificates(): ApiCertificates {
+		return this.#certificates;
+	}
+
 	/** Serves what the settings say, and takes over files that are others since. */
 	configure(settings: KubearmorApiSettings): void {
 		const { address, healthAddress } = settings;
 		const refusal = apiRefusal(settings);
 		if (address === null || refusal !== null) {
 			this.#wanted = null;
+			this.#certificates = [];
 			this.#retire();
 			this.#state =
 				address === null || refusal === null
@@ -197,6 +205,7 @@ export class ApiService {
 		if (this.#state === null || this.#stopping || this.#worker !== worker) return;
 		const before = this.#state;
 		this.#state = { ...before, ...message.report };
+		this.#certificates = message.certificates;
 		this.#logChange(before, this.#state);
 	}
 

@@ -26,7 +26,9 @@ function changed(): void {
 
 function report(): void {
 	timer = null;
-	if (server !== null) tell({ kind: "report", report: server.report });
+	if (server === null) return;
+	const { report, certificates } = server;
+	tell({ kind: "report", report, certificates });
 }
 
 function tell(message: FromApi): void {

@@ -106,6 +106,11 @@ export class ApiListener {
 		if (this.#file !== null) releaseSocketPath(this.#file);
 		this.#file = null;
 		this.#server.close();
+		this.disconnect();
+	}
+
+	/** Ends every connection; clients that may come back do. */
+	disconnect(): void {
 		for (const socket of this.#sockets) socket.destroy();
 	}
 

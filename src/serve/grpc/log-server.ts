@@ -10,11 +10,11 @@ import {
 } from "@grpc/grpc-js";
 import { numericAddress } from "../../config/kubearmor-api.ts";
 import { parseListenAddress } from "../http/address.ts";
-import type { ServerTls } from "../http/certificate.ts";
+import { certificatesOf, type ServerTls } from "../http/certificate.ts";
 import { readStatusFiles } from "../status-files.ts";
 import { FeedHub } from "./feed-hub.ts";
 import { ApiListener, type ListenerLimits } from "./listener.ts";
-import type { ApiReport, WantedApi } from "./protocol.ts";
+import type { ApiCertificates, ApiReport, WantedApi } from "./protocol.ts";
 import { addHealthService, addLogService } from "./services.ts";
 
 export interface LogServerLimits {
@@ -62,6 +62,9 @@ export class LogServer {
 	#settings: WantedApi | null = null;
 	#places: readonly Place[] = [];
 	#tlsKey = "";
+	/** Who had to sign the certificates of clients. */
+	#clientCa: string | null = null;
+	#certificates: ApiCertificates = [];
 	#error = "";
 	#errors = 0;
 	#timer: ReturnType<typeof setTimeout> | null = null;
@@ -88,6 +91,11 @@ export class LogServer {
 			dropped,
 			errors: this.#errors,
 		};
+	}
+
+	/** The certificates in use. */
+	get certificates(): ApiCertificates {
+		return this.#certificates;
 	}
 
 	/** Where it listens: the ports, for those who asked for port 0. */
@@ -118,7 +126,7 @@ export class LogServer {
 		this.#closeAll();
 	}
 
-	/** Takes over certificates; connections that stand go on with theirs. */
+	/** Takes over certificates. Connections that stand go on with theirs, but where another CA says who may read. */
 	#renew(settings: WantedApi): void {
 		const files = readStatusFiles(
 			{ tls: settings.tls, tokenFile: null },
@@ -137,8 +145,15 @@ export class LogServer {
 	}
 
 	#secure(tls: ServerTls | null): void {
-		for (const { listener, address } of this.#places)
-			listener.secure(address.startsWith("unix:") ? null : tls);
+		const clientCa = tls?.clientCa ?? null;
+		const others = clientCa !== this.#clientCa;
+		this.#clientCa = clientCa;
+		const ours = this.#places.filter(({ address }) => !address.startsWith("unix:"));
+		for (const { listener } of ours) {
+			listener.secure(tls);
+			if (others) listener.disconnect();
+		}
+		this.#certificates = tls === null || ours.length === 0 ? [] : certificatesOf("kubearmor-api", tls);
 	}
 
 	async #open(): Promise<void> {

@@ -33,4 +33,9 @@ export type ToApi =
 /** The part of the state that the thread knows. */
 export type ApiReport = Omit<KubearmorApiState, "address" | "healthAddress">;
 
-export type FromApi = { readonly kind: "report"; readonly report: ApiReport } | { readonly kind: "stopped" };
+/** Certificates in use, and when they end in milliseconds since the epoch. */
+export type ApiCertificates = readonly { readonly name: string; readonly expires: number }[];
+
+export type FromApi =
+	| { readonly kind: "report"; readonly report: ApiReport; readonly certificates: ApiCertificates }
+	| { readonly kind: "stopped" };

@@ -60,14 +60,14 @@ export function readServerTls(cert: string, key: string, clientCa: string | null
 }
 
 /** The server's own certificate and the one that signs those of clients, and when they end in milliseconds since the epoch. */
-export function certificatesOf({
-	expires,
-	clientCa,
-}: Pick<ServerTls, "expires" | "clientCa">): { readonly name: string; readonly expires: number }[] {
+export function certificatesOf(
+	server: "status" | "kubearmor-api",
+	{ expires, clientCa }: Pick<ServerTls, "expires" | "clientCa">,
+): { readonly name: string; readonly expires: number }[] {
 	const ca = clientCa === null ? null : parse(clientCa);
 	return [
-		{ name: "status", expires },
-		...(ca === null ? [] : [{ name: "status-client-ca", expires: Date.parse(ca.validTo) }]),
+		{ name: server, expires },
+		...(ca === null ? [] : [{ name: `${server}-client-ca`, expires: Date.parse(ca.validTo) }]),
 	];
 }
 

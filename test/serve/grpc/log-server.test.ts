@@ -180,6 +180,27 @@ describe("TLS", () => {
 		expect(messages(await watcher.take(1))).toEqual(names(0, 1));
 	});
 
+	test("another CA ends the connections that the one before it let in; when certificates end is told", async () => {
+		using made = new Certificates();
+		const ca = made.selfSigned("ca");
+		const clientCa = join(directory, "ca");
+		copyFileSync(ca.cert, clientCa);
+		const port = freePort();
+		const written = { address: `127.0.0.1:${port}`, tls: { ...made.signed("localhost", ca), clientCa } };
+		const server = await served(written);
+		expect(server.certificates).toEqual([
+			{ name: "kubearmor-api", expires: expect.any(Number) },
+			{ name: "kubearmor-api-client-ca", expires: expect.any(Number) },
+		]);
+		const client = { ca: ca.cert, ...made.signed("client", ca) };
+		using _ = new Client(clientCommand(`localhost:${port}`, ["watch", "WatchAlerts", all, "1"], client));
+		await eventually("a watcher", () => server.hub.isWatched("alerts"));
+		copyFileSync(made.selfSigned("another").cert, clientCa);
+		await server.configure(settings(written));
+		await eventually("nobody watches", () => !server.hub.isWatched("alerts"));
+		expect(server.report.state).toBe("serving");
+	});
+
 	test("files that cannot be used are told, and tried again", async () => {
 		using made = new Certificates();
 		const pem = made.selfSigned("localhost");

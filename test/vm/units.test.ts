@@ -198,6 +198,42 @@ test("who changed the table is named, though the agent has no right to look into
 	await logged("portward", ["process=nft"]);
 });
 
+test("a unit that a rule names is known when it starts late, after a restart, and to an agent that starts behind it", async () => {
+	const far = "/dev/udp/10.78.0.2/7000";
+	await vm.sh(`
+		ip link add sender0 type veth peer name sender1; ip address add 10.78.0.1/24 dev sender0
+		ip link set sender0 up; ip link set sender1 up`);
+	const loop = `while :; do if echo x > ${far}; then echo passed; else echo dropped; fi > /run/sender; sleep 0.2; done`;
+	const unit = `[Service]\nExecStart=/bin/bash -c '${loop}'\nStandardError=null\n`;
+	await vm.put("/run/systemd/system/sender.service", unit, 0o644);
+	const file = `${policyDirectory}/who.yaml`;
+	const rule = { service: "sender", ports: [port("UDP", 7000)] };
+	await vm.put(file, policy("who", { action: "Block", egress: [rule] }), 0o644);
+	await enforced("ports", "sticks", "who");
+	await vm.sh("systemctl daemon-reload");
+	const said = (word: string) => vm.waitFor(`[ "$(cat /run/sender)" = ${word} ]`);
+	try {
+		for (let times = 0; times < 2; times++) {
+			await vm.sh("systemctl stop sender; rm -f /run/sender; systemctl start sender");
+			await said("dropped");
+		}
+		// Others are not meant.
+		await vm.sh(`bash -c 'echo x > ${far}'`);
+		await vm.sh("systemctl stop portward; systemctl restart sender; systemctl start portward", {
+			timeout: 120_000,
+		});
+		await ready();
+		await said("dropped");
+	} finally {
+		await vm.sh(`rm ${file}`);
+	}
+	await said("passed");
+	await enforced("ports", "sticks");
+	await vm.sh(
+		"systemctl stop sender; ip link delete sender0; rm /run/systemd/system/sender.service; systemctl daemon-reload",
+	);
+});
+
 test("a reload is one to the service manager as well", async () => {
 	await vm.put(
 		`${policyDirectory}/more.yaml`,

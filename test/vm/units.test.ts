@@ -207,8 +207,7 @@ test("a unit that a rule names is known when it starts late, after a restart, an
 	const unit = `[Service]\nExecStart=/bin/bash -c '${loop}'\nStandardError=null\n`;
 	await vm.put("/run/systemd/system/sender.service", unit, 0o644);
 	const file = `${policyDirectory}/who.yaml`;
-	const rule = { service: "sender", ports: [port("UDP", 7000)] };
-	await vm.put(file, policy("who", { action: "Block", egress: [rule] }), 0o644);
+	await vm.put(file, policy("who", { egress: [{ service: "sender", ports: [port("UDP", 7000)] }] }), 0o644);
 	await enforced("ports", "sticks", "who");
 	await vm.sh("systemctl daemon-reload");
 	const said = (word: string) => vm.waitFor(`[ "$(cat /run/sender)" = ${word} ]`);
@@ -217,11 +216,9 @@ test("a unit that a rule names is known when it starts late, after a restart, an
 			await vm.sh("systemctl stop sender; rm -f /run/sender; systemctl start sender");
 			await said("dropped");
 		}
-		// Others are not meant.
 		await vm.sh(`bash -c 'echo x > ${far}'`);
-		await vm.sh("systemctl stop portward; systemctl restart sender; systemctl start portward", {
-			timeout: 120_000,
-		});
+		const behind = "systemctl stop portward; systemctl restart sender; systemctl start portward";
+		await vm.sh(behind, { timeout: 120_000 });
 		await ready();
 		await said("dropped");
 	} finally {

@@ -106,7 +106,10 @@ export class QuotaWindows {
 			// At the end: the first are forgotten first.
 			this.#windows.delete(key);
 			const anew = { key, start: now, seconds, used: 0, told: false, base: nothing, over: nothing };
-			this.#windows.set(key, known === undefined ? anew : { ...known, seconds });
+			this.#windows.set(
+				key,
+				known === undefined ? anew : { ...known, seconds, start: Math.min(known.start, now) },
+			);
 		}
 		const inForce = new Set(rules.map(({ key }) => key));
 		for (const [key, window] of this.#windows) {

@@ -46,6 +46,14 @@ describe("a window", () => {
 		expect(windows.status).toMatchObject([{ usedBytes: 10, beyond: { packets: 1, bytes: 100 } }]);
 	});
 
+	test("that was kept from a clock far ahead begins now", () => {
+		const last = 8_640_000_000_000_000;
+		const windows = new QuotaWindows([{ key, start: last, seconds: 60, used: 400, told: false }]);
+		windows.began([quota()], 5000);
+		expect(windows.status).toMatchObject([{ usedBytes: 400, windowStart: new Date(5000).toISOString() }]);
+		expect(windows.nextEnd).toBe(65_000);
+	});
+
 	test("tells once", () => {
 		const windows = new QuotaWindows();
 		windows.began([quota()], 0);

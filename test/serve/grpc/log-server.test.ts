@@ -7,13 +7,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ChannelCredentials, Client as GrpcClient, Metadata } from "@grpc/grpc-js";
 import type { KubearmorApiSettings } from "../../../src/config/kubearmor-api.ts";
-import { alertMessage } from "../../../src/report/formats/feeder.ts";
 import { LogServer, type LogServerLimits } from "../../../src/serve/grpc/log-server.ts";
-import { numbered } from "../../sinks/support/settings.ts";
 import { Certificates } from "../../support/certificates.ts";
 import { eventually } from "../../system/support/netns.ts";
 import { ask, Client, type ClientTls, clientCommand } from "./support/client.ts";
 import { attack, attacks } from "./support/frames.ts";
+import { freePort, messages, names, publish } from "./support/published.ts";
 
 let directory: string;
 const servers: LogServer[] = [];
@@ -24,14 +23,6 @@ afterEach(() => {
 	for (const server of servers.splice(0)) server.close();
 	rmSync(directory, { recursive: true, force: true });
 });
-
-/** A port of this host that nobody has. */
-function freePort(): number {
-	const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-	const { port } = listener;
-	listener.stop(true);
-	return port;
-}
 
 type Written = Partial<KubearmorApiSettings> & { readonly address: string };
 const settings = (written: Written) => ({ healthAddress: null, tls: null, ...written });
@@ -53,15 +44,6 @@ async function watching(server: LogServer, target: string, count: number, filter
 	await eventually("a subscriber", () => server.hub.counts.subscribers.alerts > before);
 	return client;
 }
-
-function publish(server: LogServer, from: number, count: number): void {
-	for (let number = from; number < from + count; number++)
-		server.hub.publish("alerts", alertMessage(numbered(number)));
-}
-
-const messages = (taken: readonly unknown[]) => taken.map((each) => (each as { Message: string }).Message);
-const names = (from: number, count: number) =>
-	Array.from({ length: count }, (_, index) => `alert ${from + index}`);
 
 test("HealthCheck gives back the nonce, and alerts arrive in their order", async () => {
 	const address = local();

@@ -1,7 +1,7 @@
 /** The recipes of docs/recipes.md, as they stand there, with packets and devices. */
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseConfig } from "../../../src/config/parse.ts";
 import { compileNetwork } from "../../../src/enforcers/network/compile/network.ts";
@@ -87,7 +87,13 @@ afterAll(() => {
 	lab[Symbol.dispose]();
 });
 
-test("every recipe is tried here", () => {
+test("every recipe is tried here, and a template is where it is said to be", () => {
+	const templates = [...recipes].filter(([, yaml]) => yaml === "").map(([title]) => title);
+	expect(templates).toEqual(["A rate limit for every service"]);
+	const template = "policies/more/limit-every-service.yaml";
+	expect(text).toContain(template);
+	expect(existsSync(resolve(import.meta.dir, "../../..", template))).toBe(true);
+	for (const title of templates) recipes.delete(title);
 	expect([...recipes.keys()]).toEqual([...Object.keys(packets), "One stick", "Everything in audit first"]);
 });
 

@@ -40,5 +40,5 @@ test("metrics count the same", () => {
 	const values = familiesOf([observingMetrics], { observing }).map((family) =>
 		family.type === "histogram" ? null : family.samples[0]?.value,
 	);
-	expect(values).toEqual([5, 2, 1, 3, 0.25]);
+	expect(values).toEqual([5, 100, 2, 1, 3, 0.25]);
 });

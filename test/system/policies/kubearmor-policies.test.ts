@@ -132,6 +132,9 @@ const refused = [
 	`${blog}_0.yaml`,
 ];
 
+/** Decides about no packet: what it counts is in quotas.test.ts. */
+const quota = `${guide}_bandwidth_quota_2.yaml`;
+
 const text = (file: string) => readFileSync(join(folder, file), "utf8");
 
 let lab: Lab;
@@ -165,6 +168,17 @@ describe.each(["concatenated", "nested"])("%s ruleset", (rulesetForm) => {
 	});
 });
 
+test("the published quota of hosts is in force, as it is written", async () => {
+	const config = { nodeLabels: { "kubernetes.io/hostname": "aryan" } };
+	await using daemon = await Daemon.start(lab.guarded, { config, policies: { [quota]: text(quota) } });
+	const { policies, enforcers } = await daemon.status();
+	expect(policies.map(({ enforced }) => enforced)).toEqual([true]);
+	expect(enforcers.network).toMatchObject({
+		quotas: [{ direction: "egress", action: "Audit", limit: "4MB", usedBytes: 0, exhausted: false }],
+	});
+	expect(await prober.send(expand({ pass: cross("egress udp 1.1.1.1 53") }).probes)).toEqual([true]);
+});
+
 test.each(refused)("%s is refused", async (file) => {
 	await using daemon = Daemon.spawn(lab.guarded, {
 		config: { nodeLabels: { "kubernetes.io/hostname": "aryan" } },
@@ -183,7 +197,7 @@ test.each(refused)("%s is refused", async (file) => {
 });
 
 test("every fixture is looked at", () => {
-	const named = [...published.map((one) => one.file), ...refused].sort();
+	const named = [...published.map((one) => one.file), quota, ...refused].sort();
 	expect(
 		readdirSync(folder)
 			.filter((name) => name.endsWith(".yaml"))

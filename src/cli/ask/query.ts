@@ -9,9 +9,10 @@ import { parseInterface } from "../../document/iface.ts";
 import type { Question } from "../../enforcers/network/compile/verdict/verdict-search.ts";
 import type { Range } from "../../enforcers/network/compile/verdict/verdict-space.ts";
 import { UsageError } from "../command.ts";
+import { senderFrom } from "./sender-options.ts";
 
 export const querySyntax =
-	"DIRECTION PROTOCOL PORT[-PORT]|any [from|to [!]CIDR[,CIDR…]] [interface=NAME] verdict=Allow|Audit|Block";
+	"DIRECTION PROTOCOL PORT[-PORT]|any [from|to [!]CIDR[,CIDR…]] [interface=NAME] [user=NAME] [group=NAME] [service=UNIT] verdict=Allow|Audit|Block";
 
 const actions: Readonly<Record<string, Action>> = { allow: "Allow", audit: "Audit", block: "Block" };
 
@@ -31,6 +32,7 @@ export function parseQuery(text: string): Question {
 	const ports = parsePorts(portWord, protocol);
 	let blocks: ReturnType<typeof parseBlocks> | null = null;
 	let networkInterface: string | null = null;
+	const who: { user?: string; group?: string; service?: string } = {};
 	let action: Action | null = null;
 	for (let i = 0; i < rest.length; i++) {
 		const word = rest[i] ?? "";
@@ -44,7 +46,10 @@ export function parseQuery(text: string): Question {
 			blocks = parseBlocks(rest[i] ?? "");
 		} else if (lower.startsWith("interface="))
 			networkInterface = interfaceName(word.slice("interface=".length));
-		else if (lower.startsWith("verdict=")) {
+		else if (/^(?:user|group|service)=/u.test(lower)) {
+			const kind = lower.startsWith("user") ? "user" : lower.startsWith("group") ? "group" : "service";
+			who[kind] = word.slice(kind.length + 1);
+		} else if (lower.startsWith("verdict=")) {
 			const value = lower.slice("verdict=".length);
 			action = (Object.hasOwn(actions, value) ? actions[value] : null) ?? null;
 			if (action === null)
@@ -60,6 +65,7 @@ export function parseQuery(text: string): Question {
 		ports,
 		addresses: { 4: addressesOf(4, named, holes), 6: addressesOf(6, named, holes) },
 		interface: networkInterface,
+		...(Object.keys(who).length === 0 ? {} : { sender: senderFrom(way, who) }),
 		action,
 	};
 }

@@ -17,10 +17,11 @@ const help = `Usage: portward search QUERY [--policy-dir DIR] [--config FILE] [-
 Is there a new connection of which the policies say this? Prints an example and
 its rule, or that there is none, which is then certain. QUERY is one argument:
 
-  ${querySyntax.replace(" [interface", "\n      [interface")}
+  ${querySyntax.replace(" [interface", "\n      [interface").replace(" verdict", "\n      verdict")}
 
 \`!\` before a block leaves it out; of everything, where no block stands without
-it. Without an interface every one is searched.
+it. Without an interface every one is searched, and without a user, a group or
+a service (egress alone) whoever sends; of a user without a group, all of hers.
 
   --policy-dir DIR  policies (default /etc/portward/policies)
   --config FILE     settings (default /etc/portward/config.yaml)

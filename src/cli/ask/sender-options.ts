@@ -1,5 +1,6 @@
 /** Who sends the packet that a command is asked about. */
 
+import type { Direction } from "../../base/model.ts";
 import { quote } from "../../base/suggest.ts";
 import type { Packet } from "../../enforcers/network/compile/program.ts";
 import type { SenderKey } from "../../enforcers/network/compile/sender.ts";
@@ -24,15 +25,19 @@ export const senderOptions = {
 export function withSender(packet: Packet, options: SenderOptions): Packet {
 	const { user, group, service } = options;
 	if (user === undefined && group === undefined && service === undefined) return packet;
-	if (packet.direction === "ingress")
+	return { ...packet, sender: senderFrom(packet.direction, { user, group, service }) };
+}
+
+/** Who is named; of what is not written null. @throws UsageError as above */
+export function senderFrom(direction: Direction, { user, group, service }: SenderOptions): SenderKey {
+	if (direction === "ingress")
 		throw new UsageError("what comes in has no user, group or service of this host: ask about egress");
 	const accounts = new HostAccounts();
-	const sender: SenderKey = {
+	return {
 		user: user === undefined ? null : numberOf("user", user, accounts),
 		group: group === undefined ? null : numberOf("group", group, accounts),
 		service: service === undefined ? null : unitOf(service),
 	};
-	return { ...packet, sender };
 }
 
 function numberOf(kind: "user" | "group", text: string, accounts: HostAccounts): number {

@@ -34,8 +34,10 @@ export function unprobeable({
 	interface: name,
 	source,
 	guest,
+	by,
 }: PolicyTestCase): string | null {
 	if (guest !== null) return "it is about what is forwarded, and the probes' namespace has no guests";
+	if (by !== null) return "it names who sends, and probes have no sender but root";
 	if (name === "lo") return "loopback always passes";
 	const bits = family === 4 ? 32 : 128;
 	const found = unroutable[family].find(([base, prefix]) => {

@@ -5,6 +5,7 @@ import { describeNetwork, networkTelling } from "./compile/describe.ts";
 import { compileNetwork } from "./compile/network.ts";
 import type { NetworkPlan, RulesetForm } from "./compile/plan.ts";
 import type { NetworkModel } from "./compile/program.ts";
+import type { ResolveAccount } from "./compile/sender.ts";
 import { type InterfaceUse, interfaceUses } from "./interfaces.ts";
 import { type NetworkPolicy, networkPart } from "./model.ts";
 import { networkPolicyKind } from "./parse/kinds.ts";
@@ -21,6 +22,8 @@ export interface NetworkWish {
 	readonly counts?: boolean;
 	/** False where the kernel does not tell the control groups of sockets. */
 	readonly units?: boolean;
+	/** Who has a name; this host's accounts where it is left out. */
+	readonly resolve?: ResolveAccount;
 }
 
 /** What the running half is given. */
@@ -39,7 +42,7 @@ export function withoutObjects(sent: NetworkSent): NetworkSent {
 }
 
 /** Names do not matter where nothing is loaded. */
-const anyWish: NetworkWish = { epoch: "0", form: "concatenated" };
+export const anyWish: NetworkWish = { epoch: "0", form: "concatenated" };
 
 export const networkEnforcer: Enforcer<NetworkPolicy, NetworkModel, NetworkPlan, NetworkSent, NetworkWish> = {
 	name: networkPart.enforcer,
@@ -48,8 +51,9 @@ export const networkEnforcer: Enforcer<NetworkPolicy, NetworkModel, NetworkPlan,
 	hostBlocks: [],
 	enabled: ({ enableNetworkPolicyEnforcer }) => enableNetworkPolicyEnforcer,
 	compile(policies, { config, wish, staged }) {
-		const { epoch, form, counts, units } = wish ?? anyWish;
-		const options = compileOptions(config, epoch, form, { counts, units });
+		const { epoch, form, counts, units, resolve } = wish ?? anyWish;
+		const own = compileOptions(config, epoch, form, { counts, units });
+		const options = resolve === undefined ? own : { ...own, resolve };
 		const compiled = compileNetwork(policies, options, staged);
 		if (!compiled.ok) return compiled;
 		const { plan, model, diagnostics } = compiled;

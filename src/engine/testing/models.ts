@@ -3,22 +3,24 @@
 import type { Config } from "../../config/model.ts";
 import type { Policy } from "../../document/kind.ts";
 import { matchSelector, nodeLabels } from "../../document/labels.ts";
-import { networkEnforcer } from "../../enforcers/network/enforcer.ts";
+import { anyWish, networkEnforcer } from "../../enforcers/network/enforcer.ts";
 import { networkPart } from "../../enforcers/network/model.ts";
 import { usbEnforcer } from "../../enforcers/usb/enforcer.ts";
 import { devicePart } from "../../enforcers/usb/model.ts";
 import { readPolicySet } from "../policy-set.ts";
+import { testAccounts } from "./accounts.ts";
 import type { TestedModels } from "./run.ts";
 
 /** What the policies say on a host that they select. Questions are about what is written, whatever `enforcement` says. */
 function compileSelected(selected: readonly Policy[], config: Config): TestedModels {
 	const request = { config, purpose: "question", wish: null } as const;
 	const policies = networkPart.of(selected);
-	const network = networkEnforcer.compile(policies, request);
+	const accounts = testAccounts();
+	const network = networkEnforcer.compile(policies, { ...request, wish: { ...anyWish, resolve: accounts } });
 	const devices = usbEnforcer.compile(devicePart.of(selected), request);
 	if (!network.ok) return { ok: false, diagnostics: network.diagnostics };
 	if (!devices.ok) return { ok: false, diagnostics: devices.diagnostics };
-	return { ok: true, network: network.kept, devices: devices.kept, policies };
+	return { ok: true, network: network.kept, devices: devices.kept, accounts, policies };
 }
 
 /** Of policies that were read already. */

@@ -6,8 +6,9 @@ import type { Config } from "../../config/model.ts";
 import { parseConfig } from "../../config/parse.ts";
 import { forwardedModel, forwardedUnasked } from "../../enforcers/network/compile/enforcement.ts";
 import { decidePacket, guestModel, type NetworkModel } from "../../enforcers/network/compile/program.ts";
-import type { NetworkPolicy } from "../../enforcers/network/model.ts";
-import type { PolicyTestCase } from "../../enforcers/network/parse/test-model.ts";
+import { noSender, type ResolveAccount, type SenderKey } from "../../enforcers/network/compile/sender.ts";
+import type { Account, NetworkPolicy } from "../../enforcers/network/model.ts";
+import type { CaseSender, PolicyTestCase } from "../../enforcers/network/parse/test-model.ts";
 import { explainDevice } from "../../enforcers/usb/compile/explain.ts";
 import type { DeviceRuleset } from "../../enforcers/usb/compile/ruleset.ts";
 import type { DeviceTestCase } from "../../enforcers/usb/parse/test-case.ts";
@@ -67,6 +68,8 @@ export type TestedModels =
 			readonly ok: true;
 			readonly network: NetworkModel;
 			readonly devices: DeviceRuleset;
+			/** Who has the names that rules and cases have. */
+			readonly accounts: ResolveAccount;
 			/** What the network model is made of. */
 			readonly policies: readonly NetworkPolicy[];
 	  }
@@ -125,7 +128,7 @@ class Run implements TestRun {
 	readonly rules = new Set<string>();
 
 	test(test: PolicyTest, models: TestedModels & { readonly ok: true }, config: Config): void {
-		const { network, devices, policies } = models;
+		const { network, devices, accounts, policies } = models;
 		for (const model of [network, guestModel(network) ?? network]) {
 			for (const direction of ["ingress", "egress"] as const) {
 				for (const { policy, index } of model[direction].rules)
@@ -133,7 +136,8 @@ class Run implements TestRun {
 			}
 		}
 		for (const { policy, entry } of devices.entries) this.rules.add(`${policy} device[${entry.index}]`);
-		const packet = (one: PolicyTestCase) => this.#packet(network, test, one, { config, policies });
+		const packet = (one: PolicyTestCase) =>
+			this.#packet({ network, accounts }, test, one, { config, policies });
 		for (const one of test.cases) packet(one);
 		for (const { name, direction, columns, rows } of test.tables) {
 			const lines = rows.map(({ label, cells }) => ({
@@ -146,7 +150,7 @@ class Run implements TestRun {
 	}
 
 	#packet(
-		network: NetworkModel,
+		{ network, accounts }: Pick<TestedModels & { readonly ok: true }, "network" | "accounts">,
 		test: PolicyTest,
 		one: PolicyTestCase,
 		about: Pick<PacketRun, "config" | "policies">,
@@ -155,7 +159,7 @@ class Run implements TestRun {
 		const model = one.guest === null ? network : forwardedModel(network, forwarded);
 		this.packets.push({ test: test.name, case: one, ...about });
 		if (model === null) return this.#add(test, one, "Allow", null, forwardedUnasked);
-		const { action, rule } = decidePacket(model, one);
+		const { action, rule } = decidePacket(model, { ...one, sender: senderOf(one.by, accounts) });
 		if (rule !== null && rule.index >= 0) this.covered.add(`${rule.policy} ${one.direction}[${rule.index}]`);
 		return this.#add(test, one, action, rule?.policy ?? null);
 	}
@@ -193,6 +197,13 @@ class Run implements TestRun {
 		this.results.push(result);
 		return result;
 	}
+}
+
+function senderOf(by: CaseSender | null, accounts: ResolveAccount): SenderKey {
+	if (by === null) return noSender;
+	const number = (kind: "user" | "group", who: Account | null) =>
+		typeof who === "string" ? accounts(kind, who) : who;
+	return { user: number("user", by.user), group: number("group", by.group), service: by.service };
 }
 
 /** Why a case failed, in words. */

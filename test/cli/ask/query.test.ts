@@ -34,6 +34,13 @@ test("blocks that are only left out are left out of everything, in any case", ()
 	expect(parseQuery("ingress icmp any verdict=Audit").addresses[4]).toEqual([{ first: 0n, last: top4 }]);
 });
 
+test("who sends, by name or number", () => {
+	const asked = (text: string) => parseQuery(`egress tcp 25 ${text} verdict=Allow`).sender;
+	expect(asked("")).toBeUndefined();
+	expect(asked("USER=root service=nginx")).toEqual({ user: 0, group: null, service: "nginx.service" });
+	expect(asked("group=4242")).toEqual({ user: null, group: 4242, service: null });
+});
+
 describe("what is no question is told what to write", () => {
 	test.each([
 		["", "write DIRECTION"],
@@ -50,6 +57,9 @@ describe("what is no question is told what to write", () => {
 		["ingress tcp 22 from 10.0.0.0/8 from 10.0.0.0/8 verdict=Allow", "twice"],
 		["ingress tcp 22 from ten verdict=Allow", "ten"],
 		["ingress tcp 22 interface=eth* verdict=Allow", "is a pattern"],
+		["ingress tcp 22 user=root verdict=Allow", "no user, group or service"],
+		["egress tcp 22 user=portward-nobody verdict=Allow", "knows no user"],
+		["egress tcp 22 service=web@ verdict=Allow", "a template"],
 		["ingress tcp 22 verdict=Allow please", "is not expected here"],
 	])("%s", (text, message) => {
 		expect(() => parseQuery(text)).toThrow(message);

@@ -23,6 +23,7 @@ function about(address: string, more: Partial<PolicyTestCase> = {}): PolicyTestC
 		source: null,
 		interface: "",
 		guest: null,
+		by: null,
 		expect: "Allow",
 		policy: null,
 		...more,
@@ -61,6 +62,11 @@ describe("what cannot be sent has a reason", () => {
 		if (reason === null) expect(said).toBeNull();
 		else expect(said).toContain(reason);
 	});
+});
+
+test("a case that names who sends is not sent", () => {
+	const by = { user: "alice", group: null, service: null };
+	expect(unprobeable(about("192.0.2.1", { direction: "egress", by }))).toContain("who sends");
 });
 
 test("a case of a guest is not sent", () => {

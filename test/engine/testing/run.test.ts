@@ -47,6 +47,59 @@ test("settings that are wrong are told at the test, and nothing is run", () => {
 	expect(diagnostics[0]?.path).toContain("spec.settings");
 });
 
+test("a case says who sends, and names that the host does not know mean somebody as well", () => {
+	const packet = { direction: "egress", protocol: "udp", address: "192.0.2.53", port: 53 };
+	using files = new Files({
+		"p.yaml": policy("p", {
+			action: "Block",
+			egress: [
+				{ ports: [{ protocol: "UDP", port: 53 }] },
+				{ action: "Audit", user: ["portward-stranger"], ports: [{ protocol: "UDP", port: 53 }] },
+				{ action: "Allow", service: "resolver", ports: [{ protocol: "UDP", port: 53 }] },
+				{ action: "Allow", group: 4242, ports: [{ protocol: "UDP", port: 53 }] },
+				{ action: "Allow" },
+			],
+		}),
+		"t.yaml": JSON.stringify({
+			apiVersion: "portward.io/v1",
+			kind: "PortwardTest",
+			metadata: { name: "t" },
+			spec: {
+				cases: [
+					{ ...packet, expect: "Block" },
+					{ ...packet, user: "portward-stranger", expect: "Audit" },
+					{ ...packet, user: "portward-other", expect: "Block" },
+					{ ...packet, user: "root", expect: "Block" },
+					{ ...packet, service: "resolver.service", expect: "Allow" },
+					{ ...packet, group: "4242", expect: "Allow" },
+				],
+				tables: [
+					{
+						direction: "egress",
+						user: "portward-stranger",
+						columns: ["udp 53"],
+						rows: { "192.0.2.53": "A" },
+					},
+				],
+			},
+		}),
+	});
+	const config = defaultConfig();
+	const tests = readPolicySet([files.path], config).asides.flatMap((one) => asideOf(policyTestKind, one));
+	const { results, covered, diagnostics } = runTests(tests, modelsIn(files.path), config);
+	expect(diagnostics).toEqual([]);
+	expect(results.map(({ ok, name, actual }) => [ok, name, actual])).toEqual([
+		[true, "egress udp 53 192.0.2.53", "Block"],
+		[true, "egress udp 53 192.0.2.53 by user portward-stranger", "Audit"],
+		[true, "egress udp 53 192.0.2.53 by user portward-other", "Block"],
+		[true, "egress udp 53 192.0.2.53 by user root", "Block"],
+		[true, "egress udp 53 192.0.2.53 by service resolver.service", "Allow"],
+		[true, "egress udp 53 192.0.2.53 by group 4242", "Allow"],
+		[true, "egress table: 192.0.2.53 udp 53", "Audit"],
+	]);
+	expect(covered.size).toBe(4);
+});
+
 /** A policy for guests alone, one for the host alone, and cases that tell the two apart. */
 function runGuests(forwarded: string) {
 	const only = (side: string, name: string, spec: Parameters<typeof policy>[1]) => {

@@ -73,7 +73,13 @@ export function readSender(
 	return { users, groups, services };
 }
 
-function readAccount(reader: NodeReader, node: Node, path: Path, kind: "user" | "group"): Account | null {
+/** One user or group; null where it is none, which is reported. */
+export function readAccount(
+	reader: NodeReader,
+	node: Node,
+	path: Path,
+	kind: "user" | "group",
+): Account | null {
 	const bare = isScalar(node) && typeof node.value === "number";
 	const text = bare ? (node.source ?? String(node.value)) : reader.text(node, path);
 	if (text === null) return null;
@@ -107,8 +113,8 @@ function accountProblem(text: string, kind: string): { readonly message: string;
 	};
 }
 
-/** The unit's whole name. */
-function readService(reader: NodeReader, node: Node, path: Path): string | null {
+/** The unit's whole name; null where it is none, which is reported. */
+export function readService(reader: NodeReader, node: Node, path: Path): string | null {
 	const text = reader.text(node, path);
 	if (text === null) return null;
 	const problem = describeTemplate(text) ?? serviceProblem(text);

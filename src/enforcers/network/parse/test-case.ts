@@ -20,6 +20,7 @@ import { readAction } from "../../../document/action.ts";
 import { parseInterface } from "../../../document/iface.ts";
 import type { Fields, Item, NodeReader } from "../../../document/nodes.ts";
 import type { PolicyTestCase } from "./test-model.ts";
+import { caseSenderText, readCaseSender } from "./test-sender.ts";
 
 export const caseFields = [
 	"name",
@@ -31,6 +32,9 @@ export const caseFields = [
 	"icmpType",
 	"interface",
 	"guest",
+	"user",
+	"group",
+	"service",
 	"expect",
 	"policy",
 ] as const;
@@ -58,6 +62,7 @@ export function readPacketCase(reader: NodeReader, item: Item): PolicyTestCase |
 	const protocol = readProtocol(reader, fields);
 	const remote = readAddress(reader, fields, "address");
 	const guest = readAddress(reader, fields, "guest");
+	const by = readCaseSender(reader, fields, { direction, guest: fields.has("guest") });
 	const network = readInterface(reader, fields);
 	const policy = optionalText(reader, fields, "policy");
 	if (direction === null || expect === null || protocol === null || remote === null) return null;
@@ -89,6 +94,7 @@ export function readPacketCase(reader: NodeReader, item: Item): PolicyTestCase |
 		isTransport(protocol) ? port : null,
 		formatAddress(remote.family, remote.value),
 		guest && `guest ${formatAddress(guest.family, guest.value)}`,
+		by && `by ${caseSenderText(by)}`,
 	];
 	return {
 		name: optionalText(reader, fields, "name") ?? asked.filter((part) => part !== null).join(" "),
@@ -100,6 +106,7 @@ export function readPacketCase(reader: NodeReader, item: Item): PolicyTestCase |
 		...ports,
 		interface: network,
 		guest: guest?.value ?? null,
+		by,
 		expect,
 		policy,
 	};

@@ -2,6 +2,16 @@
 
 import type { Place } from "../../../base/diagnostic.ts";
 import type { Action, Direction, Family, Protocol } from "../../../base/model.ts";
+import type { Account } from "../model.ts";
+
+/** Who sends; null of each: one that no rule names. */
+export interface CaseSender {
+	/** Names as they are written: the number is for who runs the case. */
+	readonly user: Account | null;
+	readonly group: Account | null;
+	/** The unit's whole name. */
+	readonly service: string | null;
+}
 
 export interface PolicyTestCase {
 	/** As written, or what is asked in short. */
@@ -20,6 +30,8 @@ export interface PolicyTestCase {
 	readonly interface: string;
 	/** The guest that sends or receives, of the same family, so that this host forwards; null where the host itself does. */
 	readonly guest: bigint | null;
+	/** Null: nobody whom a rule names, or what comes in. */
+	readonly by: CaseSender | null;
 	readonly expect: Action;
 	/** Who is expected to decide; null where that does not matter. */
 	readonly policy: string | null;

@@ -10,8 +10,18 @@ import { quote } from "../../../base/suggest.ts";
 import type { Field, Item, NodeReader } from "../../../document/nodes.ts";
 import { optionalText, readDirection, readInterface } from "./test-case.ts";
 import type { PolicyTestCase, PolicyTestTable } from "./test-model.ts";
+import { readCaseSender } from "./test-sender.ts";
 
-export const tableFields = ["name", "direction", "interface", "columns", "rows"] as const;
+export const tableFields = [
+	"name",
+	"direction",
+	"interface",
+	"user",
+	"group",
+	"service",
+	"columns",
+	"rows",
+] as const;
 /** Those that every table has. */
 export const neededTableFields = ["direction", "columns", "rows"] as const;
 
@@ -37,6 +47,7 @@ export function readTable(reader: NodeReader, { node, path }: Item): PolicyTestT
 	}
 	const direction = readDirection(reader, fields);
 	const network = readInterface(reader, fields);
+	const by = readCaseSender(reader, fields, { direction, guest: false });
 	const list = reader.present(fields, "columns");
 	const columns = (list === null ? [] : reader.items(list.node, list.path, "[tcp 22, udp 53, icmp]")).map(
 		(item) => readColumn(reader, item),
@@ -65,7 +76,7 @@ export function readTable(reader: NodeReader, { node, path }: Item): PolicyTestT
 			const { family, value } = address;
 			if (expect === null || !protocolFits(column.protocol, family)) return null;
 			const { label: what, ...packet } = column;
-			const about = { direction, family, address: value, interface: network, guest: null, policy: null };
+			const about = { direction, family, address: value, interface: network, guest: null, by, policy: null };
 			return { name: `${name}: ${label} ${what}`, place, ...about, ...packet, expect };
 		});
 		return { label, cells };

@@ -49,6 +49,7 @@ function ask(
 		name: `${kind} ${runs.length}: ${JSON.stringify({ ...packet, address: packet.address.toString(16) })}`,
 		place: { file: "t.yaml", line: runs.length + 1, column: 1 },
 		guest: null,
+		by: null,
 		expect: action,
 		policy: null,
 	};

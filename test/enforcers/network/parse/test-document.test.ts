@@ -58,6 +58,7 @@ spec:
 				source: null,
 				interface: "eth0",
 				guest: null,
+				by: null,
 				expect: "Allow",
 				policy: "database-only",
 			},
@@ -72,6 +73,7 @@ spec:
 				source: 1900,
 				interface: "",
 				guest: null,
+				by: null,
 				expect: "Block",
 				policy: null,
 			},
@@ -136,6 +138,15 @@ describe("what is wrong is told with its place", () => {
 		[document({ guest: "172.17.0.0/16" }), "spec.cases[0].guest", "172.17.0.0/16"],
 		[document({ guest: "true" }), "spec.cases[0].guest", "true"],
 		[document({ guest: "fd00::2" }), "spec.cases[0].guest", "the guest has an IPv6 address"],
+		[document({ user: "alice" }), "spec.cases[0].user", "what comes in has no user"],
+		[document({ direction: "egress", user: ["alice"] }), "spec.cases[0].user", "expected text"],
+		[document({ direction: "egress", group: 4294967295 }), "spec.cases[0].group", "no number of a group"],
+		[document({ direction: "egress", service: "web@" }), "spec.cases[0].service", "a template"],
+		[
+			document({ direction: "egress", guest: "172.17.0.2", service: "web" }),
+			"spec.cases[0].service",
+			"what a guest sends has no service",
+		],
 		[document({ adress: "10.0.0.1" }), "spec.cases[0].adress", "unknown field"],
 		[document({}, { cases: [] }), "spec.cases", "there is no case"],
 		[document({}, { cases: undefined }), "spec", "cases is missing"],
@@ -197,6 +208,7 @@ describe("tables", () => {
 		[{ columns: ["tcp 22 23"] }, "bad-column"],
 		[{ direction: "in" }, "bad-direction"],
 		[{ interface: "eth*" }, "bad-interface"],
+		[{ user: "alice" }, "wrong-direction"],
 	])("%j is refused", (changes, code) => {
 		const found = parsed(document({}, table(changes)));
 		expect(found.test).toBeUndefined();

@@ -10,14 +10,15 @@ import type { BoxSender, VerdictBox } from "./verdict-box.ts";
 const mostCompared = 256;
 
 /** Every kind of senders that rules name, the broader before those that they hold. */
-export function senderKindsOf(programs: readonly DirectionProgram[]): readonly SenderKey[] {
+function senderKindsOf(programs: readonly DirectionProgram[]): readonly SenderKey[] {
 	const named = programs.flatMap(({ senders }) => senders?.programs.map(({ sender }) => sender) ?? []);
 	const all = namedSenders(named);
 	const kinds = senderKinds(all) > mostCompared ? named.slice(0, mostCompared) : senderCombinations(all);
 	return kinds.toSorted((a, b) => depthOf(a) - depthOf(b));
 }
 
-function depthOf({ user, group, service }: SenderKey): number {
+/** How many of the three it names. */
+export function depthOf({ user, group, service }: SenderKey): number {
 	return Number(user !== null) + Number(group !== null) + Number(service !== null);
 }
 

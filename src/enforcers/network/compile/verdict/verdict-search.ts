@@ -4,8 +4,9 @@ import type { Action, Direction, Family, Protocol } from "../../../../base/model
 import { isTransport } from "../../../../base/protocol.ts";
 import type { Address } from "../atom.ts";
 import { type DirectionProgram, type NetworkModel, type Packet, seenBy } from "../program.ts";
+import { kindOf, namedSets, noSender, type SenderKey, senderKey } from "../sender.ts";
 import { interfaceGroups } from "./interface-groups.ts";
-import { senderKindsOf } from "./sender-boxes.ts";
+import { depthOf } from "./sender-boxes.ts";
 import { namedProtocols, type Range, VerdictSpace } from "./verdict-space.ts";
 
 /** The packets that are asked about. */
@@ -19,17 +20,40 @@ export interface Question {
 	readonly addresses: Readonly<Record<Family, readonly { readonly first: bigint; readonly last: bigint }[]>>;
 	/** Null: any interface. */
 	readonly interface: string | null;
+	/** Of each null: whoever sends. Absent: the same of all. */
+	readonly sender?: SenderKey;
 	readonly action: Action;
 }
 
 /** The first packet found, the plainest first: unnamed interfaces and sources before named ones, IPv4 before IPv6. */
 export function searchVerdict(model: NetworkModel, question: Question): Packet | null {
 	const whole = model[question.direction];
-	for (const sender of [null, ...senderKindsOf([whole])]) {
-		const found = searchProgram(sender === null ? whole : seenBy(whole, sender), question);
-		if (found !== null) return sender === null ? found : { ...found, sender };
+	const asked = question.sender ?? noSender;
+	for (const kind of kindsAskedAbout(whole, asked)) {
+		const found = searchProgram(seenBy(whole, kind), question);
+		if (found === null) continue;
+		const sender = {
+			user: asked.user ?? kind.user,
+			group: asked.group ?? kind.group,
+			service: asked.service ?? kind.service,
+		};
+		return senderKey(sender) === senderKey(noSender) ? found : { ...found, sender };
 	}
 	return null;
+}
+
+/** The kinds of senders that rules tell apart, of those who are asked about; the plainest first. */
+function kindsAskedAbout({ senders }: DirectionProgram, asked: SenderKey): readonly SenderKey[] {
+	const named = senders?.named ?? { users: [], groups: [], services: [] };
+	const kind = kindOf(namedSets(named), asked);
+	const fits = (of: keyof SenderKey, one: SenderKey) => asked[of] === null || one[of] === kind[of];
+	// All of them, however many: that there is none has to be certain.
+	const kinds = (senders?.programs ?? [])
+		.map(({ sender }) => sender)
+		.toSorted((a, b) => depthOf(a) - depthOf(b));
+	return [noSender, ...kinds].filter(
+		(one) => fits("user", one) && fits("group", one) && fits("service", one),
+	);
 }
 
 function searchProgram(program: DirectionProgram, question: Question): Packet | null {

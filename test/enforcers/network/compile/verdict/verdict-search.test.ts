@@ -5,12 +5,13 @@ import fc from "fast-check";
 import type { Action, Family } from "../../../../../src/base/model.ts";
 import { isTransport, protocolFits } from "../../../../../src/base/protocol.ts";
 import { buildModel, ruleSets } from "../../../../../src/enforcers/network/compile/program.ts";
+import { noSender, senderMatches } from "../../../../../src/enforcers/network/compile/sender.ts";
 import {
 	type Question,
 	searchVerdict,
 } from "../../../../../src/enforcers/network/compile/verdict/verdict-search.ts";
 import { policy, rule } from "../build.ts";
-import { failsafes, packets, policySets } from "../generate.ts";
+import { accounts, failsafes, packets, policySets, senderSets, senders } from "../generate.ts";
 import { judge, type OraclePacket } from "../oracle.ts";
 
 const whole = (family: Family) => [{ first: 0n, last: (1n << BigInt(family === 4 ? 32 : 128)) - 1n }];
@@ -65,6 +66,41 @@ test("what is found has the verdict by brute force, and none is found only where
 			},
 		),
 		{ numRuns: 150 },
+	);
+});
+
+test("whoever sends what is found is among those who are asked about, and has the verdict", () => {
+	const resolve = (kind: string, name: string) => (kind === "service" ? 0 : (accounts[name] ?? null));
+	const sent = fc
+		.tuple(packets, senders)
+		.map(([packet, sender]): OraclePacket => ({ ...packet, direction: "egress", sender }));
+	fc.assert(
+		fc.property(
+			senderSets,
+			fc.array(sent, { minLength: 20, maxLength: 30 }),
+			fc.constantFrom<Action>("Allow", "Audit", "Block"),
+			(policies, sample, action) => {
+				const meaning = { posture: "block", allowlistScope: "direction", accounts } as const;
+				const failsafe = { ingress: [], egress: [] };
+				const model = buildModel(ruleSets(policies, { resolve }), { ...meaning, failsafe });
+				const [first] = sample;
+				if (first === undefined) return;
+				const sender = first.sender ?? noSender;
+				const asked = { ...question(first, action, true), sender };
+				const found = searchVerdict(model, asked);
+				if (found !== null) {
+					expect(senderMatches(sender, found.sender ?? noSender)).toBe(true);
+					expect(judge(policies, meaning, found).action).toBe(action);
+					return;
+				}
+				for (const packet of sample) {
+					if (!protocolFits(packet.protocol, packet.family) || !within(asked, packet)) continue;
+					if (!senderMatches(sender, packet.sender ?? noSender)) continue;
+					expect(judge(policies, meaning, packet).action).not.toBe(action);
+				}
+			},
+		),
+		{ numRuns: 30 },
 	);
 });
 

@@ -40,6 +40,16 @@ export function parseCidrList(bytes: Uint8Array): CidrList {
 	return new ListReader(bytes).read();
 }
 
+/** The line, from 1, on which a list first has a block; null where it has not, or is no list. */
+export function lineOfBlock(bytes: Uint8Array, { family, base, prefix }: Cidr): number | null {
+	const reader = new ListReader(bytes);
+	let line: number | null = null;
+	const read = reader.read((found, at) => {
+		if (line === null && found.family === family && found.base === base && found.prefix === prefix) line = at;
+	});
+	return read.ok ? line : null;
+}
+
 function isBlank(byte: number | undefined): boolean {
 	return byte === 0x20 || byte === 0x09 || byte === 0x0d;
 }
@@ -57,7 +67,8 @@ class ListReader {
 
 	constructor(private readonly bytes: Uint8Array) {}
 
-	read(): CidrList {
+	/** @param found is told of each block, and of its line */
+	read(found?: (block: Cidr, line: number) => void): CidrList {
 		const { bytes } = this;
 		const end = bytes.length;
 		if (end > listLimits.bytes) {
@@ -71,6 +82,8 @@ class ListReader {
 			if (byte !== undefined && byte !== newline && !beginsComment(byte)) {
 				const problem = this.#block();
 				if (problem !== null) return problem;
+				const block = this.#blocks.at(-1);
+				if (block !== undefined) found?.(block, this.#line);
 			}
 			if (!this.#endLine()) {
 				const word = this.#word(this.#at);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { formatCidr, parseCidr } from "../../src/base/cidr.ts";
-import { listLimits, parseCidrList } from "../../src/base/cidr-list.ts";
+import { lineOfBlock, listLimits, parseCidrList } from "../../src/base/cidr-list.ts";
 
 const parse = (text: string) => parseCidrList(Buffer.from(text));
 
@@ -82,5 +82,24 @@ describe("a list", () => {
 
 	test("never throws, whatever its bytes", () => {
 		fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => void parseCidrList(bytes)));
+	});
+});
+
+describe("the line of a block", () => {
+	const bytes = Buffer.from("# a list\n10.0.0.0/8\r\n\n192.0.2.7 ; one\n2001:db8::/32\n192.0.2.7/32\n");
+	const lineOf = (text: string) => {
+		const parsed = parseCidr(text);
+		if (!parsed.ok) throw new Error(parsed.message);
+		return lineOfBlock(bytes, parsed.cidr);
+	};
+
+	test("is the first that has it, however it is written", () => {
+		expect(["10.0.0.0/8", "192.0.2.7/32", "2001:DB8::/32"].map(lineOf)).toEqual([2, 4, 5]);
+	});
+
+	test("is none for what lies in a block, and in what is no list", () => {
+		expect(lineOf("10.1.0.0/16")).toBeNull();
+		const cidr = { family: 4, base: 0x0a000000n, prefix: 8 } as const;
+		expect(lineOfBlock(Buffer.from("10.0.0.0/8\nnonsense\n"), cidr)).toBeNull();
 	});
 });

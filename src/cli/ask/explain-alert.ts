@@ -12,6 +12,7 @@ import { type SmallestChange, smallestChange } from "../../engine/smallest-chang
 import { auditedBlock } from "../../report/alert.ts";
 import { prettyJson } from "../json.ts";
 import type { AlertedPacket } from "./alert-packet.ts";
+import { entriesIn } from "./explain-entries.ts";
 import {
 	auditedBy,
 	describeStagedVerdict,
@@ -35,13 +36,14 @@ export function explainAlert(
 	const place = forwarded ? forwardedPlace : ownPlace(packet.direction);
 	const explanation = explainAt(model, packet, place, config);
 	const would = stagedAt(model, packet, place, config);
+	const entriesOf = entriesIn(set, packet);
 	const change = smallestChange(set, config, packet, forwarded);
 	const agrees = staged ? names(would?.rule ?? null, alert) : sameRule(explanation, alert);
 	if (json) {
 		return prettyJson({
 			packet: packetJson(packet),
 			alert: { ...alert, agrees },
-			...explanationJson(explanation),
+			...explanationJson(explanation, entriesOf),
 			...stagedJson(would),
 			change: changeJson(change),
 		});
@@ -57,7 +59,7 @@ export function explainAlert(
 	const audited = forwarded ? auditedBy(config) : undefined;
 	return (
 		head +
-		describeExplanation(explanation, allowBehind(judged, explanation.rule), audited) +
+		describeExplanation(explanation, { allow: allowBehind(judged, explanation.rule), audited, entriesOf }) +
 		describeStagedVerdict(would) +
 		describeChange(change)
 	);

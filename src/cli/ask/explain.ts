@@ -18,6 +18,7 @@ import { readStandardInput } from "../standard-input.ts";
 import { type AlertedPacket, alertedPacket } from "./alert-packet.ts";
 import { explainAlert } from "./explain-alert.ts";
 import { explainAll } from "./explain-all.ts";
+import { entriesIn } from "./explain-entries.ts";
 import { describeOthers, othersJson, othersOf } from "./explain-others.ts";
 import { parseInterfaceName, parsePacket } from "./explain-packet.ts";
 import {
@@ -74,8 +75,9 @@ tables on this host decide about such packets, and which translate their port.
                       standard input: why, and the smallest policy that would
                       let just this pass, held against the whole set
   --json              print {action, policy, rule, file, line, overridden,
-                      hook} and, where there are any, {quotas, staged,
-                      published, guest, unasked, others, translations}; with
+                      hook} and, where there are any, {entries, quotas,
+                      staged, published, guest, unasked, others,
+                      translations}; with
                       --all {address, verdicts}, with --from-alert {packet,
                       alert, change} as well
 
@@ -132,7 +134,7 @@ export const explain: Command = {
 		else if (!json) noteOthers(read, io);
 		if ("all" in question) io.out(explainAll(model, question.all, question.interface, json));
 		else if (question.alert !== undefined) io.out(explainAlert(question, model, set, config, json));
-		else io.out(explainOne(question.packet, model, { values, config, json }, guestsHere(config, io)));
+		else io.out(explainOne(question.packet, model, { values, config, json, set }, guestsHere(config, io)));
 		return read.errors.length > 0 ? exit.failure : exit.ok;
 	},
 };
@@ -141,13 +143,14 @@ interface Way {
 	readonly values: PlaceOptions;
 	readonly config: Config;
 	readonly json: boolean;
+	readonly set: CompiledSet["set"];
 }
 
 /** The whole answer about one packet, as text or as JSON. */
 function explainOne(
 	packet: Packet,
 	model: NetworkModel,
-	{ values, config, json }: Way,
+	{ values, config, json, set }: Way,
 	facts: GuestFacts,
 ): string {
 	const place = placeOf(packet, values, facts);
@@ -157,15 +160,16 @@ function explainOne(
 	const others = othersOf(packet, config.table, forwarded);
 	const unasked = unaskedBecause(place, config.guests.forwarded);
 	const quotas = quotasOf(model, packet, { hook: place.hook, unasked }, explanation);
+	const entriesOf = entriesIn(set, packet);
 	if (json) {
-		const what = { ...explanationJson(explanation), ...placeJson(place, config) };
+		const what = { ...explanationJson(explanation, entriesOf), ...placeJson(place, config) };
 		return prettyJson({ ...what, ...quotasJson(quotas), ...stagedJson(would), ...othersJson(others) });
 	}
 	const judged = forwarded ? (guestModel(model) ?? model) : model;
 	const audited = forwarded ? auditedBy(config) : undefined;
 	const head =
 		unasked === null
-			? describeExplanation(explanation, allowBehind(judged, explanation.rule), audited)
+			? describeExplanation(explanation, { allow: allowBehind(judged, explanation.rule), audited, entriesOf })
 			: `${explanation.action}: ${escapeForTerminal(unasked)}\n`;
 	const own = forwarded && place.guest === null ? explainPacket(model, packet) : null;
 	return (

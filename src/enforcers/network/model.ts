@@ -11,6 +11,9 @@ export interface IpBlock {
 	readonly place: Place;
 }
 
+/** A block of a group, and where it stands. */
+export type WrittenBlock = Pick<IpBlock, "cidr" | "place">;
+
 /** The blocks of a list that lies in a file. */
 export interface BlockList {
 	/** Of the file's bytes, in hexadecimal. */
@@ -142,7 +145,7 @@ export interface AddressGroup {
 	readonly name: string;
 	readonly place: Place;
 	/** What is written in the document itself. */
-	readonly cidrs: readonly Cidr[];
+	readonly cidrs: readonly WrittenBlock[];
 	/** What is in the group in no case, whoever names it. */
 	readonly except: readonly Cidr[];
 	/** What is read from a file beside; null where there is none. */

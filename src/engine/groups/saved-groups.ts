@@ -61,7 +61,7 @@ export function groupsToSave(
 		members[digest] = {
 			name,
 			place: { file, line, column },
-			cidrs: cidrs.map(formatCidr),
+			cidrs: cidrs.map(({ cidr }) => formatCidr(cidr)),
 			except: except.map(formatCidr),
 			list: list?.sha256 ?? null,
 		};
@@ -121,9 +121,7 @@ export class GroupStore {
 					const blocks = entry.list === null ? null : list(entry.list);
 					const members =
 						restored.get(digest) ??
-						(entry.list !== null && blocks === null
-							? null
-							: membersOf({ ...entry, cidrs: cidrsOf(entry.cidrs), except: cidrsOf(entry.except) }, blocks));
+						(entry.list !== null && blocks === null ? null : membersOf(groupOf(entry), blocks));
 					if (members !== null) restored.set(digest, members);
 					found.set(entry.name, members);
 				}
@@ -174,6 +172,13 @@ export class GroupStore {
 		const list = parseCidrList(Buffer.from(parsed.output.blocks));
 		return list.ok ? { sha256: name, blocks: list.blocks } : null;
 	}
+}
+
+/** Where each block stood was not kept. */
+function groupOf(entry: SavedGroups["members"][string]): GroupMembers["group"] {
+	const { name, place, cidrs, except } = entry;
+	const written = cidrsOf(cidrs).map((cidr) => ({ cidr, place }));
+	return { name, place, cidrs: written, except: cidrsOf(except) };
 }
 
 function cidrsOf(texts: readonly string[]): Cidr[] {

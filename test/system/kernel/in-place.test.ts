@@ -54,7 +54,7 @@ const rules = (more = "") =>
 /** The plan of a policy that blocks one group and audits another. */
 function planOf(bad: readonly string[], odd: readonly string[], policy = rules()): NetworkPlan {
 	const group = (name: string, cidrs: readonly string[]) =>
-		membersOf({ name, place, cidrs: cidrs.map(block), except: [] }, null);
+		membersOf({ name, place, cidrs: cidrs.map((cidr) => ({ cidr: block(cidr), place })), except: [] }, null);
 	const groups = [
 		group("bad", [...base, ...base6, ...bad]),
 		group("odd", ["192.0.2.0/24", "2001:db8:fffe::/64", ...odd]),

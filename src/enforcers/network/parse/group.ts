@@ -2,11 +2,10 @@
 
 import { isScalar, type Node } from "yaml";
 import { formatCidr } from "../../../base/cidr.ts";
-import type { Cidr } from "../../../base/model.ts";
 import { quote } from "../../../base/suggest.ts";
 import { readMetadata } from "../../../document/metadata.ts";
 import type { Fields, NodeReader, Remedies } from "../../../document/nodes.ts";
-import type { AddressGroup, GroupFeed } from "../model.ts";
+import type { AddressGroup, GroupFeed, WrittenBlock } from "../model.ts";
 import { readCidr } from "./peers.ts";
 
 export const groupKind = "PortwardAddressGroup";
@@ -58,7 +57,7 @@ export function validateAddressGroup(reader: NodeReader, root: Node): AddressGro
 		reader.error(spec.node, spec.path, "missing-field", "the group has neither cidrs nor a file", hint);
 	}
 	const cidrs = readBlocks(reader, parts, "cidrs");
-	const except = readBlocks(reader, parts, "except");
+	const except = readBlocks(reader, parts, "except").map(({ cidr }) => cidr);
 	const feed = readFeed(reader, parts);
 	if (feed === null && cidrs.length === 0 && !reader.failed) {
 		const message =
@@ -71,10 +70,10 @@ export function validateAddressGroup(reader: NodeReader, root: Node): AddressGro
 
 const anyHint = "write 0.0.0.0/0 and ::/0 as two blocks";
 
-function readBlocks(reader: NodeReader, parts: Fields, field: "cidrs" | "except"): Cidr[] {
+function readBlocks(reader: NodeReader, parts: Fields, field: "cidrs" | "except"): WrittenBlock[] {
 	const list = reader.present(parts, field);
 	if (list === null) return [];
-	const blocks: Cidr[] = [];
+	const blocks: WrittenBlock[] = [];
 	const known = new Set<string>();
 	for (const { node, path } of reader.items(list.node, list.path, "[10.0.1.0/24]")) {
 		const block = readCidr(reader, node, path, anyHint);
@@ -82,7 +81,7 @@ function readBlocks(reader: NodeReader, parts: Fields, field: "cidrs" | "except"
 		const text = formatCidr(block);
 		if (known.has(text))
 			reader.warn(node, path, "duplicate-block", `${text} is written twice`, "keep one of them");
-		else blocks.push(block);
+		else blocks.push({ cidr: block, place: reader.place(node) });
 		known.add(text);
 	}
 	return blocks;

@@ -26,13 +26,13 @@ export function membersOf(group: GroupMembers["group"], list: BlockList | null):
 	const { name, place, cidrs, except } = group;
 	const holesIn = holesOf(except);
 	const blocks: IpBlock[] = [];
-	for (const from of [cidrs, list?.blocks ?? none]) {
-		for (const cidr of from) {
-			const holes = holesIn(cidr);
-			if (holes !== null) blocks.push({ cidr, except: holes, place });
-		}
-	}
-	const written = [...cidrs.map(formatCidr), "except", ...except.map(formatCidr)];
+	const add = (cidr: Cidr, at: IpBlock["place"]) => {
+		const holes = holesIn(cidr);
+		if (holes !== null) blocks.push({ cidr, except: holes, place: at });
+	};
+	for (const written of cidrs) add(written.cidr, written.place);
+	for (const cidr of list?.blocks ?? none) add(cidr, place);
+	const written = [...cidrs.map(({ cidr }) => formatCidr(cidr)), "except", ...except.map(formatCidr)];
 	return { name, digest: digest("group", name, ...written, list?.sha256 ?? ""), blocks, group, list };
 }
 

@@ -16,7 +16,7 @@ function group(spec: string): AddressGroup {
 describe("a group", () => {
 	test("has blocks, exceptions and a file", () => {
 		const read = group('{cidrs: [10.0.0.0/8, "2001:db8::/32"], except: [10.1.0.0/16], file: bad.txt}');
-		expect(read.cidrs.map(formatCidr)).toEqual(["10.0.0.0/8", "2001:db8::/32"]);
+		expect(read.cidrs.map(({ cidr }) => formatCidr(cidr))).toEqual(["10.0.0.0/8", "2001:db8::/32"]);
 		expect(read.except.map(formatCidr)).toEqual(["10.1.0.0/16"]);
 		expect(read.feed).toMatchObject({ file: "bad.txt", maxShrink: 50, unsigned: false });
 	});

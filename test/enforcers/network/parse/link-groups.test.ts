@@ -31,7 +31,8 @@ function block(text: string): Cidr {
 }
 
 function group(name: string, cidrs: readonly string[], except: readonly string[] = []): GroupMembers {
-	return membersOf({ name, place, cidrs: cidrs.map(block), except: except.map(block) }, null);
+	const written = cidrs.map((cidr, i) => ({ cidr: block(cidr), place: { ...place, line: 10 + i } }));
+	return membersOf({ name, place, cidrs: written, except: except.map(block) }, null);
 }
 
 const written = ({ blocks }: GroupMembers) =>
@@ -143,14 +144,14 @@ function grouped(rule: NetworkRule, groups: Map<string, GroupMembers>, split: nu
 		const key = JSON.stringify([formatCidr(peer.cidr), peer.except.map(formatCidr)]);
 		const known = [...groups.values()].find((one) => keyOf(one) === key);
 		const name = known?.name ?? `g${groups.size}`;
-		groups.set(name, known ?? membersOf({ name, place, cidrs: [peer.cidr], except: peer.except }, null));
+		groups.set(name, known ?? membersOf({ name, place, cidrs: [peer], except: peer.except }, null));
 		return { name, place, path: `from[${i}]`, members: null };
 	});
 	return { ...rule, peers: own, groups: { own, uses } };
 }
 
 function keyOf({ group: { cidrs, except } }: GroupMembers): string {
-	return JSON.stringify([formatCidr(cidrs[0] ?? block("10.0.0.0/8")), except.map(formatCidr)]);
+	return JSON.stringify([formatCidr(cidrs[0]?.cidr ?? block("10.0.0.0/8")), except.map(formatCidr)]);
 }
 
 /** A peer whose holes leave nothing is no member, so a rule may be left with none: that is told, and not compared. */

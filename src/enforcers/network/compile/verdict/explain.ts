@@ -16,6 +16,8 @@ import { noSender, senderMatches } from "../sender.ts";
 
 export interface OverriddenRule {
 	readonly rule: CompiledRule;
+	/** Of its atoms, the one that precedence compared; absent for the posture. */
+	readonly atom?: Atom;
 	/** `failsafe`: the policies would have decided so, but are not asked. */
 	readonly reason: Overridden<Atom>["reason"] | "failsafe";
 	/** The rule that it yielded to; can be of the same policy. */
@@ -23,6 +25,8 @@ export interface OverriddenRule {
 }
 
 export interface Explanation extends Verdict {
+	/** The deciding rule's atom that did it; absent where a failsafe rule, the posture or no rule decides. */
+	readonly atom?: Atom;
 	/** Matching rules that did not decide; each once. */
 	readonly overridden: readonly OverriddenRule[];
 }
@@ -87,12 +91,13 @@ export function explain(model: NetworkModel, packet: Packet): Explanation {
 	for (const { item, reason, by } of decision?.overridden ?? []) {
 		const rule = ruleOf(item);
 		if (rule !== winner && !overridden.has(rule.id)) {
-			overridden.set(rule.id, { rule, reason, by: ruleOf(by) });
+			overridden.set(rule.id, { rule, atom: item, reason, by: ruleOf(by) });
 		}
 	}
 	const others = [...overridden.values()];
-	if (first.rule === null || first.rule === verdict.rule) return { ...verdict, overridden: others };
+	const by = decision === null ? {} : { atom: decision.winner };
+	if (first.rule === null || first.rule === verdict.rule) return { ...verdict, ...by, overridden: others };
 	const beaten =
-		verdict.rule === null ? [] : [{ rule: verdict.rule, reason: "failsafe", by: first.rule } as const];
+		verdict.rule === null ? [] : [{ rule: verdict.rule, ...by, reason: "failsafe", by: first.rule } as const];
 	return { ...first, overridden: [...beaten, ...others] };
 }

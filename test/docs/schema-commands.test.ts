@@ -62,9 +62,10 @@ beforeAll(() => {
 	kernel = new FakeKernel();
 	kernel.plug("1-1", badUsb);
 	files = new Files({ "cases.yaml": cases, "k8s.json": kubernetes });
-	for (const name of ["now", "new", "bad", "empty", "state"]) mkdirSync(join(files.path, name));
+	for (const name of ["now", "new", "bad", "empty", "state", "counted"]) mkdirSync(join(files.path, name));
 	files.put("new/web.json", web);
 	files.put("new/usb.json", usb);
+	files.put("counted/web.json", web.replace('"ports"', '"limit":"1GB","duration":"1d","ports"'));
 	files.put("now/web.json", web.replace("443", "8443"));
 	files.put("bad/web.json", web.replace('"Allow"', '"Alow"'));
 	files.config({
@@ -196,12 +197,16 @@ test("diff: equal, and where not", async () => {
 	const found = await holds("diff", 2, "diff", path("now"), path("new"), ...config());
 	expect(found).toMatchObject({ equal: false });
 	await holds("diff", 2, "diff", path("empty"), path("new"), ...config());
+	await holds("diff", 2, "diff", path("new"), path("counted"), ...config());
 });
 
 test("search: found, and not", async () => {
 	await holds("search", 0, "search", "ingress tcp 443 verdict=Allow", ...config());
 	await holds("search", 0, "search", "ingress udp 99 verdict=Block", ...config());
 	await holds("search", 2, "search", "ingress tcp 22 verdict=Allow", ...config());
+	const counted = ["--policy-dir", path("counted"), ...config()];
+	const found = await holds("search", 0, "search", "ingress tcp 443 verdict=Allow", ...counted);
+	expect(found).toMatchObject({ example: { quotas: [{ limitBytes: 2 ** 30 }] } });
 });
 
 test("recommend: what was written, what is broader, what devices there are", async () => {

@@ -1,5 +1,10 @@
 import { escapeForTerminal } from "../../base/terminal.ts";
 import { diffLimits, type LimitChange } from "../../enforcers/network/compile/verdict/limit-diff.ts";
+import {
+	diffQuotas,
+	type QuotaChange,
+	type QuotaTerms,
+} from "../../enforcers/network/compile/verdict/quota-diff.ts";
 import type { VerdictBox } from "../../enforcers/network/compile/verdict/verdict-box.ts";
 import { diffVerdicts } from "../../enforcers/network/compile/verdict/verdict-diff.ts";
 import { boxLine, boxWords } from "../../report/generations/box-text.ts";
@@ -13,11 +18,13 @@ import { readModel } from "./read-model.ts";
 const help = `Usage: portward diff A B [--config FILE] [--json | --markdown]
 
 For which new connections the policies of B say something else than those of A:
-the difference of what they mean, not of their text. A and B are policy
-directories or files. Changes nothing, and needs neither root nor a daemon.
+the difference of what they mean, not of their text, while no quota is
+exhausted. A and B are policy directories or files. Changes nothing, and needs
+neither root nor a daemon.
 
   --config FILE  settings (default /etc/portward/config.yaml)
-  --json         print {equal, boxes}, and limits of rules where these differ
+  --json         print {equal, boxes}, and limits and quotas of rules where these
+                 differ
   --markdown     print a table, for a review
 
 Exit codes: 0 no difference, 2 a difference, 1 failure.
@@ -51,12 +58,23 @@ export const diff: Command = {
 		if (before === null || after === null) return exit.failure;
 		const boxes = diffVerdicts(before, after);
 		const limits = diffLimits(before, after);
-		const equal = boxes.length + limits.length === 0;
-		if (values.json) io.out(prettyJson({ equal, boxes, ...(limits.length === 0 ? {} : { limits }) }));
+		const quotas = diffQuotas(before, after);
+		const equal = boxes.length + limits.length + quotas.length === 0;
+		if (values.json)
+			io.out(
+				prettyJson({
+					...{ equal, boxes },
+					...(limits.length === 0 ? {} : { limits }),
+					...(quotas.length === 0 ? {} : { quotas }),
+				}),
+			);
 		else {
-			const told = values.markdown ? markdown(boxes) : boxesText(boxes);
-			if (limits.length === 0) io.out(told);
-			else io.out(`${boxes.length === 0 ? "" : `${told}\n`}${limitsText(limits)}`);
+			const parts = [
+				...(boxes.length > 0 || equal ? [values.markdown ? markdown(boxes) : boxesText(boxes)] : []),
+				...(limits.length === 0 ? [] : [limitsText(limits)]),
+				...(quotas.length === 0 ? [] : [quotasText(quotas)]),
+			];
+			io.out(parts.join("\n"));
 		}
 		return equal ? exit.ok : exit.changes;
 	},
@@ -77,6 +95,16 @@ function limitsText(limits: readonly LimitChange[]): string {
 			`- ${change}: ${limit} ${text} of ${policy} ${direction}[${rule}], beyond it ${exceedAction}`,
 	);
 	return `Limits of rules:\n${lines.map(escapeForTerminal).join("\n")}\n`;
+}
+
+function quotasText(quotas: readonly QuotaChange[]): string {
+	const words = ({ text, action }: QuotaTerms) => `${text}, beyond it ${action}`;
+	const lines = quotas.map((quota) => {
+		const { change, policy, direction, rule, before } = quota;
+		const was = before === undefined ? "" : ` (before: ${words(before)})`;
+		return `- ${change}: limit ${words(quota)}, of ${policy} ${direction}[${rule}]${was}`;
+	});
+	return `Quotas of rules:\n${lines.map(escapeForTerminal).join("\n")}\n`;
 }
 
 function markdown(boxes: readonly VerdictBox[]): string {

@@ -12,7 +12,7 @@ import { UsageError } from "../command.ts";
 import { senderFrom } from "./sender-options.ts";
 
 export const querySyntax =
-	"DIRECTION PROTOCOL PORT[-PORT]|any [from|to [!]CIDR[,CIDR…]] [interface=NAME] [user=NAME] [group=NAME] [service=UNIT] verdict=Allow|Audit|Block";
+	"DIRECTION PROTOCOL PORT[-PORT]|any [from|to [!]CIDR[,CIDR…]] [interface=NAME] [user=NAME] [group=NAME] [service=UNIT] [quotas=exhausted] verdict=Allow|Audit|Block";
 
 const actions: Readonly<Record<string, Action>> = { allow: "Allow", audit: "Audit", block: "Block" };
 
@@ -33,6 +33,7 @@ export function parseQuery(text: string): Question {
 	let blocks: ReturnType<typeof parseBlocks> | null = null;
 	let networkInterface: string | null = null;
 	const who: { user?: string; group?: string; service?: string } = {};
+	let exhausted = false;
 	let action: Action | null = null;
 	for (let i = 0; i < rest.length; i++) {
 		const word = rest[i] ?? "";
@@ -49,7 +50,8 @@ export function parseQuery(text: string): Question {
 		else if (/^(?:user|group|service)=/u.test(lower)) {
 			const kind = lower.startsWith("user") ? "user" : lower.startsWith("group") ? "group" : "service";
 			who[kind] = word.slice(kind.length + 1);
-		} else if (lower.startsWith("verdict=")) {
+		} else if (lower === "quotas=exhausted") exhausted = true;
+		else if (lower.startsWith("verdict=")) {
 			const value = lower.slice("verdict=".length);
 			action = (Object.hasOwn(actions, value) ? actions[value] : null) ?? null;
 			if (action === null)
@@ -66,6 +68,7 @@ export function parseQuery(text: string): Question {
 		addresses: { 4: addressesOf(4, named, holes), 6: addressesOf(6, named, holes) },
 		interface: networkInterface,
 		...(Object.keys(who).length === 0 ? {} : { sender: senderFrom(way, who) }),
+		...(exhausted ? { quotas: "exhausted" } : {}),
 		action,
 	};
 }

@@ -1,14 +1,21 @@
 import { formatAddress } from "../../base/cidr.ts";
 import { isIcmp, isTransport, protocolText } from "../../base/protocol.ts";
 import { escapeForTerminal } from "../../base/terminal.ts";
-import { decidePacket, type Packet, type Verdict } from "../../enforcers/network/compile/program.ts";
+import {
+	decidePacket,
+	type NetworkModel,
+	type Packet,
+	type Verdict,
+} from "../../enforcers/network/compile/program.ts";
+import type { CompiledQuota } from "../../enforcers/network/compile/quota.ts";
 import { type SenderKey, senderText } from "../../enforcers/network/compile/sender.ts";
-import { searchVerdict } from "../../enforcers/network/compile/verdict/verdict-search.ts";
+import { type Question, searchVerdict } from "../../enforcers/network/compile/verdict/verdict-search.ts";
 import { type Command, exit, UsageError } from "../command.ts";
 import { printDiagnostics } from "../diagnostics.ts";
 import { prettyJson } from "../json.ts";
 import { parseOptions, policyOptions } from "../options.ts";
 import { readSettings } from "../settings.ts";
+import { describeQuotas, quotasJson, quotasOf } from "./explain-quotas.ts";
 import { parseQuery, querySyntax } from "./query.ts";
 import { readModel } from "./read-model.ts";
 
@@ -17,15 +24,18 @@ const help = `Usage: portward search QUERY [--policy-dir DIR] [--config FILE] [-
 Is there a new connection of which the policies say this? Prints an example and
 its rule, or that there is none, which is then certain. QUERY is one argument:
 
-  ${querySyntax.replace(" [interface", "\n      [interface").replace(" verdict", "\n      verdict")}
+  ${querySyntax.replace(" [interface", "\n      [interface").replace(" [quotas", "\n      [quotas")}
 
 \`!\` before a block leaves it out; of everything, where no block stands without
 it. Without an interface every one is searched, and without a user, a group or
 a service (egress alone) whoever sends; of a user without a group, all of hers.
+Verdicts are those while no quota is exhausted; quotas=exhausted asks what
+becomes of packets when each of them is.
 
   --policy-dir DIR  policies (default /etc/portward/policies)
   --config FILE     settings (default /etc/portward/config.yaml)
-  --json            print {found, example}
+  --json            print {found, example}; an example may have {quotas} that it
+                    counts for
 
 Example: portward search 'ingress tcp 22 from !192.168.0.0/16 verdict=Allow'
 
@@ -51,12 +61,29 @@ export const search: Command = {
 		const model = readModel(settings.config.policyDir, settings.config, io);
 		if (model === null) return exit.failure;
 		const packet = searchVerdict(model, question);
-		const example = packet === null ? null : exampleOf(packet, decidePacket(model, packet));
-		if (values.json) io.out(prettyJson({ found: example !== null, example }));
-		else io.out(example === null ? "There is none.\n" : describe(example));
+		const example = packet === null ? null : exampleOf(packet, verdictOf(model, packet, question));
+		const quotas = packet === null ? [] : countedBy(model, packet);
+		if (values.json)
+			io.out(
+				prettyJson({ found: example !== null, example: example && { ...example, ...quotasJson(quotas) } }),
+			);
+		else io.out(example === null ? "There is none.\n" : describe(example) + describeQuotas(quotas));
 		return example === null ? exit.changes : exit.ok;
 	},
 };
+
+/** The quotas that count it while none is exhausted. */
+function countedBy(model: NetworkModel, packet: Packet): readonly CompiledQuota[] {
+	const hook = packet.direction === "ingress" ? "input" : "output";
+	return quotasOf(model, packet, { hook, unasked: null }, decidePacket(model, packet));
+}
+
+function verdictOf(model: NetworkModel, packet: Packet, { quotas, action }: Question): Verdict {
+	const decided = decidePacket(model, packet);
+	if (quotas === undefined || decided.action === action) return decided;
+	const rule = countedBy(model, packet).find((quota) => quota.rule.action === action)?.rule ?? null;
+	return { action, rule };
+}
 
 function exampleOf(packet: Packet, { action, rule }: Verdict) {
 	const { direction, protocol, family, source, port } = packet;

@@ -86,6 +86,36 @@ test("limits that differ are a difference, and those of a rule with another name
 	});
 });
 
+test("quotas that differ are a difference, beside what differs else", async () => {
+	const counted = (limit: string, more: readonly object[] = []) =>
+		policy("backup", {
+			action: "Block",
+			egress: [{ to: [block("203.0.113.0/24")], limit, duration: "1d" }, ...more],
+		});
+	expect((await ask(counted("1GB"), counted("1024MB"))).code).toBe(0);
+	const words = await ask(counted("1GB"), counted("2GB"));
+	expect(words).toMatchObject({
+		code: 2,
+		out: `Quotas of rules:
+- changed: limit 2GB in 1d, beyond it Block, of backup egress[0] (before: 1GB in 1d, beyond it Block)
+`,
+	});
+	const json = await ask(counted("1GB"), counted("2GB"), "--json");
+	const terms = { limitBytes: 2 ** 31, windowSeconds: 86_400, action: "Block", text: "2GB in 1d" };
+	expect(JSON.parse(json.out)).toEqual({
+		equal: false,
+		boxes: [],
+		quotas: [
+			{
+				...{ change: "changed", policy: "backup", rule: 0, direction: "egress", ...terms },
+				before: { ...terms, limitBytes: 2 ** 30, text: "1GB in 1d" },
+			},
+		],
+	});
+	const both = await ask(counted("1GB"), counted("2GB", [{ to: [block("192.0.2.0/24")] }]));
+	expect(both.out).toContain("1 difference\n\nQuotas of rules:\n- changed");
+});
+
 test("a set with an error in it is compared with nothing", async () => {
 	const broken = await ask(allow(80), "kind: [");
 	expect(broken).toMatchObject({ code: 1, out: "" });

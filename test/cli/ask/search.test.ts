@@ -50,6 +50,35 @@ test("what no rule decides says so", async () => {
 	);
 });
 
+test("an example says which quotas count it, and what is beyond them can be asked", async () => {
+	using files = new Files({
+		"a.yaml": policy("backup", {
+			action: "Block",
+			egress: [{ to: [block("203.0.113.0/24")], ports: [port("TCP", 443)], limit: "1GB", duration: "1d" }],
+		}),
+	});
+	files.config({});
+	const common = ["--policy-dir", files.path, "--config", join(files.path, ".config")];
+	const query = "egress tcp 443 to 203.0.113.0/24";
+	const within = await portward("search", `${query} verdict=Allow`, ...common);
+	expect(within.out).toContain(
+		"counts for the quota of backup egress[0], 1GB in 1d: what comes beyond is blocked",
+	);
+	expect((await portward("search", `${query} verdict=Block`, ...common)).out).toBe("There is none.\n");
+	const beyond = await portward("search", `${query} quotas=exhausted verdict=Block`, ...common, "--json");
+	expect(JSON.parse(beyond.out)).toMatchObject({
+		found: true,
+		example: {
+			action: "Block",
+			policy: "backup",
+			rule: 0,
+			quotas: [{ policy: "backup", limitBytes: 2 ** 30 }],
+		},
+	});
+	const free = await portward("search", `${query} quotas=exhausted verdict=Allow`, ...common);
+	expect(free.code).toBe(2);
+});
+
 test("a question that is none is wrong usage", async () => {
 	expect((await ask("ingress tcp")).code).toBe(64);
 	expect((await portward("search")).code).toBe(64);

@@ -54,7 +54,8 @@ function limitsOf({ rules, atoms }: DirectionProgram): ReadonlyMap<string, Told>
 	return found;
 }
 
-function atomText(atom: Atom): string {
+/** What an atom matches, equal where two match the same. */
+export function atomText(atom: Atom): string {
 	const { family, first, last, holes, protocol, range, source } = atom;
 	const ports = [range, source].map((one) => (one === null ? "" : `${one.first}-${one.last}`));
 	const spared = holes.map((hole) => `${hole.first}-${hole.last}`).sort();

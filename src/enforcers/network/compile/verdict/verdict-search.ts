@@ -6,6 +6,7 @@ import type { Address } from "../atom.ts";
 import { type DirectionProgram, type NetworkModel, type Packet, seenBy } from "../program.ts";
 import { kindOf, namedSets, noSender, type SenderKey, senderKey } from "../sender.ts";
 import { interfaceGroups } from "./interface-groups.ts";
+import { actionBeyond, quotaPrograms } from "./quota-programs.ts";
 import { depthOf } from "./sender-boxes.ts";
 import { namedProtocols, type Range, VerdictSpace } from "./verdict-space.ts";
 
@@ -22,6 +23,8 @@ export interface Question {
 	readonly interface: string | null;
 	/** Of each null: whoever sends. Absent: the same of all. */
 	readonly sender?: SenderKey;
+	/** `exhausted`: what is said where every quota is. Absent: where none is. */
+	readonly quotas?: "exhausted";
 	readonly action: Action;
 }
 
@@ -29,8 +32,9 @@ export interface Question {
 export function searchVerdict(model: NetworkModel, question: Question): Packet | null {
 	const whole = model[question.direction];
 	const asked = question.sender ?? noSender;
+	const quotas = question.quotas === undefined ? [] : quotaPrograms(model, question.direction);
 	for (const kind of kindsAskedAbout(whole, asked)) {
-		const found = searchProgram(seenBy(whole, kind), question);
+		const found = searchPrograms([seenBy(whole, kind), ...quotas], question);
 		if (found === null) continue;
 		const sender = {
 			user: asked.user ?? kind.user,
@@ -56,16 +60,17 @@ function kindsAskedAbout({ senders }: DirectionProgram, asked: SenderKey): reado
 	);
 }
 
-function searchProgram(program: DirectionProgram, question: Question): Packet | null {
+/** The first of the programs decides, the others are quotas. */
+function searchPrograms(programs: readonly DirectionProgram[], question: Question): Packet | null {
 	const names =
 		question.interface === null
-			? interfaceGroups([program]).map(({ example }) => example)
+			? interfaceGroups(programs).map(({ example }) => example)
 			: [question.interface];
-	const protocols = question.protocol === "any" ? namedProtocols([program]) : [question.protocol];
+	const protocols = question.protocol === "any" ? namedProtocols(programs) : [question.protocol];
 	const asked: (readonly unknown[])[] = [];
 	for (const networkInterface of names) {
 		for (const family of [4, 6] as const) {
-			const space = new VerdictSpace([program], networkInterface, family);
+			const space = new VerdictSpace(programs, networkInterface, family);
 			const identity = [family, ...space.identity];
 			if (asked.some((one) => one.every((part, i) => part === identity[i]))) continue;
 			asked.push(identity);
@@ -92,7 +97,7 @@ function searchSpace(
 		// Nobody uses port 0, though packets may bear it.
 		const first = lowest === 0 && highest > 0 ? 1 : lowest;
 		for (const piece of pieces) {
-			if (piece.actions[0] !== action) continue;
+			if (actionBeyond(piece.actions) !== action) continue;
 			const address = commonAddress(piece, addresses[family]);
 			if (address === null) continue;
 			return { address, port: isTransport(protocol) ? first : 0, source: source?.first ?? null };

@@ -19,8 +19,8 @@
  *   BOOT BOOT_ID FLOW…           FLOW: LINK/DIRECTION/CLASS/PROTOCOL
  *   AT MICROSECONDS UP GAP SENT ARRIVED SENT ARRIVED …
  *
- * MICROSECONDS of CLOCK_BOOTTIME; UP: whether the late link is; GAP: the longest
- * time in microseconds without sending since the last report.
+ * MICROSECONDS of CLOCK_BOOTTIME; UP: whether the late link carries packets; GAP:
+ * the longest time in microseconds without sending since the last report.
  */
 #include "traffic.h"
 #include <dirent.h>
@@ -222,13 +222,28 @@ static void receive_all(void)
 	}
 }
 
-static bool is_up(const char *interface)
+static int control(int namespace)
 {
-	static int fd = -1;
-	if (fd < 0) fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	enter_fd(namespace);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0) die("a socket: %s", strerror(errno));
+	enter_fd(here);
+	return fd;
+}
+
+/* Set up is not enough: until the kernel has seen the carrier, which a busy machine does later, it drops what is sent. */
+static bool is_running(int fd, const char *interface)
+{
 	struct ifreq request = { 0 };
 	snprintf(request.ifr_name, sizeof request.ifr_name, "%s", interface);
-	return ioctl(fd, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP) != 0;
+	return ioctl(fd, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_RUNNING) != 0;
+}
+
+static bool late_link_carries(void)
+{
+	static int near = -1, far = -1;
+	if (near < 0) near = control(here), far = control(there);
+	return is_running(near, "late") && is_running(far, "far-late");
 }
 
 static void announce(void)
@@ -248,7 +263,7 @@ static void announce(void)
 static void report(long at, long gap)
 {
 	char line[4096];
-	int length = snprintf(line, sizeof line, "AT %ld %d %ld", at, is_up(link_names[LATE]), gap);
+	int length = snprintf(line, sizeof line, "AT %ld %d %ld", at, late_link_carries(), gap);
 	for (size_t i = 0; i < flow_count; i++)
 		length += snprintf(line + length, sizeof line - (size_t)length, " %lu %lu", flows[i].sent, flows[i].arrived);
 	line[length++] = '\n';

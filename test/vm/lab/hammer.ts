@@ -12,7 +12,7 @@ export interface HammerReport {
 	readonly boot: string;
 	/** CLOCK_BOOTTIME in microseconds. */
 	readonly at: number;
-	/** Whether the late link's end in the guest is up. */
+	/** Whether the late link carries packets. */
 	readonly up: boolean;
 	/** Longest time without sending since the last report, in microseconds. */
 	readonly gap: number;

@@ -32,8 +32,9 @@ function disk(id: string, file: string, options: string): string[] {
 	return ["-drive", drive, "-device", `virtio-blk-pci,drive=${id},serial=${id}`];
 }
 
-// Another VM of this checkout may be running; the machine has cores for one.
+// Another VM of this checkout may be running; there is one in each slot at a time.
 const lockSeconds = 1200;
+const slot = Number(process.env["PORTWARD_VM_SLOT"] ?? 0);
 function consoleOf(dir: string): string {
 	const path = join(dir, "console");
 	return existsSync(path) ? readFileSync(path, "latin1") : "";
@@ -101,7 +102,7 @@ export class Vm implements AsyncDisposable {
 			...disks,
 		];
 		const log = join(dir, "qemu.log");
-		const lock = ["flock", "--no-fork", "-w", String(lockSeconds), join(cacheDir, "vm.lock")];
+		const lock = ["flock", "--no-fork", "-w", String(lockSeconds), join(cacheDir, `vm-${slot}.lock`)];
 		const child = Bun.spawn(["setpriv", "--pdeathsig", "KILL", ...lock, ...qemu], {
 			stdin: "ignore",
 			stdout: Bun.file(log),

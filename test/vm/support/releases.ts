@@ -92,9 +92,23 @@ export interface Releases {
 	readonly publicKey: string;
 }
 
+/** Holds the lock of a file until it is disposed of, or until this process ends, however it ends. */
+async function locked(file: string): Promise<AsyncDisposable> {
+	const child = Bun.spawn(["flock", file, "sh", "-c", "echo; exec cat"], { stdin: "pipe", stdout: "pipe" });
+	await child.stdout.getReader().read();
+	return {
+		[Symbol.asyncDispose]: async () => {
+			child.stdin.end();
+			await child.exited;
+		},
+	};
+}
+
 /** Both releases as the sources are now. */
 export async function releases(): Promise<Releases> {
 	mkdirSync(cache, { recursive: true });
+	// Files of guests that run side by side want the same ones.
+	await using _lock = await locked(join(cache, "lock"));
 	const { key, publicKey } = sign();
 	const release = join(cache, "release");
 	const later = join(cache, "later");

@@ -22,7 +22,7 @@ import {
 	NLM_F_EXCL,
 	NLM_F_REQUEST,
 } from "./netlink-message.ts";
-import { type Answer, ask, performAll } from "./netlink-request.ts";
+import { type Answer, ask, askEach, performAll } from "./netlink-request.ts";
 
 const NFNL_SUBSYS_CTNETLINK = 1;
 const IPCTNL_MSG_CT_NEW = 0;
@@ -164,14 +164,10 @@ export class Conntrack {
 		const request = this.#message(IPCTNL_MSG_CT_GET_STATS, NLM_F_ACK, 0).finish();
 		const table = new AttributeTable(CTA_STATS_GLOBAL_ENTRIES);
 		let count = 0;
-		const answer = ask(this.#socket, request, this.#sequence);
-		for (;;) {
-			const step = answer.next();
-			if (step.done === true)
-				return step.value.ok ? { ok: true, count } : { ok: false, error: step.value.error };
-			const { bytes, start, end } = step.value;
+		const answer = askEach(this.#socket, request, this.#sequence, ({ bytes, start, end }) => {
 			count = table.read(bytes, start + FAMILY_HEADER_BYTES, end).u32(CTA_STATS_GLOBAL_ENTRIES) ?? count;
-		}
+		});
+		return answer.ok ? { ok: true, count } : { ok: false, error: answer.error };
 	}
 
 	/** Closes the socket. A second call does nothing. */

@@ -6,7 +6,7 @@ import { formatIpv4, formatIpv6 } from "../base/address.ts";
 import type { Family } from "../base/model.ts";
 import { type AddressBlock, AddressBlocks, blockOf } from "./address-blocks.ts";
 import { AttributeTable, MessageWriter, NLM_F_DUMP, NLM_F_REQUEST } from "./netlink-message.ts";
-import { ask } from "./netlink-request.ts";
+import { askEach } from "./netlink-request.ts";
 
 /** linux/rtnetlink.h */
 const RTM_NEWROUTE = 24;
@@ -81,25 +81,18 @@ function dumpOver(
 		.finish();
 	const table = new AttributeTable(RTA_MULTIPATH);
 	const format = family === 4 ? formatIpv4 : formatIpv6;
-	const answer = ask(socket, request, sequence);
-	for (;;) {
-		const step = answer.next();
-		if (step.done === true) {
-			const answered = step.value;
-			// An interface that has gone has no routes.
-			const none = answered.ok || answered.errno === ENODEV || answered.errno === ENOENT;
-			return none ? "" : answered.error;
-		}
-		const { type, bytes, start, end } = step.value;
-		if (type !== RTM_NEWROUTE || end - start < ROUTE_HEADER_BYTES) continue;
-		if (bytes[start + 4] !== RT_TABLE_MAIN || bytes[start + 7] !== RTN_UNICAST) continue;
+	const answer = askEach(socket, request, sequence, ({ type, bytes, start, end }) => {
+		if (type !== RTM_NEWROUTE || end - start < ROUTE_HEADER_BYTES) return;
+		if (bytes[start + 4] !== RT_TABLE_MAIN || bytes[start + 7] !== RTN_UNICAST) return;
 		table.read(bytes, start + ROUTE_HEADER_BYTES, end);
 		const view = new DataView(bytes.buffer, bytes.byteOffset);
 		const over = table.length(RTA_OIF) < 4 ? null : view.getUint32(table.offset(RTA_OIF), true);
 		// One over several interfaces names none of them here; the kernel gave it as it goes over this one.
-		if (over !== index && (over !== null || table.length(RTA_MULTIPATH) < 0)) continue;
+		if (over !== index && (over !== null || table.length(RTA_MULTIPATH) < 0)) return;
 		const whole = table.length(RTA_DST) >= bytesOf[family];
 		const destination = whole ? format(bytes, table.offset(RTA_DST)) : everywhere[family];
 		visit(index, destination, whole ? (bytes[start + 1] ?? 0) : 0);
-	}
+	});
+	// An interface that has gone has no routes.
+	return answer.ok || answer.errno === ENODEV || answer.errno === ENOENT ? "" : answer.error;
 }

@@ -10,7 +10,7 @@ import {
 	NLM_F_DUMP,
 	NLM_F_REQUEST,
 } from "./netlink-message.ts";
-import { ask } from "./netlink-request.ts";
+import { askEach } from "./netlink-request.ts";
 import { tcpState } from "./socket-diag.ts";
 
 /** linux/sock_diag.h, linux/inet_diag.h */
@@ -61,14 +61,12 @@ export function listeners(): ListenersResult {
 				.raw([family, protocol, 0, 0, states & 0xff, states >> 8, 0, 0])
 				.raw(new Uint8Array(SOCKET_ID_BYTES))
 				.finish();
-			const answer = ask(opened.socket, message, sequence);
-			let step = answer.next();
-			for (; step.done !== true; step = answer.next()) {
-				const listener = readListener(step.value, name);
+			const answer = askEach(opened.socket, message, sequence, (cursor) => {
+				const listener = readListener(cursor, name);
 				if (listener !== null) found.push(listener);
-			}
+			});
 			// A kernel without IPv6, or without the module for UDP, has none of those.
-			if (!step.value.ok && name === "tcp" && family === AF_INET) failure = step.value.error;
+			if (!answer.ok && name === "tcp" && family === AF_INET) failure = answer.error;
 		}
 	}
 	opened.socket.close();

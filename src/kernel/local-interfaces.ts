@@ -14,7 +14,7 @@ import {
 	NLM_F_DUMP,
 	NLM_F_REQUEST,
 } from "./netlink-message.ts";
-import { type Answer, ask } from "./netlink-request.ts";
+import { type Answer, askEach } from "./netlink-request.ts";
 
 /** linux/rtnetlink.h */
 export const RTM_NEWLINK = 16;
@@ -90,10 +90,5 @@ export function dump(
 	visit: (message: MessageCursor) => void,
 ): Answer {
 	const request = new MessageWriter(type, NLM_F_REQUEST | NLM_F_DUMP, sequence).familyHeader(0).finish();
-	const answer = ask(socket, request, sequence);
-	for (;;) {
-		const step = answer.next();
-		if (step.done === true) return step.value;
-		visit(step.value);
-	}
+	return askEach(socket, request, sequence, visit);
 }

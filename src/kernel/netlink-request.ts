@@ -73,13 +73,24 @@ function discard(socket: NetlinkSocket): void {
 	}
 }
 
-/** Runs a request of which only the outcome matters. */
-export function perform(socket: NetlinkSocket, request: Uint8Array, sequence: number): Answer {
+/** As `ask`, but gives each message to `visit`, during which alone what the cursor shows is good. */
+export function askEach(
+	socket: NetlinkSocket,
+	request: Uint8Array,
+	sequence: number,
+	visit: (cursor: MessageCursor) => void,
+): Answer {
 	const answer = ask(socket, request, sequence);
 	for (;;) {
 		const step = answer.next();
 		if (step.done === true) return step.value;
+		visit(step.value);
 	}
+}
+
+/** Runs a request of which only the outcome matters. */
+export function perform(socket: NetlinkSocket, request: Uint8Array, sequence: number): Answer {
+	return askEach(socket, request, sequence, () => {});
 }
 
 /** Requests in one send: their acknowledgements fit into the smallest receive buffer. */

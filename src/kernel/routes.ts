@@ -11,7 +11,7 @@ import { parseAddress } from "../base/cidr.ts";
 import type { Family } from "../base/model.ts";
 import { type AddressBlock, AddressBlocks, blockOf } from "./address-blocks.ts";
 import { AttributeTable, MessageWriter, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST } from "./netlink-message.ts";
-import { type Answer, ask } from "./netlink-request.ts";
+import { type Answer, askEach } from "./netlink-request.ts";
 
 /** linux/rtnetlink.h */
 const RTM_NEWROUTE = 24;
@@ -64,19 +64,15 @@ function dumpLocal(
 		.raw([AF[family], 0, 0, 0, RT_TABLE_LOCAL, 0, 0, RTN_LOCAL, 0, 0, 0, 0])
 		.finish();
 	const table = new AttributeTable(RTA_OIF);
-	const answer = ask(socket, request, sequence);
-	for (;;) {
-		const step = answer.next();
-		if (step.done === true) return step.value;
-		const { type, bytes, start, end } = step.value;
+	return askEach(socket, request, sequence, ({ type, bytes, start, end }) => {
 		const own = bytes[start + 4] === RT_TABLE_LOCAL && bytes[start + 7] === RTN_LOCAL;
-		if (type !== RTM_NEWROUTE || end - start < ROUTE_HEADER_BYTES || !own) continue;
+		if (type !== RTM_NEWROUTE || end - start < ROUTE_HEADER_BYTES || !own) return;
 		table.read(bytes, start + ROUTE_HEADER_BYTES, end);
 		// Without a destination it is the route of all addresses, which would leave no remote ones.
-		if (table.length(RTA_DST) < bits[family] / 8) continue;
+		if (table.length(RTA_DST) < bits[family] / 8) return;
 		const format = family === 4 ? formatIpv4 : formatIpv6;
 		found(format(bytes, table.offset(RTA_DST)), bytes[start + 1] ?? 0);
-	}
+	});
 }
 
 /** Asks the kernel where packets would leave. */
@@ -117,18 +113,15 @@ export class RouteLookup {
 			.raw([family, length, source === null ? 0 : length, 0, 0, 0, 0, 0, 0, 0, 0, 0])
 			.attribute(RTA_DST, to);
 		if (source !== null) message.attribute(RTA_SRC, source);
-		const answer = ask(this.#socket, message.finish(), this.#sequence);
 		let found: number | null = null;
-		for (;;) {
-			const step = answer.next();
-			if (step.done === true) return found;
-			const { type, bytes, start, end } = step.value;
-			if (type !== RTM_NEWROUTE) continue;
+		askEach(this.#socket, message.finish(), this.#sequence, ({ type, bytes, start, end }) => {
+			if (type !== RTM_NEWROUTE) return;
 			this.#table.read(bytes, start + ROUTE_HEADER_BYTES, end);
-			if (this.#table.length(RTA_OIF) < 4) continue;
+			if (this.#table.length(RTA_OIF) < 4) return;
 			const view = new DataView(bytes.buffer, bytes.byteOffset + this.#table.offset(RTA_OIF));
 			found = view.getUint32(0, true);
-		}
+		});
+		return found;
 	}
 }
 

@@ -13,7 +13,7 @@ import {
 	NLM_F_DUMP,
 	NLM_F_REQUEST,
 } from "../netlink-message.ts";
-import { ask } from "../netlink-request.ts";
+import { askEach } from "../netlink-request.ts";
 import {
 	hookNames,
 	NFNL_SUBSYS_NFTABLES,
@@ -119,13 +119,10 @@ function dump(
 		.familyHeader(NFPROTO_INET)
 		.finish();
 	const attributes = new AttributeTable(NFTA_CHAIN_HOOK);
-	const answer = ask(socket, request, sequence);
-	for (;;) {
-		const step = answer.next();
-		if (step.done === true) return step.value.ok ? null : step.value.error;
-		const cursor = step.value;
-		if (cursor.family() !== NFPROTO_INET) continue;
+	const answer = askEach(socket, request, sequence, (cursor) => {
+		if (cursor.family() !== NFPROTO_INET) return;
 		attributes.read(cursor.bytes, cursor.start + FAMILY_HEADER_BYTES, cursor.end);
 		if (attributes.text(NFTA_TABLE) === table) each(attributes);
-	}
+	});
+	return answer.ok ? null : answer.error;
 }

@@ -13,7 +13,7 @@ import {
 	NLM_F_DUMP,
 	NLM_F_REQUEST,
 } from "../netlink-message.ts";
-import { ask } from "../netlink-request.ts";
+import { askEach } from "../netlink-request.ts";
 import {
 	NFNL_SUBSYS_NFTABLES,
 	NFPROTO_INET,
@@ -87,20 +87,14 @@ function readRules(socket: NetlinkSocket, table: string, chain: string): RulesRe
 		.finish();
 	const attributes = new AttributeTable(NFTA_RULE_USERDATA);
 	const rules: ListedRule[] = [];
-	const answer = ask(socket, request, sequence);
-	for (;;) {
-		const step = answer.next();
-		if (step.done === true) {
-			if (step.value.ok || step.value.errno === ENOENT) return { ok: true, rules };
-			return { ok: false, error: step.value.error };
-		}
-		const cursor = step.value;
-		if (cursor.type !== ((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_NEWRULE)) continue;
-		attributes.read(cursor.bytes, cursor.start + FAMILY_HEADER_BYTES, cursor.end);
+	const answer = askEach(socket, request, sequence, ({ type, bytes, start, end }) => {
+		if (type !== ((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_NEWRULE)) return;
+		attributes.read(bytes, start + FAMILY_HEADER_BYTES, end);
 		// Kernels that do not filter dump every rule there is.
-		if (attributes.text(NFTA_TABLE) !== table || attributes.text(NFTA_RULE_CHAIN) !== chain) continue;
+		if (attributes.text(NFTA_TABLE) !== table || attributes.text(NFTA_RULE_CHAIN) !== chain) return;
 		rules.push(readRule(attributes));
-	}
+	});
+	return answer.ok || answer.errno === ENOENT ? { ok: true, rules } : { ok: false, error: answer.error };
 }
 
 function readRule(attributes: AttributeTable): ListedRule {

@@ -3,31 +3,9 @@
  * inet_service`, or the same behind `ifname`. A daemon that starts learns from it what the one before refused.
  */
 
-import { ENOENT } from "../../../../ffi/constants.ts";
 import type { NetlinkSocket } from "../../../../ffi/netlink.ts";
 import { formatIpv4, formatIpv6 } from "../../../base/address.ts";
-import {
-	AttributeTable,
-	attributeRanges,
-	FAMILY_HEADER_BYTES,
-	MessageWriter,
-	NLM_F_DUMP,
-	NLM_F_REQUEST,
-} from "../../../kernel/netlink-message.ts";
-import { ask } from "../../../kernel/netlink-request.ts";
-import {
-	NFNL_SUBSYS_NFTABLES,
-	NFPROTO_INET,
-	NFT_MSG_GETSETELEM,
-	NFT_MSG_NEWSETELEM,
-	NFTA_DATA_VALUE,
-	NFTA_TABLE,
-} from "../../../kernel/nftables-message.ts";
-
-/** linux/netfilter/nf_tables.h */
-const NFTA_SET_ELEM_LIST_SET = 2;
-const NFTA_SET_ELEM_LIST_ELEMENTS = 3;
-const NFTA_SET_ELEM_KEY = 1;
+import { readElements } from "../../../kernel/nftables/set-elements.ts";
 
 export interface FlowTuple {
 	readonly family: 4 | 6;
@@ -84,41 +62,12 @@ function readKeys<T>(
 	set: TupleSet,
 	parse: (key: Uint8Array) => T | null,
 ): KeysResult<T> {
-	const sequence = 1;
-	const request = new MessageWriter(
-		(NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETSETELEM,
-		NLM_F_REQUEST | NLM_F_DUMP,
-		sequence,
-	)
-		.familyHeader(NFPROTO_INET)
-		.text(NFTA_TABLE, table)
-		.text(NFTA_SET_ELEM_LIST_SET, set.name)
-		.finish();
-	const list = new AttributeTable(NFTA_SET_ELEM_LIST_ELEMENTS);
-	const element = new AttributeTable(NFTA_SET_ELEM_KEY);
-	const key = new AttributeTable(NFTA_DATA_VALUE);
 	const tuples: T[] = [];
-	const answer = ask(socket, request, sequence);
-	for (;;) {
-		const step = answer.next();
-		if (step.done === true) {
-			const answered = step.value;
-			if (answered.ok || answered.errno === ENOENT) return { ok: true, tuples };
-			return { ok: false, error: answered.error };
-		}
-		const cursor = step.value;
-		if (cursor.type !== ((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_NEWSETELEM)) continue;
-		list.read(cursor.bytes, cursor.start + FAMILY_HEADER_BYTES, cursor.end);
-		const elements = list.copy(NFTA_SET_ELEM_LIST_ELEMENTS);
-		if (elements === null) continue;
-		for (const { start, end } of attributeRanges(elements)) {
-			const value = key
-				.readNested(element.read(elements, start, end), NFTA_SET_ELEM_KEY)
-				.copy(NFTA_DATA_VALUE);
-			const tuple = value === null ? null : parse(value);
-			if (tuple !== null) tuples.push(tuple);
-		}
-	}
+	const error = readElements(socket, table, set.name, (key) => {
+		const tuple = parse(key);
+		if (tuple !== null) tuples.push(tuple);
+	});
+	return error === null ? { ok: true, tuples } : { ok: false, error };
 }
 
 /** IFNAMSIZ of linux/if.h. */

@@ -34,7 +34,7 @@ function disk(id: string, file: string, options: string): string[] {
 
 // Another VM of this checkout may be running; there is one in each slot at a time.
 const lockSeconds = 1200;
-const slot = Number(process.env["PORTWARD_VM_SLOT"] ?? 0);
+const slot = Number(process.env.PORTWARD_VM_SLOT ?? 0);
 function consoleOf(dir: string): string {
 	const path = join(dir, "console");
 	return existsSync(path) ? readFileSync(path, "latin1") : "";

@@ -8,7 +8,7 @@ import { Lab } from "../system/support/netns.ts";
 import { flood, type Target } from "../system/support/traffic.ts";
 
 // As long as 50 reloads take beside what else the suite does.
-setDefaultTimeout(180_000);
+setDefaultTimeout(300_000);
 
 const rate = 20_000;
 

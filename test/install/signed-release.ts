@@ -71,7 +71,7 @@ export function signedRelease() {
 		const text = readFileSync(sums, "utf8").replace(/^[0-9a-f]{64}(?= {2}\S+\.gz$)/mu, digest);
 		writeFileSync(sums, text);
 		openssl("pkeyutl", "-sign", "-inkey", key, "-rawin", "-in", sums, "-out", `${sums}.sig`);
-	}, 120_000);
+	});
 	afterAll(() => rmSync(directory, { recursive: true }));
 
 	/** A copy of the release that a test may change. */

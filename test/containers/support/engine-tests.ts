@@ -107,7 +107,7 @@ export function testEngine(engine: Engine): void {
 			Hook: "forward",
 			Container: expect.stringContaining(site.web.id.slice(0, 12)),
 		});
-	}, 60_000);
+	});
 
 	test("a new Block ends open connections to a published port and from a container, and they stay ended", async () => {
 		const from = site.world.outside.path;
@@ -125,7 +125,7 @@ export function testEngine(engine: Engine): void {
 		// What the Block does not mean goes on.
 		expect(await other.hears()).toBe(true);
 		await daemon.after(() => home.put("shut.yaml", null));
-	}, 90_000);
+	});
 
 	test("the status names the bridges, and who reaches each published port", async () => {
 		const port = (number: number) => (found: Published) =>
@@ -194,7 +194,7 @@ export function testEngine(engine: Engine): void {
 		expect(await now()).toEqual(covered);
 		daemon = await start("enforce");
 		expect(await now()).toEqual(covered);
-	}, 60_000);
+	});
 
 	test("panic-open opens the forwarded ports as well, and resume shuts them", async () => {
 		const command = (...argv: string[]) => site.world.run([executable(), ...argv, "--config", home.config]);
@@ -203,7 +203,7 @@ export function testEngine(engine: Engine): void {
 		command("resume");
 		await daemon.ready();
 		expect(await wrong((situation) => situation.enforced)).toEqual([]);
-	}, 60_000);
+	});
 
 	test("audit: what is forwarded passes and is alerted, what the host itself gets is dropped", async () => {
 		await daemon.stop();
@@ -233,7 +233,7 @@ export function testEngine(engine: Engine): void {
 			"a port of the host",
 			({ Action, EventData }) => Action === "Block" && EventData.DestinationPort === "7777",
 		);
-	}, 60_000);
+	});
 
 	test("off: only the host's own ports are judged", async () => {
 		await daemon.stop();
@@ -246,7 +246,7 @@ export function testEngine(engine: Engine): void {
 		const answered = await site.answered(judged);
 		const expected = judged.map((one) => (isForwarded(one) ? one.without : one.enforced));
 		expect(judged.filter((_, index) => answered[index] !== expected[index]).map(titleOf)).toEqual([]);
-	}, 60_000);
+	});
 }
 
 interface Published {

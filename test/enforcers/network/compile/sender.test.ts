@@ -6,7 +6,7 @@ import { sendersNamed } from "../../../../src/enforcers/network/compile/sender.t
 import { parsePolicies } from "./limited.ts";
 import { options } from "./options.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => String(i)).join();
 

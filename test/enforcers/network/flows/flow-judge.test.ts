@@ -6,7 +6,7 @@ import type { NetworkRule } from "../../../../src/enforcers/network/model.ts";
 import { cidr, policy, rule } from "../compile/build.ts";
 import { options } from "../compile/options.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 function flow(direction: "ingress" | "egress", remote: string, destinationPort: number): JudgedFlow {
 	const cut = { family: 4, remote, protocol: 6, remotePort: 40_000, localPort: destinationPort } as const;

@@ -40,7 +40,7 @@ export class AlertQueue {
 
 	/** Why the disk took nothing when it was last asked, or "". */
 	get storeError(): string {
-		return this.#storeError;
+		return this.#storeError || (this.#store?.syncError ?? "");
 	}
 
 	/** Lines that were on disk and could not be read again. */

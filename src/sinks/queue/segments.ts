@@ -1,7 +1,8 @@
 /**
  * Lines on disk, oldest first, in a bounded number of bytes. Files of lines are appended to and removed as a whole when
  * all of them have been taken; a file beside them says how far the first one has been. So a process that is killed at
- * any point leaves whole lines: at worst some are given once more. A line that was cut off is cut away.
+ * any point leaves whole lines: at worst some are given once more. A line that was cut off is cut away. A power cut
+ * takes the last second at most of what was still to be taken, and what the disk takes to write that.
  */
 
 import {
@@ -16,7 +17,8 @@ import {
 	rmSync,
 	writeSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { DiskSync } from "./disk-sync.ts";
 
 interface Segment {
 	readonly number: number;
@@ -47,13 +49,20 @@ export class SegmentStore {
 	/** Bytes of each line that was read last, its newline included. */
 	#sizes: number[] = [];
 	#tail: { readonly number: number; readonly fd: number } | null = null;
+	/** Segments of which something may not be on the disk itself. */
+	readonly #unsynced = new Set<number>();
+	/** Directories whose names may not be. */
+	#renewed: readonly string[];
+	readonly #sync: DiskSync;
 
 	/**
 	 * Opens what is there, or begins anew.
 	 * @throws Error of node:fs where the directory cannot be used.
 	 */
-	constructor(directory: string, maxBytes: number) {
+	constructor(directory: string, maxBytes: number, syncing: ConstructorParameters<typeof DiskSync>[1] = {}) {
 		this.#directory = directory;
+		this.#renewed = [dirname(dirname(directory)), dirname(directory)];
+		this.#sync = new DiskSync(() => this.#takeUnsynced(), syncing);
 		this.#maxBytes = maxBytes;
 		this.#segmentBytes = Math.min(segmentBytes, Math.floor(maxBytes / fewestSegments));
 		mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -74,6 +83,11 @@ export class SegmentStore {
 	/** Bytes of them. */
 	get bytes(): number {
 		return this.#segments.reduce((sum, { bytes }) => sum + bytes, -this.#offset);
+	}
+
+	/** Why the disk itself does not take what was written, or "". */
+	get syncError(): string {
+		return this.#sync.error;
 	}
 
 	/**
@@ -166,7 +180,9 @@ export class SegmentStore {
 		return lost;
 	}
 
+	/** What is not on the disk itself by then the kernel writes in its own time. */
 	close(): void {
+		this.#sync.close();
 		this.#closeTail();
 		closeSync(this.#position);
 	}
@@ -213,6 +229,7 @@ export class SegmentStore {
 		if (this.#segments.length === 0) this.#segments.push(last);
 		if (this.#tail?.number !== last.number) {
 			this.#closeTail();
+			this.#renewed = [...this.#renewed.filter((path) => path !== this.#directory), this.#directory];
 			this.#tail = { number: last.number, fd: openSync(this.#path(last.number), appendFlags, 0o600) };
 		}
 		const data = Buffer.concat(batch, bytes);
@@ -225,6 +242,20 @@ export class SegmentStore {
 		}
 		last.bytes += bytes;
 		last.lines += batch.length;
+		this.#unsynced.add(last.number);
+		this.#sync.wrote();
+	}
+
+	/** Nothing of what has been taken: where a receiver keeps up, nothing has to be on the disk. */
+	#takeUnsynced(): readonly string[] {
+		const waiting = this.#segments.filter(({ number, bytes }, index) => {
+			return this.#unsynced.has(number) && bytes > (index === 0 ? this.#offset : 0);
+		});
+		this.#unsynced.clear();
+		if (waiting.length === 0) return [];
+		const directories = this.#renewed;
+		this.#renewed = [];
+		return [...waiting.map(({ number }) => this.#path(number)), ...directories];
 	}
 
 	#load(): void {

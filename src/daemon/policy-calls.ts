@@ -24,13 +24,15 @@ export interface PolicyCalls extends Calls {
 
 /** A copy of a set of policies, or every reason why it is not one to enforce. */
 export type StagedPolicies =
-	| { readonly ok: true; readonly digest: string }
+	/** `lists`: how many lists of groups are a part of it. */
+	| { readonly ok: true; readonly digest: string; readonly lists: number }
 	| { readonly ok: false; readonly problems: readonly string[] };
 
 /** src/daemon/policy.worker.ts, on a thread of its own: sets of policies that are not in force yet. */
 export interface StagingCalls extends Calls {
 	/**
-	 * Copies the policies in `from` to the directory of the settings, on the disk, and reads them there.
+	 * Copies the policies in `from` to the directory of the settings, on the disk, and reads them there. So are lists of
+	 * groups that lie below `from` and are not as in the policy directory.
 	 * `name` is what problems call the directory.
 	 */
 	stage(argument: {
@@ -46,6 +48,10 @@ export interface StagingCalls extends Calls {
 	}): string | null;
 	/** Puts the file system of a directory on its disk, which may take a while. Returns an error text, or null. */
 	sync(argument: { readonly directory: string }): string | null;
-	/** See treeDigest; null where the directory cannot be read whole. */
-	digest(argument: { readonly directory: string; readonly checkPermissions: boolean }): string | null;
+	/** See treeDigest; null where the directory cannot be read whole. `copy`: it is what `stage` wrote, lists included. */
+	digest(argument: {
+		readonly directory: string;
+		readonly checkPermissions: boolean;
+		readonly copy: boolean;
+	}): Promise<string | null>;
 }

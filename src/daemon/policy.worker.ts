@@ -10,10 +10,9 @@ import { ChangeTeller } from "../engine/generations/set-change.ts";
 import { meaningOf } from "../engine/meaning.ts";
 import { PolicyEngine } from "../engine/policy-engine.ts";
 import { fileOperations } from "../state/pending-files.ts";
-import { readTree } from "../state/pending-tree.ts";
 import { CarrySender } from "../threads/carry.ts";
 import { serve } from "../threads/rpc.ts";
-import { stagePolicies } from "./pending/pending-stager.ts";
+import { digestPolicies, stagePolicies } from "./pending/pending-stager.ts";
 import type { PolicyCalls, StagingCalls } from "./policy-calls.ts";
 
 declare const self: Worker;
@@ -61,10 +60,7 @@ const calls: PolicyCalls & StagingCalls = {
 		),
 	sync,
 	meaning: meaningOf,
-	digest: ({ directory, checkPermissions }) => {
-		const read = readTree(directory, { checkPermissions });
-		return read.ok ? read.digest : null;
-	},
+	digest: digestPolicies,
 };
 
 /** What enforcers want answered about what was compiled last. */

@@ -31,18 +31,23 @@ export interface LastGoodRead {
 	readonly problem: string | null;
 }
 
+const savedFile = "last-good.json";
+const savedLists = "lists";
 const noLists: LastGoodRead["lists"] = new Map();
 
 export class LastGoodStore {
 	readonly file: string;
 	readonly #kinds: Kinds;
 	readonly #groups: GroupStore;
+	readonly #before: string | null;
 	#written = "";
 
-	constructor(stateDirectory: string, kinds: Kinds = registeredKinds) {
+	/** @param before the state of what a pending change takes the place of: the lists in force there; null for none */
+	constructor(stateDirectory: string, kinds: Kinds = registeredKinds, before: string | null = null) {
 		this.#kinds = kinds;
-		this.file = join(stateDirectory, "last-good.json");
-		this.#groups = new GroupStore(join(stateDirectory, "lists"));
+		this.#before = before;
+		this.file = join(stateDirectory, savedFile);
+		this.#groups = new GroupStore(join(stateDirectory, savedLists));
 	}
 
 	/**
@@ -57,7 +62,7 @@ export class LastGoodStore {
 		const state = readState(this.file);
 		if (!state.ok) {
 			const problem = state.reason === "absent" ? null : state.message;
-			return { documents: [], lists: noLists, problem };
+			return { documents: [], lists: this.#listsBefore(), problem };
 		}
 		const parsed = v.safeParse(savedSet, state.value);
 		if (!parsed.success) {
@@ -84,6 +89,14 @@ export class LastGoodStore {
 		const problem =
 			lost.length === 0 ? state.problem : `the groups that ${lost.join(", ")} named are no longer known`;
 		return { documents, lists: groups?.lists ?? noLists, problem };
+	}
+
+	#listsBefore(): LastGoodRead["lists"] {
+		const state = this.#before === null ? null : readState(join(this.#before, savedFile));
+		const parsed = state?.ok === true ? v.safeParse(savedSet, state.value) : null;
+		const saved = parsed?.success === true ? parsed.output.groups : undefined;
+		if (this.#before === null || saved === undefined) return noLists;
+		return new GroupStore(join(this.#before, savedLists)).read(saved).lists;
 	}
 
 	/** Saves the set unless it is what was saved last. Returns an error text, or null. */

@@ -126,7 +126,10 @@ function readNew(directory: string, config: Config, registered: readonly Enforce
 		const hint = "name a directory of policies with --policy-dir";
 		return { ok: false, diagnostics: [problem(directory, "not-a-directory", "this is no directory", hint)] };
 	}
-	const read = readPolicySet([directory], config, kindsOf(registered));
+	const read = readPolicySet([directory], config, kindsOf(registered), {
+		directory,
+		origin: config.policyDir,
+	});
 	const compiled = compileParts(read.selected, registered, () => ({
 		config,
 		purpose: "question",

@@ -12,7 +12,7 @@ import { type ParsedDocument, type ParsedFile, parseDocuments } from "../documen
 import type { Enforcer, Known } from "../enforcers/contract/enforcer.ts";
 import type { DocumentReport } from "../enforcers/contract/reading.ts";
 import { type PolicyDirectory, PolicyDirectoryReader, type PolicyFile } from "../source/policy-directory.ts";
-import { isPendingState } from "../state/pending-record.ts";
+import { isPendingState, settledState } from "../state/pending-record.ts";
 import {
 	type DiskFile,
 	type EnforcedDocument,
@@ -65,9 +65,11 @@ export class PolicyEngine {
 		this.#settings = settings;
 		this.#enforcers = registered;
 		this.#kinds = kindsOf(registered);
-		const raises = !isPendingState(settings.stateDirectory, settings.config);
-		this.#signed = new SignedPolicies(new PolicyDirectoryReader(settings.directory, settings), raises);
-		this.#store = new LastGoodStore(settings.stateDirectory, this.#kinds);
+		const pends = isPendingState(settings.stateDirectory, settings.config);
+		this.#signed = new SignedPolicies(new PolicyDirectoryReader(settings.directory, settings), !pends);
+		// What shrank by more than a group allows is refused while it pends, not once it is confirmed.
+		const before = pends ? settledState(settings.config) : null;
+		this.#store = new LastGoodStore(settings.stateDirectory, this.#kinds, before);
 		const { directory, checkPermissions, config } = settings;
 		this.#groups = new Groups({ directory, origin: config.policyDir, checkPermissions });
 	}

@@ -12,7 +12,7 @@ import { readBounded } from "../source/bounded-file.ts";
 import { maxFileBytes, PolicyDirectoryReader } from "../source/policy-directory.ts";
 import { findDuplicateNames } from "./collection.ts";
 import { registeredKinds } from "./enforcers.ts";
-import { linkAlone } from "./groups/groups.ts";
+import { type ListPlaces, linkAlone } from "./groups/groups.ts";
 
 /** Milliseconds that a pipe may be silent. */
 const patienceMs = 10_000;
@@ -29,11 +29,15 @@ export interface PolicySet {
 	readonly unread: boolean;
 }
 
-/** Reads files and directories; permissions are not checked, since nothing is enforced. */
+/**
+ * Reads files and directories; permissions are not checked, since nothing is enforced.
+ * @param lists where the files of groups lie; without it, each beside the file that names it
+ */
 export function readPolicySet(
 	paths: readonly string[],
 	config: Config,
 	kinds: Kinds = registeredKinds,
+	lists?: ListPlaces,
 ): PolicySet {
 	const diagnostics: Diagnostic[] = [];
 	const read: ParsedDocument[] = [];
@@ -49,7 +53,7 @@ export function readPolicySet(
 			else read.push(...parseDocuments(file, text, kinds, config).documents);
 		}
 	}
-	const documents = linkAlone(read, diagnostics);
+	const documents = linkAlone(read, diagnostics, lists);
 	const duplicates = findDuplicateNames(documents);
 	const labels = nodeLabels(config.nodeLabels, { hostname: hostname(), arch: process.arch });
 	const policies: Policy[] = [];

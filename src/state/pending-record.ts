@@ -98,6 +98,17 @@ export function settledPolicies(stateDirectory: string) {
 	return { directory, stateDirectory: existsSync(directory) ? dirname(directory) : stateDirectory };
 }
 
+/** The state directory of what is in force while nothing is pending. */
+export function settledState({
+	stateDir,
+	confirm,
+}: {
+	readonly stateDir: string;
+	readonly confirm: "optional" | "required";
+}): string {
+	return confirm === "required" ? settledPolicies(stateDir).stateDirectory : stateDir;
+}
+
 /** Where a client puts its copy of the policies that it asks for, in a directory of its own. */
 export function incomingDirectory(stateDirectory: string): string {
 	return join(stateDirectory, "incoming");

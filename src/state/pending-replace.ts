@@ -34,6 +34,15 @@ export async function realDirectory(path: string): Promise<string> {
 	return join(parent, basename(link ?? path));
 }
 
+/** How what was there before is gone through. */
+interface CarryOver {
+	readonly from: string;
+	/** What is not carried over stays. */
+	readonly keep: boolean;
+	/** Entries that may still be looked at. */
+	left: number;
+}
+
 export class Replacement {
 	/** The directory that gets the content; a real path. */
 	readonly target: string;
@@ -48,13 +57,18 @@ export class Replacement {
 		this.#operations = operations;
 	}
 
-	/** Makes the copy of `from` next to the target. What an earlier attempt left there is thrown away. */
-	async prepare(from: string): Promise<void> {
+	/**
+	 * Makes the copy of `from` next to the target. What an earlier attempt left there is thrown away.
+	 * @param lists whether the lists of groups that lie there go along
+	 */
+	async prepare(from: string, lists: boolean): Promise<void> {
 		const operations = this.#operations;
 		await this.discard();
 		await operations.makeDirectory(this.#beside, 0o755);
 		await operations.writeFile(join(this.#beside, this.#mark), new Uint8Array(), 0o600, true);
-		await writeTree(this.#beside, await readCopy(from), operations);
+		const files = await readCopy(from);
+		const taken = lists ? files : files.filter(({ path }) => isPolicyContent(basename(path)));
+		await writeTree(this.#beside, taken, operations);
 		const old = await stat(this.target).catch(absentAsNull);
 		if (old !== null) {
 			await operations.setOwner(this.#beside, { uid: old.uid, gid: old.gid, mode: old.mode & 0o777 });
@@ -79,7 +93,7 @@ export class Replacement {
 
 	/**
 	 * After the step: carries over what is not policies, and removes the rest of the old content. With `keep`
-	 * the old content stays, under the name that is returned.
+	 * the rest stays, under the name that is returned.
 	 */
 	async tidy(keep: boolean): Promise<string | null> {
 		const operations = this.#operations;
@@ -88,7 +102,8 @@ export class Replacement {
 			if (keep) {
 				kept = `${this.target}.before-${this.#mark.slice(".portward-".length)}`;
 				await operations.rename(this.#beside, kept);
-			} else await this.#carryOver("", { left: maxEntries });
+			}
+			await this.#carryOver("", { from: kept ?? this.#beside, keep, left: maxEntries });
 		}
 		if (await this.#marked(this.target)) await operations.removeFile(join(this.target, this.#mark));
 		await operations.syncDirectory(dirname(this.target));
@@ -111,30 +126,30 @@ export class Replacement {
 	 * Moves what is not policies to where it was; the names of the new content win. A link to a directory shows
 	 * policies, so it goes with them.
 	 */
-	async #carryOver(prefix: string, budget: { left: number }): Promise<void> {
+	async #carryOver(prefix: string, way: CarryOver): Promise<void> {
 		const operations = this.#operations;
-		const old = join(this.#beside, prefix);
+		const old = join(way.from, prefix);
 		for (const entry of await readdir(old, { withFileTypes: true })) {
-			budget.left -= 1;
-			if (budget.left < 0) throw new Error(`${this.#beside} holds too much to be tidied away`);
+			way.left -= 1;
+			if (way.left < 0) throw new Error(`${way.from} holds too much to be tidied away`);
 			const path = join(prefix, entry.name);
 			const to = join(this.target, path);
-			if (entry.isDirectory() && !entry.name.startsWith(".")) await this.#carryOver(path, budget);
-			else if (await this.#isPolicies(path, entry)) {
-				await operations.removeFile(join(this.#beside, path));
+			if (entry.isDirectory() && !entry.name.startsWith(".")) await this.#carryOver(path, way);
+			else if (await this.#isPolicies(path, entry, way)) {
+				if (!way.keep) await operations.removeFile(join(way.from, path));
 			} else if ((await lstat(to).catch(absentAsNull)) === null) {
 				await operations.makeDirectory(dirname(to), 0o755);
-				await operations.rename(join(this.#beside, path), to);
-			} else await operations.removeTree(join(this.#beside, path));
+				await operations.rename(join(way.from, path), to);
+			} else if (!way.keep) await operations.removeTree(join(way.from, path));
 		}
-		await operations.removeEmptyDirectory(old);
+		if (!way.keep) await operations.removeEmptyDirectory(old);
 	}
 
-	async #isPolicies(path: string, entry: Dirent): Promise<boolean> {
+	async #isPolicies(path: string, entry: Dirent, way: CarryOver): Promise<boolean> {
 		if (isPolicyContent(entry.name) || markPattern.test(entry.name)) return true;
 		if (!entry.isSymbolicLink() || entry.name.startsWith(".")) return false;
 		// Where it led may have been moved already.
-		const there = await stat(join(this.#beside, path)).catch(() => null);
+		const there = await stat(join(way.from, path)).catch(() => null);
 		return there === null || there.isDirectory();
 	}
 }

@@ -96,7 +96,11 @@ export class PendingStore {
 	async confirm(change: PendingChange, takeovers: readonly Takeover[]): Promise<Confirmed> {
 		const replacements = takeovers.map(({ target }) => this.#replacement(change, target));
 		try {
-			for (const replacement of replacements) await replacement.prepare(this.policies(change.id));
+			for (const replacement of replacements) {
+				// Lists are read where the policies will be, also while the snapshot is in force.
+				const lists = replacement.target !== this.snapshot;
+				await replacement.prepare(this.policies(change.id), lists);
+			}
 			await this.write({ ...change, confirming: takeovers });
 			for (const replacement of replacements) await replacement.exchange();
 		} catch (error) {

@@ -8,8 +8,8 @@ import { PolicyDirectoryReader } from "../source/policy-directory.ts";
 import { isPolicyFile } from "../source/policy-walk.ts";
 import type { FileOperations } from "./pending-files.ts";
 
-/** Bytes of all policies of a set together. */
-const maxTreeBytes = 256 * 1024 * 1024;
+/** Bytes of all policies of a set together, and of all lists. */
+export const maxTreeBytes = 256 * 1024 * 1024;
 
 /** Files that are written at once. */
 const parallel = 32;
@@ -55,7 +55,7 @@ export function readTree(directory: string, options: { readonly checkPermissions
 }
 
 /** SHA-256 over names and contents, in hexadecimal; the same for the same set, wherever it lies. */
-function treeDigest(files: readonly TreeFile[]): string {
+export function treeDigest(files: readonly TreeFile[]): string {
 	const lines = files.map(({ path, bytes }) =>
 		JSON.stringify([path, createHash("sha256").update(bytes).digest("hex")]),
 	);

@@ -282,6 +282,25 @@ describe("confirming", () => {
 		expect(kept).toEqual([`${policies}.before-${change.id}`]);
 		expect([content(policies), content(kept[0] ?? "")]).toEqual([fresh, old]);
 	});
+
+	test("what is not policies stays in place, though the policies are kept under another name", async () => {
+		await pend();
+		put(policies, { ".git/HEAD": "ref", "lists/bad.txt": "10.0.0.0/8" });
+		const { kept } = await new PendingStore(state, real).confirm(change, [{ target: policies, keep: true }]);
+		expect(content(kept[0] ?? "")).toEqual(old);
+		expect(readFileSync(join(policies, "lists/bad.txt"), "utf8")).toBe("10.0.0.0/8");
+		expect(existsSync(join(policies, ".git/HEAD"))).toBe(true);
+	});
+
+	test("lists of groups take their place with the policies, and are no part of the snapshot", async () => {
+		await pend();
+		const store = new PendingStore(state, real);
+		put(store.policies(change.id), { "bad.txt": "192.0.2.0/24" });
+		put(policies, { "bad.txt": "10.0.0.0/8" });
+		await store.confirm(change, both());
+		expect(readFileSync(join(policies, "bad.txt"), "utf8")).toBe("192.0.2.0/24");
+		expect(existsSync(join(snapshot, "bad.txt"))).toBe(false);
+	});
 });
 
 describe("the record", () => {

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { listsBeside } from "../../engine/groups/lists-beside.ts";
 import { makePlan } from "../../engine/plan-make.ts";
 import { longestWait, shortestWait } from "../../serve/control/control-protocol.ts";
 import { incomingDirectory } from "../../state/pending-record.ts";
@@ -29,7 +30,8 @@ started anew. Time during which the machine sleeps counts.
   3. portward confirm            in it; NEW then is the content of policyDir
      portward rollback           goes back at once
 
-NEW is taken whole or not at all: it is refused when anything in it is broken,
+Lists of groups that lie in NEW go with it; what NEW lacks of them is read in
+policyDir. NEW is taken whole or not at all: it is refused when anything in it is broken,
 when others than root can write it, with policySignature: required when it is
 not signed, and with policyTests: enforce when a test in it fails. Only one
 change can be pending. Until it is settled, changes of the configured policyDir
@@ -76,11 +78,15 @@ export const apply: Command = {
 		}
 		// The daemon decides. What is in force may be unreadable, and then a new set is what is needed.
 		else printDiagnostics(plan.diagnostics, io);
-		const read = readTree(from, { checkPermissions: values["insecure-permissions"] !== true });
+		const options = { checkPermissions: values["insecure-permissions"] !== true };
+		const read = readTree(from, options);
 		if (!read.ok) return printReply({ ok: false, message: read.problems.join("\n") }, io);
+		const lists = listsBeside(from, read.files, options);
+		if (!lists.ok) return printReply({ ok: false, message: lists.problems.join("\n") }, io);
+		const files = [...read.files, ...lists.files];
 		try {
 			// A unit's own /tmp or a hidden /home keeps the daemon from seeing what is named here.
-			return await withCopy(incomingDirectory(config.stateDir), read.files, async (directory) => {
+			return await withCopy(incomingDirectory(config.stateDir), files, async (directory) => {
 				const session = ownSession();
 				const request = { verb: "apply", directory, from, seconds, session } as const;
 				return await askDaemon(request, flags, io, config);

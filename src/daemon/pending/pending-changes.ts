@@ -203,7 +203,7 @@ export class PendingChanges {
 		const { store, stager, boot } = this.#options;
 		if (boot === "" || change.boot !== boot) return "the machine was started anew before it was confirmed";
 		if (this.#clock.expired(change)) return "it was not confirmed in time";
-		const whole = (await stager.digest(store.policies(change.id))) === change.digest;
+		const whole = (await stager.digest(store.policies(change.id), true)) === change.digest;
 		return whole ? "" : "its copy is damaged";
 	}
 

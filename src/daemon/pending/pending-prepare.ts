@@ -55,5 +55,6 @@ export async function prepareChange(
 		const refused = `nothing is changed, as that a change is pending cannot be written down: ${unwritten}`;
 		return { ok: false, refused, copy: change };
 	}
-	return { ok: true, change, onlyForm: await stager.sameMeaning(inForce, store.policies(id)) };
+	const onlyForm = staged.lists === 0 && (await stager.sameMeaning(inForce, store.policies(id)));
+	return { ok: true, change, onlyForm };
 }

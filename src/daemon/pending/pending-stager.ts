@@ -3,16 +3,20 @@
 import { dirname } from "node:path";
 import type { Diagnostic } from "../../base/diagnostic.ts";
 import type { Config } from "../../config/model.ts";
+import { listsBeside, listsUnlike } from "../../engine/groups/lists-beside.ts";
 import { PolicyEngine } from "../../engine/policy-engine.ts";
 import type { PolicySettings, Reloaded } from "../../engine/reading.ts";
 import type { FileOperations } from "../../state/pending-files.ts";
-import { readTree, writeTree } from "../../state/pending-tree.ts";
+import { readCopy, readTree, treeDigest, writeTree } from "../../state/pending-tree.ts";
 import { WorkerGone, type WorkerLike } from "../../threads/rpc.ts";
 import { WorkerSlot } from "../../threads/worker-slot.ts";
 import type { StagedPolicies, StagingCalls } from "../policy-calls.ts";
 
 /** Problems that are told; there is little use in more. */
 const mostProblems = 20;
+
+/** The policy directory's own stay there. */
+const noLists = { ok: true, files: [] } as const;
 
 /** What the thread does: see StagingCalls.stage. */
 export async function stagePolicies(
@@ -25,15 +29,35 @@ export async function stagePolicies(
 	});
 	const read = readTree(from, settings);
 	if (!read.ok) return renamed(read.problems, from);
+	const { policyDir } = settings.config;
+	const beside = from === policyDir ? noLists : listsBeside(from, read.files, settings);
+	if (!beside.ok) return renamed(beside.problems, from);
+	// One that is the same stays where it is, and so may be written anew while the change pends.
+	const lists = listsUnlike(beside.files, policyDir);
+	const files = [...read.files, ...lists];
 	try {
-		await writeTree(settings.directory, read.files, operations);
+		await writeTree(settings.directory, files, operations);
 	} catch (error) {
 		const reason = error instanceof Error ? error.message : String(error);
 		return { ok: false, problems: [`the policies cannot be copied: ${reason}`] };
 	}
 	const reloaded = new PolicyEngine(settings).reload(settings.config);
 	const problems = brokenParts(reloaded);
-	return problems.length > 0 ? renamed(problems, settings.directory) : { ok: true, digest: read.digest };
+	return problems.length > 0
+		? renamed(problems, settings.directory)
+		: { ok: true, digest: treeDigest(files), lists: lists.length };
+}
+
+/** What the thread answers: see StagingCalls.digest. */
+export async function digestPolicies({
+	directory,
+	checkPermissions,
+	copy,
+}: Parameters<StagingCalls["digest"]>[0]): Promise<string | null> {
+	const read = readTree(directory, { checkPermissions });
+	if (!read.ok) return null;
+	if (!copy) return read.digest;
+	return await readCopy(directory).then(treeDigest, () => null);
 }
 
 /** Why a set is not to be enforced as it is: a change is taken whole or not at all. */
@@ -86,11 +110,11 @@ export class PendingStager {
 		return this.#ask((worker) => worker.call("stage", { from, name, settings }), failed);
 	}
 
-	/** The digest of the policies in a directory; null where they cannot be read. */
-	digest(directory: string): Promise<string | null> {
+	/** The digest of the policies in a directory; null where they cannot be read. @param copy with the lists that lie beside */
+	digest(directory: string, copy = false): Promise<string | null> {
 		const { checkPermissions } = this.#settings();
 		return this.#ask(
-			(worker) => worker.call("digest", { directory, checkPermissions }),
+			(worker) => worker.call("digest", { directory, checkPermissions, copy }),
 			() => null,
 		);
 	}

@@ -1,5 +1,6 @@
 /** The lists of groups that lie in files: read when they changed, held against what was good before. */
 
+import { existsSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, normalize, relative } from "node:path";
 import { listLimits, parseCidrList } from "../../base/cidr-list.ts";
 import type { Diagnostic } from "../../base/diagnostic.ts";
@@ -32,7 +33,7 @@ export type SignedFeeds = ReadonlyMap<string, string>;
 export interface FeedDirectories {
 	/** Where the policies lie that are read. */
 	readonly directory: string;
-	/** Where policies name files from, also those of a copy; the same for most. */
+	/** What they are, or will be, a copy of; the same for most. A list that does not lie beside a copy is read there. */
 	readonly origin: string;
 	readonly checkPermissions: boolean;
 }
@@ -51,6 +52,11 @@ export interface Fed {
 /** The name of a group's file in a manifest: from the top of the policy directory, or absolute. */
 export function signedPath(policyFile: string, { file }: Pick<GroupFeed, "file">): string {
 	return isAbsolute(file) ? normalize(file) : normalize(join(dirname(policyFile), file));
+}
+
+/** Whether a name of signedPath's leads to something below the top of the policy directory. */
+export function isInside(path: string): boolean {
+	return !isAbsolute(path) && path !== ".." && !path.startsWith("../");
 }
 
 export class Feeds {
@@ -84,10 +90,9 @@ export class Feeds {
 		signed: SignedFeeds | null,
 	): Fed {
 		const inside = relative(this.#where.directory, place.file);
-		const path = isAbsolute(feed.file)
-			? normalize(feed.file)
-			: join(this.#where.origin, signedPath(inside, feed));
-		const parsed = this.#read(path, name, feed);
+		const named = signedPath(inside, feed);
+		const path = isAbsolute(named) ? named : join(this.#where.origin, named);
+		const parsed = this.#read(path, this.#copyOf(named) ?? path, name, feed);
 		const problem = parsed.ok
 			? this.#refusal(parsed.list, path, feed, { before, signed, inside })
 			: parsed.diagnostic;
@@ -105,10 +110,19 @@ export class Feeds {
 		return standIn(name, path, before, problem);
 	}
 
-	#read(path: string, group: string, feed: GroupFeed): Parsed {
+	/** Where a list lies beside a copy of policies; null where it does not, and in the directory itself. */
+	#copyOf(named: string): string | null {
+		const { directory, origin } = this.#where;
+		if (directory === origin || !isInside(named)) return null;
+		const copy = join(directory, named);
+		return existsSync(copy) ? copy : null;
+	}
+
+	/** @param path where it lies, or will once the copy is in its place. @param from where it is read */
+	#read(path: string, from: string, group: string, feed: GroupFeed): Parsed {
 		const known = this.#parsed.get(path);
 		const { checkPermissions } = this.#where;
-		const read = readFeedFile(path, known?.stamp ?? null, { checkPermissions, limit: listLimits.bytes });
+		const read = readFeedFile(from, known?.stamp ?? null, { checkPermissions, limit: listLimits.bytes });
 		if (read.state === "same" && known !== undefined) return known.parsed;
 		if (read.state !== "read") {
 			this.#parsed.delete(path);
@@ -118,7 +132,7 @@ export class Feeds {
 					: { code: "unreadable-file", message: "it cannot be read", hint: "" };
 			return { ok: false, diagnostic: at(feed, code, `the file of the group ${group}: ${message}`, hint) };
 		}
-		const parsed = parse(path, group, read);
+		const parsed = parse(from, group, read);
 		this.#parsed.set(path, { stamp: read.stamp, parsed });
 		return parsed;
 	}

@@ -212,6 +212,11 @@ export class Groups {
 	}
 }
 
+export type ListPlaces = Pick<FeedDirectories, "directory" | "origin">;
+
+/** Each file names others from where it lies. */
+const whereTheyLie: ListPlaces = { directory: "/", origin: "/" };
+
 /**
  * The documents with the members of the groups that they name, for who enforces nothing: no file's owner is checked, and
  * nothing stands in. What is wrong with the files of groups goes to `diagnostics`.
@@ -219,10 +224,10 @@ export class Groups {
 export function linkAlone(
 	documents: readonly ParsedDocument[],
 	diagnostics: Diagnostic[],
+	where: ListPlaces = whereTheyLie,
 ): readonly ParsedDocument[] {
 	if (!documents.some(concernsGroups)) return documents;
-	// Each file names others from where it lies.
-	const groups = new Groups({ directory: "/", origin: "/", checkPermissions: false });
+	const groups = new Groups({ ...where, checkPermissions: false });
 	const { known, diagnostics: found } = groups.resolve(documents, null);
 	diagnostics.push(...found);
 	return documents.map((document) => groups.link(document, known));

@@ -17,7 +17,7 @@ import { syncFileSystem } from "../../../ffi/sync.ts";
 import type { Config } from "../../../src/config/model.ts";
 import { defaultConfig } from "../../../src/config/parse.ts";
 import { PendingChanges } from "../../../src/daemon/pending/pending-changes.ts";
-import { PendingStager, stagePolicies } from "../../../src/daemon/pending/pending-stager.ts";
+import { digestPolicies, PendingStager, stagePolicies } from "../../../src/daemon/pending/pending-stager.ts";
 import type { StagingCalls } from "../../../src/daemon/policy-calls.ts";
 import { meaningOf } from "../../../src/engine/meaning.ts";
 import type { SshSession } from "../../../src/kernel/ssh-session.ts";
@@ -26,7 +26,6 @@ import { publicText } from "../../../src/source/signing-key.ts";
 import { type FileOperations, fileOperations } from "../../../src/state/pending-files.ts";
 import { recordPath } from "../../../src/state/pending-record.ts";
 import { PendingStore } from "../../../src/state/pending-store.ts";
-import { readTree } from "../../../src/state/pending-tree.ts";
 import { newKey, signDirectory } from "../../state/support/signing.ts";
 import { block, policy, port } from "../../system/support/case.ts";
 import { eventually } from "../../system/support/netns.ts";
@@ -94,10 +93,7 @@ async function start(over: Partial<World> = {}) {
 		sync: () => null,
 		stage: (request) => stagePolicies(request, real),
 		meaning: meaningOf,
-		digest: ({ directory, checkPermissions }) => {
-			const read = readTree(directory, { checkPermissions });
-			return read.ok ? read.digest : null;
-		},
+		digest: digestPolicies,
 	};
 	const settings = () => ({ checkPermissions: true, hostname: "host", config: config() });
 	const changes = new PendingChanges({

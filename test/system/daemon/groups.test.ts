@@ -1,9 +1,9 @@
 /** Groups of addresses with a real daemon and real packets: files that change, break and vanish. */
 
 import { expect, test } from "bun:test";
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { policy } from "../support/case.ts";
+import { policy, port } from "../support/case.ts";
 import { Daemon } from "../support/daemon.ts";
 import { eventually } from "../support/netns.ts";
 import { eachOnRig } from "../support/rig.ts";
@@ -101,4 +101,44 @@ test("a group belongs to all files: whoever names it goes with it, and the comma
 	).toEqual([["no-bad", true, ["unknown-group"]]]);
 	await daemon.after(() => rig.home.put("group.yaml", group("bad", { cidrs: ["2001:db8:1::/64"] })));
 	expect(await blocked()).toEqual(["2001:db8:1::10"]);
+});
+
+test("a list goes along with the policies that are applied, and comes and goes with them", async () => {
+	const put = (name: string, text: string) => writeFileSync(join(rig.home.path, name), text);
+	mkdirSync(join(rig.home.path, "new/lists"), { recursive: true });
+	mkdirSync(join(rig.home.policies, "lists"));
+	for (const directory of [rig.home.policies, join(rig.home.path, "new")]) {
+		writeFileSync(join(directory, "group.yaml"), group("bad", { file: "lists/bad.txt" }));
+		writeFileSync(join(directory, "policy.yaml"), blocking);
+	}
+	const [old, fresh] = ["10.1.0.10\n", "10.1.0.11\n2001:db8:1::10\n"];
+	const inPlace = () => readFileSync(join(rig.home.policies, "lists/bad.txt"), "utf8");
+	writeFileSync(join(rig.home.policies, "lists/bad.txt"), old);
+	put("new/lists/bad.txt", fresh);
+	await using daemon = await Daemon.start(rig.lab.guarded, {}, rig.home);
+	const apply = () => rig.portward("apply", "--policy-dir", join(rig.home.path, "new"));
+	const pending = async () => (await daemon.metrics()).get("portward_change_pending");
+
+	expect(apply().code).toBe(0);
+	expect(await blocked()).toEqual(["10.1.0.11", "2001:db8:1::10"]);
+	expect([await pending(), inPlace()]).toEqual([1, old]);
+	expect(rig.portward("rollback").code).toBe(0);
+	expect([await blocked(), await pending(), inPlace()]).toEqual([["10.1.0.10"], 0, old]);
+
+	expect(apply().code).toBe(0);
+	expect(rig.portward("confirm").code).toBe(0);
+	expect([await blocked(), inPlace()]).toEqual([["10.1.0.11", "2001:db8:1::10"], fresh]);
+	expect(apply().out).toContain("nothing changes");
+
+	// What is not there is read where it will be.
+	rmSync(join(rig.home.path, "new/lists"), { recursive: true });
+	put(
+		"new/other.yaml",
+		policy("other", { action: "Block", ingress: [{ from: [{ group: "bad" }], ports: [port("TCP", 7)] }] }),
+	);
+	const applied = apply();
+	expect([applied.code, applied.out]).toEqual([0, expect.stringContaining("other")]);
+	expect(await blocked()).toEqual(["10.1.0.11", "2001:db8:1::10"]);
+	expect(rig.portward("confirm").code).toBe(0);
+	expect([await blocked(), inPlace()]).toEqual([["10.1.0.11", "2001:db8:1::10"], fresh]);
 });

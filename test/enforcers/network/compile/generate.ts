@@ -288,6 +288,9 @@ export const packets: fc.Arbitrary<OraclePacket> = fc
 	)
 	.map(({ content: held, ...packet }) => ({ ...packet, ...held }));
 
+/** So many for one set of policies that compiling it is no more than half of what a case costs. */
+export const manyPackets = fc.array(packets, { minLength: 40, maxLength: 80 });
+
 const user = fc.constantFrom<number | string>(0, 1000, 1001, "alice", "carol");
 const group = fc.constantFrom<number | string>(0, 100, "staff", "ghosts");
 const service = fc.constantFrom("a.service", "b.service");

@@ -2,13 +2,10 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import { planText } from "../../../../src/enforcers/network/apply/table-objects.ts";
 import { type CompileOptions, compileNetwork } from "../../../../src/enforcers/network/compile/network.ts";
-import { decidePacket, guestModel } from "../../../../src/enforcers/network/compile/program.ts";
-import { explain } from "../../../../src/enforcers/network/compile/verdict/explain.ts";
+import { decidePacket } from "../../../../src/enforcers/network/compile/program.ts";
 import type { NetworkPolicy, NetworkRule } from "../../../../src/enforcers/network/model.ts";
 import { cidr, policy, rule } from "./build.ts";
-import { failsafes, holdingFor, inVrfs, packets, policySets, scopedSets, vrfSets } from "./generate.ts";
 import { options } from "./options.ts";
-import { judge } from "./oracle.ts";
 import { type ParsedTable, parseTable, simulate } from "./simulate.ts";
 
 // Many random cases: on a busy machine they take longer than the usual 5 s.
@@ -19,93 +16,6 @@ function compiled(policies: readonly NetworkPolicy[], changes: Partial<CompileOp
 	if (!result.ok) throw new Error(result.diagnostics[0]?.message);
 	return result;
 }
-
-describe("random policies", () => {
-	test("the model and explain agree with the brute-force oracle in verdict and attribution", () => {
-		fc.assert(
-			fc.property(
-				policySets,
-				fc.array(packets, { minLength: 20, maxLength: 40 }),
-				fc.constantFrom("audit", "block" as const),
-				fc.constantFrom("direction", "host" as const),
-				failsafes,
-				vrfSets,
-				(policies, drawn, posture, allowlistScope, failsafe, vrfs) => {
-					const meaning = { posture, allowlistScope, failsafe, vrfs };
-					const sample = drawn.map((packet) => inVrfs(packet, vrfs));
-					const result = compileNetwork(policies, { ...options, ...meaning });
-					if (!result.ok) throw new Error(result.diagnostics[0]?.message);
-					for (const packet of sample) {
-						const expected = judge(policies, meaning, packet);
-						const { action, rule } = decidePacket(result.model, packet);
-						const found = { action, policy: rule?.policy ?? null, index: rule?.index ?? -1 };
-						expect(found).toEqual(expected);
-						expect(explain(result.model, packet).rule).toBe(rule);
-					}
-				},
-			),
-			{ numRuns: 1500 },
-		);
-	});
-
-	test("so do the models of the host and of guests, where policies hold for one of them", () => {
-		const guests = { forwarded: "enforce", interfaces: [], uplinks: [] } as const;
-		fc.assert(
-			fc.property(
-				scopedSets,
-				fc.array(packets, { minLength: 20, maxLength: 40 }),
-				fc.constantFrom("direction", "host" as const),
-				(policies, sample, allowlistScope) => {
-					const meaning = { posture: "block", allowlistScope } as const;
-					const result = compileNetwork(policies, { ...options, ...meaning, guests });
-					if (!result.ok) throw new Error(result.diagnostics[0]?.message);
-					const models = { host: result.model, guests: guestModel(result.model) };
-					for (const place of ["host", "guests"] as const) {
-						const model = models[place];
-						if (model === null) throw new Error("nothing is judged");
-						for (const packet of sample) {
-							const expected = judge(holdingFor(policies, place), meaning, packet);
-							const { action, rule } = explain(model, packet);
-							expect({ action, policy: rule?.policy ?? null, index: rule?.index ?? -1 }).toEqual(expected);
-						}
-					}
-				},
-			),
-			{ numRuns: 300 },
-		);
-	});
-
-	const forms = ["concatenated", "nested-members"] as const;
-	for (const { form, hashFrom } of forms.flatMap((form) =>
-		[1, 2, 512].map((hashFrom) => ({ form, hashFrom })),
-	)) {
-		test(`the rendered text decides as the model does (${form}, hash tables from ${hashFrom})`, () => {
-			fc.assert(
-				fc.property(
-					policySets,
-					failsafes,
-					vrfSets,
-					fc.array(packets, { minLength: 20, maxLength: 40 }),
-					(policies, failsafe, vrfs, drawn) => {
-						const sample = drawn.map((packet) => inVrfs(packet, vrfs));
-						const result = compileNetwork(policies, { ...options, form, hashFrom, failsafe, vrfs });
-						if (!result.ok) throw new Error(result.diagnostics[0]?.message);
-						const table = parseTable(planText(result.plan, "t"));
-						for (const packet of sample) {
-							const { action, rule } = decidePacket(result.model, packet);
-							const found = simulate(table, packet);
-							expect(found).toEqual({
-								verdict: action === "Block" ? "drop" : "accept",
-								rule: rule?.id ?? null,
-							});
-						}
-					},
-				),
-				{ numRuns: 700 },
-			);
-		});
-	}
-});
 
 describe("precedence", () => {
 	test("four atoms for which no order of rules would do", () => {

@@ -94,7 +94,7 @@ export class Daemon {
 			uses: () => sentTo(networkEnforcer, this.#policies.latest?.sent ?? {})?.interfaces ?? [],
 			forwarded: () => this.#settings.config.guests.forwarded,
 			reselect: () => this.#reselect(),
-			linksChanged: () => void this.#network.linksChanged(),
+			linksChanged: () => void Promise.all([this.#network.linksChanged(), this.#outlets.routesChanged()]),
 			waiting: () => this.#network.state.state === "unavailable",
 			retry: () => this.#retry(),
 		});
@@ -113,7 +113,7 @@ export class Daemon {
 			log,
 		});
 		this.#findings = new DiagnosticLog(log);
-		outlets.begin(telling);
+		outlets.begin({ ...telling, policies: this.#policies });
 		outlets.throttle.begin({ ...telling, settings: () => this.#settings.config });
 		this.#settingsMonitor = new SettingsMonitor(config.stateDir, outlets.sink, this.#identity, log);
 		this.#signature = new SignatureMonitor({ ...telling, stateDirectory: config.stateDir });
@@ -280,9 +280,8 @@ export class Daemon {
 	}
 
 	#reloadAsked(): Promise<ControlReply> {
-		const { reload } = this.#options;
-		const { config } = this.#settings;
-		return reload?.() ?? this.reload({ config, diagnostics: [], source: null });
+		const fresh = { config: this.#settings.config, diagnostics: [], source: null };
+		return this.#options.reload?.() ?? this.reload(fresh);
 	}
 
 	async #resetSerial(pid: number): Promise<ControlReply> {
@@ -310,6 +309,7 @@ export class Daemon {
 		this.#feeds.read(reloaded.feeds);
 		this.#findings.log(reloaded.diagnostics);
 		this.#host.policiesRead();
+		void this.#outlets.policiesRead();
 		this.#running.apply(reloaded.sent);
 	}
 
@@ -330,7 +330,7 @@ export class Daemon {
 			feeds: this.#feeds,
 			status: this.#status,
 			generations: this.#generations,
-			sinks: this.#outlets.sinks.states,
+			sinks: this.#outlets.sinkStates,
 			kubearmorApi: this.#outlets.api,
 		});
 	}

@@ -30,16 +30,20 @@ export interface SinkState {
 	readonly lastSuccess: number | null;
 	/** When the certificate ends that it last showed its receiver, in milliseconds since the epoch; null for none. */
 	readonly certificateExpires: number | null;
+	/** What its receiver's name led to when it was last looked up; none where it has no name. */
+	readonly addresses: readonly string[];
+	/** Which egress policy blocks its receiver, as the policies in force say; "" for none. */
+	readonly blocked: string;
 }
 
 /** A sink as /v1/status shows it. */
-export interface SinkStatus extends Omit<SinkState, "lastSuccess" | "certificateExpires"> {
+export interface SinkStatus extends Omit<SinkState, "lastSuccess" | "certificateExpires" | "addresses"> {
 	/** RFC 3339 in UTC; null for never. */
 	readonly lastSuccess: string | null;
 }
 
 export function sinkStatus(state: SinkState): SinkStatus {
-	const { lastSuccess, certificateExpires: _, ...shown } = state;
+	const { lastSuccess, certificateExpires: _, addresses: __, ...shown } = state;
 	return { ...shown, lastSuccess: lastSuccess === null ? null : new Date(lastSuccess).toISOString() };
 }
 
@@ -63,12 +67,15 @@ export function unheardSink({ name, type }: Pick<SinkState, "name" | "type">): S
 		errors: 0,
 		lastSuccess: null,
 		certificateExpires: null,
+		addresses: [],
+		blocked: "",
 	};
 }
 
 /** What the operator should know about sinks. */
 export function sinkWarnings(sinks: readonly SinkState[]): string[] {
-	return sinks.flatMap(({ name, state, error, diskError, queued }) => [
+	return sinks.flatMap(({ name, state, error, diskError, queued, blocked }) => [
+		...(blocked === "" ? [] : [`the policies cut off sink ${name}: ${blocked}`]),
 		...(state === "failing"
 			? [
 					`alerts do not reach sink ${name}: ${error}; ${queued} ${queued === 1 ? "waits" : "wait"} in its queue`,

@@ -31,6 +31,8 @@ export interface SinkServiceOptions {
 	readonly stateDirectory: string;
 	readonly version: string;
 	readonly log: Logger;
+	/** The sinks are others, or what their names lead to. */
+	readonly addressed?: () => void;
 	/** Milliseconds since the epoch. */
 	readonly now?: () => number;
 	/** Milliseconds until a thread that ended is started again. */
@@ -76,13 +78,14 @@ export class SinkService {
 
 	/** What is known of each sink, in the order of the settings. */
 	get states(): readonly SinkState[] {
-		return this.#wanted.map((settings) => this.#states.get(settings.name) ?? unheardSink(settings));
+		return this.wanted.map((settings) => this.#states.get(settings.name) ?? unheardSink(settings));
 	}
 
 	/** Makes the sinks those that the settings name. */
 	configure(sinks: readonly SinkSettings[]): void {
 		if (Bun.deepEquals(sinks, this.#settings)) return;
 		this.#settings = sinks;
+		this.#options.addressed?.();
 		// Queues of sinks that an earlier process had are removed by the thread, which then ends.
 		if (this.#worker === null && (sinks.length > 0 || this.#leftQueues())) this.#start();
 		else this.#configure();
@@ -90,7 +93,7 @@ export class SinkService {
 
 	/** Passes alerts on. Returns how many there was no room for. Never throws, never waits. */
 	write(alerts: readonly AlertLine[]): number {
-		if (this.#wanted.length === 0 || alerts.length === 0) return 0;
+		if (this.wanted.length === 0 || alerts.length === 0) return 0;
 		if (this.#worker === null) return alerts.length;
 		const room = mostUnderWay - this.#underWay;
 		const lines = alerts.slice(0, Math.max(0, room)).map(({ json }) => json);
@@ -115,7 +118,8 @@ export class SinkService {
 		worker.terminate();
 	}
 
-	get #wanted(): readonly SinkSettings[] {
+	/** The sinks that the settings name. */
+	get wanted(): readonly SinkSettings[] {
 		return this.#settings ?? [];
 	}
 
@@ -137,7 +141,7 @@ export class SinkService {
 
 	#configure(): void {
 		const { stateDirectory, version } = this.#options;
-		this.#send({ kind: "configure", configuration: { sinks: this.#wanted, stateDirectory, version } });
+		this.#send({ kind: "configure", configuration: { sinks: this.wanted, stateDirectory, version } });
 	}
 
 	#start(): void {
@@ -167,7 +171,7 @@ export class SinkService {
 			this.#states.set(state.name, { ...state, state: "failing", error: "their thread ended" });
 		}
 		this.#restartTimer = setTimeout(() => {
-			if (this.#worker === null && this.#wanted.length > 0) this.#start();
+			if (this.#worker === null && this.wanted.length > 0) this.#start();
 		}, this.#options.restartAfter ?? restartAfter);
 	}
 
@@ -181,6 +185,10 @@ export class SinkService {
 		const before = this.#states;
 		this.#states = new Map(message.sinks.map((state) => [state.name, state]));
 		for (const state of message.sinks) this.#logChange(before.get(state.name)?.state ?? "idle", state);
+		const addressed = message.sinks.some(
+			({ name, addresses }) => !Bun.deepEquals(addresses, before.get(name)?.addresses ?? []),
+		);
+		if (addressed) this.#options.addressed?.();
 		for (const { name, alerts } of message.removed) {
 			this.#options.log.warn("a sink is gone from the settings, and its queue with it", {
 				sink: name,
@@ -189,7 +197,7 @@ export class SinkService {
 			this.#publish({ name, error: "", queued: 0 }, { ...noDrops, lost: alerts });
 		}
 		// The thread has nothing to do any more, and nothing to tell.
-		if (this.#wanted.length === 0 && message.sinks.length === 0) void this.#retire();
+		if (this.wanted.length === 0 && message.sinks.length === 0) void this.#retire();
 		this.#tellDrops();
 	}
 

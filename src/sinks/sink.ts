@@ -95,6 +95,8 @@ export class Sink {
 			errors,
 			lastSuccess,
 			certificateExpires: this.#transport.certificateExpires ?? null,
+			addresses: this.#transport.addresses ?? [],
+			blocked: "",
 		};
 	}
 

@@ -29,6 +29,8 @@ export interface Transport {
 	readonly gather: number;
 	/** When the certificate ends that was last shown to the receiver, in milliseconds since the epoch; null for none. */
 	readonly certificateExpires?: number | null;
+	/** What the receiver's name led to when it was last looked up; absent where there is no name, and before. */
+	readonly addresses?: readonly string[];
 	/** Sends a batch, one after the other. Ends within a bounded time, and never rejects. */
 	send(batch: readonly Outgoing[]): Promise<Sent>;
 	/** Ends at once what is under way. */

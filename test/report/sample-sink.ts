@@ -16,5 +16,7 @@ export const sampleSink: SinkState = {
 	dropped: { full: 1, refused: 2, lost: 4 },
 	errors: 5,
 	lastSuccess: 1_771_821_095_104,
+	addresses: [],
+	blocked: "",
 	certificateExpires: 1_900_000_000_000,
 };

@@ -10,7 +10,7 @@ import { type InterfaceUse, interfaceUses } from "./interfaces.ts";
 import { type NetworkPolicy, networkPart } from "./model.ts";
 import { networkPolicyKind } from "./parse/kinds.ts";
 import { compileOptions } from "./run/compile-options.ts";
-import { interfaceWarnings, lintHost, senderWarnings } from "./run/host-lint.ts";
+import { interfaceWarnings, lintHost, receiverWarnings, senderWarnings } from "./run/host-lint.ts";
 import { judgeCalls } from "./run/judge.ts";
 
 /** What the running half asks the compiler for. */
@@ -66,7 +66,11 @@ export const networkEnforcer: Enforcer<NetworkPolicy, NetworkModel, NetworkPlan,
 	}),
 	lintHost: (model, policies, { config, file, scope }) => [
 		...(scope === "all"
-			? [...interfaceWarnings(policies, config.failsafe, file), ...senderWarnings(policies, file)]
+			? [
+					...interfaceWarnings(policies, config.failsafe, file),
+					...senderWarnings(policies, file),
+					...receiverWarnings(model, config, file),
+				]
 			: []),
 		...lintHost(model, file, scope),
 	],

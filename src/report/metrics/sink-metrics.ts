@@ -38,6 +38,14 @@ export const sinkMetrics: MetricGroup<Input> = [
 		samples: each(({ state }) => (state === "failing" ? 1 : 0)),
 	},
 	{
+		name: "portward_sink_blocked",
+		type: "gauge",
+		help: "Whether the egress policies in force block what a sink sends to.",
+		labels: ["sink"],
+		since: "0.2.0",
+		samples: each(({ blocked }) => (blocked === "" ? 0 : 1)),
+	},
+	{
 		name: "portward_sink_sent_total",
 		type: "counter",
 		help: "Alerts that a sink's receiver has taken.",

@@ -43,6 +43,7 @@ export class StreamTransport implements Transport {
 	readonly #encode: (outgoing: Outgoing) => string;
 	readonly #limits: StreamLimits;
 	certificateExpires: number | null = null;
+	addresses: readonly string[] = [];
 	#socket: Socket | null = null;
 	/** Ends what is waited for on the connection of the moment. */
 	#ended = Promise.withResolvers<string>();
@@ -115,6 +116,11 @@ export class StreamTransport implements Transport {
 			return Promise.resolve(reasonOf(error));
 		}
 		this.#socket = socket;
+		const found: string[] = [];
+		socket.on("lookup", (_error, address) => {
+			if (address) found.push(address);
+			this.addresses = [...found];
+		});
 		socket.setKeepAlive(true, keepAlive);
 		// What a receiver says is of no interest, but has to be taken from the connection to see its end.
 		socket.resume();

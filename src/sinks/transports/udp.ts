@@ -19,6 +19,7 @@ export class UdpTransport implements Transport {
 	readonly #host: string;
 	readonly #port: number;
 	readonly #encode: (outgoing: Outgoing) => string;
+	addresses: readonly string[] = [];
 	#socket: Socket | null = null;
 	/** What the kernel said later of a datagram that it had taken. */
 	#complaint: unknown = null;
@@ -59,6 +60,7 @@ export class UdpTransport implements Transport {
 
 	async #open(): Promise<Socket> {
 		const { address } = await lookup(this.#host);
+		this.addresses = [address];
 		const socket = await connect(address, this.#port, (error) => {
 			this.#complaint = error ?? new Error("nobody listens there");
 		});

@@ -1,5 +1,6 @@
 /** Carries alerts in batches over HTTPS, one alert a line. What the receiver answers with 2xx it has. */
 
+import { lookup } from "node:dns/promises";
 import type { SinkSettings } from "../../config/sinks.ts";
 import { certificateEnd, readAuthorization, readTls } from "../files.ts";
 import { allSent, notSent, type Outgoing, type Sent, type Transport } from "../transport.ts";
@@ -15,6 +16,7 @@ export class WebhookTransport implements Transport {
 	readonly most = { alerts: 500, bytes: 512 * 1024 };
 	readonly gather = 200;
 	certificateExpires: number | null = null;
+	addresses: readonly string[] = [];
 	readonly #settings: Pick<SinkSettings, "url" | "tls" | "authorizationFile" | "format">;
 	readonly #limit: number;
 	#abort = new AbortController();
@@ -54,6 +56,14 @@ export class WebhookTransport implements Transport {
 		this.#abort.abort();
 	}
 
+	/** The runtime does not tell where a request went. So a name is looked up once more where one came to nothing. */
+	async #lookUp(): Promise<void> {
+		const { hostname } = new URL(this.#settings.url ?? "http://localhost");
+		if (this.#abort.signal.aborted || hostname.startsWith("[")) return;
+		const found = await lookup(hostname, { all: true }).catch(() => []);
+		this.addresses = found.map(({ address }) => address);
+	}
+
 	async #post(batch: readonly Outgoing[]): Promise<Answer> {
 		const { url, tls, authorizationFile, format } = this.#settings;
 		const files = readTls(tls);
@@ -78,6 +88,7 @@ export class WebhookTransport implements Transport {
 			await response.body?.cancel();
 			return answerOf(response);
 		} catch (error) {
+			await this.#lookUp();
 			return failed(
 				error instanceof Error && error.name === "TimeoutError" ? "no answer came in time" : error,
 			);

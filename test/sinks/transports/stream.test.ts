@@ -40,6 +40,14 @@ test("messages with their length before them, over one connection; after its end
 	sender.close();
 });
 
+test("a name is looked up for each connection, and what it led to is known", async () => {
+	await using server = await SyslogServer.open();
+	const sender = transport(`tcp://localhost:${server.port}`);
+	await sender.send(outgoing(0, 1));
+	expect(sender.addresses).toContain("127.0.0.1");
+	sender.close();
+});
+
 test("a message that no receiver takes is cut between two characters, and counted", async () => {
 	await using server = await SyslogServer.open();
 	const sender = transport(`tcp://127.0.0.1:${server.port}`);

@@ -20,6 +20,10 @@ test("a datagram each; what no datagram holds is cut; a name is looked up", asyn
 	await until(() => got.length === 2);
 	expect(got.map((text) => text.length)).toEqual([3, 65_000]);
 	sender.close();
+	const named = new UdpTransport("localhost", receiver.port, ({ text }) => text);
+	await named.send([outgoing("three")]);
+	expect(named.addresses).toHaveLength(1);
+	named.close();
 	receiver.close();
 });
 

@@ -133,3 +133,14 @@ test("a receiver that never answers ends by the limit, or when the sink is close
 	expect((await sending).done).toBe(0);
 	never.resolve(new Response(""));
 });
+
+test("where a request comes to nothing, what the receiver's name leads to is looked up", async () => {
+	const gone = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() });
+	const { port } = gone;
+	await gone.stop(true);
+	const sender = new WebhookTransport(settings(`http://localhost:${port}/`));
+	expect(sender.addresses).toEqual([]);
+	expect(await sender.send(outgoing(1))).toMatchObject({ done: 0 });
+	expect(sender.addresses).toContain("127.0.0.1");
+	sender.close();
+});

@@ -1,9 +1,11 @@
 /** The executable sends alerts to other systems, confined as it is, and keeps what they do not take. */
 
 import { expect, test } from "bun:test";
-import { existsSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Datagrams } from "../../ffi/support/datagrams.ts";
+import { executable } from "../support/built.ts";
+import { block, policy } from "../support/case.ts";
 import { Daemon } from "../support/daemon.ts";
 import { eventually, spawnBound } from "../support/netns.ts";
 import { blocks, eachOnRig } from "../support/rig.ts";
@@ -149,4 +151,28 @@ test("a full disk leaves the queue to memory, and SIGHUP takes over other sinks"
 	await configure([]);
 	expect(await sink(daemon, "hook")).toBeUndefined();
 	await eventually("no queue", () => !existsSync(join(state, "sinks", "hook")), limit);
+}, 180_000);
+
+test("a sink that egress policies cut off is a warning, until they do not", async () => {
+	const cut = policy("cut", { action: "Block", egress: [{ to: [block("10.1.0.10/32")] }] });
+	const address = "udp://10.1.0.10:514";
+	const config = { alerts: { sinks: [{ name: "far", type: "syslog", address }] } };
+	await using daemon = await Daemon.start(rig.lab.guarded, { policies: { "a.yaml": cut }, config }, rig.home);
+	const blocked = async () => (await daemon.metrics()).get('portward_sink_blocked{sink="far"}');
+	await eventually("a warning", async () => (await blocked()) === 1, limit);
+	expect((await daemon.status()).warnings).toContainEqual(
+		expect.stringMatching(
+			/cut off sink far: egress udp 514 to 10\.1\.0\.10 is blocked by cut egress\[0\] \(/,
+		),
+	);
+	const next = join(rig.home.path, "next");
+	mkdirSync(next);
+	writeFileSync(join(next, "a.yaml"), cut);
+	const common = ["--config", rig.home.config, "--state-dir", rig.home.state];
+	const plan = [executable(), "plan", "--policy-dir", next, ...common];
+	const planned = rig.lab.guarded.run(["sh", "-c", 'exec "$@" 2>&1', "sh", ...plan]);
+	expect(planned).toContain("alerts would not reach sink far");
+	await daemon.after(() => rig.home.put("a.yaml", cut.replace("Block", "Audit")));
+	await eventually("no warning", async () => (await blocked()) === 0, limit);
+	expect((await daemon.status()).warnings.join()).not.toContain("sink far");
 }, 180_000);

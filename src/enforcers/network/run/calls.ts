@@ -10,7 +10,9 @@ import type { CutFlow } from "../apply/refused-flows.ts";
 import type { GuardedPlan } from "../apply/transaction.ts";
 import type { UsedQuotas } from "../apply/used-quotas.ts";
 import type { NetworkPlan, RulesetForm } from "../compile/plan.ts";
+import type { SenderKey } from "../compile/sender.ts";
 import type { AskedPort, PublishedVerdict } from "../compile/verdict/published-verdict.ts";
+import type { RefusedReceiver, RoutedReceiver } from "../compile/verdict/refused-receivers.ts";
 import type { GuestPlaces } from "../flows/guest-addresses.ts";
 
 import type { JudgedFlow } from "../flows/open-connections.ts";
@@ -154,6 +156,12 @@ export interface JudgeCalls extends Calls {
 		/** What is forwarded passes, whatever the policies say. */
 		readonly spared: boolean;
 	}): readonly SeenAnswer[] | null;
+	/** Which receivers they would cut off; null where none were read. */
+	judgeReceivers(argument: {
+		readonly receivers: readonly RoutedReceiver[];
+		/** Who sends to them. */
+		readonly sender: SenderKey;
+	}): readonly RefusedReceiver[] | null;
 	/** The policies read last as a picture; null where none were read. */
 	drawGraph(argument: null): GraphDrawing | null;
 	endConnections(argument: null): { readonly ended: number; readonly error: string };

@@ -1,6 +1,8 @@
 /** Warns of what a set of policies would cut of the services that run on this host now. */
 
 import type { Diagnostic } from "../../../base/diagnostic.ts";
+import type { Config } from "../../../config/model.ts";
+import { literalReceivers } from "../../../config/receivers.ts";
 import { readLinks } from "../../../kernel/links.ts";
 import { listeningSockets } from "../../../kernel/listening-sockets.ts";
 import { HostAccounts } from "../../../kernel/senders/accounts.ts";
@@ -8,9 +10,11 @@ import { hostServices } from "../compile/lint/host-services.ts";
 import { serviceCuts, serviceWarnings } from "../compile/lint/service-cuts.ts";
 import { namedIn, unknownSender } from "../compile/named.ts";
 import type { NetworkModel } from "../compile/program.ts";
-import type { ResolveAccount } from "../compile/sender.ts";
+import type { ResolveAccount, SenderKey } from "../compile/sender.ts";
+import { refusedReceivers, refusedText } from "../compile/verdict/refused-receivers.ts";
 import { type FailsafeInterfaces, interfaceFindings, interfaceUses } from "../interfaces.ts";
 import type { NetworkPolicy } from "../model.ts";
+import { routedReceivers } from "../observe/receivers.ts";
 
 /** Interfaces that are asked about; of more, the rest is as the first ones are, or a container's. */
 const mostInterfaces = 64;
@@ -61,6 +65,20 @@ export function interfaceWarnings(
 			...{ file, line: 1, column: 1, path: "", severity: "warning" as const, code: `interface-${reason}` },
 			message: `${message} (${users.join(", ")})`,
 			hint,
+		}),
+	);
+}
+
+/** The daemon where its own unit runs it. */
+const daemonSender: SenderKey = { user: 0, group: 0, service: "portward.service" };
+
+/** For a set that is not in force yet. Names are asked about by the daemon alone, once a sink has looked them up. */
+export function receiverWarnings(model: NetworkModel, { alerts }: Config, file: string): Diagnostic[] {
+	return refusedReceivers(model, routedReceivers(literalReceivers(alerts.sinks)), daemonSender).map(
+		(refused) => ({
+			...{ file, line: 1, column: 1, path: "", severity: "warning", code: "sink-blocked" },
+			message: `alerts would not reach sink ${refused.name}: ${refusedText(refused)}`,
+			hint: "allow it, or write a failsafe.egress rule, which no policy overrides",
 		}),
 	);
 }

@@ -4,6 +4,7 @@ import { unitsByGroup } from "../../../kernel/senders/control-groups.ts";
 import { guestModel, type NetworkModel } from "../compile/program.ts";
 import { serviceLevels, servicesOf } from "../compile/render/senders.ts";
 import { PublishedJudge } from "../compile/verdict/published-verdict.ts";
+import { refusedReceivers } from "../compile/verdict/refused-receivers.ts";
 import { adoptAllowed } from "../flows/adopt-connections.ts";
 import { Connections } from "../flows/connections.ts";
 import { flowJudge, type UnitsByGroup } from "../flows/flow-verdict.ts";
@@ -47,6 +48,10 @@ export function judgeCalls(compiled: () => NetworkModel | null): JudgeCalls {
 		judgeSeen({ questions, spared }) {
 			const model = compiled();
 			return model && decideSeen(model, questions, spared);
+		},
+		judgeReceivers({ receivers, sender }) {
+			const model = compiled();
+			return model && refusedReceivers(model, receivers, sender);
 		},
 		drawGraph() {
 			const model = compiled();

@@ -5,9 +5,10 @@ import { defaultConfig } from "../../../../src/config/parse.ts";
 import { compileNetwork } from "../../../../src/enforcers/network/compile/network.ts";
 import { networkPart } from "../../../../src/enforcers/network/model.ts";
 import { compileOptions } from "../../../../src/enforcers/network/run/compile-options.ts";
-import { lintHost } from "../../../../src/enforcers/network/run/host-lint.ts";
+import { lintHost, receiverWarnings } from "../../../../src/enforcers/network/run/host-lint.ts";
 import { parsePolicyFile } from "../../../../src/engine/parse.ts";
-import { policy, port } from "../../../system/support/case.ts";
+import { sinkSettings } from "../../../sinks/support/settings.ts";
+import { block, policy, port } from "../../../system/support/case.ts";
 import { command, enterIsolatedNetwork, type IsolatedNetwork } from "../../../system/support/isolated.ts";
 
 let network: IsolatedNetwork;
@@ -58,4 +59,34 @@ test("what listens is told where all is asked for, and one on the address of an 
 	} finally {
 		server.stop(true);
 	}
+});
+
+test("a sink that the policies would cut off is warned of, by the interface that leads there", () => {
+	command("ip", "link", "set", "eth0", "up");
+	command("ip", "link", "set", "lo", "up");
+	const text = policy("cut", {
+		action: "Block",
+		egress: [{ to: [block("192.0.2.0/24")], iface: ["eth0"] }, { to: [block("127.0.0.0/8")] }],
+	});
+	const compiled = compileNetwork(
+		networkPart.in(parsePolicyFile("/p.yaml", text).documents),
+		compileOptions(defaultConfig(), "t", "concatenated"),
+	);
+	if (!compiled.ok) throw new Error("the policies do not compile");
+	const sinks = [
+		"tcp://192.0.2.9:601",
+		"udp://127.0.0.1:514",
+		"udp://203.0.113.1:514",
+		"tcp://log.example:601",
+	].map((address, index) => sinkSettings({ name: `s${index}`, type: "syslog", address }));
+	const config = defaultConfig();
+	const found = receiverWarnings(compiled.model, { ...config, alerts: { ...config.alerts, sinks } }, "/set");
+	expect(found.map(({ code, message }) => [code, message])).toEqual([
+		[
+			"sink-blocked",
+			expect.stringMatching(
+				/^alerts would not reach sink s0: egress tcp 601 to 192\.0\.2\.9 is blocked by cut egress\[0\]/,
+			),
+		],
+	]);
 });

@@ -174,6 +174,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 		tellChange: () => ({ text: { digest: "", files: null, documents: null }, change: null }),
 		judgePublished: () => null,
 		drawGraph: () => null,
+		judgeReceivers: () => null,
 		judgeSeen: () => null,
 		judgeConnections: () => {
 			log.push("judge");

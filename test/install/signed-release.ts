@@ -15,7 +15,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { executable } from "../system/support/built.ts";
-import { checkout, makeRelease, type Options, type Sandbox } from "./sandbox.ts";
+import { checkout, type Options, type Sandbox } from "./sandbox.ts";
+import { sharedRelease } from "./shared-release.ts";
 
 export const script = join(checkout, "install.sh");
 export const text = readFileSync(script, "utf8");
@@ -42,11 +43,12 @@ export const starts = [
 	"systemctl restart portward.service",
 ];
 
-/** Makes the release before the tests of the calling file, and takes it away after them. */
+/** Gives a release to the tests of the calling file, and takes away after them what is theirs alone. */
 export function signedRelease() {
-	/** Temporary: keys, the signed release, and the same with a short script in the executable's place, which starts the one that is built. */
-	let directory: string;
+	/** The signed release, which all files share. */
 	let real: string;
+	/** Temporary: the same with a short script in the executable's place, which starts the one that is built. */
+	let directory: string;
 	let release: string;
 	let publicKey: string;
 
@@ -54,24 +56,20 @@ export function signedRelease() {
 
 	beforeAll(() => {
 		directory = mkdtempSync(join(tmpdir(), "portward-release-"));
-		real = join(directory, "real");
-		publicKey = join(directory, "public.pem");
-		const key = join(directory, "key.pem");
-		const openssl = (...argv: string[]) => expect(Bun.spawnSync(["openssl", ...argv]).exitCode).toBe(0);
-		openssl("genpkey", "-algorithm", "ed25519", "-out", key);
-		openssl("pkey", "-in", key, "-pubout", "-out", publicKey);
-		makeRelease(real, "--key", key);
-
+		const shared = sharedRelease();
+		({ real, publicKey } = shared);
 		release = join(directory, "release");
-		cpSync(real, release, { recursive: true });
+		cpSync(real, release, { recursive: true, filter: (path) => !path.endsWith(".gz") });
 		const starter = Bun.gzipSync(Buffer.from(`#!/bin/sh\nexec ${executable()} "$@"\n`));
 		writeFileSync(join(release, archive()), starter);
 		const sums = join(release, "SHA256SUMS");
 		const digest = new Bun.SHA256().update(starter).digest("hex");
 		const text = readFileSync(sums, "utf8").replace(/^[0-9a-f]{64}(?= {2}\S+\.gz$)/mu, digest);
 		writeFileSync(sums, text);
-		openssl("pkeyutl", "-sign", "-inkey", key, "-rawin", "-in", sums, "-out", `${sums}.sig`);
-	});
+		const argv = ["-sign", "-inkey", shared.key, "-rawin", "-in", sums, "-out", `${sums}.sig`];
+		expect(Bun.spawnSync(["openssl", "pkeyutl", ...argv]).exitCode).toBe(0);
+		// As long as somebody else may take to make it on a busy machine.
+	}, 300_000);
 	afterAll(() => rmSync(directory, { recursive: true }));
 
 	/** A copy of the release that a test may change. */

@@ -148,13 +148,6 @@ export class NetlinkSocket {
 		}
 	}
 
-	/** Gives the descriptor away, for somebody else to read and to close; nothing more can be done here. */
-	handOver(): number {
-		const fd = this.#fd;
-		this.#fd = -1;
-		return fd;
-	}
-
 	/** Closes the socket. A second call does nothing. */
 	close(): void {
 		if (this.#fd >= 0) this.#libc.close(this.#fd);

@@ -41,11 +41,13 @@ export interface HostWatchEvents {
 	warn(message: string): void;
 }
 
+/**
+ * What rtnetlink says, as a stream of its bytes. For an open socket of Bun.connect the event loop would wake up more
+ * than once a second (1.4.5); for a stream it does when there is something to read.
+ */
 interface Bell {
-	pause(): unknown;
-	resume(): unknown;
-	terminate(): void;
-	unref(): void;
+	read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>;
+	cancel(): Promise<void>;
 }
 
 export class HostWatch {
@@ -56,6 +58,8 @@ export class HostWatch {
 	#burst: ReturnType<typeof setTimeout> | null = null;
 	#told = false;
 	#messages = 0;
+	/** Resolved when the burst that is under way ends. */
+	#quiet = Promise.withResolvers<void>();
 	#hostname = hostname();
 	#modules = loadedModules();
 	#networkAt = performance.now();
@@ -76,7 +80,7 @@ export class HostWatch {
 		this.#stopped = true;
 		if (this.#timer !== null) clearTimeout(this.#timer);
 		if (this.#burst !== null) clearTimeout(this.#burst);
-		this.#bell?.terminate();
+		this.#bell?.cancel().catch(() => {});
 		this.#bell = null;
 	}
 
@@ -119,45 +123,51 @@ export class HostWatch {
 			this.#events.warn(`changes of interfaces are noticed late: ${opened.error}`);
 			return;
 		}
-		const handler = {
-			data: (_: unknown, bytes: Uint8Array) => this.#hear(bytes),
-			close: () => this.#lost(),
-			error: () => {},
-		};
-		const fail = ({ message }: Error) =>
-			this.#events.warn(`changes of interfaces are noticed late: ${message}`);
-		// The type does not know that a descriptor wins over a name.
-		const of = { fd: opened.socket.handOver(), hostname: "", port: 0, socket: handler };
-		// The kernel ends no such socket: where the runtime does, messages were lost.
-		Bun.connect(of).then((bell) => {
-			if (this.#stopped) bell.terminate();
-			else this.#bell = bell;
-			bell.unref();
-		}, fail);
+		const bell = Bun.file(opened.socket.fd).stream().getReader();
+		this.#bell = bell;
+		void this.#hearAll(bell, opened.socket);
 	}
 
-	/** A message, or several; what they are the caller reads anew. */
-	#hear(bytes: Uint8Array): void {
-		this.#messages += 1;
-		this.#told ||= matters(bytes);
-		if (this.#messages >= mostMessages) this.#bell?.pause();
-		if (this.#told || this.#messages >= mostMessages) this.#endBurst();
-	}
-
-	/** The kernel dropped messages (ENOBUFS), at which the runtime closed the socket. */
-	#lost(): void {
+	/** Reads until the end, which is the stop, or messages that were lost. Never rejects. */
+	async #hearAll(bell: Bell, socket: NetlinkSocket): Promise<void> {
+		try {
+			for (;;) {
+				const { done, value } = await bell.read();
+				if (done || value === undefined || this.#stopped) break;
+				this.#hear(value);
+				// Beyond that, messages wait in the kernel.
+				if (this.#messages >= mostMessages) await this.#quiet.promise;
+			}
+		} catch {
+			// The kernel dropped messages (ENOBUFS).
+		}
+		// The stream does not own the descriptor, and has let go of it.
+		socket.close();
 		if (this.#stopped) return;
 		this.#bell = null;
 		this.#told = true;
 		this.#endBurst();
 	}
 
+	/** One message, or several; what they are the caller reads anew. */
+	#hear(bytes: Uint8Array): void {
+		const cursor = new MessageCursor(bytes);
+		while (cursor.advance()) {
+			this.#messages += 1;
+			this.#told ||= matters(bytes, cursor);
+		}
+		// Of a message that was cut nobody knows what it said.
+		this.#told ||= cursor.end < bytes.length;
+		if (this.#told || this.#messages >= mostMessages) this.#endBurst();
+	}
+
 	#endBurst(): void {
 		this.#burst ??= setTimeout(() => {
 			this.#burst = null;
 			this.#messages = 0;
+			this.#quiet.resolve();
+			this.#quiet = Promise.withResolvers();
 			if (this.#bell === null) this.#listen();
-			else this.#bell.resume();
 			const told = this.#told;
 			this.#told = false;
 			if (told) this.#network();
@@ -166,15 +176,10 @@ export class HostWatch {
 }
 
 /** Of a router's many routes only those to everywhere matter. */
-function matters(bytes: Uint8Array): boolean {
-	const cursor = new MessageCursor(bytes);
-	while (cursor.advance()) {
-		const { type, start, end } = cursor;
-		const route = type === RTM_NEWROUTE || type === RTM_DELROUTE;
-		// struct rtmsg: the family, then the length of the destination's prefix.
-		if (!route || end - start < 2 || bytes[start + 1] === 0) return true;
-	}
-	return false;
+function matters(bytes: Uint8Array, { type, start, end }: MessageCursor): boolean {
+	const route = type === RTM_NEWROUTE || type === RTM_DELROUTE;
+	// struct rtmsg: the family, then the length of the destination's prefix.
+	return !route || end - start < 2 || bytes[start + 1] === 0;
 }
 
 /** The names of modules, those in the kernel's image included as far as they have parameters. */

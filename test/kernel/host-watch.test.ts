@@ -64,6 +64,25 @@ test("of routes only a default one is told", async () => {
 	await until(() => told.includes("network"), "no default route");
 });
 
+test("more than the kernel keeps is told as a change, and what comes later is heard", async () => {
+	command("ip", "link", "add", "d0", "type", "veth", "peer", "name", "d1");
+	watch.start();
+	await Bun.sleep(60);
+	expect(told).toEqual([]);
+	// Nobody reads meanwhile: the command blocks this thread.
+	command(
+		"sh",
+		"-c",
+		"for i in $(seq 1500); do echo link set d0 up; echo link set d0 down; done | ip -batch -",
+	);
+	await until(() => told.includes("network"), "what was lost");
+	await Bun.sleep(100);
+	told.length = 0;
+	command("ip", "link", "add", "br0", "type", "bridge");
+	await until(() => told.includes("network"), "a link after that");
+	expect(told.filter((what) => what !== "network")).toEqual([]);
+});
+
 test("nothing is told any more once it has stopped", async () => {
 	watch.start();
 	watch.stop();

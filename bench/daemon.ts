@@ -1,6 +1,6 @@
 /** The daemon as a whole: how soon it enforces, and what it holds. */
 
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { block, policy, port } from "../test/system/support/case.ts";
 import { Daemon, Home } from "../test/system/support/daemon.ts";
 import { eventually, Lab } from "../test/system/support/netns.ts";
@@ -59,6 +59,37 @@ async function oneFileAmongMany(): Promise<Figure> {
 		times.push(performance.now() - start - debounceMs);
 	}
 	return quantity(`one file changed among ${files}, without the debounce`, median(times), "ms", 200);
+}
+
+/** Seconds after the start at which nothing of it is left to do, and seconds in which wakes are counted. */
+const restAfter = 90;
+const countFor = 60;
+
+/** How often all threads of a process went to sleep so far, which is how often they woke up. */
+function sleeps(pid: number): number {
+	const threads = readdirSync(`/proc/${pid}/task`).map((thread) => `/proc/${pid}/task/${thread}/status`);
+	return threads.reduce((sum, path) => {
+		const found = /^voluntary_ctxt_switches:\s+(\d+)/mu.exec(readFileSync(path, "utf8"));
+		return sum + Number(found?.[1] ?? Number.NaN);
+	}, 0);
+}
+
+/** With all settings as they are by default. On a machine with other work, locks are waited for, and count as wakes. */
+async function idleFigures(): Promise<Figure[]> {
+	using lab = await Lab.create();
+	using home = new Home();
+	home.put("one.json", smallPolicy(0, 80));
+	await using daemon = await Daemon.start(lab.guarded, {}, home);
+	await Bun.sleep(restAfter * 1000);
+	const before = sleeps(daemon.pid);
+	await Bun.sleep(countFor * 1000);
+	const wakes = (sleeps(daemon.pid) - before) / countFor;
+	const rollup = readFileSync(`/proc/${daemon.pid}/smaps_rollup`, "utf8");
+	const dirty = Number(/^Private_Dirty:\s+(\d+) kB/mu.exec(rollup)?.[1] ?? Number.NaN) / 1024;
+	return [
+		quantity("wakes when idle", wakes, "a second", 1),
+		quantity("memory of its own when idle", dirty, "MB", 30),
+	];
 }
 
 async function memoryFigures(): Promise<Figure[]> {
@@ -133,6 +164,7 @@ export async function daemonFigures(): Promise<Figure[]> {
 	return [
 		await startToEnforcing(),
 		await oneFileAmongMany(),
+		...(await idleFigures()),
 		...(await memoryFigures()),
 		await memoryAfterReloads(),
 	];

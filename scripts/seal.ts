@@ -9,7 +9,8 @@
  * with what was built, and say so and end where they differ. They lie before
  * the program in the file and ask the kernel whether its end is there, so a
  * file that was cut says so too. And they empty the environment of everything
- * that portward has no use for, before the runtime can look at it.
+ * that portward has no use for, before the runtime can look at it, and put one
+ * variable there that the runtime is to know.
  *
  * ELF: System V ABI, chapters 4 and 5. Everything here is little-endian, 64 bit.
  */
@@ -30,7 +31,7 @@ export const damagedMessage =
 	"portward: this file is damaged: its program is gone or was changed (stripped, cut off, or copied badly). Install it again.\n";
 
 /** How many words scripts/seal/*.s have at their end. */
-const tableWords = 10;
+const tableWords = 11;
 
 /**
  * How the names begin of the variables that portward sees. The runtime obeys a few hundred others: BUN_JSC_functionOverrides,
@@ -63,22 +64,29 @@ export const keptVariables = [
 	"TZ=",
 ] as const;
 
+/**
+ * What the runtime is told in place of every variable that was emptied; who starts a program gives it one, PATH to name it.
+ * The runtime's own timer would collect garbage each second on each thread that has a heap, and wake the processor for it
+ * (1.4.5). JavaScriptCore collects without it when enough was allocated, and src/daemon/rest.ts once work is done.
+ */
+export const givenVariable = "BUN_GC_TIMER_DISABLE=1";
+
 /** What scripts/seal/x64.s assembles to, without the words at its end. */
 const x64Code =
-	"488b04244c8d4cc41052498b394885ff7433488b3547010000803e00741e31c98a040e84c074183a040f750548ffc1ebef8a0648" +
-	"ffc684c075f7ebddc607004983c108ebc5488b05cc000000488b35cd0000004839300f8595000000b80e000000bfffffffff488b" +
-	"35bb00000031d241ba080000000f054883f8f27474488b359c000000488b0da50000004c8b05a600000031c0483306490fafc048" +
-	"89c248c1ea204831d04883c60848ffc975e6483b058b000000753a4881ec00100000b84f0000004889e7be001000000f054883f8" +
-	"fe751066c704242f00b8500000004889e70f054881c4001000005aff2557000000b801000000bf02000000488b354e000000488b" +
-	"154f0000000f05b8e7000000bf010000000f05cc";
+	"488b04244c8d4cc41052498b394885ff743d488b3557010000803e00741e31c98a040e84c074223a040f750548ffc1ebef8a0648" +
+	"ffc684c075f7ebddc60700488b35320100004989314983c108ebbb488b05d2000000488b35d30000004839300f8595000000b80e" +
+	"000000bfffffffff488b35c100000031d241ba080000000f054883f8f27474488b35a2000000488b0dab0000004c8b05ac000000" +
+	"31c0483306490fafc04889c248c1ea204831d04883c60848ffc975e6483b0591000000753a4881ec00100000b84f0000004889e7" +
+	"be001000000f054883f8fe751066c704242f00b8500000004889e70f054881c4001000005aff255d000000b801000000bf020000" +
+	"00488b3554000000488b15550000000f05b8e7000000bf010000000f05cccccccccccccc";
 /** The same of scripts/seal/arm64.s. */
 const arm64Code =
-	"f30300aae90340f9e96f298b294100912a8540f82a0200b48b0a00586c0140398c0100340d0080d26c696d382cffff344e696d38" +
-	"9f010e6b61000054ad050091faffff176c154038ecffff35f4ffff175f010039efffff17490600586a060058290140f93f010aeb" +
-	"a1040054e81080d200008092e1050058020080d2030180d2010000d41f3800b1a00300546b0500588c0500580d0080d24e8540f8" +
-	"ad010ecaad7d0c9bad814dca6b0500f161ffff54ce040058bf010eeb21020054ff0740d1280280d2e0030091010082d2010000d4" +
-	"1f0800b1c1000054e9058052e9030079280680d2e0030091010000d4ff074091e00313aaf002005800021fd6080880d2400080d2" +
-	"a1020058c2020058010000d4c80b80d2200080d2010000d41f2003d5";
+	"f30300aae90340f9e96f298b294100912a8540f86a0200b4cb0a00586c0140398c0100340d0080d26c696d382cffff344e696d38" +
+	"9f010e6b61000054ad050091faffff176c154038ecffff35f4ffff175f0100392b0900582b811ff8edffff17490600586a060058" +
+	"290140f93f010aeba1040054e81080d200008092e1050058020080d2030180d2010000d41f3800b1a00300546b0500588c050058" +
+	"0d0080d24e8540f8ad010ecaad7d0c9bad814dca6b0500f161ffff54ce040058bf010eeb21020054ff0740d1280280d2e0030091" +
+	"010082d2010000d41f0800b1c1000054e9058052e9030079280680d2e0030091010000d4ff074091e00313aaf002005800021fd6" +
+	"080880d2400080d2a1020058c2020058010000d4c80b80d2200080d2010000d41f2003d5";
 
 /** By ELF's e_machine. */
 export const entryCode: ReadonlyMap<number, { readonly name: "x64" | "arm64"; readonly code: Buffer }> =
@@ -219,6 +227,7 @@ export function seal(executable: Uint8Array): Result<Buffer> {
 	const start = Number(dataOffset + (program.offset - data.offset));
 	const message = Buffer.from(damagedMessage);
 	const kept = Buffer.from([...keptVariables, ""].map((word) => `${word}\0`).join(""));
+	const given = Buffer.from(`${givenVariable}\0`);
 	const messageAddress = entryAddress + BigInt(code.code.length + 8 * tableWords);
 	const table = [
 		pointer,
@@ -231,8 +240,15 @@ export function seal(executable: Uint8Array): Result<Buffer> {
 		messageAddress,
 		BigInt(message.length),
 		messageAddress + BigInt(message.length),
+		messageAddress + BigInt(message.length + kept.length),
 	];
-	const entry = Buffer.concat([code.code, Buffer.from(BigUint64Array.from(table).buffer), message, kept]);
+	const entry = Buffer.concat([
+		code.code,
+		Buffer.from(BigUint64Array.from(table).buffer),
+		message,
+		kept,
+		given,
+	]);
 	entry.copy(sealed, Number(entryOffset));
 
 	// What lies in the data moves with it.

@@ -3,7 +3,8 @@
 	ldr x9, [sp]
 	add x9, sp, x9, lsl #3
 	add x9, x9, #16
-// Every variable of the environment whose name does not begin with a word of the list becomes empty.
+// Every variable of the environment whose name does not begin with a word of the list becomes empty, and its place
+// in the list of variables is given to ours.
 variable:
 	ldr x10, [x9], #8
 	cbz x10, compare
@@ -26,6 +27,8 @@ skip:
 	b prefix
 clear:
 	strb wzr, [x10]
+	ldr x11, given
+	stur x11, [x9, #-8]
 	b variable
 compare:
 	ldr x9, pointer
@@ -94,3 +97,4 @@ entry: .quad 0
 message: .quad 0
 length: .quad 0
 kept: .quad 0
+given: .quad 0

@@ -3,7 +3,8 @@
 	mov rax, [rsp]
 	lea r9, [rsp + 8 * rax + 16]
 	push rdx
-# Every variable of the environment whose name does not begin with a word of the list becomes empty.
+# Every variable of the environment whose name does not begin with a word of the list becomes empty, and its place
+# in the list of variables is given to ours.
 variable:
 	mov rdi, [r9]
 	test rdi, rdi
@@ -29,6 +30,8 @@ skip:
 	jmp prefix
 clear:
 	mov byte ptr [rdi], 0
+	mov rsi, [rip + given]
+	mov [r9], rsi
 keep:
 	add r9, 8
 	jmp variable
@@ -98,3 +101,4 @@ entry: .quad 0
 message: .quad 0
 length: .quad 0
 kept: .quad 0
+given: .quad 0

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { damagedMessage, digest, entryCode, keptVariables, seal } from "../../scripts/seal.ts";
+import { damagedMessage, digest, entryCode, givenVariable, keptVariables, seal } from "../../scripts/seal.ts";
 import { sealOf, withoutEntryCode } from "../support/sealed.ts";
 import { executable } from "../system/support/built.ts";
 
@@ -53,8 +53,8 @@ describe("the entry code", () => {
 		const assembled = readFileSync(flat);
 		const code = [...entryCode.values()].find((each) => each.name === name)?.code ?? Buffer.alloc(0);
 		expect(assembled.subarray(0, code.length).toString("hex")).toBe(code.toString("hex"));
-		// What follows are the ten words that are filled in.
-		expect(assembled.subarray(code.length)).toEqual(Buffer.alloc(80));
+		// What follows are the eleven words that are filled in.
+		expect(assembled.subarray(code.length)).toEqual(Buffer.alloc(88));
 	});
 
 	test("finds any single word that differs", () => {
@@ -161,6 +161,19 @@ test("of the environment portward sees what it has a use for, and nothing else",
 	// An emptied variable begins with a NUL; what is left of it is no variable's name.
 	const expected = mixed.map((text) => (kept.includes(text) ? text : `\0${text.slice(1)}`));
 	expect(seen).toBe(expected.map((text) => `${text}\0`).join(""));
+});
+
+test("in place of what it emptied the runtime finds the variable that is ours", () => {
+	const { pointer, table } = sealOf(whole);
+	// Plain Bun behind the entry code, which is shown another place where the address is right.
+	const bare = changed((bytes) => {
+		bytes.fill(0, pointer, pointer + 8);
+		bytes.writeBigUInt64LE(table.address + 8n, table.offset);
+	});
+	const env = { PATH: "/", HOME: "/", PORTWARD_X: "kept" };
+	const { out } = spawn([bare, "-e", "console.log(JSON.stringify(process.env))"], env);
+	const [name = "", value] = givenVariable.split("=");
+	expect(JSON.parse(out)).toEqual({ [name]: value, PORTWARD_X: "kept" });
 });
 
 describe("what is not as Bun makes it is not sealed", () => {

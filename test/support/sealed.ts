@@ -18,9 +18,12 @@ function offsetOf(bytes: Buffer, address: bigint): number {
 /** What the entry code compares with: offsets in the file, and the runtime's own entry point. */
 export function sealOf(bytes: Buffer) {
 	const code = entryCode.get(bytes.readUInt16LE(18))?.code.length ?? 0;
-	const at = offsetOf(bytes, bytes.readBigUInt64LE(24)) + code;
+	const start = bytes.readBigUInt64LE(24);
+	const at = offsetOf(bytes, start) + code;
 	const word = (index: number) => bytes.readBigUInt64LE(at + 8 * index);
 	return {
+		/** Where the words begin, in the file and in memory. */
+		table: { offset: at, address: start + BigInt(code) },
 		pointer: offsetOf(bytes, word(0)),
 		program: offsetOf(bytes, word(1)),
 		words: Number(word(3)),

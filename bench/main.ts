@@ -12,6 +12,7 @@ import { feedFigures } from "./feed.ts";
 import { tcpConnects, udpFlows } from "./flows.ts";
 import { foreignFigures } from "./foreign.ts";
 import { forwardedFigures } from "./forwarded.ts";
+import { limitFigures } from "./limits.ts";
 import { loadFigures } from "./load.ts";
 import { manyFigures } from "./many.ts";
 import { observeFigures } from "./observe.ts";
@@ -25,6 +26,7 @@ const sections: Readonly<Record<string, { title: string; run: () => Promise<Figu
 	udp: { title: "Accepted UDP packets, each of a new flow", run: udpFlows },
 	tcp: { title: "TCP connections, opened and reset", run: tcpConnects },
 	forwarded: { title: "UDP packets to a guest's published port", run: forwardedFigures },
+	limits: { title: "New flows of rules that limit them", run: limitFigures },
 	observe: { title: "Watching flows", run: observeFigures },
 	open: { title: "Open connections that a new Block ends", run: openFlowFigures },
 	load: { title: "From the parsed policies to the kernel", run: loadFigures },

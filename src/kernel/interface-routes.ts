@@ -5,6 +5,7 @@ import { NetlinkSocket } from "../../ffi/netlink.ts";
 import { formatIpv4, formatIpv6 } from "../base/address.ts";
 import type { Family } from "../base/model.ts";
 import { type AddressBlock, AddressBlocks, blockOf } from "./address-blocks.ts";
+import { localInterfaces } from "./local-interfaces.ts";
 import { AttributeTable, MessageWriter, NLM_F_DUMP, NLM_F_REQUEST } from "./netlink-message.ts";
 import { askEach } from "./netlink-request.ts";
 
@@ -32,6 +33,26 @@ export function withDefaultRoute(
 		if (length === 0) found.add(index);
 	});
 	return read ?? { ok: true, indexes: found };
+}
+
+/** Addresses that mean nothing beyond a link or this host. */
+const near = /^(?:127\.|169\.254\.|::1$|fe[89ab])/;
+
+/**
+ * The address that this host is known by: the first one of an interface with a default route, IPv4 before IPv6, which reaches
+ * beyond its link; "" where there is none, or nobody tells.
+ */
+export function hostAddress(): string {
+	const read = localInterfaces();
+	if (!read.ok) return "";
+	const { byIndex, addresses } = read.interfaces;
+	const routes = withDefaultRoute([...byIndex.keys()]);
+	if (!routes.ok) return "";
+	const out = new Set([...routes.indexes].map((index) => byIndex.get(index)));
+	const own = [...addresses].flatMap(([address, owners]) =>
+		!near.test(address) && owners.some((name) => out.has(name)) ? address : [],
+	);
+	return own.find((address) => !address.includes(":")) ?? own[0] ?? "";
 }
 
 /** The addresses that these interfaces, by index, lead to, but for default routes. */

@@ -62,16 +62,23 @@ export interface LogRecord {
 	readonly message: string;
 }
 
-/** feeder.Message. The host's address stays out: it may have many, and none is the one. */
+/** Who tells it. */
+export interface MessageHost extends Pick<HostIdentity, "clusterName" | "hostName"> {
+	/** One of its addresses, of which it may have many; "" where none is known. */
+	readonly address: string;
+}
+
+/** feeder.Message. */
 export function recordMessage(
 	{ time, level, message }: LogRecord,
-	{ clusterName, hostName }: Pick<HostIdentity, "clusterName" | "hostName">,
+	{ clusterName, hostName, address }: MessageHost,
 ): Buffer {
 	return new ProtoWriter()
 		.int(1, Math.floor(time / 1000))
 		.text(2, formatTime(time))
 		.text(3, clusterName)
 		.text(4, hostName)
+		.text(5, address)
 		.text(6, "Message")
 		.text(7, level)
 		.text(8, message)

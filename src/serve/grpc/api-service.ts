@@ -4,6 +4,8 @@
  */
 
 import { apiRefusal, type KubearmorApiSettings } from "../../config/kubearmor-api.ts";
+import { hostAddress } from "../../kernel/interface-routes.ts";
+import type { HostIdentity } from "../../report/alert.ts";
 import { type KubearmorApiState, unheardApi } from "../../report/kubearmor-api-status.ts";
 import { formatLogText, type LogFields, type Logger } from "../../report/log.ts";
 import type { AlertLine } from "../../report/sinks/alert-ring.ts";
@@ -12,7 +14,6 @@ import {
 	type FromApi,
 	feedBits,
 	handledPlace,
-	type MessageHost,
 	sharedBytes,
 	type ToApi,
 	type WantedApi,
@@ -24,6 +25,8 @@ const mostUnderWay = 10_000;
 const restartAfter = 5000;
 /** Milliseconds for the thread to end its calls when the daemon stops. */
 const endTime = 300;
+/** Milliseconds for which the host's address is taken to be the same. */
+const addressAge = 60_000;
 
 export interface ApiServiceOptions {
 	readonly createWorker: () => Worker;
@@ -47,7 +50,8 @@ export class ApiService {
 	#passed = 0;
 	/** Dropped on this side since the start. */
 	#busy = 0;
-	#host: MessageHost | null = null;
+	#host: Pick<HostIdentity, "clusterName" | "hostName"> | null = null;
+	#address = { text: "", read: Number.NEGATIVE_INFINITY };
 	#restartTimer: ReturnType<typeof setTimeout> | null = null;
 	/** Ends the wait for the thread's last word. */
 	#stopped: () => void = () => {};
@@ -58,7 +62,7 @@ export class ApiService {
 	}
 
 	/** From now on the daemon's log goes to those who watch messages. */
-	begin({ identity }: { readonly identity: MessageHost }): void {
+	begin({ identity }: { readonly identity: Pick<HostIdentity, "clusterName" | "hostName"> }): void {
 		this.#host = identity;
 	}
 
@@ -150,8 +154,15 @@ export class ApiService {
 		const { clusterName, hostName } = this.#host;
 		const time = (this.#options.now ?? Date.now)();
 		const record = { time, level, message: formatLogText(text, fields) };
-		this.#send({ kind: "record", record, host: { clusterName, hostName } });
+		this.#send({ kind: "record", record, host: { clusterName, hostName, address: this.#hostAddress() } });
 		this.#passed = (this.#passed + 1) | 0;
+	}
+
+	/** Asked only while somebody watches. */
+	#hostAddress(): string {
+		const now = performance.now();
+		if (now - this.#address.read > addressAge) this.#address = { text: hostAddress(), read: now };
+		return this.#address.text;
 	}
 
 	#watches(bits: number): boolean {

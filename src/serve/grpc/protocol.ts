@@ -1,8 +1,7 @@
 /** What passes between the main thread and the thread of KubeArmor's log service. */
 
 import type { KubearmorApiSettings } from "../../config/kubearmor-api.ts";
-import type { HostIdentity } from "../../report/alert.ts";
-import type { LogRecord } from "../../report/formats/feeder.ts";
+import type { LogRecord, MessageHost } from "../../report/formats/feeder.ts";
 import type { Feed, KubearmorApiState } from "../../report/kubearmor-api-status.ts";
 
 /** Settings with an address. */
@@ -16,9 +15,6 @@ export const watchedPlace = 1;
 export const sharedBytes = 8;
 export const feedBits: Readonly<Record<Feed, number>> = { alerts: 1, logs: 2, messages: 4 };
 
-/** The host's name can change. */
-export type MessageHost = Pick<HostIdentity, "clusterName" | "hostName">;
-
 export type ToApi =
 	/** The first message. */
 	| { readonly kind: "start"; readonly shared: SharedArrayBuffer; readonly checkPermissions: boolean }
@@ -26,6 +22,7 @@ export type ToApi =
 	| { readonly kind: "configure"; readonly settings: WantedApi }
 	/** Alerts, each as a line of JSON. */
 	| { readonly kind: "alerts"; readonly lines: readonly string[] }
+	/** The host's name and address can change. */
 	| { readonly kind: "record"; readonly record: LogRecord; readonly host: MessageHost }
 	/** The last message: the answer is `stopped`. */
 	| { readonly kind: "stop" };

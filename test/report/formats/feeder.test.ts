@@ -86,13 +86,14 @@ test("half a surrogate pair makes no message that cannot be read", async () => {
 
 test("a line of the log is a Message", async () => {
 	const record = { time: 1_771_821_095_104, level: "WARN", message: "drift table=kubearmor" } as const;
-	const host = { clusterName: "c", hostName: "h" };
+	const host = { clusterName: "c", hostName: "h", address: "192.0.2.1" };
 	expect(await decoded("Message", [recordMessage(record, host)])).toEqual([
 		{
 			Timestamp: "1771821095",
 			UpdatedTime: "2026-02-23T04:31:35.104000Z",
 			ClusterName: "c",
 			HostName: "h",
+			HostIP: "192.0.2.1",
 			Type: "Message",
 			Level: "WARN",
 			Message: "drift table=kubearmor",

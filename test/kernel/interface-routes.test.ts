@@ -1,0 +1,42 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { addressesBehind, hostAddress, withDefaultRoute } from "../../src/kernel/interface-routes.ts";
+import { readLinks } from "../../src/kernel/links.ts";
+import { command, enterIsolatedNetwork, type IsolatedNetwork } from "../system/support/isolated.ts";
+
+let network: IsolatedNetwork;
+beforeEach(() => {
+	network = enterIsolatedNetwork();
+	command("ip", "link", "add", "inner0", "type", "veth", "peer", "name", "outer0");
+	for (const name of ["lo", "inner0", "outer0"]) command("ip", "link", "set", name, "up");
+	command("ip", "address", "add", "192.0.2.1/24", "dev", "inner0");
+});
+afterEach(() => network.leave());
+
+function indexes(): readonly number[] {
+	const read = readLinks();
+	if (!read.ok) throw new Error(read.error);
+	return read.links.map(({ index }) => index);
+}
+
+test("this host is known by the address of the interface with a default route, IPv4 before IPv6", () => {
+	expect(hostAddress()).toBe("");
+	command("ip", "route", "add", "default", "dev", "outer0");
+	expect(hostAddress()).toBe("");
+	command("ip", "address", "add", "169.254.7.7/16", "dev", "outer0");
+	command("ip", "address", "add", "2001:db8::7/64", "dev", "outer0", "nodad");
+	expect(hostAddress()).toBe("2001:db8::7");
+	command("ip", "address", "add", "198.51.100.7/24", "dev", "outer0");
+	expect(hostAddress()).toBe("198.51.100.7");
+});
+
+test("a default route is told from others", () => {
+	const links = indexes();
+	const before = withDefaultRoute(links);
+	expect(before.ok && before.indexes.size).toBe(0);
+	command("ip", "route", "add", "default", "dev", "outer0");
+	const after = withDefaultRoute(links);
+	expect(after.ok && after.indexes.size).toBe(1);
+	const behind = addressesBehind(links);
+	if (!behind.ok) throw new Error(behind.error);
+	expect([behind.addresses.has("192.0.2.9"), behind.addresses.has("203.0.113.9")]).toEqual([true, false]);
+});

@@ -62,37 +62,3 @@ test.each([1, 10_000, 100_000])(
 	},
 	60_000,
 );
-
-test("the marker chain deleted, alone or with the skeleton, by a running daemon or before it starts: repair goes on", async () => {
-	const policies = { "bulk.yaml": blocks(1) };
-	const blocked = async () => {
-		const found = await flood(lab, { interface: "eth0", targets, packets: 2_000, rate });
-		return found.wronglyPassed === 0 && found.wronglyDropped === 0;
-	};
-	const table = "inet kubearmor";
-	const marker = `delete chain ${table} owned_by_portward`;
-	const vandalism = [
-		marker,
-		"flush ruleset",
-		`flush table ${table}; ${marker}; delete chain ${table} ended_ingress; delete chain ${table} ended_egress`,
-		`delete table ${table}; add table ${table}`,
-		// Something else under the name of a base chain and of a set, which cannot be made what it was.
-		`flush table ${table}; delete chain ${table} ingress; add chain ${table} ingress`,
-		`flush table ${table}; delete set ${table} refused4; add set ${table} refused4 { type inet_service; }`,
-	];
-	{
-		await using daemon = await Daemon.start(lab.guarded, { policies });
-		for (const commands of vandalism) {
-			const before = restored(daemon);
-			lab.guarded.nft(commands);
-			await eventually(`the repair after ${commands}`, () => restored(daemon) > before);
-			expect(await blocked()).toBe(true);
-			expect(lab.guarded.run(["nft", "list", "table", "inet", "kubearmor"])).toContain("owned_by_portward");
-		}
-		expect(daemon.log).not.toContain("could not be");
-	}
-	lab.guarded.nft(marker);
-	await using again = await Daemon.start(lab.guarded, { policies });
-	expect(again.log).not.toContain("was not made by portward");
-	expect(await blocked()).toBe(true);
-});

@@ -7,6 +7,7 @@ export const sampleQuota: QuotaStatus = {
 	direction: "egress",
 	index: 0,
 	action: "Block",
+	staged: false,
 	limit: "2MB",
 	limitBytes: 2_097_152,
 	usedBytes: 2_097_152,

@@ -218,25 +218,42 @@ test("a window that ends lets packets by again, with an alert of its own, also w
 	expect(daemon.log).not.toContain("quota");
 });
 
-test("failsafe flows and their answers, and staged policies, know no quota", async () => {
+test("failsafe flows and their answers know no quota", async () => {
 	const all = { ...hour, limit: "1KB" };
 	const policies = {
 		"in.yaml": policy("in", { action: "Block", ingress: [all] }),
 		"out.yaml": policy("out", { action: "Block", egress: [all] }),
 	};
 	const failsafe = { ingress: [{ protocol: "UDP", port: 7000 }] };
-	await using daemon = await Daemon.start(rig.lab.guarded, { config: { failsafe }, policies }, rig.home);
+	await using _daemon = await Daemon.start(rig.lab.guarded, { config: { failsafe }, policies }, rig.home);
 	for (const direction of ["ingress", "egress"] as const) {
 		expect(await passing(udp(direction, "10.1.0.10", 1234), 100)).toBe(fits);
 	}
 	const asked = udp("ingress", "10.3.0.10", 7000);
 	const answer = udp("egress", "10.3.0.10", 40_000, { sourcePort: 7000 });
 	for (const packet of [asked, answer, asked, answer]) expect(await passing(packet, 10)).toBe(10);
-	const { metadata, ...rest } = JSON.parse(capped("later", "Block", "ingress"));
-	const staged = { ...rest, metadata: { ...metadata, annotations: { "portward.io/mode": "staged" } } };
-	await daemon.after(() => rig.home.put("staged.yaml", JSON.stringify(staged)));
-	const { policies: told } = await daemon.status();
-	const codes = told.find(({ name }) => name === "later")?.diagnostics.map(({ code }) => code);
-	expect(codes).toContain("quota-not-counted");
-	expect((await quotas(daemon)).map(({ policy: name }) => name)).toEqual(["in", "out"]);
+});
+
+test("a staged quota counts and tells, refuses nothing, and begins anew where it is enforced", async () => {
+	const staged = (mode: string) => {
+		const { metadata, ...rest } = JSON.parse(capped("later", "Block", "ingress"));
+		return JSON.stringify({ ...rest, metadata: { ...metadata, annotations: { "portward.io/mode": mode } } });
+	};
+	await using daemon = await Daemon.start(
+		rig.lab.guarded,
+		{ policies: { "a.yaml": staged("staged") } },
+		rig.home,
+	);
+	const flow = udp("ingress", "10.1.0.10", 5000);
+	expect(await passing(flow, fits + 10)).toBe(fits + 10);
+	await eventually("its alert", () => daemon.alerts.some(({ PolicyName }) => PolicyName === "later"));
+	const told = daemon.alerts.filter(({ PolicyName }) => PolicyName === "later");
+	expect(told).toMatchObject([
+		{ Action: "Audit (Block)", EventData: { Staged: "later", QuotaLimit: "1KB" } },
+	]);
+	const counted = await quotaOf(daemon, "later");
+	expect(counted).toMatchObject({ action: "Audit", staged: true, beyond: { packets: 10 } });
+	await daemon.after(() => rig.home.put("a.yaml", staged("enforced")));
+	expect(await quotaOf(daemon, "later")).toMatchObject({ action: "Block", staged: false, usedBytes: 0 });
+	expect(await passing(flow, fits + 10)).toBe(fits);
 });

@@ -12,7 +12,7 @@ import { lintRelated } from "./lint/lint-related.ts";
 import { checkSenders, namedIn } from "./named.ts";
 import { type NetworkPlan, withoutStaged } from "./plan.ts";
 import { buildModel, type Meaning, type NetworkModel, type RuleSets, ruleSets } from "./program.ts";
-import { checkQuotas, quotasOf, uncountedQuotas } from "./quota.ts";
+import { checkQuotas, quotasOf, stagedQuotas } from "./quota.ts";
 import type { RenderOptions } from "./render/options.ts";
 import { renderModel } from "./render/render.ts";
 import { checkRules, meaningOf } from "./rules.ts";
@@ -53,11 +53,13 @@ const cellsPerElement = 8;
  * Compiles the policies that this host's labels select. Refused, with errors
  * that have places: an interface name that cannot be rendered, two policies of
  * one name, more kernel elements than `maxElements`.
+ * @param stagedCount whether quotas of staged policies may count
  */
 export function compileNetwork(
 	policies: readonly NetworkPolicy[],
 	options: CompileOptions,
 	staged: readonly NetworkPolicy[] = [],
+	stagedCount = true,
 ): CompileResult {
 	const errors = [
 		...checkRules([...policies, ...staged]),
@@ -73,11 +75,14 @@ export function compileNetwork(
 	const quotas = quotasOf(policies, options.enforcement, meaningOf);
 	const model = quotas.length === 0 ? deciding : { ...deciding, quotas };
 	const beside = compileStaged(policies, written, staged, options);
-	const { plan: rendered, cost } = renderModel(model, options, beside.programs);
+	const counting = stagedQuotas(staged, quotas, meaningOf, stagedCount);
+	const told = counting.counted.length === 0 ? model : { ...model, quotas: [...quotas, ...counting.counted] };
+	const { plan: rendered, cost } = renderModel(told, options, beside.programs);
 	const named = namedIn([...policies, ...staged], options.resolve);
 	const plan = named.length === 0 ? rendered : { ...rendered, named };
 	const enforced = plan.staged?.enforced.elements ?? plan.elements;
 	if (enforced > options.maxElements) {
+		if (counting.counted.length > 0) return compileNetwork(policies, options, staged, false);
 		return { ok: false, diagnostics: tooMany(policies, plan, cost, options.maxElements) };
 	}
 	const fits = plan.elements <= options.maxElements;
@@ -90,7 +95,7 @@ export function compileNetwork(
 			...lintModel(written),
 			...lintRelated(written, options.related),
 			...lintGuests(policies, options.guests),
-			...uncountedQuotas(staged),
+			...counting.diagnostics,
 			...lintLimits(policies, options.guests),
 		],
 	};

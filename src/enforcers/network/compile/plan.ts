@@ -193,6 +193,8 @@ export interface PlannedQuota {
 	readonly limit: string;
 	/** 1 or more. */
 	readonly seconds: number;
+	/** Its policy is staged, so it refuses nothing. */
+	readonly staged?: true;
 }
 
 /** What counts for quotas. */

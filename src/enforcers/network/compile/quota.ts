@@ -100,25 +100,53 @@ export function checkQuotas(policies: readonly NetworkPolicy[]): Diagnostic[] {
 	}));
 }
 
-/** Staged policies are asked what they would block of new flows, and a quota counts all. */
-export function uncountedQuotas(staged: readonly NetworkPolicy[]): Diagnostic[] {
-	return staged.flatMap((policy) =>
-		directions.flatMap((direction) =>
-			policy[direction].flatMap(({ place, index, quota }): Diagnostic[] => {
-				if (quota === undefined) return [];
-				return [
-					{
-						...place,
-						path: `spec.${direction}[${index}].limit`,
-						severity: "warning",
-						code: "quota-not-counted",
-						message: "the quota of a staged policy counts nothing until the policy is enforced",
-						hint: `to see what it would count, enforce the rule in a policy of its own with action: Audit`,
-					},
-				];
-			}),
-		),
-	);
+/** The quotas of staged policies, which count and tell, and refuse nothing. */
+export interface StagedQuotas {
+	readonly counted: readonly CompiledQuota[];
+	/** Those that count nothing, as that would touch what is in force. */
+	readonly diagnostics: readonly Diagnostic[];
+}
+
+/**
+ * They count with numbers of their own: once the policy is in force its windows begin anew. What they have no room for beside
+ * those in force is left out.
+ * @param enforced the quotas in force @param possible false where nothing staged may count
+ */
+export function stagedQuotas(
+	staged: readonly NetworkPolicy[],
+	enforced: readonly CompiledQuota[],
+	meaningOf: (rule: NetworkRule) => string,
+	possible: boolean,
+): StagedQuotas {
+	const all = quotasOf(staged, "audit", (rule) => `staged ${meaningOf(rule)}`).map(asStaged);
+	// Where the output is counted moves behind translations with the first rule that names an interface.
+	const output = enforced.filter(({ rule }) => rule.direction === "egress" && rule.appliesTo !== "guests");
+	const moves = output.length > 0 && output.every(({ written }) => written.interfaces.length === 0);
+	const fits = possible
+		? all.filter(({ rule, written }) => {
+				return !(moves && rule.direction === "egress" && written.interfaces.length > 0);
+			})
+		: [];
+	const counted = fits.slice(0, Math.max(0, mostQuotas - enforced.length));
+	const known = new Set(counted);
+	return { counted, diagnostics: all.filter((quota) => !known.has(quota)).map(uncounted) };
+}
+
+function asStaged({ rule, ...quota }: CompiledQuota): CompiledQuota {
+	const names = rule.wouldBe === undefined ? {} : { staged: [rule.policy] };
+	return { ...quota, rule: { ...rule, ...names }, staged: true };
+}
+
+function uncounted({ rule, written }: CompiledQuota): Diagnostic {
+	return {
+		...written.place,
+		path: `spec.${rule.direction}[${rule.index}].limit`,
+		severity: "warning",
+		code: "quota-not-counted",
+		message:
+			"the quota of this staged policy counts nothing: it has no room beside those in force, or would move where these count",
+		hint: "stage fewer quotas at a time, or name no interface in them",
+	};
 }
 
 /** The same as values for the running half. */

@@ -30,6 +30,8 @@ export interface QuotaStatus {
 	readonly index: number;
 	/** What becomes of what comes beyond. */
 	readonly action: "Audit" | "Block";
+	/** Whether its policy is staged, so that nothing is refused. */
+	readonly staged: boolean;
 	/** As it was written. */
 	readonly limit: string;
 	readonly limitBytes: number;
@@ -191,7 +193,7 @@ export class QuotaWindows {
 	}
 
 	get status(): readonly QuotaStatus[] {
-		return this.#rules.flatMap(({ key, rule, bytes, limit }): QuotaStatus[] => {
+		return this.#rules.flatMap(({ key, rule, bytes, limit, staged }): QuotaStatus[] => {
 			const window = this.#windows.get(key);
 			if (window === undefined) return [];
 			const used = Math.min(window.used, bytes);
@@ -201,6 +203,7 @@ export class QuotaWindows {
 					direction: rule.direction,
 					index: rule.index,
 					action: rule.action === "Block" ? "Block" : "Audit",
+					staged: staged === true,
 					limit,
 					limitBytes: bytes,
 					usedBytes: used,

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { withUsed } from "../../../../src/enforcers/network/apply/used-quotas.ts";
 import { quotaText } from "../../../../src/enforcers/network/compile/describe.ts";
 import { compileNetwork } from "../../../../src/enforcers/network/compile/network.ts";
+import type { NetworkPlan } from "../../../../src/enforcers/network/compile/plan.ts";
 import type { Packet } from "../../../../src/enforcers/network/compile/program.ts";
 import { mostQuotas } from "../../../../src/enforcers/network/compile/quota.ts";
 import { merged } from "../../../../src/enforcers/network/compile/render/quotas.ts";
@@ -65,8 +66,44 @@ test("too many are refused at the place of the first beyond, and staged ones are
 		ok: false,
 		diagnostics: [{ code: "too-many-quotas", path: `spec.ingress[${mostQuotas}].limit` }],
 	});
-	const staged = compileNetwork([], options, [policy("p", { ...rule("Block"), quota })]);
-	expect(staged.diagnostics).toMatchObject([{ code: "quota-not-counted", path: "spec.ingress[0].limit" }]);
+	const staged = compileNetwork([policy("q", ...many.slice(1))], options, [policy("p", ...many.slice(1, 3))]);
+	expect(staged.diagnostics.filter(({ code }) => code === "quota-not-counted")).toMatchObject([
+		{ path: "spec.ingress[0].limit" },
+		{ path: "spec.ingress[1].limit" },
+	]);
+});
+
+test("a staged quota counts beside those in force, with a number of its own, and refuses nothing", () => {
+	const counted = policy("p", { ...rule("Block"), quota });
+	const { plan: alone } = compiled([counted]);
+	const beside = compileNetwork([counted], options, [policy("s", { ...rule("Block"), quota })]);
+	if (!beside.ok) throw new Error("refused");
+	expect(beside.diagnostics).toEqual([]);
+	expect(beside.model.quotas?.map(({ rule: { policy: name } }) => name)).toEqual(["p"]);
+	expect(beside.plan.quotas?.rules).toMatchObject([
+		{ rule: { policy: "p", action: "Block" } },
+		{ staged: true, rule: { policy: "s", action: "Audit", wouldBe: "Block", staged: ["s"] } },
+	]);
+	const drops = (plan: NetworkPlan) => JSON.stringify(plan.objects).split("drop comment").length;
+	expect(drops(beside.plan)).toBe(drops(alone));
+	const staged = compileNetwork([], options, [counted]);
+	if (!staged.ok) throw new Error("refused");
+	expect(staged.plan.quotas?.rules[0]?.key).not.toBe(alone.quotas?.rules[0]?.key ?? "");
+	expect(staged.model.quotas).toBeUndefined();
+});
+
+test("a staged quota that would move where those in force count, or keep them from being in force, counts nothing", () => {
+	const out = (name: string, interfaces: readonly string[], more: readonly string[] = []) => {
+		const made = policy(name, { ...rule("Block", { interfaces: [...interfaces], peers: [...more] }), quota });
+		return { ...made, ingress: [], egress: made.ingress };
+	};
+	const codes = (...[policies, staged, changed]: [NetworkPolicy[], NetworkPolicy[], object?]) =>
+		compileNetwork(policies, { ...options, ...changed }, staged).diagnostics.map(({ code }) => code);
+	expect(codes([out("a", [])], [out("s", ["eth0"])])).toEqual(["quota-not-counted"]);
+	expect(codes([out("a", ["eth0"])], [out("s", ["eth0"])])).toEqual([]);
+	expect(codes([], [out("s", ["eth0"])])).toEqual([]);
+	const blocks = Array.from({ length: 9 }, (_, i) => `10.${i * 2}.0.0/16`);
+	expect(codes([out("a", [])], [out("s", [], blocks)], { maxElements: 5 })).toContain("quota-not-counted");
 });
 
 describe("a packet counts", () => {

@@ -229,7 +229,7 @@ export class FlowKeeper {
 		const moreNews = this.#moreNews;
 		this.#news = [];
 		this.#moreNews = 0;
-		return { facts: this.facts, questions, news, moreNews };
+		return { facts: this.facts, changes: this.#store.changes, questions, news, moreNews };
 	}
 
 	#keep(key: Uint32Array, verdict: number, count: number, last: number): void {

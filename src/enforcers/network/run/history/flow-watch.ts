@@ -14,6 +14,10 @@ import type { HistoryCalls, HistoryFacts, Polled, SeenAnswer, SeenQuestion } fro
 
 const pollMs = 10_000;
 
+/** Where nothing came for so long, looks are rarer: each wakes two threads, and what idles is to sleep. */
+const quietAfterMs = 60_000;
+const quietPollMs = 30_000;
+
 /** Alerts of new flows a minute, and then one that says how many more there were. */
 const alertsPerMinute = 5;
 const minuteMs = 60_000;
@@ -49,6 +53,9 @@ export class FlowWatch {
 	#facts: HistoryFacts | null = null;
 	#timer: ReturnType<typeof setTimeout> | null = null;
 	#polling: Promise<void> | null = null;
+	/** When a look learnt something, and how much there was to learn then. */
+	#learntAt = performance.now();
+	#changes = 0;
 	#told = 0;
 	#untold = 0;
 	#minute = Number.NEGATIVE_INFINITY;
@@ -75,6 +82,11 @@ export class FlowWatch {
 		return problem === "" ? [] : [`flows are not watched as they should be: ${problem}`];
 	}
 
+	/** Milliseconds between two looks that nobody asked for. @param now as performance.now() */
+	pauseMs(now: number): number {
+		return now - this.#learntAt < quietAfterMs ? pollMs : quietPollMs;
+	}
+
 	/** Begins, once policies may be in force. */
 	start(): void {
 		this.#open();
@@ -82,12 +94,13 @@ export class FlowWatch {
 	}
 
 	#lookLater(): void {
+		const now = performance.now();
 		this.#timer = setTimeout(
 			() => {
 				this.#lookLater();
 				this.#look();
 			},
-			untilTick(performance.now(), pollMs),
+			untilTick(now, this.pauseMs(now)),
 		);
 		this.#timer.unref();
 	}
@@ -187,12 +200,14 @@ export class FlowWatch {
 		return judge.call("judgeSeen", argument);
 	}
 
-	#take({ facts, news, moreNews }: Polled): void {
+	#take({ facts, changes, news, moreNews }: Polled): void {
 		// That a disk is full the status warns of already, whatever it keeps from being written.
 		if (facts.unsaved !== "" && facts.unsaved !== this.#facts?.unsaved) this.#options.warn(facts.unsaved);
 		this.#facts = facts;
 		this.#problem = "";
 		const now = performance.now();
+		if (changes !== this.#changes) this.#learntAt = now;
+		this.#changes = changes;
 		if (now - this.#minute >= minuteMs) this.#nextMinute(now);
 		const { sink, identity } = this.#options;
 		const room = Math.max(0, alertsPerMinute - this.#told);

@@ -45,6 +45,8 @@ export interface HistoryFacts {
 
 export interface Polled {
 	readonly facts: HistoryFacts;
+	/** Grows whenever anything is learnt of what came. */
+	readonly changes: number;
 	/** By the numbers that `decided` is given back. */
 	readonly questions: readonly { readonly row: number; readonly question: SeenQuestion }[];
 	/** Flows outside the baseline, few. */

@@ -36,6 +36,7 @@ const notOpen: Polled = {
 	questions: [],
 	news: [],
 	moreNews: 0,
+	changes: 0,
 };
 
 let keeper: FlowKeeper | null = null;

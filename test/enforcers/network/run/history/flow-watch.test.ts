@@ -22,7 +22,7 @@ const facts: HistoryFacts = {
 	problem: "",
 	unsaved: "",
 };
-const quiet: Polled = { facts, questions: [], news: [], moreNews: 0 };
+const quiet: Polled = { facts, changes: 0, questions: [], news: [], moreNews: 0 };
 const question: SeenQuestion = {
 	direction: "ingress",
 	forwarded: false,
@@ -106,6 +106,19 @@ test("what is open is asked of the thread that compiled, which reads the policie
 	expect(watch.warnings).toEqual([]);
 	await watch.stop();
 	expect(log.slice(-3)).toEqual(["poll", "save", "stop"]);
+});
+
+test("where nothing came for a minute, looks are rarer, until something comes", async () => {
+	const { watch, world } = setUp();
+	const later = () => watch.pauseMs(performance.now() + 60_000);
+	await watch.flows("");
+	expect([watch.pauseMs(performance.now()), later()]).toEqual([10_000, 30_000]);
+	const before = performance.now();
+	await watch.poll();
+	expect(watch.pauseMs(before + 60_000)).toBe(30_000);
+	world.polled = [{ ...quiet, changes: 1 }];
+	await watch.poll();
+	expect(watch.pauseMs(before + 60_000)).toBe(10_000);
 });
 
 test("nothing is asked before policies are in force, where nothing is to be watched, or where the kernel cannot", async () => {

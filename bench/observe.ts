@@ -3,12 +3,16 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { SeenHistory } from "../src/enforcers/network/history/seen-flow.ts";
+import { seenSet } from "../src/enforcers/network/names.ts";
 import { keyPlaces } from "../src/enforcers/network/observe/seen-sets.ts";
 import { FlowKeeper } from "../src/enforcers/network/run/history/flow-keeper.ts";
+import { executable } from "../test/system/support/built.ts";
 import { Daemon } from "../test/system/support/daemon.ts";
-import { Lab } from "../test/system/support/netns.ts";
+import { Lab, spawnBound } from "../test/system/support/netns.ts";
 import { connectionRate, flood, type Target } from "../test/system/support/traffic.ts";
-import { atMost, type Figure, interleave, quantity } from "./report.ts";
+import { memory, settle } from "./daemon.ts";
+import { atMost, type Figure, interleave, median, quantity } from "./report.ts";
 import { asPolicy, makeRules, type Rule } from "./rulesets.ts";
 
 const local = "198.18.0.1";
@@ -146,6 +150,72 @@ function keeperFigures(): Figure[] {
 	];
 }
 
+/** Scatters numbers over the addresses, each on one of its own. */
+const scattered = (index: number) => {
+	const bits = Math.imul(index, 0x9e37_79b1) >>> 0;
+	return `${bits >>> 24}.${(bits >>> 16) & 255}.${(bits >>> 8) & 255}.${bits & 255}`;
+};
+
+/**
+ * A million flows through a whole daemon: they lie in the kernel's own set, as if they had come, are other ones at each
+ * look, and are soon forgotten, as those of five minutes ago would be.
+ */
+async function daemonAfterMillion(): Promise<Figure[]> {
+	using lab = await Lab.create();
+	await using daemon = await Daemon.start(lab.guarded, {
+		policies: { "rules.json": asPolicy("rules", makeRules(1000, "tcp")) },
+	});
+	await settle(daemon.pid);
+	const before = memory(daemon.pid, "VmRSS");
+	const set = seenSet({ direction: "ingress", forwarded: false, family: 4 }, "named");
+	let peak = before;
+	for (let next = 0; next < million; next += perLook) {
+		const elements = Array.from(
+			{ length: perLook },
+			(_, index) =>
+				`"eth0" . ${scattered(next + index)} . tcp . 443 counter packets 1 bytes 60 timeout 5m expires 2s`,
+		);
+		lab.guarded.nft(
+			`flush set inet kubearmor ${set}\nadd element inet kubearmor ${set} { ${elements.join(", ")} }`,
+		);
+		// An answer has what came until then.
+		const answer = await daemon.get("/v1/flows?limit=1");
+		if (answer.status !== 200) throw new Error(await answer.text());
+		await answer.text();
+		peak = Math.max(peak, memory(daemon.pid, "VmRSS"));
+	}
+	await settle(daemon.pid);
+	const { merged, lost } = (await daemon
+		.get("/v1/flows?limit=1")
+		.then((reply) => reply.json())) as SeenHistory;
+	const after = memory(daemon.pid, "VmRSS");
+	const command = await flowsCommand(lab, daemon);
+	return [
+		quantity("a daemon before any flow", before, "MB", null),
+		quantity(
+			`after 1 000 000 flows, of which ${merged} lie in blocks and ${lost} were too many`,
+			after,
+			"MB",
+			120,
+		),
+		quantity("meanwhile at most", peak, "MB", null),
+		quantity("portward flows of all that are kept", command, "s", 1),
+	];
+}
+
+/** Seconds of `portward flows`, median of several. */
+async function flowsCommand(lab: Lab, daemon: Daemon): Promise<number> {
+	const times: number[] = [];
+	for (let round = 0; round < 5; round++) {
+		const start = performance.now();
+		const child = spawnBound(lab.guarded.inside([executable(), "flows", "--config", daemon.home.config]));
+		const [, error, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+		if (code !== 0) throw new Error(error.slice(0, 1000));
+		times.push((performance.now() - start) / 1000);
+	}
+	return median(times);
+}
+
 export async function observeFigures(): Promise<Figure[]> {
-	return [...keeperFigures(), ...(await kernelFigures())];
+	return [...keeperFigures(), ...(await daemonAfterMillion()), ...(await kernelFigures())];
 }

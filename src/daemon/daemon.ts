@@ -174,6 +174,7 @@ export class Daemon {
 				refresh: () => this.#running.refresh(),
 				alerts: this.#outlets.ring,
 				subscribe: (subscriber) => this.#outlets.sink.subscribe(subscriber),
+				answeredMuch: () => this.#rest.worked(),
 			},
 			log,
 		});

@@ -23,6 +23,8 @@ export interface HttpSource {
 	readonly alerts: AlertRing;
 	/** Adds a live stream; the returned function removes it. */
 	subscribe(subscriber: AlertSubscriber): () => void;
+	/** An answer of many megabytes was given, which leaves as much behind. */
+	answeredMuch?(): void;
 }
 
 export type Answer =

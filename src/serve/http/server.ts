@@ -55,6 +55,9 @@ export type ListenResult =
 	| { readonly ok: true; readonly server: HttpServer }
 	| { readonly ok: false; readonly message: string; readonly hint: string };
 
+/** Characters of an answer that is more than what scrapes ask for. */
+const muchText = 4_000_000;
+
 /** Milliseconds between looks at the deadlines. */
 const sweepInterval = 250;
 
@@ -120,7 +123,10 @@ class Server implements Host, SocketUser {
 			}
 			const answer = await route(request, source, known ? "full" : detail);
 			if (answer.kind === "stream") this.#stream(connection, answer.asked, headOnly);
-			else connection.reply(this.#bounded(answer.reply), headOnly, false);
+			else {
+				connection.reply(this.#bounded(answer.reply), headOnly, false);
+				if (answer.reply.body.length > muchText) source.answeredMuch?.();
+			}
 		} catch (error) {
 			this.#options.onError(error, request.path);
 			connection.reply(errorReply(500, "internal error", "the daemon's log says more"), headOnly, true);

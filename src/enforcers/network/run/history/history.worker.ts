@@ -55,6 +55,21 @@ function setsOf(socket: NetlinkSocket, table: string): ReadSets {
 
 const lostCounters = [...directions, forwardChain].map(seenLostCounter);
 
+/** Milliseconds after an answer. */
+const restMs = 3000;
+
+let resting: ReturnType<typeof setTimeout> | null = null;
+
+/** Gives back what answers left behind, tens of megabytes each where many flows are kept. */
+function restSoon(): void {
+	if (resting !== null) clearTimeout(resting);
+	resting = setTimeout(() => {
+		Bun.gc(true);
+		const library = Libc.open();
+		if (library.ok) library.libc.trimHeap();
+	}, restMs);
+}
+
 serve<HistoryCalls>(self, {
 	open({ stateDirectory, table, maxFlows }) {
 		const library = Libc.open();
@@ -83,7 +98,9 @@ serve<HistoryCalls>(self, {
 	},
 	poll: (argument) => keeper?.poll(argument) ?? notOpen,
 	decided: (argument) => keeper?.decided(argument) ?? notOpen,
-	flows: (argument) =>
-		keeper?.flows(argument) ?? { ok: false, message: "the flows are not open yet", hint: "ask again" },
+	flows(argument) {
+		restSoon();
+		return keeper?.flows(argument) ?? { ok: false, message: "the flows are not open yet", hint: "ask again" };
+	},
 	save: () => keeper?.save() ?? "",
 });

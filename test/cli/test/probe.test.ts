@@ -103,6 +103,30 @@ test("every case is sent over both forms of ruleset, and the network that the co
 	expect(seen()).toBe(before);
 });
 
+test("what rules decide otherwise for root, who sends the probes, is not probed", () => {
+	const udp = { protocol: "UDP", port: 53 };
+	const egress = [{ ports: [udp] }, { action: "Allow", user: "root", ports: [udp] }, { action: "Allow" }];
+	const about = (more: object) => ({ direction: "egress", protocol: "udp", address: "192.0.2.53", ...more });
+	const spec = {
+		cases: [
+			about({ port: 53, expect: "Block" }),
+			about({ port: 53, user: "root", expect: "Allow" }),
+			about({ port: 54, expect: "Allow" }),
+		],
+	};
+	const metadata = { name: "who" };
+	using own = new Files({
+		"p.yaml": policy("who", { action: "Block", egress }),
+		"t.yaml": JSON.stringify({ apiVersion: "portward.io/v1", kind: "PortwardTest", metadata, spec }),
+	});
+	own.config({ policyDir: own.path });
+	const argv = [executable(), "test", "--config", join(own.path, ".config"), "--probe", "--json"];
+	const { code, out } = network.try(argv);
+	const { skipped, disagreements, agreed } = JSON.parse(out).probe;
+	expect([code, disagreements, agreed]).toEqual([0, [], 2]);
+	expect(new Set(skipped.map(({ name }: { readonly name: string }) => name)).size).toBe(2);
+});
+
 test("a form that the settings ask for is the only one", () => {
 	files.config({ policyDir: files.path, rulesetForm: "nested" });
 	const { code, out } = probe();

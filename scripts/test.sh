@@ -13,7 +13,7 @@
 # in a file beside it, whose name ends in -alone.xml.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-# What floods a network or measures how soon something is done: nothing else may run meanwhile.
+# What measures how soon something is done, or how much of a flood is lost: nothing else may run meanwhile.
 alone=(test/system/load/*.test.ts)
 # Bun starts those first that it is told to take longest, and before them those that it is told nothing of.
 slow_first() {

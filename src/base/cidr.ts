@@ -100,9 +100,17 @@ function parseIpv6(text: string): Address | { message: string; hint: string } {
 			hint: `write the IPv4 address itself: ${ipv4}`,
 		};
 	}
-	let value = 0n;
-	for (const part of parsed.parts) value = (value << 16n) | BigInt(part);
-	return { family: 6, value };
+	return { family: 6, value: bitsOf(parsed) };
+}
+
+/** The bits of an IPv6 text, which need be no address that a packet carries; null where it is none. */
+export function parseIpv6Bits(text: string): bigint | null {
+	if (!ipv6Form.test(text) || !ipaddr.IPv6.isValid(text)) return null;
+	return bitsOf(ipaddr.IPv6.parse(text));
+}
+
+function bitsOf({ parts }: ipaddr.IPv6): bigint {
+	return parts.reduce((value, part) => (value << 16n) | BigInt(part), 0n);
 }
 
 function explainNotIpv4(text: string): { message: string; hint: string } {

@@ -20,6 +20,8 @@ export interface GenerationBox {
 	readonly sourcePorts?: readonly [number, number];
 	readonly icmpTypes?: readonly [number, number];
 	readonly addresses: readonly string[];
+	/** Of the addresses, those that match all of these alone; absent: those that no other box names. */
+	readonly suffixes?: readonly string[];
 	/** Address blocks that are not told. */
 	readonly moreAddresses: number;
 	readonly interface: string | null;

@@ -5,6 +5,7 @@
 
 import { addressBits, formatCidr, maskBase, parseAddress, parseCidr } from "../base/cidr.ts";
 import type { Cidr, Family } from "../base/model.ts";
+import { formatSuffix, parseSuffix, type Suffix } from "../base/suffix.ts";
 import { quote } from "../base/suggest.ts";
 import { describeTemplate } from "./template.ts";
 
@@ -45,6 +46,16 @@ export function parseBlock(text: string, anyHint: string): BlockResult {
 	return { ...parsed, network: networkOf(cidr) };
 }
 
+export type PeerBlock = BlockResult | { readonly ok: true; readonly suffix: Suffix };
+
+/** The same where a suffix of IPv6 may stand as well: `::1234:5678/::ffff:ffff`. */
+export function parsePeerBlock(text: string, anyHint: string): PeerBlock {
+	const parsed = parseSuffix(text);
+	if (parsed === null || !parsed.ok) return parsed ?? parseBlock(text, anyHint);
+	if ("suffix" in parsed) return parsed;
+	return { ok: true, cidr: parsed.cidr, hostBits: false, network: null };
+}
+
 /** The network that an address with zeros at its end names, or null where it looks like a host's. */
 function networkOf({ family, base }: Cidr): Cidr | null {
 	if (family === 4) {
@@ -72,7 +83,7 @@ function explain(text: string, anyHint: string): Failure | null {
 		range(text) ??
 		list(text) ??
 		withPort(text) ??
-		suffix(text) ??
+		suffixed(text) ??
 		netmask(text) ??
 		shortForm(text)
 	);
@@ -147,21 +158,15 @@ function withPort(text: string): Failure | null {
 }
 
 /** `::1234:5678/::ffff:ffff`, as some write a host behind a prefix that changes. */
-function suffix(text: string): Failure | null {
-	const [, address = "", mask = ""] =
-		/^\s*([0-9a-f:.]+)\s*\/\s*([0-9a-f:.]*:[0-9a-f:.]*)\s*$/i.exec(text) ?? [];
-	const [base, bits] = [parseAddress(address), parseAddress(mask)];
-	if (!("family" in base) || !("family" in bits) || base.family !== 6 || bits.family !== 6) return null;
-	const prefix = 128 - (~bits.value & (2n ** 128n - 1n)).toString(2).replace(/^0$/, "").length;
-	const whole = ((2n ** 128n - 1n) >> BigInt(128 - prefix)) << BigInt(128 - prefix);
-	if (whole === bits.value)
-		return fail(
-			`${quote(text)} has a mask`,
-			`write ${formatCidr({ family: 6, base: maskBase(base.value, 6, prefix), prefix })}`,
-		);
+function suffixed(text: string): Failure | null {
+	const parsed = parseSuffix(text.trim());
+	if (parsed === null) return null;
+	if (!parsed.ok) return parsed;
+	if ("cidr" in parsed) return fail(`${quote(text)} has a mask`, `write ${formatCidr(parsed.cidr)}`);
+	const written = formatSuffix(parsed.suffix);
 	return fail(
-		`${quote(text)} names the end of an address; rules match the beginning of addresses alone`,
-		"write the block that the host's addresses lie in, such as the whole prefix of its network",
+		`${quote(text)} names addresses by their ends, and only blocks can stand here`,
+		`write it in the rule: - ipBlock: {cidr: "${written}"}; it makes an exception of a rule about a block around it`,
 	);
 }
 

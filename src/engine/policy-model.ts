@@ -7,6 +7,7 @@ import { checkSenders } from "../enforcers/network/compile/named.ts";
 import type { NetworkPlan } from "../enforcers/network/compile/plan.ts";
 import { buildModel, type NetworkModel, ruleSets } from "../enforcers/network/compile/program.ts";
 import { checkRules } from "../enforcers/network/compile/rules.ts";
+import { checkSuffixes } from "../enforcers/network/compile/suffixes.ts";
 import { networkEnforcer } from "../enforcers/network/enforcer.ts";
 import { networkPart } from "../enforcers/network/model.ts";
 import { compileOptions } from "../enforcers/network/run/compile-options.ts";
@@ -45,7 +46,11 @@ export function readWrittenModel(
 	const set = readPolicySet([path], config);
 	const policies = networkPart.of(set.selected);
 	const options = compileOptions(config, "0", "concatenated");
-	const wrong = [...checkRules(policies), ...checkSenders(policies, options.resolve)];
+	const wrong = [
+		...checkRules(policies),
+		...checkSenders(policies, options.resolve),
+		...checkSuffixes(policies, options.resolve),
+	];
 	const errors = [...set.diagnostics, ...wrong].filter(({ severity }) => severity === "error");
 	if (errors.length > 0 || set.unread) return { set, model: null, errors };
 	return { set, model: buildModel(ruleSets(policies, options), options), errors };

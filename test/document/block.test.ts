@@ -14,7 +14,8 @@ describe("what other tools know gets the form to write", () => {
 	test.each([
 		["192.0.2.0/255.255.255.0", "192.0.2.0/24"],
 		["2001:db8::1/ffff:ffff::", "2001:db8::/32"],
-		["::1234:5678/::ffff:ffff", "the whole prefix of its network"],
+		["::1234:5678/::ffff:ffff", '- ipBlock: {cidr: "::1234:5678/::ffff:ffff"}'],
+		["::1:2/::ffff", "write ::2/::ffff"],
 		["192.0.2.7/255.255.255.255", "192.0.2.7/32"],
 		["192.0.2.0/0.0.0.255", "192.0.2.0/24"],
 		["192.0.2.0 netmask 255.255.255.128", "192.0.2.0/25"],

@@ -4,11 +4,13 @@ import { dirname, isAbsolute, join } from "node:path";
 import { formatCidr } from "../../base/cidr.ts";
 import { lineOfBlock, listLimits } from "../../base/cidr-list.ts";
 import type { Cidr } from "../../base/model.ts";
+import { formatSuffix } from "../../base/suffix.ts";
 import type { Atom } from "../../enforcers/network/compile/atom.ts";
 import type { CompiledRule } from "../../enforcers/network/compile/plan.ts";
 import type { Packet } from "../../enforcers/network/compile/program.ts";
 import {
 	type AddressGroup,
+	blockText,
 	groupPart,
 	type IpBlock,
 	type NetworkRule,
@@ -48,13 +50,15 @@ function entriesOf(
 	packet: Packet,
 	known: ReadonlyMap<string, AddressGroup>,
 ): readonly MetEntry[] {
-	const met = ({ cidr, except }: IpBlock) =>
+	const suffix = (of: Pick<IpBlock, "suffix">) => of.suffix && formatSuffix(of.suffix);
+	const met = ({ cidr, except, ...block }: IpBlock) =>
+		suffix(block) === suffix(atom) &&
 		cidr.family === atom.family &&
 		cidr.prefix === atom.length &&
 		cidr.base === BigInt(atom.first) &&
 		!except.some((hole) => holds(hole, packet.address));
-	const own = (groups?.own ?? peers).filter(met).map(({ cidr, place }) => ({
-		...{ block: formatCidr(cidr), group: null, file: place.file, line: place.line },
+	const own = (groups?.own ?? peers).filter(met).map(({ place, ...block }) => ({
+		...{ block: blockText(block), group: null, file: place.file, line: place.line },
 	}));
 	const members = (groups?.uses ?? []).flatMap(({ name, members: of }) =>
 		(of?.blocks ?? []).filter(met).map(({ cidr, place }) => ({

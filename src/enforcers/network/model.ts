@@ -1,18 +1,28 @@
 /** The typed meaning of KubeArmorNetworkPolicy documents. Plain data, as src/base/model.ts says. */
 
+import { formatCidr } from "../../base/cidr.ts";
 import type { Place } from "../../base/diagnostic.ts";
 import type { Action, Cidr, InterfaceMatch, NodeSelector, PortRange, Protocol } from "../../base/model.ts";
+import { formatSuffix, type Suffix } from "../../base/suffix.ts";
 import { PartType } from "../../document/kind.ts";
 
 /** One `from`/`to` entry: a block with holes. Every hole lies inside the block. */
 export interface IpBlock {
+	/** Of a suffix: the block around it. */
 	readonly cidr: Cidr;
+	/** Of the block, the addresses that match it alone. Absent: all. */
+	readonly suffix?: Suffix;
 	readonly except: readonly Cidr[];
 	readonly place: Place;
 }
 
 /** A block of a group, and where it stands. */
 export type WrittenBlock = Pick<IpBlock, "cidr" | "place">;
+
+/** As it is written, less its holes: ADDRESS/PREFIX or ADDRESS/MASK. */
+export function blockText({ cidr, suffix }: Pick<IpBlock, "cidr" | "suffix">): string {
+	return suffix === undefined ? formatCidr(cidr) : formatSuffix(suffix);
+}
 
 /** The blocks of a list that lies in a file. */
 export interface BlockList {

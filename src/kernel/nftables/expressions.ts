@@ -1,6 +1,8 @@
 /** The expressions of rules: what is matched, what is done, and the words for it. */
 
+import { formatAddress } from "../../base/cidr.ts";
 import type { Family } from "../../base/model.ts";
+import type { Suffix } from "../../base/suffix.ts";
 import { checkedLine, quoted } from "./check.ts";
 import type { Rule } from "./objects.ts";
 
@@ -167,6 +169,11 @@ export const interfaceType = "ifname";
 
 export function addressKey(family: Family, side: "saddr" | "daddr"): string {
 	return `${family === 4 ? "ip" : "ip6"} ${side}`;
+}
+
+/** Whether an address of IPv6 has the bits of a mask that a value has. */
+export function maskedAddress(side: "saddr" | "daddr", { mask, value }: Suffix): string {
+	return `${addressKey(6, side)} & ${formatAddress(6, mask)} == ${formatAddress(6, value)}`;
 }
 
 export function addressType(family: Family): string {

@@ -25,7 +25,8 @@ export function boxWords(box: ToldBox): BoxWords {
 	if (box.sourcePorts !== undefined) parts.push(`from port ${range(box.sourcePorts)}`);
 	if (box.icmpTypes !== undefined) parts.push(`type ${range(box.icmpTypes)}`);
 	const hidden = Math.max(0, box.addresses.length - mostAddresses) + (box.moreAddresses ?? 0);
-	const shown = box.addresses.slice(0, mostAddresses).join(", ") + (hidden > 0 ? ` and ${hidden} more` : "");
+	const told = box.addresses.slice(0, mostAddresses).join(", ") + (hidden > 0 ? ` and ${hidden} more` : "");
+	const shown = told + (box.suffixes === undefined ? "" : ` of ${box.suffixes.join(" and ")}`);
 	const ports = parts.join(" ");
 	const senders = [
 		box.user === undefined ? [] : [`user ${box.user}`],

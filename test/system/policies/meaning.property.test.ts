@@ -12,6 +12,7 @@ import type { NetworkPlan, RulesetForm } from "../../../src/enforcers/network/co
 import { hashFrom } from "../../../src/enforcers/network/compile/render/hashable.ts";
 import type { NetworkPolicy } from "../../../src/enforcers/network/model.ts";
 import { failsafes, packets, policySets } from "../../enforcers/network/compile/generate.ts";
+import { suffixPackets, suffixSets } from "../../enforcers/network/compile/generate-suffixes.ts";
 import { judge, type OracleOptions, type OraclePacket } from "../../enforcers/network/compile/oracle.ts";
 import { Lab } from "../support/netns.ts";
 import { kernelTable } from "../support/nft.ts";
@@ -35,6 +36,10 @@ interface Bench {
 	readonly prober: Prober;
 	readonly kernel: KernelTable;
 }
+
+/** Some name ends of IPv6 addresses. */
+const sets = fc.oneof({ weight: 2, arbitrary: policySets }, { weight: 1, arbitrary: suffixSets });
+const anyPackets = fc.oneof({ weight: 2, arbitrary: packets }, { weight: 1, arbitrary: suffixPackets });
 
 const benches: Bench[] = [];
 
@@ -109,13 +114,13 @@ let generation = 0;
 test("every packet meets the oracle's verdict and is counted at the oracle's rule", async () => {
 	await fc.assert(
 		fc.asyncProperty(
-			policySets,
+			sets,
 			fc.noShrink(fc.nat()),
 			fc.constantFrom("audit" as const, "block" as const),
 			failsafes,
 			async (policies, seed, posture, failsafe) => {
 				const options: OracleOptions = { posture, allowlistScope: "direction", failsafe };
-				const asked = each(fc.sample(packets, { seed, numRuns: packetsPerRun }).filter(routable));
+				const asked = each(fc.sample(anyPackets, { seed, numRuns: packetsPerRun }).filter(routable));
 				const verdicts = asked.map((packet) => judge(policies, options, packet));
 				for (const bench of benches) {
 					generation++;

@@ -7,7 +7,9 @@
 import type { Cidr, Family, InterfaceMatch, PortRange, Protocol } from "../../../base/model.ts";
 import { compareStrictness, type Order } from "../../../base/precedence.ts";
 import { protocolFits } from "../../../base/protocol.ts";
-import type { NetworkRule, PortMatch } from "../model.ts";
+import { type Suffix, suffixContains, suffixContainsBlock, suffixMatches } from "../../../base/suffix.ts";
+import { blockText, type NetworkRule, type PortMatch } from "../model.ts";
+import type { Inside } from "./inside.ts";
 import type { CompiledRule } from "./plan.ts";
 import { type Sender, senderContains } from "./sender.ts";
 
@@ -44,6 +46,10 @@ export interface Atom {
 	/** First and last address of the block, holes ignored. */
 	readonly first: Address;
 	readonly last: Address;
+	/** Of the block, the addresses that match it alone. Absent: all. */
+	readonly suffix?: Suffix;
+	/** All suffixes around it, where it is part of a program that tells some apart. */
+	readonly inside?: Inside;
 	/** Blocks inside this one that the atom does not match; precedence ignores them. */
 	readonly holes: readonly AddressRange[];
 }
@@ -103,6 +109,12 @@ function breadthOfPorts({ source, layer }: Atom): number {
 }
 
 function addressContains(outer: Atom, inner: Atom): boolean {
+	const { suffix } = outer;
+	if (suffix !== undefined) {
+		return inner.suffix === undefined
+			? suffixContainsBlock(suffix, BigInt(inner.first), inner.length)
+			: suffixContains(suffix, inner.suffix);
+	}
 	return outer.length <= inner.length && outer.first <= inner.first && outer.last >= inner.last;
 }
 
@@ -144,10 +156,19 @@ function bounds(cidr: Cidr): { first: Address; last: Address } {
 	return { first, last: first + 2 ** (32 - cidr.prefix) - 1 };
 }
 
-/** Whether an address lies in the atom's block and in none of its holes. */
+/** Whether an address lies in the atom's block, matches its suffix, and lies in none of its holes. */
 export function matchesAddress(atom: Atom, address: Address): boolean {
 	if (address < atom.first || address > atom.last) return false;
+	if (atom.suffix !== undefined && !suffixMatches(atom.suffix, BigInt(address))) return false;
 	return !atom.holes.some((hole) => address >= hole.first && address <= hole.last);
+}
+
+/** An atom's addresses as people read them: ADDRESS/PREFIX, or ADDRESS/MASK. Not of one of any address. */
+export function addressText({ family, length, first, suffix }: Atom): string {
+	return blockText({
+		cidr: { family, base: BigInt(first), prefix: length },
+		...(suffix === undefined ? {} : { suffix }),
+	});
 }
 
 /** What the holes leave of an atom's block, in rising order. */
@@ -197,10 +218,11 @@ export function expandRule(
 	}
 	if (ports.size === 0) ports.set("", { protocol: null, range: null, source: null, layer: "W" });
 
-	const blocks: Block[] = rule.peers.map(({ cidr, except }) => {
+	const blocks: Block[] = rule.peers.map(({ cidr, suffix, except }) => {
 		const { first, last } = bounds(cidr);
 		const holes = except.length === 0 ? noHoles : except.map(bounds);
-		return { family: cidr.family, length: cidr.prefix, first, last, holes };
+		const block = { family: cidr.family, length: cidr.prefix, first, last, holes };
+		return suffix === undefined ? block : { ...block, suffix };
 	});
 	if (blocks.length === 0) {
 		for (const family of [4, 6] as const) blocks.push({ family, length: -1, ...anyBlock[family], holes: [] });
@@ -211,7 +233,7 @@ export function expandRule(
 }
 
 type Ports = Pick<Atom, "protocol" | "range" | "source" | "layer">;
-type Block = Pick<Atom, "family" | "length" | "first" | "last" | "holes">;
+type Block = Pick<Atom, "family" | "length" | "first" | "last" | "suffix" | "holes">;
 
 function atomsOf(
 	interfaces: Iterable<InterfaceMatch | null>,
@@ -238,6 +260,7 @@ function atomsOf(
 					length: block.length,
 					first: block.first,
 					last: block.last,
+					...(block.suffix === undefined ? {} : { suffix: block.suffix }),
 					holes: block.holes,
 				});
 			}

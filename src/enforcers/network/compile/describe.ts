@@ -11,7 +11,7 @@ import type {
 	Unmatched,
 } from "../../contract/describe.ts";
 import { limitText } from "../limit-words.ts";
-import type { GroupUse, NetworkPolicy, NetworkRule, RuleLimits } from "../model.ts";
+import { blockText, type GroupUse, type NetworkPolicy, type NetworkRule, type RuleLimits } from "../model.ts";
 import { interfaceKey, sourceOf } from "./atom.ts";
 import { portsLabel } from "./lint/ports-label.ts";
 import type { NetworkModel } from "./program.ts";
@@ -87,9 +87,9 @@ function windowText(seconds: number): string {
 
 function ruleConditions(rule: NetworkRule, direction: Direction): Conditions {
 	const { peers, groups, ports, interfaces, limits, quota, sender } = rule;
-	const blocks = (groups?.own ?? peers).map(({ cidr, except }) => {
-		const holes = unique(except.map(formatCidr));
-		return `${formatCidr(cidr)}${holes.length === 0 ? "" : ` except ${holes.join(", ")}`}`;
+	const blocks = (groups?.own ?? peers).map((peer) => {
+		const holes = unique(peer.except.map(formatCidr));
+		return `${blockText(peer)}${holes.length === 0 ? "" : ` except ${holes.join(", ")}`}`;
 	});
 	return {
 		[direction === "ingress" ? "from" : "to"]: unique([...blocks, ...(groups?.uses ?? []).map(groupText)]),

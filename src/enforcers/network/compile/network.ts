@@ -24,6 +24,7 @@ import {
 	stagedPrograms,
 	stagedRules,
 } from "./staged.ts";
+import { checkSuffixes } from "./suffixes.ts";
 
 export interface CompileOptions extends Meaning, RenderOptions {
 	/** Kernel elements that the plan may have, 1..100 000 000. */
@@ -65,6 +66,7 @@ export function compileNetwork(
 		...checkRules([...policies, ...staged]),
 		...checkQuotas(policies),
 		...checkSenders(policies, options.resolve),
+		...checkSuffixes(policies, options.resolve),
 	];
 	if (errors.length > 0) return { ok: false, diagnostics: errors };
 	const rules = ruleSets(policies, options);
@@ -91,7 +93,7 @@ export function compileNetwork(
 		plan: fits ? plan : withoutStaged(plan),
 		model: beside.model === null ? model : { ...model, staged: beside.model },
 		diagnostics: [
-			...(fits && beside.fits ? [] : unevaluated(staged, options.maxElements, beside.senders)),
+			...(fits && beside.fits ? [] : unevaluated(staged, options.maxElements, beside.names)),
 			...lintModel(written),
 			...lintRelated(written, options.related),
 			...lintGuests(policies, options.guests),
@@ -111,8 +113,8 @@ interface CompiledStaged {
 	readonly model: NetworkModel | null;
 	readonly programs: StagedPrograms | null;
 	readonly fits: boolean;
-	/** Where it names too many senders. */
-	readonly senders?: Diagnostic;
+	/** Where it names too many senders or suffixes. */
+	readonly names?: Diagnostic;
 }
 
 /** What is staged; it must not keep what is enforced from being so, and is left out where it is too much. */
@@ -125,20 +127,21 @@ function compileStaged(
 	const staging: Staging = { policies: staged, posture: options.stagedPosture ?? null };
 	const nothing = { model: null, programs: null };
 	if (!isStaged(staging, options)) return { ...nothing, fits: true };
-	const [senders] = checkSenders([...policies, ...staged], options.resolve);
-	if (senders !== undefined) return { ...nothing, fits: false, senders };
+	const all = [...policies, ...staged];
+	const [names] = [...checkSenders(all, options.resolve), ...checkSuffixes(all, options.resolve)];
+	if (names !== undefined) return { ...nothing, fits: false, names };
 	const rules = stagedRules(policies, staged, options);
 	if (isComplex(rules, options.maxElements)) return { ...nothing, fits: false };
 	const model = stagedModel(rules, staging, options);
 	return { model, programs: stagedPrograms(written, model, staged), fits: true };
 }
 
-function unevaluated(staged: readonly NetworkPolicy[], limit: number, senders?: Diagnostic): Diagnostic[] {
+function unevaluated(staged: readonly NetworkPolicy[], limit: number, names?: Diagnostic): Diagnostic[] {
 	const why =
-		senders === undefined
+		names === undefined
 			? `with what is staged the policies need more kernel elements than maxElements (${limit})`
-			: `with what is staged ${senders.message}`;
-	const instead = senders === undefined ? "raise maxElements in the configuration" : senders.hint;
+			: `with what is staged ${names.message}`;
+	const instead = names === undefined ? "raise maxElements in the configuration" : names.hint;
 	return staged.slice(0, namedPolicies).map((policy) => ({
 		...policy.place,
 		path: "spec",

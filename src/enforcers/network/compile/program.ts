@@ -3,61 +3,41 @@
  * rules are rendered from.
  */
 
-import type { Action, Direction, Family, InterfaceMatch, Protocol } from "../../../base/model.ts";
+import type { Action, Direction, Family, Protocol } from "../../../base/model.ts";
+import { formatSuffix } from "../../../base/suffix.ts";
 import type { NetworkPolicy } from "../model.ts";
-import { type Address, type Atom, interfaceDepth, interfaceKey, interfaceMatches } from "./atom.ts";
+import { type Address, type Atom, interfaceMatches } from "./atom.ts";
 import { type Failsafe, type FailsafeProgram, failsafeHoldsAddress, failsafePrograms } from "./failsafe.ts";
+import {
+	groups,
+	type InterfaceProgram,
+	type SenderProgram,
+	type Senders,
+	type SendersProgram,
+	type Sequences,
+	type Suffixes,
+} from "./groups.ts";
 import type { GuestOptions } from "./guests.ts";
-import { Axis } from "./interval.ts";
 import type { CompiledRule } from "./plan.ts";
 import type { CompiledQuota } from "./quota.ts";
 import { type DirectionRules, holding, type KnownRules, postureRule, rulesOf } from "./rules.ts";
 import {
 	kindOf,
-	type NamedSenders,
 	type NamedSets,
-	namedSenders,
 	namedSets,
-	noSender,
 	type ResolveAccount,
 	type SenderKey,
-	senderCombinations,
 	senderKey,
 } from "./sender.ts";
-import { buildSequence, type SequenceScope, takesPart } from "./sequence.ts";
-import { buildStreams, type Scope, type Stream, scopeKey, withoutDuplicates } from "./stream.ts";
+import { kindKey, kindOfAddress, type SuffixKind } from "./suffixes.ts";
 import { find, type Key, type Step } from "./table.ts";
 
-/** The lookups of one interface group, by family. */
-export type Sequences = Readonly<Record<Family, readonly Step[]>>;
-
-/** What the packets of some senders meet. */
-export interface InterfaceProgram {
-	/** Groups of single interfaces by name, and of prefixes, longest first. */
-	readonly literals: readonly { readonly name: string; readonly sequences: Sequences }[];
-	readonly prefixes: readonly { readonly name: string; readonly sequences: Sequences }[];
-	/** Every other interface. */
-	readonly others: Sequences;
-	/** This host's members of VRFs that some rule names, and what their packets meet: the rules of both names. */
-	readonly members: readonly { readonly name: string; readonly sequences: Sequences }[];
-}
-
-/** The same for one kind of senders that rules name. */
-export interface SenderProgram extends InterfaceProgram {
-	readonly sender: SenderKey;
-}
-
-interface Senders {
-	readonly named: NamedSenders;
-	readonly programs: readonly SenderProgram[];
-}
-
-/** Its own groups are for senders that no rule names, and for packets that nobody sends. */
-export interface DirectionProgram extends InterfaceProgram {
+/** Its own groups are for addresses that no suffix matches. */
+export interface DirectionProgram extends SendersProgram {
 	readonly rules: readonly CompiledRule[];
 	readonly atoms: readonly Atom[];
-	/** What rules name of senders, with a program for each kind; absent where they name none. */
-	readonly senders?: Senders;
+	/** What rules name of suffixes, with a program for each kind of addresses; absent where they name none. */
+	readonly suffixes?: Suffixes;
 	/** The VRF of each member on this host. */
 	readonly vrfOf: ReadonlyMap<string, string>;
 	readonly allowlistMode: boolean;
@@ -149,73 +129,6 @@ function buildPrograms({ ingress, egress }: RuleSets, meaning: Meaning): Program
 	return { ingress: build("ingress", ingress, egress), egress: build("egress", egress, ingress) };
 }
 
-/**
- * One group for each interface match that a rule names, one for all other interfaces, and one for each member of a VRF
- * whose packets a rule of the VRF's name may mean.
- */
-function groups(
-	all: readonly Atom[],
-	vrfOf: DirectionProgram["vrfOf"],
-): Pick<DirectionProgram, keyof InterfaceProgram | "vrfOf" | "senders"> {
-	const matches = new Map<string, InterfaceMatch | null>();
-	for (const atom of all) matches.set(interfaceKey(atom.interface), atom.interface);
-	const anySender = all.every(({ sender }) => sender === undefined);
-	const alone = anySender && [...matches.keys()].every((key) => key === "");
-	const build4 = familyBuilder(all, 4, alone);
-	const build6 = familyBuilder(all, 6, alone);
-	const of = (sender: SenderKey) =>
-		byInterface(matches, vrfOf, (...within) => ({
-			4: build4({ within, sender }),
-			6: build6({ within, sender }),
-		}));
-	if (anySender) return { ...of(noSender), vrfOf };
-	const named = namedSenders(all.map(({ sender }) => sender));
-	const programs = senderCombinations(named).map((sender) => ({ sender, ...of(sender) }));
-	return { ...of(noSender), vrfOf, senders: { named, programs } };
-}
-
-function byInterface(
-	matches: ReadonlyMap<string, InterfaceMatch | null>,
-	vrfOf: DirectionProgram["vrfOf"],
-	sequences: (...within: readonly (InterfaceMatch | null)[]) => Sequences,
-): InterfaceProgram {
-	const named = [...matches.values()].filter((match) => match !== null);
-	named.sort((a, b) => interfaceDepth(b) - interfaceDepth(a) || (a.name < b.name ? -1 : 1));
-	const group = (match: InterfaceMatch) => ({ name: match.name, sequences: sequences(match) });
-	return {
-		literals: named.filter((match) => !match.prefix).map(group),
-		prefixes: named.filter((match) => match.prefix).map(group),
-		others: sequences(null),
-		members: [...vrfOf]
-			.filter(([, vrf]) => named.some((match) => interfaceMatches(match, [vrf])))
-			.map(([name, vrf]) => ({
-				name,
-				sequences: sequences({ name, prefix: false }, { name: vrf, prefix: false }),
-			})),
-	};
-}
-
-/** Builds the sequence of a group; groups that the same atoms are for share one. */
-function familyBuilder(
-	all: readonly Atom[],
-	family: Family,
-	alone: boolean,
-): (scope: SequenceScope) => readonly Step[] {
-	const atoms = withoutDuplicates(all.filter((atom) => atom.family === family));
-	const axis = Axis.of(atoms, family);
-	const streams: readonly Stream[] = buildStreams(atoms, axis);
-	const named = new Map<string, Scope>();
-	for (const atom of atoms) named.set(scopeKey(atom), atom);
-	const built = new Map<string, readonly Step[]>();
-	return (scope) => {
-		const members = [...named].filter(([, outer]) => takesPart(scope, outer));
-		const key = JSON.stringify(members.map(([name]) => name).sort());
-		const known = built.get(key) ?? buildSequence(scope, atoms, streams, axis, alone);
-		built.set(key, known);
-		return known;
-	};
-}
-
 export interface Packet {
 	readonly direction: Direction;
 	readonly family: Family;
@@ -238,21 +151,72 @@ export interface Verdict {
 	readonly rule: CompiledRule | null;
 }
 
+/** What is met on an interface, at addresses that no suffix matches: see atAddress. */
 export function sequencesFor(program: DirectionProgram, name: string, sender?: SenderKey): Sequences {
-	const { members, literals, prefixes, others } = programFor(program, sender);
+	return sequencesOn(programFor(program, sender), name);
+}
+
+function sequencesOn({ members, literals, prefixes, others }: InterfaceProgram, name: string): Sequences {
 	const literal = [...members, ...literals].find((group) => group.name === name);
 	const prefix = literal ?? prefixes.find((group) => name.startsWith(group.name));
 	return prefix?.sequences ?? others;
 }
 
-/** The program as one kind of senders meets it. */
-export function seenBy(program: DirectionProgram, sender: SenderKey): DirectionProgram {
-	const { literals, prefixes, others, members } = programFor(program, sender);
-	const { senders: _, ...rest } = program;
-	return { ...rest, literals, prefixes, others, members };
+/** What is met on an interface by whatever sender, at whatever address: equal for interfaces that fare alike everywhere. */
+export function allSequencesOn(program: DirectionProgram, name: string): readonly Sequences[] {
+	const bySender = (one: SendersProgram) => [one, ...(one.senders?.programs ?? [])];
+	const all = [program, ...(program.suffixes?.programs ?? [])].flatMap(bySender);
+	return all.map((one) => sequencesOn(one, name));
 }
 
-function programFor(program: DirectionProgram, sender: SenderKey | undefined): InterfaceProgram {
+/** The program as one kind of senders meets it. */
+export function seenBy(program: DirectionProgram, sender: SenderKey): DirectionProgram {
+	const groups = (one: SendersProgram): InterfaceProgram => {
+		const { literals, prefixes, others, members } = programFor(one, sender);
+		return { literals, prefixes, others, members };
+	};
+	const { senders: _, suffixes, ...rest } = program;
+	const seen = { ...rest, ...groups(program) };
+	if (suffixes === undefined) return seen;
+	const programs = suffixes.programs.map((one) => ({ kind: one.kind, ...groups(one) }));
+	return { ...seen, suffixes: { named: suffixes.named, programs } };
+}
+
+/** The program as addresses of one kind meet it; what it does not name of the kind does not matter. */
+export function atKind(program: DirectionProgram, kind: SuffixKind): DirectionProgram {
+	if (program.suffixes === undefined) return program;
+	const own = kindKey(kind);
+	const known = kinds.get(program) ?? new Map<string, DirectionProgram>();
+	kinds.set(program, known);
+	const found = known.get(own) ?? programAt(program, program.suffixes, new Set(kind.map(formatSuffix)));
+	known.set(own, found);
+	return found;
+}
+
+function programAt(
+	program: DirectionProgram,
+	{ named, programs }: Suffixes,
+	kind: ReadonlySet<string>,
+): DirectionProgram {
+	const wanted = kindKey(named.filter((suffix) => kind.has(formatSuffix(suffix))));
+	const { suffixes: _, ...base } = program;
+	const found = programs.find((one) => kindKey(one.kind) === wanted);
+	if (found === undefined) return base;
+	const { senders: __, ...rest } = base;
+	const { kind: ___, ...met } = found;
+	return { ...rest, ...met };
+}
+
+/** The program as one remote address meets it. */
+export function atAddress(program: DirectionProgram, family: Family, address: bigint): DirectionProgram {
+	if (program.suffixes === undefined) return program;
+	return atKind(program, family === 4 ? [] : kindOfAddress(program.suffixes.named, address));
+}
+
+/** Found once: whoever judges many flows asks for each. */
+const kinds = new WeakMap<DirectionProgram, Map<string, DirectionProgram>>();
+
+function programFor(program: SendersProgram, sender: SenderKey | undefined): InterfaceProgram {
 	const { senders } = program;
 	if (senders === undefined || sender === undefined) return program;
 	const index = indexes.get(senders) ?? new SenderIndex(senders);
@@ -318,7 +282,8 @@ export function decidePacket(model: NetworkModel, packet: Packet): Verdict {
 export function decideByPolicies(program: DirectionProgram, packet: Packet): Verdict {
 	const address: Address = packet.family === 4 ? Number(packet.address) : packet.address;
 	const key: Key = { address, protocol: packet.protocol, source: packet.source, port: packet.port };
-	return decideBySteps(program, sequencesFor(program, packet.interface, packet.sender)[packet.family], key);
+	const met = atAddress(program, packet.family, packet.address);
+	return decideBySteps(program, sequencesFor(met, packet.interface, packet.sender)[packet.family], key);
 }
 
 /** The same where the interface's lookups are known. */

@@ -3,6 +3,7 @@
 import type { Diagnostic } from "../../../base/diagnostic.ts";
 import { digest } from "../../../base/digest.ts";
 import { type Action, type Cidr, type Direction, postureName } from "../../../base/model.ts";
+import { formatSuffix } from "../../../base/suffix.ts";
 import { isPlainInterface } from "../../../document/iface.ts";
 import type { NetworkPolicy, NetworkRule, PortMatch } from "../model.ts";
 import { ruleCounter, ruleLogCounter } from "../names.ts";
@@ -59,9 +60,10 @@ function portKey(entry: PortMatch): string {
  * name: the rule and its counters stay what they are while members come and go.
  */
 export function meaningOf(rule: NetworkRule): string {
-	const peers = (rule.groups?.own ?? rule.peers).map(({ cidr, except }) => {
+	const peers = (rule.groups?.own ?? rule.peers).map(({ cidr, suffix, except }) => {
 		const holes = except.length === 0 ? "" : except.map(blockKey).sort().join();
-		return `${cidr.family} ${blockKey(cidr)} ${holes}`;
+		const block = suffix === undefined ? blockKey(cidr) : formatSuffix(suffix);
+		return `${cidr.family} ${block} ${holes}`;
 	});
 	const ports = rule.ports.map(portKey);
 	const interfaces = rule.interfaces.map(({ name, prefix }) => JSON.stringify([name, prefix]));

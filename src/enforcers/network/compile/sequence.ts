@@ -17,6 +17,7 @@ import { portSet, portTable } from "./ports.ts";
 import { type SenderKey, senderMatches } from "./sender.ts";
 import { carvedCells, divideLimited, type Limited, sourceSet, sourceTable } from "./sources.ts";
 import type { Part, Piece, Scope, Stream } from "./stream.ts";
+import { kindHolds, type SuffixKind } from "./suffixes.ts";
 import { isEmpty, mergeDisjoint, type Step, size, type Table } from "./table.ts";
 
 const levels: readonly Action[] = ["Block", "Audit", "Allow"];
@@ -24,17 +25,20 @@ const levels: readonly Action[] = ["Block", "Audit", "Allow"];
 /** Tables that several groups may share stay as they are above this size; joining them would make copies. */
 const joinShared = 1000;
 
-/** Whose packets a sequence is for: of a group's interfaces, and of one kind of senders. */
+/** Whose packets a sequence is for: of a group's interfaces, of one kind of senders, and of addresses of one kind. */
 export interface SequenceScope {
 	/** What the group's interface is: atoms and streams that hold any of these take part. */
 	readonly within: readonly (InterfaceMatch | null)[];
 	readonly sender: SenderKey;
+	readonly suffixes: SuffixKind;
 }
 
 /** Whether packets of the scope may meet what is for another one. */
-export function takesPart({ within, sender }: SequenceScope, item: Scope): boolean {
+export function takesPart({ within, sender, suffixes }: SequenceScope, item: Scope): boolean {
 	return (
-		senderMatches(item.sender, sender) && within.some((match) => interfaceContains(item.interface, match))
+		kindHolds(suffixes, item.inside) &&
+		senderMatches(item.sender, sender) &&
+		within.some((match) => interfaceContains(item.interface, match))
 	);
 }
 

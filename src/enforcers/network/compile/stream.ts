@@ -1,6 +1,6 @@
 /**
- * Streams: the atoms without a port range, one stream for each layer,
- * interface and protocol. Within a stream the longest prefix decides, so a
+ * Streams: the atoms without a port range, one stream for each layer, scope
+ * and protocol. Within a stream the longest prefix decides, so a
  * stream is one interval list. What a packet's narrower atoms carve out of a
  * stream's intervals becomes exemption sets beside it, never a split of it:
  * that is what keeps the size linear.
@@ -22,6 +22,7 @@ import {
 	interfaceKey,
 	type Layer,
 } from "./atom.ts";
+import { type Inside, insideContains } from "./inside.ts";
 import { type Axis, inOrder, type Span, sweep } from "./interval.ts";
 import { type Sender, senderContains } from "./sender.ts";
 
@@ -31,7 +32,7 @@ export interface Piece {
 	readonly part: Part;
 }
 
-/** The hard part or a tier of the streams of one layer, interface and sender, at the level of one action. */
+/** The hard part or a tier of the streams of one layer and scope, at the level of one action. */
 export interface Part {
 	readonly key: string;
 	readonly layer: "T" | "W";
@@ -39,20 +40,26 @@ export interface Part {
 	readonly carvers: Atom[];
 }
 
-/** The interfaces and senders that atoms are for. */
+/** The interfaces and senders that atoms are for, and the suffixes that their addresses are inside of. */
 export interface Scope {
 	readonly interface: InterfaceMatch | null;
 	readonly sender?: Sender;
+	readonly inside?: Inside;
 }
 
 /** Equal exactly when the scopes are. */
-export function scopeKey({ interface: match, sender }: Scope): string {
+export function scopeKey({ interface: match, sender, inside }: Scope): string {
 	// No interface's name has a space.
-	return sender === undefined ? interfaceKey(match) : `${interfaceKey(match)} ${sender.key}`;
+	const named = sender === undefined ? interfaceKey(match) : `${interfaceKey(match)} ${sender.key}`;
+	return inside === undefined ? named : `${named} in ${inside.key}`;
 }
 
 function scopeContains(outer: Scope, inner: Scope): boolean {
-	return interfaceContains(outer.interface, inner.interface) && senderContains(outer.sender, inner.sender);
+	return (
+		interfaceContains(outer.interface, inner.interface) &&
+		senderContains(outer.sender, inner.sender) &&
+		insideContains(outer.inside, inner.inside)
+	);
 }
 
 export interface Stream extends Scope {
@@ -68,7 +75,8 @@ function compareBreadth(a: Atom, b: Atom): number {
 		a.length - b.length ||
 		breadth[b.layer] - breadth[a.layer] ||
 		interfaceDepth(a.interface) - interfaceDepth(b.interface) ||
-		(a.sender?.depth ?? 0) - (b.sender?.depth ?? 0)
+		(a.sender?.depth ?? 0) - (b.sender?.depth ?? 0) ||
+		(a.inside?.suffixes.size ?? 0) - (b.inside?.suffixes.size ?? 0)
 	);
 }
 
@@ -149,8 +157,12 @@ export function buildStreams(atoms: readonly Atom[], axis: Axis): Stream[] {
 			const atom = sorted[i];
 			if (atom !== undefined && (sameStream(atom, head) || couldCarve(atom, head))) relevant.push(atom);
 		}
-		const { interface: match, sender } = head;
-		const scope = sender === undefined ? { interface: match } : { interface: match, sender };
+		const { interface: match, sender, inside: within } = head;
+		const scope = {
+			interface: match,
+			...(sender === undefined ? {} : { sender }),
+			...(within === undefined ? {} : { inside: within }),
+		};
 		return { ...scope, spans: longestPrefix(members, axis, assign(head, relevant, parts)) };
 	});
 }
@@ -171,6 +183,7 @@ function sameStream(a: Atom, b: Atom): boolean {
 		a.layer === b.layer &&
 		a.protocol === b.protocol &&
 		a.sender?.key === b.sender?.key &&
+		a.inside?.key === b.inside?.key &&
 		interfaceKey(a.interface) === interfaceKey(b.interface)
 	);
 }

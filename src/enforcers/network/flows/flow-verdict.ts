@@ -5,15 +5,15 @@ import { isTransport, protocolOf } from "../../../base/protocol.ts";
 import type { SocketOwnership } from "../../../kernel/socket-diag.ts";
 import { interfaceMatches } from "../compile/atom.ts";
 import { failsafeName } from "../compile/failsafe.ts";
+import type { Sequences } from "../compile/groups.ts";
 import {
+	allSequencesOn,
 	type DirectionProgram,
 	decidePacket,
 	guestModel,
 	type NetworkModel,
 	namesOf,
 	type Packet,
-	type Sequences,
-	sequencesFor,
 	type Verdict,
 } from "../compile/program.ts";
 import type { NamedSenders, SenderKey } from "../compile/sender.ts";
@@ -127,7 +127,7 @@ class InterfaceGroups {
 	readonly #program: DirectionProgram;
 	readonly #byName = new Map<string, number>();
 	readonly #numbers: string[] = [];
-	readonly #sequences: Sequences[] = [];
+	readonly #sequences: (readonly Sequences[])[] = [];
 
 	constructor(program: DirectionProgram) {
 		this.#program = program;
@@ -136,11 +136,13 @@ class InterfaceGroups {
 	of(name: string): number {
 		const found = this.#byName.get(name);
 		if (found !== undefined) return found;
-		const sequences = sequencesFor(this.#program, name);
-		if (!this.#sequences.includes(sequences)) this.#sequences.push(sequences);
+		const sequences = allSequencesOn(this.#program, name);
+		const alike = (one: readonly Sequences[]) => one.every((part, i) => part === sequences[i]);
+		const known = this.#sequences.findIndex(alike);
+		const place = known < 0 ? this.#sequences.push(sequences) - 1 : known;
 		const names = namesOf(this.#program, name);
 		const failsafe = this.#program.failsafe.map(({ match }) => interfaceMatches(match.interface, names));
-		const key = `${this.#sequences.indexOf(sequences)} ${failsafe.join()}`;
+		const key = `${place} ${failsafe.join()}`;
 		if (!this.#numbers.includes(key)) this.#numbers.push(key);
 		const number = this.#numbers.indexOf(key);
 		this.#byName.set(name, number);

@@ -2,17 +2,19 @@
 
 import { addressBits } from "../../../base/cidr.ts";
 import type { Direction } from "../../../base/model.ts";
+import type { Sequences } from "../compile/groups.ts";
 import {
+	atAddress,
 	type DirectionProgram,
 	decideBySteps,
 	findFailsafe,
 	type NetworkModel,
 	type Packet,
-	type Sequences,
 	seenBy,
 	sequencesFor,
 	type Verdict,
 } from "../compile/program.ts";
+import { firstOfKind } from "../compile/suffixes.ts";
 import { packetOf } from "./anyway.ts";
 import type { SeenFlow } from "./seen-flow.ts";
 
@@ -51,7 +53,9 @@ export class FlowJudge {
 		if (failsafe !== null) return { action: "Allow", rule: failsafe };
 		const { protocol, source, port, family } = packet;
 		const address = family === 4 ? Number(packet.address) : packet.address;
-		const sequences = this.#sequencesOf(program, packet);
+		const met = atAddress(program, family, packet.address);
+		const sequences =
+			met === program ? this.#sequencesOf(program, packet) : sequencesFor(met, packet.interface);
 		return decideBySteps(program, sequences[family], { address, protocol, source, port });
 	}
 
@@ -76,7 +80,8 @@ export class FlowJudge {
 		let passes: Verdict | null = null;
 		let blocked: Verdict | null = null;
 		const size = 1n << BigInt(addressBits(family) - prefix);
-		for (const address of size === 1n ? [base] : this.#corners(flow, base, base + size)) {
+		const corners = size === 1n ? [base] : this.#corners(flow, base, base + size);
+		for (const address of this.#everyKind(flow, corners, base + size)) {
 			const verdict = this.decide(packetOf(flow, address));
 			if (isBlock(verdict)) blocked ??= verdict;
 			else passes ??= verdict;
@@ -89,6 +94,21 @@ export class FlowJudge {
 		const known = this.#sequences[direction].get(name) ?? sequencesFor(program, name);
 		this.#sequences[direction].set(name, known);
 		return known;
+	}
+
+	/** Of each stretch between corners an address of every kind that suffixes tell apart; most have one. */
+	#everyKind(
+		{ direction, remote: { family } }: SeenFlow,
+		corners: readonly bigint[],
+		end: bigint,
+	): readonly bigint[] {
+		const { suffixes } = this.#model[direction];
+		if (suffixes === undefined || family === 4 || corners.length === 0) return corners;
+		const kinds = [[], ...suffixes.programs.map(({ kind }) => kind)];
+		return corners.flatMap((first, i) => {
+			const last = (corners[i + 1] ?? end) - 1n;
+			return kinds.flatMap((kind) => firstOfKind({ first, last }, kind, suffixes.named) ?? []);
+		});
 	}
 
 	/** The block's first address, and those in it from which on a verdict can be another. */

@@ -49,13 +49,14 @@ const protocol: JsonSchema = {
 };
 const icmpType: JsonSchema = { anyOf: [whole(0, 255), matching("^(?:\\d{1,3}|[A-Za-z][A-Za-z-]*)$")] };
 const block = matching("^[0-9A-Fa-f.:]{2,45}(?:/\\d{1,3})?$");
+const blockOrSuffix = matching("^[0-9A-Fa-f.:]{2,45}(?:/(?:\\d{1,3}|[0-9A-Fa-f.:]{2,45}))?$");
 const networkInterface = matching("^(?:\\*|[A-Za-z0-9_.@+-]{1,15}\\*?)$");
 
 const groupName: JsonSchema = { ...matching(nameForm.source), maxLength: longestName };
 
 const peer: JsonSchema = {
 	...mapping(peerFields, {
-		ipBlock: mapping(blockFields, { cidr: block, except: list(block) }, ["cidr"]),
+		ipBlock: mapping(blockFields, { cidr: blockOrSuffix, except: list(block) }, ["cidr"]),
 		group: groupName,
 	}),
 	anyOf: [{ required: ["ipBlock"] }, { required: ["group"] }],

@@ -1,9 +1,9 @@
 /** Entries of `from` and `to` whose addresses no packet of that direction ever bears. */
 
-import { containsCidr, formatCidr, parseCidr } from "../../../base/cidr.ts";
+import { containsCidr, parseCidr } from "../../../base/cidr.ts";
 import type { Diagnostic } from "../../../base/diagnostic.ts";
 import type { Cidr, Direction } from "../../../base/model.ts";
-import type { NetworkRule } from "../model.ts";
+import { blockText, type NetworkRule } from "../model.ts";
 
 interface Special {
 	readonly cidr: Cidr;
@@ -39,7 +39,8 @@ export function lintSources(rule: NetworkRule, direction: Direction): Diagnostic
 		specials.find((one) => (ingress || one.kind === "loopback") && containsCidr(one.cidr, cidr)),
 	);
 	const dead = found.every((one) => one !== undefined);
-	return rule.peers.flatMap(({ cidr, place }, index) => {
+	return rule.peers.flatMap((peer, index) => {
+		const { place } = peer;
 		const match = found[index];
 		if (match === undefined) return [];
 		const allow =
@@ -55,7 +56,7 @@ export function lintSources(rule: NetworkRule, direction: Direction): Diagnostic
 				path: `spec.${direction}[${rule.index}].${ingress ? "from" : "to"}[${index}].ipBlock.cidr`,
 				severity: "warning" as const,
 				code: ingress ? "never-a-source" : "never-a-destination",
-				message: `${formatCidr(cidr)} ${never}, so the ${dead ? "rule" : "entry"} never matches${allow}`,
+				message: `${blockText(peer)} ${never}, so the ${dead ? "rule" : "entry"} never matches${allow}`,
 				hint: hints[match.kind],
 			},
 		];

@@ -1,9 +1,8 @@
 /** Warnings about policies that are valid but say one thing and do another. */
 
-import { formatCidr } from "../../../base/cidr.ts";
 import type { Diagnostic } from "../../../base/diagnostic.ts";
 import type { Direction } from "../../../base/model.ts";
-import type { NetworkPolicy, NetworkRule } from "../model.ts";
+import { blockText, type NetworkPolicy, type NetworkRule } from "../model.ts";
 import { lintSources } from "./lint-sources.ts";
 
 const promise =
@@ -47,7 +46,7 @@ function invertedRule(direction: Direction, rule: NetworkRule, word: string, whe
 	const groups = (rule.groups?.uses ?? []).map(({ name }) => `the group ${name}`);
 	const preposition = direction === "ingress" ? "from" : "to";
 	let who = "any address";
-	if (peer !== undefined) who = formatCidr(peer.cidr);
+	if (peer !== undefined) who = blockText(peer);
 	if (others.length > 0) who += ` and ${others.length} more`;
 	if (groups.length > 0) who = [...(peer === undefined ? [] : [who]), ...groups].join(" and ");
 	return {

@@ -4,8 +4,9 @@ import type { Node } from "yaml";
 import { containsCidr, formatCidr } from "../../../base/cidr.ts";
 import type { Cidr } from "../../../base/model.ts";
 import { formatPath, type Path } from "../../../base/path.ts";
+import { blockAround, formatSuffix, suffixMeetsBlock } from "../../../base/suffix.ts";
 import { quote } from "../../../base/suggest.ts";
-import { parseBlock } from "../../../document/block.ts";
+import { type BlockResult, parseBlock, parsePeerBlock } from "../../../document/block.ts";
 import { isPolicyName } from "../../../document/metadata.ts";
 import type { Fields, Item, NodeReader, Remedies } from "../../../document/nodes.ts";
 import type { GroupUse, IpBlock, NetworkRule } from "../model.ts";
@@ -101,10 +102,20 @@ function readPeer(reader: NodeReader, fields: Fields, { node, path }: Item): IpB
 		reader.error(block.node, block.path, "missing-field", "cidr is missing", "write cidr: 10.0.1.0/24");
 		return null;
 	}
-	const cidr = readCidr(reader, cidrField.node, cidrField.path);
+	const read = readPeerBlock(reader, cidrField.node, cidrField.path);
 	const exceptField = reader.present(parts, "except");
-	const except = exceptField ? readExcept(reader, exceptField.node, exceptField.path, cidr) : [];
-	return cidr && { cidr, except, place: reader.place(cidrField.node) };
+	const except = exceptField ? readExcept(reader, exceptField.node, exceptField.path, read) : [];
+	return read && { ...read, except, place: reader.place(cidrField.node) };
+}
+
+/** A block, or a suffix with the block around it; null when it is neither, which is reported. */
+function readPeerBlock(reader: NodeReader, node: Node, path: Path): Pick<IpBlock, "cidr" | "suffix"> | null {
+	const text = reader.text(node, path);
+	if (text === null) return null;
+	const result = parsePeerBlock(text, anyHint);
+	if (result.ok && "suffix" in result) return { cidr: blockAround(result.suffix), suffix: result.suffix };
+	const cidr = blockOf(reader, { node, path, text }, result);
+	return cidr && { cidr };
 }
 
 const anyHint = "leave from (or to) out to match any address, or write 0.0.0.0/0 and ::/0 as two entries";
@@ -113,7 +124,16 @@ const anyHint = "leave from (or to) out to match any address, or write 0.0.0.0/0
 export function readCidr(reader: NodeReader, node: Node, path: Path, anyBlock = anyHint): Cidr | null {
 	const text = reader.text(node, path);
 	if (text === null) return null;
-	const result = parseBlock(text, anyBlock);
+	return blockOf(reader, { node, path, text }, parseBlock(text, anyBlock));
+}
+
+interface Written {
+	readonly node: Node;
+	readonly path: Path;
+	readonly text: string;
+}
+
+function blockOf(reader: NodeReader, { node, path, text }: Written, result: BlockResult): Cidr | null {
 	if (!result.ok) {
 		reader.error(node, path, "bad-cidr", result.message, result.hint);
 		return null;
@@ -132,7 +152,12 @@ export function readCidr(reader: NodeReader, node: Node, path: Path, anyBlock = 
 	return cidr;
 }
 
-function readExcept(reader: NodeReader, node: Node, path: Path, cidr: Cidr | null): Cidr[] {
+function readExcept(
+	reader: NodeReader,
+	node: Node,
+	path: Path,
+	block: Pick<IpBlock, "cidr" | "suffix"> | null,
+): Cidr[] {
 	const holes: Cidr[] = [];
 	const items = reader.items(node, path, "[10.0.1.0/28]");
 	if (items.length === 0 && !reader.failed) {
@@ -141,11 +166,15 @@ function readExcept(reader: NodeReader, node: Node, path: Path, cidr: Cidr | nul
 	}
 	for (const { node: item, path: at } of items) {
 		const hole = readCidr(reader, item, at);
-		if (hole === null || cidr === null) continue;
-		if (!containsCidr(cidr, hole)) {
-			const message = `${formatCidr(hole)} does not lie inside the block ${formatCidr(cidr)}`;
+		if (hole === null || block === null) continue;
+		const { cidr, suffix } = block;
+		if (suffix === undefined ? !containsCidr(cidr, hole) : !suffixMeetsBlock(suffix, hole)) {
+			const message =
+				suffix === undefined
+					? `${formatCidr(hole)} does not lie inside the block ${formatCidr(cidr)}`
+					: `no address of ${formatCidr(hole)} ends as ${formatSuffix(suffix)} says`;
 			reader.error(item, at, "except-outside", message, "an exception must be a part of its own cidr");
-		} else if (hole.prefix === cidr.prefix) {
+		} else if (hole.prefix <= cidr.prefix) {
 			const message = "the exception is the whole block, so this entry matches nothing";
 			reader.warn(item, at, "matches-nothing", message, "remove the entry or narrow the exception");
 		}

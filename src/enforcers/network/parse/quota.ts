@@ -99,13 +99,23 @@ export function readQuota(reader: NodeReader, fields: Fields): Quota | null {
 /** An Audit with a quota decides nothing, so it has no connections to limit. */
 export function refuseUncounted(
 	reader: NodeReader,
-	{ action, limits, quota, sender }: Pick<NetworkRule, "action" | "limits" | "quota" | "sender">,
+	{
+		action,
+		limits,
+		quota,
+		sender,
+		peers,
+	}: Pick<NetworkRule, "action" | "limits" | "quota" | "sender" | "peers">,
 	node: Node,
 	path: Path,
 ): void {
 	if (quota !== undefined && sender !== undefined) {
 		const message = "a quota counts what all send together, so its rule names no user, group or service";
 		reader.error(node, path, "sender-with-quota", message, "write two rules, one with limit and duration");
+	}
+	if (quota !== undefined && peers.some(({ suffix }) => suffix !== undefined)) {
+		const message = "a quota counts by blocks of addresses, so its rule names no end of addresses";
+		reader.error(node, path, "suffix-with-quota", message, "write two rules, one with limit and duration");
 	}
 	if (quota === undefined || limits === undefined || action === "Allow") return;
 	const message = "a rule with a quota decides nothing unless it is an Allow, so it limits no connections";

@@ -20,7 +20,7 @@ import type {
 } from "../../../../src/enforcers/network/model.ts";
 import type { OraclePacket } from "./oracle.ts";
 
-const place = { file: "p.yaml", line: 1, column: 1 };
+export const place = { file: "p.yaml", line: 1, column: 1 };
 
 const sizes = { 4: 32, 6: 128 } as const;
 const roots = { 4: 0x0a000000n, 6: 0x20010db8n << 96n } as const;
@@ -32,7 +32,7 @@ function block(family: Family, value: bigint, prefix: number): Cidr {
 }
 
 /** An address out of a few dozen, near each other at several scales. */
-function addressIn(family: Family): fc.Arbitrary<bigint> {
+export function addressIn(family: Family): fc.Arbitrary<bigint> {
 	const scale = family === 4 ? 0n : 96n;
 	const low = fc.tuple(fc.nat(1), fc.nat(1), fc.nat(3), fc.boolean()).map(([a, b, c, far]) => {
 		const offset = (BigInt(a) << 23n) | (BigInt(b) << 12n) | BigInt(c);
@@ -49,7 +49,7 @@ const prefixes = {
 	6: [0, 1, 32, 40, 41, 64, 104, 105, 116, 126, 127, 128],
 } as const;
 
-function cidr(family: Family): fc.Arbitrary<Cidr> {
+export function cidr(family: Family): fc.Arbitrary<Cidr> {
 	return fc
 		.tuple(addressIn(family), fc.constantFrom(...prefixes[family]))
 		.map(([address, prefix]) => block(family, address, prefix));
@@ -308,10 +308,9 @@ const sender = fc
 		lists.users.length + lists.groups.length + lists.services.length === 0 ? undefined : lists,
 	);
 
-/** Sets whose rules of egress name senders, most of them. */
-export const senderSets: fc.Arbitrary<NetworkPolicy[]> = fc
-	.tuple(policySets, fc.array(sender, { minLength: 56, maxLength: 56 }))
-	.map(([policies, senders]) => {
+/** The same sets, whose rules of egress name senders, most of them. */
+export function withSenders(sets: fc.Arbitrary<NetworkPolicy[]>): fc.Arbitrary<NetworkPolicy[]> {
+	return fc.tuple(sets, fc.array(sender, { minLength: 56, maxLength: 56 })).map(([policies, senders]) => {
 		let next = 0;
 		return policies.map((policy) => ({
 			...policy,
@@ -322,6 +321,9 @@ export const senderSets: fc.Arbitrary<NetworkPolicy[]> = fc
 			}),
 		}));
 	});
+}
+
+export const senderSets = withSenders(policySets);
 
 /** Who sends a packet: those whom `senderSets` names, others, and nobody. */
 export const senders: fc.Arbitrary<NonNullable<OraclePacket["sender"]>> = fc.oneof(

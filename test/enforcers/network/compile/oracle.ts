@@ -58,10 +58,25 @@ interface OracleAtom {
 	/** Source ports, or the one type of ICMP. */
 	readonly sources: readonly [number, number] | "any";
 	readonly block: Cidr | "any";
+	/** Which bits of an address have to be what. */
+	readonly bits: Bits | "any";
 	readonly holes: readonly Cidr[];
 	readonly user: number | "any";
 	readonly group: number | "any";
 	readonly service: string | "any";
+}
+
+interface Bits {
+	readonly mask: bigint;
+	readonly value: bigint;
+}
+
+/** A block, as the bits that it fixes. */
+function bitsOf({ family, base, prefix }: Cidr): Bits {
+	const size = family === 4 ? 32n : 128n;
+	let mask = 0n;
+	for (let i = 0n; i < BigInt(prefix); i++) mask |= 1n << (size - 1n - i);
+	return { mask, value: base };
 }
 
 /** Who a rule is for; a name that the host does not know is nobody. */
@@ -101,8 +116,12 @@ function atomsOf(
 						}));
 			const blocks =
 				rule.peers.length === 0
-					? [{ block: "any" as const, holes: [] }]
-					: rule.peers.map(({ cidr, except }) => ({ block: cidr, holes: except }));
+					? [{ block: "any" as const, bits: "any" as const, holes: [] }]
+					: rule.peers.map(({ cidr, suffix, except }) => ({
+							block: cidr,
+							bits: suffix ?? bitsOf(cidr),
+							holes: except,
+						}));
 			for (const name of interfaces) {
 				for (const port of ports) {
 					for (const block of blocks) {
@@ -137,7 +156,7 @@ function bears({ interface: own, vrf }: OraclePacket, match: { name: string; pre
 }
 
 function matches(atom: OracleAtom, packet: OraclePacket): boolean {
-	const { interface: match, protocol, ports, sources, block, user, group, service } = atom;
+	const { interface: match, protocol, ports, sources, block, bits, user, group, service } = atom;
 	if (user !== "any" && packet.sender?.user !== user) return false;
 	if (group !== "any" && packet.sender?.group !== group) return false;
 	if (service !== "any" && packet.sender?.service !== service) return false;
@@ -148,7 +167,8 @@ function matches(atom: OracleAtom, packet: OraclePacket): boolean {
 	if (ports !== "any" && (packet.port < ports[0] || packet.port > ports[1])) return false;
 	const { source } = packet;
 	if (sources !== "any" && (source === null || source < sources[0] || source > sources[1])) return false;
-	if (block !== "any" && !inBlock(block, packet.family, packet.address)) return false;
+	if (block !== "any" && block.family !== packet.family) return false;
+	if (bits !== "any" && (packet.address & bits.mask) !== bits.value) return false;
 	return !atom.holes.some((hole) => inBlock(hole, packet.family, packet.address));
 }
 
@@ -182,12 +202,13 @@ function portRanges(a: OracleAtom["ports"], b: OracleAtom["ports"]): Relation {
 	return b[0] <= a[0] && b[1] >= a[1] ? -1 : null;
 }
 
-function blocks(a: OracleAtom["block"], b: OracleAtom["block"]): Relation {
+/** Of one family. What fixes more bits, and those of the other alike, is inside. */
+function addresses({ bits: a }: OracleAtom, { bits: b }: OracleAtom): Relation {
 	if (a === "any" || b === "any") return a === b ? 0 : a === "any" ? 1 : -1;
-	if (a.prefix === b.prefix) return a.base === b.base ? 0 : null;
-	const [wide, narrow] = a.prefix < b.prefix ? [a, b] : [b, a];
-	if (!inBlock(wide, narrow.family, narrow.base)) return null;
-	return wide === a ? 1 : -1;
+	if (((a.value ^ b.value) & a.mask & b.mask) !== 0n) return null;
+	if (a.mask === b.mask) return 0;
+	if ((a.mask & b.mask) === a.mask) return 1;
+	return (a.mask & b.mask) === b.mask ? -1 : null;
 }
 
 function strictlyContains(a: OracleAtom, b: OracleAtom): boolean {
@@ -196,7 +217,7 @@ function strictlyContains(a: OracleAtom, b: OracleAtom): boolean {
 		protocols(a.protocol, b.protocol),
 		portRanges(a.ports, b.ports),
 		portRanges(a.sources, b.sources),
-		blocks(a.block, b.block),
+		addresses(a, b),
 		values(a.user, b.user),
 		values(a.group, b.group),
 		values(a.service, b.service),

@@ -209,6 +209,11 @@ class Simulation {
 			return packet.vrf === undefined ? null : this.interfaceVerdict(member, packet.interface);
 		const bySender = senderVerdict(text, packet, this.table);
 		if (bySender !== undefined) return bySender;
+		const ends = /^(ip6 [sd]addr) & ([0-9a-f:.]+) == ([0-9a-f:.]+) (.*)$/.exec(text);
+		if (ends !== null) {
+			const [, field, mask, value = "", then = ""] = ends;
+			return this.field(`${field} & ${mask}`) === range(value)[0] ? this.verdictOf(then) : null;
+		}
 		const side = packet.direction === "ingress" ? "iifname" : "oifname";
 		if (text.startsWith(`${side} `)) return this.interfaceVerdict(text.slice(side.length + 1), this.borne);
 		return this.lookup(text);

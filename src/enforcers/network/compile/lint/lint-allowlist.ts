@@ -1,9 +1,8 @@
 /** What an Allow does beyond what it says: it makes its direction an allow-list. */
 
-import { formatCidr } from "../../../../base/cidr.ts";
 import type { Diagnostic } from "../../../../base/diagnostic.ts";
 import type { Direction } from "../../../../base/model.ts";
-import { type Atom, interfaceKey } from "../atom.ts";
+import { type Atom, addressText, interfaceKey } from "../atom.ts";
 import type { CompiledRule } from "../plan.ts";
 import type { DirectionProgram, NetworkModel } from "../program.ts";
 import { senderText } from "../sender.ts";
@@ -69,13 +68,9 @@ function describe(atom: Atom): string {
 	const { protocol, range, source, rule } = atom;
 	const ports = protocol === null ? "everything" : portsLabel(protocol, range, source);
 	const side = rule.direction === "ingress" ? "from" : "to";
-	const peer = atom.length < 0 ? "" : ` ${side} ${blockText(atom)}`;
+	const peer = atom.length < 0 ? "" : ` ${side} ${addressText(atom)}`;
 	const sender = atom.sender === undefined ? "" : ` from ${senderText(atom.sender)}`;
 	return `${ports}${peer}${sender}${atom.interface === null ? "" : ` on ${interfaceKey(atom.interface)}`}`;
-}
-
-function blockText({ family, length, first }: Atom): string {
-	return formatCidr({ family, base: BigInt(first), prefix: length });
 }
 
 /** The form that was meant where the rule should only close its own ports to others. */
@@ -85,7 +80,7 @@ function remedy(program: DirectionProgram, cause: CompiledRule, direction: Direc
 	const atoms = program.atoms.filter(({ rule }) => rule === cause);
 	const except = (family: 4 | 6): string => {
 		const blocks = [
-			...new Set(atoms.filter((atom) => atom.family === family && atom.length >= 0).map(blockText)),
+			...new Set(atoms.filter((atom) => atom.family === family && atom.length >= 0).map(addressText)),
 		];
 		const named = blocks.slice(0, mostNamed).map((block) => `"${block}"`);
 		// What is left out would be blocked: the parser refuses this where somebody takes it as it stands.
@@ -93,7 +88,8 @@ function remedy(program: DirectionProgram, cause: CompiledRule, direction: Direc
 		const holes = blocks.length === 0 ? "" : `, except: [${named.join(", ")}]`;
 		return `{ipBlock: {cidr: "${family === 4 ? "0.0.0.0/0" : "::/0"}"${holes}}}`;
 	};
-	if (!atoms.some((atom) => atom.length >= 0))
+	// No suffix can be an exception.
+	if (!atoms.some((atom) => atom.length >= 0) || atoms.some(({ suffix }) => suffix !== undefined))
 		return `to let the rest pass, leave this rule out and block what must not pass; ${meant}`;
 	const list = direction === "ingress" ? "from" : "to";
 	return `to keep others from these ports alone, write action: Block with ${list}: [${except(4)}, ${except(6)}]; ${meant}`;

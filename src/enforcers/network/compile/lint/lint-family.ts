@@ -16,6 +16,7 @@ const anyBlock: Readonly<Record<Family, string>> = { 4: "0.0.0.0/0", 6: "::/0" }
 export function lintFamilies(program: DirectionProgram, direction: Direction): Diagnostic[] {
 	const byRank = new Map<number, Atom[]>();
 	for (const atom of program.atoms) {
+		if (atom.suffix !== undefined) continue;
 		// Blocks were named, and the protocol is one that both families have.
 		if (atom.rule.action !== "Block" || atom.length < 0 || !inBoth(atom.protocol)) continue;
 		const atoms = byRank.get(atom.rank);

@@ -199,7 +199,11 @@ function* keysOf(
 
 export function reachOf(program: DirectionProgram): Reach {
 	const search = new Search();
-	for (const { literals, prefixes, members, others } of [program, ...(program.senders?.programs ?? [])]) {
+	const met = [program, ...(program.suffixes?.programs ?? [])];
+	for (const { literals, prefixes, members, others } of met.flatMap((one) => [
+		one,
+		...(one.senders?.programs ?? []),
+	])) {
 		const groups = [...literals, ...prefixes, ...members].map((group) => group.sequences);
 		for (const sequences of [others, ...groups]) {
 			for (const family of [4, 6] as const) search.sequence(sequences[family]);

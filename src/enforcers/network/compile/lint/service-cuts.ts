@@ -52,16 +52,16 @@ function packetOf({ direction, family, protocol, port }: Need, address: bigint, 
 
 /** The need's own address; else a stranger's, and one of each block that rules let in. */
 function* candidates(model: NetworkModel, need: Need): Generator<bigint> {
-	const first = parseAddress(need.address ?? strangers[need.family]);
-	if (!("message" in first)) yield first.value;
+	const own = parseAddress(need.address ?? strangers[need.family]);
+	if (!("message" in own)) yield own.value;
 	if (need.address !== null) return;
 	let tries = 0;
-	for (const { rule, family, protocol, range, first: address } of model[need.direction].atoms) {
+	for (const { rule, family, protocol, range, first, suffix } of model[need.direction].atoms) {
 		if (rule.action === "Block" || family !== need.family) continue;
 		if (protocol !== null && protocol !== need.protocol) continue;
 		if (range !== null && (need.port === null || need.port < range.first || need.port > range.last)) continue;
 		if (++tries > mostTries) return;
-		yield BigInt(address);
+		yield suffix?.value ?? BigInt(first);
 	}
 }
 

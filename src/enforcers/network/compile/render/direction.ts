@@ -16,8 +16,9 @@ import type { Rule } from "../../../../kernel/nftables/objects.ts";
 import { endedChain, forwardChain, invalidCounter, type Seen as SeenName } from "../../names.ts";
 import { interfaceMatches } from "../atom.ts";
 import { type FailsafeProgram, failsafeText, memberText } from "../failsafe.ts";
+import type { InterfaceProgram, SendersProgram, Sequences } from "../groups.ts";
 import { type CompiledRule, namesMembers, type RulesetForm } from "../plan.ts";
-import type { DirectionProgram, InterfaceProgram, Sequences } from "../program.ts";
+import type { DirectionProgram } from "../program.ts";
 import type { Step } from "../table.ts";
 import type { LookupContext } from "./cell-sets.ts";
 import { acceptRelated, addEssentials, errors } from "./essentials.ts";
@@ -30,6 +31,7 @@ import type { RenderOptions } from "./options.ts";
 import type { PortKey } from "./port-key.ts";
 import { addSeen } from "./seen.ts";
 import { senderRules } from "./senders.ts";
+import { suffixRules } from "./suffixes.ts";
 import { withinVrfs } from "./vrf.ts";
 
 export interface DirectionOptions extends RenderOptions {
@@ -210,7 +212,10 @@ export class DirectionRenderer {
 		];
 		const leaving = judgesLeaving(this.#program, this.#options);
 		const context = { store: this.#store, family, leaving, rules: decided };
-		rules.push(...senderRules(this.#program, context), ...decided(this.#program));
+		const met = (program: SendersProgram) => [...senderRules(program, context), ...decided(program)];
+		const side = this.#direction === "ingress" ? "saddr" : "daddr";
+		if (family === 6) rules.push(...suffixRules(this.#store, this.#program, side, met));
+		rules.push(...met(this.#program));
 		return this.#store.chain(rules);
 	}
 

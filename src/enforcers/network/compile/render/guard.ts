@@ -8,9 +8,11 @@
 import type { Direction, Family, InterfaceMatch, PortRange, Protocol } from "../../../../base/model.ts";
 import { rangeText } from "../../../../base/port-range.ts";
 import { isTransport, protocolFits, protocolNumber } from "../../../../base/protocol.ts";
+import { formatSuffix, type Suffix } from "../../../../base/suffix.ts";
 import {
 	addressKey,
 	byInterface,
+	maskedAddress,
 	ofFamily,
 	oneOf,
 	protocolKey,
@@ -37,6 +39,8 @@ export interface GuardBox {
 	readonly source: PortRange | null;
 	/** Absent: whoever sends. */
 	readonly sender?: SenderKey;
+	/** Absent: whatever the address ends with. */
+	readonly suffix?: Suffix;
 	/** Of the remote end. Sorted and disjoint. */
 	readonly addresses: readonly AddressRange[];
 }
@@ -57,11 +61,18 @@ interface Strand {
 
 /** How strands come together into boxes: exactly as they are, then coarser where those are too many. */
 const groupings: readonly ((alike: Atom) => string)[] = [
-	(atom) =>
-		`${scopeKey(atom)} ${atom.family} ${atom.protocol} ${rangeKey(atom.range)} ${rangeKey(atom.source)}`,
-	(atom) => `${scopeKey(atom)} ${atom.family} ${atom.protocol} ${atom.layer}`,
+	(atom) => `${boxKey(atom)} ${rangeKey(atom.range)} ${rangeKey(atom.source)}`,
+	(atom) => `${boxKey(atom)} ${atom.layer}`,
 	(atom) => `${atom.family} ${atom.protocol} ${atom.layer}`,
 ];
+
+function boxKey(atom: Atom): string {
+	return `${scopeKey(atom)} ${suffixKey(atom)} ${atom.family} ${atom.protocol}`;
+}
+
+function suffixKey({ suffix }: Pick<Atom, "suffix">): string {
+	return suffix === undefined ? "" : formatSuffix(suffix);
+}
 
 function rangeKey(range: PortRange | null): string {
 	return range === null ? "any" : rangeText(range);
@@ -102,6 +113,7 @@ function isAlike(a: Atom, b: Atom): boolean {
 		a.rank === b.rank &&
 		a.interface === b.interface &&
 		a.sender?.key === b.sender?.key &&
+		suffixKey(a) === suffixKey(b) &&
 		a.family === b.family &&
 		a.protocol === b.protocol &&
 		a.range === b.range &&
@@ -114,6 +126,7 @@ function box(group: readonly Strand[], maxIntervals: number): GuardBox[] {
 	if (first === undefined) return [];
 	const same = group.every(({ alike }) => interfaceKey(alike.interface) === interfaceKey(first.interface));
 	const oneSender = group.every(({ alike }) => alike.sender?.key === first.sender?.key);
+	const oneSuffix = group.every(({ alike }) => suffixKey(alike) === suffixKey(first));
 	const oneSource = group.every(({ alike }) => rangeKey(alike.source) === rangeKey(first.source));
 	const ranges = group.flatMap(({ alike }) => alike.range ?? []);
 	const addresses = cover(
@@ -129,6 +142,7 @@ function box(group: readonly Strand[], maxIntervals: number): GuardBox[] {
 			ports: ranges.length < group.length ? null : cover(ranges, maxPortRanges).map(asPorts),
 			source: oneSource ? first.source : null,
 			...(oneSender && first.sender !== undefined ? { sender: first.sender } : {}),
+			...(oneSuffix && first.suffix !== undefined ? { suffix: first.suffix } : {}),
 			addresses,
 		},
 	];
@@ -202,6 +216,7 @@ export function guardRules(
 			senderMatch(item),
 			protocolMatch(item, key),
 			addressMatch(item, side),
+			item.suffix === undefined ? "" : maskedAddress(side, item.suffix),
 			"drop",
 		];
 		return matches.filter((match) => match !== "").join(" ");

@@ -32,8 +32,9 @@ import {
 } from "../../../../kernel/nftables/expressions.ts";
 import type { Rule } from "../../../../kernel/nftables/objects.ts";
 import { notedSet, serviceSet } from "../../names.ts";
+import type { InterfaceProgram, SendersProgram } from "../groups.ts";
 import type { ServicePlan, ServiceSet } from "../plan.ts";
-import type { DirectionProgram, InterfaceProgram } from "../program.ts";
+import type { DirectionProgram } from "../program.ts";
 import { noSender, type SenderKey, senderKey } from "../sender.ts";
 import type { ObjectStore } from "./objects.ts";
 
@@ -141,7 +142,7 @@ export interface SenderContext {
 }
 
 /** The rules before those of senders that nobody names; none where nobody is named. */
-export function senderRules({ senders }: DirectionProgram, context: SenderContext): readonly Rule[] {
+export function senderRules({ senders }: SendersProgram, context: SenderContext): readonly Rule[] {
 	if (senders === undefined) return [];
 	const { store, family, leaving } = context;
 	const { users, groups, services } = senders.named;

@@ -4,7 +4,7 @@ import { addressBits } from "../../../../base/cidr.ts";
 import type { Direction, Family, Transport } from "../../../../base/model.ts";
 import { interfaceMatches } from "../atom.ts";
 import type { CompiledRule } from "../plan.ts";
-import { decidePacket, type NetworkModel, namesOf } from "../program.ts";
+import { atKind, decidePacket, type NetworkModel, namesOf } from "../program.ts";
 
 /** Packets that differ in the remote address alone; what a rule says of certain source ports does not count. */
 export interface PacketKind {
@@ -24,7 +24,7 @@ export interface Region {
 }
 
 /**
- * Disjoint regions in rising order. Null where their bounds would be more than `limit`.
+ * Disjoint regions in rising order, of addresses that no suffix matches. Null where their bounds would be more than `limit`.
  * @param counts whether a Block is one to ask about.
  */
 export function blockedRegions(
@@ -34,6 +34,8 @@ export function blockedRegions(
 	limit: number,
 ): Region[] | null {
 	const { direction, family, protocol, port } = kind;
+	// What a suffix names is no region: it is left out.
+	const asked = { ...model, [direction]: atKind(model[direction], []) };
 	const names = namesOf(model[direction], kind.interface);
 	const bounds = new Set<bigint>([0n]);
 	for (const atom of model[direction].atoms) {
@@ -52,7 +54,7 @@ export function blockedRegions(
 	const starts = [...bounds].filter((bound) => bound < end).sort((a, b) => (a < b ? -1 : 1));
 	const regions: Region[] = [];
 	for (const [index, first] of starts.entries()) {
-		const { action, rule } = decidePacket(model, { ...kind, address: first, source: null });
+		const { action, rule } = decidePacket(asked, { ...kind, address: first, source: null });
 		if (action !== "Block" || rule === null || rule.index < 0 || !counts(rule)) continue;
 		const last = (starts[index + 1] ?? end) - 1n;
 		const previous = regions.at(-1);

@@ -3,8 +3,10 @@
 import { addressBits } from "../../../../base/cidr.ts";
 import type { Cidr, Family, Transport } from "../../../../base/model.ts";
 import { blocksOf } from "../../../../document/block.ts";
-import type { NetworkModel } from "../program.ts";
+import { atKind, type NetworkModel } from "../program.ts";
+import { firstOfKind } from "../suffixes.ts";
 import type { Region } from "./blocked-regions.ts";
+import { kindsOf } from "./suffix-boxes.ts";
 import { type Range, VerdictSpace } from "./verdict-space.ts";
 
 /** A port that somebody waits on. */
@@ -12,6 +14,12 @@ export interface ExposedPort {
 	readonly protocol: Transport;
 	readonly family: Family;
 	readonly port: number;
+}
+
+/** What addresses of one kind meet, and whether a region has any. */
+interface AskedSpace {
+	readonly space: VerdictSpace;
+	has(region: Region): boolean;
 }
 
 /** Asks one model about many ports of one interface; what was found is kept. */
@@ -34,10 +42,14 @@ export class Exposure {
 	 * regions in rising order. An Audit passes as well.
 	 */
 	regions(networkInterface: string, { protocol, family, port }: ExposedPort): readonly Region[] {
-		const space = new VerdictSpace([this.#model.ingress], networkInterface, family);
-		const identity = [family, ...space.identity];
+		const spaces = kindsOf([this.#model.ingress], family).map(({ kind, named }) => ({
+			space: new VerdictSpace([atKind(this.#model.ingress, kind)], networkInterface, family),
+			// Where suffixes tell addresses apart, a region is told if some address of it passes.
+			has: (region: Region) => named.length === 0 || firstOfKind(region, kind, named) !== null,
+		}));
+		const identity = [family, ...spaces.flatMap(({ space }) => space.identity)];
 		const known = this.#known.find((one) => one.identity.every((part, i) => part === identity[i]));
-		const found = known?.found ?? this.#ask(space, family);
+		const found = known?.found ?? this.#ask(spaces, family);
 		if (known === undefined) this.#known.push({ identity, found });
 		return found.get(`${protocol} ${port}`) ?? [];
 	}
@@ -51,22 +63,25 @@ export class Exposure {
 	}
 
 	/** One walk over the columns of each protocol serves all of its ports. */
-	#ask(space: VerdictSpace, family: Family): Map<string, readonly Region[]> {
+	#ask(spaces: readonly AskedSpace[], family: Family): Map<string, readonly Region[]> {
 		const found = new Map<string, readonly Region[]>();
 		for (const [protocol, ports] of Map.groupBy(
 			this.#ports.filter((one) => one.family === family),
 			(one) => one.protocol,
 		)) {
 			const numbers = [...new Set(ports.map(({ port }) => port))].sort((a, b) => a - b);
-			for (const { ports: range, pieces } of space.columns(protocol)) {
-				const within = numbers.filter((port) => holds(range, port));
-				if (within.length === 0) continue;
-				const passing = pieces
-					.filter(({ actions }) => actions[0] !== "Block")
-					.map(({ first, last }) => ({ first: BigInt(first), last: BigInt(last) }));
-				for (const port of within) {
-					const key = `${protocol} ${port}`;
-					found.set(key, joined([...(found.get(key) ?? []), ...passing]));
+			for (const { space, has } of spaces) {
+				for (const { ports: range, pieces } of space.columns(protocol)) {
+					const within = numbers.filter((port) => holds(range, port));
+					if (within.length === 0) continue;
+					const passing = pieces
+						.filter(({ actions }) => actions[0] !== "Block")
+						.map(({ first, last }) => ({ first: BigInt(first), last: BigInt(last) }))
+						.filter(has);
+					for (const port of within) {
+						const key = `${protocol} ${port}`;
+						found.set(key, joined([...(found.get(key) ?? []), ...passing]));
+					}
 				}
 			}
 		}

@@ -7,9 +7,10 @@ import { addressBits } from "../../../../base/cidr.ts";
 import type { Cidr, Direction, Family, InterfaceMatch, PortRange, Protocol } from "../../../../base/model.ts";
 import { isTransport } from "../../../../base/protocol.ts";
 import { type Atom, interfaceContains, interfaceKey } from "../atom.ts";
+import type { Sequences } from "../groups.ts";
 import type { IntervalList } from "../interval.ts";
 import type { CompiledRule } from "../plan.ts";
-import type { DirectionProgram, NetworkModel, Sequences } from "../program.ts";
+import type { DirectionProgram, NetworkModel } from "../program.ts";
 import {
 	mergeSegments,
 	mergeSources,

@@ -1,6 +1,7 @@
 /** Limits that one of two sets of policies has and the other has not. Verdicts are about what is within them. */
 
 import type { Direction } from "../../../../base/model.ts";
+import { formatSuffix } from "../../../../base/suffix.ts";
 import { type Atom, interfaceKey } from "../atom.ts";
 import type { LimitReason } from "../plan.ts";
 import type { DirectionProgram, NetworkModel } from "../program.ts";
@@ -56,10 +57,17 @@ function limitsOf({ rules, atoms }: DirectionProgram): ReadonlyMap<string, Told>
 
 /** What an atom matches, equal where two match the same. */
 export function atomText(atom: Atom): string {
-	const { family, first, last, holes, protocol, range, source } = atom;
+	const { family, first, last, suffix, holes, protocol, range, source } = atom;
 	const ports = [range, source].map((one) => (one === null ? "" : `${one.first}-${one.last}`));
 	const spared = holes.map((hole) => `${hole.first}-${hole.last}`).sort();
-	return [family, `${first}-${last}`, spared.join(), interfaceKey(atom.interface), protocol, ...ports].join(
-		"/",
-	);
+	const ends = suffix === undefined ? [] : [formatSuffix(suffix)];
+	return [
+		family,
+		`${first}-${last}`,
+		...ends,
+		spared.join(),
+		interfaceKey(atom.interface),
+		protocol,
+		...ports,
+	].join("/");
 }

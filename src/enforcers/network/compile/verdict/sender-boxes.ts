@@ -22,7 +22,7 @@ export function depthOf({ user, group, service }: SenderKey): number {
 	return Number(user !== null) + Number(group !== null) + Number(service !== null);
 }
 
-const nothing: DirectionProgram = {
+export const nothing: DirectionProgram = {
 	rules: [],
 	atoms: [],
 	literals: [],
@@ -67,7 +67,7 @@ export function senderBoxes(
 }
 
 /** A box of no change, where others of these packets fare otherwise. */
-function unchanged(box: VerdictBox | undefined, program: DirectionProgram): VerdictBox[] {
+export function unchanged(box: VerdictBox | undefined, program: DirectionProgram): VerdictBox[] {
 	const parsed = parseCidr(box?.addresses[0] ?? "");
 	if (box === undefined || !parsed.ok) return [];
 	const { action } = decideByPolicies(program, {

@@ -20,6 +20,8 @@ export interface VerdictBox extends BoxSender {
 	readonly sourcePorts?: readonly [number, number];
 	/** The same of ICMP's types. */
 	readonly icmpTypes?: readonly [number, number];
+	/** Of the blocks, the addresses that match all of these, and no other that rules name; absent: those that no other box names. */
+	readonly suffixes?: readonly string[];
 	/** CIDR blocks, IPv4 before IPv6, in rising order. */
 	readonly addresses: readonly string[];
 	/** A name, or with a `*` at its end the beginning of one; null: every one that no other box names. */

@@ -11,6 +11,7 @@ import type { Address } from "../atom.ts";
 import type { DirectionProgram, NetworkModel } from "../program.ts";
 import { type InterfaceGroup, interfaceGroups } from "./interface-groups.ts";
 import { senderBoxes } from "./sender-boxes.ts";
+import { suffixBoxes } from "./suffix-boxes.ts";
 import type { VerdictBox } from "./verdict-box.ts";
 import type { Piece } from "./verdict-pieces.ts";
 import { allPorts, cutRanges, namedProtocols, type Range, VerdictSpace } from "./verdict-space.ts";
@@ -129,6 +130,13 @@ class CellCollector {
 
 /** Everything that two models say differently about new flows, most general first. */
 export function diffVerdicts(before: NetworkModel, after: NetworkModel): VerdictBox[] {
+	const named = [before, after].some(({ ingress, egress }) =>
+		[ingress, egress].some(({ suffixes }) => suffixes !== undefined),
+	);
+	return named ? suffixBoxes(before, after, diffSenders) : diffSenders(before, after);
+}
+
+function diffSenders(before: NetworkModel, after: NetworkModel): VerdictBox[] {
 	const boxes = diffModels(before, after);
 	return [...boxes, ...senderBoxes(before, after, boxes, diffModels)];
 }

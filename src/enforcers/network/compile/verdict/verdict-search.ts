@@ -3,11 +3,13 @@
 import type { Action, Direction, Family, Protocol } from "../../../../base/model.ts";
 import { isTransport } from "../../../../base/protocol.ts";
 import type { Address } from "../atom.ts";
-import { type DirectionProgram, type NetworkModel, type Packet, seenBy } from "../program.ts";
+import { atKind, type DirectionProgram, type NetworkModel, type Packet, seenBy } from "../program.ts";
 import { kindOf, namedSets, noSender, type SenderKey, senderKey } from "../sender.ts";
+import { firstOfKind } from "../suffixes.ts";
 import { interfaceGroups } from "./interface-groups.ts";
 import { actionBeyond, quotaPrograms } from "./quota-programs.ts";
 import { depthOf } from "./sender-boxes.ts";
+import { type AddressKind, everyAddress, kindsOf } from "./suffix-boxes.ts";
 import { namedProtocols, type Range, VerdictSpace } from "./verdict-space.ts";
 
 /** The packets that are asked about. */
@@ -34,7 +36,7 @@ export function searchVerdict(model: NetworkModel, question: Question): Packet |
 	const asked = question.sender ?? noSender;
 	const quotas = question.quotas === undefined ? [] : quotaPrograms(model, question.direction);
 	for (const kind of kindsAskedAbout(whole, asked)) {
-		const found = searchPrograms([seenBy(whole, kind), ...quotas], question);
+		const found = searchKinds(seenBy(whole, kind), quotas, question);
 		if (found === null) continue;
 		const sender = {
 			user: asked.user ?? kind.user,
@@ -60,8 +62,25 @@ function kindsAskedAbout({ senders }: DirectionProgram, asked: SenderKey): reado
 	);
 }
 
+/** Asks about addresses that no suffix matches, then about those of each kind. */
+function searchKinds(
+	program: DirectionProgram,
+	quotas: readonly DirectionProgram[],
+	question: Question,
+): Packet | null {
+	for (const addresses of kindsOf([program], 6)) {
+		const found = searchPrograms([atKind(program, addresses.kind), ...quotas], question, addresses);
+		if (found !== null) return found;
+	}
+	return null;
+}
+
 /** The first of the programs decides, the others are quotas. */
-function searchPrograms(programs: readonly DirectionProgram[], question: Question): Packet | null {
+function searchPrograms(
+	programs: readonly DirectionProgram[],
+	question: Question,
+	addresses: AddressKind,
+): Packet | null {
 	const names =
 		question.interface === null
 			? interfaceGroups(programs).map(({ example }) => example)
@@ -69,13 +88,13 @@ function searchPrograms(programs: readonly DirectionProgram[], question: Questio
 	const protocols = question.protocol === "any" ? namedProtocols(programs) : [question.protocol];
 	const asked: (readonly unknown[])[] = [];
 	for (const networkInterface of names) {
-		for (const family of [4, 6] as const) {
+		for (const family of addresses.kind.length === 0 ? ([4, 6] as const) : ([6] as const)) {
 			const space = new VerdictSpace(programs, networkInterface, family);
 			const identity = [family, ...space.identity];
 			if (asked.some((one) => one.every((part, i) => part === identity[i]))) continue;
 			asked.push(identity);
 			for (const protocol of protocols) {
-				const found = searchSpace(space, family, protocol, question);
+				const found = searchSpace(space, family, protocol, question, addresses);
 				if (found !== null)
 					return { direction: question.direction, family, interface: networkInterface, protocol, ...found };
 			}
@@ -89,6 +108,7 @@ function searchSpace(
 	family: Family,
 	protocol: Protocol | null,
 	{ ports: wanted, addresses, action }: Question,
+	kind: AddressKind,
 ): Pick<Packet, "address" | "port" | "source"> | null {
 	for (const { source, ports, pieces } of space.columns(protocol)) {
 		const lowest = Math.max(ports.first, wanted?.first ?? 0);
@@ -98,7 +118,7 @@ function searchSpace(
 		const first = lowest === 0 && highest > 0 ? 1 : lowest;
 		for (const piece of pieces) {
 			if (actionBeyond(piece.actions) !== action) continue;
-			const address = commonAddress(piece, addresses[family]);
+			const address = commonAddress(piece, addresses[family], family === 4 ? everyAddress : kind);
 			if (address === null) continue;
 			return { address, port: isTransport(protocol) ? first : 0, source: source?.first ?? null };
 		}
@@ -109,11 +129,15 @@ function searchSpace(
 function commonAddress(
 	piece: { readonly first: Address; readonly last: Address },
 	addresses: readonly { readonly first: bigint; readonly last: bigint }[],
+	{ kind, named }: AddressKind,
 ): bigint | null {
 	const [from, to] = [BigInt(piece.first), BigInt(piece.last)];
 	for (const { first, last } of addresses) {
 		const start = first > from ? first : from;
-		if (start <= last && start <= to) return start;
+		const end = last < to ? last : to;
+		if (start > end) continue;
+		const found = named.length === 0 ? start : firstOfKind({ first: start, last: end }, kind, named);
+		if (found !== null) return found;
 	}
 	return null;
 }

@@ -4,7 +4,7 @@ import type { Address } from "../../../../base/cidr.ts";
 import type { Action, Direction, Protocol } from "../../../../base/model.ts";
 import { isIcmp, isTransport, protocolFits, protocolText } from "../../../../base/protocol.ts";
 import type { CompiledRule } from "../plan.ts";
-import { decidePacket, type NetworkModel } from "../program.ts";
+import { atAddress, decidePacket, type NetworkModel } from "../program.ts";
 import { type InterfaceGroup, interfaceGroups } from "./interface-groups.ts";
 import { allPorts, namedProtocols, type Range, VerdictSpace } from "./verdict-space.ts";
 
@@ -65,7 +65,7 @@ function ofInterface(
 	remote: Address,
 	{ name, example }: { readonly name: string | null; readonly example: string },
 ): PortVerdict[] {
-	const program = model[direction];
+	const program = atAddress(model[direction], remote.family, remote.value);
 	const space = new VerdictSpace([program], example, remote.family);
 	const lines = (protocol: Protocol | null) => linesOf(model, direction, remote, example, protocol, space);
 	const text = (all: readonly Line[]) =>

@@ -57,6 +57,7 @@ export function broadRules(
 				const key = `${policy.name} ${direction} ${written.index}`;
 				const rule = rules.get(key);
 				if (rule?.action !== "Allow" || isPassedOver(written)) return [];
+				if (written.peers.some(({ suffix }) => suffix !== undefined)) return [];
 				const own = through.get(key) ?? [];
 				const { services, leftOut } = recommendFlows(own, { ...options, model }, []);
 				const narrower = services.flatMap(({ service, chosen }) =>

@@ -4,12 +4,14 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { parseCidr } from "../../../../../src/base/cidr.ts";
 import { isTransport, protocolFits, protocolText } from "../../../../../src/base/protocol.ts";
+import { formatSuffix, type Suffix, suffixMatches } from "../../../../../src/base/suffix.ts";
 import { buildModel, ruleSets } from "../../../../../src/enforcers/network/compile/program.ts";
 import type { VerdictBox } from "../../../../../src/enforcers/network/compile/verdict/verdict-box.ts";
 import { diffVerdicts } from "../../../../../src/enforcers/network/compile/verdict/verdict-diff.ts";
 import type { NetworkPolicy } from "../../../../../src/enforcers/network/model.ts";
 import { policy, rule } from "../build.ts";
 import { failsafes, packets, policySets } from "../generate.ts";
+import { suffixPackets, suffixPairs } from "../generate-suffixes.ts";
 import { judge, type OracleOptions, type OraclePacket } from "../oracle.ts";
 
 const noFailsafe = { ingress: [], egress: [] };
@@ -31,8 +33,26 @@ function holdsAddress(box: VerdictBox, { family, address }: OraclePacket): boole
 	});
 }
 
+/** Of an answer the boxes about the packet's kind of address: those that name all suffixes that it matches, else the others. */
+function ofKind(
+	boxes: readonly VerdictBox[],
+	{ direction, family, address }: OraclePacket,
+	named: readonly Suffix[],
+) {
+	const kind = named.filter((suffix) => family === 6 && suffixMatches(suffix, address)).map(formatSuffix);
+	const own = boxes.filter(
+		(box) => box.direction === direction && box.suffixes?.toSorted().join() === kind.toSorted().join(),
+	);
+	return kind.length > 0 && own.length > 0 ? own : boxes.filter((box) => box.suffixes === undefined);
+}
+
 /** The boxes of an answer that mean a packet, as its reader takes them: "any" and null are every other. */
-function boxesFor(boxes: readonly VerdictBox[], packet: OraclePacket): VerdictBox[] {
+function boxesFor(
+	all: readonly VerdictBox[],
+	packet: OraclePacket,
+	suffixes: readonly Suffix[] = [],
+): VerdictBox[] {
+	const boxes = ofKind(all, packet, suffixes);
 	const names = new Set(boxes.flatMap((box) => box.interface ?? []));
 	const nearest = [...names]
 		.filter((name) =>
@@ -83,6 +103,33 @@ test("for every packet the boxes say what brute force says, and no two boxes mea
 			},
 		),
 		{ numRuns: 60 },
+	);
+});
+
+test("so do those of addresses that suffixes name", () => {
+	const named = (policies: readonly NetworkPolicy[], direction: "ingress" | "egress") =>
+		policies.flatMap((one) =>
+			one[direction].flatMap(({ peers }) => peers.flatMap(({ suffix }) => suffix ?? [])),
+		);
+	fc.assert(
+		fc.property(
+			suffixPairs,
+			fc.array(suffixPackets, { minLength: 20, maxLength: 40 }),
+			([before, after], asked) => {
+				const boxes = diffVerdicts(model(before, strict), model(after, strict));
+				for (const packet of asked) {
+					if (!protocolFits(packet.protocol, packet.family)) continue;
+					const [was, is] = [judge(before, strict, packet).action, judge(after, strict, packet).action];
+					const all = [before, after].flatMap((policies) => named(policies, packet.direction));
+					const known = [...new Map(all.map((suffix) => [formatSuffix(suffix), suffix])).values()];
+					const found = boxesFor(boxes, packet, known);
+					if (found.length > 1) throw new Error(`${found.length} boxes mean one packet`);
+					const [box] = found;
+					expect([box?.before ?? was, box?.after ?? was]).toEqual([was, is]);
+				}
+			},
+		),
+		{ numRuns: 8 },
 	);
 });
 

@@ -1,0 +1,92 @@
+/** Where two sets of policies differ for addresses that suffixes name, in boxes beside those for all others. */
+
+import { parseCidr } from "../../../../base/cidr.ts";
+import type { Direction, Family } from "../../../../base/model.ts";
+import { formatSuffix, type Suffix } from "../../../../base/suffix.ts";
+import { atKind, type DirectionProgram, type NetworkModel } from "../program.ts";
+import { firstOfKind, mostSuffixKinds, type SuffixKind, suffixKinds } from "../suffixes.ts";
+import { nothing, unchanged } from "./sender-boxes.ts";
+import type { VerdictBox } from "./verdict-box.ts";
+
+/** Addresses that match the suffixes of a kind, and none of the others that programs name. */
+export interface AddressKind {
+	readonly kind: SuffixKind;
+	readonly named: readonly Suffix[];
+}
+
+/** Where no suffix is named. */
+export const everyAddress: AddressKind = { kind: [], named: [] };
+
+/** The kinds of addresses that some programs tell apart: that of no suffix first, then smaller ones before larger ones. */
+export function kindsOf(programs: readonly DirectionProgram[], family: Family): readonly AddressKind[] {
+	const all = new Map(
+		programs.flatMap(({ suffixes }) => suffixes?.named ?? []).map((suffix) => [formatSuffix(suffix), suffix]),
+	);
+	if (all.size === 0 || family === 4) return [everyAddress];
+	const named = [...all.values()];
+	// Each set of policies has no more; together two may have, and then each is asked about its own.
+	const kinds =
+		suffixKinds(named, 2 * mostSuffixKinds) ??
+		programs.flatMap(({ suffixes }) => suffixes?.programs.map(({ kind }) => kind) ?? []);
+	return [{ kind: [], named }, ...kinds.toReversed().map((kind) => ({ kind, named }))];
+}
+
+type Diff = (before: NetworkModel, after: NetworkModel) => readonly VerdictBox[];
+
+/** The boxes of addresses that no suffix names, and of each kind that fares otherwise. */
+export function suffixBoxes(before: NetworkModel, after: NetworkModel, diff: Diff): VerdictBox[] {
+	const at = (model: NetworkModel, kinds: Readonly<Record<Direction, SuffixKind>>): NetworkModel => ({
+		ingress: atKind(model.ingress, kinds.ingress),
+		egress: atKind(model.egress, kinds.egress),
+	});
+	const none = { ingress: [], egress: [] };
+	const everybody = diff(at(before, none), at(after, none));
+	const told = (["ingress", "egress"] as const).map((direction) => {
+		const programs = [before[direction], after[direction]];
+		const base = everybody.filter((box) => box.direction === direction);
+		const own: VerdictBox[] = [];
+		const alike: AddressKind[] = [];
+		for (const address of kindsOf(programs, 6)) {
+			const { kind } = address;
+			const [was = nothing, is = nothing] = programs.map((program) => atKind(program, kind));
+			const alone = (program: DirectionProgram) => ({
+				ingress: nothing,
+				egress: nothing,
+				[direction]: program,
+			});
+			const boxes = kind.length === 0 ? base : diff(alone(was), alone(is));
+			if (kind.length === 0 || JSON.stringify(boxes) === JSON.stringify(base)) alike.push(address);
+			else {
+				const found = boxes.map((box) => within(box, [address]));
+				const shown = found.length > 0 ? found : unchanged(ofIpv6(base), is);
+				own.push(...shown.map((box) => ({ ...box, suffixes: kind.map(formatSuffix) })));
+			}
+		}
+		return { base: base.map((box) => within(box, alike)), own };
+	});
+	return [...told.flatMap(({ base }) => base), ...told.flatMap(({ own }) => own)];
+}
+
+/** The first box about IPv6, without its other blocks. */
+function ofIpv6(boxes: readonly VerdictBox[]): VerdictBox | undefined {
+	const [found] = boxes.flatMap((box) => {
+		const addresses = box.addresses.filter((block) => block.includes(":"));
+		return addresses.length === 0 ? [] : [{ ...box, addresses }];
+	});
+	return found;
+}
+
+/**
+ * The box with those of its blocks that have an address of one of the kinds. Where it has none, it says of no change: what
+ * it names, such as an interface, has no other box.
+ */
+function within(box: VerdictBox, kinds: readonly AddressKind[]): VerdictBox {
+	const addresses = box.addresses.filter((text) => {
+		const parsed = parseCidr(text);
+		if (!parsed.ok || parsed.cidr.family === 4) return kinds.some(({ kind }) => kind.length === 0);
+		const { base, prefix } = parsed.cidr;
+		const region = { first: base, last: base + (1n << BigInt(128 - prefix)) - 1n };
+		return kinds.some(({ kind, named }) => named.length === 0 || firstOfKind(region, kind, named) !== null);
+	});
+	return addresses.length === 0 ? { ...box, after: box.before } : { ...box, addresses };
+}

@@ -180,15 +180,18 @@ export const policySets: fc.Arbitrary<NetworkPolicy[]> = fc
 
 const scopes = fc.constantFrom(undefined, undefined, "host" as const, "guests" as const);
 
-/** The same, of which some hold for the host alone, or for its guests. */
-export const scopedSets: fc.Arbitrary<NetworkPolicy[]> = fc
-	.tuple(policySets, fc.array(scopes, { minLength: 7, maxLength: 7 }), fc.boolean())
-	.map(([policies, scoped, any]) =>
-		policies.map((policy, i): NetworkPolicy => {
-			const appliesTo = any ? scoped[i] : undefined;
-			return appliesTo === undefined ? policy : { ...policy, appliesTo };
-		}),
-	);
+/** The same sets, of which some policies hold for the host alone, or for its guests. */
+export const scoped = (sets: fc.Arbitrary<NetworkPolicy[]>): fc.Arbitrary<NetworkPolicy[]> =>
+	fc
+		.tuple(sets, fc.array(scopes, { minLength: 7, maxLength: 7 }), fc.boolean())
+		.map(([policies, places, any]) =>
+			policies.map((policy, i): NetworkPolicy => {
+				const appliesTo = any ? places[i] : undefined;
+				return appliesTo === undefined ? policy : { ...policy, appliesTo };
+			}),
+		);
+
+export const scopedSets = scoped(policySets);
 
 /** What of them holds at a place. */
 export function holdingFor(policies: readonly NetworkPolicy[], place: "host" | "guests"): NetworkPolicy[] {

@@ -57,12 +57,12 @@ export function suffixBoxes(before: NetworkModel, after: NetworkModel, diff: Dif
 			const boxes = kind.length === 0 ? base : diff(alone(was), alone(is));
 			if (kind.length === 0 || JSON.stringify(boxes) === JSON.stringify(base)) alike.push(address);
 			else {
-				const found = boxes.map((box) => within(box, [address]));
+				const found = within(boxes, [address]);
 				const shown = found.length > 0 ? found : unchanged(ofIpv6(base), is);
 				own.push(...shown.map((box) => ({ ...box, suffixes: kind.map(formatSuffix) })));
 			}
 		}
-		return { base: base.map((box) => within(box, alike)), own };
+		return { base: within(base, alike), own };
 	});
 	return [...told.flatMap(({ base }) => base), ...told.flatMap(({ own }) => own)];
 }
@@ -77,16 +77,39 @@ function ofIpv6(boxes: readonly VerdictBox[]): VerdictBox | undefined {
 }
 
 /**
- * The box with those of its blocks that have an address of one of the kinds. Where it has none, it says of no change: what
- * it names, such as an interface, has no other box.
+ * The boxes with those of their blocks that have an address of one of the kinds. Where one has none and nobody else names
+ * what it names, such as an interface, it says of no change.
  */
-function within(box: VerdictBox, kinds: readonly AddressKind[]): VerdictBox {
-	const addresses = box.addresses.filter((text) => {
-		const parsed = parseCidr(text);
-		if (!parsed.ok || parsed.cidr.family === 4) return kinds.some(({ kind }) => kind.length === 0);
-		const { base, prefix } = parsed.cidr;
-		const region = { first: base, last: base + (1n << BigInt(128 - prefix)) - 1n };
-		return kinds.some(({ kind, named }) => named.length === 0 || firstOfKind(region, kind, named) !== null);
+function within(boxes: readonly VerdictBox[], kinds: readonly AddressKind[]): VerdictBox[] {
+	const left = boxes.map((box) => ({
+		...box,
+		addresses: box.addresses.filter((text) => meets(text, kinds)),
+	}));
+	const named = new Set(left.filter(({ addresses }) => addresses.length > 0).map(nameOf));
+	return left.flatMap((box, i) => {
+		if (box.addresses.length > 0) return [box];
+		const addresses = boxes[i]?.addresses ?? [];
+		return named.has(nameOf(box)) ? [] : [{ ...box, addresses, after: box.before }];
 	});
-	return addresses.length === 0 ? { ...box, after: box.before } : { ...box, addresses };
+}
+
+function nameOf({
+	interface: name,
+	protocol,
+	user,
+	group,
+	service,
+	sourcePorts,
+	icmpTypes,
+}: VerdictBox): string {
+	return JSON.stringify([name, protocol, user, group, service, sourcePorts, icmpTypes]);
+}
+
+/** Whether a block has an address of one of the kinds. */
+function meets(block: string, kinds: readonly AddressKind[]): boolean {
+	const parsed = parseCidr(block);
+	if (!parsed.ok || parsed.cidr.family === 4) return kinds.some(({ kind }) => kind.length === 0);
+	const { base, prefix } = parsed.cidr;
+	const region = { first: base, last: base + (1n << BigInt(128 - prefix)) - 1n };
+	return kinds.some(({ kind, named }) => named.length === 0 || firstOfKind(region, kind, named) !== null);
 }

@@ -82,6 +82,8 @@ export class HostWatch {
 		if (this.#burst !== null) clearTimeout(this.#burst);
 		this.#bell?.cancel().catch(() => {});
 		this.#bell = null;
+		// Who waits for the end of a burst that will not end any more would keep the socket.
+		this.#quiet.resolve();
 	}
 
 	/** One look at what no event tells. */

@@ -57,7 +57,7 @@ function limitsOf({ rules, atoms }: DirectionProgram): ReadonlyMap<string, Told>
 
 /** What an atom matches, equal where two match the same. */
 export function atomText(atom: Atom): string {
-	const { family, first, last, suffix, holes, protocol, range, source } = atom;
+	const { family, first, last, suffix, holes, protocol, range, source, sender } = atom;
 	const ports = [range, source].map((one) => (one === null ? "" : `${one.first}-${one.last}`));
 	const spared = holes.map((hole) => `${hole.first}-${hole.last}`).sort();
 	const ends = suffix === undefined ? [] : [formatSuffix(suffix)];
@@ -69,5 +69,6 @@ export function atomText(atom: Atom): string {
 		interfaceKey(atom.interface),
 		protocol,
 		...ports,
+		...(sender === undefined ? [] : [sender.key]),
 	].join("/");
 }

@@ -31,3 +31,18 @@ test("each limit is one, by what its rule matches and what becomes of what is be
 	expect(changed(limited.replace("Allow,", "Audit,"))).toEqual(all);
 	expect(changed(limited.replace("Allow,", "Allow, exceedAction: Audit,"))).toEqual(all);
 });
+
+test("a limit that goes from one sender to another is another one", () => {
+	const sent = (limitedUser: string, otherUser: string) => {
+		const [limit, peer] = ["rateLimit: {connections: 1/day}", "to: [{ipBlock: {cidr: 10.0.0.0/8}}]"];
+		const rules = `- {action: Allow, ${peer}, user: [${limitedUser}], ${limit}}\n- {action: Allow, ${peer}, user: [${otherUser}]}`;
+		const compiled = compileNetwork(parsePolicies(rules, "a", "egress"), options);
+		if (!compiled.ok) throw new Error("refused");
+		return compiled.model;
+	};
+	expect(diffLimits(sent("0", "33"), sent("0", "33"))).toEqual([]);
+	expect(diffLimits(sent("0", "33"), sent("33", "0")).map(({ change }) => change)).toEqual([
+		"removed",
+		"added",
+	]);
+});

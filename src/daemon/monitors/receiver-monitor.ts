@@ -2,7 +2,11 @@
 
 import { isAddress, receiverOf } from "../../config/receivers.ts";
 import type { SinkSettings } from "../../config/sinks.ts";
-import { type Receiver, refusedText } from "../../enforcers/network/compile/verdict/refused-receivers.ts";
+import {
+	type Receiver,
+	type RefusedReceiver,
+	refusedText,
+} from "../../enforcers/network/compile/verdict/refused-receivers.ts";
 import { routedReceivers } from "../../enforcers/network/observe/receivers.ts";
 import type { JudgeCalls } from "../../enforcers/network/run/calls.ts";
 import { ownSender } from "../../kernel/senders/own-sender.ts";
@@ -74,7 +78,9 @@ export class ReceiverMonitor {
 			await judge.recall();
 			refused = await ask();
 		}
-		this.#tell(new Map((refused ?? []).map((one) => [one.name, refusedText(one)])));
+		// Nobody knows whether what was blocked is so still.
+		if (refused === null) this.#asked = "";
+		else this.#tell(cutOff(receivers, refused));
 	}
 
 	#receivers(): readonly Receiver[] {
@@ -98,4 +104,15 @@ export class ReceiverMonitor {
 		for (const sink of before.keys())
 			if (!blocked.has(sink)) log.info("egress policies block a sink no longer", { sink });
 	}
+}
+
+/** Sinks none of whose addresses is let through, with what blocks the first: a sender tries one after the other. */
+function cutOff(asked: readonly Receiver[], refused: readonly RefusedReceiver[]): Map<string, string> {
+	const all = Map.groupBy(asked, ({ name }) => name);
+	const found = new Map<string, string>();
+	for (const [name, blocked] of Map.groupBy(refused, (one) => one.name)) {
+		const [first] = blocked;
+		if (first !== undefined && blocked.length === all.get(name)?.length) found.set(name, refusedText(first));
+	}
+	return found;
 }

@@ -71,6 +71,31 @@ test("a name is asked about once it was looked up", async () => {
 	expect(asked).toHaveLength(2);
 });
 
+test("a sink is cut off where none of its addresses is let through", async () => {
+	const { monitor, world } = watched();
+	world.addresses = ["127.0.0.1", "127.0.0.2"];
+	const all = world.answer;
+	world.answer = (receivers) => all(receivers)?.filter(({ address }) => address !== "127.0.0.2") ?? null;
+	await monitor.policiesRead();
+	expect([...monitor.blocked.keys()]).toEqual(["near"]);
+	world.answer = all;
+	await monitor.policiesRead();
+	expect([...monitor.blocked.keys()]).toEqual(["near", "named"]);
+});
+
+test("where nobody can be asked, what was blocked is told as it was", async () => {
+	const { monitor, world, asked, logged } = watched();
+	await monitor.policiesRead();
+	const { answer } = world;
+	world.answer = () => null;
+	await monitor.policiesRead();
+	expect([...monitor.blocked.keys()]).toEqual(["near"]);
+	expect(logged).toHaveLength(1);
+	world.answer = answer;
+	await monitor.look();
+	expect(asked).toHaveLength(4);
+});
+
 test("where that thread rested the policies are read once more; where nobody answers it is asked again", async () => {
 	const { monitor, world, asked } = watched();
 	world.answer = () => null;

@@ -120,12 +120,11 @@ export function stagedQuotas(
 ): StagedQuotas {
 	const all = quotasOf(staged, "audit", (rule) => `staged ${meaningOf(rule)}`).map(asStaged);
 	// Where the output is counted moves behind translations with the first rule that names an interface.
-	const output = enforced.filter(({ rule }) => rule.direction === "egress" && rule.appliesTo !== "guests");
+	const atOutput = ({ rule }: CompiledQuota) => rule.direction === "egress" && rule.appliesTo !== "guests";
+	const output = enforced.filter(atOutput);
 	const moves = output.length > 0 && output.every(({ written }) => written.interfaces.length === 0);
 	const fits = possible
-		? all.filter(({ rule, written }) => {
-				return !(moves && rule.direction === "egress" && written.interfaces.length > 0);
-			})
+		? all.filter((quota) => !(moves && atOutput(quota) && quota.written.interfaces.length > 0))
 		: [];
 	const counted = fits.slice(0, Math.max(0, mostQuotas - enforced.length));
 	const known = new Set(counted);
@@ -133,8 +132,7 @@ export function stagedQuotas(
 }
 
 function asStaged({ rule, ...quota }: CompiledQuota): CompiledQuota {
-	const names = rule.wouldBe === undefined ? {} : { staged: [rule.policy] };
-	return { ...quota, rule: { ...rule, ...names }, staged: true };
+	return { ...quota, rule: { ...rule, staged: [rule.policy] }, staged: true };
 }
 
 function uncounted({ rule, written }: CompiledQuota): Diagnostic {

@@ -72,7 +72,9 @@ function addGuest(
 /** The alert for one packet. The posture has no rule, so its alerts carry no RuleIndex. */
 export function networkAlert(event: PacketEvent, rule: CompiledRule, host: HostIdentity): Alert {
 	const spared = event.forwarded !== undefined && rule.sparesForwarded === true;
-	const audited = spared || rule.staged !== undefined || rule.limit?.audited === true;
+	// A staged quota may be one that tells alone, and blocks nothing in force either.
+	const wouldBlock = rule.staged !== undefined && rule.wouldBe === "Block";
+	const audited = spared || wouldBlock || rule.limit?.audited === true;
 	const action = audited ? auditedBlock : rule.action;
 	const eventData = networkEventData(event, spared ? { ...rule, wouldBe: "Block" } : rule);
 	return {

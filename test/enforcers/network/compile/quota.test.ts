@@ -84,6 +84,10 @@ test("a staged quota counts beside those in force, with a number of its own, and
 		{ rule: { policy: "p", action: "Block" } },
 		{ staged: true, rule: { policy: "s", action: "Audit", wouldBe: "Block", staged: ["s"] } },
 	]);
+	const telling = compileNetwork([], options, [policy("s", { ...rule("Audit"), quota })]);
+	const [told] = telling.ok ? (telling.plan.quotas?.rules ?? []) : [];
+	expect(told).toMatchObject({ staged: true, rule: { action: "Audit", staged: ["s"] } });
+	expect(told?.rule.wouldBe).toBeUndefined();
 	const drops = (plan: NetworkPlan) => JSON.stringify(plan.objects).split("drop comment").length;
 	expect(drops(beside.plan)).toBe(drops(alone));
 	const staged = compileNetwork([], options, [counted]);
@@ -102,6 +106,8 @@ test("a staged quota that would move where those in force count, or keep them fr
 	expect(codes([out("a", [])], [out("s", ["eth0"])])).toEqual(["quota-not-counted"]);
 	expect(codes([out("a", ["eth0"])], [out("s", ["eth0"])])).toEqual([]);
 	expect(codes([], [out("s", ["eth0"])])).toEqual([]);
+	// What is forwarded is counted elsewhere.
+	expect(codes([out("a", [])], [{ ...out("s", ["eth0"]), appliesTo: "guests" }])).toEqual([]);
 	const blocks = Array.from({ length: 9 }, (_, i) => `10.${i * 2}.0.0/16`);
 	expect(codes([out("a", [])], [out("s", [], blocks)], { maxElements: 5 })).toContain("quota-not-counted");
 });

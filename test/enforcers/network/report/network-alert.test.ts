@@ -99,6 +99,17 @@ test("a packet of which nothing was read still has its rule", () => {
 	});
 });
 
+test("of what is staged, what would block is told from what tells alone", () => {
+	const staged = { ...rule, staged: ["np1"] };
+	expect(networkAlert(event, { ...staged, wouldBe: "Block" }, host)).toMatchObject({
+		Action: "Audit (Block)",
+		EventData: { Staged: "np1", WouldBe: "Block" },
+	});
+	const told = networkAlert(event, staged, host);
+	expect(told).toMatchObject({ Action: "Audit", EventData: { Staged: "np1" } });
+	expect(told.EventData.WouldBe).toBeUndefined();
+});
+
 test.each([
 	[1, "ICMP"],
 	[6, "TCP"],

@@ -38,21 +38,32 @@ export function withDefaultRoute(
 /** Addresses that mean nothing beyond a link or this host. */
 const near = /^(?:127\.|169\.254\.|::1$|fe[89ab])/;
 
+/** Interfaces that are asked about at most: each is two questions, for which the kernel looks through all of its routes. */
+const mostAsked = 16;
+
 /**
  * The address that this host is known by: the first one of an interface with a default route, IPv4 before IPv6, which reaches
- * beyond its link; "" where there is none, or nobody tells.
+ * beyond its link; "" where there is none, or nobody tells. Of hosts with many interfaces, those with the first addresses count.
  */
 export function hostAddress(): string {
 	const read = localInterfaces();
 	if (!read.ok) return "";
 	const { byIndex, addresses } = read.interfaces;
-	const routes = withDefaultRoute([...byIndex.keys()]);
-	if (!routes.ok) return "";
-	const out = new Set([...routes.indexes].map((index) => byIndex.get(index)));
-	const own = [...addresses].flatMap(([address, owners]) =>
-		!near.test(address) && owners.some((name) => out.has(name)) ? address : [],
-	);
-	return own.find((address) => !address.includes(":")) ?? own[0] ?? "";
+	const indexes = new Map([...byIndex].map(([index, name]) => [name, index]));
+	const far = [...addresses].filter(([address]) => !near.test(address));
+	const ofIpv6 = ([address]: readonly [string, readonly string[]]) => address.includes(":");
+	/** Whether it has a default route. */
+	const asked = new Map<string, boolean>();
+	const leads = (name: string): boolean => {
+		const index = indexes.get(name);
+		if (index === undefined || (asked.size >= mostAsked && !asked.has(name))) return false;
+		const routes = asked.get(name) ?? withDefaultRoute([index]);
+		const found = typeof routes === "boolean" ? routes : routes.ok && routes.indexes.has(index);
+		asked.set(name, found);
+		return found;
+	};
+	const ordered = [...far.filter((one) => !ofIpv6(one)), ...far.filter(ofIpv6)];
+	return ordered.find(([, owners]) => owners.some(leads))?.[0] ?? "";
 }
 
 /** The addresses that these interfaces, by index, lead to, but for default routes. */

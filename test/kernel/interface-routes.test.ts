@@ -29,6 +29,21 @@ test("this host is known by the address of the interface with a default route, I
 	expect(hostAddress()).toBe("198.51.100.7");
 });
 
+test("of a host with many interfaces few are asked about", () => {
+	const more = Array.from(
+		{ length: 16 },
+		(_, i) => `link add br${i} type bridge\naddress add 10.1.${i}.1/24 dev br${i}`,
+	);
+	command("sh", "-c", `echo '${more.join("\n")}' | ip -batch -`);
+	command("ip", "link", "set", "br3", "up");
+	command("ip", "route", "add", "default", "dev", "br3");
+	expect(hostAddress()).toBe("10.1.3.1");
+	command("ip", "route", "del", "default");
+	command("ip", "link", "set", "br15", "up");
+	command("ip", "route", "add", "default", "dev", "br15");
+	expect(hostAddress()).toBe("");
+});
+
 test("a default route is told from others", () => {
 	const links = indexes();
 	const before = withDefaultRoute(links);

@@ -27,6 +27,21 @@ describe("answers", () => {
 		}
 	});
 
+	test("after an answer of many megabytes alone, what it left behind is to be given back", async () => {
+		let body = "x 1\n";
+		let told = 0;
+		const { server } = await start({
+			...sampleSource().source,
+			metrics: () => body,
+			answeredMuch: () => void told++,
+		});
+		expect(await (await fetch(url(server, "/metrics"))).text()).toBe(body);
+		expect(told).toBe(0);
+		body = "x 1\n".repeat(1_250_000);
+		expect(await (await fetch(url(server, "/metrics"))).text()).toHaveLength(5_000_000);
+		expect(told).toBe(1);
+	});
+
 	test("HTTP/1.0 needs no Host, and gets one answer", async () => {
 		const { server } = await start();
 		const answer = await exchange(server.address, "GET /healthz HTTP/1.0\r\n\r\n");

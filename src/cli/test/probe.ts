@@ -18,7 +18,9 @@ import {
 	type Packet,
 	type Verdict,
 } from "../../enforcers/network/compile/program.ts";
+import { decides } from "../../enforcers/network/compile/quota.ts";
 import { networkEnforcer } from "../../enforcers/network/enforcer.ts";
+import type { NetworkPolicy, NetworkRule } from "../../enforcers/network/model.ts";
 import { readCounters } from "../../enforcers/network/observe/counters.ts";
 import type { PacketRun } from "../../engine/testing/run.ts";
 import { deleteTable } from "../../kernel/nftables/commands.ts";
@@ -141,9 +143,10 @@ function probeGroup(group: readonly PacketRun[], kernel: NftKernel, bench: Bench
 	if (first === undefined) return;
 	// What policies say is held against the kernel, so nothing is softened.
 	const config: Config = { ...first.config, enforcement: "enforce" };
+	const policies = first.policies.map(unlimited);
 	for (const form of formsFor(new KernelTable(kernel, config.table), config)) {
 		const request = { config, purpose: "enforce", wish: { epoch: "0", form } } as const;
-		const compiled = networkEnforcer.compile(first.policies, request);
+		const compiled = networkEnforcer.compile(policies, request);
 		if (!compiled.ok) throw new ProbeError(compiled.diagnostics[0]?.message ?? "the policies do not compile");
 		const applied = new KernelTable(kernel, config.table).apply(compiled.plan);
 		if (!applied.ok) throw new ProbeError(`the kernel refuses the form ${form}: ${applied.error}`);
@@ -152,6 +155,13 @@ function probeGroup(group: readonly PacketRun[], kernel: NftKernel, bench: Bench
 		const deleted = kernel.run(config.table, [deleteTable]);
 		if (!deleted.ok) throw new ProbeError(deleted.error);
 	}
+}
+
+/** The same policy for who is within every limit and quota, which the probes together may not be. */
+function unlimited(policy: NetworkPolicy): NetworkPolicy {
+	const lifted = (rules: readonly NetworkRule[]) =>
+		rules.filter(decides).map(({ limits: _, quota: __, ...rule }) => rule);
+	return { ...policy, ingress: lifted(policy.ingress), egress: lifted(policy.egress) };
 }
 
 function formsFor(table: KernelTable, { rulesetForm }: Config): ReadonlySet<RulesetForm> {

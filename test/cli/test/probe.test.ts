@@ -127,6 +127,42 @@ test("what rules decide otherwise for root, who sends the probes, is not probed"
 	expect(new Set(skipped.map(({ name }: { readonly name: string }) => name)).size).toBe(2);
 });
 
+test("however many cases there are, no limit and no quota is reached by the probes", () => {
+	const [udp, tcp] = [{ protocol: "UDP" }, { protocol: "TCP" }];
+	const limits = {
+		rateLimit: { connections: "1/day", burst: 1, per: "rule" },
+		connectionLimit: { max: 1, per: "rule" },
+	};
+	const quota = { limit: "1KB", duration: "1d" };
+	const ingress = [
+		{ ports: [udp], ...limits },
+		{ ports: [tcp], ...quota },
+		{ action: "Block", ...quota },
+	];
+	const about = (protocol: string, port: number) => ({
+		direction: "ingress",
+		protocol,
+		address: "192.0.2.53",
+		port,
+	});
+	const cases = Array.from({ length: 30 }, (_, i) =>
+		["udp", "tcp"].map((protocol) => ({ ...about(protocol, 1000 + i), expect: "Allow", policy: "capped" })),
+	).flat();
+	const metadata = { name: "many" };
+	using own = new Files({
+		"p.yaml": policy("capped", { action: "Allow", ingress }),
+		"t.yaml": JSON.stringify({
+			...{ apiVersion: "portward.io/v1", kind: "PortwardTest", metadata },
+			spec: { cases: [...cases, { ...about("sctp", 9), expect: "Block" }] },
+		}),
+	});
+	own.config({ policyDir: own.path });
+	const argv = [executable(), "test", "--config", join(own.path, ".config"), "--probe", "--json"];
+	const { code, out } = network.try(argv);
+	const { skipped, disagreements, agreed } = JSON.parse(out).probe;
+	expect([code, disagreements, skipped, agreed]).toEqual([0, [], [], 122]);
+});
+
 test("a form that the settings ask for is the only one", () => {
 	files.config({ policyDir: files.path, rulesetForm: "nested" });
 	const { code, out } = probe();

@@ -49,5 +49,5 @@ function numberOf(kind: "user" | "group", text: string, accounts: HostAccounts):
 function unitOf(text: string): string {
 	const problem = serviceProblem(text);
 	if (problem === null) return text.endsWith(".service") ? text : `${text}.service`;
-	throw new UsageError(`--service ${quote(text)}: ${problem.message}; ${problem.hint}`);
+	throw new UsageError(`service ${quote(text)}: ${problem.message}; ${problem.hint}`);
 }

@@ -54,7 +54,7 @@ test.each<[readonly string[], string]>([
 	[[...asked, "--group", ""], "--group needs a value"],
 	[
 		[...asked, "--service", "a/b"],
-		'--service "a/b": a unit is named without its path; write the unit\'s name',
+		'service "a/b": a unit is named without its path; write the unit\'s name',
 	],
 	[[...asked, "--service", "x.socket"], "write the .service unit"],
 	[[...asked, "--service", "web@"], "write its instances"],

@@ -23,8 +23,8 @@ exhausted. A and B are policy directories or files. Changes nothing, and needs
 neither root nor a daemon.
 
   --config FILE  settings (default /etc/portward/config.yaml)
-  --json         print {equal, boxes}, and limits and quotas of rules where these
-                 differ
+  --json         print {equal, boxes}, and limits and quotas of rules where
+                 these differ
   --markdown     print a table, for a review
 
 Exit codes: 0 no difference, 2 a difference, 1 failure.

@@ -24,7 +24,7 @@ const help = `Usage: portward search QUERY [--policy-dir DIR] [--config FILE] [-
 Is there a new connection of which the policies say this? Prints an example and
 its rule, or that there is none, which is then certain. QUERY is one argument:
 
-  ${querySyntax.replace(" [interface", "\n      [interface").replace(" [quotas", "\n      [quotas")}
+  ${querySyntax.replaceAll(/ (?=\[interface|\[service|verdict)/gu, "\n      ")}
 
 \`!\` before a block leaves it out; of everything, where no block stands without
 it. Without an interface every one is searched, and without a user, a group or
@@ -34,8 +34,8 @@ becomes of packets when each of them is.
 
   --policy-dir DIR  policies (default /etc/portward/policies)
   --config FILE     settings (default /etc/portward/config.yaml)
-  --json            print {found, example}; an example may have {quotas} that it
-                    counts for
+  --json            print {found, example}; an example may have {quotas} that
+                    it counts for
 
 Example: portward search 'ingress tcp 22 from !192.168.0.0/16 verdict=Allow'
 

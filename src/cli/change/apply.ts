@@ -31,11 +31,11 @@ started anew. Time during which the machine sleeps counts.
      portward rollback           goes back at once
 
 Lists of groups that lie in NEW go with it; what NEW lacks of them is read in
-policyDir. NEW is taken whole or not at all: it is refused when anything in it is broken,
-when others than root can write it, with policySignature: required when it is
-not signed, and with policyTests: enforce when a test in it fails. Only one
-change can be pending. Until it is settled, changes of the configured policyDir
-wait.
+policyDir. NEW is taken whole or not at all: it is refused when anything in it
+is broken, when others than root can write it, with policySignature: required
+when it is not signed, and with policyTests: enforce when a test in it fails.
+Only one change can be pending. Until it is settled, changes of the configured
+policyDir wait.
 
   --policy-dir NEW          a directory of policies; it is copied
   --confirm-within TIME     from 10s to 24h, such as 90s or 10m

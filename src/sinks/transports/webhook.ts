@@ -12,6 +12,9 @@ const mostRequests = 20;
 /** The longest that a receiver may ask us to wait, in seconds. */
 const longestWait = 300;
 
+/** Milliseconds that a request which came to nothing is held up by a slow name server. */
+const lookUpTime = 500;
+
 export class WebhookTransport implements Transport {
 	readonly most = { alerts: 500, bytes: 512 * 1024 };
 	readonly gather = 200;
@@ -61,7 +64,8 @@ export class WebhookTransport implements Transport {
 		const { hostname } = new URL(this.#settings.url ?? "http://localhost");
 		if (this.#abort.signal.aborted || hostname.startsWith("[")) return;
 		const found = await lookup(hostname, { all: true }).catch(() => []);
-		this.addresses = found.map(({ address }) => address);
+		// Where nobody tells, the name leads where it led.
+		if (found.length > 0) this.addresses = found.map(({ address }) => address);
 	}
 
 	async #post(batch: readonly Outgoing[]): Promise<Answer> {
@@ -88,7 +92,8 @@ export class WebhookTransport implements Transport {
 			await response.body?.cancel();
 			return answerOf(response);
 		} catch (error) {
-			await this.#lookUp();
+			// What is known later is told with the next attempt.
+			await Promise.race([this.#lookUp(), Bun.sleep(lookUpTime)]);
 			return failed(
 				error instanceof Error && error.name === "TimeoutError" ? "no answer came in time" : error,
 			);

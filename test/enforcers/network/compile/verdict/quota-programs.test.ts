@@ -18,6 +18,7 @@ import { quotasAt } from "../../../../../src/enforcers/network/compile/verdict/e
 import { actionBeyond } from "../../../../../src/enforcers/network/compile/verdict/quota-programs.ts";
 import { searchVerdict } from "../../../../../src/enforcers/network/compile/verdict/verdict-search.ts";
 import type { NetworkPolicy } from "../../../../../src/enforcers/network/model.ts";
+import { policy, rule } from "../build.ts";
 import { failsafes, packets, policySets } from "../generate.ts";
 
 const quota = { bytes: 1024, limit: "1KB", seconds: 60 };
@@ -74,6 +75,23 @@ test("with quotas exhausted, what is found has the verdict, and none is found on
 		),
 		{ numRuns: 60 },
 	);
+});
+
+test("a quota of a VRF counts what its members bear", () => {
+	const vrfs = [{ name: "blue", members: ["eth9"] }];
+	const policies = [policy("p", { ...rule("Block", { interfaces: ["blue"] }), quota })];
+	const meaning = { posture: "audit", allowlistScope: "direction", vrfs } as const;
+	const built = buildModel(ruleSets(policies), { ...meaning, failsafe: { ingress: [], egress: [] } });
+	const model = { ...built, quotas: quotasOf(policies, "enforce", meaningOf) };
+	const whole = (bits: bigint) => [{ first: 0n, last: (1n << bits) - 1n }];
+	const refused = (name: string) =>
+		searchVerdict(model, {
+			...{ direction: "ingress", action: "Block", protocol: "any", ports: null, interface: name },
+			addresses: { 4: whole(32n), 6: whole(128n) },
+			quotas: "exhausted",
+		});
+	expect(refused("eth9")).toMatchObject({ interface: "eth9" });
+	expect(refused("eth0")).toBeNull();
 });
 
 test("a quota refuses what passed, tells of it, and opens nothing", () => {

@@ -206,7 +206,7 @@ export class FlowWatch {
 		this.#facts = facts;
 		this.#problem = "";
 		const now = performance.now();
-		if (changes !== this.#changes) this.#learntAt = now;
+		if (changes !== this.#changes) this.#learnt(now);
 		this.#changes = changes;
 		if (now - this.#minute >= minuteMs) this.#nextMinute(now);
 		const { sink, identity } = this.#options;
@@ -215,6 +215,15 @@ export class FlowWatch {
 		this.#told += alerts.length;
 		this.#untold += moreNews + news.length - alerts.length;
 		if (alerts.length > 0) sink.publish(alerts);
+	}
+
+	/** What begins to come is looked at sooner than what would have gone on to stay away. */
+	#learnt(now: number): void {
+		const wasQuiet = this.pauseMs(now) === quietPollMs;
+		this.#learntAt = now;
+		if (!wasQuiet || this.#timer === null || this.#stopped) return;
+		clearTimeout(this.#timer);
+		this.#lookLater();
 	}
 
 	#nextMinute(now: number): void {

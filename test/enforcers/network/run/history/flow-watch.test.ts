@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from "bun:test";
+import { afterEach, expect, spyOn, test } from "bun:test";
 import { defaultConfig } from "../../../../../src/config/parse.ts";
 import type { JudgeCalls } from "../../../../../src/enforcers/network/run/calls.ts";
 import { FlowWatch } from "../../../../../src/enforcers/network/run/history/flow-watch.ts";
@@ -119,6 +119,27 @@ test("where nothing came for a minute, looks are rarer, until something comes", 
 	world.polled = [{ ...quiet, changes: 1 }];
 	await watch.poll();
 	expect(watch.pauseMs(before + 60_000)).toBe(10_000);
+});
+
+test("what comes on a quiet host is looked at again as soon as on a busy one", async () => {
+	const { watch, world } = setUp();
+	watch.start();
+	await watch.flows("");
+	const real = performance.now();
+	const clock = spyOn(performance, "now").mockReturnValue(real + 70_000);
+	const timers = spyOn(globalThis, "setTimeout");
+	try {
+		world.polled = [{ ...quiet, changes: 1 }, quiet];
+		await watch.poll();
+		const [pause] = timers.mock.calls.map(([, milliseconds]) => milliseconds ?? 0);
+		expect(pause).toBeLessThanOrEqual(15_000);
+		await watch.poll();
+		expect(timers).toHaveBeenCalledTimes(1);
+	} finally {
+		clock.mockRestore();
+		timers.mockRestore();
+	}
+	await watch.stop();
 });
 
 test("nothing is asked before policies are in force, where nothing is to be watched, or where the kernel cannot", async () => {

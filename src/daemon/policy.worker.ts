@@ -1,6 +1,5 @@
 /** The thread that reads, parses and compiles policies, and judges open connections by them. */
 
-import { Libc } from "../../ffi/libc.ts";
 import { exchangePaths } from "../../ffi/rename.ts";
 import { syncFileSystem } from "../../ffi/sync.ts";
 import type { EnforcerCalls } from "../enforcers/contract/enforcer.ts";
@@ -11,6 +10,7 @@ import { meaningOf } from "../engine/meaning.ts";
 import { PolicyEngine } from "../engine/policy-engine.ts";
 import { fileOperations } from "../state/pending-files.ts";
 import { CarrySender } from "../threads/carry.ts";
+import { giveBack } from "../threads/give-back.ts";
 import { serve } from "../threads/rpc.ts";
 import { digestPolicies, stagePolicies } from "./pending/pending-stager.ts";
 import type { PolicyCalls, StagingCalls } from "./policy-calls.ts";
@@ -45,11 +45,7 @@ const calls: PolicyCalls & StagingCalls = {
 		const { enforced: documents, standingParts: parts, directory } = engine;
 		return changes.tell(before, { documents, parts, directory, config });
 	},
-	rest: () => {
-		Bun.gc(true);
-		const libc = Libc.open();
-		if (libc.ok) libc.libc.trimHeap();
-	},
+	rest: giveBack,
 	stage: (request) =>
 		stagePolicies(
 			request,

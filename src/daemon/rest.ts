@@ -1,7 +1,7 @@
 /** Gives back what work left behind in memory, once there has been none for a while. */
 
 import { releaseCodePages } from "../../ffi/code-pages.ts";
-import { Libc } from "../../ffi/libc.ts";
+import { giveBack } from "../threads/give-back.ts";
 
 /** Milliseconds without work; by then the Worker that reads policies has ended too. */
 const restMs = 4000;
@@ -14,7 +14,7 @@ export class Rest {
 	/** @param spareCode whether the code that was read shall stay in memory: for who must not wait for it */
 	constructor(spareCode: () => boolean, give?: () => void) {
 		this.#spareCode = spareCode;
-		this.#give = give ?? (() => giveBack(this.#spareCode()));
+		this.#give = give ?? (() => giveAll(this.#spareCode()));
 	}
 
 	/** There was work just now: rest a while after it. @param milliseconds without further work */
@@ -36,11 +36,9 @@ export class Rest {
 	}
 }
 
-function giveBack(spareCode: boolean): void {
+function giveAll(spareCode: boolean): void {
 	// Drops compiled code, too, which is made again from what lies in the executable.
 	Bun.shrink();
-	Bun.gc(true);
-	const libc = Libc.open();
-	if (libc.ok) libc.libc.trimHeap();
+	giveBack();
 	if (!spareCode) releaseCodePages();
 }

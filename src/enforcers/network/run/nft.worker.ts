@@ -4,12 +4,12 @@
  */
 
 import { NETLINK_NETFILTER } from "../../../../ffi/constants.ts";
-import { Libc } from "../../../../ffi/libc.ts";
 import { NetlinkSocket } from "../../../../ffi/netlink.ts";
 import { Nftables } from "../../../../ffi/nftables.ts";
 import { type NftKernel, nftKernel } from "../../../kernel/nftables/kernel.ts";
 import { listTable } from "../../../kernel/nftables/listing.ts";
 import { CarryReceiver } from "../../../threads/carry.ts";
+import { giveBack } from "../../../threads/give-back.ts";
 import { serve } from "../../../threads/rpc.ts";
 import { KernelTable } from "../apply/kernel-table.ts";
 import { mutedSets } from "../apply/muted-ports.ts";
@@ -124,7 +124,8 @@ const calls: NftCalls = {
 	},
 	collect: () => {
 		const garbage = kernel?.table.collect() ?? "";
-		trim();
+		// Hundreds of megabytes, after 100 000 elements were loaded.
+		giveBack();
 		restSoon();
 		return garbage;
 	},
@@ -182,13 +183,6 @@ const calls: NftCalls = {
 	},
 };
 
-/** What was freed after a ruleset was loaded goes back to the system: hundreds of megabytes at 100 000 elements. */
-function trim(): void {
-	Bun.gc(true);
-	const libc = Libc.open();
-	if (libc.ok) libc.libc.trimHeap();
-}
-
 let resting: ReturnType<typeof setTimeout> | null = null;
 
 /** Once there has been no ruleset for a while, its code goes too, which is made again from what lies in the executable. */
@@ -196,7 +190,7 @@ function restSoon(): void {
 	if (resting !== null) clearTimeout(resting);
 	resting = setTimeout(() => {
 		Bun.shrink();
-		trim();
+		giveBack();
 	}, restMs);
 }
 

@@ -4,6 +4,7 @@ import { NETLINK_NETFILTER } from "../../../../../ffi/constants.ts";
 import { Libc } from "../../../../../ffi/libc.ts";
 import { NetlinkSocket } from "../../../../../ffi/netlink.ts";
 import { directions } from "../../../../base/model.ts";
+import { giveBack } from "../../../../threads/give-back.ts";
 import { serve } from "../../../../threads/rpc.ts";
 import { forwardChain, type SeenPlace, seenLostCounter } from "../../names.ts";
 import { InterfaceNames } from "../../observe/interface-names.ts";
@@ -63,11 +64,7 @@ let resting: ReturnType<typeof setTimeout> | null = null;
 /** Gives back what answers left behind, tens of megabytes each where many flows are kept. */
 function restSoon(): void {
 	if (resting !== null) clearTimeout(resting);
-	resting = setTimeout(() => {
-		Bun.gc(true);
-		const library = Libc.open();
-		if (library.ok) library.libc.trimHeap();
-	}, restMs);
+	resting = setTimeout(giveBack, restMs);
 }
 
 serve<HistoryCalls>(self, {

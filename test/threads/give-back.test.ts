@@ -1,0 +1,13 @@
+import { expect, test } from "bun:test";
+import { giveBack } from "../../src/threads/give-back.ts";
+
+test("what nobody refers to any more is collected at once", () => {
+	const collected: string[] = [];
+	const registry = new FinalizationRegistry((name: string) => void collected.push(name));
+	const forget = () => {
+		for (let each = 0; each < 100; each++) registry.register(new Array(1000).fill(each), String(each));
+	};
+	forget();
+	giveBack();
+	return Bun.sleep(0).then(() => expect(collected.length).toBeGreaterThan(50));
+});

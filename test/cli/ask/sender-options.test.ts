@@ -52,10 +52,7 @@ test.each<[readonly string[], string]>([
 	[[...asked, "--user", "4294967295"], 'no user "4294967295"'],
 	[[...asked, "--user", "007"], 'no user "007"'],
 	[[...asked, "--group", ""], "--group needs a value"],
-	[
-		[...asked, "--service", "a/b"],
-		'service "a/b": a unit is named without its path; write the unit\'s name',
-	],
+	[[...asked, "--service", "a/b"], 'service "a/b": a unit is named without its path; write the unit\'s name'],
 	[[...asked, "--service", "x.socket"], "write the .service unit"],
 	[[...asked, "--service", "web@"], "write its instances"],
 	[["ingress", "udp", "10.0.0.1", "53", "--user", "root"], "ask about egress"],

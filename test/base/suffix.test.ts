@@ -3,7 +3,6 @@ import fc from "fast-check";
 import { containsCidr } from "../../src/base/cidr.ts";
 import {
 	blockAround,
-	firstAddress,
 	fixedBits,
 	formatSuffix,
 	parseSuffix,
@@ -95,29 +94,4 @@ test("a block is inside of a suffix where it fixes all of it", () => {
 	expect(suffixMeetsBlock(one, { family: 6, base: 0n, prefix: 0 })).toBe(true);
 	expect(suffixMeetsBlock(one, { family: 6, base: 0x2002n << 112n, prefix: 16 })).toBe(false);
 	expect(suffixMeetsBlock(one, { family: 4, base: 0n, prefix: 0 })).toBe(false);
-});
-
-test("the first address is what trying all of them finds", () => {
-	const few = fc.array(small, { maxLength: 3 });
-	fc.assert(
-		fc.property(fc.nat(255), fc.nat(255), few, few, (from, to, within, without) => {
-			const [first, last] = [edge(Math.min(from, to)), edge(Math.max(from, to))];
-			const found = firstAddress({ first, last }, within, without);
-			const fits = (address: bigint) =>
-				within.every((one) => suffixMatches(one, address)) &&
-				!without.some((one) => suffixMatches(one, address));
-			const known = addresses.find((address) => first <= address && address <= last && fits(address));
-			if (found === null) expect(known).toBeUndefined();
-			else {
-				expect(first <= found && found <= last && fits(found)).toBe(true);
-				if (known !== undefined) expect(found <= known).toBe(true);
-			}
-		}),
-	);
-});
-
-test("of very many that leave one address, it is found", () => {
-	const without = Array.from({ length: 128 }, (_, bit): Suffix => ({ mask: 1n << BigInt(bit), value: 0n }));
-	expect(firstAddress({ first: 0n, last: all }, [], without)).toBe(all);
-	expect(firstAddress({ first: 0n, last: all - 1n }, [], without)).toBeNull();
 });

@@ -7,7 +7,6 @@
 import type { Diagnostic } from "../../../base/diagnostic.ts";
 import { directions } from "../../../base/model.ts";
 import {
-	firstAddress,
 	fixedBits,
 	formatSuffix,
 	type Suffix,
@@ -16,13 +15,17 @@ import {
 	suffixesMeet,
 	suffixMatches,
 } from "../../../base/suffix.ts";
+import { type Bounds, SuffixAddresses } from "../../../base/suffix-addresses.ts";
 import type { NetworkPolicy } from "../model.ts";
 import type { Atom } from "./atom.ts";
 import type { Inside } from "./inside.ts";
 import { nobody, type ResolveAccount, senderKinds, sendersNamed } from "./sender.ts";
 
-/** Those that an address matches, and no others of a direction. Never empty. */
+/** Those that an address matches, and no others of a direction. */
 export type SuffixKind = readonly Suffix[];
+
+/** Of addresses that match nothing that is named. */
+export const noSuffix: SuffixKind = [];
 
 /** Kinds that are told apart at most: a packet of IPv6 is held against one after the other. */
 export const mostSuffixKinds = 256;
@@ -103,16 +106,19 @@ export function kindOfAddress(named: readonly Suffix[], address: bigint): Suffix
 	return named.filter((suffix) => suffixMatches(suffix, address));
 }
 
-/** The first address of a kind within bounds; null where there is none. */
-export function firstOfKind(
-	bounds: { readonly first: bigint; readonly last: bigint },
-	kind: SuffixKind,
-	named: readonly Suffix[],
-): bigint | null {
+/** The first address of a kind within bounds; null where there is none. Both lists are asked again as they are. */
+export function firstOfKind(bounds: Bounds, kind: SuffixKind, named: readonly Suffix[]): bigint | null {
+	const known = asked.get(kind);
+	if (known?.named === named) return known.addresses.first(bounds);
 	const own = new Set(kind.map(formatSuffix));
 	const others = named.filter((suffix) => !own.has(formatSuffix(suffix)));
-	return firstAddress(bounds, kind, others);
+	const addresses = new SuffixAddresses(kind, others);
+	asked.set(kind, { named, addresses });
+	return addresses.first(bounds);
 }
+
+/** Found once: many blocks are asked about. */
+const asked = new WeakMap<SuffixKind, { named: readonly Suffix[]; addresses: SuffixAddresses }>();
 
 /** Refuses rules whose suffixes make more kinds than can be told apart, also together with senders. */
 export function checkSuffixes(

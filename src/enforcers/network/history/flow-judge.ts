@@ -14,7 +14,7 @@ import {
 	sequencesFor,
 	type Verdict,
 } from "../compile/program.ts";
-import { firstOfKind } from "../compile/suffixes.ts";
+import { firstOfKind, noSuffix } from "../compile/suffixes.ts";
 import { packetOf } from "./anyway.ts";
 import type { SeenFlow } from "./seen-flow.ts";
 
@@ -104,7 +104,7 @@ export class FlowJudge {
 	): readonly bigint[] {
 		const { suffixes } = this.#model[direction];
 		if (suffixes === undefined || family === 4 || corners.length === 0) return corners;
-		const kinds = [[], ...suffixes.programs.map(({ kind }) => kind)];
+		const kinds = [noSuffix, ...suffixes.programs.map(({ kind }) => kind)];
 		return corners.flatMap((first, i) => {
 			const last = (corners[i + 1] ?? end) - 1n;
 			return kinds.flatMap((kind) => firstOfKind({ first, last }, kind, suffixes.named) ?? []);

@@ -4,7 +4,14 @@ import { parseCidr } from "../../../../base/cidr.ts";
 import type { Direction, Family } from "../../../../base/model.ts";
 import { formatSuffix, type Suffix } from "../../../../base/suffix.ts";
 import { atKind, type DirectionProgram, type NetworkModel } from "../program.ts";
-import { firstOfKind, mostSuffixKinds, type SuffixKind, suffixKinds } from "../suffixes.ts";
+import {
+	firstOfKind,
+	kindKey,
+	mostSuffixKinds,
+	noSuffix,
+	type SuffixKind,
+	suffixKinds,
+} from "../suffixes.ts";
 import { nothing, unchanged } from "./sender-boxes.ts";
 import type { VerdictBox } from "./verdict-box.ts";
 
@@ -15,21 +22,27 @@ export interface AddressKind {
 }
 
 /** Where no suffix is named. */
-export const everyAddress: AddressKind = { kind: [], named: [] };
+export const everyAddress: AddressKind = { kind: noSuffix, named: [] };
 
 /** The kinds of addresses that some programs tell apart: that of no suffix first, then smaller ones before larger ones. */
 export function kindsOf(programs: readonly DirectionProgram[], family: Family): readonly AddressKind[] {
-	const all = new Map(
-		programs.flatMap(({ suffixes }) => suffixes?.named ?? []).map((suffix) => [formatSuffix(suffix), suffix]),
-	);
-	if (all.size === 0 || family === 4) return [everyAddress];
+	const told = programs.flatMap(({ suffixes }) => suffixes ?? []);
+	const [first] = told;
+	if (first === undefined || family === 4) return [everyAddress];
+	const own = told.flatMap(({ named, programs }) => programs.map(({ kind }) => ({ kind, named })));
+	const none = { kind: noSuffix, named: first.named };
+	if (told.length === 1) return [none, ...own.toReversed()];
+	const all = new Map(told.flatMap(({ named }) => named).map((suffix) => [formatSuffix(suffix), suffix]));
 	const named = [...all.values()];
 	// Each set of policies has no more; together two may have, and then each is asked about its own.
-	const kinds =
-		suffixKinds(named, 2 * mostSuffixKinds) ??
-		programs.flatMap(({ suffixes }) => suffixes?.programs.map(({ kind }) => kind) ?? []);
-	return [{ kind: [], named }, ...kinds.toReversed().map((kind) => ({ kind, named }))];
+	const kinds = suffixKinds(named, 2 * mostSuffixKinds);
+	if (kinds !== null)
+		return [{ kind: noSuffix, named }, ...kinds.toReversed().map((kind) => ({ kind, named }))];
+	const once = new Map(own.map((address) => [kindKey(address.kind), address]));
+	return [none, ...[...once.values()].sort((a, b) => a.kind.length - b.kind.length)];
 }
+
+const neither: NetworkModel = { ingress: nothing, egress: nothing };
 
 type Diff = (before: NetworkModel, after: NetworkModel) => readonly VerdictBox[];
 
@@ -44,18 +57,21 @@ export function suffixBoxes(before: NetworkModel, after: NetworkModel, diff: Dif
 	const told = (["ingress", "egress"] as const).map((direction) => {
 		const programs = [before[direction], after[direction]];
 		const base = everybody.filter((box) => box.direction === direction);
+		const addresses = kindsOf(programs, 6);
+		if (addresses.length === 1) return { base, own: [] };
+		const alone = (kind: SuffixKind) => {
+			const [was = nothing, is = nothing] = programs.map((program) => atKind(program, kind));
+			const of = (program: DirectionProgram) => ({ ...neither, [direction]: program });
+			return { boxes: diff(of(was), of(is)), is };
+		};
+		// What the other direction names cuts the boxes of this one, so it is left out where kinds are compared.
+		const plain = JSON.stringify(alone(noSuffix).boxes);
 		const own: VerdictBox[] = [];
 		const alike: AddressKind[] = [];
-		for (const address of kindsOf(programs, 6)) {
+		for (const address of addresses) {
 			const { kind } = address;
-			const [was = nothing, is = nothing] = programs.map((program) => atKind(program, kind));
-			const alone = (program: DirectionProgram) => ({
-				ingress: nothing,
-				egress: nothing,
-				[direction]: program,
-			});
-			const boxes = kind.length === 0 ? base : diff(alone(was), alone(is));
-			if (kind.length === 0 || JSON.stringify(boxes) === JSON.stringify(base)) alike.push(address);
+			const { boxes, is } = kind.length === 0 ? { boxes: base, is: nothing } : alone(kind);
+			if (kind.length === 0 || JSON.stringify(boxes) === plain) alike.push(address);
 			else {
 				const found = within(boxes, [address]);
 				const shown = found.length > 0 ? found : unchanged(ofIpv6(base), is);

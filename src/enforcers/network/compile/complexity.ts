@@ -7,7 +7,9 @@
 
 import type { Atom } from "./atom.ts";
 import { byProtocol } from "./ports.ts";
+import { namedSenders, senderKinds } from "./sender.ts";
 import { divideLimited, type Limited, sourceGroups } from "./sources.ts";
+import { mostSuffixKinds, suffixesNamed, suffixKinds } from "./suffixes.ts";
 
 /** Atoms that a search for overlaps goes through in the time that one cell takes to build. */
 const comparedPerCell = 1000;
@@ -24,6 +26,16 @@ export function portCells(atoms: readonly Atom[], limit = Number.POSITIVE_INFINI
 		if (cells > limit) return cells;
 	}
 	return cells;
+}
+
+/** How many blocks of IPv6 the lookups for kinds of addresses are made of at most: each kind has its own, of each kind of senders. */
+export function suffixCells(atoms: readonly Atom[]): number {
+	const named = suffixesNamed(atoms);
+	if (named.length === 0) return 0;
+	const kinds = suffixKinds(named, mostSuffixKinds)?.length ?? mostSuffixKinds;
+	const senders = senderKinds(namedSenders(atoms.map(({ sender }) => sender)));
+	const own = atoms.filter(({ family }) => family === 6);
+	return kinds * senders * (own.length + portCells(own));
 }
 
 /** What it costs to list which atoms match over each range of source ports. */

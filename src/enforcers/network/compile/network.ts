@@ -1,9 +1,9 @@
 /** From the selected policies to the objects that enforce them. */
 
 import type { Diagnostic } from "../../../base/diagnostic.ts";
-import type { Enforcement } from "../../../base/model.ts";
+import { directions, type Enforcement } from "../../../base/model.ts";
 import type { NetworkPolicy } from "../model.ts";
-import { portCells } from "./complexity.ts";
+import { portCells, suffixCells } from "./complexity.ts";
 import { withoutBlocking } from "./enforcement.ts";
 import { lintModel } from "./lint/lint.ts";
 import { lintGuests } from "./lint/lint-guests.ts";
@@ -72,6 +72,8 @@ export function compileNetwork(
 	const rules = ruleSets(policies, options);
 	if (isComplex(rules, options.maxElements))
 		return { ok: false, diagnostics: tooComplex(policies, rules, options.maxElements) };
+	const ends = tooManyKinds(policies, rules, options.maxElements);
+	if (ends.length > 0) return { ok: false, diagnostics: ends };
 	const written = buildModel(rules, options);
 	const deciding = options.enforcement === "audit" ? withoutBlocking(written) : written;
 	const quotas = quotasOf(policies, options.enforcement, meaningOf);
@@ -132,6 +134,8 @@ function compileStaged(
 	if (names !== undefined) return { ...nothing, fits: false, names };
 	const rules = stagedRules(policies, staged, options);
 	if (isComplex(rules, options.maxElements)) return { ...nothing, fits: false };
+	const [ends] = tooManyKinds(all, rules, options.maxElements);
+	if (ends !== undefined) return { ...nothing, fits: false, names: ends };
 	const model = stagedModel(rules, staging, options);
 	return { model, programs: stagedPrograms(written, model, staged), fits: true };
 }
@@ -191,4 +195,25 @@ function tooComplex(policies: readonly NetworkPolicy[], rules: RuleSets, limit: 
 			`policy ${JSON.stringify(policy.name)} has ${size(policy)} combinations of address block and port range`,
 		hint: "join overlapping port ranges and address blocks, or raise maxElements in the configuration",
 	}));
+}
+
+/** The same where each kind of addresses that suffixes tell apart has lookups of its own of many blocks. */
+function tooManyKinds(policies: readonly NetworkPolicy[], rules: RuleSets, limit: number): Diagnostic[] {
+	return directions.flatMap((direction) => {
+		if (suffixCells(rules[direction].atoms) <= limit * cellsPerElement) return [];
+		const named = policies
+			.flatMap((policy) => policy[direction].flatMap(({ peers }) => peers))
+			.find(({ suffix }) => suffix !== undefined);
+		if (named === undefined) return [];
+		return [
+			{
+				...named.place,
+				path: `spec.${direction}`,
+				severity: "error",
+				code: "too-many-suffixes",
+				message: `the suffixes of addresses that rules of ${direction} name need lookups of their own of all IPv6 blocks, which are too many for maxElements (${limit})`,
+				hint: "name fewer suffixes or fewer IPv6 blocks, or raise maxElements in the configuration",
+			},
+		];
+	});
 }

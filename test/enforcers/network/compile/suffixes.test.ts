@@ -81,6 +81,22 @@ describe("kinds of addresses", () => {
 		const compiled = compileNetwork([read("many", { action: "Block", ingress: [{ from }] })], options);
 		expect(compiled).toMatchObject({ ok: false, diagnostics: [{ code: "too-many-suffixes" }] });
 	});
+
+	test("that would need too many blocks, each kind its own, are refused before they are built", () => {
+		const ends = read("ends", {
+			action: "Allow",
+			ingress: [{ from: Array.from({ length: 100 }, (_, i) => block(`::${i}/::ffff`)) }],
+		});
+		const [rule] = read("list", { action: "Block", ingress: [{ from: [block("2001:db8::/32")] }] }).ingress;
+		if (rule === undefined) throw new Error("no rule");
+		const peers = Array.from({ length: 900 }, (_, i) => ({
+			...{ cidr: { family: 6, base: BigInt(i) << 64n, prefix: 64 } as const, except: [], place: rule.place },
+		}));
+		const list = { ...ends, name: "list", ingress: [{ ...rule, peers }] };
+		const compiled = (maxElements: number) => compileNetwork([ends, list], { ...options, maxElements });
+		expect(compiled(10_000)).toMatchObject({ ok: false, diagnostics: [{ code: "too-many-suffixes" }] });
+		expect(compiled(20_000).ok).toBe(true);
+	});
 });
 
 test("a suffix is narrower than a block around it, broader than an address in it, and no narrower than other blocks", () => {

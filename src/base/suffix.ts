@@ -43,8 +43,15 @@ export function parseSuffix(text: string): SuffixResult | null {
 			hint: `write ${meant}, or a mask with these bits`,
 		};
 	}
-	if (prefix !== null) return { ok: true, cidr: { family: 6, base: value, prefix } };
-	return { ok: true, suffix: { mask, value } };
+	const cidr = prefix === null ? blockAround({ mask, value }) : { family: 6 as const, base: value, prefix };
+	if (cidr.prefix >= 96 && cidr.base >> 32n === 0xffffn) {
+		return {
+			ok: false,
+			message: `${text} names IPv4-mapped addresses, which no packet carries`,
+			hint: "write the IPv4 addresses themselves, as 192.0.2.0/24",
+		};
+	}
+	return prefix === null ? { ok: true, suffix: { mask, value } } : { ok: true, cidr };
 }
 
 /** "ADDRESS/MASK". parseSuffix reads it back to an equal suffix. */
@@ -59,7 +66,7 @@ function prefixOf(mask: bigint): number | null {
 }
 
 /** How many of the first bits a block or a suffix has to fix to be inside: all up to the mask's last one. 1..128 */
-export function fixedBits({ mask }: Suffix): number {
+export function fixedBits({ mask }: Pick<Suffix, "mask">): number {
 	const lowest = mask & -mask;
 	return bits - (lowest.toString(2).length - 1);
 }

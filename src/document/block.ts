@@ -51,7 +51,11 @@ export type PeerBlock = BlockResult | { readonly ok: true; readonly suffix: Suff
 /** The same where a suffix of IPv6 may stand as well: `::1234:5678/::ffff:ffff`. */
 export function parsePeerBlock(text: string, anyHint: string): PeerBlock {
 	const parsed = parseSuffix(text);
-	if (parsed === null || !parsed.ok) return parsed ?? parseBlock(text, anyHint);
+	if (parsed === null) {
+		const bare = text.trim();
+		return parseSuffix(bare)?.ok ? aroundIt(text, bare) : parseBlock(text, anyHint);
+	}
+	if (!parsed.ok) return parsed;
 	if ("suffix" in parsed) return parsed;
 	return { ok: true, cidr: parsed.cidr, hostBits: false, network: null };
 }
@@ -137,9 +141,13 @@ function list(text: string): Failure | null {
 	const parts = text.split(/[\s,;|]+/).filter((part) => part !== "");
 	if (parts.length === 0 || !parts.every((part) => parseCidr(part).ok)) return null;
 	const [only = ""] = parts;
-	if (parts.length === 1) return fail(`${quote(text)} has characters around the block`, `write ${only}`);
+	if (parts.length === 1) return aroundIt(text, only);
 	const entries = parts.slice(0, mostEntries).map((part) => `- ipBlock: {cidr: ${yamlText(part)}}`);
 	return fail(`${quote(text)} is a list in one text`, `write one entry each: ${entries.join(" ")}`);
+}
+
+function aroundIt(text: string, block: string): Failure {
+	return fail(`${quote(text)} has characters around the block`, `write ${block}`);
 }
 
 function yamlText(block: string): string {

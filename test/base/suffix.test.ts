@@ -47,6 +47,14 @@ describe("a text", () => {
 		expect(parseSuffix(text)).toMatchObject({ ok: false, hint: expect.stringContaining(`write ${meant},`) });
 	});
 
+	test.each([
+		"::ffff:192.0.2.1/ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+		"::ffff:192.0.2.0/ffff:ffff:ffff:ffff:ffff:ffff:ffff:ff00",
+		"::ffff:0:5/ffff:ffff:ffff:ffff:ffff:ffff:0:ff",
+	])("%s is nothing that a packet carries", (text) => {
+		expect(parseSuffix(text)).toMatchObject({ ok: false, message: expect.stringContaining("IPv4-mapped") });
+	});
+
 	test.each(["::1", "::1/64", "10.0.0.1/::ff", "::1/255.0.0.0", "::g/::ff", "", "/", "::1/::ff/::ff"])(
 		"%p is none",
 		(text) => expect(parseSuffix(text)).toBeNull(),

@@ -4,17 +4,10 @@
  * intervals stays as it is, and each kind has lookups of its own. Pure.
  */
 
+import { addressBits } from "../../../base/cidr.ts";
 import type { Diagnostic } from "../../../base/diagnostic.ts";
 import { directions } from "../../../base/model.ts";
-import {
-	fixedBits,
-	formatSuffix,
-	type Suffix,
-	suffixContains,
-	suffixContainsBlock,
-	suffixesMeet,
-	suffixMatches,
-} from "../../../base/suffix.ts";
+import { fixedBits, formatSuffix, type Suffix, suffixContains, suffixesMeet } from "../../../base/suffix.ts";
 import { type Bounds, SuffixAddresses } from "../../../base/suffix-addresses.ts";
 import type { NetworkPolicy } from "../model.ts";
 import type { Atom } from "./atom.ts";
@@ -53,16 +46,32 @@ export function withInside(atoms: readonly Atom[], named: readonly Suffix[]): re
 		known.set(key, found);
 		return found;
 	};
-	const bits = new Map(named.map((suffix) => [suffix, fixedBits(suffix)]));
+	const blockInside = matching(named);
 	return atoms.map((atom) => {
 		const { suffix, first, length } = atom;
-		const around = named.filter((outer) =>
+		const around =
 			suffix === undefined
-				? (bits.get(outer) ?? 0) <= length && suffixContainsBlock(outer, BigInt(first), length)
-				: suffixContains(outer, suffix),
-		);
+				? blockInside(BigInt(first), length)
+				: named.filter((outer) => suffixContains(outer, suffix));
 		return around.length === 0 ? atom : { ...atom, inside: inside(around) };
 	});
+}
+
+/** Finds those that hold every address of a block, without trying each: most share few masks. */
+function matching(named: readonly Suffix[]): (base: bigint, prefix: number) => readonly Suffix[] {
+	const masks = [...Map.groupBy(named, ({ mask }) => mask)].map(([mask, own]) => ({
+		mask,
+		fixed: fixedBits({ mask }),
+		byValue: new Map(own.map((suffix) => [suffix.value, suffix])),
+	}));
+	return (base, prefix) => {
+		const found: Suffix[] = [];
+		for (const { mask, fixed, byValue } of masks) {
+			const suffix = fixed <= prefix ? byValue.get(base & mask) : undefined;
+			if (suffix !== undefined) found.push(suffix);
+		}
+		return found;
+	};
 }
 
 /** Whether an address of the kind may be in what is inside of these. */
@@ -103,8 +112,13 @@ export function suffixKinds(named: readonly Suffix[], most: number): readonly Su
 
 /** The one that an address has; none where it matches nothing that is named. */
 export function kindOfAddress(named: readonly Suffix[], address: bigint): SuffixKind {
-	return named.filter((suffix) => suffixMatches(suffix, address));
+	const match = matches.get(named) ?? matching(named);
+	matches.set(named, match);
+	return match(address, addressBits(6));
 }
+
+/** Found once: whoever judges many flows asks for each. */
+const matches = new WeakMap<readonly Suffix[], ReturnType<typeof matching>>();
 
 /** The first address of a kind within bounds; null where there is none. Both lists are asked again as they are. */
 export function firstOfKind(bounds: Bounds, kind: SuffixKind, named: readonly Suffix[]): bigint | null {

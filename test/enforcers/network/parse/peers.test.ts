@@ -34,6 +34,7 @@ describe("an end of addresses", () => {
 		['{cidr: "::1:2/::ffff"}', "bad-cidr", "write ::2/::ffff"],
 		["{cidr: 10.0.0.1/0.255.0.255}", "bad-cidr", "one entry for each block"],
 		['{cidr: "10.0.0.1/::ff"}', "bad-cidr", ""],
+		['{cidr: " ::5/::ff"}', "bad-cidr", "write ::5/::ff"],
 		['{cidr: "::5/::ff", except: ["::6"]}', "except-outside", "a part of its own cidr"],
 		['{cidr: "::5/::ff", except: [10.0.0.0/8]}', "except-outside", ""],
 		[

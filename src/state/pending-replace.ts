@@ -36,7 +36,6 @@ export async function realDirectory(path: string): Promise<string> {
 
 /** How what was there before is gone through. */
 interface CarryOver {
-	readonly from: string;
 	/** What is not carried over stays. */
 	readonly keep: boolean;
 	/** Entries that may still be looked at. */
@@ -99,11 +98,14 @@ export class Replacement {
 		const operations = this.#operations;
 		let kept: string | null = null;
 		if ((await lstat(this.#beside).catch(absentAsNull)) !== null) {
+			const carried = this.#carryOver("", { keep, left: maxEntries });
 			if (keep) {
 				kept = `${this.target}.before-${this.#mark.slice(".portward-".length)}`;
+				// Last, as who begins anew after a crash looks beside the target; and whatever befell the rest.
+				await carried.catch(() => {});
 				await operations.rename(this.#beside, kept);
 			}
-			await this.#carryOver("", { from: kept ?? this.#beside, keep, left: maxEntries });
+			await carried;
 		}
 		if (await this.#marked(this.target)) await operations.removeFile(join(this.target, this.#mark));
 		await operations.syncDirectory(dirname(this.target));
@@ -128,28 +130,28 @@ export class Replacement {
 	 */
 	async #carryOver(prefix: string, way: CarryOver): Promise<void> {
 		const operations = this.#operations;
-		const old = join(way.from, prefix);
+		const old = join(this.#beside, prefix);
 		for (const entry of await readdir(old, { withFileTypes: true })) {
 			way.left -= 1;
-			if (way.left < 0) throw new Error(`${way.from} holds too much to be tidied away`);
+			if (way.left < 0) throw new Error(`${this.target} held too much to be tidied away`);
 			const path = join(prefix, entry.name);
 			const to = join(this.target, path);
 			if (entry.isDirectory() && !entry.name.startsWith(".")) await this.#carryOver(path, way);
-			else if (await this.#isPolicies(path, entry, way)) {
-				if (!way.keep) await operations.removeFile(join(way.from, path));
+			else if (await this.#isPolicies(path, entry)) {
+				if (!way.keep) await operations.removeFile(join(this.#beside, path));
 			} else if ((await lstat(to).catch(absentAsNull)) === null) {
 				await operations.makeDirectory(dirname(to), 0o755);
-				await operations.rename(join(way.from, path), to);
-			} else if (!way.keep) await operations.removeTree(join(way.from, path));
+				await operations.rename(join(this.#beside, path), to);
+			} else if (!way.keep) await operations.removeTree(join(this.#beside, path));
 		}
 		if (!way.keep) await operations.removeEmptyDirectory(old);
 	}
 
-	async #isPolicies(path: string, entry: Dirent, way: CarryOver): Promise<boolean> {
+	async #isPolicies(path: string, entry: Dirent): Promise<boolean> {
 		if (isPolicyContent(entry.name) || markPattern.test(entry.name)) return true;
 		if (!entry.isSymbolicLink() || entry.name.startsWith(".")) return false;
 		// Where it led may have been moved already.
-		const there = await stat(join(way.from, path)).catch(() => null);
+		const there = await stat(join(this.#beside, path)).catch(() => null);
 		return there === null || there.isDirectory();
 	}
 }

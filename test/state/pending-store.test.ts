@@ -292,6 +292,25 @@ describe("confirming", () => {
 		expect(existsSync(join(policies, ".git/HEAD"))).toBe(true);
 	});
 
+	test("and that wherever the process ends meanwhile", async () => {
+		for (let fatal = 1; ; fatal++) {
+			rmSync(root, { recursive: true });
+			mkdirSync(snapshot, { recursive: true });
+			put(policies, { ...old, "lists/bad.txt": "10.0.0.0/8", NOTES: "mine" });
+			await pend();
+			const { operations, counted } = failing(fatal, "crash");
+			const takeovers = [{ target: policies, keep: true }];
+			await new PendingStore(state, operations).confirm(change, takeovers).catch(() => null);
+			const found = await restart();
+			const rest = ["lists/bad.txt", "NOTES"].map((path) => readFileSync(join(policies, path), "utf8"));
+			expect({ fatal, rest }).toEqual({ fatal, rest: ["10.0.0.0/8", "mine"] });
+			const kept = found === "settled" ? [`policies.before-${change.id}`] : [];
+			expect(readdirSync(root).sort()).toEqual(["policies", ...kept, "state"]);
+			for (const name of kept) expect(content(join(root, name))).toEqual(old);
+			if (counted() < fatal) break;
+		}
+	});
+
 	test("lists of groups take their place with the policies, and are no part of the snapshot", async () => {
 		await pend();
 		const store = new PendingStore(state, real);

@@ -34,13 +34,16 @@ export function listsBeside(
 		const read = readFeedFile(file, null, { ...options, limit: listLimits.bytes });
 		if (read.state === "read") {
 			total += read.bytes.length;
+			// No more are read into the memory than may be taken.
+			if (total > maxTreeBytes) {
+				problems.push(`${directory}: the lists have more than ${maxTreeBytes} bytes, which a change may have`);
+				break;
+			}
 			files.push({ path, bytes: read.bytes });
 		} else if (read.state === "failed") {
 			problems.push(`${file}: ${read.problem.message}; ${read.problem.hint}`);
 		}
 	}
-	if (total > maxTreeBytes)
-		problems.push(`${directory}: the lists have ${total} bytes; a change may have ${maxTreeBytes}`);
 	return problems.length > 0 ? { ok: false, problems } : { ok: true, files };
 }
 

@@ -31,16 +31,29 @@ export interface MetEntry {
 /** The entries of a rule through which one of its atoms met the packet; none where the rule names no addresses. */
 export type EntriesOf = (rule: CompiledRule, atom: Atom | undefined) => readonly MetEntry[];
 
+type Found = Pick<MetEntry, "file" | "line">;
+
+/** Where the block of a group stands. */
+type PlaceOf = (group: string, cidr: Cidr, place: IpBlock["place"]) => Found;
+
 export const noEntries: EntriesOf = () => [];
 
 /** What `explain` tells about one packet. Files of groups are read once more, for the line alone. */
 export function entriesIn(set: Pick<PolicySet, "policies" | "selected">, packet: Packet): EntriesOf {
 	const policies = networkPart.of(set.selected);
 	const groups = new Map(groupPart.all(set.policies).map((group) => [group.name, group]));
+	const known = new Map<string, Found>();
+	// Once for all rules that name the group, as its list may be long.
+	const placeOf: PlaceOf = (name, cidr, place) => {
+		const key = `${name} ${formatCidr(cidr)}`;
+		const found = known.get(key) ?? placeIn(groups.get(name), cidr, place);
+		known.set(key, found);
+		return found;
+	};
 	return (rule, atom) => {
 		const written = policies.find(({ name }) => name === rule.policy)?.[rule.direction];
 		const found = written?.find(({ index }) => index === rule.index);
-		return found === undefined || atom === undefined ? [] : entriesOf(found, atom, packet, groups);
+		return found === undefined || atom === undefined ? [] : entriesOf(found, atom, packet, placeOf);
 	};
 }
 
@@ -48,7 +61,7 @@ function entriesOf(
 	{ peers, groups }: NetworkRule,
 	atom: Atom,
 	packet: Packet,
-	known: ReadonlyMap<string, AddressGroup>,
+	placeOf: PlaceOf,
 ): readonly MetEntry[] {
 	const suffix = (of: Pick<IpBlock, "suffix">) => of.suffix && formatSuffix(of.suffix);
 	const met = ({ cidr, except, ...block }: IpBlock) =>
@@ -63,7 +76,7 @@ function entriesOf(
 	const members = (groups?.uses ?? []).flatMap(({ name, members: of }) =>
 		(of?.blocks ?? []).filter(met).map(({ cidr, place }) => ({
 			...{ block: formatCidr(cidr), group: name },
-			...placeIn(known.get(name), cidr, place),
+			...placeOf(name, cidr, place),
 		})),
 	);
 	return [...own, ...members];
@@ -74,11 +87,7 @@ function holds({ family, base, prefix }: Cidr, address: bigint): boolean {
 }
 
 /** The line of the group's document or, of a block that does not stand there, of its file. */
-function placeIn(
-	group: AddressGroup | undefined,
-	cidr: Cidr,
-	{ file, line }: IpBlock["place"],
-): Pick<MetEntry, "file" | "line"> {
+function placeIn(group: AddressGroup | undefined, cidr: Cidr, { file, line }: IpBlock["place"]): Found {
 	const text = formatCidr(cidr);
 	const written = group?.cidrs.some((one) => formatCidr(one.cidr) === text) ?? true;
 	if (group === undefined || group.feed === null || written) return { file, line };

@@ -36,7 +36,9 @@ export function listsBeside(
 			total += read.bytes.length;
 			// No more are read into the memory than may be taken.
 			if (total > maxTreeBytes) {
-				problems.push(`${directory}: the lists have more than ${maxTreeBytes} bytes, which a change may have`);
+				problems.push(
+					`${directory}: the lists have more than ${maxTreeBytes} bytes, which a change may have`,
+				);
 				break;
 			}
 			files.push({ path, bytes: read.bytes });

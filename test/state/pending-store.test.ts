@@ -171,45 +171,54 @@ describe("confirming", () => {
 		expect(synced).toEqual([store.policies(change.id), join(root, `.policies.portward-${change.id}`)]);
 	});
 
-	test("before each step the process may end: old or new is there whole, and the next start settles it", async () => {
-		let crashes = 0;
-		for (let fatal = 1; ; fatal++) {
-			rmSync(root, { recursive: true });
-			mkdirSync(snapshot, { recursive: true });
-			for (const directory of [policies, snapshot]) put(directory, old);
-			put(policies, { README: "mine", ".git/HEAD": "ref", "team/NOTES": "n" });
-			await pend();
-			const { operations, counted } = failing(fatal, "crash");
-			const ended = await new PendingStore(state, operations)
-				.confirm(change, both())
-				.catch((error: unknown) => error);
-			// Tidying away is allowed to fail, so a crash in it shows as warnings.
-			if (counted() < fatal) {
-				expect(ended).toEqual({ kept: [], warnings: [] });
-				break;
+	test.each([
+		["thrown away", []],
+		["kept", [`policies.before-${change.id}`]],
+	])(
+		"before each step the process may end, where what was there is %s: old or new is whole, and the next start settles it",
+		async (_what, kept) => {
+			const takeovers = both().map((one) => ({ ...one, keep: one.target === policies && kept.length > 0 }));
+			let crashes = 0;
+			for (let fatal = 1; ; fatal++) {
+				rmSync(root, { recursive: true });
+				mkdirSync(snapshot, { recursive: true });
+				for (const directory of [policies, snapshot]) put(directory, old);
+				put(policies, { README: "mine", ".git/HEAD": "ref", "team/NOTES": "n" });
+				await pend();
+				const { operations, counted } = failing(fatal, "crash");
+				const ended = await new PendingStore(state, operations)
+					.confirm(change, takeovers)
+					.catch((error: unknown) => error);
+				// Tidying away is allowed to fail, so a crash in it shows as warnings.
+				if (counted() < fatal) {
+					expect(ended).toEqual({ kept: kept.map((name) => join(root, name)), warnings: [] });
+					break;
+				}
+				crashes += 1;
+				for (const directory of [policies, snapshot]) {
+					expect([old, fresh].some((whole) => Bun.deepEquals(whole, content(directory)))).toBe(true);
+				}
+				const found = await restart();
+				const wanted = found === "pending" ? old : fresh;
+				expect({ fatal, found, policies: content(policies), snapshot: content(snapshot) }).toEqual({
+					fatal,
+					found,
+					policies: wanted,
+					snapshot: wanted,
+				});
+				const rest = ["README", ".git/HEAD", "team/NOTES"].map((path) =>
+					readFileSync(join(policies, path), "utf8"),
+				);
+				expect(rest).toEqual(["mine", "ref", "n"]);
+				const beside = found === "settled" ? kept : [];
+				expect(readdirSync(root).sort()).toEqual(["policies", ...beside, "state"]);
+				for (const name of beside) expect(content(join(root, name))).toEqual(old);
+				expect(readdirSync(join(state, "confirmed"))).toEqual(["policies"]);
+				expect(existsSync(join(policies, `.portward-${change.id}`))).toBe(false);
 			}
-			crashes += 1;
-			for (const directory of [policies, snapshot]) {
-				expect([old, fresh].some((whole) => Bun.deepEquals(whole, content(directory)))).toBe(true);
-			}
-			const found = await restart();
-			const wanted = found === "pending" ? old : fresh;
-			expect({ fatal, found, policies: content(policies), snapshot: content(snapshot) }).toEqual({
-				fatal,
-				found,
-				policies: wanted,
-				snapshot: wanted,
-			});
-			const rest = ["README", ".git/HEAD", "team/NOTES"].map((path) =>
-				readFileSync(join(policies, path), "utf8"),
-			);
-			expect(rest).toEqual(["mine", "ref", "n"]);
-			expect(readdirSync(root).sort()).toEqual(["policies", "state"]);
-			expect(readdirSync(join(state, "confirmed"))).toEqual(["policies"]);
-			expect(existsSync(join(policies, `.portward-${change.id}`))).toBe(false);
-		}
-		expect(crashes).toBeGreaterThan(25);
-	});
+			expect(crashes).toBeGreaterThan(25);
+		},
+	);
 
 	test("where the system refuses a step before the decision is carried out, the change is pending as before", async () => {
 		let refusals = 0;
@@ -283,34 +292,6 @@ describe("confirming", () => {
 		expect([content(policies), content(kept[0] ?? "")]).toEqual([fresh, old]);
 	});
 
-	test("what is not policies stays in place, though the policies are kept under another name", async () => {
-		await pend();
-		put(policies, { ".git/HEAD": "ref", "lists/bad.txt": "10.0.0.0/8" });
-		const { kept } = await new PendingStore(state, real).confirm(change, [{ target: policies, keep: true }]);
-		expect(content(kept[0] ?? "")).toEqual(old);
-		expect(readFileSync(join(policies, "lists/bad.txt"), "utf8")).toBe("10.0.0.0/8");
-		expect(existsSync(join(policies, ".git/HEAD"))).toBe(true);
-	});
-
-	test("and that wherever the process ends meanwhile", async () => {
-		for (let fatal = 1; ; fatal++) {
-			rmSync(root, { recursive: true });
-			mkdirSync(snapshot, { recursive: true });
-			put(policies, { ...old, "lists/bad.txt": "10.0.0.0/8", NOTES: "mine" });
-			await pend();
-			const { operations, counted } = failing(fatal, "crash");
-			const takeovers = [{ target: policies, keep: true }];
-			await new PendingStore(state, operations).confirm(change, takeovers).catch(() => null);
-			const found = await restart();
-			const rest = ["lists/bad.txt", "NOTES"].map((path) => readFileSync(join(policies, path), "utf8"));
-			expect({ fatal, rest }).toEqual({ fatal, rest: ["10.0.0.0/8", "mine"] });
-			const kept = found === "settled" ? [`policies.before-${change.id}`] : [];
-			expect(readdirSync(root).sort()).toEqual(["policies", ...kept, "state"]);
-			for (const name of kept) expect(content(join(root, name))).toEqual(old);
-			if (counted() < fatal) break;
-		}
-	});
-
 	test("lists of groups take their place with the policies, and are no part of the snapshot", async () => {
 		await pend();
 		const store = new PendingStore(state, real);
@@ -360,8 +341,7 @@ describe("the record", () => {
 });
 
 test("a mount point is known to be beyond exchange before anything changes", async () => {
-	const synced = async (directory: string) => void syncFileSystem(directory);
-	const store = new PendingStore(state, fileOperations(exchangePaths, synced));
+	const store = new PendingStore(state, real);
 	expect(store.probe("/proc")).rejects.toThrow("/proc is a mount point");
 	await store.probe(policies);
 	expect(readdirSync(root).sort()).toEqual(["policies", "state"]);

@@ -58,7 +58,7 @@ X
 	await vm.put("/root/config.yaml", JSON.stringify(config), 0o644);
 	await vm.sh("/root/portward run --config /root/config.yaml > /tmp/alerts 2> /tmp/log &");
 	await vm.waitFor("nft list chain inet kubearmor root_forward | grep -q goto");
-}, 400_000);
+});
 afterAll(async () => {
 	await vm?.stop();
 });

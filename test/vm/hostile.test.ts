@@ -27,7 +27,7 @@ describe("hostile devices in the guest", () => {
 	beforeAll(async () => {
 		vm = await Vm.boot({ flavour: "fast" });
 		hostile = await Hostile.start(vm);
-	}, 400_000);
+	});
 	afterAll(async () => await vm?.stop());
 
 	const hasInterface = (name: string, number = 0) =>

@@ -48,7 +48,7 @@ beforeAll(async () => {
 		echo torn > /root/state/boot.json`);
 	// The neighbours' first words take a moment.
 	for (const ways of [inVrf, onBond, onMacvlan]) await vm.waitFor(Object.values(ways).join(" && "));
-}, 400_000);
+});
 afterAll(async () => {
 	await vm?.stop();
 });

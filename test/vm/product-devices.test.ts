@@ -65,7 +65,7 @@ describe("portward and the devices that QEMU emulates", () => {
 		// Before the first start, so that it is the console's.
 		await product.vm.monitor("device_add", { driver: "usb-kbd", id: "console", bus: "hc.0", port: "15" });
 		await product.node({ name: "1-15", mark: 0 }, "input");
-	}, 400_000);
+	});
 	afterAll(async () => await product?.stop());
 	afterEach(async () => await product.clear(["1-15"]));
 

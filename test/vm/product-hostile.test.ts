@@ -20,7 +20,7 @@ describe("portward and hostile devices", () => {
 	let product: Product;
 	beforeAll(async () => {
 		product = await Product.boot(shrinkBufferFile());
-	}, 400_000);
+	});
 	afterAll(async () => await product?.stop());
 	let leaveHanging = false;
 	afterEach(async () => {

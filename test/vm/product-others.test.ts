@@ -48,7 +48,7 @@ describe("portward beside others", () => {
 	beforeAll(async () => {
 		product = await Product.boot({}, true);
 		await product.vm.sh("modprobe -a usb_storage sd_mod usbhid hid_generic evdev");
-	}, 400_000);
+	});
 	afterAll(async () => await product?.stop());
 	afterEach(async () => await product.clear());
 

@@ -72,7 +72,7 @@ describe("portward and the devices that people have", () => {
 	let product: Product;
 	beforeAll(async () => {
 		product = await Product.boot();
-	}, 400_000);
+	});
 	afterAll(async () => await product?.stop());
 	afterEach(async () => await product.clear());
 

@@ -98,7 +98,7 @@ beforeAll(async () => {
 		timeout: 120_000,
 	});
 	await ready();
-}, 400_000);
+});
 afterAll(async () => await vm?.stop());
 
 /** Units of other firewalls, as their packages order them. */
@@ -274,7 +274,7 @@ test.each([
 
 test("a change is confirmed: the policy directory can be exchanged within the unit's limits", async () => {
 	await vm.sh(`cp -r ${policyDirectory} /root/next; rm /root/next/more.yaml; chmod -R go-w /root/next`);
-	await vm.sh("portward apply --policy-dir /root/next --confirm-within 60s", { timeout: 150_000 });
+	await vm.sh("portward apply --policy-dir /root/next --confirm-within 3m", { timeout: 150_000 });
 	await vm.sh("portward confirm");
 	await enforced("ports", "sticks");
 	expect(await vm.sh(`ls ${policyDirectory}`)).toBe("ports.yaml\nsticks.yaml");
@@ -293,7 +293,7 @@ test("a main loop that hangs is killed and started again; the rules hold meanwhi
 	await vm.sh(
 		`
 		mkdir -p /run/systemd/system/portward.service.d
-		printf '[Service]\\nWatchdogSec=4\\n' > /run/systemd/system/portward.service.d/test.conf
+		printf '[Service]\\nWatchdogSec=8\\n' > /run/systemd/system/portward.service.d/test.conf
 		systemctl daemon-reload; systemctl restart portward`,
 		{ timeout: 120_000 },
 	);
@@ -301,7 +301,7 @@ test("a main loop that hangs is killed and started again; the rules hold meanwhi
 	const before = await show("portward", "MainPID", "NRestarts");
 	expect(before.MainPID).not.toBe(MainPID);
 	// It does give signs of life.
-	await Bun.sleep(9000);
+	await Bun.sleep(17_000);
 	expect(await show("portward", "MainPID", "NRestarts")).toEqual(before);
 	await vm.sh(`kill -STOP ${before.MainPID}`);
 	await vm.waitFor(`[ "$(systemctl show -P NRestarts portward)" = 1 ]`, { timeout: 60_000 });
@@ -314,7 +314,7 @@ test("a main loop that hangs is killed and started again; the rules hold meanwhi
 test("stopping takes no rule away, and takes no time", async () => {
 	const began = performance.now();
 	await vm.sh("systemctl stop portward portward-restore");
-	expect(performance.now() - began).toBeLessThan(10_000);
+	expect(performance.now() - began).toBeLessThan(30_000);
 	expect(await table()).toMatch(/comment "ports ingress\[0\] Block"/);
 	expect([...(await usbTruth(vm)).hubs.values()].every(({ devices }) => devices === "0")).toBe(true);
 	expect(await show("portward", "Result")).toEqual({ Result: "success" });
@@ -346,4 +346,4 @@ test("a boot begins with what was confirmed, before the network; a damaged rules
 	expect(await vm.sh("journalctl -b -o cat --no-pager | grep -i 'ordering cycle' || :")).toBe("");
 	expect(await vm.sh("cat /var/lib/portward/usb.json")).toContain('"module":"-1"');
 	await enforced("last", "ports", "sticks");
-}, 400_000);
+});

@@ -21,7 +21,7 @@ describe("portward in a guest with USB", () => {
 		vm = await Vm.boot({ flavour: "fast", files: portwardFiles(), memory: 1536 });
 		// Before the first start, so that it is the console's.
 		await plug(vm, "keyboard", { port: "15" });
-	}, 400_000);
+	});
 	afterAll(async () => await vm?.stop());
 	afterEach(async () => {
 		await daemon.setPolicies({});

@@ -21,7 +21,7 @@ describe("USB devices in the guest", () => {
 	const plugs: Plugged[] = [];
 	beforeAll(async () => {
 		vm = await Vm.boot({ flavour: "fast" });
-	}, 400_000);
+	});
 	afterAll(async () => await vm?.stop());
 	afterEach(async () => {
 		for (const device of plugs.splice(0).reverse()) await device.unplug();
@@ -149,5 +149,5 @@ describe("USB devices in the guest", () => {
 		expect((await vm.run("[ -d /sys/module/usbhid ]")).code).toBe(1);
 		await vm.sh(`echo 1 > /sys/bus/usb/devices/${name}/authorized`);
 		await settled((now) => nodesOf(now, name, "input").length > 0, "the keyboard");
-	}, 400_000);
+	});
 });

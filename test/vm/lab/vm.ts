@@ -151,7 +151,7 @@ export class Vm implements AsyncDisposable {
 		const ended = this.qemu.exited.then(() => {
 			throw new Error(`QEMU has ended during: ${script}`);
 		});
-		return await Promise.race([this.agent.run(script, options.timeout ?? 60_000), ended]);
+		return await Promise.race([this.agent.run(script, options.timeout ?? 180_000), ended]);
 	}
 
 	/** As run(), but throws unless it ends with 0; returns standard output without the last newline. */

@@ -3,13 +3,19 @@ export class TimedOut extends Error {
 	override readonly name = "TimedOut";
 }
 
-/** Resolves as `promise` does, or throws TimedOut after `ms` milliseconds with `what` in the message. */
+/** Beside another guest, or on a slow machine, an emulated processor takes several times as long. */
+const slowness = 3;
+
+/**
+ * Resolves as `promise` does, or throws TimedOut with `what` in the message: after `ms` milliseconds, of a machine that
+ * has nothing else to do.
+ */
 export async function within<T>(ms: number, what: string | (() => string), promise: Promise<T>): Promise<T> {
 	let timer: ReturnType<typeof setTimeout> | undefined;
 	const late = new Promise<never>((_, reject) => {
 		timer = setTimeout(() => {
-			reject(new TimedOut(`waited ${ms} ms for ${typeof what === "string" ? what : what()}`));
-		}, ms);
+			reject(new TimedOut(`waited ${slowness * ms} ms for ${typeof what === "string" ? what : what()}`));
+		}, slowness * ms);
 	});
 	try {
 		return await Promise.race([promise, late]);
@@ -19,7 +25,7 @@ export async function within<T>(ms: number, what: string | (() => string), promi
 }
 
 /**
- * Calls `probe` until it returns something other than undefined or false; throws TimedOut after `ms`. The first waits
+ * Calls `probe` until it returns something other than undefined or false; throws TimedOut as within does. The first waits
  * take `every` milliseconds, later ones up to five times that: who asks the guest all the time slows down what it
  * waits for.
  */
@@ -29,12 +35,12 @@ export async function until<T>(
 	probe: () => Promise<T | undefined | false> | T | undefined | false,
 	every = 50,
 ): Promise<T> {
-	const deadline = Date.now() + ms;
+	const deadline = Date.now() + slowness * ms;
 	for (let wait = every; ; wait = Math.min(wait * 1.2, every * 5)) {
 		const value = await probe();
 		if (value !== undefined && value !== false) return value;
 		if (Date.now() >= deadline)
-			throw new TimedOut(`waited ${ms} ms for ${typeof what === "string" ? what : what()}`);
+			throw new TimedOut(`waited ${slowness * ms} ms for ${typeof what === "string" ? what : what()}`);
 		await Bun.sleep(wait);
 	}
 }
@@ -58,7 +64,7 @@ export class Stream<T> {
 		return this.items.slice(mark);
 	}
 
-	/** The first item from `mark` on that satisfies `predicate`, waiting for it at most `ms` milliseconds. */
+	/** The first item from `mark` on that satisfies `predicate`, waiting for it as within does. */
 	find(
 		predicate: (item: T) => boolean,
 		what: string,

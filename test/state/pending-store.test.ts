@@ -175,7 +175,7 @@ describe("confirming", () => {
 		["thrown away", []],
 		["kept", [`policies.before-${change.id}`]],
 	])(
-		"before each step the process may end, where what was there is %s: old or new is whole, and the next start settles it",
+		"before each step the process may end: old or new is there whole, and the next start settles it",
 		async (_what, kept) => {
 			const takeovers = both().map((one) => ({ ...one, keep: one.target === policies && kept.length > 0 }));
 			let crashes = 0;

@@ -1,5 +1,6 @@
 import { escapeForTerminal } from "../../base/terminal.ts";
-import { diffLimits, type LimitChange } from "../../enforcers/network/compile/verdict/limit-diff.ts";
+import { diffAllLimits, diffForwarded } from "../../enforcers/network/compile/verdict/forwarded-diff.ts";
+import type { LimitChange } from "../../enforcers/network/compile/verdict/limit-diff.ts";
 import {
 	diffQuotas,
 	type QuotaChange,
@@ -23,8 +24,8 @@ exhausted. A and B are policy directories or files. Changes nothing, and needs
 neither root nor a daemon.
 
   --config FILE  settings (default /etc/portward/config.yaml)
-  --json         print {equal, boxes}, and limits and quotas of rules where
-                 these differ
+  --json         print {equal, boxes}, and limits and quotas of rules and what
+                 is forwarded where these differ
   --markdown     print a table, for a review
 
 Exit codes: 0 no difference, 2 a difference, 1 failure.
@@ -57,20 +58,24 @@ export const diff: Command = {
 		const after = readModel(b, settings.config, io);
 		if (before === null || after === null) return exit.failure;
 		const boxes = diffVerdicts(before, after);
-		const limits = diffLimits(before, after);
+		const forwarded = diffForwarded(before, after, boxes);
+		const limits = diffAllLimits(before, after);
 		const quotas = diffQuotas(before, after);
-		const equal = boxes.length + limits.length + quotas.length === 0;
+		const equal = boxes.length + (forwarded ?? []).length + limits.length + quotas.length === 0;
 		if (values.json)
 			io.out(
 				prettyJson({
 					...{ equal, boxes },
+					...(forwarded === null ? {} : { forwarded }),
 					...(limits.length === 0 ? {} : { limits }),
 					...(quotas.length === 0 ? {} : { quotas }),
 				}),
 			);
 		else {
+			const told = values.markdown ? markdown : boxesText;
 			const parts = [
-				...(boxes.length > 0 || equal ? [values.markdown ? markdown(boxes) : boxesText(boxes)] : []),
+				...(boxes.length > 0 || equal ? [told(boxes)] : []),
+				...(forwarded === null || equal ? [] : [forwardedText(forwarded, told)]),
 				...(limits.length === 0 ? [] : [limitsText(limits)]),
 				...(quotas.length === 0 ? [] : [quotasText(quotas)]),
 			];
@@ -86,6 +91,11 @@ export function boxesText(boxes: readonly VerdictBox[]): string {
 	if (boxes.length === 0) return nothing;
 	const count = boxes.filter((box) => box.before !== box.after).length;
 	return `${boxes.map(boxLine).map(escapeForTerminal).join("\n")}\n${plural(count, "difference")}\n`;
+}
+
+function forwardedText(boxes: readonly VerdictBox[], told: typeof boxesText): string {
+	const text = boxes.length === 0 ? "nothing changes\n" : told(boxes);
+	return `What is forwarded to guests and from them:\n\n${text}`;
 }
 
 /** Lines behind the boxes, as a list that Markdown knows as well. */

@@ -54,6 +54,41 @@ test("a port that opens is told in words, as a table and as JSON, with exit code
 	});
 });
 
+test("what changes for guests alone, or for the host alone, is told apart", async () => {
+	const scoped = (scope: string, action: string) => {
+		const { metadata, ...rest } = JSON.parse(
+			policy("scoped", { action, ingress: [{ ports: [port("UDP", 53)] }] }),
+		);
+		return JSON.stringify({
+			...rest,
+			metadata: { ...metadata, annotations: { "portward.io/applies-to": scope } },
+		});
+	};
+	const guests = await ask(scoped("guests", "Audit"), scoped("guests", "Block"), "--json");
+	expect([guests.code, JSON.parse(guests.out)]).toMatchObject([
+		2,
+		{
+			equal: false,
+			boxes: [],
+			forwarded: [{ protocol: "udp", ports: [53, 53], before: "Audit", after: "Block" }],
+		},
+	]);
+	const text = await ask(scoped("guests", "Audit"), scoped("guests", "Block"));
+	expect(text.out).toStartWith(
+		"What is forwarded to guests and from them:\n\nAudit → Block: ingress udp 53 from ",
+	);
+	const host = await ask(scoped("host", "Audit"), scoped("host", "Block"));
+	expect(host.code).toBe(2);
+	expect(host.out).toEndWith(
+		"1 difference\n\nWhat is forwarded to guests and from them:\n\nnothing changes\n",
+	);
+	const all = await ask(scoped("all", "Audit"), scoped("all", "Block"), "--json");
+	expect(JSON.parse(all.out)).not.toHaveProperty("forwarded");
+	expect((await ask(scoped("guests", "Audit"), scoped("guests", "Audit"), "--json")).out).toContain(
+		'"equal": true',
+	);
+});
+
 test("limits that differ are a difference, and those of a rule with another name are not", async () => {
 	const limited = (name: string, connections: string) =>
 		policy(name, {

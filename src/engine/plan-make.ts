@@ -97,10 +97,14 @@ function guestPlaces({ guests: { forwarded, interfaces, uplinks } }: Config): Gu
 /** Atoms of both sets that are compared: more take longer than whoever plans should wait. */
 const mostAtoms = 10_000;
 
+/** The same times the kinds of addresses that suffixes tell apart, which are compared one after the other. */
+const mostCells = 500_000;
+
 function verdictChanges({ before, after }: Readonly<Record<"before" | "after", NetworkModel>>) {
 	const programs = [before, after].flatMap(({ ingress, egress }) => [ingress, egress]);
 	const atoms = programs.reduce((sum, program) => sum + program.atoms.length, 0);
-	return atoms > mostAtoms ? null : diffVerdicts(before, after);
+	const kinds = programs.reduce((sum, { suffixes }) => sum + (suffixes?.programs.length ?? 0), 1);
+	return atoms > mostAtoms || atoms * kinds > mostCells ? null : diffVerdicts(before, after);
 }
 
 /** Whether the new policies would change anything. */

@@ -20,7 +20,7 @@ import type { PolicySet } from "../../engine/policy-set.ts";
 import { readFeedFile } from "../../source/feed-file.ts";
 
 export interface MetEntry {
-	/** ADDRESS/PREFIX. */
+	/** ADDRESS/PREFIX or ADDRESS/MASK. */
 	readonly block: string;
 	/** Null: the rule names the block itself. */
 	readonly group: string | null;

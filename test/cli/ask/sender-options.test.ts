@@ -96,7 +96,10 @@ test("diff tells what is new for one sender alone, in words, as a table and as J
 	const after = more({ user: 7, service: "web", to: [block("10.0.0.0/8")], ports: [port("TCP", 443)] });
 	expect(await diff(open, after)).toMatchObject({
 		code: 2,
-		out: "Allow → Block: egress tcp 443 by user 7 and web.service to 10.0.0.0/8\n1 difference\n",
+		// Nobody here sends what is forwarded.
+		out:
+			"Allow → Block: egress tcp 443 by user 7 and web.service to 10.0.0.0/8\n1 difference\n" +
+			"\nWhat is forwarded to guests and from them:\n\nnothing changes\n",
 	});
 	expect((await diff(open, after, "--markdown")).out).toContain(
 		"| egress | tcp by user 7 and web.service | 443 | 10.0.0.0/8 | any | Allow | Block |",

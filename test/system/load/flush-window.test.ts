@@ -43,7 +43,7 @@ test.each([1, 10_000, 100_000])(
 		await eventually("the rules", () => daemon.log.includes("result=applied"), 50_000);
 		// Whatever else the machine does may delay one of them.
 		let milliseconds = Number.POSITIVE_INFINITY;
-		for (let round = 0; round < 4 && milliseconds >= windowMs; round++) {
+		for (let round = 0; round < 8 && milliseconds >= windowMs; round++) {
 			const before = restored(daemon);
 			// What follows a reload, such as saving it for the next boot, is through.
 			await Bun.sleep(1500);
@@ -60,5 +60,4 @@ test.each([1, 10_000, 100_000])(
 		const after = await flood(lab, { interface: "eth0", targets, packets: 4_000, rate });
 		expect(after).toMatchObject({ wronglyDropped: 0, wronglyPassed: 0, uncounted: 0 });
 	},
-	60_000,
 );

@@ -111,7 +111,7 @@ describe("the appliance and an operator who is far away", () => {
 		);
 		operator.write("echo here\n");
 		await operator.lines.find((line) => line === "here", "the shell");
-		operator.write("portward apply --policy-dir /root/new --confirm-within 60s; echo over\n");
+		operator.write("portward apply --policy-dir /root/new --confirm-within 45s; echo over\n");
 		await until(60_000, "the change", async () => (await status()).pending !== null);
 		await until(20_000, "the way in to be closed", () => dropped(vm, "10.77.0.1"));
 		// His connection is cut: what he types goes nowhere.
@@ -123,7 +123,7 @@ describe("the appliance and an operator who is far away", () => {
 	});
 
 	test("the daemon is killed while a change is pending: it rolls back all the same", async () => {
-		await apply("2m");
+		await apply("90s");
 		await appliance.kill();
 		expect((await status()).pending).not.toBeNull();
 		expect(await dropped(vm, "10.77.0.1")).toBe(true);

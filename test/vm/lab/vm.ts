@@ -40,6 +40,12 @@ function consoleOf(dir: string): string {
 	return existsSync(path) ? readFileSync(path, "latin1") : "";
 }
 
+/** How a QEMU that has ended did so, and its last words. */
+function endOf(qemu: Bun.Subprocess, log: string): string {
+	const how = qemu.signalCode ?? `exit ${qemu.exitCode}`;
+	return `QEMU has ended (${how}): ${existsSync(log) ? readFileSync(log, "utf8").slice(-2000) : ""}`;
+}
+
 const living = new Set<Vm>();
 // A QEMU that outlives its test would hold the lock; --pdeathsig covers a SIGKILL of this process.
 process.on("exit", () => {
@@ -108,10 +114,7 @@ export class Vm implements AsyncDisposable {
 			stdout: Bun.file(log),
 			stderr: Bun.file(log),
 		});
-		const gone = () =>
-			child.exitCode === null && child.signalCode === null
-				? undefined
-				: `QEMU has ended: ${readFileSync(log, "utf8")}`;
+		const gone = () => (child.exitCode === null && child.signalCode === null ? undefined : endOf(child, log));
 		// Beside other work the emulated processor takes minutes.
 		const timeout = options.timeout ?? 300_000;
 		const open: { close(): void }[] = [];
@@ -149,7 +152,7 @@ export class Vm implements AsyncDisposable {
 	/** Runs a shell script in the guest to its end; `timeout` in milliseconds. A failure is a result. */
 	async run(script: string, options: { timeout?: number } = {}): Promise<Result> {
 		const ended = this.qemu.exited.then(() => {
-			throw new Error(`QEMU has ended during: ${script}`);
+			throw new Error(`${endOf(this.qemu, this.path("qemu.log"))}\nduring: ${script}`);
 		});
 		return await Promise.race([this.agent.run(script, options.timeout ?? 180_000), ended]);
 	}

@@ -3,8 +3,9 @@
 	ldr x9, [sp]
 	add x9, sp, x9, lsl #3
 	add x9, x9, #16
+	ldr x15, given
 // Every variable of the environment whose name does not begin with a word of the list becomes empty, and its place
-// in the list of variables is given to ours.
+// in the list of variables is given to the next one of ours; the last of them takes what places are left.
 variable:
 	ldr x10, [x9], #8
 	cbz x10, compare
@@ -27,8 +28,14 @@ skip:
 	b prefix
 clear:
 	strb wzr, [x10]
-	ldr x11, given
-	stur x11, [x9, #-8]
+	stur x15, [x9, #-8]
+	mov x11, x15
+ours:
+	ldrb w12, [x11], #1
+	cbnz w12, ours
+	ldrb w12, [x11]
+	cmp w12, #0
+	csel x15, x15, x11, eq
 	b variable
 compare:
 	ldr x9, pointer

@@ -2,9 +2,10 @@
 	.intel_syntax noprefix
 	mov rax, [rsp]
 	lea r9, [rsp + 8 * rax + 16]
+	mov r10, [rip + given]
 	push rdx
 # Every variable of the environment whose name does not begin with a word of the list becomes empty, and its place
-# in the list of variables is given to ours.
+# in the list of variables is given to the next one of ours; the last of them takes what places are left.
 variable:
 	mov rdi, [r9]
 	test rdi, rdi
@@ -30,8 +31,15 @@ skip:
 	jmp prefix
 clear:
 	mov byte ptr [rdi], 0
-	mov rsi, [rip + given]
-	mov [r9], rsi
+	mov [r9], r10
+	mov rsi, r10
+ours:
+	mov al, [rsi]
+	inc rsi
+	test al, al
+	jnz ours
+	cmp byte ptr [rsi], 0
+	cmovne r10, rsi
 keep:
 	add r9, 8
 	jmp variable

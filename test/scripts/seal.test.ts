@@ -4,7 +4,14 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { damagedMessage, digest, entryCode, givenVariable, keptVariables, seal } from "../../scripts/seal.ts";
+import {
+	damagedMessage,
+	digest,
+	entryCode,
+	givenVariables,
+	keptVariables,
+	seal,
+} from "../../scripts/seal.ts";
 import { sealOf, withoutEntryCode } from "../support/sealed.ts";
 import { executable } from "../system/support/built.ts";
 
@@ -163,17 +170,23 @@ test("of the environment portward sees what it has a use for, and nothing else",
 	expect(seen).toBe(expected.map((text) => `${text}\0`).join(""));
 });
 
-test("in place of what it emptied the runtime finds the variable that is ours", () => {
+test("in the places of what it emptied the runtime finds the variables that are ours, as many as there are places", () => {
 	const { pointer, table } = sealOf(whole);
 	// Plain Bun behind the entry code, which is shown another place where the address is right.
 	const bare = changed((bytes) => {
 		bytes.fill(0, pointer, pointer + 8);
 		bytes.writeBigUInt64LE(table.address + 8n, table.offset);
 	});
-	const env = { PATH: "/", HOME: "/", PORTWARD_X: "kept" };
-	const { out } = spawn([bare, "-e", "console.log(JSON.stringify(process.env))"], env);
-	const [name = "", value] = givenVariable.split("=");
-	expect(JSON.parse(out)).toEqual({ [name]: value, PORTWARD_X: "kept" });
+	const seen = (places: number) => {
+		const names = Array.from({ length: places }, (_, index) => `X${index}=/`);
+		const code = "console.log(JSON.stringify(process.env))";
+		const { out } = spawn(["env", "-i", ...names, "PORTWARD_X=kept", bare, "-e", code]);
+		return JSON.parse(out);
+	};
+	const ours = givenVariables.map((text) => text.split("=", 2));
+	for (const places of [0, 1, 2, ours.length, ours.length + 3]) {
+		expect(seen(places)).toEqual({ ...Object.fromEntries(ours.slice(0, places)), PORTWARD_X: "kept" });
+	}
 });
 
 describe("what is not as Bun makes it is not sealed", () => {

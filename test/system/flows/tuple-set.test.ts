@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { NETLINK_NETFILTER } from "../../../ffi/constants.ts";
 import { NetlinkSocket } from "../../../ffi/netlink.ts";
+import { mutedSets, replaceMuted } from "../../../src/enforcers/network/apply/muted-ports.ts";
 import {
 	refusedForwardedSets,
 	refusedSets,
 	replaceRefused,
 } from "../../../src/enforcers/network/apply/refused-flows.ts";
 import { skeleton } from "../../../src/enforcers/network/apply/transaction.ts";
-import { readTuples } from "../../../src/enforcers/network/observe/tuple-set.ts";
+import { readMutedPorts, readTuples } from "../../../src/enforcers/network/observe/tuple-set.ts";
 import type { Command } from "../../../src/kernel/nftables/commands.ts";
 import { script } from "../../../src/kernel/nftables/writer.ts";
 import { enterIsolatedNetwork, type IsolatedNetwork } from "../support/isolated.ts";
@@ -107,4 +108,24 @@ test("flows to and from guests are in sets of their own, and what came by a publ
 	expect(read(6)).toEqual([six, restOfSix]);
 	nft(replaceRefused([]));
 	expect([...read(4), ...read(6)]).toEqual([]);
+});
+
+test("the muted ports are read back from each set, whatever the interface and the family", () => {
+	const muted = [
+		{ family: 4, interface: null, port: 53, first: "198.51.100.0", last: "198.51.100.255" },
+		{ family: 4, interface: "eth0", port: 500, first: "198.51.100.7", last: "198.51.100.7" },
+		{ family: 6, interface: null, port: 65_535, first: "2001:db8::", last: "2001:db8::ffff" },
+		{ family: 6, interface: "abcdefghijklmno", port: 1_025, first: "2001:db8::7", last: "2001:db8::7" },
+	] as const;
+	const ports = () =>
+		mutedSets.flatMap((set) => {
+			const result = readMutedPorts(socket, table, set);
+			if (!result.ok) throw new Error(result.error);
+			return [...new Set(result.ports)];
+		});
+	expect(ports()).toEqual([]);
+	nft([...replaceRefused([]), ...replaceMuted(muted)]);
+	expect(ports()).toEqual([53, 65_535, 500, 1_025]);
+	nft([...replaceRefused([]), ...replaceMuted([])]);
+	expect(ports()).toEqual([]);
 });

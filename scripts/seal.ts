@@ -69,7 +69,7 @@ export const keptVariables = [
  * some, PATH to name one. Measured with Bun 1.4.5, of a daemon with one policy on a quiet host:
  *
  * - Its own timer would collect garbage each second on each thread that has a heap, and wake the processor for it; so
- *   it does twice a minute. JavaScriptCore collects besides when enough was allocated. Without any timer, what a few
+ *   it does once a minute. JavaScriptCore collects besides when enough was allocated. Without any timer, what a few
  *   answers of 27 MB left behind stayed for as long as nothing else happened.
  * - A thread of the allocator would look every second for memory to give back. The other threads do so as they go.
  * - JavaScriptCore would stop its threads by signals, which a thread of its own sends each millisecond until they are
@@ -78,7 +78,7 @@ export const keptVariables = [
  *   alone is not, which spares memory; what takes long is compiled as before.
  */
 export const givenVariables = [
-	"BUN_GC_TIMER_INTERVAL=30000",
+	"BUN_GC_TIMER_INTERVAL=60000",
 	"MIMALLOC_SCAVENGER=0",
 	"BUN_JSC_usePollingTraps=1",
 	"BUN_JSC_thresholdForJITAfterWarmUp=2000",

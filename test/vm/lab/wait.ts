@@ -24,10 +24,14 @@ export async function within<T>(ms: number, what: string | (() => string), promi
 	}
 }
 
+/** Between two looks passes no more than this, and no more than such a part of what was waited already. */
+const longestPause = 2_000;
+const pauseShare = 1 / 10;
+
 /**
  * Calls `probe` until it returns something other than undefined or false; throws TimedOut as within does. The first waits
- * take `every` milliseconds, later ones up to five times that: who asks the guest all the time slows down what it
- * waits for.
+ * take `every` milliseconds, later ones a part of what has passed: a question costs an emulated processor a third of a
+ * second and more, and who asks all the time slows down what it waits for.
  */
 export async function until<T>(
 	ms: number,
@@ -35,13 +39,14 @@ export async function until<T>(
 	probe: () => Promise<T | undefined | false> | T | undefined | false,
 	every = 50,
 ): Promise<T> {
-	const deadline = Date.now() + slowness * ms;
-	for (let wait = every; ; wait = Math.min(wait * 1.2, every * 5)) {
+	const started = Date.now();
+	const deadline = started + slowness * ms;
+	for (;;) {
 		const value = await probe();
 		if (value !== undefined && value !== false) return value;
 		if (Date.now() >= deadline)
 			throw new TimedOut(`waited ${slowness * ms} ms for ${typeof what === "string" ? what : what()}`);
-		await Bun.sleep(wait);
+		await Bun.sleep(Math.max(every, Math.min(longestPause, (Date.now() - started) * pauseShare)));
 	}
 }
 

@@ -77,6 +77,7 @@ const sections: readonly Section[] = [
 							`label_replace(portward_policy_signature_ok{${own}} == 0, "trouble", "signature refused", "", "")`,
 							`label_replace(portward_last_reload_successful{${own}} == 0, "trouble", "policies on disk not in force", "", "")`,
 							`label_replace(portward_sink_failing{${own}} == 1, "trouble", "sink $1 fails", "sink", "(.*)")`,
+							`label_replace(portward_sink_blocked{${own}} == 1, "trouble", "sink $1 is blocked", "sink", "(.*)")`,
 						].join(" or "),
 						"",
 					],

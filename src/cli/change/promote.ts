@@ -23,6 +23,7 @@ import { telling } from "../outcome.ts";
 import { planJson, printPlan } from "../plan/plan-text.ts";
 import { commandSettings } from "../stand-in-settings.ts";
 import { ask, errorText } from "../status/client.ts";
+import { describeQuota, type ToldQuota } from "../status/quotas-text.ts";
 import { statusShape } from "../status/status-text.ts";
 import { wholeStatus } from "../status/whole-status.ts";
 import { askDaemon, daemonOptions, ownSession, printReply } from "./change-reply.ts";
@@ -51,8 +52,9 @@ that copy with --policy-dir, sign it, and apply it.
   --json                 print {ok, messages, problems, diagnostics, policies,
                          plan, change, seconds}: policies are [{name, kind,
                          file, line, staged}], where staged is null or
-                         {evaluated, wouldBlock, sinceGeneration, since}; the
-                         rest as portward apply has it
+                         {evaluated, wouldBlock, sinceGeneration, since}, and
+                         quotas are there where it has some, as in the status;
+                         the rest as portward apply has it
 
 Exit code: 0 done, 2 shown and not done, as --yes is missing, 1 failure.
 `;
@@ -69,7 +71,10 @@ interface Request {
 	readonly flags: { readonly config?: string | undefined; readonly "state-dir"?: string | undefined };
 }
 
-type Evidence = Pick<Policy, "name" | "kind" | "place"> & { readonly staged: StagedCount | null };
+interface Evidence extends Pick<Policy, "name" | "kind" | "place"> {
+	readonly staged: StagedCount | null;
+	readonly quotas: readonly ToldQuota[];
+}
 
 export const promote: Command = {
 	name: "promote",
@@ -105,12 +110,15 @@ async function promoteIn(request: Request, io: Io): Promise<number> {
 	const staged = set.policies.filter((policy) => policy.staged === true && names.has(policy.name));
 	const policies = await withEvidence(staged, config, io);
 	io.values?.add({
-		policies: policies.map(({ name, kind, place: { file, line }, staged: count }) => ({
+		policies: policies.map(({ name, kind, place: { file, line }, staged: count, quotas }) => ({
 			...{ name, kind, file, line, staged: count },
+			...(quotas.length === 0 ? {} : { quotas }),
 		})),
 	});
-	for (const { name, staged: count } of policies)
+	for (const { name, staged: count, quotas } of policies) {
 		io.out(`${escapeForTerminal(name)}: ${count === null ? "not evaluated" : describeStaged(count)}\n`);
+		for (const quota of quotas) io.out(`  quota of ${escapeForTerminal(describeQuota(quota))}\n`);
+	}
 	const read = readTree(directory, { checkPermissions: false });
 	if (!read.ok) return refused(read.problems.join("\n"));
 	const edited = editedFiles(read.files, directory, policies);
@@ -176,13 +184,15 @@ async function withEvidence(staged: readonly Policy[], config: Config, io: Io): 
 	const reply = await wholeStatus((path) => ask(config, false, path, io.signal));
 	const parsed = reply.ok ? v.safeParse(statusShape, reply.document) : null;
 	const told = parsed?.success === true ? parsed.output.policies : null;
+	const quotas = parsed?.success === true ? parsed.output.enforcers.network.quotas : [];
 	if (told === null) {
 		const why = reply.ok ? "what answers sent no status of this version" : reply.message;
 		io.error(`portward: nothing is known of what they did: ${escapeForTerminal(why)}\n`);
 	}
 	return staged.map(({ name, kind, place }) => {
 		const own = told?.find((policy) => policy.name === name && policy.kind === kind);
-		return { name, kind, place, staged: own?.staged ?? null };
+		const used = quotas.filter((quota) => quota.staged && quota.policy === name);
+		return { name, kind, place, staged: own?.staged ?? null, quotas: used };
 	});
 }
 

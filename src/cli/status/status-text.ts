@@ -15,6 +15,7 @@ import { plural } from "../diagnostics.ts";
 import { guestLines, guestsShape } from "./guests-text.ts";
 import { limitLines, limitShape } from "./limits-text.ts";
 import { kubearmorApiLine, kubearmorApiShape, sinkLine, sinkShape } from "./outlets-text.ts";
+import { quotaLines, quotaShape } from "./quotas-text.ts";
 import { matchText, ruleShape, unusedLines } from "./rule-use-text.ts";
 
 const failsafeShape = v.looseObject({
@@ -85,6 +86,7 @@ export const statusShape = v.object({
 			}),
 			failsafe: v.array(failsafeShape),
 			limits: v.optional(v.array(limitShape), []),
+			quotas: v.optional(v.array(quotaShape), []),
 			otherChains: v.optional(v.array(chainShape), []),
 			guests: v.optional(guestsShape),
 		}),
@@ -218,7 +220,7 @@ function networkLines({ enforcers: { network }, policies, unmatched, observing }
 	}
 	for (const rule of network.failsafe)
 		lines.push(`failsafe ${describeFailsafe(rule)}: ${plural(rule.packets, "packet")}`);
-	lines.push(...limitLines(network.limits));
+	lines.push(...limitLines(network.limits), ...quotaLines(network.quotas));
 	for (const direction of ["ingress", "egress"] as const) {
 		for (const chain of decidingChains(network.otherChains, direction))
 			lines.push(`${direction}: ${describeChain(chain)} also decides`);

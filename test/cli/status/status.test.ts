@@ -43,6 +43,7 @@ describe("status", () => {
 				"failsafe ingress[0] TCP 22 from 192.0.2.0/24: 9 packets\n" +
 				"limit of ssh ingress[0] rateLimit 10/minute (burst 5) from each source (IPv6: each /64): 17 packets beyond it, and 2 of sources without room\n" +
 				"limit of ssh ingress[0] connectionLimit 20 open connections for the whole rule: 4 packets beyond it\n" +
+				"quota of uploads egress[0]: 2,097,152 bytes of 2MB used, until 2026-01-01T00:20:00.000Z; it is used up, and blocked 4 packets (6,000 bytes)\n" +
 				"ingress: inet firewalld filter_INPUT (firewalld; input, priority 10, policy accept) also decides\n" +
 				"guests: audit: what policies would block is alerted and passes; 12 packets would have been blocked\n" +
 				"    bridge docker0 (172.17.0.0/16), 3 guests\n" +

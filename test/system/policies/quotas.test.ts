@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import type { QuotaStatus } from "../../../src/enforcers/network/report/quota-windows.ts";
+import { executable } from "../support/built.ts";
 import { block, policy, port } from "../support/case.ts";
 import { Daemon } from "../support/daemon.ts";
 import { eventually } from "../support/netns.ts";
@@ -259,6 +260,17 @@ test("a staged quota counts and tells, refuses nothing, and begins anew where it
 		{ Action: "Audit (Block)", EventData: { Staged: "later", QuotaLimit: "1KB" } },
 	]);
 	expect(await beyond(daemon, "later", 10)).toMatchObject({ action: "Audit", staged: true });
+	const promote = [executable(), "promote", "later", "--config", daemon.home.config];
+	const shown = rig.lab.guarded.try(promote);
+	expect(shown).toMatchObject({ code: 2 });
+	expect(shown.out).toMatch(
+		/^later: .*\n {2}quota of ingress\[0\]: [\d,]+ bytes of 1KB used, until .*; it is used up, and 10 packets \(.* bytes\) came beyond it$/mu,
+	);
+	expect(JSON.parse(rig.lab.guarded.try([...promote, "--json"]).out)).toMatchObject({
+		policies: [
+			{ name: "later", quotas: [{ direction: "ingress", exhausted: true, beyond: { packets: 10 } }] },
+		],
+	});
 	await daemon.after(() => rig.home.put("a.yaml", staged("enforced")));
 	expect(await quotaOf(daemon, "later")).toMatchObject({ action: "Block", staged: false, usedBytes: 0 });
 	expect(await passing(flow, fits + 10)).toBe(fits);

@@ -77,10 +77,11 @@ export function addSeen(
 	const lost = `ct state new ${counted(counter)}`;
 	const full = store.chain([lost]);
 	const rules: Rule[] = [
+		// First, as each datagram to somebody else is a flow of its own, and of a connection one packet comes here.
+		tallied(is(udp), named, key(port)),
 		// A SYN alone opens a connection, also one that nobody tracks.
 		tallied("tcp flags & (syn | ack) == syn", named, key(port)),
 		"tcp flags & (syn | ack) != syn return",
-		tallied(is(udp), named, key(port)),
 		// The type and the code stand where others have the source port.
 		tallied(is(control), named, key(sourcePort)),
 		tallied(is(sctp), named, key(port)),

@@ -3,6 +3,8 @@
 # Needs root, a Debian host and its package mirrors; a second run with unchanged inputs does nothing.
 set -eu
 cd "$(dirname "$0")/.."
+# shellcheck source=scripts/apt.sh
+. scripts/apt.sh
 bun=node_modules/.bin/bun
 cache=.cache/vm
 guest_suite=bookworm
@@ -22,7 +24,7 @@ need() {
 }
 packages=$(need)
 if [ -n "$packages" ]; then
-	apt-get update -qq
+	apt_update
 	# shellcheck disable=SC2086 # one word per package
 	DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends $packages >/dev/null
 fi
@@ -30,7 +32,7 @@ fi
 if ! [ -e "$cache/kernel/busybox" ]; then
 	mkdir -p "$cache/kernel"
 	if ldd "$(command -v busybox)" >/dev/null 2>&1; then
-		apt-get -qq install -y busybox-static >/dev/null
+		apt-get -o DPkg::Lock::Timeout=300 install -y -qq busybox-static >/dev/null
 	fi
 	cp "$(command -v busybox)" "$cache/kernel/busybox"
 fi
@@ -38,7 +40,7 @@ fi
 if ! [ -e "$cache/kernel/version" ]; then
 	name=$(apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-.*\)/\1/p' | head -n 1)
 	if [ -z "$name" ]; then
-		apt-get update -qq
+		apt_update
 		name=$(apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: \(linux-image-.*\)/\1/p' | head -n 1)
 	fi
 	rm -rf "$cache/kernel/deb" "$cache/kernel/tree"

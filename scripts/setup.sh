@@ -15,6 +15,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 what=${1:-all}
 
+# shellcheck source=scripts/apt.sh
+. scripts/apt.sh
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() {
 	say "$*"
@@ -62,7 +64,7 @@ unpack_emulator() (
 	trap 'rm -f ./*.deb' EXIT
 	if ! apt-get download -qq qemu-user-static libc6-arm64-cross >/dev/null 2>&1; then
 		# Without lists of packages apt knows none.
-		apt-get update -qq >/dev/null 2>&1 && apt-get download -qq qemu-user-static libc6-arm64-cross >/dev/null 2>&1 || exit 1
+		apt_update >/dev/null 2>&1 && apt-get download -qq qemu-user-static libc6-arm64-cross >/dev/null 2>&1 || exit 1
 	fi
 	dpkg-deb --fsys-tarfile qemu-user-static_*.deb | tar -x -C ../ ./usr/bin/qemu-aarch64-static && dpkg-deb -x libc6-arm64-cross_*.deb ../
 )
@@ -151,7 +153,7 @@ if [ ${#missing[@]} -gt 0 ] || ! has_promtool; then
 		fail "this machine has no apt-get; install what is missing yourself: ${missing[*]-} promtool"
 	export DEBIAN_FRONTEND=noninteractive
 	say "apt-get update"
-	apt-get update -qq
+	apt_update
 	if [ ${#missing[@]} -gt 0 ]; then
 		say "installing ${missing[*]}"
 		install_packages "${missing[@]}"

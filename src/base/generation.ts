@@ -64,6 +64,8 @@ export interface SetChange {
 	/** Null where the sets are too large to be compared. */
 	readonly rules: Shortened<GenerationRule> | null;
 	readonly verdicts: Shortened<GenerationBox> | null;
+	/** The same about what is forwarded to guests and from them; absent where it is as for the host. */
+	readonly forwarded?: Shortened<GenerationBox>;
 	/** Why something is null; "" where nothing is. */
 	readonly problem: string;
 }

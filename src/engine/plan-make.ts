@@ -8,6 +8,7 @@ import type { Config } from "../config/model.ts";
 import type { Enforcer, Known } from "../enforcers/contract/enforcer.ts";
 import { planFailsafe } from "../enforcers/network/compile/failsafe.ts";
 import type { NetworkModel } from "../enforcers/network/compile/program.ts";
+import { diffForwarded } from "../enforcers/network/compile/verdict/forwarded-diff.ts";
 import { diffVerdicts } from "../enforcers/network/compile/verdict/verdict-diff.ts";
 import { networkEnforcer } from "../enforcers/network/enforcer.ts";
 import type { GuestPlaces } from "../enforcers/network/flows/guest-addresses.ts";
@@ -58,6 +59,7 @@ export function makePlan({
 	const connections: ConnectionsPlan = network
 		? planConnections(models, config.endRefusedAtStart, guestPlaces(config))
 		: { checked: false, reason: off, cut: [], total: 0, refusedAtStart: null };
+	const verdicts = network ? verdictChanges(models) : [];
 	return {
 		ok: true,
 		plan: {
@@ -66,7 +68,8 @@ export function makePlan({
 			pending: present.pending,
 			unselected: fresh.unselected,
 			diff: diffSets(present.set, fresh.set, config),
-			verdicts: network ? verdictChanges(models) : [],
+			verdicts,
+			forwarded: network && verdicts !== null ? diffForwarded(models.before, models.after, verdicts) : null,
 			failsafe: planFailsafe(config.failsafe),
 			connections,
 			published: network

@@ -147,6 +147,8 @@ export interface ChangePlan {
 	readonly diff: PolicyDiff;
 	/** For which new connections the verdict changes; null where the sets are too large to be compared meanwhile. */
 	readonly verdicts: readonly VerdictBox[] | null;
+	/** The same about what is forwarded to guests and from them; null where it is as for the host, or not compared either. */
+	readonly forwarded: readonly VerdictBox[] | null;
 	/** What no policy can refuse, after the change as before it. */
 	readonly failsafe: readonly PlannedFailsafe[];
 	readonly connections: ConnectionsPlan;

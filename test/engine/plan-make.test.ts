@@ -55,3 +55,31 @@ test("verdicts that change are those of diff, unless there are too many rules to
 	expect(verdicts(before.path)).toEqual([]);
 	expect(verdicts(large.path)).toBeNull();
 });
+
+/** A policy that holds for guests alone, or for the host alone. */
+const scoped = (appliesTo: "host" | "guests", cidr: string) => {
+	const { metadata, ...rest } = JSON.parse(blocking(cidr));
+	const annotations = { "portward.io/applies-to": appliesTo };
+	return JSON.stringify({ ...rest, metadata: { ...metadata, annotations } });
+};
+
+test("what is forwarded is told where it changes otherwise than what is the host's own", () => {
+	using none = new Files({});
+	using all = new Files({ "p.yaml": blocking("192.0.2.0/24") });
+	using guests = new Files({ "p.yaml": scoped("guests", "192.0.2.0/24") });
+	using host = new Files({ "p.yaml": scoped("host", "192.0.2.0/24") });
+	using state = new Files({});
+	const config = { ...off, enableNetworkPolicyEnforcer: true, policyDir: none.path, stateDir: state.path };
+	const told = (directory: string) => {
+		const planned = makePlan({ config, directory });
+		if (!planned.ok) throw new Error(JSON.stringify(planned));
+		const { verdicts, forwarded } = planned.plan;
+		return [verdicts, forwarded].map(
+			(boxes) => boxes?.map(({ after, addresses }) => `${after} ${addresses}`) ?? null,
+		);
+	};
+	const blocked = ["Block 192.0.2.0/24"];
+	expect(told(all.path)).toEqual([blocked, null]);
+	expect(told(guests.path)).toEqual([[], blocked]);
+	expect(told(host.path)).toEqual([blocked, []]);
+});

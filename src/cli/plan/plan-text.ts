@@ -30,6 +30,7 @@ export function printPlan(plan: ChangePlan, io: Io): void {
 		head(plan),
 		...plan.diff.lists.map(({ heading, changes }) => section(heading, changes.map(changeLines))),
 		section("New connections whose verdict changes", verdictLines(plan)),
+		section("The same about what is forwarded to guests and from them", forwardedLines(plan)),
 		section("What no rule matches", defaultLines(plan)),
 		section("Ports that are published for guests", publishedLines(plan.published)),
 		seenLines(plan),
@@ -68,6 +69,11 @@ function seenLines({ seen }: ChangePlan): string[] {
 function verdictLines({ verdicts }: ChangePlan): string[][] {
 	if (verdicts === null) return [["too many rules to be compared here; portward diff compares them"]];
 	return verdicts.map((box) => [boxLine(box)]);
+}
+
+function forwardedLines({ forwarded }: ChangePlan): string[][] {
+	if (forwarded === null) return [];
+	return forwarded.length === 0 ? [["nothing changes"]] : forwarded.map((box) => [boxLine(box)]);
 }
 
 /** A heading and indented items, cut where there are too many. */
@@ -237,6 +243,7 @@ export function planJson(plan: ChangePlan) {
 		unselected,
 		diff,
 		verdicts,
+		forwarded,
 		failsafe,
 		connections,
 		published,
@@ -253,6 +260,7 @@ export function planJson(plan: ChangePlan) {
 		unselected,
 		...Object.fromEntries(diff.lists.map(({ key, changes }) => [key, changes.map(changeJson)])),
 		verdicts,
+		...(forwarded === null ? {} : { forwarded }),
 		defaults: diff.defaults,
 		connections,
 		published,

@@ -40,6 +40,8 @@ where the USB adapter would that it comes through.
                  message, conditions: {FIELD: [VALUE]}, file, line}
     verdicts     the boxes of portward diff; null for more than some thousand
                  rules
+    forwarded    the same about what is forwarded to guests and from them;
+                 absent where it is as for the host
     defaults     {ingress, egress, device: {before, after}}, each side
                  {allowlistMode, unmatched: accept|audit|block}
     connections  {checked, reason, total, cut: [{direction, protocol, local,

@@ -54,6 +54,7 @@ export const generationShape: v.GenericSchema<unknown, Generation> = v.object({
 	settings: v.boolean(),
 	rules: v.nullable(shortened(rule)),
 	verdicts: v.nullable(shortened(box)),
+	forwarded: v.exactOptional(shortened(box)),
 	problem: v.string(),
 	confirmation: v.nullable(confirmation),
 	rollbackOf: v.nullable(v.string()),

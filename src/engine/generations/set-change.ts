@@ -18,6 +18,7 @@ import {
 import type { Config } from "../../config/model.ts";
 import type { Enforcer } from "../../enforcers/contract/enforcer.ts";
 import type { NetworkModel } from "../../enforcers/network/compile/program.ts";
+import { diffForwarded } from "../../enforcers/network/compile/verdict/forwarded-diff.ts";
 import type { VerdictBox } from "../../enforcers/network/compile/verdict/verdict-box.ts";
 import { diffVerdicts } from "../../enforcers/network/compile/verdict/verdict-diff.ts";
 import { networkEnforcer } from "../../enforcers/network/enforcer.ts";
@@ -81,8 +82,8 @@ export function tellChange(before: Before, now: InForce): Told {
 	const compared = compare(old, config, text, now);
 	if (typeof compared === "string")
 		return { text, change: { ...head, rules: null, verdicts: null, problem: compared } };
-	const { rules, verdicts } = compared;
-	const same = rules.length === 0 && verdicts.length === 0;
+	const { rules, verdicts, forwarded } = compared;
+	const same = rules.length + verdicts.length + (forwarded ?? []).length === 0;
 	return {
 		text,
 		change: same
@@ -91,6 +92,7 @@ export function tellChange(before: Before, now: InForce): Told {
 					...head,
 					rules: shorten(rules, mostGenerationRules),
 					verdicts: shorten(verdicts, mostGenerationBoxes),
+					...(forwarded === null ? {} : { forwarded: shorten(forwarded, mostGenerationBoxes) }),
 					problem: "",
 				},
 	};
@@ -101,13 +103,15 @@ const tooLarge = "the sets of policies are too large to be compared here; portwa
 const unremembered =
 	"what the files of groups held before is not remembered; portward diff compares directories";
 
+interface Compared {
+	readonly rules: readonly GenerationRule[];
+	readonly verdicts: readonly GenerationBox[];
+	/** Null where it is as for the host. */
+	readonly forwarded: readonly GenerationBox[] | null;
+}
+
 /** The changes, or why they cannot be told. */
-function compare(
-	old: SetText,
-	config: Config,
-	text: SetText,
-	now: InForce,
-): string | { readonly rules: readonly GenerationRule[]; readonly verdicts: readonly GenerationBox[] } {
+function compare(old: SetText, config: Config, text: SetText, now: InForce): string | Compared {
 	if (old.documents === null || text.documents === null) {
 		return now.documents.some(({ document }) => hasFeed(document)) ? unremembered : tooLarge;
 	}
@@ -127,8 +131,11 @@ function compare(
 	if (atomsOf(past) + atomsOf(present) > mostAtoms) return tooLarge;
 	const { lists } = diffSets(past, present, now.config);
 	const [was, is] = [modelOf(past, config), modelOf(present, now.config)];
-	const boxes = was === null || is === null ? [] : diffVerdicts(was, is);
-	return { rules: lists.flatMap(({ changes }) => changes.flatMap(ruleOf)), verdicts: boxes.map(boxOf) };
+	const rules = lists.flatMap(({ changes }) => changes.flatMap(ruleOf));
+	if (was === null || is === null) return { rules, verdicts: [], forwarded: null };
+	const boxes = diffVerdicts(was, is);
+	const forwarded = diffForwarded(was, is, boxes);
+	return { rules, verdicts: boxes.map(boxOf), forwarded: forwarded?.map(boxOf) ?? null };
 }
 
 /** Null where no packets are filtered. */

@@ -1,15 +1,25 @@
 /** A change of the policies in sentences, for the page and the terminal. Pure. */
 
-import type { Generation, GenerationConfirmation, GenerationRule, Shortened } from "../../base/generation.ts";
+import type {
+	Generation,
+	GenerationBox,
+	GenerationConfirmation,
+	GenerationRule,
+	Shortened,
+} from "../../base/generation.ts";
 import { boxLine } from "./box-text.ts";
 
 const fields: Readonly<Record<string, string>> = { device: "matchDevice" };
 
 /** What happened, in a few words. */
-export function generationTitle({ rules, verdicts, problem }: Generation): string {
+export function generationTitle({ rules, verdicts, forwarded, problem }: Generation): string {
 	if (rules === null || verdicts === null) return problem;
-	const changed = verdicts.told.filter(({ before, after }) => before !== after).length + verdicts.more;
-	return `${plural(total(rules), "rule")}, ${plural(changed, "verdict")} of new connections`;
+	const guests = forwarded === undefined ? "" : `, ${changedCount(forwarded)} of what is forwarded`;
+	return `${plural(total(rules), "rule")}, ${plural(changedCount(verdicts), "verdict")} of new connections${guests}`;
+}
+
+function changedCount({ told, more }: Shortened<GenerationBox>): number {
+	return told.filter(({ before, after }) => before !== after).length + more;
 }
 
 /** The rules in words: what was done to each. */
@@ -34,7 +44,7 @@ export function confirmationLine(
 export function generationLines(
 	generation: Generation,
 ): readonly { readonly heading: string; readonly lines: readonly string[] }[] {
-	const { files, settings, rules, verdicts } = generation;
+	const { files, settings, rules, verdicts, forwarded } = generation;
 	const fileLines = listed(files, ({ change, file }) => `${change}: ${file}`);
 	return [
 		{ heading: "Files", lines: settings ? [...fileLines, "the settings changed"] : fileLines },
@@ -43,7 +53,14 @@ export function generationLines(
 			heading: "New connections whose verdict changed",
 			lines: verdicts === null ? [] : listed(verdicts, boxLine),
 		},
+		{ heading: forwardedHeading, lines: forwarded === undefined ? [] : forwardedLines(forwarded) },
 	].filter(({ lines }) => lines.length > 0);
+}
+
+const forwardedHeading = "The same about what is forwarded to guests and from them";
+
+function forwardedLines(forwarded: Shortened<GenerationBox>): string[] {
+	return forwarded.told.length === 0 ? ["nothing changed"] : listed(forwarded, boxLine);
 }
 
 function listed<T>({ told, more }: Shortened<T>, line: (item: T) => string): string[] {

@@ -19,6 +19,7 @@ const unchanged: ChangePlan = {
 	failsafe: [],
 	connections: { checked: true, reason: "", cut: [], total: 0, refusedAtStart: null },
 	verdicts: [],
+	forwarded: null,
 	published: { forwarded: "enforce", checked: true, reason: "", changes: [], more: 0 },
 	seen: null,
 	devices: { checked: true, reason: "", changes: [], session: null },
@@ -73,6 +74,10 @@ test("verdicts that change are told as diff tells them, and where that was too m
 		"New connections whose verdict changes\n  Block → Allow: ingress tcp 22 from 10.0.0.0/8\n",
 	);
 	expect(printed({ verdicts: null }).out).toContain("portward diff compares them");
+	const heading = "The same about what is forwarded to guests and from them";
+	expect(out).not.toContain(heading);
+	expect(printed({ forwarded: [box] }).out).toContain(`${heading}\n  Block → Allow: `);
+	expect(printed({ verdicts: [box], forwarded: [] }).out).toContain(`${heading}\n  nothing changes\n`);
 });
 
 test("connections that would end are told with the rule, the first fifty of them", () => {

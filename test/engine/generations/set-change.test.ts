@@ -4,9 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Config } from "../../../src/config/model.ts";
 import { defaultConfig } from "../../../src/config/parse.ts";
+import { generationsToSave, savedGenerations } from "../../../src/engine/generations/saved.ts";
 import { ChangeTeller, type Told } from "../../../src/engine/generations/set-change.ts";
 import type { SetText } from "../../../src/engine/generations/set-text.ts";
 import { PolicyEngine } from "../../../src/engine/policy-engine.ts";
+import { generationLines, generationTitle } from "../../../src/report/generations/generation-text.ts";
 import { devicePolicy } from "../../enforcers/usb/support/shapes.ts";
 import { block, policy, port } from "../../system/support/case.ts";
 
@@ -117,6 +119,42 @@ test("a thread that is new compares with the text that it is given", () => {
 	expect(new Thread().read(again as SetText).change).toMatchObject({
 		verdicts: { told: [{ ports: [80, 80] }, { ports: [82, 82] }] },
 	});
+});
+
+test("what is forwarded is told where it changed otherwise than what is the host's own", () => {
+	const scoped = (appliesTo: string) => {
+		const { metadata, ...rest } = JSON.parse(blocking("a"));
+		return JSON.stringify({
+			...rest,
+			metadata: { ...metadata, annotations: { "portward.io/applies-to": appliesTo } },
+		});
+	};
+	const box = { told: [{ ports: [80, 80], before: "Allow", after: "Block" }], more: 0 };
+	put("a.yaml", blocking("a"));
+	const all = new Thread().read(null).change;
+	expect(all).toMatchObject({ verdicts: box });
+	expect(all).not.toHaveProperty("forwarded");
+	put("a.yaml", scoped("guests"));
+	const guests = new Thread().read(null).change;
+	expect(guests).toMatchObject({ verdicts: { told: [], more: 0 }, forwarded: box });
+	if (guests === null) throw new Error("no change");
+	const rest = { time: "2026-01-01T00:00:00.000Z", generation: 1, confirmation: null, rollbackOf: null };
+	const generation = { ...guests, ...rest };
+	expect(generationTitle(generation)).toBe("1 rule, 0 verdicts of new connections, 1 of what is forwarded");
+	const heading = "The same about what is forwarded to guests and from them";
+	expect(generationLines(generation)).toContainEqual({
+		heading,
+		lines: ["Allow → Block: ingress tcp 80 from 0.0.0.0/0, ::/0"],
+	});
+	expect(savedGenerations(generationsToSave({ text: null, generations: [generation] }))).toEqual({
+		text: null,
+		generations: [generation],
+	});
+	put("a.yaml", scoped("host"));
+	const host = new Thread().read(null).change;
+	expect(host).toMatchObject({ verdicts: box, forwarded: { told: [], more: 0 } });
+	if (host === null) throw new Error("no change");
+	expect(generationLines({ ...host, ...rest })).toContainEqual({ heading, lines: ["nothing changed"] });
 });
 
 test("comments alone are no change, and settings that change verdicts are one", () => {

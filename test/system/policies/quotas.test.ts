@@ -275,3 +275,24 @@ test("a staged quota counts and tells, refuses nothing, and begins anew where it
 	expect(await quotaOf(daemon, "later")).toMatchObject({ action: "Block", staged: false, usedBytes: 0 });
 	expect(await passing(flow, fits + 10)).toBe(fits);
 });
+
+test("what is dropped where packets leave counts for no quota", async () => {
+	const ssh = policy("ssh", { action: "Allow", ingress: [{ ports: [port("TCP", 22)] }] });
+	await using _ = await Daemon.start(
+		rig.lab.guarded,
+		{
+			policies: { "a.yaml": ssh, "b.yaml": capped("all", "Audit", "egress") },
+			config: { allowlistScope: "host" },
+		},
+		rig.home,
+	);
+	// It is judged there, so that what this host sends to guests can be spared.
+	expect(rig.lab.guarded.run(["nft", "list", "chain", "inet", "kubearmor", "leaving"])).toContain(
+		"postrouting",
+	);
+	expect(await passing(udp("egress", "10.1.0.10", 5000), 10)).toBe(0);
+	// The kernel's own number: what the daemon tells may be some moments old.
+	const used = rig.lab.guarded.run(["nft", "list", "quotas", "table", "inet", "kubearmor"]);
+	expect(used).toContain("over 1 kbytes");
+	expect(used).not.toContain("used");
+});

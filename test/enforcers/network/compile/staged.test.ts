@@ -140,3 +140,19 @@ test("what does not fit is left out with a warning, and what is in force stays",
 	const complex = compiled(policies(web, many), { maxElements: 2 });
 	expect(complex.diagnostics).toMatchObject([{ code: "not-evaluated" }]);
 });
+
+test("where what is in force judges as packets leave, what comes behind it does so too", () => {
+	const guests = { forwarded: "enforce", interfaces: [], uplinks: [] } as const;
+	const capped = { action: "Block", egress: [{ limit: "1KB", duration: "1h" }] };
+	const hooks = (own: Partial<CompileOptions>) => {
+		const { plan } = compiled(
+			policies(ssh, dns, ["web", "enforced", ssh[2]], ["cap", "enforced", capped]),
+			own,
+		);
+		return [plan.egressHook, plan.staged?.egressHook, plan.quotas?.egressHook];
+	};
+	// An Allow of one direction closes the other, but for what this host sends to guests, which only its interface tells.
+	expect(hooks({ guests, allowlistScope: "host" })).toEqual(["postrouting", "postrouting", "postrouting"]);
+	expect(hooks({ guests })).toEqual([undefined, undefined, undefined]);
+	expect(hooks({ allowlistScope: "host" })).toEqual([undefined, undefined, undefined]);
+});

@@ -55,6 +55,8 @@ export interface Seen {
 	 * about here, and knows no other counter than those of rules that would block.
 	 */
 	readonly evaluated?: string;
+	/** It judges where packets leave though nothing in it asks for that: what is in force does so, and comes before it. */
+	readonly leaves?: boolean;
 }
 
 /**
@@ -210,7 +212,7 @@ export class DirectionRenderer {
 			...this.#byInterface(program, family),
 			this.#sequence(program.others, family),
 		];
-		const leaving = judgesLeaving(this.#program, this.#options);
+		const leaving = this.#options.seen.leaves === true || judgesLeaving(this.#program, this.#options);
 		const context = { store: this.#store, family, leaving, rules: decided };
 		const met = (program: SendersProgram) => [...senderRules(program, context), ...decided(program)];
 		const side = this.#direction === "ingress" ? "saddr" : "daddr";

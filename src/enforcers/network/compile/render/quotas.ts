@@ -41,6 +41,7 @@ import type { NetworkModel, Programs } from "../program.ts";
 import type { CompiledQuota } from "../quota.ts";
 import { plannedQuota } from "../quota.ts";
 import { intervalText } from "./address-text.ts";
+import { judgesLeaving } from "./direction.ts";
 import { addEssentials, errors } from "./essentials.ts";
 import { leadGuests } from "./forward.ts";
 import { addGuestEssentials } from "./guests.ts";
@@ -89,7 +90,10 @@ export function renderQuotas(
 					}),
 				] as const,
 			];
-	const leaves = of("egress", "host").some(({ written }) => written.interfaces.length > 0);
+	// Behind what is in force: what that drops where packets leave is no volume.
+	const leaves =
+		judgesLeaving(own.egress, options) ||
+		of("egress", "host").some(({ written }) => written.interfaces.length > 0);
 	return {
 		roots: Object.fromEntries([...host, ...forward]),
 		...(leaves ? { egressHook: "postrouting" as const } : {}),

@@ -94,11 +94,12 @@ function withStaged(
 	const leafUse = (): LeafUse => ({ metBy: "own", spared: false });
 	const made = (): Made => ({ ingress: new WeakMap(), egress: new WeakMap() });
 	const own = made();
+	const after = plan.egressHook === "postrouting";
 	const direction = (name: Direction) => {
 		const program = host[name];
 		if (program === undefined) return {};
 		const counts = { evaluated: evaluated.host[name] };
-		const seen = { forwarded: false, ports: packetPort, leafUse, made: own[name], ...counts };
+		const seen = { forwarded: false, ports: packetPort, leafUse, made: own[name], leaves: after, ...counts };
 		const direct = { ...options, blocks: true, seen };
 		return { [name]: new DirectionRenderer(store, program, name, direct, new Map()).render() };
 	};
@@ -112,13 +113,12 @@ function withStaged(
 			? { forward: forwardRoot(store, behind, { ...options, guests }, seen, new Map(), evaluated.guests) }
 			: {}),
 	};
-	const leaves = host.egress !== undefined && judgesLeaving(host.egress, options);
+	// What is dropped where packets leave would be counted before.
+	const leaves = host.egress !== undefined && (after || judgesLeaving(host.egress, options));
 	// What is in force is judged behind what notes for both.
-	const led = plan.egressHook === "postrouting" ? "accept" : goto(plan.roots.egress);
+	const led = after ? "accept" : goto(plan.roots.egress);
 	const services =
-		host.egress === undefined
-			? {}
-			: servicePlan(store, servicesOf(host.egress), leaves || plan.egressHook === "postrouting" ? led : null);
+		host.egress === undefined ? {} : servicePlan(store, servicesOf(host.egress), leaves ? led : null);
 	return {
 		...plan,
 		objects: store.objects,

@@ -50,9 +50,14 @@ interface Bell {
 	cancel(): Promise<void>;
 }
 
+const openRoutes = () => NetlinkSocket.open({ protocol: NETLINK_ROUTE, groups });
+
 export class HostWatch {
 	readonly #events: HostWatchEvents;
 	readonly #burstMs: number;
+	readonly #open: typeof openRoutes;
+	/** What keeps it from listening was told. */
+	#deaf = false;
 	#bell: Bell | null = null;
 	#timer: ReturnType<typeof setTimeout> | null = null;
 	#burst: ReturnType<typeof setTimeout> | null = null;
@@ -65,9 +70,10 @@ export class HostWatch {
 	#networkAt = performance.now();
 	#stopped = false;
 
-	constructor(events: HostWatchEvents, burstMs = defaultBurstMs) {
+	constructor(events: HostWatchEvents, burstMs = defaultBurstMs, open = openRoutes) {
 		this.#events = events;
 		this.#burstMs = burstMs;
+		this.#open = open;
 	}
 
 	/** Begins to look and to listen. What changed since construction is told at the first look. */
@@ -94,7 +100,10 @@ export class HostWatch {
 			this.#events.renamed(name);
 		}
 		const patience = this.#burstMs * (this.#bell === null ? deafBursts : networkBursts);
-		if (performance.now() - this.#networkAt >= patience) this.#network();
+		if (performance.now() - this.#networkAt >= patience) {
+			if (this.#deaf) this.#listen();
+			this.#network();
+		}
 		if (!this.#events.waiting()) return;
 		const modules = loadedModules();
 		if (modules === this.#modules) return;
@@ -120,11 +129,13 @@ export class HostWatch {
 	}
 
 	#listen(): void {
-		const opened = NetlinkSocket.open({ protocol: NETLINK_ROUTE, groups });
+		const opened = this.#open();
 		if (!opened.ok) {
-			this.#events.warn(`changes of interfaces are noticed late: ${opened.error}`);
+			if (!this.#deaf) this.#events.warn(`changes of interfaces are noticed late: ${opened.error}`);
+			this.#deaf = true;
 			return;
 		}
+		this.#deaf = false;
 		const bell = Bun.file(opened.socket.fd).stream().getReader();
 		this.#bell = bell;
 		void this.#hearAll(bell, opened.socket);

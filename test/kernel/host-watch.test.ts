@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { readdirSync, readlinkSync } from "node:fs";
+import { NETLINK_ROUTE } from "../../ffi/constants.ts";
+import { NetlinkSocket } from "../../ffi/netlink.ts";
 import { HostWatch } from "../../src/kernel/host-watch.ts";
 import { command, enterIsolatedNetwork, type IsolatedNetwork, until } from "../system/support/isolated.ts";
 
@@ -82,6 +84,32 @@ test("more than the kernel keeps is told as a change, and what comes later is he
 	command("ip", "link", "add", "br0", "type", "bridge");
 	await until(() => told.includes("network"), "a link after that");
 	expect(told.filter((what) => what !== "network")).toEqual([]);
+});
+
+test("where rtnetlink cannot be opened that is told once, and it is tried again", async () => {
+	let tries = 0;
+	const events = { renamed() {}, modules() {}, waiting: () => false };
+	watch = new HostWatch(
+		{ ...events, network: () => void told.push("network"), warn: (message) => void told.push(message) },
+		2,
+		() => {
+			tries += 1;
+			return tries < 3
+				? { ok: false, error: "no descriptor is left" }
+				: NetlinkSocket.open({ protocol: NETLINK_ROUTE, groups: [1] });
+		},
+	);
+	watch.start();
+	await until(() => tries === 3, "the third try");
+	expect(told.filter((what) => what !== "network")).toEqual([
+		"changes of interfaces are noticed late: no descriptor is left",
+	]);
+	// Each try goes with a look at what was missed.
+	expect(told.filter((what) => what === "network").length).toBeGreaterThanOrEqual(1);
+	await Bun.sleep(30);
+	told.length = 0;
+	command("ip", "link", "add", "d0", "type", "veth", "peer", "name", "d1");
+	await until(() => told.includes("network"), "a new link");
 });
 
 test("nothing is told any more once it has stopped", async () => {

@@ -10,7 +10,8 @@
 #
 # Further arguments go to `bun test`, such as --coverage or a path. The results
 # are written as JUnit XML to $PORTWARD_REPORT; those of the tests that run alone
-# in a file beside it, whose name ends in -alone.xml.
+# in a file beside it, whose name ends in -alone.xml. With $PORTWARD_SEED property
+# tests try what they tried in the run that printed that seed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # What measures how soon something is done, or how much of a flood is lost: nothing else may run meanwhile.
@@ -88,7 +89,7 @@ rm -f "$report" "${report%.xml}-alone.xml"
 run() {
 	local out=$1
 	shift
-	bun test --timeout $limit "$@" --reporter=junit --reporter-outfile="$out"
+	bun test ${PORTWARD_SEED:+--preload=./test/support/seed.ts} --timeout $limit "$@" --reporter=junit --reporter-outfile="$out"
 }
 paths=0
 for argument in "$@"; do [[ $argument == -* ]] || paths=1; done

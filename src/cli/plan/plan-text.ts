@@ -11,7 +11,7 @@ import { ruleLists } from "../../engine/enforcers.ts";
 import { planChanges } from "../../engine/plan-make.ts";
 import type { Cause, ChangePlan, CutConnection, DeviceChange } from "../../engine/plan-model.ts";
 import { type Change, defaultChanges } from "../../engine/policy-diff.ts";
-import { boxLine } from "../../report/generations/box-text.ts";
+import { boxLine, forwardedHeading } from "../../report/generations/box-text.ts";
 import type { Io } from "../command.ts";
 import { plural, printDiagnostics } from "../diagnostics.ts";
 import { deciderText, timeText } from "../journey/simulate-text.ts";
@@ -30,7 +30,7 @@ export function printPlan(plan: ChangePlan, io: Io): void {
 		head(plan),
 		...plan.diff.lists.map(({ heading, changes }) => section(heading, changes.map(changeLines))),
 		section("New connections whose verdict changes", verdictLines(plan)),
-		section("The same about what is forwarded to guests and from them", forwardedLines(plan)),
+		section(forwardedHeading, forwardedLines(plan)),
 		section("What no rule matches", defaultLines(plan)),
 		section("Ports that are published for guests", publishedLines(plan.published)),
 		seenLines(plan),

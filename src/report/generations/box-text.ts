@@ -9,6 +9,9 @@ export type ToldBox = Omit<GenerationBox, "moreAddresses"> & { readonly moreAddr
 /** Address blocks that are written out; JSON has them all. */
 const mostAddresses = 8;
 
+/** Above the boxes of what is forwarded, which follow those of the host. */
+export const forwardedHeading = "The same about what is forwarded to guests and from them";
+
 export interface BoxWords {
 	readonly protocol: string;
 	readonly ports: string;

@@ -7,7 +7,7 @@ import type {
 	GenerationRule,
 	Shortened,
 } from "../../base/generation.ts";
-import { boxLine } from "./box-text.ts";
+import { boxLine, forwardedHeading } from "./box-text.ts";
 
 const fields: Readonly<Record<string, string>> = { device: "matchDevice" };
 
@@ -56,8 +56,6 @@ export function generationLines(
 		{ heading: forwardedHeading, lines: forwarded === undefined ? [] : forwardedLines(forwarded) },
 	].filter(({ lines }) => lines.length > 0);
 }
-
-const forwardedHeading = "The same about what is forwarded to guests and from them";
 
 function forwardedLines(forwarded: Shortened<GenerationBox>): string[] {
 	return forwarded.told.length === 0 ? ["nothing changed"] : listed(forwarded, boxLine);

@@ -3,8 +3,8 @@
 import { chmod, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { disarm } from "./disarm.ts";
-import { leftOut } from "./release-lock.ts";
 import { seal } from "./seal.ts";
+import { withoutUnused } from "./unused.ts";
 
 export const root = resolve(import.meta.dir, "..");
 
@@ -19,7 +19,9 @@ const sources = [
 	"build.ts",
 	"scripts/compile.ts",
 	"scripts/disarm.ts",
+	"scripts/release-lock.ts",
 	"scripts/seal.ts",
+	"scripts/unused.ts",
 	"package-lock.json",
 ];
 
@@ -44,19 +46,6 @@ export interface Foreign {
 	/** File of the runtime that goes into the executable. */
 	readonly runtime: string;
 }
-
-/** grpc-js asks for @grpc/proto-loader where channelz or ORCA are wanted, which are not: it is larger than grpc-js. */
-const withoutUnused: Bun.BunPlugin = {
-	name: "without what is left out",
-	setup(build) {
-		const filter = new RegExp(`^(?:${leftOut.join("|")})$`);
-		build.onResolve({ filter }, ({ path }) => ({ path, namespace: "left-out" }));
-		build.onLoad({ filter: /./, namespace: "left-out" }, ({ path }) => ({
-			contents: `throw new Error(${JSON.stringify(`${path} is left out of this build`)});`,
-			loader: "js",
-		}));
-	},
-};
 
 /**
  * Compiles to `outfile`, for this machine or for another, disarmed and sealed. Returns why it is not to be

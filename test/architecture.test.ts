@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize, resolve } from "node:path";
-import { freeWords, hasSequence, importsOf, type Token, tokenize } from "./support/source.ts";
+import { freeWords, hasSequence, importsOf, packageOf, type Token, tokenize } from "./support/source.ts";
 
 const root = resolve(import.meta.dir, "..");
 
@@ -158,7 +158,7 @@ function forbidden(source: Source): string[] {
 			if (/^(?:node:|bun(?::|$))/u.test(specifier)) {
 				return rule.builtins !== "any" && !rule.builtins.includes(specifier);
 			}
-			return !rule.packages.includes(specifier);
+			return !rule.packages.includes(packageOf(specifier));
 		})
 		.map((specifier) => `${source.path} imports ${specifier}`);
 }
@@ -188,7 +188,7 @@ describe("imports", () => {
 			followed.set(areaOf(path), targets);
 			for (const specifier of imports) {
 				const file = fileOf(path, specifier);
-				targets.add(file === null ? specifier : areaOf(file));
+				targets.add(file === null ? packageOf(specifier) : areaOf(file));
 			}
 		}
 		const unused = Object.entries(arrows).flatMap(([area, { areas, packages, builtins }]) =>

@@ -21,6 +21,7 @@ import { packageVersion } from "../../scripts/release/entry.ts";
 import { architectures } from "../../scripts/release/packages.ts";
 import { readLock, sha512, shippedPackages } from "../../scripts/release-lock.ts";
 import { nativeTarget, targets } from "../../scripts/release-targets.ts";
+import { packageOf } from "../support/source.ts";
 
 const root = resolve(import.meta.dir, "../..");
 const lock = await readLock(root);
@@ -243,7 +244,7 @@ describe("the bill of materials", () => {
 			for (const [, name = ""] of readFileSync(join(root, path), "utf8").matchAll(
 				/ from "([^".][^"]*)";/gu,
 			)) {
-				if (!/^(node:|bun(:|$))/u.test(name)) imported.add(name);
+				if (!/^(node:|bun(:|$))/u.test(name)) imported.add(packageOf(name));
 			}
 		}
 		expect([...imported].sort()).toEqual(Object.keys(lock[""]?.dependencies ?? {}).sort());

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { freeWords, hasSequence, importsOf, tokenize } from "./source.ts";
+import { freeWords, hasSequence, importsOf, packageOf, tokenize } from "./source.ts";
 
 const importsIn = (source: string) => importsOf(tokenize(source));
 
@@ -40,6 +40,13 @@ describe("importsOf", () => {
 	])("nothing in %s", (source) => {
 		expect(importsIn(source)).toEqual([]);
 	});
+});
+
+test("a file of a package names that package", () => {
+	const named = ["yaml", "ipaddr.js", "@grpc/grpc-js", "@grpc/grpc-js/build/src/server.js", "yaml/util"];
+	expect(named.map(packageOf)).toEqual(["yaml", "ipaddr.js", "@grpc/grpc-js", "@grpc/grpc-js", "yaml"]);
+	const other = ["node:fs/promises", "bun", "bun:ffi", "./a.ts", "../b/c.ts"];
+	expect(other.map(packageOf)).toEqual(other);
 });
 
 test("free words are neither properties, keys, strings nor comments", () => {

@@ -122,6 +122,11 @@ export function importsOf(tokens: readonly Token[]): string[] {
 	return found;
 }
 
+/** The npm package that `specifier` names or names a file of; a built-in module or a path as it stands. */
+export function packageOf(specifier: string): string {
+	return /^(?!\.)(?:@[^/]+\/)?[\w.-]+(?=\/|$)/u.exec(specifier)?.[0] ?? specifier;
+}
+
 /** Whether the `from` at `index` belongs to an import or export statement. */
 function insideImport(tokens: readonly Token[], index: number): boolean {
 	for (let at = index - 1; at >= 0; at--) {

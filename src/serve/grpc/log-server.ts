@@ -1,13 +1,11 @@
 /** KubeArmor's log service on the addresses of the settings. Loaded where the settings want it, by a thread of its own. */
 
 import type { Socket } from "node:net";
-import {
-	type ConnectionInjector,
-	logVerbosity,
-	Server,
-	ServerCredentials,
-	setLogVerbosity,
-} from "@grpc/grpc-js";
+// The server's own files: the package's index is the client as well, which is larger and never runs here.
+import { LogVerbosity } from "@grpc/grpc-js/build/src/constants.js";
+import { setLoggerVerbosity } from "@grpc/grpc-js/build/src/logging.js";
+import { type ConnectionInjector, Server } from "@grpc/grpc-js/build/src/server.js";
+import { ServerCredentials } from "@grpc/grpc-js/build/src/server-credentials.js";
 import { numericAddress } from "../../config/kubearmor-api.ts";
 import { parseListenAddress } from "../http/address.ts";
 import { certificatesOf, type ServerTls } from "../http/certificate.ts";
@@ -76,7 +74,7 @@ export class LogServer {
 		this.#limits = { ...usualLimits, ...limits };
 		this.hub = new FeedHub(changed);
 		// What it has to say of clients is counted; the daemon's log is not for clients to fill.
-		setLogVerbosity(logVerbosity.NONE);
+		setLoggerVerbosity(LogVerbosity.NONE);
 	}
 
 	get report(): ApiReport {

@@ -3,16 +3,15 @@
  * logServer.go), read-only by its nature, and grpc.health.v1. Messages go through as the bytes that they are.
  */
 
-import {
-	Metadata,
-	type Server,
-	type ServerUnaryCall,
-	type ServerWritableStream,
-	type ServiceDefinition,
-	type sendUnaryData,
-	status,
-	type UntypedServiceImplementation,
-} from "@grpc/grpc-js";
+import { Status } from "@grpc/grpc-js/build/src/constants.js";
+import type { ServiceDefinition } from "@grpc/grpc-js/build/src/make-client.js";
+import { Metadata } from "@grpc/grpc-js/build/src/metadata.js";
+import type { Server, UntypedServiceImplementation } from "@grpc/grpc-js/build/src/server.js";
+import type {
+	ServerUnaryCall,
+	ServerWritableStream,
+	sendUnaryData,
+} from "@grpc/grpc-js/build/src/server-call.js";
 import { ProtoWriter, readFirstField } from "../../report/formats/protobuf.ts";
 import type { Feed } from "../../report/kubearmor-api-status.ts";
 import type { FeedHub } from "./feed-hub.ts";
@@ -46,7 +45,7 @@ function method(service: string, name: string, responseStream: boolean) {
 	};
 }
 
-const notReadable = { code: status.INVALID_ARGUMENT, details: "the request is no message that can be read" };
+const notReadable = { code: Status.INVALID_ARGUMENT, details: "the request is no message that can be read" };
 
 /** Adds KubeArmor's log service. */
 export function addLogService(server: Server, hub: FeedHub): void {
@@ -82,7 +81,7 @@ function watch(feed: Feed, call: Watch, hub: FeedHub): void {
 	const subscription = hub.subscribe(feed, { peer: call.getPeer(), write: (bytes) => call.write(bytes) });
 	if (subscription === null) {
 		const details = "too many clients watch already";
-		call.destroy(Object.assign(new Error(details), { code: status.RESOURCE_EXHAUSTED, details }));
+		call.destroy(Object.assign(new Error(details), { code: Status.RESOURCE_EXHAUSTED, details }));
 		return;
 	}
 	call.on("drain", () => subscription.drained());
@@ -104,7 +103,7 @@ export function addHealthService(server: Server): void {
 			const request = readFirstField(call.request);
 			if (request === null) answer(notReadable);
 			else if (known(request.text)) answer(null, answerOf(serving));
-			else answer({ code: status.NOT_FOUND, details: "no such service" });
+			else answer({ code: Status.NOT_FOUND, details: "no such service" });
 		},
 		// The stream stays open: it ends with the server.
 		Watch: (call: Watch) => {

@@ -29,7 +29,7 @@ export function executable(): string {
 			"src/**/*.ts",
 			"ffi/**/*.ts",
 			"build.ts",
-			"scripts/{compile,disarm,seal}.ts",
+			"scripts/{compile,disarm,release-lock,seal,unused}.ts",
 			"package-lock.json",
 		])
 	) {

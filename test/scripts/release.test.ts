@@ -4,7 +4,6 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { generateKeyPairSync } from "node:crypto";
 import {
 	chmodSync,
-	cpSync,
 	existsSync,
 	mkdirSync,
 	mkdtempSync,
@@ -15,12 +14,13 @@ import {
 	writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { version } from "../../scripts/compile.ts";
 import { packageVersion } from "../../scripts/release/entry.ts";
 import { architectures } from "../../scripts/release/packages.ts";
 import { readLock, sha512, shippedPackages } from "../../scripts/release-lock.ts";
 import { nativeTarget, targets } from "../../scripts/release-targets.ts";
+import { copySources } from "../support/checkout.ts";
 import { packageOf } from "../support/source.ts";
 
 const root = resolve(import.meta.dir, "../..");
@@ -32,21 +32,6 @@ let directory: string;
 let releases: string[];
 let publicKey: string;
 const { privateKey, publicKey: verifying } = generateKeyPairSync("ed25519");
-
-/** The sources as they are now, in a folder that is no checkout, with the packages that are shipped. */
-function copySources(to: string): void {
-	const listed = Bun.spawnSync(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
-		cwd: root,
-	});
-	for (const path of listed.stdout.toString().split("\0")) {
-		if (path === "" || path.startsWith("test/") || !existsSync(join(root, path))) continue;
-		mkdirSync(dirname(join(to, path)), { recursive: true });
-		cpSync(join(root, path), join(to, path));
-	}
-	for (const name of shippedPackages(lock)) {
-		cpSync(join(root, "node_modules", name), join(to, "node_modules", name), { recursive: true });
-	}
-}
 
 function run(argv: string[], cwd: string, env: Record<string, string> = {}) {
 	const { exitCode, stdout, stderr } = Bun.spawnSync(argv, {
@@ -71,7 +56,7 @@ beforeAll(async () => {
 	const folders = [join(directory, "a"), join(directory, "elsewhere/and/deeper")];
 	releases = folders.map((folder) => join(folder, "made"));
 	const made = folders.map((folder) => {
-		copySources(folder);
+		copySources(folder, lock);
 		const argv = [
 			process.execPath,
 			"scripts/release.ts",

@@ -21,21 +21,28 @@ const udpRounds = 11;
 
 type Firewall = (lab: Lab, rules: readonly Rule[]) => Promise<void>;
 
-const firewalls: Readonly<Record<string, Firewall>> = {
-	portward: async (lab, rules) => {
-		// The rules stay when the daemon has gone, so that only the kernel is measured.
+/** The rules stay when the daemon has gone, so that only the kernel is measured. */
+function portward(watched: boolean): Firewall {
+	return async (lab, rules) => {
 		await using daemon = await Daemon.start(lab.guarded, {
 			policies: { "rules.json": asPolicy("rules", rules) },
+			config: { observe: { enabled: watched } },
 		});
 		await daemon.stop();
-	},
+	};
+}
+
+const firewalls: Readonly<Record<string, Firewall>> = {
+	portward: portward(true),
+	// The rules alone: what bench/observe.ts says that watching costs comes on top.
+	unwatched: portward(false),
 	linear: async (lab, rules) => lab.guarded.nft(asLinearRuleset(rules)),
 	byhand: async (lab, rules) => lab.guarded.nft(asHandWrittenMap(rules)),
 };
 
-/** Of the map written by hand the size that counts is enough. */
+/** Of the map written by hand, and of the rules alone, the size that counts is enough. */
 function sizesOf(kind: string): readonly number[] {
-	return kind === "byhand" ? [largest] : sizes;
+	return kind === "byhand" || kind === "unwatched" ? [largest] : sizes;
 }
 
 /** A lab with its firewall for each contender: "none", and each kind with each size. */
@@ -59,10 +66,12 @@ function ratios(cost: Readonly<Record<string, number>>): Figure[] {
 	return [
 		...sizes.map((size) => quantity(`${size} rules, portward`, of(`portward ${size}`), "µs", null)),
 		...sizes.map((size) => quantity(`${size} rules, one by one`, of(`linear ${size}`), "µs", null)),
+		quantity(`${largest} rules, portward without watching flows`, of(`unwatched ${largest}`), "µs", null),
 		quantity(`${largest} rules in a map written by hand`, of(`byhand ${largest}`), "µs", null),
 		quantity("no firewall", of("none"), "µs", null),
 		atMost(`${largest} rules against 10`, ours / of("portward 10"), 1.5),
 		atMost(`${largest} rules against a map written by hand`, ours / of(`byhand ${largest}`), 1.1),
+		atMost("the same without watching flows", of(`unwatched ${largest}`) / of(`byhand ${largest}`), 1.1),
 		atMost(`${largest} rules against no firewall`, ours / of("none"), 2.5),
 	];
 }

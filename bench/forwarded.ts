@@ -75,16 +75,19 @@ interface Contender {
 
 async function contenders(): Promise<Contender[]> {
 	const made: Contender[] = [{ name: "none", host: await Host.create(), rules: makeRules(largest, "udp") }];
-	for (const size of sizes) {
+	for (const [name, size, watched] of [
+		...sizes.map((size) => [`${size}`, size, true] as const),
+		["unwatched", largest, false] as const,
+	]) {
 		const host = await Host.create();
 		const rules = makeRules(size, "udp");
 		// The rules stay when the daemon has gone, so that only the kernel is measured.
 		await using daemon = await Daemon.start(host.lab.guarded, {
 			policies: { "rules.json": asPolicy("rules", rules) },
-			config: { guests: { forwarded: "enforce" } },
+			config: { guests: { forwarded: "enforce" }, observe: { enabled: watched } },
 		});
 		await daemon.stop();
-		made.push({ name: `${size}`, host, rules });
+		made.push({ name, host, rules });
 	}
 	return made;
 }
@@ -142,6 +145,8 @@ export async function forwardedFigures(): Promise<Figure[]> {
 			quantity(`${what}, without our table`, of("none"), "µs", null),
 			...sizes.map((size) => quantity(`${what}, ${size} rules`, of(`${size}`), "µs", null)),
 			atMost(`${what}, ${largest} rules against no table`, of(`${largest}`) / of("none"), limit),
+			// The rules alone: what bench/observe.ts says that watching costs comes on top.
+			atMost(`${what}, the same without watching flows`, of("unwatched") / of("none"), limit),
 		);
 	}
 	for (const { host } of all) host[Symbol.dispose]();

@@ -46,6 +46,16 @@ export function parseBlock(text: string, anyHint: string): BlockResult {
 	return { ...parsed, network: networkOf(cidr) };
 }
 
+/**
+ * A block as `parseBlock` reads it back without a question: one address is bare, unless that is refused or looks like a
+ * whole network. Packets do come from 0.0.0.0 (DHCP, IGMP queriers) and ::.
+ */
+export function writeBlock(cidr: Cidr): string {
+	const whole = formatCidr(cidr);
+	if (cidr.prefix !== addressBits(cidr.family) || cidr.base === 0n || networkOf(cidr) !== null) return whole;
+	return whole.slice(0, whole.indexOf("/"));
+}
+
 export type PeerBlock = BlockResult | { readonly ok: true; readonly suffix: Suffix };
 
 /** The same where a suffix of IPv6 may stand as well: `::1234:5678/::ffff:ffff`. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { formatCidr } from "../../src/base/cidr.ts";
-import { blocksOf, parseBlock } from "../../src/document/block.ts";
+import { formatCidr, maskBase, parseCidr } from "../../src/base/cidr.ts";
+import { blocksOf, parseBlock, writeBlock } from "../../src/document/block.ts";
 
 const anyHint = "leave it out";
 
@@ -63,6 +63,29 @@ test.each([
 	const result = parseBlock(text, anyHint);
 	if (!result.ok) throw new Error(result.message);
 	expect(result.network && formatCidr(result.network)).toBe(network);
+});
+
+test("what is written is read back without a question", () => {
+	const one = fc
+		.constantFrom("0.0.0.0", "::", "10.0.0.0", "fd12::", "192.0.2.7", "2001:db8::1")
+		.map((text) => {
+			const parsed = parseCidr(text);
+			if (!parsed.ok) throw new Error(parsed.message);
+			return parsed.cidr;
+		});
+	const any = fc.record({ base: fc.bigInt(0n, 2n ** 32n - 1n), prefix: fc.nat(32) });
+	const block = any.map(({ base, prefix }) => ({
+		family: 4 as const,
+		base: maskBase(base, 4, prefix),
+		prefix,
+	}));
+	fc.assert(
+		fc.property(fc.oneof(one, block), (cidr) => {
+			const read = parseBlock(writeBlock(cidr), anyHint);
+			expect(read).toEqual({ ok: true, cidr, hostBits: false, network: null });
+		}),
+	);
+	expect(writeBlock({ family: 4, base: 0xc000_0207n, prefix: 32 })).toBe("192.0.2.7");
 });
 
 test("the blocks of a range are its addresses and no other, in order", () => {

@@ -219,7 +219,7 @@ function guestOf(text: string): Address | Wrong {
 
 /** What no kernel saw, though each field alone is right. */
 function contradiction(flow: SeenFlow): Wrong | null {
-	const { protocol: known, port: number, hook, guest, direction, firstSeen, lastSeen } = flow;
+	const { protocol: known, port: number, hook, guest, remote, direction, firstSeen, lastSeen } = flow;
 	if (isTransport(known) !== (number !== null)) {
 		return isTransport(known)
 			? { path: ["port"], message: `a flow of ${known} has a port`, hint: "write a port from 1 to 65535" }
@@ -229,6 +229,10 @@ function contradiction(flow: SeenFlow): Wrong | null {
 		return hook === "forward"
 			? { path: ["guest"], message: "a forwarded flow has a guest", hint: "write the guest's address" }
 			: { path: ["guest"], message: "only a forwarded flow has a guest", hint: "write null" };
+	}
+	if (guest !== null && guest.family !== remote.family) {
+		const message = `the guest has an IPv${guest.family} address, and the remote end an IPv${remote.family} address`;
+		return { path: ["guest"], message, hint: "write the guest's address of the other family" };
 	}
 	if (hook !== "forward" && (hook === "input") !== (direction === "ingress")) {
 		const hint = `write ${direction === "ingress" ? "input" : "output"} or forward`;

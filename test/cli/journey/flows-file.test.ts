@@ -52,6 +52,7 @@ describe("what is wrong has a place and a remedy", () => {
 		["a guest that is missing", { hook: "forward" }, "flows[0].guest", "guest's address"],
 		["a guest too many", { guest: "172.17.0.2" }, "flows[0].guest", "write null"],
 		["a guest's address", { hook: "forward", guest: "guest" }, "flows[0].guest", "10.0.1.0/24"],
+		["a guest of the other family", { hook: "forward", guest: "fd00::2" }, "flows[0].guest", "other family"],
 		["an action", { action: "Allowed" }, "flows[0].action", "Allow, Audit or Block"],
 		["a policy", { policy: "" }, "flows[0].policy", "DefaultPosture"],
 		["a count", { count: 0 }, "flows[0].count", "from 1 on"],

@@ -165,6 +165,22 @@ describe("recommend --out", () => {
 		);
 	});
 
+	test("packets without an address, and of a protocol that their family does not have, stop nothing", async () => {
+		using lab = new Lab();
+		const odd = [
+			...["0.0.0.0", "::", "10.0.0.0"].map((from) => flow(`ingress udp 67 from ${from}`)),
+			flow("ingress 1 from 2001:db8::1"),
+			flow("ingress 58 from 10.0.0.1", { count: 1, action: "Block", policy: "old" }),
+		];
+		expect(await lab.run(odd)).toEqual(expect.objectContaining({ code: 0, error: "" }));
+		const text = lab.text("seen-ingress-udp-67.yaml");
+		for (const block of ["0.0.0.0/32", "::/128", "10.0.0.0/32"]) expect(text).toContain(`cidr: ${block}\n`);
+		expect(lab.text("recommend.report")).toContain("no rule is asked about this protocol in this family");
+		const checked = await portward("validate", lab.out, ...lab.config);
+		expect([checked.code, checked.error]).toEqual([0, expect.not.stringContaining("looks like")]);
+		expect((await lab.run(odd, "--update")).code).toBe(0);
+	});
+
 	test("is refused where an earlier run wrote, or the wish makes no sense", async () => {
 		using lab = new Lab();
 		await lab.run(seen);

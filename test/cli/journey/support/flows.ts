@@ -47,7 +47,8 @@ const remotes: fc.Arbitrary<Cidr> = families.chain((family) =>
 		.filter(({ base }) => family === 4 || base >> 32n !== 0xffffn),
 );
 
-const guests = families.chain((family) => value(family).map((address) => ({ family, value: address })));
+/** One of each family. */
+const guests = fc.record({ 4: value(4), 6: value(6) });
 
 const protocols = fc.oneof(
 	fc.constantFrom<Protocol>("tcp", "udp", "sctp"),
@@ -81,7 +82,7 @@ export const seenFlows: fc.Arbitrary<SeenFlow> = fc
 			...flow,
 			hook: forwarded ? "forward" : own,
 			port: typeof flow.protocol === "string" ? port : null,
-			guest: forwarded ? guest : null,
+			guest: forwarded ? { family: flow.remote.family, value: guest[flow.remote.family] } : null,
 			firstSeen: Math.min(...seen),
 			lastSeen: Math.max(...seen),
 		};

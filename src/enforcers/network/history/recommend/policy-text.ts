@@ -3,6 +3,7 @@
 import { formatAddress } from "../../../../base/cidr.ts";
 import type { Direction } from "../../../../base/model.ts";
 import { isTransport, protocolLabel, protocolText } from "../../../../base/protocol.ts";
+import { writeBlock } from "../../../../document/block.ts";
 import { apiVersion } from "../../../../document/metadata.ts";
 import { yamlText } from "../../../../document/yaml-text.ts";
 import { appliesToAnnotation } from "../../parse/applies-to.ts";
@@ -134,8 +135,8 @@ function ruleData({ direction, protocol, port }: Service, { interfaces, chosen }
 	);
 	const peers = [...blocks.values()].map(({ candidate: { block }, holes }) => ({
 		ipBlock: {
-			cidr: block === null ? "any" : blockText(block),
-			...(holes.length === 0 ? {} : { except: holes.map(blockText) }),
+			cidr: block === null ? "any" : writeBlock(block),
+			...(holes.length === 0 ? {} : { except: holes.map(writeBlock) }),
 		},
 	}));
 	const everybody = chosen.some(({ candidate }) => candidate.block === null);
@@ -152,7 +153,7 @@ function everybodyBut(side: "from" | "to", chosen: readonly Chosen[]): object {
 	const holes = chosen.flatMap((one) => one.holes);
 	if (holes.length === 0) return {};
 	const peer = (cidr: string, family: 4 | 6) => {
-		const except = holes.filter((hole) => hole.family === family).map(blockText);
+		const except = holes.filter((hole) => hole.family === family).map(writeBlock);
 		return { ipBlock: { cidr, ...(except.length === 0 ? {} : { except }) } };
 	};
 	return { [side]: [peer("0.0.0.0/0", 4), peer("::/0", 6)] };

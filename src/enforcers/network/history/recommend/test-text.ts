@@ -2,7 +2,7 @@
 
 import { addressBits, formatAddress } from "../../../../base/cidr.ts";
 import type { Action } from "../../../../base/model.ts";
-import { protocolText } from "../../../../base/protocol.ts";
+import { protocolFits, protocolText } from "../../../../base/protocol.ts";
 import { yamlText } from "../../../../document/yaml-text.ts";
 import { testKind, testVersion } from "../../parse/test-document.ts";
 import type { SeenFlow } from "../seen-flow.ts";
@@ -22,8 +22,9 @@ export interface FlowCase {
 
 /** The most frequent flows of each service, and of what stays out. @param included in the order of reports */
 export function casesOf(included: readonly SeenFlow[], leftOut: readonly LeftOut[]): readonly FlowCase[] {
-	const single = ({ remote, interface: name }: SeenFlow) =>
-		remote.prefix === addressBits(remote.family) && isWritable(name);
+	// What no case can ask is no case: anybody may send a packet of a protocol that its family does not have.
+	const single = ({ remote, protocol, interface: name }: SeenFlow) =>
+		remote.prefix === addressBits(remote.family) && protocolFits(protocol, remote.family) && isWritable(name);
 	const passing = included.filter((flow) => single(flow) && flow.action !== "Block");
 	const often = (flows: readonly SeenFlow[], most: number) =>
 		flows.toSorted((a, b) => b.count - a.count).slice(0, most);

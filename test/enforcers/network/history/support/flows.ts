@@ -45,7 +45,7 @@ const bits = { 4: 32, 6: 128 } as const;
 const roots = { 4: 0x0a00_0000n, 6: 0x2001_0db8n << 96n } as const;
 
 /** A few dozen addresses in a few networks, and blocks of them. */
-const remotes = fc
+const neighbours = fc
 	.record({
 		family: fc.constantFrom<Family>(4, 4, 6),
 		network: fc.nat(3),
@@ -59,6 +59,11 @@ const remotes = fc
 		const low = BigInt(bits[family] - length);
 		return { family, base: (address >> low) << low, prefix: length };
 	});
+
+/** What a host sends that has no address yet, and who asks it for groups. */
+const nobody = fc.constantFrom<Family>(4, 6).map((family) => ({ family, base: 0n, prefix: bits[family] }));
+
+const remotes = fc.oneof({ weight: 15, arbitrary: neighbours }, { weight: 1, arbitrary: nobody });
 
 export const hostileNames = fc.oneof(
 	{ weight: 6, arbitrary: fc.constantFrom("eth0", "eth0", "eth1", "wlan0") },

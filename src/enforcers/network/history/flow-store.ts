@@ -14,13 +14,15 @@ import {
 	setVerdict,
 	verdictOf,
 } from "./flow-words.ts";
-import { doubled, KeyTable } from "./key-table.ts";
+import { KeyTable, resized } from "./key-table.ts";
 import type { SeenFlow, SeenHistory } from "./seen-flow.ts";
 
 export interface FlowVerdict {
 	readonly action: Action;
 	readonly policy: string | null;
 }
+
+const unknownVerdict: FlowVerdict = { action: "Allow", policy: null };
 
 /** Names of interfaces and verdicts that are told apart: each has a number of 16 bits. */
 const maxNames = 0xffff;
@@ -68,19 +70,42 @@ class Rows {
 		const before = this.keys.size;
 		const row = this.keys.add(words);
 		if (row < before) {
-			this.counts[row] = (this.counts[row] ?? 0) + count;
-			this.firsts[row] = Math.min(this.firsts[row] ?? first, first);
-			this.lasts[row] = Math.max(this.lasts[row] ?? last, last);
+			this.#addTo(row, count, first, last);
 			return;
 		}
-		if (row >= this.counts.length) {
-			this.counts = doubled(this.counts);
-			this.firsts = doubled(this.firsts);
-			this.lasts = doubled(this.lasts);
-		}
+		this.#fit();
 		this.counts[row] = count;
 		this.firsts[row] = first;
 		this.lasts[row] = last;
+	}
+
+	/** @param stays whether a row stays, perhaps with other words, by which it may become a part of an earlier one */
+	rebuild(stays: (words: Uint32Array, row: number) => boolean): void {
+		this.keys.rebuild(stays, (from, to, isNew) => {
+			const [count = 0, first = 0, last = 0] = [this.counts[from], this.firsts[from], this.lasts[from]];
+			if (!isNew) {
+				this.#addTo(to, count, first, last);
+				return;
+			}
+			this.counts[to] = count;
+			this.firsts[to] = first;
+			this.lasts[to] = last;
+		});
+		this.#fit();
+	}
+
+	#addTo(row: number, count: number, first: number, last: number): void {
+		this.counts[row] = (this.counts[row] ?? 0) + count;
+		this.firsts[row] = Math.min(this.firsts[row] ?? first, first);
+		this.lasts[row] = Math.max(this.lasts[row] ?? last, last);
+	}
+
+	#fit(): void {
+		const { capacity } = this.keys;
+		if (capacity === this.counts.length) return;
+		this.counts = resized(this.counts, capacity);
+		this.firsts = resized(this.firsts, capacity);
+		this.lasts = resized(this.lasts, capacity);
 	}
 
 	amount(row: number): Amount {
@@ -112,7 +137,7 @@ export class FlowStore {
 	readonly #interfaces = new Names();
 	readonly #verdicts: FlowVerdict[] = [];
 	readonly #verdictNames = new Names();
-	#rows: Rows;
+	readonly #rows: Rows;
 	#merged = 0;
 	#lost = 0;
 	#since: number;
@@ -212,13 +237,20 @@ export class FlowStore {
 		return this.#rows.amount(row);
 	}
 
+	/** When a flow was seen last, and what happened to it: what most questions choose by. @param now as for `flow` */
+	brief(row: number, now: number): Pick<SeenFlow, "lastSeen" | "action"> {
+		this.#rows.keys.copy(row, this.#words);
+		const { action } = this.#verdicts[verdictOf(this.#words)] ?? unknownVerdict;
+		return { lastSeen: Math.min(this.#rows.lasts[row] ?? 0, now), action };
+	}
+
 	/**
 	 * A flow, 0..size-1. Nothing was seen later than now: where a clock says so, it was set back since.
 	 * @param now milliseconds since the epoch.
 	 */
 	flow(row: number, now: number): Omit<SeenFlow, "isNew"> {
 		const { count, first, last } = this.read(row, this.#words);
-		const { action, policy } = this.#verdicts[verdictOf(this.#words)] ?? { action: "Allow", policy: null };
+		const { action, policy } = this.#verdicts[verdictOf(this.#words)] ?? unknownVerdict;
 		const lastSeen = Math.min(last, now);
 		return {
 			...readWords(this.#words),
@@ -236,30 +268,27 @@ export class FlowStore {
 	#makeRoom(): void {
 		const { maxFlows } = this.#options;
 		const wanted = maxFlows - Math.ceil(maxFlows / freedShare);
-		const victims = new Set<number>();
+		const most = Math.ceil(maxFlows / mergedShare);
+		const victims = new Uint8Array(this.size);
+		let merged = 0;
 		for (const row of this.#rows.byRarity()) {
-			if (victims.size >= Math.ceil(maxFlows / mergedShare)) break;
+			if (merged >= most) break;
 			this.#rows.keys.copy(row, this.#words);
-			if (isSingle(this.#words)) victims.add(row);
+			if (!isSingle(this.#words)) continue;
+			victims[row] = 1;
+			merged += 1;
 		}
-		this.#rebuild((row) => (victims.has(row) ? "merge" : "keep"));
-		this.#merged += victims.size;
+		this.#rows.rebuild((words, row) => {
+			if (victims[row] === 1) mergeRemote(words);
+			return true;
+		});
+		this.#merged += merged;
 		if (this.size <= wanted) return;
-		const forgotten = new Set(this.#rows.byRarity().subarray(0, this.size - wanted));
-		for (const row of forgotten) this.#lost += this.#rows.amount(row).count;
-		this.#rebuild((row) => (forgotten.has(row) ? "forget" : "keep"));
-	}
-
-	#rebuild(what: (row: number) => "keep" | "merge" | "forget"): void {
-		const before = this.#rows;
-		const words = new Uint32Array(flowWords);
-		this.#rows = new Rows(this.#options.seed);
-		for (let row = 0; row < before.keys.size; row++) {
-			const fate = what(row);
-			if (fate === "forget") continue;
-			before.keys.copy(row, words);
-			if (fate === "merge") mergeRemote(words);
-			this.#rows.add(words, before.amount(row));
+		const forgotten = new Uint8Array(this.size);
+		for (const row of this.#rows.byRarity().subarray(0, this.size - wanted)) {
+			forgotten[row] = 1;
+			this.#lost += this.#rows.amount(row).count;
 		}
+		this.#rows.rebuild((_, row) => forgotten[row] === 0);
 	}
 }

@@ -6,6 +6,9 @@ const leastCapacity = 64;
 /** As many places as entries would make long searches. */
 const placesPerEntry = 2;
 
+/** A table of which no more than one in so many places is taken gives the rest back. */
+const sparse = 4;
+
 export class KeyTable {
 	readonly #words: number;
 	/** Who sends packets chooses keys, and must not choose which ones collide. */
@@ -27,6 +30,11 @@ export class KeyTable {
 		return this.#size;
 	}
 
+	/** Entries for which there is room: what lies beside keys in columns needs no more. */
+	get capacity(): number {
+		return this.#keys.length / this.#words;
+	}
+
 	/** The number of a key, or -1. */
 	find(key: Uint32Array): number {
 		return (this.#places[this.#placeOf(key)] ?? 0) - 1;
@@ -38,7 +46,10 @@ export class KeyTable {
 		const found = this.#places[place] ?? 0;
 		if (found > 0) return found - 1;
 		const number = this.#size;
-		if ((number + 1) * this.#words > this.#keys.length) return this.#grown(key);
+		if (number >= this.capacity) {
+			this.#resize(this.capacity * 2);
+			return this.add(key);
+		}
 		this.#keys.set(key, number * this.#words);
 		this.#places[place] = number + 1;
 		this.#size += 1;
@@ -48,20 +59,42 @@ export class KeyTable {
 	/** Copies the key of a number. */
 	copy(number: number, into: Uint32Array): void {
 		const from = number * this.#words;
-		into.set(this.#keys.subarray(from, from + this.#words));
+		for (let i = 0; i < this.#words; i++) into[i] = this.#keys[from + i] ?? 0;
 	}
 
-	#grown(key: Uint32Array): number {
-		const keys = new Uint32Array(this.#keys.length * 2);
-		keys.set(this.#keys);
-		this.#keys = keys;
-		this.#places = new Uint32Array(this.#places.length * 2);
+	/**
+	 * Goes through all keys in their order, where they are, and gives those that stay new numbers.
+	 * @param stays false: the key goes. It may change the key, also to one that was met before.
+	 * @param placed where an entry's key lies now, at `from` or before; `isNew` is false where an earlier one had that key.
+	 */
+	rebuild(
+		stays: (key: Uint32Array, from: number) => boolean,
+		placed: (from: number, to: number, isNew: boolean) => void,
+	): void {
+		const before = this.#size;
+		const key = new Uint32Array(this.#words);
+		this.#size = 0;
+		this.#places.fill(0);
+		for (let from = 0; from < before; from++) {
+			this.copy(from, key);
+			if (!stays(key, from)) continue;
+			const next = this.#size;
+			const to = this.add(key);
+			placed(from, to, to === next);
+		}
+		let capacity = this.capacity;
+		while (capacity > leastCapacity && this.#size * sparse <= capacity) capacity /= 2;
+		if (capacity < this.capacity) this.#resize(capacity);
+	}
+
+	#resize(capacity: number): void {
+		this.#keys = resized(this.#keys, capacity * this.#words);
+		this.#places = new Uint32Array(capacity * placesPerEntry);
 		const known = new Uint32Array(this.#words);
 		for (let number = 0; number < this.#size; number++) {
 			this.copy(number, known);
 			this.#places[this.#placeOf(known)] = number + 1;
 		}
-		return this.add(key);
 	}
 
 	/** Where a key is, or where it would be. */
@@ -92,9 +125,9 @@ export class KeyTable {
 	}
 }
 
-/** An array of twice the length with the same beginning. */
-export function doubled(values: Float64Array): Float64Array<ArrayBuffer> {
-	const longer = new Float64Array(Math.max(values.length, leastCapacity) * 2);
-	longer.set(values);
-	return longer;
+/** An array of another length with the same beginning. */
+export function resized<T extends Float64Array | Int32Array | Uint32Array>(values: T, length: number): T {
+	const other = new (values.constructor as new (length: number) => T)(length);
+	for (let i = Math.min(values.length, length) - 1; i >= 0; i--) other[i] = values[i] ?? 0;
+	return other;
 }

@@ -4,7 +4,7 @@
  */
 
 import { flowWords } from "./flow-words.ts";
-import { KeyTable } from "./key-table.ts";
+import { KeyTable, resized } from "./key-table.ts";
 
 /** Two looks at one element tell its last packet's time this exactly, in milliseconds. */
 const sameTimeMs = 1500;
@@ -18,44 +18,65 @@ export interface Look {
 	readonly forgottenAt: number;
 }
 
-/** Elements, in columns. */
+/** Elements, in columns, each as long as there are keys' places. */
 class Elements {
 	readonly keys: KeyTable;
-	readonly counts: number[] = [];
-	readonly lasts: number[] = [];
-	readonly ends: number[] = [];
+	counts = new Float64Array(0);
+	lasts = new Float64Array(0);
+	ends = new Float64Array(0);
 	/** New flows that nobody has judged yet. */
-	readonly waiting: number[] = [];
-	readonly verdicts: number[] = [];
+	waiting = new Float64Array(0);
+	verdicts = new Int32Array(0);
 	/** The ruleset that a verdict is of; 0 for none. */
-	readonly generations: number[] = [];
+	generations = new Uint32Array(0);
+	/** The look in which it was met. */
+	looks = new Uint32Array(0);
 
 	constructor(seed: number) {
 		this.keys = new KeyTable(flowWords, seed);
 	}
+
+	/** Makes columns as long as there are keys' places. */
+	fit(): void {
+		const { capacity } = this.keys;
+		if (capacity === this.counts.length) return;
+		this.counts = resized(this.counts, capacity);
+		this.lasts = resized(this.lasts, capacity);
+		this.ends = resized(this.ends, capacity);
+		this.waiting = resized(this.waiting, capacity);
+		this.verdicts = resized(this.verdicts, capacity);
+		this.generations = resized(this.generations, capacity);
+		this.looks = resized(this.looks, capacity);
+	}
+
+	move(from: number, to: number): void {
+		if (from === to) return;
+		const columns = [this.counts, this.lasts, this.ends, this.waiting];
+		for (const column of columns) column[to] = column[from] ?? 0;
+		this.verdicts[to] = this.verdicts[from] ?? 0;
+		this.generations[to] = this.generations[from] ?? 0;
+		this.looks[to] = this.looks[from] ?? 0;
+	}
 }
 
+/** One table for all looks: one a look was garbage of many megabytes every ten seconds. */
 export class Tracker {
-	readonly #seed: number;
 	readonly #key = new Uint32Array(flowWords);
-	#before: Elements;
-	#now: Elements;
+	readonly #elements: Elements;
+	#look = 0;
 
 	constructor(seed: number) {
-		this.#seed = seed;
-		this.#before = new Elements(seed);
-		this.#now = new Elements(seed);
+		this.#elements = new Elements(seed);
 	}
 
 	/** Elements that are known. */
 	get size(): number {
-		return this.#now.keys.size;
+		return this.#elements.keys.size;
 	}
 
 	/** Begins a look at all elements. */
 	begin(): void {
-		this.#before = this.#now;
-		this.#now = new Elements(this.#seed);
+		this.#look = (this.#look + 1) >>> 0;
 	}
 
 	/**
@@ -64,10 +85,10 @@ export class Tracker {
 	 */
 	take(key: Uint32Array, look: Look, counted: () => number): void {
 		const { count, lastPacket, forgottenAt } = look;
-		const now = this.#now;
+		const now = this.#elements;
 		const fresh = now.keys.size;
 		const row = now.keys.add(key);
-		if (row === fresh) this.#carry(key, row, () => ({ count: counted(), last: lastPacket }));
+		if (row === fresh) this.#begin(row, counted(), lastPacket);
 		const before = now.counts[row] ?? 0;
 		const again = count === before && lastPacket - (now.lasts[row] ?? 0) > sameTimeMs;
 		const grown = count < before || again ? count : count - before;
@@ -75,6 +96,7 @@ export class Tracker {
 		now.waiting[row] = (now.waiting[row] ?? 0) + grown;
 		now.lasts[row] = Math.max(lastPacket, now.lasts[row] ?? lastPacket);
 		now.ends[row] = forgottenAt;
+		now.looks[row] = this.#look;
 	}
 
 	/**
@@ -82,34 +104,33 @@ export class Tracker {
 	 * @param time on the same clock. @returns new flows that nobody judged and that are forgotten now.
 	 */
 	end(time: number): number {
-		const { keys, ends, waiting } = this.#before;
+		const { keys, ends, waiting, looks } = this.#elements;
+		const stays = (row: number) => looks[row] === this.#look || (ends[row] ?? 0) > time;
 		let lost = 0;
+		let gone = false;
 		for (let row = 0; row < keys.size; row++) {
-			keys.copy(row, this.#key);
-			if (this.#now.keys.find(this.#key) >= 0) continue;
-			if ((ends[row] ?? 0) <= time) lost += waiting[row] ?? 0;
-			else this.#carry(this.#key, this.#now.keys.add(this.#key), () => ({ count: 0, last: 0 }));
+			if (stays(row)) continue;
+			gone = true;
+			lost += waiting[row] ?? 0;
 		}
-		this.#before = new Elements(this.#seed);
+		if (!gone) return lost;
+		keys.rebuild(
+			(_, row) => stays(row),
+			(from, to) => this.#elements.move(from, to),
+		);
+		this.#elements.fit();
 		return lost;
 	}
 
-	/** Takes over what the look before knew; `begin` is what an element begins with that it did not know. */
-	#carry(
-		key: Uint32Array,
-		row: number,
-		begin: () => { readonly count: number; readonly last: number },
-	): void {
-		const old = this.#before;
-		const now = this.#now;
-		const known = old.keys.find(key);
-		const first = known < 0 ? begin() : null;
-		now.counts[row] = first?.count ?? old.counts[known] ?? 0;
-		now.lasts[row] = first?.last ?? old.lasts[known] ?? 0;
-		now.ends[row] = old.ends[known] ?? 0;
-		now.waiting[row] = old.waiting[known] ?? 0;
-		now.verdicts[row] = old.verdicts[known] ?? 0;
-		now.generations[row] = old.generations[known] ?? 0;
+	/** The row may have been another element's, which is forgotten. */
+	#begin(row: number, count: number, last: number): void {
+		const now = this.#elements;
+		now.fit();
+		now.counts[row] = count;
+		now.lasts[row] = last;
+		now.waiting[row] = 0;
+		now.verdicts[row] = 0;
+		now.generations[row] = 0;
 	}
 
 	/**
@@ -122,7 +143,7 @@ export class Tracker {
 		judged: (key: Uint32Array, verdict: number, count: number, lastPacket: number) => void,
 		open: (key: Uint32Array, row: number) => void,
 	): void {
-		const { keys, waiting, verdicts, generations, lasts } = this.#now;
+		const { keys, waiting, verdicts, generations, lasts } = this.#elements;
 		let asked = 0;
 		for (let row = 0; row < keys.size; row++) {
 			const count = waiting[row] ?? 0;
@@ -140,7 +161,7 @@ export class Tracker {
 
 	/** What the policies say about an element, by the row that `settle` gave. */
 	decide(row: number, generation: number, verdict: number): void {
-		this.#now.verdicts[row] = verdict;
-		this.#now.generations[row] = generation;
+		this.#elements.verdicts[row] = verdict;
+		this.#elements.generations[row] = generation;
 	}
 }

@@ -5,7 +5,8 @@ import { escapeForTerminal, escapeJson } from "../base/terminal.ts";
 export interface Reply {
 	readonly status: number;
 	readonly type: string;
-	readonly body: string;
+	/** Bytes where it is large: what makes them need not hold the text as well. */
+	readonly body: string | Uint8Array;
 	readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -65,15 +66,23 @@ export interface Framing {
 	readonly now: number;
 }
 
-/** A whole answer with its length. */
-export function encodeReply(reply: Reply, framing: Framing): Buffer {
-	const body = Buffer.from(reply.body);
-	const start = head(reply, {
-		"Content-Length": String(body.length),
-		Connection: framing.keepAlive ? "keep-alive" : "close",
-		Date: new Date(framing.now).toUTCString(),
-	});
-	return framing.headOnly ? Buffer.from(start) : Buffer.concat([Buffer.from(start), body]);
+/** A body of more bytes than this is not copied behind its head, but sent after it. */
+const largeBody = 65_536;
+
+/** A whole answer with its length, in one part or in two. */
+export function encodeReply(reply: Reply, framing: Framing): readonly Buffer[] {
+	const { body: said } = reply;
+	const body =
+		typeof said === "string" ? Buffer.from(said) : Buffer.from(said.buffer, said.byteOffset, said.length);
+	const start = Buffer.from(
+		head(reply, {
+			"Content-Length": String(body.length),
+			Connection: framing.keepAlive ? "keep-alive" : "close",
+			Date: new Date(framing.now).toUTCString(),
+		}),
+	);
+	if (framing.headOnly) return [start];
+	return body.length > largeBody ? [start, body] : [Buffer.concat([start, body])];
 }
 
 /** The beginning of an event stream, which ends with its connection. */

@@ -103,11 +103,18 @@ export class WorkerClient<C extends Calls> {
 /** The Worker's side. */
 export interface WorkerScope {
 	onmessage: ((event: MessageEvent) => void) | null;
-	postMessage(value: unknown): void;
+	postMessage(value: unknown, moved: ArrayBuffer[]): void;
 }
 
-/** Serves `calls` in the Worker whose global scope is given. */
-export function serve<C extends Calls>(scope: WorkerScope, calls: C): void {
+/**
+ * Serves `calls` in the Worker whose global scope is given.
+ * @param moves the buffers of a result that go with it instead of being copied: the Worker has them no more
+ */
+export function serve<C extends Calls>(
+	scope: WorkerScope,
+	calls: C,
+	moves: (result: unknown) => ArrayBuffer[] = () => [],
+): void {
 	let queue: Promise<void> = Promise.resolve();
 	scope.onmessage = (event) => {
 		const request = event.data as Request;
@@ -124,7 +131,7 @@ export function serve<C extends Calls>(scope: WorkerScope, calls: C): void {
 					error: error instanceof Error ? (error.stack ?? error.message) : String(error),
 				};
 			}
-			scope.postMessage(response);
+			scope.postMessage(response, response.ok ? moves(response.result) : []);
 		});
 	};
 }

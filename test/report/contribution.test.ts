@@ -67,7 +67,7 @@ async function ask(path: string, query = "") {
 		"full",
 	);
 	if (answer.kind !== "reply") throw new Error("a stream");
-	return { status: answer.reply.status, body: JSON.parse(answer.reply.body) };
+	return { status: answer.reply.status, body: JSON.parse(String(answer.reply.body)) };
 }
 
 test("in the status, with its own fields and what it counted", () => {

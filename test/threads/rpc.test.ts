@@ -22,7 +22,10 @@ function pair() {
 	};
 	const scope: WorkerScope = {
 		onmessage: null,
-		postMessage: (data) => queueMicrotask(() => emit("message", { data: structuredClone(data) })),
+		postMessage: (data, transfer) => {
+			const copy = structuredClone(data, { transfer });
+			queueMicrotask(() => emit("message", { data: copy }));
+		},
 	};
 	const worker: WorkerLike = {
 		postMessage: (data) =>
@@ -82,6 +85,15 @@ describe("calls to a Worker", () => {
 		expect(client.busy?.milliseconds).toBeLessThan(15);
 		await second;
 		expect(client.busy).toBeNull();
+	});
+
+	test("buffers that are moved arrive, and the Worker has them no more", async () => {
+		const { scope, worker } = pair();
+		const bytes = new Uint8Array([1, 2, 3]);
+		serve<{ bytes(argument: null): Uint8Array }>(scope, { bytes: () => bytes }, () => [bytes.buffer]);
+		const client = new WorkerClient<{ bytes(argument: null): Uint8Array }>("bytes", worker, () => {});
+		expect(await client.call("bytes", null)).toEqual(new Uint8Array([1, 2, 3]));
+		expect(bytes.length).toBe(0);
 	});
 
 	test("a Worker that ends rejects what waits for it and tells once", async () => {

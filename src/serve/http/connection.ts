@@ -41,6 +41,8 @@ export class Connection {
 	#input: Buffer = Buffer.alloc(0);
 	#searched = 0;
 	#output: Buffer = Buffer.alloc(0);
+	/** What follows it. */
+	#behind: readonly Buffer[] = [];
 	#requests = 0;
 	#keepAlive = false;
 	/** The client will send no more. */
@@ -67,7 +69,7 @@ export class Connection {
 
 	/** Bytes that the client has not taken. */
 	get outstanding(): number {
-		return this.#output.length;
+		return this.#behind.reduce((sum, { length }) => sum + length, this.#output.length);
 	}
 
 	/** Goes on over another wire, such as TLS on top of the one that there was. */
@@ -102,6 +104,7 @@ export class Connection {
 			const written = this.#wire.write(this.#output);
 			if (written <= 0) break;
 			this.#output = this.#output.subarray(written);
+			if (this.#output.length === 0) this.#next();
 		}
 		if (this.#phase === "stream" && this.#output.length < before) {
 			this.#deadline = this.#host.monotonic() + this.#host.limits.stallTime;
@@ -115,12 +118,20 @@ export class Connection {
 		this.#phase = "answer";
 		this.#deadline = this.#host.monotonic() + this.#host.limits.answerTime;
 		this.#keepAlive = this.#keepAlive && !close && !this.#ended;
-		this.#output = encodeReply(reply, {
+		this.#behind = encodeReply(reply, {
 			headOnly,
 			keepAlive: this.#keepAlive,
 			now: this.#host.now(),
 		});
+		this.#next();
 		this.drain();
+	}
+
+	/** What was sent is let go whole: a part of it would keep all in memory. */
+	#next(): void {
+		const [first = Buffer.alloc(0), ...behind] = this.#behind;
+		this.#output = first;
+		this.#behind = behind;
 	}
 
 	/** Turns the connection into an event stream. */
@@ -181,6 +192,7 @@ export class Connection {
 		this.#phase = "closed";
 		this.#input = Buffer.alloc(0);
 		this.#output = Buffer.alloc(0);
+		this.#behind = [];
 		this.onLeave();
 		this.#wire.close();
 		this.onClosed();

@@ -22,7 +22,7 @@ test("devices that are let in for a time are told at the top, all of them on a p
 	expect(sums).toEqual({ usbAllowed: [{ port: "1-2", until: "2026-01-02T03:04:05.000Z" }] });
 	const [route] = routes;
 	expect(route?.path).toBe("/v1/usb/devices");
-	expect(JSON.parse((await route?.reply(""))?.body ?? "")).toEqual(JSON.parse(JSON.stringify({ devices })));
+	expect(JSON.parse(String((await route?.reply(""))?.body))).toEqual(JSON.parse(JSON.stringify({ devices })));
 	expect(sections().map((section) => section.text)[0]).toContain("1-4.1");
 });
 
@@ -31,7 +31,7 @@ test("the devices that came have an answer of their own, which obeys no terminal
 		.routes.find(({ path }) => path === "/v1/usb/history")
 		?.reply("");
 	expect(reply?.body).not.toMatch(/[\u001b\u202e]/u);
-	expect(JSON.parse(reply?.body ?? "")).toEqual(JSON.parse(JSON.stringify(seenDevicesJson(sampleHistory))));
+	expect(JSON.parse(String(reply?.body))).toEqual(JSON.parse(JSON.stringify(seenDevicesJson(sampleHistory))));
 });
 
 test("its card says what becomes of new devices", () => {

@@ -3,10 +3,10 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { isIcmp } from "../../../../base/protocol.ts";
-import { escapeJson } from "../../../../base/terminal.ts";
 import { readState, type StateRead, setAside, writeState } from "../../../../state/state-file.ts";
 import { baselineFile, KnownFlows, parseBaseline } from "../../history/baseline.ts";
-import { isAskedFor, parseFlowQuery } from "../../history/flow-query.ts";
+import { answerFlows } from "../../history/flow-answer.ts";
+import { parseFlowQuery } from "../../history/flow-query.ts";
 import { FlowStore } from "../../history/flow-store.ts";
 import {
 	flowWords,
@@ -19,10 +19,10 @@ import {
 } from "../../history/flow-words.ts";
 import { KeyTable } from "../../history/key-table.ts";
 import { historyFile, loadHistory, saveHistory } from "../../history/saved-history.ts";
-import { type FlowJson, flowJson, historyJson, type SeenFlow } from "../../history/seen-flow.ts";
+import { type FlowJson, flowJson, type SeenFlow } from "../../history/seen-flow.ts";
 import { Tracker } from "../../history/tracker.ts";
 import { type SeenKind, type SeenPlace, seenTimeout } from "../../names.ts";
-import { keyPlaces, type SeenElement } from "../../observe/seen-sets.ts";
+import { type KeyPlaces, keyPlaces, type SeenElement } from "../../observe/seen-sets.ts";
 import type { HistoryCalls, HistoryFacts, Polled, SeenAnswer, SeenQuestion } from "./history-calls.ts";
 
 /** Between two times that flows are saved; with the time between two looks it is less than a minute. */
@@ -52,6 +52,8 @@ export interface KeeperOptions {
 	/** Milliseconds on a clock that only goes forwards. */
 	readonly now: () => number;
 	readonly seed: number;
+	/** Called when flows were written to the disk, which leaves several times their size behind in memory. */
+	readonly wrote?: () => void;
 }
 
 export class FlowKeeper {
@@ -61,6 +63,7 @@ export class FlowKeeper {
 	readonly #words = new Uint32Array(flowWords);
 	/** What an earlier process had counted, until the first look. */
 	#before: { readonly keys: KeyTable; readonly savedAt: number } | null = null;
+	#places: { readonly place: SeenPlace; readonly kind: SeenKind; readonly at: KeyPlaces } | null = null;
 	#baseline: KnownFlows | null = null;
 	/** Tells one version of its file from the next. */
 	#baselineVersion = "";
@@ -136,25 +139,17 @@ export class FlowKeeper {
 		const { query } = parsed;
 		const now = this.#options.time();
 		this.#readBaseline();
-		const rows: SeenFlow[] = [];
-		for (let row = 0; row < this.#store.size; row++) {
-			const flow = this.#told(this.#store.flow(row, now));
-			if (isAskedFor(query, flow)) rows.push(flow);
-		}
-		rows.sort((a, b) => b.lastSeen - a.lastSeen);
-		const { since, merged, lost } = this.#store;
-		const from = Math.max(Math.min(since, now), query.since ?? 0);
-		const json = historyJson({ since: from, flows: rows.slice(0, query.limit), merged, lost });
-		return { ok: true, body: `${escapeJson(JSON.stringify(json))}\n` };
+		return { ok: true, body: answerFlows(this.#store, query, (flow) => this.#told(flow), now) };
 	}
 
 	/** "" or an error text. */
 	save(): string {
-		const { stateDirectory, now } = this.#options;
+		const { stateDirectory, now, wrote } = this.#options;
 		const { changes } = this.#store;
 		this.#savedAt = now();
 		if (changes === this.#savedChanges) return "";
 		const error = writeState(join(stateDirectory, historyFile), saveHistory(this.#store));
+		wrote?.();
 		if (error === null) this.#savedChanges = changes;
 		this.#saveProblem = error === null ? "" : `the flows could not be saved: ${error}`;
 		return this.#saveProblem;
@@ -168,12 +163,11 @@ export class FlowKeeper {
 		now: number,
 	): void {
 		const { forwarded, family, direction } = place;
-		const at = keyPlaces(place, kind);
+		const at = this.#placesOf(place, kind);
 		const protocol = key[at.protocol] ?? 0;
-		const view = new DataView(key.buffer, key.byteOffset, key.length);
-		const number = at.port === null ? 0 : view.getUint16(at.port);
+		const number = at.port === null ? 0 : ((key[at.port] ?? 0) << 8) | (key[at.port + 1] ?? 0);
 		const typed = isIcmp(protocol);
-		const named = this.#options.interfaceName(view.getUint32(at.interface, true));
+		const named = this.#options.interfaceName(hostWord(key, at.interface));
 		const link = this.#store.interface(named);
 		const own = direction === "ingress" ? "input" : "output";
 		const hasPort = at.port !== null && !typed;
@@ -197,6 +191,15 @@ export class FlowKeeper {
 		const idle = Math.max(0, seenTimeout * 1000 - left);
 		const look = { count, lastPacket: now - idle, forgottenAt: now + left };
 		this.#tracker.take(this.#words, look, () => this.#counted(count, time - idle));
+	}
+
+	/** Elements come set by set. */
+	#placesOf(place: SeenPlace, kind: SeenKind): KeyPlaces {
+		const known = this.#places;
+		if (known !== null && known.place === place && known.kind === kind) return known.at;
+		const at = keyPlaces(place, kind);
+		this.#places = { place, kind, at };
+		return at;
 	}
 
 	/** What an earlier process had counted of an element whose last packet came at a time. */
@@ -296,6 +299,12 @@ export class FlowKeeper {
 		const parsed = read.ok ? parseBaseline(read.value) : null;
 		this.#baseline = parsed && new KnownFlows(parsed);
 	}
+}
+
+/** A word of 32 bits in the host's byte order, which is little-endian wherever Portward runs. */
+function hostWord(bytes: Uint8Array, at: number): number {
+	const [a = 0, b = 0, c = 0, d = 0] = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
+	return (a | (b << 8) | (c << 16) | (d << 24)) >>> 0;
 }
 
 /** What became of the file of an earlier process. One that is damaged is kept aside. */

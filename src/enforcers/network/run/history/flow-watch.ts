@@ -150,8 +150,11 @@ export class FlowWatch {
 			return errorReply(503, `flows are not watched: ${reason}`, "see observe in the settings");
 		// What came a moment ago is in it, where the threads have time.
 		const answer = this.poll().then(() => client.call("flows", { query }));
-		const late = Bun.sleep(this.#options.waitMs ?? defaultWaitMs).then(() => null);
-		const said = await Promise.race([answer, late]).catch(() => null);
+		const late = Promise.withResolvers<null>();
+		const timer = setTimeout(() => late.resolve(null), this.#options.waitMs ?? defaultWaitMs);
+		const said = await Promise.race([answer, late.promise]).catch(() => null);
+		// A timer that still waits would keep the answer, tens of megabytes, in memory.
+		clearTimeout(timer);
 		if (said === null) return errorReply(503, "the thread that keeps the flows is busy", "ask again");
 		if (!said.ok) return errorReply(400, said.message, said.hint);
 		return { status: 200, type: jsonType, body: said.body };

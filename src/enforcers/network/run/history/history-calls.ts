@@ -70,11 +70,11 @@ export interface HistoryCalls extends Calls {
 		readonly rows: readonly number[];
 		readonly answers: readonly SeenAnswer[];
 	}): Polled;
-	/** The flows that a query of /v1/flows asks for, as JSON, or why it is none. */
+	/** The flows that a query of /v1/flows asks for, as bytes of JSON, or why it is none. */
 	flows(argument: {
 		readonly query: string;
 	}):
-		| { readonly ok: true; readonly body: string }
+		| { readonly ok: true; readonly body: Uint8Array<ArrayBuffer> }
 		| { readonly ok: false; readonly message: string; readonly hint: string };
 	/** Saves what was not saved yet. Returns an error text, or "". */
 	save(argument: null): string;

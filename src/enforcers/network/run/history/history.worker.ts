@@ -56,18 +56,26 @@ function setsOf(socket: NetlinkSocket, table: string): ReadSets {
 
 const lostCounters = [...directions, forwardChain].map(seenLostCounter);
 
-/** Milliseconds after an answer. */
+/** Milliseconds after an answer, a look at which there was much to learn, or a writing to the disk. */
 const restMs = 3000;
 
 let resting: ReturnType<typeof setTimeout> | null = null;
 
-/** Gives back what answers left behind, tens of megabytes each where many flows are kept. */
+/** Questions of a look that learns much: they leave megabytes behind. */
+const muchAsked = 100;
+
+/** Gives back what was left behind, tens of megabytes by each answer where many flows are kept. */
 function restSoon(): void {
 	if (resting !== null) clearTimeout(resting);
 	resting = setTimeout(giveBack, restMs);
 }
 
-serve<HistoryCalls>(self, {
+function learnt(polled: Polled): Polled {
+	if (polled.questions.length >= muchAsked) restSoon();
+	return polled;
+}
+
+const calls: HistoryCalls = {
 	open({ stateDirectory, table, maxFlows }) {
 		const library = Libc.open();
 		if (!library.ok) return library.reason;
@@ -89,15 +97,26 @@ serve<HistoryCalls>(self, {
 			interfaceName: (index) => names.name(index),
 			time: () => Date.now(),
 			now,
+			wrote: restSoon,
 			seed: crypto.getRandomValues(new Int32Array(1))[0] ?? 0,
 		});
+		// What was read from the disk leaves more than an answer.
+		restSoon();
 		return keeper.notice;
 	},
-	poll: (argument) => keeper?.poll(argument) ?? notOpen,
-	decided: (argument) => keeper?.decided(argument) ?? notOpen,
+	poll: (argument) => learnt(keeper?.poll(argument) ?? notOpen),
+	decided: (argument) => learnt(keeper?.decided(argument) ?? notOpen),
 	flows(argument) {
 		restSoon();
 		return keeper?.flows(argument) ?? { ok: false, message: "the flows are not open yet", hint: "ask again" };
 	},
 	save: () => keeper?.save() ?? "",
-});
+};
+
+/** Of an answer to `flows`, tens of megabytes. */
+function largeBuffers(result: unknown): ArrayBuffer[] {
+	const { body } = Object(result) as { readonly body?: unknown };
+	return body instanceof Uint8Array && body.buffer instanceof ArrayBuffer ? [body.buffer] : [];
+}
+
+serve<HistoryCalls>(self, calls, largeBuffers);

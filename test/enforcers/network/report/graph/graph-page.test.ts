@@ -13,7 +13,7 @@ import { sampleNetwork } from "../../../../report/sample.ts";
 test("the drawing allows its own style and nothing else", () => {
 	const { status, type, body, headers } = graphReply({ ok: true, svg: svg([], "t") });
 	expect([status, type]).toEqual([200, "image/svg+xml; charset=utf-8"]);
-	const [, style = ""] = body.match(/<style>([\s\S]*)<\/style>/u) ?? [];
+	const [, style = ""] = String(body).match(/<style>([\s\S]*)<\/style>/u) ?? [];
 	const sum = createHash("sha256").update(style).digest("base64");
 	expect(headers?.["Content-Security-Policy"]).toBe(
 		`default-src 'none'; style-src 'sha256-${sum}'; frame-ancestors 'none'`,
@@ -22,7 +22,7 @@ test("the drawing allows its own style and nothing else", () => {
 
 test("why there is none is told as an error", () => {
 	const { status, body } = graphReply({ ok: false, message: "too many" });
-	expect([status, JSON.parse(body).error]).toEqual([503, "too many"]);
+	expect([status, JSON.parse(String(body)).error]).toEqual([503, "too many"]);
 });
 
 test("the page and the server have it only while policies are in force, and the page alone draws nothing", async () => {

@@ -89,7 +89,7 @@ function setUp(more: { directory?: string; maxFlows?: number; time?: number } = 
 	const flows = (query = "") => {
 		const said = keeper.flows({ query });
 		if (!said.ok) throw new Error(said.message);
-		return JSON.parse(said.body);
+		return JSON.parse(Buffer.from(said.body).toString());
 	};
 	const pass = (milliseconds: number) => {
 		world.time += milliseconds;

@@ -49,6 +49,7 @@ function setUp(more: { enabled?: boolean; counts?: boolean; waitMs?: number } = 
 		judged: [{ action: "Allow", policy: "web" }] as ReturnType<JudgeCalls["judgeSeen"]>,
 		notice: "",
 		hangs: false,
+		body: () => new Uint8Array(2),
 		/** The thread that compiles comes to no question. */
 		busy: false,
 		/** The disk takes nothing. */
@@ -58,7 +59,7 @@ function setUp(more: { enabled?: boolean; counts?: boolean; waitMs?: number } = 
 		open: () => world.notice,
 		poll: () => world.polled.shift() ?? quiet,
 		decided: () => world.polled.shift() ?? quiet,
-		flows: () => (world.hangs ? new Promise(() => {}) : { ok: true, body: "{}" }),
+		flows: () => (world.hangs ? new Promise(() => {}) : { ok: true, body: world.body() }),
 		save: () => (world.stuck ? new Promise(() => {}) : ""),
 	};
 	const watch = new FlowWatch({
@@ -200,6 +201,21 @@ test("an answer that does not come is not waited for for ever", async () => {
 	const { watch, world } = setUp({ waitMs: 1 });
 	world.hangs = true;
 	expect(await watch.flows("")).toMatchObject({ status: 503, body: expect.stringContaining("busy") });
+});
+
+test("an answer that was given is kept by nobody", async () => {
+	const { watch, world } = setUp();
+	const given: WeakRef<Uint8Array>[] = [];
+	world.body = () => {
+		const body = new Uint8Array(100_000);
+		given.push(new WeakRef(body));
+		return body;
+	};
+	// What one call leaves on the stack the next ones overwrite.
+	for (let i = 0; i < 20; i++) await watch.flows("");
+	await Bun.sleep(10);
+	Bun.gc(true);
+	expect(given.filter((body) => body.deref() !== undefined).length).toBeLessThan(5);
 });
 
 test("who stops waits neither for the thread that compiles nor for the disk", async () => {

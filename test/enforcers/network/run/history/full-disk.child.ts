@@ -55,7 +55,9 @@ function begin() {
 	const hosts = (): string[] => {
 		const said = keeper.flows({ query: "" });
 		if (!said.ok) throw new Error(said.message);
-		const { flows }: { flows: { remote: string; count: number }[] } = JSON.parse(said.body);
+		const { flows }: { flows: { remote: string; count: number }[] } = JSON.parse(
+			Buffer.from(said.body).toString(),
+		);
 		return flows.map(({ remote, count }) => `${remote} ${count}`).sort();
 	};
 	return { keeper, watch, hosts };

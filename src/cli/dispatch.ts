@@ -9,7 +9,7 @@ import { asksJson, Outcome } from "./outcome.ts";
 const helpFlags: readonly string[] = ["--help", "-h"];
 const versionFlags: readonly string[] = ["--version", "-V"];
 
-/** Runs the command that `args` names. Wrong usage is told on stderr with the command's help. */
+/** Runs the command that `args` names. Wrong usage is told on stderr with how the command is used. */
 export async function dispatch(
 	commands: readonly Command[],
 	args: readonly string[],
@@ -49,14 +49,15 @@ export async function dispatch(
 	return code;
 }
 
-/** @param plain where the help goes, which is no part of an answer */
+/** @param plain where the usage goes, which is no part of an answer. The whole help would push the reason off the screen. */
 async function perform(command: Command, args: readonly string[], io: Io, plain: Io): Promise<number> {
 	try {
 		return await command.run(args, io);
 	} catch (error) {
 		if (!(error instanceof UsageError)) throw error;
 		io.error(`portward ${command.name}: ${escapeForTerminal(error.message)}\n`);
-		plain.error(`\n${command.help}`);
+		const [usage] = command.help.split("\n\n", 1);
+		plain.error(`\n${usage}\n\nportward help ${command.name} tells more.\n`);
 		return exit.usage;
 	}
 }

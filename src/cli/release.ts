@@ -21,7 +21,6 @@ somebody else refused stays refused. Refuses while a daemon runs here: stop it
 first.
 
   --dry-run        only say which USB devices would work again
-
   --config FILE    settings (default /etc/portward/config.yaml)
   --state-dir DIR  what the daemon kept (default /var/lib/portward)
   --json           print {ok, messages, problems, diagnostics}

@@ -26,9 +26,9 @@ const help = `Usage: portward restore [--config FILE] [--state-dir DIR] [--json]
 Puts back what was in force when portward last ran and nothing waited for a
 confirmation: the ruleset for packets, and the USB lock where device policies
 need it. portward-restore.service runs it at boot, before the network comes
-up; the agent takes over from it without a gap. It starts nothing and listens
+up; the daemon takes over from it without a gap. It starts nothing and listens
 to nothing. A ruleset of portward's that is in force stays as it is, so
-running it twice does no harm; where the agent runs there is nothing to do.
+running it twice does no harm; where the daemon runs there is nothing to do.
 
 Where the saved ruleset cannot be used, the one saved before it is; then the
 setting bootPolicy says what happens:
@@ -180,14 +180,14 @@ function told(restored: NetworkRestore, table: string): Told {
 		case "open":
 			return {
 				...well(
-					"portward: nothing is blocked until the agent runs: no saved ruleset, and bootPolicy is open",
+					"portward: nothing is blocked until the daemon runs: no saved ruleset, and bootPolicy is open",
 				),
 				warning: true,
 			};
 		case "unusable":
 			return {
 				code: exit.failure,
-				text: "portward: NOTHING IS BLOCKED until the agent runs: no ruleset could be put in force\n",
+				text: "portward: NOTHING IS BLOCKED until the daemon runs: no ruleset could be put in force\n",
 				warning: true,
 			};
 	}

@@ -77,11 +77,13 @@ describe("wrong usage is 64, on stderr, with what to write instead", () => {
 		}
 	});
 
-	test("a command's usage error brings its help along", async () => {
+	test("a usage error brings along how the command is used, and no more", async () => {
 		const { code, out, error } = await portward("explain", "ingress");
 		expect([code, out]).toEqual([64, ""]);
 		expect(error).toStartWith("portward explain: write the direction");
 		expect(error).toContain("Usage: portward explain");
+		expect(error).toEndWith("\n\nportward help explain tells more.\n");
+		expect(error).not.toContain("What happens to a new connection");
 	});
 });
 

@@ -175,7 +175,7 @@ describe("restore", () => {
 		writeFileSync(join(stateDir, "boot.json"), "torn");
 		const { code, error } = await portward("restore", "--config", config);
 		expect(code).toBe(0);
-		expect(error).toContain("nothing is blocked until the agent runs");
+		expect(error).toContain("nothing is blocked until the daemon runs");
 		expect(command("nft", "list", "tables")).toBe("");
 	});
 

@@ -164,6 +164,16 @@ describe("an event of the daemon", () => {
 		});
 	});
 
+	test("tells no detail twice", () => {
+		const Message = "A flow that is new: ingress from 10.0.9.9 to tcp 5432 on eth0";
+		expect(
+			sentence(
+				{ Direction: "ingress", Remote: "10.0.9.9", Port: "5432", Interface: "eth", UID: "0", Hook: "input" },
+				{ ...system, Message },
+			),
+		).toBe(`${Message} (interface eth, UID 0, hook input)`);
+	});
+
 	test("about a flow has the port of a service", () => {
 		expect(sentence({ Port: "80", Remote: "10.0.1.5" }, { ...system, Message: "It is new" })).toBe(
 			"It is new (port 80, remote 10.0.1.5)",

@@ -33,6 +33,9 @@ export interface AlertedPacket {
 	};
 }
 
+const aboutItself =
+	"the alert is about Portward itself, and about no connection; give another one: portward alerts --action Block lists what was blocked";
+
 /** A text says why the line tells of no connection. */
 export function alertedPacket(line: string): AlertedPacket | string {
 	let value: unknown;
@@ -49,7 +52,7 @@ export function alertedPacket(line: string): AlertedPacket | string {
 		const port = EventData.Port ?? "PORT";
 		return `the alert is about a USB device; ask portward usb explain ${port}`;
 	}
-	if (Operation !== "NetworkFirewall") return "the alert is about Portward itself, and about no connection";
+	if (Operation !== "NetworkFirewall") return aboutItself;
 	const remote = Resource === "INGRESS" ? EventData.SourceIP : EventData.DestinationIP;
 	const protocol = EventData.Protocol?.replace(/^Proto-/u, "");
 	if (remote === undefined || protocol === undefined)

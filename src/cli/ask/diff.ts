@@ -20,7 +20,8 @@ const help = `Usage: portward diff A B [--config FILE] [--json | --markdown]
 
 For which new connections the policies of B say something else than those of A:
 the difference of what they mean, not of their text, while no quota is
-exhausted. A and B are policy directories or files. Changes nothing, and needs
+exhausted. What has \`any protocol\` or no interface is about those that no other
+line names. A and B are policy directories or files. Changes nothing, and needs
 neither root nor a daemon.
 
   --config FILE  settings (default /etc/portward/config.yaml)

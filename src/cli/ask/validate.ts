@@ -64,7 +64,9 @@ export async function runValidate(
 		if (note !== null) io.error(`portward: ${note}\n`);
 		const warnings = diagnostics.filter((diagnostic) => diagnostic.severity === "warning").length;
 		const errors = diagnostics.length - warnings;
-		io.out(`${set.policies.length} valid, ${plural(errors, "error")}, ${plural(warnings, "warning")}\n`);
+		// Of settings alone "0 valid" would look like a failure.
+		const counted = positionals.length === 0 ? "settings: " : `${set.policies.length} valid, `;
+		io.out(`${counted}${plural(errors, "error")}, ${plural(warnings, "warning")}\n`);
 	}
 	return ok ? exit.ok : exit.failure;
 }

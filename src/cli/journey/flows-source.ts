@@ -3,6 +3,7 @@
 import { escapeForTerminal } from "../../base/terminal.ts";
 import type { SeenHistory } from "../../enforcers/network/history/seen-flow.ts";
 import { readBounded } from "../../source/bounded-file.ts";
+import { errorText } from "../../source/held-directory.ts";
 import type { Io } from "../command.ts";
 import { printDiagnostics } from "../diagnostics.ts";
 import { readStandardInput } from "../standard-input.ts";
@@ -47,6 +48,6 @@ function fromFile(name: string): string | Problem {
 			problem: read.reason === "too-large" ? `${name} ${tooLarge}` : `nothing comes through the pipe ${name}`,
 		};
 	} catch (error) {
-		return { problem: `--from: ${error instanceof Error ? error.message : String(error)}` };
+		return { problem: `--from ${name}: ${errorText(error)}` };
 	}
 }

@@ -299,13 +299,21 @@ function alertsKept({ config: { alerts } }: Facts): Found {
 function confinement({ status }: Facts): Found {
 	if (!status.ok) return unknown(status);
 	const { systemCalls, files: access } = status.value.confinement;
-	const details = [`system calls: ${systemCalls.detail}`, `files: ${access.detail}`];
+	const details = [told("system calls", systemCalls), told("files", access)];
 	const both = systemCalls.active && access.active;
 	return {
 		state: both ? "yes" : "no",
 		text: both ? "by seccomp and Landlock" : "not by both seccomp and Landlock",
 		details,
 	};
+}
+
+function told(
+	what: string,
+	{ active, detail }: { readonly active: boolean; readonly detail: string },
+): string {
+	const state = `${what}: ${active ? "confined" : "not confined"}`;
+	return detail === "" ? state : `${state}; ${detail}`;
 }
 
 function versions({ version, status }: Facts): Found {

@@ -144,7 +144,7 @@ async function list(asked: Asked, past: Past, print: (alert: unknown) => void, i
 }
 
 const elsewhere =
-	"portward: the daemon remembers none of before its start; under systemd journalctl -u portward has them, and with alerts.file this command shows them too\n";
+	"portward: older alerts than the daemon's start are not here: under systemd journalctl -u portward has them; where alerts.file is set, this command shows them too\n";
 
 /** Reads the server-sent events (WHATWG HTML, section 9.2) until the operator ends; that the daemon did is a failure. */
 async function follow(asked: Asked, print: (alert: unknown) => void, io: Io): Promise<number> {

@@ -275,10 +275,12 @@ function policyLines(policy: Policy, common: ReadonlyMap<string, readonly string
 }
 
 function stateOf(policy: Policy, now: number): string {
-	const { enforced, mode, selected, staged } = policy;
+	const { diagnostics, enforced, mode, selected, staged } = policy;
 	if (mode === "staged" && selected)
 		return staged === null ? "staged, not evaluated" : `staged, ${describeStaged(staged)}`;
-	const state = enforced ? "enforced" : selected ? "not enforced" : "not for this host";
+	// Whom a file is for that cannot be read nobody knows, and it is not in force.
+	const broken = diagnostics.some(({ severity }) => severity === "error");
+	const state = enforced ? "enforced" : selected || broken ? "not enforced" : "not for this host";
 	return `${state}, ${counts(policy)}${matchText(policy.rules ?? [], now)}`;
 }
 

@@ -33,6 +33,12 @@ describe("exit codes and forms", () => {
 		expect(await json(file, "--config", config)).toEqual({ code: 0, ok: true, diagnostics: [] });
 	});
 
+	test("of settings alone no policy is counted", async () => {
+		using files = new Files({});
+		const { code, out } = await portward("validate", "--config", files.config());
+		expect([code, out]).toEqual([0, "settings: 0 errors, 0 warnings\n"]);
+	});
+
 	test("an error is 1, with place, field and remedy", async () => {
 		using files = new Files({ "a.yaml": ssh.replace('"Audit"', '"Adit"') });
 		const file = join(files.path, "a.yaml");

@@ -95,6 +95,13 @@ describe("status", () => {
 				{ ...common, name: "far", selected: false, enforced: false, diagnostics: [] },
 				{
 					...common,
+					name: "unread",
+					selected: false,
+					enforced: false,
+					diagnostics: [{ ...finding, severity: "error" }],
+				},
+				{
+					...common,
 					kind: "KubeArmorHostPolicy",
 					name: "usb",
 					selected: true,
@@ -114,6 +121,7 @@ describe("status", () => {
 			"(no name): not enforced, no action, 0 packets (/p/a.yaml:1)\n    warning: odd\\x1b[2J\\n\n",
 		);
 		expect(out).toContain("far: not for this host");
+		expect(out).toContain("unread: not enforced");
 	});
 
 	test("--json is the daemon's document, without raw controls", async () => {

@@ -54,7 +54,7 @@ test("what listens is told where all is asked for, and one on the address of an 
 	try {
 		expect(lint(sshOnly, "notable")).toEqual([]);
 		expect(lint(sshOnly, "all")).toEqual([
-			expect.stringContaining(`what listens on TCP ${server.port} runs on this host`),
+			expect.stringContaining(`a program that listens on TCP ${server.port} runs on this host`),
 		]);
 	} finally {
 		server.stop(true);

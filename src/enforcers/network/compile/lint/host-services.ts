@@ -113,7 +113,7 @@ export function hostServices(sockets: readonly HostSocket[], linkKinds: readonly
 		else if (socket.kind === "raw") noteRaw(socket, note);
 		else if (socket.kind === "udp") noteUdp(socket, wireguard, note);
 		else
-			note(`what listens on TCP ${socket.number}`, false, socket.family, [
+			note(`a program that listens on TCP ${socket.number}`, false, socket.family, [
 				flow("ingress", "tcp", socket.number),
 			]);
 	}
@@ -150,7 +150,7 @@ function noteUdp({ family, number, remotePort }: HostSocket, wireguard: boolean,
 	else if (wireguard && isWireguardPort(number)) {
 		note(`WireGuard on UDP ${number}`, true, family, [flow("ingress", "udp", number)]);
 	} else if (number < firstEphemeral && !ownPorts.has(number)) {
-		note(`what listens on UDP ${number}`, false, family, [flow("ingress", "udp", number)]);
+		note(`a program that listens on UDP ${number}`, false, family, [flow("ingress", "udp", number)]);
 	}
 }
 

@@ -59,7 +59,7 @@ describe("under an allow-list", () => {
 		["NTP", socket("udp", 40_123, { local: "192.0.2.1", remotePort: 123 }), ["egress udp 123"]],
 		["TFTP", socket("udp", 69), ["ingress udp 69", "egress udp 40000"]],
 		["OSPF", socket("raw", 89), ["ingress 89", "egress 89 224.0.0.5"]],
-		["what listens on TCP 8080", socket("tcp", 8080), ["ingress tcp 8080"]],
+		["a program that listens on TCP 8080", socket("tcp", 8080), ["ingress tcp 8080"]],
 	])("%s needs what it needs", (name, own, needs) => {
 		expect(told(sshOnly, [own])).toEqual(needs.map((need) => `${name} ${need}`));
 	});
@@ -97,7 +97,7 @@ describe("under an allow-list", () => {
 test("without an allow-list only what is blocked is cut", () => {
 	const own = [socket("tcp", 80), socket("tcp", 81), socket("raw", 112)];
 	expect(told(policy("b", { action: "Block", ingress: [{ ports: [port("TCP", 81)] }] }), own)).toEqual([
-		"what listens on TCP 81 ingress tcp 81",
+		"a program that listens on TCP 81 ingress tcp 81",
 	]);
 });
 

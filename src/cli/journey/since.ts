@@ -25,11 +25,17 @@ export function parseSince(text: string | undefined, now: number): number | null
 	const ms = unitMs[unit];
 	if (digits !== undefined && ms !== undefined) return Math.max(0, now - Number(digits) * ms);
 	const [, day, clock = "00:00", zone = "Z"] = timeForm.exec(text) ?? [];
-	const time = day === undefined ? Number.NaN : Date.parse(`${day}T${clock}${zone}`);
+	const time = day === undefined || !isDay(day) ? Number.NaN : Date.parse(`${day}T${clock}${zone}`);
 	if (Number.isFinite(time) && time >= 0) return time;
 	throw new UsageError(
 		"--since is a duration such as 90s, 10m, 2h, 7d or 4w, or a time such as 2026-11-30 or 2026-11-30T08:00 (UTC)",
 	);
+}
+
+/** Date.parse takes 2026-11-31 for the day after the 30th, which would leave out what was asked for. */
+function isDay(day: string): boolean {
+	const time = Date.parse(day);
+	return Number.isFinite(time) && new Date(time).toISOString().startsWith(day);
 }
 
 /** The flows that were last seen at or after a time; null: all. */

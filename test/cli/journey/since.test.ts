@@ -25,12 +25,21 @@ test("nothing asks for everything", () => {
 	expect(parseSince(undefined, now)).toBeNull();
 });
 
-test.each(["", "7", "d", "-1d", "7 days", "yesterday", "2026-13-01", "2026-11-30T25:00", "1969-01-01"])(
-	"%j is wrong usage, with what to write",
-	(text) => {
-		expect(() => parseSince(text, now)).toThrow(UsageError);
-	},
-);
+test.each([
+	"",
+	"7",
+	"d",
+	"-1d",
+	"7 days",
+	"yesterday",
+	"2026-13-01",
+	"2026-11-31",
+	"2026-02-30T08:00",
+	"2026-11-30T25:00",
+	"1969-01-01",
+])("%j is wrong usage, with what to write", (text) => {
+	expect(() => parseSince(text, now)).toThrow(UsageError);
+});
 
 test("flows that were seen before are left out", () => {
 	const read = readFlows("f", historyText([flowJson, { ...flowJson, lastSeen: "2026-01-01T12:00:00.000Z" }]));

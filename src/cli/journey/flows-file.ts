@@ -7,6 +7,7 @@ import { directions, type Protocol, postureName } from "../../base/model.ts";
 import { formatPath, type Path } from "../../base/path.ts";
 import { isTransport, parseProtocol } from "../../base/protocol.ts";
 import { quote } from "../../base/suggest.ts";
+import { parseUtc } from "../../base/utc.ts";
 import type { FlowHook, FlowJson, SeenFlow, SeenHistory } from "../../enforcers/network/history/seen-flow.ts";
 import { type JsonPath, placeInJson } from "./json-place.ts";
 
@@ -26,8 +27,7 @@ const whole = (least: number) => {
 const timeHint = 'write a time in UTC, such as "2026-11-30T08:00:00.000Z"';
 const time = v.pipe(
 	v.string(timeHint),
-	v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/u, timeHint),
-	v.transform((text) => Date.parse(text)),
+	v.transform(parseUtc),
 	v.check((value) => Number.isFinite(value), timeHint),
 );
 
@@ -140,7 +140,6 @@ function wrong(issue: v.BaseIssue<unknown>): Wrong {
 
 const actions = ["Allow", "Audit", "Block"] as const;
 const fieldCount = Object.keys(flowShape.entries).length;
-const timeForm = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/u;
 const linkForm = /^[^/\s\0]{0,15}$/u;
 
 function isWhole(value: unknown, least: number): value is number {
@@ -148,7 +147,7 @@ function isWhole(value: unknown, least: number): value is number {
 }
 
 function timeOf(value: unknown): number {
-	return typeof value === "string" && timeForm.test(value) ? Date.parse(value) : Number.NaN;
+	return typeof value === "string" ? parseUtc(value) : Number.NaN;
 }
 
 /**

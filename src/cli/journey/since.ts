@@ -1,5 +1,6 @@
 /** `--since 7d` or a time, for the commands about what was seen. Pure. */
 
+import { isDay } from "../../base/utc.ts";
 import type { SeenHistory } from "../../enforcers/network/history/seen-flow.ts";
 import { UsageError } from "../command.ts";
 
@@ -30,12 +31,6 @@ export function parseSince(text: string | undefined, now: number): number | null
 	throw new UsageError(
 		"--since is a duration such as 90s, 10m, 2h, 7d or 4w, or a time such as 2026-11-30 or 2026-11-30T08:00 (UTC)",
 	);
-}
-
-/** Date.parse takes 2026-11-31 for the day after the 30th, which would leave out what was asked for. */
-function isDay(day: string): boolean {
-	const time = Date.parse(day);
-	return Number.isFinite(time) && new Date(time).toISOString().startsWith(day);
 }
 
 /** The flows that were last seen at or after a time; null: all. */

@@ -58,6 +58,7 @@ describe("what is wrong has a place and a remedy", () => {
 		["a count", { count: 0 }, "flows[0].count", "from 1 on"],
 		["bytes", { bytes: -1 }, "flows[0].bytes", "from 0 on"],
 		["a time", { firstSeen: "yesterday" }, "flows[0].firstSeen", "in UTC"],
+		["a day that no month has", { lastSeen: "2026-11-31T00:00:00Z" }, "flows[0].lastSeen", "in UTC"],
 		["a day that is none", { lastSeen: "2026-13-40T00:00:00Z" }, "flows[0].lastSeen", "in UTC"],
 		["times the other way round", { firstSeen: "2027-01-01T00:00:00Z" }, "flows[0].firstSeen", "earlier"],
 		["a flag", { new: 1 }, "flows[0].new", "true or false"],

@@ -1,6 +1,7 @@
 /** Which of the flows somebody asks for. Pure. */
 
 import type { Action } from "../../../base/model.ts";
+import { parseUtc } from "../../../base/utc.ts";
 import type { SeenFlow } from "./seen-flow.ts";
 
 export interface FlowQuery {
@@ -35,7 +36,7 @@ export function parseFlowQuery(text: string): ParsedQuery {
 		values.set(name, value);
 	}
 	const given = (name: (typeof names)[number]) => values.get(name) ?? "";
-	const since = given("since") === "" ? null : timeOf(given("since"));
+	const since = given("since") === "" ? null : parseUtc(given("since"));
 	if (since !== null && Number.isNaN(since))
 		return wrong("since is not a time in UTC", "write since=2026-11-30T08:00:00Z");
 	const action = actions.get(given("verdict").toLowerCase()) ?? null;
@@ -51,10 +52,6 @@ export function parseFlowQuery(text: string): ParsedQuery {
 
 function wrong(message: string, hint: string): ParsedQuery {
 	return { ok: false, message, hint };
-}
-
-function timeOf(text: string): number {
-	return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/u.test(text) ? Date.parse(text) : Number.NaN;
 }
 
 function wholeNumber(text: string): number {

@@ -12,17 +12,19 @@
  * that portward has no use for, before the runtime can look at it, and put one
  * variable there that the runtime is to know.
  *
+ * What the runtime wants zeroed before the program (.bss), Bun writes out as zeros to have the program behind it in one
+ * segment. A sealed executable has the program in a segment of its own, and the kernel makes the zeros. The two more
+ * program headers lie over the path of the dynamic loader, which moves, and over the linker's notes.
+ *
  * ELF: System V ABI, chapters 4 and 5. Everything here is little-endian, 64 bit.
  */
 
 const headerSize = 64;
 const programHeaderSize = 56;
 const sectionHeaderSize = 64;
-const segment = { load: 1, note: 4 } as const;
+const segment = { load: 1, interpreter: 3, note: 4, table: 6 } as const;
 const flag = { execute: 1, write: 2, read: 4 } as const;
 const fixedAddresses = 2;
-/** The largest page that a kernel for these machines uses: arm64 has kernels with 64 KiB. */
-const page = 0x10000n;
 const trailer = Buffer.from("\n---- Bun! ----\n");
 /** An odd number, so that multiplying by it loses nothing: any one word that differs makes another digest. */
 const prime = 0x100000001b3n;
@@ -110,14 +112,13 @@ export const entryCode: ReadonlyMap<number, { readonly name: "x64" | "arm64"; re
 	]);
 
 interface Segment {
-	/** Where its program header starts in the file. */
-	readonly header: number;
 	readonly type: number;
 	readonly flags: number;
 	readonly offset: bigint;
 	readonly address: bigint;
 	readonly fileSize: bigint;
 	readonly memorySize: bigint;
+	readonly align: bigint;
 }
 
 type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: string };
@@ -131,14 +132,23 @@ function segmentsOf(file: Buffer): Segment[] {
 	return Array.from({ length: file.readUInt16LE(56) }, (_, index) => {
 		const header = table + index * programHeaderSize;
 		return {
-			header,
 			type: file.readUInt32LE(header),
 			flags: file.readUInt32LE(header + 4),
 			offset: file.readBigUInt64LE(header + 8),
 			address: file.readBigUInt64LE(header + 16),
 			fileSize: file.readBigUInt64LE(header + 32),
 			memorySize: file.readBigUInt64LE(header + 40),
+			align: file.readBigUInt64LE(header + 48),
 		};
+	});
+}
+
+function writeHeader(file: Buffer, at: number, each: Segment): void {
+	file.writeUInt32LE(each.type, at);
+	file.writeUInt32LE(each.flags, at + 4);
+	const { offset, address, fileSize, memorySize, align } = each;
+	[offset, address, address, fileSize, memorySize, align].forEach((value, index) => {
+		file.writeBigUInt64LE(value, at + 8 + 8 * index);
 	});
 }
 
@@ -182,10 +192,22 @@ function examine(file: Buffer) {
 	const segments = segmentsOf(file);
 	const [constants, text, data, ...more] = segments.filter(({ type }) => type === segment.load);
 	const [note, ...moreNotes] = segments.filter(({ type }) => type === segment.note);
+	const interpreter = segments.find(({ type }) => type === segment.interpreter);
 	if (constants === undefined || text === undefined || data === undefined || more.length > 0) {
 		return failed("expected three loaded segments");
 	}
 	if (note === undefined || moreNotes.length > 0) return failed("expected one note segment");
+	const tableEnd = BigInt(headerSize + programHeaderSize * segments.length);
+	if (
+		file.readBigUInt64LE(32) !== BigInt(headerSize) ||
+		interpreter?.offset !== tableEnd ||
+		note.offset - endOf(interpreter) > 8n ||
+		endOf(note) < tableEnd + BigInt(programHeaderSize)
+	) {
+		return failed(
+			"expected the dynamic loader's path and notes behind the program headers, with room for one more",
+		);
+	}
 	if (text.flags !== (flag.read | flag.execute) || data.flags !== (flag.read | flag.write)) {
 		return failed("expected the second loaded segment to be code and the third to be data");
 	}
@@ -197,10 +219,11 @@ function examine(file: Buffer) {
 	const programEnd = program.offset + program.size;
 	if (
 		programEnd > endOf(data) ||
-		endOf(data) - programEnd >= page ||
+		endOf(data) - programEnd >= data.align ||
+		program.address % data.align !== 0n ||
 		program.offset - data.offset !== program.address - data.address
 	) {
-		return failed("the program is not the end of the data");
+		return failed("the program is not the end of the data, on pages of its own");
 	}
 	const bytes = file.subarray(Number(program.offset), Number(programEnd));
 	if (bytes.readBigUInt64LE(0) !== program.size - 8n || !bytes.subarray(-trailer.length).equals(trailer)) {
@@ -217,8 +240,43 @@ function examine(file: Buffer) {
 	}
 	return {
 		ok: true,
-		value: { code, segments, text, data, note, program, pointer: data.address + BigInt(pointer) },
+		value: {
+			code,
+			segments,
+			text,
+			data,
+			note,
+			interpreter,
+			program,
+			pointer: data.address + BigInt(pointer),
+		},
 	} as const;
+}
+
+type Layout = Extract<ReturnType<typeof examine>, { ok: true }>["value"];
+
+/** What the entry code compares with, and what it says and keeps: all that stands behind it in its segment. */
+function entryTable(file: Buffer, layout: Layout, address: bigint, program: Buffer): Buffer {
+	const { code, program: section, pointer } = layout;
+	const words = BigInt(program.length / 8);
+	const message = Buffer.from(damagedMessage);
+	const list = (words: readonly string[]) => Buffer.from([...words, ""].map((word) => `${word}\0`).join(""));
+	const kept = list(keptVariables);
+	const messageAddress = address + BigInt(code.code.length + 8 * tableWords);
+	const table = [
+		pointer,
+		section.address,
+		section.address + 8n * (words - 1n),
+		words,
+		prime,
+		digest(Uint8Array.from(program)),
+		file.readBigUInt64LE(24),
+		messageAddress,
+		BigInt(message.length),
+		messageAddress + BigInt(message.length),
+		messageAddress + BigInt(message.length + kept.length),
+	];
+	return Buffer.concat([Buffer.from(BigUint64Array.from(table).buffer), message, kept, list(givenVariables)]);
 }
 
 /** A compiled executable sealed, or why it is not as it was when this was written. */
@@ -226,59 +284,60 @@ export function seal(executable: Uint8Array): Result<Buffer> {
 	const file = Buffer.from(executable);
 	const examined = examine(file);
 	if (!examined.ok) return examined;
-	const { code, segments, text, data, note, program, pointer } = examined.value;
+	const { code, segments, text, data, note, interpreter, program } = examined.value;
+	const page = data.align;
 
-	// The code, then ours, then the data with the program: each loaded segment on pages of its own.
+	// What is zero at the end of the data is not in the file.
+	let zeros = Number(program.offset);
+	while (file[zeros - 1] === 0) zeros--;
+	const dataSize = BigInt(zeros) - data.offset;
+	const programBytes = Buffer.alloc(Number(up(program.size, 8n)));
+	file.copy(programBytes, 0, Number(program.offset), Number(program.offset + program.size));
+	const programSize = BigInt(programBytes.length);
+	const entryAddress = up(program.address + programSize, page);
+	const own = Buffer.concat([code.code, entryTable(file, examined.value, entryAddress, programBytes)]);
+	const path = file.subarray(Number(interpreter.offset), Number(endOf(interpreter)));
+	const entry = Buffer.concat([own, path]);
+
+	// The code, then ours, then the data, then the program: each loaded segment on pages of its own.
 	const entryOffset = up(endOf(text), page);
-	const dataOffset = entryOffset + page + (data.offset % page);
-	const dataSize = up(program.offset - data.offset + program.size, 8n);
-	const sealed = Buffer.alloc(Number(dataOffset + dataSize));
+	const dataOffset = up(entryOffset + BigInt(entry.length), page) + (data.offset % page);
+	const programOffset = up(dataOffset + dataSize, page);
+	const sealed = Buffer.alloc(Number(programOffset + programSize));
 	file.copy(sealed, 0, 0, Number(endOf(text)));
-	file.copy(sealed, Number(dataOffset), Number(data.offset), Number(program.offset + program.size));
-
-	const entryAddress = up(data.address + dataSize, page);
-	const words = up(program.size, 8n) / 8n;
-	const start = Number(dataOffset + (program.offset - data.offset));
-	const message = Buffer.from(damagedMessage);
-	const list = (words: readonly string[]) => Buffer.from([...words, ""].map((word) => `${word}\0`).join(""));
-	const kept = list(keptVariables);
-	const given = list(givenVariables);
-	const messageAddress = entryAddress + BigInt(code.code.length + 8 * tableWords);
-	const table = [
-		pointer,
-		program.address,
-		program.address + 8n * (words - 1n),
-		words,
-		prime,
-		digest(Uint8Array.from(sealed.subarray(start))),
-		file.readBigUInt64LE(24),
-		messageAddress,
-		BigInt(message.length),
-		messageAddress + BigInt(message.length),
-		messageAddress + BigInt(message.length + kept.length),
-	];
-	const entry = Buffer.concat([
-		code.code,
-		Buffer.from(BigUint64Array.from(table).buffer),
-		message,
-		kept,
-		given,
-	]);
 	entry.copy(sealed, Number(entryOffset));
+	file.copy(sealed, Number(dataOffset), Number(data.offset), zeros);
+	programBytes.copy(sealed, Number(programOffset));
 
-	// What lies in the data moves with it.
-	for (const { header, offset } of segments) {
-		if (offset >= data.offset) sealed.writeBigUInt64LE(offset - data.offset + dataOffset, header + 8);
-	}
-	sealed.writeBigUInt64LE(dataSize, data.header + 32);
-	sealed.writeBigUInt64LE(dataSize, data.header + 40);
-	// The note is the linker's build id, which nothing asks for.
-	sealed.writeUInt32LE(segment.load, note.header);
-	sealed.writeUInt32LE(flag.read | flag.execute, note.header + 4);
-	const fields = [entryOffset, entryAddress, entryAddress, BigInt(entry.length), BigInt(entry.length), page];
-	fields.forEach((value, index) => {
-		sealed.writeBigUInt64LE(value, note.header + 8 + 8 * index);
+	const moved = (each: Segment) => {
+		if (each === data) {
+			const memorySize = program.address - data.address;
+			return { ...each, offset: dataOffset, fileSize: dataSize, memorySize };
+		}
+		if (each === interpreter) {
+			const before = BigInt(own.length);
+			return { ...each, offset: entryOffset + before, address: entryAddress + before };
+		}
+		if (each.type === segment.table) {
+			const size = each.fileSize + BigInt(programHeaderSize);
+			return { ...each, fileSize: size, memorySize: size };
+		}
+		// What lies in the data moves with it.
+		return each.offset < data.offset ? each : { ...each, offset: each.offset - data.offset + dataOffset };
+	};
+	const loaded = (flags: number, offset: bigint, address: bigint, size: bigint) => {
+		return { type: segment.load, flags, offset, address, fileSize: size, memorySize: size, align: page };
+	};
+	// The kernel wants those that are loaded in the order of their addresses. Nothing asks for the notes.
+	const headers = [
+		...segments.filter((each) => each !== note).map(moved),
+		loaded(data.flags, programOffset, program.address, programSize),
+		loaded(flag.read | flag.execute, entryOffset, entryAddress, BigInt(entry.length)),
+	];
+	headers.forEach((each, index) => {
+		writeHeader(sealed, headerSize + index * programHeaderSize, each);
 	});
+	sealed.writeUInt16LE(headers.length, 56);
 	sealed.writeBigUInt64LE(entryAddress, 24);
 	// No section headers: their offset, the size of one, their number, and the index of their names.
 	sealed.writeBigUInt64LE(0n, 40);

@@ -1,5 +1,6 @@
 /** Flows as tables of eighty columns. Pure. No terminal obeys what is in them. */
 
+import type { Action } from "../../base/model.ts";
 import { escapeForTerminal } from "../../base/terminal.ts";
 import { describeFlow, verdictWord } from "../../enforcers/network/history/describe-flow.ts";
 import type { SeenFlow, SeenHistory } from "../../enforcers/network/history/seen-flow.ts";
@@ -9,11 +10,31 @@ import type { FlowGroup } from "./flow-groups.ts";
 
 /** @param now milliseconds since the epoch @param flows in the order in which they are to stand */
 export function flowsTable(flows: readonly SeenFlow[], now: number): string {
-	const rows = flows.map((flow) => {
+	const starts = new Starts();
+	let table = `${start("COUNT", "LAST", "VERDICT")}FLOW\n`;
+	for (const flow of flows) {
 		const { count, lastSeen, action } = flow;
-		return hanging(start(count, now - lastSeen, verdictWord[action]), escapeForTerminal(flowText(flow)));
-	});
-	return [`${start("COUNT", "LAST", "VERDICT")}FLOW\n`, ...rows].join("");
+		table += hanging(starts.text(count, now - lastSeen, action), escapeForTerminal(flowText(flow)));
+	}
+	return table;
+}
+
+/** The first columns of rows: of very many flows, most have those of the one before. */
+class Starts {
+	#count = -1;
+	#age = "";
+	#action: Action = "Allow";
+	#text = "";
+
+	text(count: number, age: number, action: Action): string {
+		const ago = compactAge(age);
+		if (count === this.#count && ago === this.#age && action === this.#action) return this.#text;
+		this.#count = count;
+		this.#age = ago;
+		this.#action = action;
+		this.#text = start(compactNumber(count), ago, verdictWord[action]);
+		return this.#text;
+	}
 }
 
 /** What happened, and who decided. */
@@ -22,10 +43,8 @@ function flowText(flow: SeenFlow): string {
 	return `${describeFlow(flow)}${by}${flow.isNew ? " NEW" : ""}`;
 }
 
-function start(count: number | string, age: number | string, verdict: string): string {
-	const first = typeof count === "number" ? compactNumber(count) : count;
-	const second = typeof age === "number" ? compactAge(age) : age;
-	return `${first.padStart(6)} ${second.padStart(5)}  ${verdict.padEnd(7)}  `;
+function start(count: string, age: string, verdict: string): string {
+	return `${count.padStart(6)} ${age.padStart(5)}  ${verdict.padEnd(7)}  `;
 }
 
 const headings = ["COUNT", "FLOWS", "LAST", "ALLOW", "AUDIT", "BLOCK"] as const;

@@ -67,7 +67,11 @@ const muchAsked = 100;
 /** Gives back what was left behind, tens of megabytes by each answer where many flows are kept. */
 function restSoon(): void {
 	if (resting !== null) clearTimeout(resting);
-	resting = setTimeout(giveBack, restMs);
+	resting = setTimeout(() => {
+		// Drops compiled code, too, which is made again from what lies in the executable.
+		Bun.shrink();
+		giveBack();
+	}, restMs);
 }
 
 function learnt(polled: Polled): Polled {

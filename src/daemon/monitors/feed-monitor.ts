@@ -1,10 +1,12 @@
 /** The files of address groups: watched where no policy lies beside them, told once for each problem, and shown. */
 
-import { sep } from "node:path";
+import { realpathSync } from "node:fs";
+import { relative, sep } from "node:path";
 import type { FeedReport } from "../../engine/groups/feeds.ts";
 import type { HostIdentity } from "../../report/alert.ts";
 import { describeFeed, type FeedState, feedAlert } from "../../report/feed-status.ts";
 import type { AlertSink } from "../../report/sinks/alert-sink.ts";
+import { isRelevant } from "../../source/directory-scan.ts";
 import { DirectoryWatcher } from "../../source/watch.ts";
 
 export interface FeedMonitorOptions {
@@ -55,7 +57,7 @@ export class FeedMonitor {
 	#watch(files: ReadonlySet<string>): void {
 		const { watched, changed } = this.#options;
 		const covered = watched();
-		const wanted = (file: string) => files.has(file) && (covered === null || !file.startsWith(covered + sep));
+		const wanted = (file: string) => files.has(file) && (covered === null || !isSeen(covered, file));
 		for (const [file, watcher] of this.#watchers) {
 			if (wanted(file)) continue;
 			watcher.stop();
@@ -66,4 +68,19 @@ export class FeedMonitor {
 			this.#watchers.set(file, new DirectoryWatcher(file, changed));
 		}
 	}
+}
+
+/** Whether the watch of a directory sees what becomes of a file: not behind hidden names, nor where a link leads out. */
+function isSeen(directory: string, file: string): boolean {
+	if (!isBelow(directory, file)) return false;
+	try {
+		return isBelow(realpathSync(directory), realpathSync(file));
+	} catch {
+		// Where it will come into being is not known before it does.
+		return false;
+	}
+}
+
+function isBelow(directory: string, file: string): boolean {
+	return file.startsWith(directory + sep) && relative(directory, file).split(sep).every(isRelevant);
 }

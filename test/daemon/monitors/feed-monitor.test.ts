@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FeedMonitor } from "../../../src/daemon/monitors/feed-monitor.ts";
@@ -73,4 +73,52 @@ test("a file that lies elsewhere is watched, however it is replaced, and no long
 		monitor.stop();
 		rmSync(home, { recursive: true });
 	}
+});
+
+test("so is one that the watch of the policies does not see: behind a hidden name, or where a link leads out", async () => {
+	const home = mkdtempSync(join(tmpdir(), "portward-feeds-"));
+	const [policies, outside] = [join(home, "policies"), join(home, "outside")];
+	for (const directory of [policies, outside, join(policies, ".hidden")]) mkdirSync(directory);
+	symlinkSync(outside, join(policies, "directory"));
+	symlinkSync(join(outside, "list.txt"), join(policies, "link.txt"));
+	symlinkSync(join(policies, ".hidden/list.txt"), join(policies, "inner.txt"));
+	const cases = [
+		["link.txt", join(outside, "list.txt"), true],
+		["directory/list.txt", join(outside, "list.txt"), true],
+		[".hidden/list.txt", join(policies, ".hidden/list.txt"), true],
+		["inner.txt", join(policies, ".hidden/list.txt"), true],
+		["plain.txt", join(policies, "plain.txt"), false],
+	] as const;
+	for (const [name, real, watched] of cases) {
+		let changes = 0;
+		const monitor = new FeedMonitor({
+			sink: { publish: () => {} },
+			identity,
+			watched: () => policies,
+			changed: () => void changes++,
+		});
+		const replace = () => {
+			writeFileSync(join(home, "new"), `10.0.0.0/8\n`.repeat(1 + Math.floor(Math.random() * 1000)));
+			renameSync(join(home, "new"), real);
+		};
+		try {
+			replace();
+			monitor.read([{ ...current, file: join(policies, name) }]);
+			if (watched) {
+				await eventually(name, () => {
+					replace();
+					return changes > 0;
+				});
+			} else {
+				for (let round = 0; round < 10; round++) {
+					replace();
+					await Bun.sleep(50);
+				}
+				expect(changes).toBe(0);
+			}
+		} finally {
+			monitor.stop();
+		}
+	}
+	rmSync(home, { recursive: true });
 });

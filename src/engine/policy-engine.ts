@@ -12,7 +12,7 @@ import { type ParsedDocument, type ParsedFile, parseDocuments } from "../documen
 import type { Enforcer, Known } from "../enforcers/contract/enforcer.ts";
 import type { DocumentReport } from "../enforcers/contract/reading.ts";
 import { type PolicyDirectory, PolicyDirectoryReader, type PolicyFile } from "../source/policy-directory.ts";
-import { isPendingState, settledState } from "../state/pending-record.ts";
+import { isPendingState, neverConfirmed, settledState, snapshotDirectory } from "../state/pending-record.ts";
 import {
 	type DiskFile,
 	type EnforcedDocument,
@@ -66,7 +66,10 @@ export class PolicyEngine {
 		this.#enforcers = registered;
 		this.#kinds = kindsOf(registered);
 		const pends = isPendingState(settings.stateDirectory, settings.config);
-		this.#signed = new SignedPolicies(new PolicyDirectoryReader(settings.directory, settings), !pends);
+		const unconfirmed =
+			settings.directory === snapshotDirectory(settings.config.stateDir) ? neverConfirmed : null;
+		const reader = new PolicyDirectoryReader(settings.directory, settings, unconfirmed);
+		this.#signed = new SignedPolicies(reader, !pends);
 		// What shrank by more than a group allows is refused while it pends, not once it is confirmed.
 		const before = pends ? settledState(settings.config) : null;
 		this.#store = new LastGoodStore(settings.stateDirectory, this.#kinds, before);

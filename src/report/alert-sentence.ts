@@ -128,7 +128,7 @@ function eventSentence({ Message, Resource, EventData = {} }: ToldAlert): string
 	const device = about ? `${deviceText(EventData)}: ` : "";
 	const details = Object.entries(EventData)
 		.filter(([key, value]) => !(device !== "" && deviceFields.includes(key)) && !says(Message, value))
-		.map(([key, value]) => `${words(key)} ${value}`);
+		.map(([key, value]) => `${words(key)} ${value.replaceAll("\n", " ")}`);
 	const rest = details.length === 0 ? "" : ` (${details.join(", ")})`;
 	return `${device}${Message === "" ? Resource : Message}${rest}`;
 }

@@ -20,7 +20,7 @@ export interface SignatureState {
 export function describeStanding(standing: SignatureState["standing"]): string {
 	if (standing === "signed") return "in force is what was signed before";
 	if (standing === "unknown")
-		return "in force is what was before, and nobody can tell whether that was signed";
+		return "what was in force before stays, and nobody can tell whether that was signed";
 	return "nothing of before is known that could stand in; rules that the kernel still holds stay";
 }
 
@@ -54,7 +54,7 @@ export function signatureAlert(
 		{
 			time,
 			resource: directory,
-			message: `The policy directory is refused, and ${describeStanding(standing)}: ${problem}`,
+			message: `The policy directory is refused: ${problem}; ${describeStanding(standing)}`,
 			severity: 9,
 			tags: ["SIGNATURE"],
 			action: "Block",

@@ -65,6 +65,9 @@ interface CachedFile {
 	readonly sha256: string;
 }
 
+/** What is said of a problem, and what to do about it. */
+type Said = Pick<Problem, "message" | "hint">;
+
 const noFeeds: PolicyDirectory["feeds"] = new Map();
 const nothing = { files: [], signed: { manifest: null, signature: null }, set: null, feeds: noFeeds };
 
@@ -81,10 +84,13 @@ function signatureOf({ dev, ino, size, mode, mtimeNs, ctimeNs }: BigIntStats): s
 export class PolicyDirectoryReader {
 	readonly #directory: string;
 	readonly #options: HeldOptions;
+	readonly #absent: Said | null;
 	#cache = new Map<string, CachedFile>();
 
-	constructor(directory: string, options: HeldOptions) {
+	/** @param absent what is said where there is no such directory; null: how to make one. */
+	constructor(directory: string, options: HeldOptions, absent: Said | null = null) {
 		this.#directory = directory;
+		this.#absent = absent;
 		this.#options = { checkPermissions: options.checkPermissions };
 	}
 
@@ -96,8 +102,10 @@ export class PolicyDirectoryReader {
 			return this.#readAll(root, trustedKeys);
 		}
 		const { reason, message } = opened;
-		const absent = `create ${this.#directory}, or name another with --policy-dir`;
 		const code = reason === "untrusted" ? "insecure-permissions" : "unreadable-directory";
+		if (reason === "absent" && this.#absent !== null)
+			return { ...nothing, problem: { code, ...this.#absent } };
+		const absent = `create ${this.#directory}, or name another with --policy-dir`;
 		return { ...nothing, problem: { code, message, hint: opened.hint === "" ? absent : opened.hint } };
 	}
 

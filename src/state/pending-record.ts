@@ -88,6 +88,12 @@ export function snapshotDirectory(stateDirectory: string): string {
 	return join(stateDirectory, "confirmed", "policies");
 }
 
+/** Said where that is not there, as after a start with policies that were in force before they had to be confirmed. */
+export const neverConfirmed = {
+	message: "no policies were confirmed yet",
+	hint: "portward reload puts the policy directory in force for a time, and portward confirm keeps it",
+};
+
 /**
  * With `confirm: required`: what is in force while nothing is pending, and where its last good versions are.
  * Where policies were in force before they had to be confirmed, their last good versions stand in for the first

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Config } from "../../src/config/model.ts";
 import { defaultConfig } from "../../src/config/parse.ts";
 import { PolicyEngine } from "../../src/engine/policy-engine.ts";
+import { settledPolicies } from "../../src/state/pending-record.ts";
 import { block, documents, policy, port } from "../system/support/case.ts";
 import { type Told, told } from "./support/told.ts";
 
@@ -131,6 +132,21 @@ describe("what is on disk", () => {
 		expect(checked.complete).toBe(false);
 		expect(inForce(told(engine().reload(defaultConfig())))).toEqual(["a", "b"]);
 	});
+});
+
+test("what was never confirmed is said so, without advice to make a directory of the daemon's own", () => {
+	const config = { ...defaultConfig(), stateDir: state, confirm: "required" as const };
+	const { directory: confirmed, stateDirectory } = settledPolicies(state);
+	const unconfirmed = new PolicyEngine({
+		directory: confirmed,
+		stateDirectory,
+		checkPermissions: false,
+		hostname: "h1",
+		config,
+	});
+	expect(unconfirmed.reload(config).diagnostics).toMatchObject([
+		{ message: "no policies were confirmed yet", hint: expect.stringContaining("portward confirm") },
+	]);
 });
 
 describe("the last good version", () => {

@@ -174,6 +174,12 @@ describe("an event of the daemon", () => {
 		).toBe(`${Message} (interface eth, UID 0, hook input)`);
 	});
 
+	test("is one line", () => {
+		expect(sentence({ Reason: "two:\nwords" }, { ...system, Message: "Refused" })).toBe(
+			"Refused (reason two: words)",
+		);
+	});
+
 	test("about a flow has the port of a service", () => {
 		expect(sentence({ Port: "80", Remote: "10.0.1.5" }, { ...system, Message: "It is new" })).toBe(
 			"It is new (port 80, remote 10.0.1.5)",

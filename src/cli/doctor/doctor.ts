@@ -199,8 +199,8 @@ function newestFile({ stateDir, policyDir }: Config): number | null {
 }
 
 function disks({ stateDir, alerts }: Config): Disk[] {
-	const paths = [stateDir, ...(alerts.file === null ? [] : [dirname(alerts.file)])];
-	return paths.flatMap((path) => {
+	const paths = new Set([stateDir, ...(alerts.file === null ? [] : [dirname(alerts.file)])]);
+	return [...paths].flatMap((path) => {
 		try {
 			const { bavail, blocks, bsize } = statfsSync(path);
 			return [{ path, freeBytes: bavail * bsize, bytes: blocks * bsize }];

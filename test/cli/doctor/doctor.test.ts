@@ -29,6 +29,8 @@ test("every check has a line, and the worst decides the exit code", async () => 
 	]);
 	expect(of("certificates")).toMatchObject([{ state: "ok" }]);
 	expect(of("disk")).toMatchObject([{ message: expect.stringMatching(/MiB left$/u) }]);
+	const logging = await ask(files, { alerts: { file: join(files.path, "alerts.json") } });
+	expect(logging.of("disk")).toHaveLength(1);
 });
 
 test("interfaces that are not there, broken policies and settings, and a certificate that ends soon", async () => {

@@ -90,7 +90,8 @@ function readinessOf(
 ): Readiness {
 	const open = panicReadiness(panic.state);
 	if (open !== null) return open;
-	const trouble = { failure: attempts.failure, complaint: pending.changes.complaint };
+	const { complaint, confirmed } = pending.changes;
+	const trouble = { failure: attempts.failure, complaint, pends: !confirmed };
 	const rules = sentTo(networkEnforcer, reloaded?.sent ?? {})?.plan?.rules.length ?? 0;
 	return noteEnforcement(readiness(reloaded && { ...reloaded, rules }, enforcers, trouble), config);
 }

@@ -10,6 +10,8 @@ export interface ReadinessTrouble {
 	readonly failure: string;
 	/** Why what is in the policy directory is not what was to be enforced, or "": nobody confirmed it. */
 	readonly complaint: string;
+	/** Whether what is enforced waits for its confirmation: it may be of another directory. */
+	readonly pends: boolean;
 }
 
 /**
@@ -19,7 +21,7 @@ export interface ReadinessTrouble {
 export function readiness(
 	reloaded: (Reading & { readonly rules: number }) | null,
 	enforcers: readonly Pick<EnforcerReport, "obstacle" | "remark">[],
-	{ failure, complaint }: ReadinessTrouble,
+	{ failure, complaint, pends }: ReadinessTrouble,
 ): Readiness {
 	const obstacle = enforcers.map(({ obstacle }) => obstacle).find((text) => text !== "");
 	if (obstacle !== undefined) return { ready: false, body: `not ready: ${obstacle}` };
@@ -43,7 +45,10 @@ export function readiness(
 	if (reloaded.lastGood)
 		return { ready: true, body: "ready: the last good version of what is broken on disk is enforced" };
 	const remarks = enforcers.map(({ remark }) => remark).filter((text) => text !== "");
-	return { ready: true, body: `ready: ${remarks.join("; ") || "what is on disk is enforced"}` };
+	const enforced = pends
+		? "a change is enforced, and waits for its confirmation"
+		: "what is on disk is enforced";
+	return { ready: true, body: `ready: ${remarks.join("; ") || enforced}` };
 }
 
 function hasError(diagnostics: readonly Diagnostic[]): boolean {

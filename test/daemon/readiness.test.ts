@@ -12,7 +12,7 @@ const network = (state: EnforcerState["state"], reason = "") =>
 const usb = (state: EnforcerState["state"], entries: number) =>
 	usbReport({ ...sampleUsb, entries, state: { ...sampleUsb.state, state, reason: "no sysfs" } });
 const enforcers = (state: EnforcerState["state"], reason = "") => [network(state, reason), usb("active", 0)];
-const fine = { failure: "", complaint: "" };
+const fine = { failure: "", complaint: "", pends: false };
 const document = (over: Partial<DocumentReport> = {}): DocumentReport => ({
 	name: "a",
 	kind: "KubeArmorNetworkPolicy",
@@ -53,6 +53,13 @@ describe("readiness", () => {
 		});
 	});
 
+	test("what waits for its confirmation is ready, and said", () => {
+		expect(readiness(reloaded(), enforcers("active"), { ...fine, pends: true })).toEqual({
+			ready: true,
+			body: "ready: a change is enforced, and waits for its confirmation",
+		});
+	});
+
 	test("a last good version that stands in is ready, and said", () => {
 		const state = readiness(
 			reloaded({ lastGood: true, documents: [document({ origin: "last-good", diagnostics: [error] })] }),
@@ -89,14 +96,14 @@ describe("readiness", () => {
 
 	test("an unavailable enforcer, a failed reload and the time before the first reading are not ready", () => {
 		expect(readiness(reloaded(), enforcers("unavailable", "no root"), fine).body).toContain("no root");
-		expect(readiness(reloaded(), enforcers("active"), { failure: "kernel said no", complaint: "" })).toEqual({
+		expect(readiness(reloaded(), enforcers("active"), { ...fine, failure: "kernel said no" })).toEqual({
 			ready: false,
 			body: "not ready: the last reload failed: kernel said no",
 		});
 		// A reload that was applied did not fail, though what nobody confirmed is not in force.
-		expect(
-			readiness(reloaded(), enforcers("active"), { failure: "", complaint: "nobody confirmed it" }),
-		).toEqual({ ready: false, body: "not ready: nobody confirmed it" });
+		expect(readiness(reloaded(), enforcers("active"), { ...fine, complaint: "nobody confirmed it" })).toEqual(
+			{ ready: false, body: "not ready: nobody confirmed it" },
+		);
 		expect(readiness(null, enforcers("active"), fine)).toMatchObject({ ready: false });
 	});
 

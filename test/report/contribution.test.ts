@@ -105,7 +105,7 @@ test("at the server, which names its page among the others", async () => {
 
 test("in what keeps the daemon from being ready", () => {
 	const jammed = { ...third, obstacle: "the doors are jammed" };
-	const fine = { failure: "", complaint: "" };
+	const fine = { failure: "", complaint: "", pends: false };
 	expect(readiness(null, [...two, jammed], fine)).toEqual({
 		ready: false,
 		body: "not ready: the doors are jammed",

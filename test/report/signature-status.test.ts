@@ -10,6 +10,8 @@ test("the alert names the directory, the reason and the serials that are known",
 		Tags: "SIGNATURE",
 		EventData: { Serial: "3" },
 	});
-	expect(alert.Message).toBe("The policy directory is refused: it is old; in force is what was signed before");
+	expect(alert.Message).toBe(
+		"The policy directory is refused: it is old; in force is what was signed before",
+	);
 	expect(Object.keys(alert.EventData)).toEqual(["Serial"]);
 });

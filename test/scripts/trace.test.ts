@@ -37,7 +37,7 @@ const traced = (said: string) =>
 		stdin: Buffer.from(said),
 	}).stdout.toString();
 
-test("an error's trace leads to its lines, and the executable is the same with maps as without", async () => {
+test("an error's trace leads to its lines", async () => {
 	copySources(directory, await readLock(root));
 	const thrown = insert(
 		"src/cli/version.ts",
@@ -45,11 +45,9 @@ test("an error's trace leads to its lines, and the executable is the same with m
 		' if (args.length === 0) throw new Error("made here");',
 	);
 	const entered = insert("src/main.ts", "const code = await ", "");
-	bun("build.ts", "--outfile", "plain");
-	bun("build.ts", "--outfile", "mapped", "--maps", "maps");
-	expect(readFileSync(join(directory, "plain")).equals(readFileSync(join(directory, "mapped")))).toBe(true);
+	bun("build.ts", "--outfile", "portward", "--maps", "maps");
 
-	const { exitCode, stderr } = Bun.spawnSync([join(directory, "mapped"), "version"], { env: {} });
+	const { exitCode, stderr } = Bun.spawnSync([join(directory, "portward"), "version"], { env: {} });
 	const said = stderr.toString();
 	expect([exitCode, said.includes("/src/"), said.length < 4096]).toEqual([1, false, true]);
 	expect(said).toMatch(/error: made here\n +at run \(\/\$bunfs\/root\/chunk-\w+\.js:\d+:\d+\)\n/);

@@ -79,7 +79,8 @@ async function main(args: readonly string[]): Promise<number> {
 	const code = await dispatch(await commandsFor(args), args, io);
 	if (lost === null) return code;
 	io.error(`portward: the answer could not be written: ${lost}\n`);
-	return code === exit.ok ? exit.failure : code;
+	// What another code says, such as that something would change, nobody has read.
+	return code === exit.usage ? code : exit.failure;
 }
 
 process.exit(await main(process.argv.slice(2)));

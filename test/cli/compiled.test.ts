@@ -1,11 +1,13 @@
 /** The exit codes and streams of the compiled file, which src/main.ts puts together. */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { join } from "node:path";
 import { formatListenAddress } from "../../src/serve/http/address.ts";
 import { sampleAlert, sampleSource } from "../report/sample.ts";
 import { serve } from "../serve/http/wire.ts";
 import { executable } from "../system/support/built.ts";
 import { policy, port } from "../system/support/case.ts";
+import { flowJson, historyText } from "./journey/support/flows.ts";
 import { Files } from "./support/portward.ts";
 
 // The first test may have to build it.
@@ -69,6 +71,20 @@ describe("the compiled file", () => {
 		const full = shell('"$0" version > /dev/full');
 		expect(full.exitCode).toBe(1);
 		expect(full.stderr.toString()).toMatch(/^portward: the answer could not be written: ENOSPC.*\n$/u);
+		using files = new Files({ "a.yaml": policy("a", { action: "Block", ingress: [{}] }) });
+		const from = files.put("flows.json", historyText([flowJson]));
+		const argv = [
+			"simulate",
+			"--policy-dir",
+			join(files.path, "a.yaml"),
+			"--from",
+			from,
+			"--config",
+			files.config(),
+		];
+		const simulate = (out: string) =>
+			Bun.spawnSync(["sh", "-c", `"$0" "$@" > ${out}`, executable(), ...argv]);
+		expect([simulate("/dev/null").exitCode, simulate("/dev/full").exitCode]).toEqual([2, 1]);
 	});
 
 	test("alerts --follow ends, without an error, when its reader has left", async () => {

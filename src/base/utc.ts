@@ -7,8 +7,13 @@ export function parseUtc(text: string): number {
 	return form.test(text) && isDay(text.slice(0, 10)) ? Date.parse(text) : Number.NaN;
 }
 
-/** Whether there is such a day: Date.parse takes 2026-11-31 for the day after the 30th. */
+const monthDays = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
+
+/** Whether there is such a day: Date.parse takes 2026-11-31 for the day after the 30th. @param day YYYY-MM-DD */
 export function isDay(day: string): boolean {
-	const time = Date.parse(day);
-	return Number.isFinite(time) && new Date(time).getUTCDate() === Number(day.slice(-2));
+	const year = Number(day.slice(0, 4));
+	const month = Number(day.slice(5, 7));
+	const date = Number(day.slice(8));
+	const leap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+	return date >= 1 && date <= (month === 2 && leap ? 29 : (monthDays[month - 1] ?? 0));
 }

@@ -59,6 +59,26 @@ export function parseCidr(text: string): CidrResult {
 	return { ok: true, cidr: { family: address.family, base, prefix }, hostBits: base !== address.value };
 }
 
+/**
+ * The same for what packets were seen to bear: also an IPv4-mapped address, which no policy may name, as other programs
+ * take it for the IPv4 address. Anybody may send to one, and a guest's packets are forwarded.
+ */
+export function parseSeenCidr(text: string): CidrResult {
+	const parsed = parseCidr(text);
+	if (parsed.ok) return parsed;
+	const [address = "", length = "128", ...more] = text.split("/");
+	const bits = parseIpv6Bits(address);
+	if (bits === null || !isMapped(6, bits) || more.length > 0) return parsed;
+	if (!prefixForm.test(length) || Number(length) > addressBits(6)) return parsed;
+	const base = maskBase(bits, 6, Number(length));
+	return { ok: true, cidr: { family: 6, base, prefix: Number(length) }, hostBits: base !== bits };
+}
+
+/** Whether an address is IPv4-mapped (RFC 4291 section 2.5.5.2). */
+export function isMapped(family: Family, address: bigint): boolean {
+	return family === 6 && address >> 32n === 0xffffn;
+}
+
 const exampleHint = "write a block such as 10.0.1.0/24 or 2001:db8::/32";
 
 function fail(message: string, hint: string): { ok: false; message: string; hint: string } {
@@ -96,7 +116,7 @@ function parseIpv6(text: string): Address | { message: string; hint: string } {
 	if (parsed.isIPv4MappedAddress()) {
 		const ipv4 = parsed.toIPv4Address().toString();
 		return {
-			message: `${text} is an IPv4-mapped address, which no packet carries`,
+			message: `${text} is an IPv4-mapped address, which stands for one of IPv4`,
 			hint: `write the IPv4 address itself: ${ipv4}`,
 		};
 	}

@@ -47,7 +47,7 @@ export function parseSuffix(text: string): SuffixResult | null {
 	if (cidr.prefix >= 96 && cidr.base >> 32n === 0xffffn) {
 		return {
 			ok: false,
-			message: `${text} names IPv4-mapped addresses, which no packet carries`,
+			message: `${text} names IPv4-mapped addresses, which stand for ones of IPv4`,
 			hint: "write the IPv4 addresses themselves, as 192.0.2.0/24",
 		};
 	}

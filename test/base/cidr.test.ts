@@ -7,6 +7,7 @@ import {
 	formatCidr,
 	maskBase,
 	parseCidr,
+	parseSeenCidr,
 } from "../../src/base/cidr.ts";
 import type { Cidr } from "../../src/base/model.ts";
 
@@ -110,6 +111,29 @@ describe("parseCidr", () => {
 			),
 			{ numRuns: 2000 },
 		);
+	});
+});
+
+describe("parseSeenCidr", () => {
+	test.each([
+		["::ffff:1.2.3.4", 0xffff_0102_0304n, 128],
+		["::ffff:102:304", 0xffff_0102_0304n, 128],
+		["::ffff:102:0/112", 0xffff_0102_0000n, 112],
+		["2001:db8::/32", 0x2001_0db8n << 96n, 32],
+	])("%s is what packets bear", (text, base, prefix) => {
+		expect(parseSeenCidr(text)).toEqual({ ok: true, cidr: { family: 6, base, prefix }, hostBits: false });
+	});
+
+	test.each([
+		"::ffff:1.2.3.4/129",
+		"::ffff:1.2.3.4/",
+		"::ffff:1.2.3.4/1/1",
+		"::ffff:1.2.3.256",
+		"fe80::1%eth0",
+		"",
+	])("%p is nothing of it", (text) => {
+		expect(parseSeenCidr(text)).toEqual(parseCidr(text));
+		expect(parseSeenCidr(text).ok).toBe(false);
 	});
 });
 

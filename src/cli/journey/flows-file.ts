@@ -1,7 +1,7 @@
 /** Reads what `portward flows --json` and `/v1/flows` give, perhaps of another host: nothing in it is believed. Pure. */
 
 import * as v from "valibot";
-import { type Address, type CidrResult, parseAddress, parseCidr } from "../../base/cidr.ts";
+import { type Address, type CidrResult, parseAddress, parseSeenCidr } from "../../base/cidr.ts";
 import type { Diagnostic } from "../../base/diagnostic.ts";
 import { directions, type Protocol, postureName } from "../../base/model.ts";
 import { formatPath, type Path } from "../../base/path.ts";
@@ -171,7 +171,7 @@ export function plainFlow(entry: unknown): SeenFlow | null {
 	if (!isWhole(count, 1) || (bytes !== null && !isWhole(bytes, 0)) || typeof isNew !== "boolean") return null;
 	const [first, last] = [timeOf(firstSeen), timeOf(lastSeen)];
 	if (!(first <= last) || typeof block !== "string") return null;
-	const remote = parseCidr(block);
+	const remote = parseSeenCidr(block);
 	if (!remote.ok || remote.hostBits) return null;
 	const facts = {
 		direction,
@@ -202,7 +202,7 @@ export function flowOf(entry: unknown): SeenFlow | Wrong {
 }
 
 function remoteOf(text: string): CidrResult {
-	const remote = parseCidr(text);
+	const remote = parseSeenCidr(text);
 	if (!remote.ok || !remote.hostBits) return remote;
 	return {
 		ok: false,
@@ -212,6 +212,8 @@ function remoteOf(text: string): CidrResult {
 }
 
 function guestOf(text: string): Address | Wrong {
+	const seen = parseSeenCidr(text);
+	if (seen.ok && !text.includes("/")) return { family: seen.cidr.family, value: seen.cidr.base };
 	const guest = parseAddress(text);
 	return "message" in guest ? { path: ["guest"], ...guest } : guest;
 }

@@ -168,7 +168,7 @@ describe("recommend --out", () => {
 	test("packets without an address, and of a protocol that their family does not have, stop nothing", async () => {
 		using lab = new Lab();
 		const odd = [
-			...["0.0.0.0", "::", "10.0.0.0"].map((from) => flow(`ingress udp 67 from ${from}`)),
+			...["0.0.0.0", "::", "10.0.0.0", "::ffff:1.2.3.4"].map((from) => flow(`ingress udp 67 from ${from}`)),
 			flow("ingress 1 from 2001:db8::1"),
 			flow("ingress 58 from 10.0.0.1", { count: 1, action: "Block", policy: "old" }),
 		];
@@ -176,6 +176,7 @@ describe("recommend --out", () => {
 		const text = lab.text("seen-ingress-udp-67.yaml");
 		for (const block of ["0.0.0.0/32", "::/128", "10.0.0.0/32"]) expect(text).toContain(`cidr: ${block}\n`);
 		expect(lab.text("recommend.report")).toContain("no rule is asked about this protocol in this family");
+		expect(lab.text("recommend.report")).toContain("no rule can name its address, which is IPv4-mapped");
 		const checked = await portward("validate", lab.out, ...lab.config);
 		expect([checked.code, checked.error]).toEqual([0, expect.not.stringContaining("looks like")]);
 		expect((await lab.run(odd, "--update")).code).toBe(0);

@@ -1,7 +1,7 @@
 /** The flows that a recommendation was made from: what none of them covers is new. Pure. */
 
 import * as v from "valibot";
-import { addressBits, formatCidr, maskBase, parseCidr } from "../../../base/cidr.ts";
+import { addressBits, formatCidr, maskBase, parseSeenCidr } from "../../../base/cidr.ts";
 import type { Cidr } from "../../../base/model.ts";
 import { protocolText } from "../../../base/protocol.ts";
 import type { SeenFlow } from "./seen-flow.ts";
@@ -42,7 +42,7 @@ export class KnownFlows {
 	constructor({ keys }: Pick<Baseline, "keys">) {
 		for (const key of keys) {
 			const [direction, hook, protocol, remote = "", ...rest] = key.split("|");
-			const parsed = parseCidr(remote);
+			const parsed = parseSeenCidr(remote);
 			if (!parsed.ok) continue;
 			const { base, prefix, family } = parsed.cidr;
 			this.#bases([direction, hook, protocol, family, ...rest].join("|"), prefix).add(base);

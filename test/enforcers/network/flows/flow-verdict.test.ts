@@ -32,6 +32,11 @@ test("an explicit Block ends a flow; an Allow, an Audit, the posture and no rule
 	expect(verdicts([], flows)).toEqual(["other", "other", "other", "other"]);
 });
 
+test("a Block ends a flow to an IPv4-mapped address, too", () => {
+	const everywhere = policy("a", rule("Block", { peers: ["::/0"] }));
+	expect(verdicts([everywhere], [flow("::ffff:1.2.3.4", 22)])).toEqual(["blocked"]);
+});
+
 test("a failsafe rule spares a flow; a policy of that name does not", () => {
 	const ssh = {
 		protocol: "tcp",

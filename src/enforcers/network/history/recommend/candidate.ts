@@ -1,6 +1,6 @@
 /** What may become part of a rule: a service, and a block of addresses from which, or to which, it was used. */
 
-import { containsCidr, parseCidr } from "../../../../base/cidr.ts";
+import { containsCidr, isMapped, parseCidr } from "../../../../base/cidr.ts";
 import { type Cidr, type Direction, directions, type Protocol } from "../../../../base/model.ts";
 import { isTransport, parseProtocol, protocolText } from "../../../../base/protocol.ts";
 import { quote } from "../../../../base/suggest.ts";
@@ -32,6 +32,11 @@ export function serviceOf({ hook, direction, protocol, port }: SeenFlow): Servic
 
 export function interfaceOf({ hook, direction, interface: name }: SeenFlow): string | null {
 	return hook !== "forward" && direction === "egress" ? null : name;
+}
+
+/** Whether a rule can name an address or block. */
+export function isNameable({ family, base }: Cidr): boolean {
+	return !isMapped(family, base);
 }
 
 /** Whether a rule can name the interface. */

@@ -10,6 +10,7 @@ import {
 	compareBlocks,
 	compareTexts,
 	interfaceOf,
+	isNameable,
 	isWritable,
 	type Service,
 	serviceOf,
@@ -121,6 +122,10 @@ function faultOf(
 	}
 	if (!protocolFits(flow.protocol, flow.remote.family)) {
 		const reason = "no rule is asked about this protocol in this family";
+		return { reason, refused: false, candidate: false };
+	}
+	if (!isNameable(flow.remote)) {
+		const reason = "no rule can name its address, which is IPv4-mapped";
 		return { reason, refused: false, candidate: false };
 	}
 	const scan = scans.get(flow);

@@ -6,7 +6,7 @@ import { protocolFits, protocolText } from "../../../../base/protocol.ts";
 import { yamlText } from "../../../../document/yaml-text.ts";
 import { testKind, testVersion } from "../../parse/test-document.ts";
 import type { SeenFlow } from "../seen-flow.ts";
-import { isWritable, serviceOf, serviceText } from "./candidate.ts";
+import { isNameable, isWritable, serviceOf, serviceText } from "./candidate.ts";
 import type { LeftOut } from "./model.ts";
 
 export const testName = "seen-test";
@@ -24,7 +24,10 @@ export interface FlowCase {
 export function casesOf(included: readonly SeenFlow[], leftOut: readonly LeftOut[]): readonly FlowCase[] {
 	// What no case can ask is no case: anybody may send a packet of a protocol that its family does not have.
 	const single = ({ remote, protocol, interface: name }: SeenFlow) =>
-		remote.prefix === addressBits(remote.family) && protocolFits(protocol, remote.family) && isWritable(name);
+		remote.prefix === addressBits(remote.family) &&
+		isNameable(remote) &&
+		protocolFits(protocol, remote.family) &&
+		isWritable(name);
 	const passing = included.filter((flow) => single(flow) && flow.action !== "Block");
 	const often = (flows: readonly SeenFlow[], most: number) =>
 		flows.toSorted((a, b) => b.count - a.count).slice(0, most);

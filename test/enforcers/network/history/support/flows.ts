@@ -1,10 +1,17 @@
 /** Flows that were seen: short ways to write them, and random ones near each other. */
 
 import fc from "fast-check";
-import type { Family } from "../../../../../src/base/model.ts";
+import { parseSeenCidr } from "../../../../../src/base/cidr.ts";
+import type { Cidr, Family } from "../../../../../src/base/model.ts";
 import { isTransport, protocolFits } from "../../../../../src/base/protocol.ts";
 import type { SeenFlow } from "../../../../../src/enforcers/network/history/seen-flow.ts";
-import { cidr } from "../../compile/build.ts";
+
+/** A block as packets bear it. */
+function seenCidr(text: string): Cidr {
+	const parsed = parseSeenCidr(text);
+	if (!parsed.ok) throw new Error(parsed.message);
+	return parsed.cidr;
+}
 
 const day = 86_400_000;
 /** An instant, some days after which the flows of tests were seen. */
@@ -21,7 +28,7 @@ export function flow(text: string, more: Partial<SeenFlow> = {}): SeenFlow {
 		direction: way,
 		hook: way === "ingress" ? "input" : "output",
 		protocol,
-		remote: cidr(words.at(-1) ?? ""),
+		remote: seenCidr(words.at(-1) ?? ""),
 		port,
 		interface: "eth0",
 		guest: null,

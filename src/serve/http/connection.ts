@@ -41,6 +41,8 @@ export class Connection {
 	#input: Buffer = Buffer.alloc(0);
 	#searched = 0;
 	#output: Buffer = Buffer.alloc(0);
+	/** Bytes of what `#output` is the rest of. */
+	#begun = 0;
 	/** What follows it. */
 	#behind: readonly Buffer[] = [];
 	#requests = 0;
@@ -67,9 +69,10 @@ export class Connection {
 		return this.#phase;
 	}
 
-	/** Bytes that the client has not taken. */
+	/** Bytes that are held for what the client has not taken: a part that is left keeps its whole. */
 	get outstanding(): number {
-		return this.#behind.reduce((sum, { length }) => sum + length, this.#output.length);
+		const held = this.#phase === "answer" && this.#output.length > 0 ? this.#begun : this.#output.length;
+		return this.#behind.reduce((sum, { length }) => sum + length, held);
 	}
 
 	/** Goes on over another wire, such as TLS on top of the one that there was. */
@@ -131,6 +134,7 @@ export class Connection {
 	#next(): void {
 		const [first = Buffer.alloc(0), ...behind] = this.#behind;
 		this.#output = first;
+		this.#begun = first.length;
 		this.#behind = behind;
 	}
 

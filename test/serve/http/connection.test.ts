@@ -46,3 +46,29 @@ test("answers of every size arrive whole, one after another, however little the 
 	);
 	fc.assert(property);
 });
+
+test("what is left of a large answer counts as the whole that it keeps in memory", () => {
+	let room = 0;
+	const wire = {
+		write: (bytes: Uint8Array) => {
+			const taken = Math.min(room, bytes.length);
+			room -= taken;
+			return taken;
+		},
+		shutdown: () => {},
+		close: () => {},
+	};
+	const host = { limits: defaultLimits, monotonic: () => 0, now: () => 0, answer: async () => {} };
+	const connection = new Connection(wire, host, "");
+	connection.receive(request);
+	const body = new Uint8Array(1_000_000);
+	connection.reply({ status: 200, type: jsonType, body }, false, false);
+	const all = connection.outstanding;
+	expect(all).toBeGreaterThan(body.length);
+	room = all - 1;
+	connection.drain();
+	expect(connection.outstanding).toBe(body.length);
+	room = 1;
+	connection.drain();
+	expect(connection.outstanding).toBe(0);
+});

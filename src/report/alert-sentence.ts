@@ -127,20 +127,33 @@ function eventSentence({ Message, Resource, EventData = {} }: ToldAlert): string
 	const about = EventData.Port !== undefined && /^USB\b/u.test(Resource);
 	const device = about ? `${deviceText(EventData)}: ` : "";
 	const details = Object.entries(EventData)
-		.filter(([key, value]) => !(device !== "" && deviceFields.includes(key)) && !says(Message, value))
+		.filter(([key]) => device === "" || !deviceFields.includes(key))
+		.filter(([key, value]) => !(saidInMessages.includes(key) && says(Message, value)))
 		.map(([key, value]) => `${words(key)} ${value.replaceAll("\n", " ")}`);
 	const rest = details.length === 0 ? "" : ` (${details.join(", ")})`;
 	return `${device}${Message === "" ? Resource : Message}${rest}`;
 }
 
-/** Shorter details, such as a user's number, may stand in a text and mean something else there. */
-const shortestSaid = 3;
+/**
+ * Details that messages have in their own words. All others stand behind every message: who chose the name of a process
+ * may have chosen a word of the message.
+ */
+const saidInMessages: readonly string[] = [
+	"Direction",
+	"Protocol",
+	"Remote",
+	"Port",
+	"Interface",
+	"Guest",
+	"Problem",
+	"Reason",
+];
 
 /** Whether a message has a detail already, as words of its own. */
 function says(message: string, detail: string): boolean {
-	if (detail.length < shortestSaid) return false;
+	if (detail === "") return false;
 	const inWord = (character: string | undefined) =>
-		character !== undefined && /[\p{L}\p{N}_]/u.test(character);
+		character !== undefined && /[\p{L}\p{N}_:]/u.test(character);
 	for (let at = message.indexOf(detail); at >= 0; at = message.indexOf(detail, at + 1))
 		if (!inWord(message[at - 1]) && !inWord(message[at + detail.length])) return true;
 	return false;

@@ -174,6 +174,18 @@ describe("an event of the daemon", () => {
 		).toBe(`${Message} (interface eth, UID 0, hook input)`);
 	});
 
+	test("tells who it was, whatever he calls himself", () => {
+		const Message = "Somebody else changed the firewall's table; it is being restored";
+		expect(sentence({ Process: "table", PID: "7" }, { ...system, Message })).toBe(
+			`${Message} (process table, PID 7)`,
+		);
+	});
+
+	test("tells an address that only begins another one", () => {
+		const Message = "A flow that is new: ingress from fd00::1:2 to icmpv6 on eth0";
+		expect(sentence({ Remote: "fd00::1" }, { ...system, Message })).toBe(`${Message} (remote fd00::1)`);
+	});
+
 	test("is one line", () => {
 		expect(sentence({ Reason: "two:\nwords" }, { ...system, Message: "Refused" })).toBe(
 			"Refused (reason two: words)",

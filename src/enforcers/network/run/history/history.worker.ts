@@ -61,13 +61,15 @@ const restMs = 3000;
 
 let resting: ReturnType<typeof setTimeout> | null = null;
 
-/** Questions of a look that learns much: they leave megabytes behind. */
-const muchAsked = 100;
+/** Questions of a look that learns much: they leave megabytes behind. Hosts that are merely busy have fewer at each. */
+const muchAsked = 10_000;
 
 /** Gives back what was left behind, tens of megabytes by each answer where many flows are kept. */
 function restSoon(): void {
-	if (resting !== null) clearTimeout(resting);
+	// Who asks again and again does not put it off.
+	if (resting !== null) return;
 	resting = setTimeout(() => {
+		resting = null;
 		// Drops compiled code, too, which is made again from what lies in the executable.
 		Bun.shrink();
 		giveBack();

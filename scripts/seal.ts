@@ -8,9 +8,10 @@
  * (scripts/seal/*.s), which compare the address and a digest of the program
  * with what was built, and say so and end where they differ. They lie before
  * the program in the file and ask the kernel whether its end is there, so a
- * file that was cut says so too. And they empty the environment of everything
- * that portward has no use for, before the runtime can look at it, and put one
- * variable there that the runtime is to know.
+ * file that was cut there says so too; one that was cut before is none that the
+ * kernel starts. And they empty the environment of everything
+ * that portward has no use for, before the runtime can look at it, and put the
+ * variables there that the runtime is to know.
  *
  * What the runtime wants zeroed before the program (.bss), Bun writes out as zeros to have the program behind it in one
  * segment. A sealed executable has the program in a segment of its own, and the kernel makes the zeros. The two more

@@ -10,7 +10,7 @@ export interface ReadinessTrouble {
 	readonly failure: string;
 	/** Why what is in the policy directory is not what was to be enforced, or "": nobody confirmed it. */
 	readonly complaint: string;
-	/** Whether what is enforced waits for its confirmation: it may be of another directory. */
+	/** Whether a change waits for its confirmation: it may be of another directory. */
 	readonly pends: boolean;
 }
 
@@ -45,9 +45,7 @@ export function readiness(
 	if (reloaded.lastGood)
 		return { ready: true, body: "ready: the last good version of what is broken on disk is enforced" };
 	const remarks = enforcers.map(({ remark }) => remark).filter((text) => text !== "");
-	const enforced = pends
-		? "a change is enforced, and waits for its confirmation"
-		: "what is on disk is enforced";
+	const enforced = pends ? "a change waits for its confirmation" : "what is on disk is enforced";
 	return { ready: true, body: `ready: ${remarks.join("; ") || enforced}` };
 }
 

@@ -90,7 +90,7 @@ export function snapshotDirectory(stateDirectory: string): string {
 
 /** Said where that is not there, as after a start with policies that were in force before they had to be confirmed. */
 export const neverConfirmed = {
-	message: "no policies were confirmed yet",
+	message: "no confirmed policies are kept",
 	hint: "portward reload puts the policy directory in force for a time, and portward confirm keeps it",
 };
 

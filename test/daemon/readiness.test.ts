@@ -56,7 +56,7 @@ describe("readiness", () => {
 	test("what waits for its confirmation is ready, and said", () => {
 		expect(readiness(reloaded(), enforcers("active"), { ...fine, pends: true })).toEqual({
 			ready: true,
-			body: "ready: a change is enforced, and waits for its confirmation",
+			body: "ready: a change waits for its confirmation",
 		});
 	});
 

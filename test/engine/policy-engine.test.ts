@@ -145,7 +145,7 @@ test("what was never confirmed is said so, without advice to make a directory of
 		config,
 	});
 	expect(unconfirmed.reload(config).diagnostics).toMatchObject([
-		{ message: "no policies were confirmed yet", hint: expect.stringContaining("portward confirm") },
+		{ message: "no confirmed policies are kept", hint: expect.stringContaining("portward confirm") },
 	]);
 });
 

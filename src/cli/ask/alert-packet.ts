@@ -34,7 +34,7 @@ export interface AlertedPacket {
 }
 
 const aboutItself =
-	"the alert is about Portward itself, and about no connection; give another one: portward alerts --action Block lists what was blocked";
+	'the alert is about Portward itself, and about no connection; give a line of portward alerts --json that has "Operation":"NetworkFirewall"';
 
 /** A text says why the line tells of no connection. */
 export function alertedPacket(line: string): AlertedPacket | string {

@@ -85,8 +85,8 @@ Examples: portward explain --policy-dir policies ingress tcp 192.0.2.7 ssh
           portward explain egress icmp 192.0.2.7
           portward explain egress udp 192.0.2.53 53 --from-guest 172.17.0.2
           portward explain --all 192.0.2.7
-          portward alerts --json --action Block --limit 1 |
-              portward explain --from-alert -
+          portward alerts --json --action Block | grep NetworkFirewall |
+              tail -n 1 | portward explain --from-alert -
 `;
 
 /** An alert has less than this, and a whole log has not to be read. */

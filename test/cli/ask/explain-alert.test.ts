@@ -264,7 +264,7 @@ describe("what tells of no connection", () => {
 			JSON.stringify({ ...JSON.parse(alert()), Operation: "Device", EventData: { Port: "1-2" } }),
 			"the alert is about a USB device; ask portward usb explain 1-2",
 		],
-		[JSON.stringify({ ...JSON.parse(alert()), Operation: "System" }), "portward alerts --action Block lists"],
+		[JSON.stringify({ ...JSON.parse(alert()), Operation: "System" }), 'has "Operation":"NetworkFirewall"'],
 		[JSON.stringify({ ...JSON.parse(alert()), EventData: {} }), "the alert tells no address"],
 	])("%s", async (line, message) => {
 		const { code, error } = await ask({}, line);

@@ -84,6 +84,8 @@ command -v nft >/dev/null || need nftables
 compgen -G '/usr/lib/*/libnftables.so.1' >/dev/null || compgen -G '/usr/lib*/libnftables.so.1' >/dev/null || need libnftables1
 command -v ip >/dev/null || need iproute2
 command -v conntrack >/dev/null || need conntrack
+# Another firewall to stand beside.
+command -v iptables >/dev/null || need iptables
 command -v gcc >/dev/null || need gcc
 [ -e /usr/include/stdio.h ] || need libc6-dev
 command -v strace >/dev/null || need strace
@@ -129,7 +131,6 @@ if [ "$what" = checkers ]; then
 fi
 if [ "$what" = containers ]; then
 	command -v dockerd >/dev/null || need docker.io
-	command -v iptables >/dev/null || need iptables
 fi
 # A server that comes with a package is neither started now nor at the next boot.
 invoke_policy=/usr/sbin/policy-rc.d

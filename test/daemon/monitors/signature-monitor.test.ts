@@ -37,7 +37,7 @@ test("a refusal is alerted once for each reason, and again when it has gone and 
 	monitor.read(refused("b"), "/p");
 	monitor.read({ ...fine, offered: 5, accepted: 5 }, "/p");
 	monitor.read(refused("b"), "/p");
-	expect(alerts.map(({ Message }) => Message.slice(-1))).toEqual(["a", "b", "b"]);
+	expect(alerts.map(({ Message }) => /refused: (\w);/u.exec(Message)?.[1])).toEqual(["a", "b", "b"]);
 	expect(alerts[0]?.Message).toContain("in force is what was signed before");
 	monitor.read({ ...refused("c"), standing: "none" }, "/p");
 	expect(alerts.at(-1)?.Message).not.toContain("in force is what was signed before");

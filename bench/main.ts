@@ -19,6 +19,7 @@ import { observeFigures } from "./observe.ts";
 import { openFlowFigures } from "./open-flows.ts";
 import { type Figure, print } from "./report.ts";
 import { simulateFigures } from "./simulate.ts";
+import { sinkFigures } from "./sinks.ts";
 import { usbDecisionFigures } from "./usb-decision.ts";
 import { usbVmFigures } from "./usb-vm.ts";
 
@@ -44,6 +45,7 @@ const sections: Readonly<Record<string, { title: string; run: () => Promise<Figu
 		run: async () => [...(await usbDecisionFigures()), ...(await usbVmFigures())],
 	},
 	alerts: { title: "A flood of 400 000 blocked packets", run: blockedFlood },
+	sinks: { title: "Sinks of alerts", run: sinkFigures },
 };
 
 const wanted = process.argv.slice(2);

@@ -38,10 +38,14 @@ export function addressBits(family: Family): number {
  * /32 or /128. Set host bits are cleared and reported in `hostBits`.
  */
 export function parseCidr(text: string): CidrResult {
+	return readCidr(text, parseAddress);
+}
+
+function readCidr(text: string, read: typeof parseAddress): CidrResult {
 	if (text.length > longestBlock) return fail("this is too long for an address block", exampleHint);
 	const slash = text.indexOf("/");
 	const addressText = slash === -1 ? text : text.slice(0, slash);
-	const address = parseAddress(addressText);
+	const address = read(addressText);
 	if ("message" in address) return { ok: false, ...address };
 	const bits = familyBits[address.family];
 	if (slash === -1) {
@@ -59,19 +63,9 @@ export function parseCidr(text: string): CidrResult {
 	return { ok: true, cidr: { family: address.family, base, prefix }, hostBits: base !== address.value };
 }
 
-/**
- * The same for what packets were seen to bear: also an IPv4-mapped address, which no policy may name, as other programs
- * take it for the IPv4 address. Anybody may send to one, and a guest's packets are forwarded.
- */
+/** The same for what packets were seen to bear: see parseSeenAddress. */
 export function parseSeenCidr(text: string): CidrResult {
-	const parsed = parseCidr(text);
-	if (parsed.ok) return parsed;
-	const [address = "", length = "128", ...more] = text.split("/");
-	const bits = parseIpv6Bits(address);
-	if (bits === null || !isMapped(6, bits) || more.length > 0) return parsed;
-	if (!prefixForm.test(length) || Number(length) > addressBits(6)) return parsed;
-	const base = maskBase(bits, 6, Number(length));
-	return { ok: true, cidr: { family: 6, base, prefix: Number(length) }, hostBits: base !== bits };
+	return readCidr(text, parseSeenAddress);
 }
 
 /** Whether an address is IPv4-mapped (RFC 4291 section 2.5.5.2). */
@@ -100,6 +94,17 @@ export function parseAddress(text: string): Address | { readonly message: string
 		return { family: 4, value: BigInt(value) };
 	}
 	return text.includes(":") ? parseIpv6(text) : { ...explainNotIpv4(text) };
+}
+
+/**
+ * The same for what packets were seen to bear: also an IPv4-mapped address, which no policy may name, as other programs
+ * take it for the IPv4 address. Anybody may send to one, and a guest's packets are forwarded.
+ */
+export function parseSeenAddress(text: string): ReturnType<typeof parseAddress> {
+	const address = parseAddress(text);
+	if (!("message" in address)) return address;
+	const bits = parseIpv6Bits(text);
+	return bits === null || !isMapped(6, bits) ? address : { family: 6, value: bits };
 }
 
 function parseIpv6(text: string): Address | { message: string; hint: string } {

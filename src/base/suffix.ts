@@ -3,7 +3,7 @@
  * changes. What the mask leaves open may be anything.
  */
 
-import { addressBits, formatAddress, parseIpv6Bits } from "./cidr.ts";
+import { addressBits, formatAddress, isMapped, parseIpv6Bits } from "./cidr.ts";
 import type { Cidr } from "./model.ts";
 
 /** The mask is not a prefix: that is a block. */
@@ -44,7 +44,7 @@ export function parseSuffix(text: string): SuffixResult | null {
 		};
 	}
 	const cidr = prefix === null ? blockAround({ mask, value }) : { family: 6 as const, base: value, prefix };
-	if (cidr.prefix >= 96 && cidr.base >> 32n === 0xffffn) {
+	if (cidr.prefix >= 96 && isMapped(6, cidr.base)) {
 		return {
 			ok: false,
 			message: `${text} names IPv4-mapped addresses, which stand for ones of IPv4`,

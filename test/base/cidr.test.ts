@@ -125,15 +125,14 @@ describe("parseSeenCidr", () => {
 	});
 
 	test.each([
-		"::ffff:1.2.3.4/129",
-		"::ffff:1.2.3.4/",
-		"::ffff:1.2.3.4/1/1",
-		"::ffff:1.2.3.256",
-		"fe80::1%eth0",
-		"",
-	])("%p is nothing of it", (text) => {
-		expect(parseSeenCidr(text)).toEqual(parseCidr(text));
-		expect(parseSeenCidr(text).ok).toBe(false);
+		["::ffff:1.2.3.4/129", 'the prefix length "129" is not a number from 0 to 128'],
+		["::ffff:1.2.3.4/", 'the prefix length "" is not a number from 0 to 128'],
+		["::ffff:1.2.3.4/1/1", 'the prefix length "1/1" is not a number from 0 to 128'],
+		["::ffff:1.2.3.256", '"::ffff:1.2.3.256" is not an IPv6 address'],
+		["fe80::1%eth0", "a zone id (%interface) cannot be part of an address block"],
+		["", "the address is missing"],
+	])("%p is nothing of it", (text, message) => {
+		expect(parseSeenCidr(text)).toMatchObject({ ok: false, message });
 	});
 });
 

@@ -1,7 +1,7 @@
 /** Reads what `portward flows --json` and `/v1/flows` give, perhaps of another host: nothing in it is believed. Pure. */
 
 import * as v from "valibot";
-import { type Address, type CidrResult, parseAddress, parseSeenCidr } from "../../base/cidr.ts";
+import { type Address, type CidrResult, parseSeenAddress, parseSeenCidr } from "../../base/cidr.ts";
 import type { Diagnostic } from "../../base/diagnostic.ts";
 import { directions, type Protocol, postureName } from "../../base/model.ts";
 import { formatPath, type Path } from "../../base/path.ts";
@@ -212,9 +212,7 @@ function remoteOf(text: string): CidrResult {
 }
 
 function guestOf(text: string): Address | Wrong {
-	const seen = parseSeenCidr(text);
-	if (seen.ok && !text.includes("/")) return { family: seen.cidr.family, value: seen.cidr.base };
-	const guest = parseAddress(text);
+	const guest = parseSeenAddress(text);
 	return "message" in guest ? { path: ["guest"], ...guest } : guest;
 }
 

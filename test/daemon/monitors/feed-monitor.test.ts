@@ -34,51 +34,82 @@ test("the same problem is told once, another one and one that comes back again",
 	monitor.stop();
 });
 
-test("a file that lies elsewhere is watched, however it is replaced, and no longer once no group names it", async () => {
-	const home = mkdtempSync(join(tmpdir(), "portward-feeds-"));
-	const [policies, outside] = [join(home, "policies"), join(home, "outside")];
-	for (const directory of [policies, outside]) mkdirSync(directory);
-	let changes = 0;
-	const monitor = new FeedMonitor({
-		sink: { publish: () => {} },
-		identity,
-		watched: () => policies,
-		changed: () => void changes++,
-	});
-	const file = join(outside, "list.txt");
-	const replace = (text: string) => {
-		writeFileSync(`${file}.new`, text);
-		renameSync(`${file}.new`, file);
-	};
-	try {
-		replace("10.0.0.0/8\n");
-		monitor.read([{ ...current, file }]);
-		for (let round = 1; round <= 3; round++) {
-			const before = changes;
-			// Until it is watched nothing is told, so it is replaced until it is.
-			await eventually(
-				`change ${round}`,
-				() => {
-					replace(`10.${round}.0.0/16\n`.repeat(1 + Math.floor(Math.random() * 1000)));
-					return changes > before;
-				},
-				60_000,
-			);
-		}
-		rmSync(file);
-		const before = changes;
-		await eventually("that it is gone", () => changes > before, 60_000);
-		monitor.read([{ ...current, file: join(policies, "list.txt") }]);
-	} finally {
-		monitor.stop();
-		rmSync(home, { recursive: true });
+/** A directory of policies and one beside it. */
+class Directories implements Disposable {
+	readonly home = mkdtempSync(join(tmpdir(), "portward-feeds-"));
+	readonly policies = join(this.home, "policies");
+	readonly outside = join(this.home, "outside");
+
+	constructor() {
+		for (const directory of [this.policies, this.outside]) mkdirSync(directory);
 	}
+
+	/** Puts a list of another length in a file's place. */
+	replace(file: string): void {
+		const staged = join(this.home, "new");
+		writeFileSync(staged, "10.0.0.0/8\n".repeat(1 + Math.floor(Math.random() * 1000)));
+		renameSync(staged, file);
+	}
+
+	[Symbol.dispose](): void {
+		rmSync(this.home, { recursive: true });
+	}
+}
+
+/** A monitor of one group's file, and how often it told of a change. */
+class Watching implements Disposable {
+	changes = 0;
+	readonly monitor: FeedMonitor;
+
+	constructor(policies: string, file: string) {
+		this.monitor = new FeedMonitor({
+			sink: { publish: () => {} },
+			identity,
+			watched: () => policies,
+			changed: () => void this.changes++,
+		});
+		this.monitor.read([{ ...current, file }]);
+	}
+
+	[Symbol.dispose](): void {
+		this.monitor.stop();
+	}
+}
+
+test("a file that lies elsewhere is watched, however it is replaced, and no longer once no group names it", async () => {
+	using directories = new Directories();
+	const { outside, policies } = directories;
+	const file = join(outside, "list.txt");
+	directories.replace(file);
+	using watching = new Watching(policies, file);
+	for (let round = 1; round <= 3; round++) {
+		const before = watching.changes;
+		// Until it is watched nothing is told, so it is replaced until it is.
+		await eventually(
+			`change ${round}`,
+			() => {
+				directories.replace(file);
+				return watching.changes > before;
+			},
+			60_000,
+		);
+	}
+	rmSync(file);
+	const before = watching.changes;
+	await eventually("that it is gone", () => watching.changes > before, 60_000);
+	watching.monitor.read([{ ...current, file: join(policies, "list.txt") }]);
+	const told = watching.changes;
+	for (let round = 0; round < 10; round++) {
+		directories.replace(file);
+		await Bun.sleep(50);
+	}
+	expect(watching.changes).toBe(told);
 });
 
 test("so is one that the watch of the policies does not see: behind a hidden name, or where a link leads out", async () => {
-	const home = mkdtempSync(join(tmpdir(), "portward-feeds-"));
-	const [policies, outside] = [join(home, "policies"), join(home, "outside")];
-	for (const directory of [policies, outside, join(policies, ".hidden")]) mkdirSync(directory);
+	using directories = new Directories();
+	const { outside, policies } = directories;
+	mkdirSync(join(policies, ".hidden"));
 	symlinkSync(outside, join(policies, "directory"));
 	symlinkSync(join(outside, "list.txt"), join(policies, "link.txt"));
 	symlinkSync(join(policies, ".hidden/list.txt"), join(policies, "inner.txt"));
@@ -90,35 +121,19 @@ test("so is one that the watch of the policies does not see: behind a hidden nam
 		["plain.txt", join(policies, "plain.txt"), false],
 	] as const;
 	for (const [name, real, watched] of cases) {
-		let changes = 0;
-		const monitor = new FeedMonitor({
-			sink: { publish: () => {} },
-			identity,
-			watched: () => policies,
-			changed: () => void changes++,
-		});
-		const replace = () => {
-			writeFileSync(join(home, "new"), `10.0.0.0/8\n`.repeat(1 + Math.floor(Math.random() * 1000)));
-			renameSync(join(home, "new"), real);
-		};
-		try {
-			replace();
-			monitor.read([{ ...current, file: join(policies, name) }]);
-			if (watched) {
-				await eventually(name, () => {
-					replace();
-					return changes > 0;
-				});
-			} else {
-				for (let round = 0; round < 10; round++) {
-					replace();
-					await Bun.sleep(50);
-				}
-				expect(changes).toBe(0);
-			}
-		} finally {
-			monitor.stop();
+		directories.replace(real);
+		using watching = new Watching(policies, join(policies, name));
+		if (watched) {
+			await eventually(name, () => {
+				directories.replace(real);
+				return watching.changes > 0;
+			});
+			continue;
 		}
+		for (let round = 0; round < 10; round++) {
+			directories.replace(real);
+			await Bun.sleep(50);
+		}
+		expect(watching.changes).toBe(0);
 	}
-	rmSync(home, { recursive: true });
 });

@@ -1,6 +1,6 @@
 /** What the compiled rules say about an open connection, as if it were new. Pure. */
 
-import { parseSeenCidr } from "../../../base/cidr.ts";
+import { parseSeenAddress } from "../../../base/cidr.ts";
 import { isTransport, protocolOf } from "../../../base/protocol.ts";
 import type { SocketOwnership } from "../../../kernel/socket-diag.ts";
 import { interfaceMatches } from "../compile/atom.ts";
@@ -108,14 +108,14 @@ function groupsOf({ ingress, egress }: NetworkModel) {
 }
 
 function packetOf(flow: JudgedFlow): Omit<Packet, "interface"> | null {
-	const remote = parseSeenCidr(flow.remote);
-	if (!remote.ok) return null;
+	const remote = parseSeenAddress(flow.remote);
+	if ("message" in remote) return null;
 	const protocol = protocolOf(flow.protocol);
 	const sourcePort = flow.direction === "ingress" ? flow.cut.remotePort : flow.cut.localPort;
 	return {
 		direction: flow.direction,
 		family: flow.family,
-		address: remote.cidr.base,
+		address: remote.value,
 		protocol,
 		port: flow.destinationPort,
 		source: isTransport(protocol) ? sourcePort : (flow.icmpType ?? null),

@@ -64,6 +64,10 @@ export function quote(text: string): string {
 
 /** A message that may contain text from a file, on one bounded line without control characters. */
 export function printable(text: string): string {
-	const shown = text.length > 300 ? `${text.slice(0, 297)}...` : text;
-	return shown.toWellFormed().replace(unprintable, escapeCharacter);
+	return visible(text.length > 300 ? `${text.slice(0, 297)}...` : text);
+}
+
+/** The same text on one line: control characters and what else a terminal obeys are escaped. Of any length. */
+export function visible(text: string): string {
+	return text.toWellFormed().replace(unprintable, escapeCharacter);
 }

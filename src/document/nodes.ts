@@ -7,7 +7,7 @@
 import { isAlias, isMap, isScalar, isSeq, type Node, type Scalar, visit } from "yaml";
 import type { Diagnostic, Place, Severity } from "../base/diagnostic.ts";
 import { formatPath, type Path } from "../base/path.ts";
-import { quote, suggest } from "../base/suggest.ts";
+import { quote, suggest, visible } from "../base/suggest.ts";
 import type { Lines } from "./syntax.ts";
 
 /** Bounds on one document. */
@@ -110,7 +110,9 @@ export class NodeReader {
 			this.failed = true;
 			return;
 		}
-		this.diagnostics.push({ ...place, path: formatPath(path), severity, code, message, hint });
+		// Here and not where each is worded: what a file says stands in many of them.
+		const words = { message: visible(message), hint: visible(hint) };
+		this.diagnostics.push({ ...place, path: formatPath(path), severity, code, ...words });
 	}
 
 	/** The node itself, or what an alias stands for; null (reported) when the alias cannot be followed. */
@@ -244,8 +246,9 @@ export class NodeReader {
 	text(node: Node | null, path: Path): string | null {
 		if (node === null || !isScalar(node) || typeof node.value !== "string") {
 			const source = node !== null && isScalar(node) && node.value !== null ? scalarSource(node) : "";
-			let hint = source === "" ? "" : `put it in quotes: "${source}"`;
+			let hint = source === "" ? "" : `put it in quotes: ${quote(source)}`;
 			if (isSeq(node)) hint = "write one value without brackets";
+			if (isTagged(node)) hint = "write the text itself, without the tag";
 			this.wrongType(node, path, "text", node, hint);
 			return null;
 		}
@@ -301,6 +304,11 @@ export function isEmptyNode(node: Node): boolean {
 	return isScalar(node) && node.value === null;
 }
 
+/** A value that a tag makes of the text, such as the bytes of `!!binary`. */
+function isTagged(node: Node | null): node is Scalar<object> {
+	return isScalar(node) && typeof node.value === "object" && node.value !== null;
+}
+
 /** A plain scalar as it stands in the file. */
 function scalarSource(node: Scalar): string {
 	return node.source ?? String(node.value);
@@ -313,5 +321,6 @@ function describe(node: Node | null): string {
 	if (isSeq(node)) return "a list";
 	if (!isScalar(node) || node.value === null) return "nothing";
 	if (typeof node.value === "string") return `the text ${quote(node.value)}`;
+	if (isTagged(node)) return `a value with the tag ${quote(node.tag ?? "!")}`;
 	return `the ${typeof node.value} ${quote(scalarSource(node))}`;
 }

@@ -225,6 +225,22 @@ describe("any text", () => {
 		}
 	}
 
+	test.each([
+		["!!binary |\n    c2V2\n    ZXJhbA==", 'a value with the tag "tag:yaml.org,2002:binary"'],
+		["!!timestamp 2001-12-14", 'a value with the tag "tag:yaml.org,2002:timestamp"'],
+		["1_\u202e0", null],
+		["|\n    1\n    2", null],
+		["!!int 12", "the number"],
+	])("what a value is called stays on one line: %j", (value, called) => {
+		const text = policyText(`message: ${value}\ningress: [{}]`);
+		check(text);
+		const { documents } = parsePolicyFile("f.yaml", text);
+		const messages = documents.flatMap(({ diagnostics }) => diagnostics.map(({ message }) => message));
+		expect(messages.filter((message) => message.startsWith("expected"))).toEqual(
+			called === null ? [] : [expect.stringContaining(called)],
+		);
+	});
+
 	test("never throws on arbitrary text", () => {
 		const yamlish = fc.string({
 			unit: fc.constantFrom(..."ab:-[]{}&*!|>'\"#%@`,? \n\t\r\u0000\ufeff~0.<="),
@@ -264,6 +280,8 @@ egress:
 					"*a",
 					"<<: ",
 					"!!binary ",
+					"!!timestamp 2001-12-14 #",
+					"\u202e",
 					"\n---\n",
 					"[",
 					"{",

@@ -33,9 +33,19 @@ function createWorker(name: WorkerName): Worker {
 const stdoutFd = 1;
 const stderrFd = 2;
 
+/** A long answer comes in many pieces, and new memory for the bytes of each takes longer than they. */
+const pieceBytes = Buffer.alloc(128 * 1024);
+/** A character of a string has at most so many bytes of UTF-8. */
+const mostBytes = 3;
+
+function bytesOf(text: string): Buffer {
+	if (text.length * mostBytes > pieceBytes.length) return Buffer.from(text);
+	return pieceBytes.subarray(0, pieceBytes.write(text));
+}
+
 /** Writes everything, also into a pipe that is full for the moment. Returns why it could not. */
 function write(fd: number, text: string): { readonly code: unknown; readonly message: string } | null {
-	const bytes = Buffer.from(text);
+	const bytes = bytesOf(text);
 	for (let written = 0; written < bytes.length; ) {
 		try {
 			written += writeSync(fd, bytes, written);

@@ -72,7 +72,8 @@ export interface HostFacts {
 /** A page of an enforcer's own, such as /v1/usb/devices. */
 export interface ReportRoute {
 	readonly path: string;
-	reply(query: string): Reply | Promise<Reply>;
+	/** @param accept the Accept header; "" where the client sent none */
+	reply(query: string, accept?: string): Reply | Promise<Reply>;
 }
 
 /** Fields of /v1/status that are an enforcer's own. */

@@ -2,10 +2,9 @@
 
 import { escapeForTerminal } from "../../base/terminal.ts";
 import type { Config } from "../../config/model.ts";
-import type { SeenHistory } from "../../enforcers/network/history/seen-flow.ts";
 import type { Io } from "../command.ts";
 import { flowsFrom } from "./flows-source.ts";
-import { readHistory } from "./read-history.ts";
+import { type ReadHistory, readHistory } from "./read-history.ts";
 import { parseSince, seenSince } from "./since.ts";
 
 export interface HistoryOptions {
@@ -25,7 +24,7 @@ export async function chosenHistory(
 	settings: () => Config,
 	io: Io,
 	now = Date.now(),
-): Promise<SeenHistory | null> {
+): Promise<ReadHistory | null> {
 	const since = parseSince(options.since, now);
 	if (options.from !== undefined) {
 		const history = await flowsFrom(options.from, io);

@@ -69,7 +69,11 @@ function empty(key: string, { firstSeen, lastSeen }: SeenFlow): Sum {
 }
 
 /** A group as `flows --group-by --json` gives it. */
-export function groupsJson({ since, merged, lost }: SeenHistory, by: Grouping, groups: readonly FlowGroup[]) {
+export function groupsJson(
+	{ since, merged, lost }: Omit<SeenHistory, "flows">,
+	by: Grouping,
+	groups: readonly FlowGroup[],
+) {
 	return {
 		since: new Date(since).toISOString(),
 		groupBy: by,
@@ -82,9 +86,4 @@ export function groupsJson({ since, merged, lost }: SeenHistory, by: Grouping, g
 		merged,
 		lost,
 	};
-}
-
-/** The most frequent first, and of these what was seen last. */
-export function sortedFlows(flows: readonly SeenFlow[]): SeenFlow[] {
-	return flows.toSorted((a, b) => b.count - a.count || b.lastSeen - a.lastSeen);
 }

@@ -19,7 +19,7 @@ export type FlowsRead =
 	/** `diagnostics`: the first thing that is wrong, with its place. */
 	| { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
 
-const whole = (least: number) => {
+export const whole = (least: number) => {
 	const hint = `write a whole number from ${least} on`;
 	return v.pipe(v.number(hint), v.safeInteger(hint), v.minValue(least, hint));
 };
@@ -48,11 +48,15 @@ const port = v.nullable(
 
 /** IFNAMSIZ (linux/if.h) is 16 with the final NUL; a byte that is no UTF-8 is read as one character. */
 const interfaceHint = "write a link's name of at most 15 characters, without / and spaces";
-const link = v.pipe(v.string(interfaceHint), v.regex(/^[^/\s\0]{0,15}$/u, interfaceHint));
+export const link = v.pipe(v.string(interfaceHint), v.regex(/^[^/\s\0]{0,15}$/u, interfaceHint));
 
 /** As long as names of policies are. */
 const policyHint = `write the name of a policy, "${postureName}" or null`;
-const policy = v.nullable(v.pipe(v.string(policyHint), v.nonEmpty(policyHint), v.maxLength(253, policyHint)));
+export const policy = v.nullable(
+	v.pipe(v.string(policyHint), v.nonEmpty(policyHint), v.maxLength(253, policyHint)),
+);
+
+export const actions = ["Allow", "Audit", "Block"] as const;
 
 function words<const T extends readonly string[]>(known: T) {
 	return v.picklist(known, `write ${known.slice(0, -1).join(", ")} or ${known.at(-1)}`);
@@ -66,7 +70,7 @@ const flowShape = v.strictObject({
 	interface: link,
 	hook: words(["input", "output", "forward"]),
 	guest: v.nullable(v.string("write an address in quotes, or null")),
-	action: words(["Allow", "Audit", "Block"]),
+	action: words(actions),
 	policy,
 	count: whole(1),
 	bytes: v.nullable(whole(0)),
@@ -138,7 +142,6 @@ function wrong(issue: v.BaseIssue<unknown>): Wrong {
 	return { path, message: `${shown} does not fit here`, hint: issue.message };
 }
 
-const actions = ["Allow", "Audit", "Block"] as const;
 const fieldCount = Object.keys(flowShape.entries).length;
 const linkForm = /^[^/\s\0]{0,15}$/u;
 

@@ -5,42 +5,52 @@ import { escapeForTerminal } from "../../base/terminal.ts";
 import { describeFlow, verdictWord } from "../../enforcers/network/history/describe-flow.ts";
 import type { SeenFlow, SeenHistory } from "../../enforcers/network/history/seen-flow.ts";
 import { plural } from "../diagnostics.ts";
-import { compactAge, compactNumber, hanging } from "./compact.ts";
+import { compactAge, compactNumber, hanging, tableWidth } from "./compact.ts";
 import type { FlowGroup } from "./flow-groups.ts";
+import type { FlowList } from "./flow-list.ts";
 
-/** @param now milliseconds since the epoch @param flows in the order in which they are to stand */
-export function flowsTable(flows: readonly SeenFlow[], now: number): string {
+/** Characters of a piece of a table. */
+const pieceLength = 32_768;
+
+/**
+ * The table, piece by piece: whoever reads it has the first rows while the last are made.
+ * @param order the numbers of its flows @param now milliseconds since the epoch
+ */
+export function* flowsTable(list: FlowList, order: Uint32Array, now: number): Generator<string, void> {
 	const starts = new Starts();
-	let table = `${start("COUNT", "LAST", "VERDICT")}FLOW\n`;
-	for (const flow of flows) {
-		const { count, lastSeen, action } = flow;
-		table += hanging(starts.text(count, now - lastSeen, action), escapeForTerminal(flowText(flow)));
+	let piece = `${start("COUNT", "LAST", "VERDICT")}FLOW\n`;
+	for (const index of order) {
+		const columns = starts.text(list.count(index), now - list.lastSeen(index), list.action(index));
+		const { before, after } = list.telling(index);
+		const remote = list.remote(index);
+		piece +=
+			columns.length + before.length + remote.length + after.length <= tableWidth
+				? `${columns}${before}${remote}${after}\n`
+				: hanging(columns, `${before}${remote}${after}`);
+		if (piece.length < pieceLength) continue;
+		yield piece;
+		piece = "";
 	}
-	return table;
+	yield piece;
 }
 
 /** The first columns of rows: of very many flows, most have those of the one before. */
 class Starts {
 	#count = -1;
-	#age = "";
+	#seconds = -1;
 	#action: Action = "Allow";
 	#text = "";
 
+	/** @param age milliseconds */
 	text(count: number, age: number, action: Action): string {
-		const ago = compactAge(age);
-		if (count === this.#count && ago === this.#age && action === this.#action) return this.#text;
+		const seconds = Math.floor(age / 1000);
+		if (count === this.#count && seconds === this.#seconds && action === this.#action) return this.#text;
 		this.#count = count;
-		this.#age = ago;
+		this.#seconds = seconds;
 		this.#action = action;
-		this.#text = start(compactNumber(count), ago, verdictWord[action]);
+		this.#text = start(compactNumber(count), compactAge(age), verdictWord[action]);
 		return this.#text;
 	}
-}
-
-/** What happened, and who decided. */
-function flowText(flow: SeenFlow): string {
-	const by = flow.policy === null ? "" : ` (${flow.policy})`;
-	return `${describeFlow(flow)}${by}${flow.isNew ? " NEW" : ""}`;
 }
 
 function start(count: string, age: string, verdict: string): string {
@@ -64,11 +74,15 @@ function columns(cells: readonly string[]): string {
 	return `${cells.map((cell, index) => cell.padStart(widths[index] ?? 0)).join(" ")}  `;
 }
 
-/** What the table is of, and what is not in it. @param left rows that were left out */
-export function historyNote({ since, flows, merged, lost }: SeenHistory, left: number): string {
-	const times = flows.reduce((sum, { count }) => sum + count, 0);
+/** What the table is of, and what is not in it. @param times that its flows were seen @param left rows that were left out */
+export function historyNote(
+	{ since, merged, lost }: Omit<SeenHistory, "flows">,
+	flows: number,
+	times: number,
+	left: number,
+): string {
 	const lines = [
-		`${plural(flows.length, "flow")}, seen ${plural(times, "time")} since ${new Date(since).toISOString()}`,
+		`${plural(flows, "flow")}, seen ${plural(times, "time")} since ${new Date(since).toISOString()}`,
 	];
 	if (left > 0) lines.push(`${plural(left, "row")} more: without --limit all are shown`);
 	if (merged > 0)

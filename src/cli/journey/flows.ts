@@ -12,7 +12,8 @@ import { prettyJson } from "../json.ts";
 import { parseOnlyOptions } from "../options.ts";
 import { commandSettings } from "../stand-in-settings.ts";
 import { chosenHistory } from "./chosen-history.ts";
-import { type Grouping, groupFlows, groupings, groupsJson, sortedFlows } from "./flow-groups.ts";
+import { type Grouping, groupFlows, groupings, groupsJson } from "./flow-groups.ts";
+import { FlowArray, type FlowList, orderedFlows } from "./flow-list.ts";
 import { flowsTable, followLine, groupsTable, historyNote } from "./flows-text.ts";
 import { followFlows } from "./follow-flows.ts";
 import { readHistory } from "./read-history.ts";
@@ -73,14 +74,23 @@ export const flows: Command = {
 			const config = commandSettings(values, io);
 			const named = values["status-address"] !== undefined;
 			const ask = (since: number | null) => readHistory(config, { named, signal: io.signal, since });
-			return await followFlows({ ask, wanted, tell: teller(io, values.json === true) }, io);
+			const tell = teller(io, values.json === true);
+			return await followFlows({ ask, wanted: (flow) => wanted(flow.action, flow.isNew), tell }, io);
 		}
 		const history = await chosenHistory(values, () => commandSettings(values, io), io);
 		if (history === null) return exit.failure;
-		const chosen = { ...history, flows: sortedFlows(history.flows.filter(wanted)) };
-		const limit = values.limit === undefined ? Number.POSITIVE_INFINITY : Number(values.limit);
-		if (values.json === true) io.out(prettyJson(asJson(chosen, grouping, limit)));
-		else show(chosen, grouping, limit, io);
+		const list = history.list ?? new FlowArray(history.flows);
+		const { since, merged, lost } = history;
+		const chosen: Chosen = {
+			since,
+			merged,
+			lost,
+			list,
+			order: orderedFlows(list, wanted),
+			limit: values.limit === undefined ? Number.POSITIVE_INFINITY : Number(values.limit),
+		};
+		if (values.json === true) io.out(prettyJson(asJson(chosen, grouping)));
+		else show(chosen, grouping, io);
 		return exit.ok;
 	},
 };
@@ -95,7 +105,7 @@ function groupingOf(text: string | undefined): Grouping | null {
 function filterOf(values: {
 	readonly verdict?: string;
 	readonly new?: boolean;
-}): (flow: SeenFlow) => boolean {
+}): (action: Action, isNew: boolean) => boolean {
 	const word = values.verdict?.toLowerCase();
 	const names = Object.keys(verdicts);
 	if (word !== undefined && !names.includes(word))
@@ -103,7 +113,7 @@ function filterOf(values: {
 			`--verdict is no ${JSON.stringify(values.verdict)}; ${suggest(word, names, "verdicts")}`,
 		);
 	const action = word === undefined ? null : verdicts[word];
-	return (flow) => (action === null || flow.action === action) && (values.new !== true || flow.isNew);
+	return (is, isNew) => (action === null || is === action) && (values.new !== true || isNew);
 }
 
 function teller(io: Io, json: boolean): (flow: SeenFlow, more: number) => void {
@@ -111,22 +121,41 @@ function teller(io: Io, json: boolean): (flow: SeenFlow, more: number) => void {
 		io.out(json ? `${escapeJson(JSON.stringify(flowJson(flow)))}\n` : followLine(flow, more));
 }
 
-function asJson(history: SeenHistory, grouping: Grouping | null, limit: number): unknown {
-	if (grouping === null) return historyJson({ ...history, flows: history.flows.slice(0, limit) });
-	return groupsJson(history, grouping, groupFlows(history.flows, grouping).slice(0, limit));
+/** Flows in the order in which they are to stand. */
+interface Chosen extends Omit<SeenHistory, "flows"> {
+	readonly list: FlowList;
+	readonly order: Uint32Array;
+	/** Rows at most. */
+	readonly limit: number;
+}
+
+function flowsOf({ list, order }: Chosen): SeenFlow[] {
+	return Array.from(order, (index) => list.flow(index));
+}
+
+function asJson(chosen: Chosen, grouping: Grouping | null): unknown {
+	const { since, merged, lost, order, limit } = chosen;
+	const sums = { since, merged, lost };
+	if (grouping === null)
+		return historyJson({ ...sums, flows: flowsOf({ ...chosen, order: order.subarray(0, limit) }) });
+	return groupsJson(sums, grouping, groupFlows(flowsOf(chosen), grouping).slice(0, limit));
 }
 
 /** The table goes to standard output, what is to be known about it to standard error. */
-function show(history: SeenHistory, grouping: Grouping | null, limit: number, io: Io): void {
+function show(chosen: Chosen, grouping: Grouping | null, io: Io): void {
+	const { list, order, limit } = chosen;
 	const now = Date.now();
-	const groups = grouping === null ? null : groupFlows(history.flows, grouping);
-	const left = Math.max(0, (groups ?? history.flows).length - limit);
-	if (history.flows.length > 0) {
-		io.out(
-			groups === null || grouping === null
-				? flowsTable(history.flows.slice(0, limit), now)
-				: groupsTable(groups.slice(0, limit), grouping.toUpperCase(), now),
-		);
+	const groups = grouping === null ? null : groupFlows(flowsOf(chosen), grouping);
+	const left = Math.max(0, (groups ?? order).length - limit);
+	if (groups !== null && grouping !== null && order.length > 0)
+		io.out(groupsTable(groups.slice(0, limit), grouping.toUpperCase(), now));
+	if (groups === null && order.length > 0) {
+		for (const piece of flowsTable(list, order.subarray(0, limit), now)) {
+			// Who read enough has left.
+			if (io.signal.aborted) break;
+			io.out(piece);
+		}
 	}
-	io.error(historyNote(history, left));
+	const times = order.reduce((sum, index) => sum + list.count(index), 0);
+	io.error(historyNote(chosen, order.length, times, left));
 }

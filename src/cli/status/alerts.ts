@@ -81,7 +81,7 @@ export const alerts: Command = {
 		const named = values["status-address"] !== undefined;
 		if (values.follow) {
 			const path = `/v1/alerts/stream?${filter}`;
-			return follow(() => ask(config, named, path, io.signal, true), print, io);
+			return follow(() => ask(config, named, path, io.signal, { endless: true }), print, io);
 		}
 		const query = new URLSearchParams(filter);
 		if (values.limit !== undefined) query.set("limit", values.limit);

@@ -9,7 +9,14 @@ import { connectionError, reach } from "./reach.ts";
 import { type StatusTarget, statusTarget } from "./status-target.ts";
 
 /** What of a response is asked for. */
-export type Answer = Pick<Response, "text" | "body" | "headers">;
+export type Answer = Pick<Response, "text" | "bytes" | "body" | "headers">;
+
+export interface Wish {
+	/** The answer goes on until one of both has enough, and only its beginning is bounded. */
+	readonly endless?: boolean;
+	/** A type that the daemon may answer with instead of JSON; one that does not know it gives JSON. */
+	readonly accept?: string;
+}
 
 export type Reply =
 	| { readonly ok: true; readonly response: Answer }
@@ -29,22 +36,19 @@ const endMs = 60_000;
 /** What every refusal of the daemon holds. */
 const refusal = v.object({ error: v.string(), hint: v.string() });
 
-/**
- * GETs `path` from the daemon that has these settings. `named`: its address comes from the command line.
- * `endless`: the answer goes on until one of both has enough, and only its beginning is bounded.
- */
+/** GETs `path` from the daemon that has these settings. `named`: its address comes from the command line. */
 export async function ask(
 	config: Config,
 	named: boolean,
 	path: string,
 	signal: AbortSignal,
-	endless = false,
+	wish: Wish = {},
 ): Promise<Reply> {
 	const found = statusTarget(config, { named, root: process.getuid?.() === 0 });
 	if (!found.ok) return found;
 	const { address } = found.target;
 	const reached = await reach(address, signal);
-	if (reached.ok) return await get(found.target, path, signal, endless);
+	if (reached.ok) return await get(found.target, path, signal, wish);
 	const absent = reached.kind === "refused" && !named;
 	const message = absent
 		? `${stoppedDaemon(config)} (${address}: ${reached.message})`
@@ -57,9 +61,10 @@ export async function get(
 	target: StatusTarget,
 	path: string,
 	signal: AbortSignal,
-	endless = false,
+	{ endless = false, accept }: Wish = {},
 ): Promise<Reply> {
 	const { address } = target;
+	const headers: Record<string, string> = accept === undefined ? {} : { accept };
 	const late = new AbortController();
 	const bound = AbortSignal.any([signal, late.signal]);
 	const beginning = setTimeout(() => late.abort(), beginMs);
@@ -68,8 +73,12 @@ export async function get(
 	let begun = false;
 	try {
 		const response = address.startsWith(unixPrefix)
-			? await fetch(`http://localhost${path}`, { unix: address.slice(unixPrefix.length), signal: bound })
-			: await fetchTcp(target, path, bound);
+			? await fetch(`http://localhost${path}`, {
+					unix: address.slice(unixPrefix.length),
+					headers,
+					signal: bound,
+				})
+			: await fetchTcp(target, path, headers, bound);
 		clearTimeout(beginning);
 		begun = true;
 		if (response.ok) return { ok: true, response: endless ? response : await whole(response) };
@@ -91,21 +100,27 @@ export async function get(
 }
 
 /**
- * Read to its end, so that nobody meets an answer that is cut. The text is no response of its own again: of very many
- * flows it is tens of megabytes, and each copy takes a tenth of a second.
+ * Read to its end, so that nobody meets an answer that is cut. It is no response of its own again: of very many flows it
+ * may be tens of megabytes, and each copy takes a tenth of a second.
  */
 async function whole(response: Response): Promise<Answer> {
 	const { headers } = response;
-	const text = await response.text();
-	return { headers, body: null, text: () => Promise.resolve(text) };
+	const bytes = await response.bytes();
+	return {
+		headers,
+		body: null,
+		bytes: () => Promise.resolve(bytes),
+		text: () => Promise.resolve(new TextDecoder().decode(bytes)),
+	};
 }
 
 function fetchTcp(
 	{ address, cert, token }: StatusTarget,
 	path: string,
+	asked: Readonly<Record<string, string>>,
 	signal: AbortSignal,
 ): Promise<Response> {
-	const headers: Record<string, string> = token === null ? {} : { authorization: `Bearer ${token}` };
+	const headers = token === null ? asked : { ...asked, authorization: `Bearer ${token}` };
 	if (cert === null) return fetch(`http://${address}${path}`, { headers, signal });
 	const own = new X509Certificate(cert);
 	// What the daemon's own file holds is trusted, whoever signed it, and nothing else.

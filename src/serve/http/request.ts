@@ -15,6 +15,8 @@ export interface Request {
 	readonly authorization: string | null;
 	/** What the client sent as cookies; absent where it sent none. */
 	readonly cookie?: string;
+	/** The types that it wants; absent where it said nothing of them. */
+	readonly accept?: string;
 	/** Whether the connection may carry another request. */
 	readonly keepAlive: boolean;
 	/** Whether a body follows, which this server never reads. */
@@ -142,6 +144,7 @@ function parseHead(
 		.split(/[\s,]+/);
 	const keepAlive = version === "HTTP/1.1" ? !options.includes("close") : options.includes("keep-alive");
 	const cookies = headers.get("cookie");
+	const accept = headers.get("accept");
 	const { path, query, authority } = target;
 	return {
 		kind: "request",
@@ -152,6 +155,7 @@ function parseHead(
 			host: authority ?? host,
 			authorization: credentials[0] ?? null,
 			...(cookies === undefined ? {} : { cookie: cookies.join("; ") }),
+			...(accept === undefined ? {} : { accept: accept.join(", ") }),
 			keepAlive,
 			hasBody,
 		},

@@ -140,10 +140,10 @@ async function page(source: HttpSource): Promise<Reply> {
 }
 
 /** What an enforcer has at this path, or that nobody has anything. */
-async function ownPage({ path, query }: Request, source: HttpSource): Promise<Reply> {
+async function ownPage({ path, query, accept }: Request, source: HttpSource): Promise<Reply> {
 	const routes = source.state().enforcers.flatMap((enforcer): readonly ReportRoute[] => enforcer.routes);
 	const own = routes.find((route) => route.path === path);
-	if (own !== undefined) return await own.reply(query);
+	if (own !== undefined) return await own.reply(query, accept ?? "");
 	const paths = [
 		"/",
 		...undetailed,

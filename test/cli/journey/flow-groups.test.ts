@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { groupFlows, groupings, sortedFlows } from "../../../src/cli/journey/flow-groups.ts";
+import { groupFlows, groupings } from "../../../src/cli/journey/flow-groups.ts";
 import { readFlows } from "../../../src/cli/journey/flows-file.ts";
 import { flowJson, historyText, seenFlows } from "./support/flows.ts";
 
@@ -57,15 +57,4 @@ test("however they are grouped, no flow and no count is lost", () => {
 			for (const { firstSeen, lastSeen } of groups) expect(firstSeen).toBeLessThanOrEqual(lastSeen);
 		}),
 	);
-});
-
-test("flows stand by how often they were seen, then by when", () => {
-	const found = sortedFlows(
-		flowsOf(
-			{ port: 1, count: 1 },
-			{ port: 2, count: 7 },
-			{ port: 3, count: 1, lastSeen: "2026-01-03T00:00:00Z" },
-		),
-	);
-	expect(found.map(({ port }) => port)).toEqual([2, 3, 1]);
 });

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { dispatch } from "../../../src/cli/dispatch.ts";
 import { groupFlows } from "../../../src/cli/journey/flow-groups.ts";
+import { FlowArray } from "../../../src/cli/journey/flow-list.ts";
 import { flowsTable, followLine, groupsTable } from "../../../src/cli/journey/flows-text.ts";
 import { followFlows, ToldFlows } from "../../../src/cli/journey/follow-flows.ts";
 import { until } from "../../serve/http/wire.ts";
@@ -106,7 +107,7 @@ test("no row is wider than eighty columns, and no terminal obeys one", () => {
 	fc.assert(
 		fc.property(fc.array(seenFlows, { maxLength: 8 }), (flows) => {
 			const tables = [
-				flowsTable(flows, Date.now()),
+				...flowsTable(new FlowArray(flows), Uint32Array.from(flows.keys()), Date.now()),
 				groupsTable(groupFlows(flows, "policy"), "POLICY", Date.now()),
 				groupsTable(groupFlows(flows, "remote"), "REMOTE", Date.now()),
 			];

@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readHistory, readKeptHistory } from "../../../src/cli/journey/read-history.ts";
 import { defaultConfig } from "../../../src/config/parse.ts";
+import { answerFlows } from "../../../src/enforcers/network/history/flow-answer.ts";
+import { flowRowsType } from "../../../src/enforcers/network/history/flow-rows.ts";
 import { FlowStore } from "../../../src/enforcers/network/history/flow-store.ts";
 import {
 	flowWords,
@@ -102,4 +104,47 @@ test("a running daemon is asked, and where none runs its file is read", () =>
 		rmSync(join(directory, "status.sock"), { force: true });
 		const read = await readHistory(config, { ...wish, since: null }, 9_000);
 		expect(read).toMatchObject({ ok: true, from: "disk", history: { since: 1_000, lost: 0 } });
+	}));
+
+test("a daemon that knows rows is asked for them, and they are believed no more than JSON", () =>
+	within(async (directory) => {
+		const query = { since: null, action: null, onlyNew: false, limit: 10 };
+		const answer = { body: answerFlows(storeOf(3), query, "rows", null, 9_000), type: flowRowsType };
+		const server = Bun.serve({
+			unix: join(directory, "status.sock"),
+			fetch: (request) => {
+				expect(request.headers.get("accept")).toBe(flowRowsType);
+				return new Response(answer.body, { headers: { "content-type": answer.type } });
+			},
+		});
+		const config = {
+			...defaultConfig(),
+			stateDir: directory,
+			status: { ...defaultConfig().status, address: `unix:${join(directory, "status.sock")}` },
+		};
+		const wish = { named: false, signal: new AbortController().signal, since: null };
+		try {
+			const read = await readHistory(config, wish, 9_000);
+			if (!read.ok) throw new Error(read.message);
+			expect(read.history.list?.length).toBe(3);
+			expect(historyJson(read.history).flows).toMatchObject([
+				{ remote: "192.0.2.1", policy: "ssh", lastSeen: "1970-01-01T00:00:01.000Z" },
+				{ remote: "192.0.2.2" },
+				{ remote: "192.0.2.3" },
+			]);
+			expect(read.history.flows).toBe(read.history.flows);
+			answer.body = answer.body.slice(0, -4);
+			expect(await readHistory(config, wish, 9_000)).toEqual({
+				ok: false,
+				message:
+					"what answers there sent no flows (flow 2 is wrong: it is cut); is it portward, and of this version?",
+			});
+			answer.type = "application/json";
+			expect(await readHistory(config, wish, 9_000)).toEqual({
+				ok: false,
+				message: "what answers there sent no flows; is it portward, and of this version?",
+			});
+		} finally {
+			await server.stop(true);
+		}
 	}));

@@ -56,7 +56,7 @@ test("an answer that is cut in the middle is a sentence; one without an end is g
 		const target = { address: `unix:${path}`, cert: null, token: null };
 		const cut = await get(target, "/v1/flows", signal());
 		expect(cut).toMatchObject({ ok: false, message: expect.stringContaining("no daemon answers") });
-		expect(await get(target, "/v1/alerts", signal(), true)).toMatchObject({ ok: true });
+		expect(await get(target, "/v1/alerts", signal(), { endless: true })).toMatchObject({ ok: true });
 	} finally {
 		server.close();
 	}

@@ -60,6 +60,12 @@ describe("requests that are taken", () => {
 		expect(parse(get("/", `${header}authorization: Bearer y\r\n`))).toMatchObject({ status: 400 });
 	});
 
+	test("the types that are wanted are all told", () => {
+		expect(parse(get("/", "Host: h\r\nAccept: a/b\r\naccept: c/d;q=0.1\r\n"))).toMatchObject({
+			request: { accept: "a/b, c/d;q=0.1" },
+		});
+	});
+
 	test("an absolute target names the host, whatever the header says", () => {
 		expect(parse(get("http://real.example?x"))).toMatchObject({
 			request: { path: "/", query: "x", host: "real.example" },

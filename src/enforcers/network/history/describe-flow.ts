@@ -13,12 +13,18 @@ export function serviceText({ protocol, port }: Pick<SeenFlow, "protocol" | "por
 
 /** Such as `10.0.1.200 → tcp 5432 on eth0`. */
 export function describeFlow(flow: SeenFlow): string {
-	const { direction, remote, guest } = flow;
+	const [before, behind] = aroundRemote(flow);
+	return `${before}${remoteText(flow.remote)}${behind}`;
+}
+
+/** The same before the remote end and behind it. */
+export function aroundRemote(flow: SeenFlow): readonly [string, string] {
+	const { direction, guest } = flow;
 	const service = serviceText(flow);
 	const link = flow.interface === "" ? "" : ` on ${flow.interface}`;
 	const who = guest === null ? "this host" : `guest ${formatAddress(guest.family, guest.value)}`;
-	if (direction === "egress") return `${who} → ${service} of ${remoteText(remote)}${link}`;
-	return `${remoteText(remote)} → ${service}${link}${guest === null ? "" : ` for ${who}`}`;
+	if (direction === "egress") return [`${who} → ${service} of `, link];
+	return ["", ` → ${service}${link}${guest === null ? "" : ` for ${who}`}`];
 }
 
 export const verdictWord: Readonly<Record<Action, string>> = {

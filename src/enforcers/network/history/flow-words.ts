@@ -6,13 +6,17 @@ import type { FlowHook, SeenFlow } from "./seen-flow.ts";
 
 export const flowWords = 11;
 
-const remoteAt = 2;
-const guestAt = 6;
-const verdictAt = 10;
+/** The second word has the interface and the port. */
+export const interfaceAt = 1;
+export const remoteAt = 2;
+export const guestAt = 6;
+export const verdictAt = 10;
+
+const guestBit = 32;
 
 const hooks: readonly FlowHook[] = ["input", "output", "forward"];
 
-export const portOf = { hasPort: 1 << 4 } as const;
+const hasPort = 1 << 4;
 
 /** Where packets of a flow were met. */
 export interface FlowPlace {
@@ -31,14 +35,14 @@ export interface FlowFacts extends FlowPlace {
 }
 
 /** The first word and the second. */
-export function setFacts(words: Uint32Array, facts: FlowFacts, hasGuest: boolean): void {
+export function setFacts(words: Uint32Array, facts: FlowFacts, forwarded: boolean): void {
 	const { direction, hook, family, protocol, port } = facts;
 	words[0] =
 		(direction === "egress" ? 1 : 0) |
 		(hooks.indexOf(hook) << 1) |
 		(family === 6 ? 8 : 0) |
-		(port === null ? 0 : portOf.hasPort) |
-		(hasGuest ? 32 : 0) |
+		(port === null ? 0 : hasPort) |
+		(forwarded ? guestBit : 0) |
 		((family === 6 ? 128 : 32) << 8) |
 		(protocol << 16);
 	words[1] = ((port ?? 0) | (facts.interface << 16)) >>> 0;
@@ -83,12 +87,38 @@ export function interfaceOf(words: Uint32Array): number {
 	return (words[1] ?? 0) >>> 16;
 }
 
+/** The length of the remote end's prefix, by the first word. */
+export function prefixIn(first: number): number {
+	return (first >>> 8) & 0xff;
+}
+
 function prefixOf(words: Uint32Array): number {
-	return ((words[0] ?? 0) >>> 8) & 0xff;
+	return prefixIn(words[0] ?? 0);
 }
 
 function familyOf(words: Uint32Array): Family {
 	return ((words[0] ?? 0) & 8) !== 0 ? 6 : 4;
+}
+
+/** Whether the first word tells of a guest. */
+export function hasGuest(first: number): boolean {
+	return (first & guestBit) !== 0;
+}
+
+/** Words that an address takes, by the first word. */
+export function addressWords(first: number): number {
+	return (first & 8) !== 0 ? 4 : 1;
+}
+
+/** Whether the remote end has bits set beyond its prefix. */
+export function hasHostBits(words: Uint32Array): boolean {
+	const count = addressWords(words[0] ?? 0);
+	for (let i = 0, prefix = prefixOf(words); i < count; i++, prefix -= 32) {
+		const word = words[remoteAt + i] ?? 0;
+		// A shift by 32 would be one by nothing.
+		if (prefix < 32 && word << Math.max(0, prefix) !== 0) return true;
+	}
+	return false;
 }
 
 /** Whether the remote end is a single address. */
@@ -126,6 +156,17 @@ function addressAt(words: Uint32Array, at: number, family: Family): bigint {
 	return value;
 }
 
+/** What the first two words say, but for the interface. */
+export function readPlace(words: Uint32Array): Pick<SeenFlow, "direction" | "hook" | "protocol" | "port"> {
+	const first = words[0] ?? 0;
+	return {
+		direction: (first & 1) === 0 ? "ingress" : "egress",
+		hook: hooks[(first >>> 1) & 3] ?? "input",
+		protocol: protocolOf((first >>> 16) & 0xff),
+		port: (first & hasPort) === 0 ? null : (words[1] ?? 0) & 0xffff,
+	};
+}
+
 /** What words say, but for the interface and the verdict, whose names the store has. */
 export function readWords(
 	words: Uint32Array,
@@ -134,11 +175,8 @@ export function readWords(
 	const family = familyOf(words);
 	const remote: Cidr = { family, base: addressAt(words, remoteAt, family), prefix: prefixOf(words) };
 	return {
-		direction: (first & 1) === 0 ? "ingress" : "egress",
-		hook: hooks[(first >>> 1) & 3] ?? "input",
-		protocol: protocolOf((first >>> 16) & 0xff),
+		...readPlace(words),
 		remote,
-		port: (first & portOf.hasPort) === 0 ? null : (words[1] ?? 0) & 0xffff,
-		guest: (first & 32) === 0 ? null : { family, value: addressAt(words, guestAt, family) },
+		guest: hasGuest(first) ? { family, value: addressAt(words, guestAt, family) } : null,
 	};
 }

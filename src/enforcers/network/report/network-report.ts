@@ -34,7 +34,7 @@ export interface NetworkSnapshot
 	/** Log records that the kernel dropped before they were read, over all rules. */
 	readonly recordsLost: number;
 	/** The answer to a query of /v1/flows. */
-	readonly seen: (query: string) => Promise<Reply>;
+	readonly seen: (query: string, accept?: string) => Promise<Reply>;
 	/** What is in force as a picture. */
 	readonly graph: () => Promise<GraphDrawing>;
 }

@@ -73,7 +73,7 @@ export function networkSnapshot(parts: NetworkParts): NetworkSnapshot {
 		recordsLost: packetAlerts.recordsLost,
 		graph: () => parts.graph.draw(),
 		observing: parts.watch.status,
-		seen: (query) => parts.watch.flows(query),
+		seen: (query, accept) => parts.watch.flows(query, accept),
 	};
 }
 

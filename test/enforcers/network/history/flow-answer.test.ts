@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { readRows } from "../../../../src/cli/journey/flow-rows.ts";
 import { answerFlows } from "../../../../src/enforcers/network/history/flow-answer.ts";
 import { type FlowQuery, parseFlowQuery } from "../../../../src/enforcers/network/history/flow-query.ts";
 import { FlowStore } from "../../../../src/enforcers/network/history/flow-store.ts";
@@ -40,12 +41,7 @@ function answered(text: string): HistoryJson {
 	const parsed = parseFlowQuery(text);
 	if (!parsed.ok) throw new Error(parsed.message);
 	const query: FlowQuery = parsed.query;
-	const bytes = answerFlows(
-		stored(),
-		query,
-		(flow) => ({ ...flow, isNew: (flow.remote.base & 3n) === 2n }),
-		now,
-	);
+	const bytes = answerFlows(stored(), query, "json", (flow) => (flow.remote.base & 3n) === 2n, now);
 	return JSON.parse(Buffer.from(bytes).toString());
 }
 
@@ -69,4 +65,18 @@ test("each filter chooses, and the limit counts what it leaves", () => {
 
 test("nothing was seen in what is to come", () => {
 	expect(answered("limit=1").flows[0]?.lastSeen).toBe(new Date(now).toISOString());
+});
+
+test("as rows are all in any order, and those seen last where there are too many", () => {
+	const rows = (text: string) => {
+		const parsed = parseFlowQuery(text);
+		if (!parsed.ok) throw new Error(parsed.message);
+		const read = readRows(answerFlows(stored(), parsed.query, "rows", null, now));
+		if (!read.ok) throw new Error(read.message);
+		return Array.from({ length: read.list.length }, (_, index) => read.list.count(index)).join("");
+	};
+	expect(rows("")).toBe("123456");
+	expect(rows("verdict=block")).toBe("135");
+	expect(rows("limit=2")).toBe("56");
+	expect(rows("new=true")).toBe("");
 });

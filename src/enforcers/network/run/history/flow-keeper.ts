@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { isIcmp } from "../../../../base/protocol.ts";
 import { readState, type StateRead, setAside, writeState } from "../../../../state/state-file.ts";
 import { baselineFile, KnownFlows, parseBaseline } from "../../history/baseline.ts";
-import { answerFlows } from "../../history/flow-answer.ts";
+import { answerFlows, type IsNew } from "../../history/flow-answer.ts";
 import { parseFlowQuery } from "../../history/flow-query.ts";
 import { FlowStore } from "../../history/flow-store.ts";
 import {
@@ -133,13 +133,19 @@ export class FlowKeeper {
 		};
 	}
 
-	flows({ query: text }: { readonly query: string }): ReturnType<HistoryCalls["flows"]> {
+	flows({
+		query: text,
+		form = "json",
+	}: Parameters<HistoryCalls["flows"]>[0]): ReturnType<HistoryCalls["flows"]> {
 		const parsed = parseFlowQuery(text);
 		if (!parsed.ok) return parsed;
-		const { query } = parsed;
-		const now = this.#options.time();
 		this.#readBaseline();
-		return { ok: true, body: answerFlows(this.#store, query, (flow) => this.#told(flow), now) };
+		const baseline = this.#baseline;
+		const isNew: IsNew = baseline && ((flow) => !baseline.covers(flow));
+		return {
+			ok: true,
+			body: answerFlows(this.#store, parsed.query, form, isNew, this.#options.time()),
+		};
 	}
 
 	/** "" or an error text. */
@@ -254,16 +260,12 @@ export class FlowKeeper {
 	#flowOf(key: Uint32Array, count: number, seen: number): SeenFlow {
 		const { action, policy } = this.#store.verdicts[verdictOf(key)] ?? { action: "Allow", policy: null };
 		const flow = { ...readWords(key), interface: this.#interfaceOf(key), action, policy, count, bytes: null };
-		return this.#told({ ...flow, firstSeen: seen, lastSeen: seen });
+		const isNew = this.#baseline !== null && !this.#baseline.covers(flow);
+		return { ...flow, firstSeen: seen, lastSeen: seen, isNew };
 	}
 
 	#interfaceOf(key: Uint32Array): string {
 		return this.#store.interfaces[(key[1] ?? 0) >>> 16] ?? "";
-	}
-
-	#told(flow: Omit<SeenFlow, "isNew">): SeenFlow {
-		const isNew = this.#baseline !== null && !this.#baseline.covers(flow);
-		return { ...flow, isNew };
 	}
 
 	#question(key: Uint32Array): SeenQuestion {

@@ -6,6 +6,7 @@ import type { HostIdentity } from "../../../../report/alert.ts";
 import { errorReply, jsonType, type Reply } from "../../../../report/reply.ts";
 import type { AlertSink } from "../../../../report/sinks/alert-sink.ts";
 import type { WorkerClient } from "../../../../threads/rpc.ts";
+import { flowRowsType } from "../../history/flow-rows.ts";
 import { moreNewFlowsAlert, newFlowAlert } from "../../report/history/new-flow-alert.ts";
 import { type ObservingStatus, watchingNothing } from "../../report/history/observing.ts";
 import type { JudgeCalls } from "../calls.ts";
@@ -140,8 +141,8 @@ export class FlowWatch {
 		await Promise.race([this.poll(), Bun.sleep(lastLookMs)]);
 	}
 
-	/** The answer to /v1/flows. */
-	async flows(query: string): Promise<Reply> {
+	/** The answer to /v1/flows. @param accept the type that the client wants; "" where it takes any */
+	async flows(query: string, accept = ""): Promise<Reply> {
 		// Somebody may ask before the first ruleset is settled.
 		this.#open();
 		const client = this.#client;
@@ -149,7 +150,8 @@ export class FlowWatch {
 		if (client === null || !enabled)
 			return errorReply(503, `flows are not watched: ${reason}`, "see observe in the settings");
 		// What came a moment ago is in it, where the threads have time.
-		const answer = this.poll().then(() => client.call("flows", { query }));
+		const form = accept === flowRowsType ? "rows" : "json";
+		const answer = this.poll().then(() => client.call("flows", { query, form }));
 		const late = Promise.withResolvers<null>();
 		const timer = setTimeout(() => late.resolve(null), this.#options.waitMs ?? defaultWaitMs);
 		const said = await Promise.race([answer, late.promise]).catch(() => null);
@@ -157,7 +159,7 @@ export class FlowWatch {
 		clearTimeout(timer);
 		if (said === null) return errorReply(503, "the thread that keeps the flows is busy", "ask again");
 		if (!said.ok) return errorReply(400, said.message, said.hint);
-		return { status: 200, type: jsonType, body: said.body };
+		return { status: 200, type: form === "rows" ? flowRowsType : jsonType, body: said.body };
 	}
 
 	/** Takes a last look, and saves, as far as there is time: the unit kills what takes longer. Never rejects. */

@@ -2,6 +2,7 @@
 
 import type { Action, Direction, Family, Protocol } from "../../../../base/model.ts";
 import type { Calls } from "../../../../threads/rpc.ts";
+import type { AnswerForm } from "../../history/flow-answer.ts";
 import type { FlowJson } from "../../history/seen-flow.ts";
 
 /** A flow that the policies are asked about, as a packet that would open it. */
@@ -70,9 +71,11 @@ export interface HistoryCalls extends Calls {
 		readonly rows: readonly number[];
 		readonly answers: readonly SeenAnswer[];
 	}): Polled;
-	/** The flows that a query of /v1/flows asks for, as bytes of JSON, or why it is none. */
+	/** The flows that a query of /v1/flows asks for, as bytes, or why it is none. */
 	flows(argument: {
 		readonly query: string;
+		/** JSON where it is absent. */
+		readonly form?: AnswerForm;
 	}):
 		| { readonly ok: true; readonly body: Uint8Array<ArrayBuffer> }
 		| { readonly ok: false; readonly message: string; readonly hint: string };

@@ -1,5 +1,6 @@
 import { afterEach, expect, spyOn, test } from "bun:test";
 import { defaultConfig } from "../../../../../src/config/parse.ts";
+import type { AnswerForm } from "../../../../../src/enforcers/network/history/flow-answer.ts";
 import type { JudgeCalls } from "../../../../../src/enforcers/network/run/calls.ts";
 import { FlowWatch } from "../../../../../src/enforcers/network/run/history/flow-watch.ts";
 import type {
@@ -50,6 +51,7 @@ function setUp(more: { enabled?: boolean; counts?: boolean; waitMs?: number } = 
 		notice: "",
 		hangs: false,
 		body: () => new Uint8Array(2),
+		form: undefined as AnswerForm | undefined,
 		/** The thread that compiles comes to no question. */
 		busy: false,
 		/** The disk takes nothing. */
@@ -59,7 +61,10 @@ function setUp(more: { enabled?: boolean; counts?: boolean; waitMs?: number } = 
 		open: () => world.notice,
 		poll: () => world.polled.shift() ?? quiet,
 		decided: () => world.polled.shift() ?? quiet,
-		flows: () => (world.hangs ? new Promise(() => {}) : { ok: true, body: world.body() }),
+		flows: (argument) => {
+			({ form: world.form } = argument as Parameters<HistoryCalls["flows"]>[0]);
+			return world.hangs ? new Promise(() => {}) : { ok: true, body: world.body() };
+		},
 		save: () => (world.stuck ? new Promise(() => {}) : ""),
 	};
 	const watch = new FlowWatch({
@@ -195,6 +200,20 @@ test("what goes wrong is told, and a thread that ended is made anew", async () =
 	expect((await watch.flows("")).status).toBe(200);
 	expect(watch.warnings).toEqual([]);
 	expect(log.filter((call) => call === "open")).toHaveLength(2);
+});
+
+test("rows are for who asks for them and for nothing else", async () => {
+	const { watch, world } = setUp();
+	const type = "application/vnd.portward.flow-rows.1";
+	world.body = () => new Uint8Array(3);
+	expect(await watch.flows("", type)).toMatchObject({ status: 200, type });
+	expect(world.form).toBe("rows");
+	for (const accept of ["", "*/*", "application/json", `${type}, */*`]) {
+		expect(await watch.flows("", accept)).toMatchObject({
+			type: expect.stringContaining("application/json"),
+		});
+		expect(world.form).toBe("json");
+	}
 });
 
 test("an answer that does not come is not waited for for ever", async () => {

@@ -3,6 +3,7 @@
 import { InstanceLock } from "../../ffi/lock.ts";
 import { sentTo } from "../enforcers/contract/enforcer.ts";
 import { networkEnforcer } from "../enforcers/network/enforcer.ts";
+import type { EnforcerEvents } from "../enforcers/network/run/enforcer-options.ts";
 import { NetworkService } from "../enforcers/network/run/network-service.ts";
 import { UsbService } from "../enforcers/usb/run/service.ts";
 import type { PolicySettings, Reloaded } from "../engine/reading.ts";
@@ -67,12 +68,8 @@ export class Daemon {
 	static async open(options: DaemonOptions): Promise<DaemonStart> {
 		const { config } = options;
 		const locked = InstanceLock.acquire(config.table);
-		if (!locked.ok && locked.reason === "held") {
-			return {
-				ok: false,
-				message: `another portward guards table ${config.table} of this network namespace`,
-			};
-		}
+		const message = `another portward guards table ${config.table} of this network namespace`;
+		if (!locked.ok && locked.reason === "held") return { ok: false, message };
 		const outlets = await openAlertOutlets(options);
 		const log = outlets.api.telling(options.log);
 		const daemon = new Daemon({ ...options, log }, locked.ok ? locked.lock : null, outlets);
@@ -104,6 +101,7 @@ export class Daemon {
 			createWorker: () => createWorker("policy"),
 			gone: this.#gone("policy"),
 			read: (reloaded) => this.#onRead(reloaded),
+			askedMuch: () => this.#rest.worked(),
 			kept: () => this.#generations.inForce(this.#pending.settings.config, this.#pending.changes.state),
 		});
 		this.#generations = new Generations({
@@ -150,10 +148,7 @@ export class Daemon {
 			confirmed: () => this.#pending.changes.confirmed,
 			host: this.#host,
 			renamed: () => this.#host.look(),
-			reloaded: (result, seconds, detail) => {
-				this.#attempts.ended(result, seconds, detail, this.#policies.latest, this.#network.state);
-				this.#rest.worked();
-			},
+			reloaded: this.#reloaded,
 			...telling,
 		});
 		const usb = new UsbService({ config: () => this.#settings.config, createWorker, ...telling });
@@ -302,6 +297,11 @@ export class Daemon {
 	#retry(): void {
 		if (this.#network.state.state === "unavailable") void this.#network.reload();
 	}
+
+	readonly #reloaded: EnforcerEvents["reloaded"] = (result, seconds, detail) => {
+		this.#attempts.ended(result, seconds, detail, this.#policies.latest, this.#network.state);
+		this.#rest.worked();
+	};
 
 	/** Devices do not wait for the firewall's ruleset, which may take seconds to load. */
 	#onRead(reloaded: Reloaded): void {

@@ -24,6 +24,8 @@ export interface PolicyReaderOptions {
 	readonly gone: (reason: string) => void;
 	/** The policies were read, before anything is applied. */
 	readonly read: (reloaded: Reloaded) => void;
+	/** What was read last was asked so much that it left megabytes behind on this thread, too. */
+	readonly askedMuch?: () => void;
 	/** What was read last is in force. */
 	readonly kept?: () => void;
 }
@@ -77,6 +79,15 @@ export class PolicyReader implements PolicySource {
 		if (this.#wishes === null) return;
 		const argument = { settings: this.#options.settings(), wishes: this.#wishes };
 		await this.worker.call("recall", argument);
+		this.#restAgain();
+	}
+
+	askedMuch(): void {
+		this.#options.askedMuch?.();
+		this.#restAgain();
+	}
+
+	#restAgain(): void {
 		// A reading that began meanwhile says itself when it may rest.
 		if (this.#idle !== null) this.rest();
 	}

@@ -60,3 +60,23 @@ test("a thread that is asked something rests when it has answered", async () => 
 	await eventually("the rest", () => workers[0]?.terminated === true, 60_000);
 	made.stop();
 });
+
+test("a thread that keeps what it read rests once more after it was asked much, but not before it was left to rest", async () => {
+	let rests = 0;
+	const parsed = { ever: 100_000, present: 100_000 };
+	const { made, workers } = reader(false, () => {}, {
+		reload: () => ({ documents: [], withheld: false, parsed, sent: {} }) as never,
+		rest: () => void rests++,
+	});
+	await made.read({ epoch: "0", form: "concatenated" });
+	// What could not be kept lies in its memory alone.
+	made.askedMuch();
+	await Bun.sleep(3500);
+	expect(rests).toBe(0);
+	made.rest();
+	await eventually("the rest", () => rests === 1, 60_000);
+	made.askedMuch();
+	await eventually("the next", () => rests === 2, 60_000);
+	expect(workers[0]?.terminated).toBe(false);
+	made.stop();
+});

@@ -50,6 +50,8 @@ export interface PolicySource {
 	rest(): void;
 	/** The thread reads the policies for itself, where it has none since it rested; nothing comes into force by it. */
 	recall(): Promise<void>;
+	/** The thread was asked so much that it left megabytes behind wherever the questions passed: all may rest soon. */
+	askedMuch(): void;
 	/** What is to be kept for the next boot beside the ruleset. */
 	bootFacts(): BootFacts;
 }

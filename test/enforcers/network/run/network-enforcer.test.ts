@@ -171,6 +171,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 		},
 		rest: () => {},
 		recall: () => {},
+		askedMuch: () => {},
 		tellChange: () => ({ text: { digest: "", files: null, documents: null }, change: null }),
 		judgePublished: () => null,
 		drawGraph: () => null,

@@ -27,6 +27,7 @@ test("a kernel that refuses nf_tables is told in the report, and nothing is left
 			delivered: () => {},
 			rest: () => {},
 			recall: async () => {},
+			askedMuch: () => {},
 			bootFacts: () => ({}),
 		},
 		judge: { call: () => Promise.reject(new Error("nobody is asked")) },

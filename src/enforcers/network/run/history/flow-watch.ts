@@ -11,7 +11,14 @@ import { moreNewFlowsAlert, newFlowAlert } from "../../report/history/new-flow-a
 import { type ObservingStatus, watchingNothing } from "../../report/history/observing.ts";
 import type { JudgeCalls } from "../calls.ts";
 import type { PolicySource } from "../enforcer-options.ts";
-import type { HistoryCalls, HistoryFacts, Polled, SeenAnswer, SeenQuestion } from "./history-calls.ts";
+import {
+	type HistoryCalls,
+	type HistoryFacts,
+	muchAsked,
+	type Polled,
+	type SeenAnswer,
+	type SeenQuestion,
+} from "./history-calls.ts";
 
 const pollMs = 10_000;
 
@@ -41,7 +48,7 @@ export interface FlowWatchOptions {
 	readonly counts: () => boolean;
 	readonly createClient: () => Pick<WorkerClient<HistoryCalls>, "call" | "stop">;
 	readonly judge: Pick<WorkerClient<JudgeCalls>, "call">;
-	readonly policies: Pick<PolicySource, "recall">;
+	readonly policies: Pick<PolicySource, "recall" | "askedMuch">;
 	readonly sink: Pick<AlertSink, "publish">;
 	readonly identity: HostIdentity;
 	readonly warn: (message: string) => void;
@@ -185,15 +192,18 @@ export class FlowWatch {
 		const generation = this.#options.generation();
 		if (client === null || generation === 0) return;
 		let polled = await client.call("poll", { generation });
+		let asked = 0;
 		for (let round = 0; ; round++) {
 			this.#take(polled);
 			const { questions } = polled;
-			if (questions.length === 0 || round >= mostRounds) return;
+			if (questions.length === 0 || round >= mostRounds) break;
 			const answers = await this.#ask(questions.map(({ question }) => question));
-			if (answers === null) return;
+			if (answers === null) break;
+			asked += questions.length;
 			const rows = questions.map(({ row }) => row);
 			polled = await client.call("decided", { generation, rows, answers });
 		}
+		if (asked >= muchAsked) this.#options.policies.askedMuch();
 	}
 
 	async #ask(questions: readonly SeenQuestion[]): Promise<readonly SeenAnswer[] | null> {

@@ -5,6 +5,9 @@ import type { Calls } from "../../../../threads/rpc.ts";
 import type { AnswerForm } from "../../history/flow-answer.ts";
 import type { FlowJson } from "../../history/seen-flow.ts";
 
+/** Questions of a look that learns much: they leave megabytes behind. Hosts that are merely busy have fewer at each. */
+export const muchAsked = 10_000;
+
 /** A flow that the policies are asked about, as a packet that would open it. */
 export interface SeenQuestion {
 	readonly direction: Direction;

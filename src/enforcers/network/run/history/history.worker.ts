@@ -10,7 +10,7 @@ import { forwardChain, type SeenPlace, seenLostCounter } from "../../names.ts";
 import { InterfaceNames } from "../../observe/interface-names.ts";
 import { readSeen, readSeenCounter } from "../../observe/seen-sets.ts";
 import { FlowKeeper, type ReadSets } from "./flow-keeper.ts";
-import type { HistoryCalls, Polled } from "./history-calls.ts";
+import { type HistoryCalls, muchAsked, type Polled } from "./history-calls.ts";
 
 declare const self: Worker;
 
@@ -61,8 +61,8 @@ const restMs = 3000;
 
 let resting: ReturnType<typeof setTimeout> | null = null;
 
-/** Questions of a look that learns much: they leave megabytes behind. Hosts that are merely busy have fewer at each. */
-const muchAsked = 10_000;
+/** Questions of the last look that were answered. */
+let asked = 0;
 
 /** Gives back what was left behind, tens of megabytes by each answer where many flows are kept. */
 function restSoon(): void {
@@ -74,11 +74,6 @@ function restSoon(): void {
 		Bun.shrink();
 		giveBack();
 	}, restMs);
-}
-
-function learnt(polled: Polled): Polled {
-	if (polled.questions.length >= muchAsked) restSoon();
-	return polled;
 }
 
 const calls: HistoryCalls = {
@@ -110,8 +105,15 @@ const calls: HistoryCalls = {
 		restSoon();
 		return keeper.notice;
 	},
-	poll: (argument) => learnt(keeper?.poll(argument) ?? notOpen),
-	decided: (argument) => learnt(keeper?.decided(argument) ?? notOpen),
+	poll(argument) {
+		asked = 0;
+		return keeper?.poll(argument) ?? notOpen;
+	},
+	decided(argument) {
+		asked += argument.rows.length;
+		if (asked >= muchAsked) restSoon();
+		return keeper?.decided(argument) ?? notOpen;
+	},
 	flows(argument) {
 		restSoon();
 		return keeper?.flows(argument) ?? { ok: false, message: "the flows are not open yet", hint: "ask again" };

@@ -88,6 +88,7 @@ function setUp(more: { enabled?: boolean; counts?: boolean; waitMs?: number } = 
 			},
 		},
 		policies: {
+			askedMuch: () => void log.push("asked much"),
 			recall: async () => {
 				log.push("recall");
 				world.judged = [{ action: "Block", policy: "web" }];
@@ -200,6 +201,21 @@ test("what goes wrong is told, and a thread that ended is made anew", async () =
 	expect((await watch.flows("")).status).toBe(200);
 	expect(watch.warnings).toEqual([]);
 	expect(log.filter((call) => call === "open")).toHaveLength(2);
+});
+
+test("a look that asks much says so, and one of a host that is merely busy does not", async () => {
+	const { watch, world, log } = setUp();
+	const many = (length: number) => ({
+		...quiet,
+		questions: Array.from({ length }, (_, row) => ({ row, question })),
+	});
+	await watch.flows("");
+	world.polled = [many(6000), many(3999), quiet];
+	await watch.poll();
+	expect(log).not.toContain("asked much");
+	world.polled = [many(6000), many(4000), quiet];
+	await watch.poll();
+	expect(log.filter((line) => line === "asked much")).toHaveLength(1);
 });
 
 test("rows are for who asks for them and for nothing else", async () => {

@@ -3,8 +3,9 @@
  * whole set before it changes an element of it, which takes minutes for a hundred thousand.
  */
 
+import { type TreeInterval, treeIntervals } from "./direct-elements.ts";
 import { compareBytes } from "./direct-keys.ts";
-import { isTree, readSet, type SetContent, type TreeInterval, treeIntervals } from "./direct-sets.ts";
+import { isTree, readSet, type SetContent } from "./direct-sets.ts";
 import type { NftMap, NftSet } from "./objects.ts";
 
 /** A set or map that is in the kernel under a name, as it is there and as it is to be. Values name chains of the kernel. */

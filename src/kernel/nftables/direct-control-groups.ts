@@ -1,8 +1,9 @@
 /** Elements that are control groups, as the kernel's own messages have them: by their numbers alone. */
 
 import { checkedKeys } from "./check.ts";
+import { ELEMENT_KEY, ELEMENTS_LIST, ELEMENTS_SET } from "./direct-elements.ts";
 import { encodeValue } from "./direct-expressions.ts";
-import { ELEMENT_KEY, ELEMENTS_LIST, ELEMENTS_SET, LIST_ELEM } from "./direct-sets.ts";
+import { LIST_ELEM } from "./direct-sets.ts";
 import type { BatchWriter } from "./direct-writer.ts";
 
 /** An attribute's length has 16 bits. */

@@ -65,109 +65,135 @@ export class KeyList {
 	readonly count: number;
 	/** 1 where the text of a key has a block or a range, else 0. */
 	readonly ranges: Uint8Array;
-	readonly #length: number;
-	readonly #firsts: Uint8Array;
-	readonly #lasts: Uint8Array;
+	/** Bytes of a key. */
+	readonly length: number;
+	/** The first keys of all ranges, one behind the other, and the last ones. */
+	readonly firsts: Uint8Array;
+	readonly lasts: Uint8Array;
 
 	/** @param length bytes of a key */
 	constructor(count: number, length: number) {
 		this.count = count;
 		this.ranges = new Uint8Array(count);
-		this.#length = length;
-		this.#firsts = new Uint8Array(count * length);
-		this.#lasts = new Uint8Array(count * length);
+		this.length = length;
+		this.firsts = new Uint8Array(count * length);
+		this.lasts = new Uint8Array(count * length);
 	}
 
 	first(place: number): Uint8Array {
-		return this.#firsts.subarray(place * this.#length, (place + 1) * this.#length);
+		return this.firsts.subarray(place * this.length, (place + 1) * this.length);
 	}
 
 	last(place: number): Uint8Array {
-		return this.#lasts.subarray(place * this.#length, (place + 1) * this.#length);
+		return this.lasts.subarray(place * this.length, (place + 1) * this.length);
 	}
 
 	compareFirst(a: number, b: number): number {
-		return this.#compare(this.#firsts, a, b);
+		return this.#compare(this.firsts, a, b);
 	}
 
 	/** Compares the end of one with the beginning of the other. */
 	compareAcross(last: number, first: number): number {
-		return this.#compare(this.#lasts, last, first);
+		return this.#compare(this.lasts, last, first);
 	}
 
 	#compare(left: Uint8Array, a: number, b: number): number {
-		const length = this.#length;
+		const { length, firsts } = this;
 		for (let i = 0; i < length; i++) {
-			const difference = (left[a * length + i] ?? 0) - (this.#firsts[b * length + i] ?? 0);
+			const difference = (left[a * length + i] ?? 0) - (firsts[b * length + i] ?? 0);
 			if (difference !== 0) return difference;
 		}
 		return 0;
 	}
 }
 
-/** Null where the text, which has a key a line, has other forms. */
+/**
+ * Null where the text, which has a key a line, has other forms. A text is read where it stands: pieces of it would cost
+ * more than all the rest.
+ */
 export function readKeys(text: string, { fields, length }: KeyType): KeyList | null {
-	const lines = text === "" ? [] : text.split("\n");
-	const keys = new KeyList(lines.length, length);
-	for (const [place, line] of lines.entries()) {
-		const first = keys.first(place);
-		const last = keys.last(place);
-		let at = 0;
-		let from = 0;
-		for (const [i, field] of fields.entries()) {
-			const dot = i + 1 === fields.length ? line.length : line.indexOf(" . ", from);
-			if (dot < 0) return null;
-			const read = readField(line.slice(from, dot), field, first, last, at);
+	const keys = new KeyList(countLines(text), length);
+	let from = 0;
+	for (let place = 0; place < keys.count; place++) {
+		const newline = text.indexOf("\n", from);
+		const end = newline < 0 ? text.length : newline;
+		let at = place * length;
+		for (let i = 0; i < fields.length; i++) {
+			const field = fields[i];
+			const dot = i + 1 === fields.length ? end : text.indexOf(" . ", from);
+			if (field === undefined || dot < 0 || dot > end) return null;
+			const read = readField({ text, from, to: dot }, field, keys, at);
 			if (read === null) return null;
 			if (read === "range") keys.ranges[place] = 1;
 			from = dot + 3;
 			at += (field.length + 3) & ~3;
 		}
+		from = end + 1;
 	}
 	return keys;
 }
 
-/** Puts the ends of a part of a key at a place of the whole. */
+function countLines(text: string): number {
+	let lines = text === "" ? 0 : 1;
+	for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) lines += 1;
+	return lines;
+}
+
+/** A piece of a text that is not cut out of it. */
+interface Stretch {
+	readonly text: string;
+	readonly from: number;
+	readonly to: number;
+}
+
+const dashCode = 0x2d;
+const slashCode = 0x2f;
+
+/** Where the ends of a range or the parts of a block meet; -1 in a single value. */
+function dividerOf({ text, from, to }: Stretch): number {
+	for (let at = from; at < to; at++) {
+		const code = text.charCodeAt(at);
+		if (code === dashCode || code === slashCode) return at;
+	}
+	return -1;
+}
+
+/** Puts the ends of a part of a key at a place of the columns. */
 function readField(
-	text: string,
+	stretch: Stretch,
 	field: FieldType,
-	first: Uint8Array,
-	last: Uint8Array,
+	{ firsts, lasts }: KeyList,
 	at: number,
 ): "value" | "range" | null {
-	const end = at + field.length;
-	const slash = text.indexOf("/");
-	const dash = slash < 0 ? text.indexOf("-") : -1;
-	if (slash < 0 && dash < 0) {
-		if (!readValue(text, field, first, at)) return null;
-		last.set(first.subarray(at, end), at);
+	const { text, from, to } = stretch;
+	const divider = dividerOf(stretch);
+	if (divider < 0) {
+		if (!readValue(stretch, field, firsts, at)) return null;
+		for (let i = at; i < at + field.length; i++) lasts[i] = firsts[i] ?? 0;
 		return "value";
 	}
-	if (dash >= 0) {
-		if (!readValue(text.slice(0, dash), field, first, at)) return null;
-		if (!readValue(text.slice(dash + 1), field, last, at)) return null;
-		return compareBytes(first.subarray(at, end), last.subarray(at, end)) > 0 ? null : "range";
+	if (!readValue({ text, from, to: divider }, field, firsts, at)) return null;
+	if (text.charCodeAt(divider) === dashCode) {
+		if (!readValue({ text, from: divider + 1, to }, field, lasts, at)) return null;
+		const end = at + field.length;
+		return compareBytes(firsts.subarray(at, end), lasts.subarray(at, end)) > 0 ? null : "range";
 	}
-	const bits = wholeNumber(text.slice(slash + 1), 8 * field.length);
+	const bits = wholeNumber(text.slice(divider + 1, to), 8 * field.length);
 	if (bits === null || field.family === undefined) return null;
-	if (!readValue(text.slice(0, slash), field, first, at)) return null;
 	for (let i = 0; i < field.length; i++) {
 		const host = 0xff >> Math.min(8, Math.max(0, bits - 8 * i));
-		const byte = first[at + i] ?? 0;
+		const byte = firsts[at + i] ?? 0;
 		if ((byte & host) !== 0) return null;
-		last[at + i] = byte | host;
+		lasts[at + i] = byte | host;
 	}
 	return "range";
 }
 
 /** Whether the text is a value, which is then put at its place. */
-function readValue(
-	text: string,
-	{ family, length, most, hostOrder }: FieldType,
-	to: Uint8Array,
-	at: number,
-): boolean {
-	if (family === 4) return readIpv4(text, to, at);
+function readValue(stretch: Stretch, field: FieldType, to: Uint8Array, at: number): boolean {
+	const { family, length, most, hostOrder } = field;
+	if (family === 4) return readIpv4(stretch, to, at);
+	const text = stretch.text.slice(stretch.from, stretch.to);
 	if (family === 6) {
 		const parsed = parseAddress(text);
 		if (!("family" in parsed) || parsed.family !== 6) return false;
@@ -186,11 +212,11 @@ function readValue(
 }
 
 /** Of tens of thousands: without the objects that a parsed address is made of. */
-function readIpv4(text: string, to: Uint8Array, at: number): boolean {
+function readIpv4({ text, from, to: end }: Stretch, to: Uint8Array, at: number): boolean {
 	let part = 0;
 	let value = -1;
-	for (let i = 0; i <= text.length; i++) {
-		const code = i === text.length ? 0x2e : text.charCodeAt(i);
+	for (let i = from; i <= end; i++) {
+		const code = i === end ? 0x2e : text.charCodeAt(i);
 		if (code === 0x2e) {
 			if (value < 0 || part > 3) return false;
 			to[at + part] = value;
@@ -233,9 +259,15 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
 /** The key behind this one; null behind the last. */
 export function successor(key: Uint8Array): Uint8Array | null {
 	const next = key.slice();
-	for (let i = next.length - 1; i >= 0; i--) {
-		next[i] = ((next[i] ?? 0) + 1) & 0xff;
-		if (next[i] !== 0) return next;
+	return increase(next, 0, next.length) ? next : null;
+}
+
+/** Makes a key, which lies in `bytes`, the one behind it; false where it was the last. */
+export function increase(bytes: Uint8Array, from: number, length: number): boolean {
+	for (let i = from + length - 1; i >= from; i--) {
+		const byte = ((bytes[i] ?? 0) + 1) & 0xff;
+		bytes[i] = byte;
+		if (byte !== 0) return true;
 	}
-	return null;
+	return false;
 }

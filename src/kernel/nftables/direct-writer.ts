@@ -90,8 +90,23 @@ export class BatchWriter {
 		for (let i = 0; i < value.length; i++) this.#bytes[at + prefix.length + i] = value.charCodeAt(i);
 	}
 
+	/** Writes once more what was written from `from` up to `to`; returns where. */
+	repeat(from: number, to: number): number {
+		const start = this.#length;
+		this.#room(to - from);
+		this.#bytes.copyWithin(start, from, to);
+		this.#length += to - from;
+		return start;
+	}
+
+	/** Puts `length` bytes of `source` in the place of what was written at `at`. */
+	overwrite(at: number, source: Uint8Array, from: number, length: number): void {
+		for (let i = 0; i < length; i++) this.#bytes[at + i] = source[from + i] ?? 0;
+	}
+
+	/** All that was written. Nothing may be written after it. */
 	finish(): Uint8Array {
-		return this.#bytes.slice(0, this.#length);
+		return this.#bytes.subarray(0, this.#length);
 	}
 
 	/** Where the value of a new attribute goes; it is all 0. */
@@ -111,7 +126,8 @@ export class BatchWriter {
 
 	#room(count: number): void {
 		if (this.#length + count <= this.#bytes.length) return;
-		const larger = new Uint8Array(2 * this.#bytes.length + count);
+		// Steps this large, as each has all of it copied; what is not written costs no memory.
+		const larger = new Uint8Array(4 * this.#bytes.length + count);
 		larger.set(this.#bytes);
 		this.#bytes = larger;
 		this.#view = new DataView(larger.buffer);

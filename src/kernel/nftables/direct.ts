@@ -9,7 +9,6 @@ import { checkedName } from "./check.ts";
 import type { Command } from "./commands.ts";
 import type { ElementChange } from "./direct-changes.ts";
 import { encodeControlGroups, readControlGroups } from "./direct-control-groups.ts";
-import { encodeRule, ownSets, type RuleContent, readRule } from "./direct-rules.ts";
 import {
 	encodeElements,
 	encodeInterfaces,
@@ -17,13 +16,11 @@ import {
 	encodeIntervalKeys,
 	encodeList,
 	encodeOwnElements,
-	encodeOwnSet,
-	encodeSet,
 	readInterfaces,
-	readSet,
-	type SetContent,
 	type TreeInterval,
-} from "./direct-sets.ts";
+} from "./direct-elements.ts";
+import { encodeRule, ownSets, type RuleContent, readRule } from "./direct-rules.ts";
+import { encodeOwnSet, encodeSet, readSet, type SetContent } from "./direct-sets.ts";
 import { BatchWriter } from "./direct-writer.ts";
 import type { NftMap, NftObject, NftSet, Quota, Rule } from "./objects.ts";
 

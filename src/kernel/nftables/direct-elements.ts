@@ -2,9 +2,10 @@
 
 import { checkedKeys, checkedName, quoted } from "./check.ts";
 import { anonymousSet, encodeValue, encodeVerdict } from "./direct-expressions.ts";
-import { increase, successor } from "./direct-keys.ts";
+import { increase } from "./direct-keys.ts";
 import { verdictCodes } from "./direct-rules.ts";
 import { isTree, LIST_ELEM, type SetContent } from "./direct-sets.ts";
+import type { TreeInterval } from "./direct-tree.ts";
 import type { BatchWriter } from "./direct-writer.ts";
 
 /** linux/netfilter/nf_tables.h */
@@ -160,34 +161,6 @@ function encodeEnd(writer: BatchWriter, bytes: Uint8Array): Written {
 function encodeKey(writer: BatchWriter, type: number, key: Uint8Array): number {
 	encodeValue(writer, type, key);
 	return writer.length - ((key.length + 3) & ~3);
-}
-
-/** An interval as a tree keeps it. */
-export interface TreeInterval {
-	readonly first: Uint8Array;
-	/** The key behind its last one; null where it goes on to the last key of all. */
-	readonly end: Uint8Array | null;
-	/** Position in `keys`; -1 for what begins the tree where no interval does. */
-	readonly place: number;
-	/** Whether that it has no end is told. */
-	readonly unbounded: boolean;
-}
-
-/** What encodeElements writes of a tree, in rising order. */
-export function treeIntervals({ keys, order, type }: SetContent): readonly TreeInterval[] {
-	const intervals: TreeInterval[] = [];
-	if (order.length > 0 && keys.first(order[0] ?? 0).some((byte) => byte !== 0))
-		intervals.push({ first: new Uint8Array(type.length), end: null, place: -1, unbounded: false });
-	for (const place of order) {
-		const end = successor(keys.last(place));
-		intervals.push({
-			first: keys.first(place),
-			end,
-			place,
-			unbounded: end === null,
-		});
-	}
-	return intervals;
 }
 
 /** Writes an interval of a tree. */

@@ -2,6 +2,7 @@
 
 import { parseAddress } from "../../base/cidr.ts";
 import type { Family } from "../../base/model.ts";
+import { keyCount } from "./objects.ts";
 
 interface FieldType {
 	/** libnftables' number of the type: enum datatypes of its datatype.h. */
@@ -89,22 +90,32 @@ export class KeyList {
 	}
 
 	compareFirst(a: number, b: number): number {
-		return this.#compare(this.firsts, a, b);
+		return compareAt(this.firsts, a, this.firsts, b, this.length);
 	}
 
 	/** Compares the end of one with the beginning of the other. */
 	compareAcross(last: number, first: number): number {
-		return this.#compare(this.lasts, last, first);
+		return compareAt(this.lasts, last, this.firsts, first, this.length);
 	}
 
-	#compare(left: Uint8Array, a: number, b: number): number {
-		const { length, firsts } = this;
-		for (let i = 0; i < length; i++) {
-			const difference = (left[a * length + i] ?? 0) - (firsts[b * length + i] ?? 0);
-			if (difference !== 0) return difference;
-		}
-		return 0;
+	/** Compares where a range begins with where one of a list of the same type does. */
+	compareFirstOf(place: number, other: KeyList, otherPlace: number): number {
+		return compareAt(this.firsts, place, other.firsts, otherPlace, this.length);
 	}
+
+	/** The same of their ends. */
+	compareLastOf(place: number, other: KeyList, otherPlace: number): number {
+		return compareAt(this.lasts, place, other.lasts, otherPlace, this.length);
+	}
+}
+
+/** Compares keys, of `length` bytes each, at their places in columns. */
+function compareAt(left: Uint8Array, a: number, right: Uint8Array, b: number, length: number): number {
+	for (let i = 0; i < length; i++) {
+		const difference = (left[a * length + i] ?? 0) - (right[b * length + i] ?? 0);
+		if (difference !== 0) return difference;
+	}
+	return 0;
 }
 
 /**
@@ -112,7 +123,7 @@ export class KeyList {
  * more than all the rest.
  */
 export function readKeys(text: string, { fields, length }: KeyType): KeyList | null {
-	const keys = new KeyList(countLines(text), length);
+	const keys = new KeyList(keyCount(text), length);
 	let from = 0;
 	for (let place = 0; place < keys.count; place++) {
 		const newline = text.indexOf("\n", from);
@@ -131,12 +142,6 @@ export function readKeys(text: string, { fields, length }: KeyType): KeyList | n
 		from = end + 1;
 	}
 	return keys;
-}
-
-function countLines(text: string): number {
-	let lines = text === "" ? 0 : 1;
-	for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) lines += 1;
-	return lines;
 }
 
 /** A piece of a text that is not cut out of it. */

@@ -17,10 +17,10 @@ import {
 	encodeList,
 	encodeOwnElements,
 	readInterfaces,
-	type TreeInterval,
 } from "./direct-elements.ts";
 import { encodeRule, ownSets, type RuleContent, readRule } from "./direct-rules.ts";
 import { encodeOwnSet, encodeSet, readSet, type SetContent } from "./direct-sets.ts";
+import type { TreeInterval } from "./direct-tree.ts";
 import { BatchWriter } from "./direct-writer.ts";
 import type { NftMap, NftObject, NftSet, Quota, Rule } from "./objects.ts";
 

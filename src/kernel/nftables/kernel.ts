@@ -8,6 +8,7 @@ import type { Command } from "./commands.ts";
 import { changeBatch, directBatch } from "./direct.ts";
 import { type ElementChange, elementChange, type SetChange } from "./direct-changes.ts";
 import { listTable, type TableRead } from "./listing.ts";
+import { elementCount } from "./objects.ts";
 import { listRules, type RulesRead } from "./rule-listing.ts";
 import { script } from "./writer.ts";
 
@@ -74,8 +75,8 @@ function sendDirectly(
 	return answer.errno > 0 ? null : { ok: false, error: answer.error };
 }
 
-/** More of a set than this part of it is loaded anew: the kernel takes new elements faster than it finds old ones. */
-const mostChanged = 0.25;
+/** Where more comes and goes than this part of a set, it is loaded anew: the kernel takes new elements faster than it finds old ones. */
+const mostChanged = 0.5;
 
 function changeDirectly(
 	socket: NetlinkSocket,
@@ -85,10 +86,8 @@ function changeDirectly(
 ): Outcome | null {
 	const changes: ElementChange[] = [];
 	for (const set of sets) {
-		const change = elementChange(set);
+		const change = elementChange(set, elementCount(set.after) * mostChanged);
 		if (change === null) return null;
-		const most = change.after.order.length * mostChanged;
-		if (change.added.length + change.removed.length > 2 * most) return null;
 		changes.push(change);
 	}
 	const batch = safely(() => changeBatch(table, first, changes, sequence));

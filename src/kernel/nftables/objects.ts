@@ -78,7 +78,14 @@ export type NftObject = Chain | Counter | Quota | NftSet | NftMap;
 /** Kernel elements that an object costs. */
 export function elementCount(object: NftObject): number {
 	if (object.kind === "map") return object.leads.length;
-	return object.kind === "set" ? keysOf(object).length : 0;
+	return object.kind === "set" ? keyCount(object.keys) : 0;
+}
+
+/** How many keys a text has, one a line. */
+export function keyCount(keys: string): number {
+	let count = keys === "" ? 0 : 1;
+	for (let at = keys.indexOf("\n"); at >= 0; at = keys.indexOf("\n", at + 1)) count += 1;
+	return count;
 }
 
 export function keysOf({ keys }: Pick<Keyed, "keys">): readonly string[] {

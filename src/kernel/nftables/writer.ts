@@ -31,6 +31,20 @@ export function bodyText(object: NftObject, indent = "\t"): string {
 }
 
 /**
+ * What an object is but for its name, as texts that are equal exactly where that is. Of the keys of a large set there is
+ * no other copy.
+ * @throws UnwritableError
+ */
+export function contentTexts(object: NftObject): readonly string[] {
+	if (object.kind !== "set" && object.kind !== "map") return [bodyText(object)];
+	const keys = checkedKeys(object.keys);
+	const head = keyedProperties(object).join("\n");
+	if (object.kind === "set") return [head, keys];
+	const values = object.values.map(valueText);
+	return [head, keys, values.join("\n"), values.length === 1 ? "" : object.leads.join()];
+}
+
+/**
  * An object with all that it holds.
  * @throws UnwritableError
  */

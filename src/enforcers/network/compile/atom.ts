@@ -219,9 +219,10 @@ export function expandRule(
 	if (ports.size === 0) ports.set("", { protocol: null, range: null, source: null, layer: "W" });
 
 	const blocks: Block[] = rule.peers.map(({ cidr, suffix, except }) => {
+		const { family, prefix: length } = cidr;
 		const { first, last } = bounds(cidr);
 		const holes = except.length === 0 ? noHoles : except.map(bounds);
-		const block = { family: cidr.family, length: cidr.prefix, first, last, holes };
+		const block = { family, length, first, last, holes };
 		return suffix === undefined ? block : { ...block, suffix };
 	});
 	if (blocks.length === 0) {
@@ -245,24 +246,25 @@ function atomsOf(
 	const entries = [...ports];
 	const atoms: Atom[] = [];
 	for (const match of interfaces) {
-		for (const port of entries) {
-			for (const block of blocks) {
-				if (!protocolFits(port.protocol, block.family)) continue;
-				atoms.push({
+		for (const { protocol, range, source, layer } of entries) {
+			for (const { family, length, first, last, suffix, holes } of blocks) {
+				if (!protocolFits(protocol, family)) continue;
+				// All in one literal: a copy of another object costs more than all else here.
+				const atom = {
 					rank,
 					rule: compiled,
 					interface: match,
-					protocol: port.protocol,
-					range: port.range,
-					source: port.source,
-					layer: port.layer,
-					family: block.family,
-					length: block.length,
-					first: block.first,
-					last: block.last,
-					...(block.suffix === undefined ? {} : { suffix: block.suffix }),
-					holes: block.holes,
-				});
+					protocol,
+					range,
+					source,
+					layer,
+					family,
+					length,
+					first,
+					last,
+					holes,
+				};
+				atoms.push(suffix === undefined ? atom : { ...atom, suffix });
 			}
 		}
 	}

@@ -74,6 +74,11 @@ export function inOrder<T>(items: readonly T[], compare: (a: T, b: T) => number)
 	return items;
 }
 
+/** All items of these lists; no copy where one list has them all. */
+export function joinedLists<T>(lists: readonly (readonly T[])[]): readonly T[] {
+	return lists.length === 1 ? (lists[0] ?? []) : lists.flat();
+}
+
 export class Axis {
 	readonly #points: ArrayLike<Address>;
 	readonly #six: boolean;
@@ -177,6 +182,14 @@ export function sweep<T>(
 	visit: (from: number, to: number, active: readonly Span<T>[]) => void,
 ): void {
 	const starts = inOrder(spans, (a, b) => a.from - b.from);
+	if (areApart(starts)) {
+		const alone: Span<T>[] = [];
+		for (const span of starts) {
+			alone[0] = span;
+			visit(span.from, span.to, alone);
+		}
+		return;
+	}
 	const ends = new Int32Array(starts.length);
 	for (let i = 0; i < ends.length; i++) ends[i] = starts[i]?.to ?? 0;
 	ends.sort();
@@ -200,6 +213,16 @@ export function sweep<T>(
 			next++;
 		}
 	}
+}
+
+/** Whether spans, in rising order, have nothing in common, as the blocks of most lists. */
+function areApart(spans: readonly Span<unknown>[]): boolean {
+	let end = 0;
+	for (const { from, to } of spans) {
+		if (from < end || to <= from) return false;
+		end = to;
+	}
+	return true;
 }
 
 /** The union of spans as a set without ranks. */

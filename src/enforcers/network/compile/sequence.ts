@@ -12,7 +12,15 @@
 
 import type { Action, InterfaceMatch, Protocol } from "../../../base/model.ts";
 import { type Atom, interfaceContains } from "./atom.ts";
-import { type Axis, IntervalBuilder, type IntervalList, type Span, sweep, union } from "./interval.ts";
+import {
+	type Axis,
+	IntervalBuilder,
+	type IntervalList,
+	joinedLists,
+	type Span,
+	sweep,
+	union,
+} from "./interval.ts";
 import { portSet, portTable } from "./ports.ts";
 import { type SenderKey, senderMatches } from "./sender.ts";
 import { carvedCells, divideLimited, type Limited, sourceSet, sourceTable } from "./sources.ts";
@@ -55,7 +63,7 @@ export function buildSequence(
 	const joinUpTo = alone ? Number.POSITIVE_INFINITY : joinShared;
 	const member = (item: Scope) => takesPart(scope, item);
 	const limited = divideLimited(atoms.filter((atom) => atom.layer === "P" && member(atom)));
-	const spans = streams.filter(member).flatMap((stream) => stream.spans);
+	const spans = joinedLists(streams.filter(member).map((stream) => stream.spans));
 	const steps: Step[] = [];
 	let ports = new Set<Action>();
 	const askPorts = () => {
@@ -168,19 +176,33 @@ interface Slot {
  * from place to place.
  */
 function buildSlots(spans: readonly Span<Piece>[], axis: Axis): Slot[] {
-	const stretches: { from: number; to: number; pieces: readonly Piece[]; pattern: Pattern }[] = [];
+	// In columns: a list may have hundreds of thousands.
+	const [froms, tos, found]: [number[], number[], Pattern[]] = [[], [], []];
+	const ranks: (number | readonly number[])[] = [];
 	const patterns = new Map<string, Pattern>();
 	let latest: Pattern | null = null;
 	sweep(spans, (from, to, active) => {
+		froms.push(from);
+		tos.push(to);
+		const only = active.length === 1 ? active[0]?.item : undefined;
+		// Neighbours are alike more often than not.
+		if (only !== undefined && latest?.pieces.length === 1) {
+			const head = latest.pieces[0];
+			if (head?.part === only.part && head.atom.protocol === only.atom.protocol) {
+				found.push(latest);
+				ranks.push(only.atom.rank);
+				return;
+			}
+		}
 		const pieces = active.map((span) => span.item);
 		if (pieces.length > 1) pieces.sort((a, b) => a.atom.rank - b.atom.rank);
-		// Neighbours are alike more often than not.
 		if (latest === null || !sameKinds(latest.pieces, pieces)) {
 			const key = pieces.map(({ part, atom }) => `${part.key} ${atom.protocol}`).join("|");
 			latest = patterns.get(key) ?? { pieces, builders: [] };
 			patterns.set(key, latest);
 		}
-		stretches.push({ from, to, pieces, pattern: latest });
+		found.push(latest);
+		ranks.push(pieces.map(({ atom }) => atom.rank));
 	});
 	const slots: Part[] = [];
 	const builders: Map<Protocol | null, IntervalBuilder>[] = [];
@@ -194,11 +216,13 @@ function buildSlots(spans: readonly Span<Piece>[], axis: Axis): Slot[] {
 			return builder;
 		});
 	}
-	for (const { from, to, pieces, pattern } of stretches) {
-		for (let i = 0; i < pieces.length; i++) {
-			const rank = pieces[i]?.atom.rank;
-			if (rank !== undefined) pattern.builders[i]?.add(from, to, rank);
-		}
+	for (let i = 0; i < ranks.length; i++) {
+		const own = found[i]?.builders ?? [];
+		const from = froms[i] ?? 0;
+		const to = tos[i] ?? 0;
+		const rank = ranks[i] ?? [];
+		if (typeof rank === "number") own[0]?.add(from, to, rank);
+		else for (const [place, one] of rank.entries()) own[place]?.add(from, to, one);
 	}
 	return slots.map((part, i) => {
 		const lists = builders[i];

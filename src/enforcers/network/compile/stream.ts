@@ -23,7 +23,7 @@ import {
 	type Layer,
 } from "./atom.ts";
 import { type Inside, insideContains } from "./inside.ts";
-import { type Axis, inOrder, type Span, sweep } from "./interval.ts";
+import { type Axis, inOrder, joinedLists, type Span, sweep } from "./interval.ts";
 import { type Sender, senderContains } from "./sender.ts";
 
 /** One stretch of a stream: the atom that decides there, and the part of the stream that it belongs to. */
@@ -93,21 +93,26 @@ function carves(inner: Atom, outer: Atom): boolean {
 
 /** Drops atoms whose match space another one has too, and decides. */
 export function withoutDuplicates(atoms: readonly Atom[]): readonly Atom[] {
+	if (beginApart(atoms)) return atoms;
 	// Most addresses begin one block only.
 	const byFirst = new Map<Address, Atom | Atom[]>();
-	let alone = true;
 	for (const atom of atoms) {
 		const others = byFirst.get(atom.first);
-		if (others === undefined) {
-			byFirst.set(atom.first, atom);
-			continue;
-		}
-		alone = false;
-		if (Array.isArray(others)) others.push(atom);
+		if (others === undefined) byFirst.set(atom.first, atom);
+		else if (Array.isArray(others)) others.push(atom);
 		else byFirst.set(atom.first, [others, atom]);
 	}
-	if (alone) return atoms;
 	return [...byFirst.values()].flatMap((some) => (Array.isArray(some) ? [...deciding(some)] : some));
+}
+
+/** Whether no two begin at one address, as in most lists; sorting numbers costs less than a map of them. */
+function beginApart(atoms: readonly Atom[]): boolean {
+	const firsts = atoms[0]?.family === 4 ? new Float64Array(atoms.length) : null;
+	if (firsts === null) return atoms.length < 2;
+	for (let i = 0; i < firsts.length; i++) firsts[i] = Number(atoms[i]?.first);
+	firsts.sort();
+	for (let i = 1; i < firsts.length; i++) if (firsts[i] === firsts[i - 1]) return false;
+	return true;
 }
 
 function deciding(atoms: readonly Atom[]): Iterable<Atom> {
@@ -150,13 +155,7 @@ export function buildStreams(atoms: readonly Atom[], axis: Axis): Stream[] {
 	return [...streams.values()].map((members) => {
 		const [head] = members;
 		if (head === undefined) throw new RangeError("a stream without atoms");
-		const inside = [...byScope.values()].filter(({ scope }) => scopeContains(head, scope));
-		const nested = inside.length === 1 ? inside.flatMap(({ at }) => at) : merged(inside);
-		const relevant: Atom[] = [];
-		for (const i of nested) {
-			const atom = sorted[i];
-			if (atom !== undefined && (sameStream(atom, head) || couldCarve(atom, head))) relevant.push(atom);
-		}
+		const relevant = members.length === sorted.length ? members : relevantTo(head, sorted, byScope.values());
 		const { interface: match, sender, inside: within } = head;
 		const scope = {
 			interface: match,
@@ -165,6 +164,22 @@ export function buildStreams(atoms: readonly Atom[], axis: Axis): Stream[] {
 		};
 		return { ...scope, spans: longestPrefix(members, axis, assign(head, relevant, parts)) };
 	});
+}
+
+/** The atoms of a stream, of which `head` is the first, and those that could carve them. `sorted` by breadth. */
+function relevantTo(
+	head: Atom,
+	sorted: readonly Atom[],
+	scopes: Iterable<{ readonly scope: Scope; readonly at: readonly number[] }>,
+): readonly Atom[] {
+	const inside = [...scopes].filter(({ scope }) => scopeContains(head, scope));
+	const nested = inside.length === 1 ? (inside[0]?.at ?? []) : merged(inside);
+	const relevant: Atom[] = [];
+	for (const i of nested) {
+		const atom = sorted[i];
+		if (atom !== undefined && (sameStream(atom, head) || couldCarve(atom, head))) relevant.push(atom);
+	}
+	return relevant;
 }
 
 function merged(lists: readonly { readonly at: readonly number[] }[]): Int32Array {
@@ -296,9 +311,14 @@ function assignTiers(
  * met them before, and what carved them carves all that is around them too. So
  * narrow Blocks do not cut a broad Allow to pieces.
  */
-function longestPrefix(members: readonly Atom[], axis: Axis, part: (atom: Atom) => Part): Span<Piece>[] {
-	const levels = new Set(members.map((atom) => atom.rule.action));
-	return [...levels].flatMap((level) => {
+function longestPrefix(
+	members: readonly Atom[],
+	axis: Axis,
+	part: (atom: Atom) => Part,
+): readonly Span<Piece>[] {
+	const levels = new Set<Action>();
+	for (const { rule } of members) levels.add(rule.action);
+	const ofLevel = (level: Action) => {
 		const spans: { from: number; to: number; item: Piece }[] = [];
 		sweep(
 			axis.spans(
@@ -315,7 +335,8 @@ function longestPrefix(members: readonly Atom[], axis: Axis, part: (atom: Atom) 
 			},
 		);
 		return spans;
-	});
+	};
+	return joinedLists([...levels].map(ofLevel));
 }
 
 function longest(active: readonly Span<Atom>[]): Atom {

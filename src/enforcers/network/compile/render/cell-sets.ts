@@ -39,8 +39,8 @@ export interface LookupContext {
 	leaf(rank: number): string;
 	/** The counter of a rule that accepts without a word; null for others, and for rank -1. */
 	silent(rank: number): string | null;
-	/** Called for every element, for the accounting of cost; rank -1 in sets. */
-	count(rank: number): void;
+	/** Called for every element, or for several of one rank, for the accounting of cost; rank -1 in sets. */
+	count(rank: number, elements?: number): void;
 }
 
 function addressKey({ family, direction }: LookupContext): string {
@@ -69,10 +69,23 @@ function declare(
 	cells: readonly Cell[],
 	address: (cell: Cell) => string,
 ): string {
-	const keys = keysText(cells, address);
-	for (const { rank } of cells) context.count(rank);
-	if (!cells.some(({ rank }) => rank >= 0)) return context.store.set({ type, ...shape, keys });
-	const leads = byRank(cells, (rank) => ({ verdict: "goto", chain: context.leaf(rank) }));
+	const ranks = cells.map(({ rank }) => rank);
+	return store(context, type, shape, keysText(cells, address), ranks);
+}
+
+/** @param ranks where each of the keys leads */
+function store(
+	context: LookupContext,
+	type: string,
+	shape: Shape,
+	keys: string,
+	ranks: readonly number[],
+): string {
+	const leads = byRank(ranks, (rank, elements) => {
+		context.count(rank, elements);
+		return rank < 0 ? null : { verdict: "goto", chain: context.leaf(rank) };
+	});
+	if (leads.values.length === 0) return context.store.set({ type, ...shape, keys });
 	return context.store.map({ type, to: "verdict", ...shape, keys, ...leads });
 }
 
@@ -80,15 +93,23 @@ function keysText(cells: readonly Cell[], address: (cell: Cell) => string): stri
 	return cells.map((cell) => address(cell) + cell.tail).join("\n");
 }
 
-/** One value a rank, and for each cell which. */
-function byRank(cells: readonly Cell[], value: (rank: number) => MapValue) {
-	const values: MapValue[] = [];
+/** One value a rank, and for each key which. @param value is told how many keys lead to it; null where none may */
+function byRank(ranks: readonly number[], value: (rank: number, elements: number) => MapValue | null) {
 	const places = new Map<number, number>();
-	const leads = cells.map(({ rank }) => {
-		const place = places.get(rank) ?? values.push(value(rank)) - 1;
-		places.set(rank, place);
-		return place;
-	});
+	const elements: number[] = [];
+	const leads: number[] = [];
+	let [latest, place] = [Number.NaN, -1];
+	for (const rank of ranks) {
+		// Neighbours lead to the same more often than not.
+		if (rank !== latest) place = places.get(rank) ?? elements.push(0) - 1;
+		if (rank !== latest) places.set(rank, place);
+		latest = rank;
+		elements[place] = (elements[place] ?? 0) + 1;
+		leads.push(place);
+	}
+	const found = [...places.keys()].map((rank, i) => value(rank, elements[i] ?? 0));
+	const values = found.filter((one) => one !== null);
+	if (values.length > 0 && values.length < found.length) throw new RangeError("some keys lead nowhere");
 	return { values, leads };
 }
 
@@ -105,7 +126,6 @@ export type Tail = readonly Field[];
 
 const protocolField: Field = { type: protocolType, read: protocolKey };
 
-const addressAlone: Tail = [];
 export const andProtocol: Tail = [protocolField];
 
 export function andPort(context: LookupContext): Tail {
@@ -143,10 +163,7 @@ export function lookUp(
 	use: Use,
 ): Rule[] {
 	const type = concatenation(addressType(context.family), ...tail.map((field) => field.type));
-	const known = of === null ? undefined : context.made.get(of)?.get(type);
-	const declared = known ?? declareAll(context, type, tail, cells());
-	if (of !== null && known === undefined)
-		context.made.set(of, (context.made.get(of) ?? new Map()).set(type, declared));
+	const declared = once(context, of, type, () => declareAll(context, type, cells()));
 	const reads = tail.map(({ read }) => read);
 	return declared.map(({ name, mask, counts }) => {
 		const key = concatenation(addressKey(context) + mask, ...reads);
@@ -154,12 +171,21 @@ export function lookUp(
 	});
 }
 
-function declareAll(context: LookupContext, type: string, tail: Tail, cells: readonly Cell[]): Declared[] {
-	// A set of addresses alone is a tree: its lookups grow with the logarithm, and it loads as fast as it can.
-	const { blocks, rest } =
-		tail.length === 0
-			? { blocks: [], rest: cells }
-			: hashable(cells, context.hashFrom, (rank) => context.silent(rank) !== null);
+/** What was made of a table before, or is made now. */
+function once(
+	{ made }: LookupContext,
+	of: object | null,
+	type: string,
+	declare: () => readonly Declared[],
+): readonly Declared[] {
+	const known = of === null ? undefined : made.get(of)?.get(type);
+	const declared = known ?? declare();
+	if (of !== null && known === undefined) made.set(of, (made.get(of) ?? new Map()).set(type, declared));
+	return declared;
+}
+
+function declareAll(context: LookupContext, type: string, cells: readonly Cell[]): Declared[] {
+	const { blocks, rest } = hashable(cells, context.hashFrom, (rank) => context.silent(rank) !== null);
 	const declared = blocks.map((block): Declared => {
 		const mask =
 			block.length === addressBits(context.family) ? "" : ` & ${maskText(context.family, block.length)}`;
@@ -185,8 +211,9 @@ function firstAddress({ first }: Cell): string {
  * reason elements have no comments: with one an element no longer fits into a line of the cache.
  */
 function counterMap(context: LookupContext, type: string, shape: Shape, cells: readonly Cell[]): string {
-	for (const { rank } of cells) context.count(rank);
-	const leads = byRank(cells, (rank) => {
+	const ranks = cells.map(({ rank }) => rank);
+	const leads = byRank(ranks, (rank, elements) => {
+		context.count(rank, elements);
 		const counter = context.silent(rank);
 		if (counter === null) throw new RangeError("a rule that is not silent");
 		return { counter };
@@ -203,9 +230,18 @@ export function listCells(list: IntervalList, tail: string): Cell[] {
 	});
 }
 
-/** Lookups of the address alone. */
+/**
+ * Lookups of the address alone: a tree, whose lookups grow with the logarithm of what it holds, and which loads as fast as
+ * it can.
+ */
 export function plain(context: LookupContext, list: IntervalList, use: Use): Rule[] {
-	return lookUp(context, addressAlone, list, () => listCells(list, ""), use);
+	const type = addressType(context.family);
+	const declared = once(context, list, type, () => {
+		const keys = list.first.map((first, i) => intervalText(first, list.last[i] ?? first)).join("\n");
+		if (keys === "") return [];
+		return [{ name: store(context, type, intervals, keys, list.rank), mask: "", counts: false }];
+	});
+	return declared.map(({ name }) => expression(addressKey(context), name, use));
 }
 
 /** How nftables calls what the transport header begins with. */

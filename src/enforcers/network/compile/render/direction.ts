@@ -314,9 +314,9 @@ export class DirectionRenderer {
 				if (this.#silent || rule === undefined || rule.logCounter !== null) return null;
 				return rule.limits === undefined ? rule.counter : null;
 			},
-			count: (rank) => {
+			count: (rank, elements = 1) => {
 				const id = this.#program.rules[rank]?.id ?? "";
-				this.#cost.set(id, (this.#cost.get(id) ?? 0) + 1);
+				this.#cost.set(id, (this.#cost.get(id) ?? 0) + elements);
 			},
 		};
 	}

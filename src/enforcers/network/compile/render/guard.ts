@@ -18,7 +18,7 @@ import {
 	protocolKey,
 } from "../../../../kernel/nftables/expressions.ts";
 import { type Address, type AddressRange, type Atom, interfaceKey, withoutHoles } from "../atom.ts";
-import { inOrder } from "../interval.ts";
+import { inOrder, joinedLists } from "../interval.ts";
 import type { DirectionProgram } from "../program.ts";
 import type { SenderKey } from "../sender.ts";
 import { scopeKey } from "../stream.ts";
@@ -129,10 +129,7 @@ function box(group: readonly Strand[], maxIntervals: number): GuardBox[] {
 	const oneSuffix = group.every(({ alike }) => suffixKey(alike) === suffixKey(first));
 	const oneSource = group.every(({ alike }) => rangeKey(alike.source) === rangeKey(first.source));
 	const ranges = group.flatMap(({ alike }) => alike.range ?? []);
-	const addresses = cover(
-		group.flatMap(({ blocks }) => blocks),
-		maxIntervals,
-	);
+	const addresses = cover(joinedLists(group.map(({ blocks }) => blocks)), maxIntervals);
 	if (addresses.length === 0) return [];
 	return [
 		{
@@ -154,47 +151,55 @@ function asPorts({ first, last }: AddressRange): PortRange {
 
 /** At most `limit` ranges that hold all of these; the widest gaps stay open. */
 function cover(ranges: readonly AddressRange[], limit: number): readonly AddressRange[] {
-	const merged = union(ranges);
-	if (merged.length <= limit) return merged;
-	const gaps = new Float64Array(merged.length - 1);
-	for (const [i, { first }] of merged.entries())
-		if (i > 0) gaps[i - 1] = gap(merged[i - 1]?.last ?? first, first);
+	const { firsts, lasts } = union(ranges);
+	const count = firsts.length;
+	const gaps = new Float64Array(Math.max(count - 1, 0));
+	for (let i = 1; i < count; i++) gaps[i - 1] = gap(lasts[i - 1] ?? 0, firsts[i] ?? 0);
 	// As many gaps as there may be stay open; of equal ones the first.
-	const least = limit < 2 ? Number.POSITIVE_INFINITY : (gaps.toSorted().at(1 - limit) ?? 0);
-	let equal = limit - 1 - gaps.reduce((count, size) => count + (size > least ? 1 : 0), 0);
+	let least = 0;
+	if (count > limit) least = limit < 2 ? Number.POSITIVE_INFINITY : (gaps.toSorted().at(1 - limit) ?? 0);
+	let equal = limit - 1;
+	for (const size of gaps) if (size > least) equal -= 1;
 	const joined: { first: Address; last: Address }[] = [];
-	for (const [i, range] of merged.entries()) {
+	for (let i = 0; i < count; i++) {
+		const [first, last] = [firsts[i] ?? 0, lasts[i] ?? 0];
 		const before = joined.at(-1);
 		const size = gaps[i - 1] ?? Number.POSITIVE_INFINITY;
 		const open = size > least || (size === least && equal-- > 0);
-		if (before === undefined || open) joined.push({ ...range });
-		else before.last = range.last;
+		if (before === undefined || open) joined.push({ first, last });
+		else before.last = last;
 	}
 	return joined;
 }
 
-/** The same in sorted, disjoint ranges. No address lies between where one more has ended than begun behind it. */
-function union(ranges: readonly AddressRange[]): AddressRange[] {
-	const starts = ascending(ranges.map(({ first }) => first));
-	const ends = ascending(ranges.map(({ last }) => last));
-	const merged: AddressRange[] = [];
+/** The same in sorted, disjoint ranges, in columns. No address lies between where one more has ended than begun behind it. */
+function union(ranges: readonly AddressRange[]): { firsts: Address[]; lasts: Address[] } {
+	const starts = ascending(ranges, "first");
+	const ends = ascending(ranges, "last");
+	const firsts: Address[] = [];
+	const lasts: Address[] = [];
 	let first = starts[0];
 	for (let i = 0; i < ranges.length; i++) {
 		const last = ends[i];
 		const next = starts[i + 1];
 		if (first === undefined || last === undefined) break;
 		if (next !== undefined && gap(last, next) <= 1) continue;
-		merged.push({ first, last });
+		firsts.push(first);
+		lasts.push(last);
 		first = next;
 	}
-	return merged;
+	return { firsts, lasts };
 }
 
-/** All of one family. Numbers are sorted several times faster as such. */
-function ascending(values: readonly Address[]): ArrayLike<Address> {
-	return typeof values[0] === "number"
-		? Float64Array.from(values, Number).sort()
-		: inOrder(values, (a, b) => (a < b ? -1 : a > b ? 1 : 0));
+/** Numbers, which most are, are sorted many times faster as such. */
+function ascending(ranges: readonly AddressRange[], end: "first" | "last"): ArrayLike<Address> {
+	if (typeof ranges[0]?.first !== "number") {
+		const values = ranges.map((range) => range[end]);
+		return inOrder(values, (a, b) => (a < b ? -1 : a > b ? 1 : 0));
+	}
+	const values = new Float64Array(ranges.length);
+	for (let i = 0; i < values.length; i++) values[i] = Number(ranges[i]?.[end]);
+	return values.sort();
 }
 
 /** How far apart, as a number: the widest gaps are told apart well enough. */

@@ -5,17 +5,18 @@ import {
 	type Chain,
 	elementCount,
 	type NftMap,
+	type NftObject,
 	type NftSet,
 	type Rule,
 	withReferences,
 } from "../../../../kernel/nftables/objects.ts";
-import { bodyText } from "../../../../kernel/nftables/writer.ts";
+import { bodyText, contentTexts } from "../../../../kernel/nftables/writer.ts";
 import { type ContentKind, isFilledSet, planName } from "../../names.ts";
 import type { NetworkPlan, PlanObject } from "../plan.ts";
 
-/** The name that an object's content has in an epoch. `body`: its text. */
-function contentName(epoch: string, kind: ContentKind, body: string): string {
-	return planName(kind, digest(epoch, kind, body));
+/** The name that an object's content has in an epoch. */
+function contentName(epoch: string, object: NftObject & { readonly kind: ContentKind }): string {
+	return planName(object.kind, digest(epoch, object.kind, ...contentTexts(object)));
 }
 
 /** Whether two objects are the same but for their names: as values, which is quick where they are large, or as text. */
@@ -69,7 +70,7 @@ export class ObjectStore {
 	}
 
 	#add(object: Chain | NftSet | NftMap): string {
-		const name = contentName(this.#epoch, object.kind, bodyText(object));
+		const name = contentName(this.#epoch, object);
 		const known = this.#byName.get(name);
 		if (known === undefined) this.#byName.set(name, { ...object, name });
 		else if (!isSame(known, object)) throw new Error(`two objects share the name ${name}`);
@@ -96,7 +97,7 @@ const renamedBefore = new WeakMap<Chain, { readonly epoch: string; readonly name
 function renamedAlone(chain: Chain, epoch: string): Chain {
 	const before = renamedBefore.get(chain);
 	if (before?.epoch === epoch) return { ...chain, name: before.name };
-	const name = contentName(epoch, "chain", bodyText(chain));
+	const name = contentName(epoch, chain);
 	renamedBefore.set(chain, { epoch, name });
 	return { ...chain, name };
 }
@@ -117,7 +118,7 @@ export function inEpoch(plan: NetworkPlan, epoch: string): NetworkPlan {
 			return chain;
 		}
 		const next = withReferences(object, renamed);
-		const name = contentName(epoch, next.kind, bodyText(next));
+		const name = contentName(epoch, next);
 		names.set(object.name, name);
 		return { ...next, name };
 	});

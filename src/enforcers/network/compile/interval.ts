@@ -13,10 +13,14 @@ export interface IntervalList {
 	readonly rank: readonly number[];
 }
 
-/** Half-open span of axis positions, with what covers it. */
-export interface Span<T> {
+/** A half-open stretch of axis positions. */
+export interface Stretch {
 	readonly from: number;
 	readonly to: number;
+}
+
+/** A stretch with what covers it. */
+export interface Span<T> extends Stretch {
 	readonly item: T;
 }
 
@@ -153,6 +157,12 @@ export class Axis {
 	/** What atoms match, each its block less its holes. */
 	spans<T extends Atom>(atoms: readonly T[]): Span<T>[] {
 		const spans: Span<T>[] = [];
+		this.eachSpan(atoms, (from, to, item) => spans.push({ from, to, item }));
+		return spans;
+	}
+
+	/** The same, told one by one. */
+	eachSpan<T extends Atom>(atoms: readonly T[], found: (from: number, to: number, atom: T) => void): void {
 		let guess = 0;
 		for (const atom of atoms) {
 			let from = this.#position(atom.first, guess);
@@ -163,13 +173,12 @@ export class Axis {
 					(hole) => [this.#position(hole.first, from), this.#after(hole.last, from)] as const,
 				);
 				for (const [start, stop] of holes.sort((a, b) => a[0] - b[0])) {
-					if (start > from) spans.push({ from, to: start, item: atom });
+					if (start > from) found(from, start, atom);
 					from = Math.max(from, stop);
 				}
 			}
-			if (from < end) spans.push({ from, to: end, item: atom });
+			if (from < end) found(from, end, atom);
 		}
-		return spans;
 	}
 }
 
@@ -177,13 +186,13 @@ export class Axis {
  * Visits, in rising order, every maximal stretch over which the set of covering
  * items is constant and not empty. `active` is only valid during the call.
  */
-export function sweep<T>(
-	spans: readonly Span<T>[],
-	visit: (from: number, to: number, active: readonly Span<T>[]) => void,
+export function sweep<T extends Stretch>(
+	spans: readonly T[],
+	visit: (from: number, to: number, active: readonly T[]) => void,
 ): void {
 	const starts = inOrder(spans, (a, b) => a.from - b.from);
 	if (areApart(starts)) {
-		const alone: Span<T>[] = [];
+		const alone: T[] = [];
 		for (const span of starts) {
 			alone[0] = span;
 			visit(span.from, span.to, alone);
@@ -193,7 +202,7 @@ export function sweep<T>(
 	const ends = new Int32Array(starts.length);
 	for (let i = 0; i < ends.length; i++) ends[i] = starts[i]?.to ?? 0;
 	ends.sort();
-	const active: Span<T>[] = [];
+	const active: T[] = [];
 	let position = 0;
 	let next = 0;
 	let ended = 0;
@@ -216,7 +225,7 @@ export function sweep<T>(
 }
 
 /** Whether spans, in rising order, have nothing in common, as the blocks of most lists. */
-function areApart(spans: readonly Span<unknown>[]): boolean {
+function areApart(spans: readonly Stretch[]): boolean {
 	let end = 0;
 	for (const { from, to } of spans) {
 		if (from < end || to <= from) return false;
@@ -226,7 +235,7 @@ function areApart(spans: readonly Span<unknown>[]): boolean {
 }
 
 /** The union of spans as a set without ranks. */
-export function union(spans: readonly Span<unknown>[], axis: Axis): IntervalList {
+export function union(spans: readonly Stretch[], axis: Axis): IntervalList {
 	const builder = new IntervalBuilder(axis);
 	sweep(spans, (from, to) => builder.add(from, to, -1));
 	return builder.list;

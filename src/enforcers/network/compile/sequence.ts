@@ -12,19 +12,12 @@
 
 import type { Action, InterfaceMatch, Protocol } from "../../../base/model.ts";
 import { type Atom, interfaceContains } from "./atom.ts";
-import {
-	type Axis,
-	IntervalBuilder,
-	type IntervalList,
-	joinedLists,
-	type Span,
-	sweep,
-	union,
-} from "./interval.ts";
+import { type Axis, IntervalBuilder, type IntervalList, joinedLists, sweep, union } from "./interval.ts";
+import type { Part, Piece } from "./pieces.ts";
 import { portSet, portTable } from "./ports.ts";
 import { type SenderKey, senderMatches } from "./sender.ts";
 import { carvedCells, divideLimited, type Limited, sourceSet, sourceTable } from "./sources.ts";
-import type { Part, Piece, Scope, Stream } from "./stream.ts";
+import type { Scope, Stream } from "./stream.ts";
 import { kindHolds, type SuffixKind } from "./suffixes.ts";
 import { isEmpty, mergeDisjoint, type Step, size, type Table } from "./table.ts";
 
@@ -63,7 +56,7 @@ export function buildSequence(
 	const joinUpTo = alone ? Number.POSITIVE_INFINITY : joinShared;
 	const member = (item: Scope) => takesPart(scope, item);
 	const limited = divideLimited(atoms.filter((atom) => atom.layer === "P" && member(atom)));
-	const spans = joinedLists(streams.filter(member).map((stream) => stream.spans));
+	const pieces = joinedLists(streams.filter(member).map((stream) => stream.pieces));
 	const steps: Step[] = [];
 	let ports = new Set<Action>();
 	const askPorts = () => {
@@ -79,7 +72,7 @@ export function buildSequence(
 		}
 		ports.add(action);
 		const slots = buildSlots(
-			spans.filter((span) => span.item.atom.rule.action === action),
+			pieces.filter(({ atom }) => atom.rule.action === action),
 			axis,
 		);
 		const open = slots.filter((slot) => !isEmpty(slot.table));
@@ -175,16 +168,16 @@ interface Slot {
  * named first is asked first. A part has one slot, unless the order differs
  * from place to place.
  */
-function buildSlots(spans: readonly Span<Piece>[], axis: Axis): Slot[] {
+function buildSlots(all: readonly Piece[], axis: Axis): Slot[] {
 	// In columns: a list may have hundreds of thousands.
 	const [froms, tos, found]: [number[], number[], Pattern[]] = [[], [], []];
 	const ranks: (number | readonly number[])[] = [];
 	const patterns = new Map<string, Pattern>();
 	let latest: Pattern | null = null;
-	sweep(spans, (from, to, active) => {
+	sweep(all, (from, to, active) => {
 		froms.push(from);
 		tos.push(to);
-		const only = active.length === 1 ? active[0]?.item : undefined;
+		const only = active.length === 1 ? active[0] : undefined;
 		// Neighbours are alike more often than not.
 		if (only !== undefined && latest?.pieces.length === 1) {
 			const head = latest.pieces[0];
@@ -194,7 +187,7 @@ function buildSlots(spans: readonly Span<Piece>[], axis: Axis): Slot[] {
 				return;
 			}
 		}
-		const pieces = active.map((span) => span.item);
+		const pieces = [...active];
 		if (pieces.length > 1) pieces.sort((a, b) => a.atom.rank - b.atom.rank);
 		if (latest === null || !sameKinds(latest.pieces, pieces)) {
 			const key = pieces.map(({ part, atom }) => `${part.key} ${atom.protocol}`).join("|");

@@ -23,22 +23,9 @@ import {
 	type Layer,
 } from "./atom.ts";
 import { type Inside, insideContains } from "./inside.ts";
-import { type Axis, inOrder, joinedLists, type Span, sweep } from "./interval.ts";
+import { type Axis, inOrder } from "./interval.ts";
+import { longestPrefix, type Part, type Piece } from "./pieces.ts";
 import { type Sender, senderContains } from "./sender.ts";
-
-/** One stretch of a stream: the atom that decides there, and the part of the stream that it belongs to. */
-export interface Piece {
-	readonly atom: Atom;
-	readonly part: Part;
-}
-
-/** The hard part or a tier of the streams of one layer and scope, at the level of one action. */
-export interface Part {
-	readonly key: string;
-	readonly layer: "T" | "W";
-	/** All that carves atoms of this part, of any interface that the stream's holds. Empty for the hard part. */
-	readonly carvers: Atom[];
-}
 
 /** The interfaces and senders that atoms are for, and the suffixes that their addresses are inside of. */
 export interface Scope {
@@ -63,7 +50,7 @@ function scopeContains(outer: Scope, inner: Scope): boolean {
 }
 
 export interface Stream extends Scope {
-	readonly spans: readonly Span<Piece>[];
+	readonly pieces: readonly Piece[];
 }
 
 const breadth: Record<Layer, number> = { P: 0, T: 1, W: 2 };
@@ -162,7 +149,7 @@ export function buildStreams(atoms: readonly Atom[], axis: Axis): Stream[] {
 			...(sender === undefined ? {} : { sender }),
 			...(within === undefined ? {} : { inside: within }),
 		};
-		return { ...scope, spans: longestPrefix(members, axis, assign(head, relevant, parts)) };
+		return { ...scope, pieces: longestPrefix(members, axis, assign(head, relevant, parts)) };
 	});
 }
 
@@ -303,48 +290,4 @@ function assignTiers(
 			tiers.set(member, tier);
 		},
 	);
-}
-
-/**
- * Where each member decides at the level of its action, if nothing carves it.
- * Stricter members are left out of sight: a packet that gets to this level has
- * met them before, and what carved them carves all that is around them too. So
- * narrow Blocks do not cut a broad Allow to pieces.
- */
-function longestPrefix(
-	members: readonly Atom[],
-	axis: Axis,
-	part: (atom: Atom) => Part,
-): readonly Span<Piece>[] {
-	const levels = new Set<Action>();
-	for (const { rule } of members) levels.add(rule.action);
-	const ofLevel = (level: Action) => {
-		const spans: { from: number; to: number; item: Piece }[] = [];
-		sweep(
-			axis.spans(
-				levels.size === 1
-					? members
-					: members.filter((atom) => compareStrictness(atom.rule.action, level) <= 0),
-			),
-			(from, to, active) => {
-				const atom = longest(active);
-				if (atom.rule.action !== level) return;
-				const previous = spans.at(-1);
-				if (previous?.item.atom === atom && previous.to === from) previous.to = to;
-				else spans.push({ from, to, item: { atom, part: part(atom) } });
-			},
-		);
-		return spans;
-	};
-	return joinedLists([...levels].map(ofLevel));
-}
-
-function longest(active: readonly Span<Atom>[]): Atom {
-	let best: Atom | undefined;
-	for (const { item: atom } of active) {
-		if (best === undefined || (atom.length - best.length || Number(decidesBefore(atom, best))) > 0)
-			best = atom;
-	}
-	if (best === undefined) throw new RangeError("a stretch without atoms");
-	return best;
 }

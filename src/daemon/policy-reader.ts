@@ -28,11 +28,24 @@ export interface PolicyReaderOptions {
 	readonly askedMuch?: () => void;
 	/** What was read last is in force. */
 	readonly kept?: () => void;
+	/** The usual ones where it is left out. */
+	readonly idle?: IdleTimes;
 }
 
-/** So few characters are parsed anew in the time that it takes to start a thread; what was read of more is kept. */
+/** So few characters are parsed anew in the time that it takes to start a thread. */
 const lightText = 64 * 1024;
-const idleMs = 3000;
+/** So few, some 4 000 rules, in half a second; what was read of more is kept. */
+const middleText = 512 * 1024;
+
+/** How long a thread is asked nothing before it rests, in milliseconds. */
+export interface IdleTimes {
+	/** It ends, or where that would cost more than it saves gives back what it does not need. */
+	readonly first: number;
+	/** After that it ends where it read no more than a middling text: longer than from one look at new flows to the next. */
+	readonly second: number;
+}
+
+const usualTimes: IdleTimes = { first: 3000, second: 42_000 };
 
 export class PolicyReader implements PolicySource {
 	readonly #options: PolicyReaderOptions;
@@ -105,13 +118,16 @@ export class PolicyReader implements PolicySource {
 	rest(): void {
 		this.#stay();
 		const { present } = this.#latest?.parsed ?? { present: 0 };
-		const rest = () => {
+		const { first, second } = this.#options.idle ?? usualTimes;
+		const after = (ms: number, then: () => void) => {
 			// Somebody's question is not cut off.
-			if (this.worker.busy !== null) this.rest();
-			else if (present <= lightText) this.worker.recycle();
-			else void this.worker.call("rest", null).catch(() => {});
+			this.#idle = setTimeout(() => (this.worker.busy === null ? then() : this.rest()), ms);
 		};
-		this.#idle = setTimeout(rest, idleMs);
+		after(first, () => {
+			if (present <= lightText) return this.worker.recycle();
+			void this.worker.call("rest", null).catch(() => {});
+			if (present <= middleText) after(second, () => this.worker.recycle());
+		});
 	}
 
 	stop(): void {

@@ -1,14 +1,14 @@
 import { expect, test } from "bun:test";
 import { defaultConfig } from "../../src/config/parse.ts";
 import type { PolicyCalls } from "../../src/daemon/policy-calls.ts";
-import { PolicyReader } from "../../src/daemon/policy-reader.ts";
+import { type IdleTimes, PolicyReader } from "../../src/daemon/policy-reader.ts";
 import type { JudgeCalls } from "../../src/enforcers/network/run/calls.ts";
 import { eventually } from "../system/support/netns.ts";
 import { LocalWorker } from "./support/worker.ts";
 
 const text = { digest: "d", files: {}, documents: [] };
 
-function reader(withheld: boolean, kept: () => void, answers: Partial<PolicyCalls>) {
+function reader(withheld: boolean, kept: () => void, answers: Partial<PolicyCalls>, idle?: IdleTimes) {
 	const workers: LocalWorker[] = [];
 	const calls = {
 		reload: () => ({ documents: [], withheld, parsed: { ever: 1, present: 1 }, sent: {} }),
@@ -31,6 +31,7 @@ function reader(withheld: boolean, kept: () => void, answers: Partial<PolicyCall
 		gone: () => {},
 		read: () => {},
 		kept,
+		...(idle === undefined ? {} : { idle }),
 	});
 	return { made, workers };
 }
@@ -78,5 +79,55 @@ test("a thread that keeps what it read rests once more after it was asked much, 
 	made.askedMuch();
 	await eventually("the next", () => rests === 2, 60_000);
 	expect(workers[0]?.terminated).toBe(false);
+	made.stop();
+});
+
+test.each([
+	[60_000, 0, true],
+	[500_000, 1, true],
+	[600_000, 1, false],
+])("after %d characters a thread rests %d times before it ends or stays", async (present, wanted, ends) => {
+	let rests = 0;
+	const { made, workers } = reader(
+		false,
+		() => {},
+		{
+			reload: () =>
+				({ documents: [], withheld: false, parsed: { ever: present, present }, sent: {} }) as never,
+			recall: () => {},
+			rest: () => void rests++,
+		},
+		{ first: 20, second: 200 },
+	);
+	await made.read({ epoch: "0", form: "concatenated" });
+	made.rest();
+	if (ends) await eventually("its end", () => workers[0]?.terminated === true, 60_000);
+	else await Bun.sleep(400);
+	expect([rests, workers[0]?.terminated]).toEqual([wanted, ends]);
+	// What it is asked then is answered by another one.
+	await made.recall();
+	expect(workers.length).toBe(ends ? 2 : 1);
+	made.stop();
+});
+
+test("a thread that is asked again and again does not end", async () => {
+	const parsed = { ever: 100_000, present: 100_000 };
+	const { made, workers } = reader(
+		false,
+		() => {},
+		{
+			reload: () => ({ documents: [], withheld: false, parsed, sent: {} }) as never,
+			recall: () => {},
+			rest: () => {},
+		},
+		{ first: 10, second: 400 },
+	);
+	await made.read({ epoch: "0", form: "concatenated" });
+	made.rest();
+	for (let i = 0; i < 8; i++) {
+		await Bun.sleep(100);
+		await made.recall();
+	}
+	expect(workers.map(({ terminated }) => terminated)).toEqual([false]);
 	made.stop();
 });

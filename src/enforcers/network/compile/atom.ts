@@ -147,6 +147,19 @@ const anyBlock: Readonly<Record<Family, { first: Address; last: Address }>> = {
 
 const noHoles: Atom["holes"] = [];
 
+/** The atoms of each rank, in their order. */
+export function byRank(atoms: readonly Atom[]): ReadonlyMap<number, readonly Atom[]> {
+	const found = new Map<number, Atom[]>();
+	let latest: Atom[] = [];
+	for (const atom of atoms) {
+		// Those of one rule stand together.
+		if (latest[0]?.rank !== atom.rank) latest = found.get(atom.rank) ?? [];
+		if (latest.length === 0) found.set(atom.rank, latest);
+		latest.push(atom);
+	}
+	return found;
+}
+
 /** First and last address of a block. */
 function bounds(cidr: Cidr): { first: Address; last: Address } {
 	if (cidr.family === 6) {

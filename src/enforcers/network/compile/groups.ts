@@ -60,7 +60,7 @@ export function groups(
 	vrfOf: ReadonlyMap<string, string>,
 ): SendersProgram & { readonly vrfOf: ReadonlyMap<string, string>; readonly suffixes?: Suffixes } {
 	const matches = new Map<string, InterfaceMatch | null>();
-	for (const atom of all) matches.set(interfaceKey(atom.interface), atom.interface);
+	for (const atom of onePerRun(all)) matches.set(interfaceKey(atom.interface), atom.interface);
 	const anySender = all.every(({ sender }) => sender === undefined);
 	const named = suffixesNamed(all);
 	const kinds = named.length === 0 ? [] : suffixKinds(named, mostSuffixKinds);
@@ -105,6 +105,19 @@ function byInterface(
 	};
 }
 
+/** Of neighbours that are for the same packets, as those of one list, the first. */
+function onePerRun(atoms: readonly Atom[]): readonly Atom[] {
+	return atoms.filter((atom, i) => {
+		const before = atoms[i - 1];
+		return (
+			before === undefined ||
+			before.interface !== atom.interface ||
+			before.sender !== atom.sender ||
+			before.inside !== atom.inside
+		);
+	});
+}
+
 /** Builds the sequence of a group; groups that the same atoms are for share one. */
 function familyBuilder(
 	all: readonly Atom[],
@@ -117,12 +130,13 @@ function familyBuilder(
 	const axis = Axis.of(atoms, family);
 	const streams: readonly Stream[] = buildStreams(atoms, axis);
 	const named = new Map<string, Scope>();
-	for (const atom of atoms) named.set(scopeKey(atom), atom);
+	for (const atom of onePerRun(atoms)) named.set(scopeKey(atom), atom);
+	const limited = atoms.filter(({ layer }) => layer === "P");
 	const built = new Map<string, readonly Step[]>();
 	return (scope) => {
 		const members = [...named].filter(([, outer]) => takesPart(scope, outer));
 		const key = JSON.stringify(members.map(([name]) => name).sort());
-		const known = built.get(key) ?? buildSequence(scope, atoms, streams, axis, alone);
+		const known = built.get(key) ?? buildSequence(scope, limited, streams, axis, alone);
 		built.set(key, known);
 		return known;
 	};

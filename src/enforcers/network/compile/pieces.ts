@@ -3,13 +3,16 @@
 import type { Action } from "../../../base/model.ts";
 import { compareStrictness } from "../../../base/precedence.ts";
 import { type Atom, decidesBefore } from "./atom.ts";
-import { type Axis, joinedLists, type Span, type Stretch, sweep } from "./interval.ts";
+import { type Axis, type Span, type Stretch, sweep } from "./interval.ts";
 
 /** One stretch of a stream: the atom that decides there, and the part of the stream that it belongs to. */
 export interface Piece extends Stretch {
 	readonly atom: Atom;
 	readonly part: Part;
 }
+
+/** Those of a stream, by the action at whose level they decide. */
+export type Pieces = ReadonlyMap<Action, readonly Piece[]>;
 
 /** The hard part or a tier of the streams of one layer and scope, at the level of one action. */
 export interface Part {
@@ -26,20 +29,16 @@ export interface Part {
  * narrow Blocks do not cut a broad Allow to pieces.
  * @param members of one stream, in rising order
  */
-export function longestPrefix(
-	members: readonly Atom[],
-	axis: Axis,
-	part: (atom: Atom) => Part,
-): readonly Piece[] {
+export function longestPrefix(members: readonly Atom[], axis: Axis, part: (atom: Atom) => Part): Pieces {
 	const levels = new Set<Action>();
 	for (const { rule } of members) levels.add(rule.action);
-	if (levels.size === 1 && areApart(members)) {
-		const pieces: Piece[] = [];
-		axis.eachSpan(members, (from, to, atom) => pieces.push({ from, to, atom, part: part(atom) }));
-		return pieces;
-	}
+	const apart = levels.size === 1 && areApart(members);
 	const ofLevel = (level: Action) => {
 		const pieces: { from: number; to: number; atom: Atom; part: Part }[] = [];
+		if (apart) {
+			axis.eachSpan(members, (from, to, atom) => pieces.push({ from, to, atom, part: part(atom) }));
+			return pieces;
+		}
 		const own = members.filter((atom) => compareStrictness(atom.rule.action, level) <= 0);
 		sweep(axis.spans(own), (from, to, active) => {
 			const atom = longest(active);
@@ -50,7 +49,7 @@ export function longestPrefix(
 		});
 		return pieces;
 	};
-	return joinedLists([...levels].map(ofLevel));
+	return new Map([...levels].map((level) => [level, ofLevel(level)]));
 }
 
 /** Whether atoms, in rising order, have no address in common, as those of most lists. */

@@ -8,6 +8,7 @@ import { isPlainInterface } from "../../../document/iface.ts";
 import type { NetworkPolicy, NetworkRule, PortMatch } from "../model.ts";
 import { ruleCounter, ruleLogCounter } from "../names.ts";
 import { type Atom, expandRule, interfaceNameBytes, sourceOf } from "./atom.ts";
+import { joinedLists } from "./interval.ts";
 import { compileLimits, limitsMeaning } from "./limits.ts";
 import type { CompiledRule } from "./plan.ts";
 import { decides } from "./quota.ts";
@@ -88,15 +89,15 @@ export function rulesOf(
 	const sorted = policies.filter((policy) => policy[direction].length > 0);
 	sorted.sort((a, b) => compareBytes(a.name, b.name));
 	const rules: CompiledRule[] = [];
-	const atoms: Atom[] = [];
+	const atoms: (readonly Atom[])[] = [];
 	for (const policy of sorted) {
 		for (const rule of policy[direction].filter(decides).sort((a, b) => a.index - b.index)) {
 			const expanded = expand({ policy, direction, rule, rank: rules.length, known, resolve });
 			rules.push(expanded.compiled);
-			for (const atom of expanded.atoms) atoms.push(atom);
+			atoms.push(expanded.atoms);
 		}
 	}
-	return { rules, atoms };
+	return { rules, atoms: joinedLists(atoms) };
 }
 
 /** The rules that hold at a place, with ranks of their own; the same object where all do. */

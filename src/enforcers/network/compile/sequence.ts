@@ -44,19 +44,20 @@ export function takesPart({ within, sender, suffixes }: SequenceScope, item: Sco
 }
 
 /**
+ * @param portLimited the atoms that name ports
  * @param alone Whether this is the only group.
  */
 export function buildSequence(
 	scope: SequenceScope,
-	atoms: readonly Atom[],
+	portLimited: readonly Atom[],
 	streams: readonly Stream[],
 	axis: Axis,
 	alone: boolean,
 ): Step[] {
 	const joinUpTo = alone ? Number.POSITIVE_INFINITY : joinShared;
 	const member = (item: Scope) => takesPart(scope, item);
-	const limited = divideLimited(atoms.filter((atom) => atom.layer === "P" && member(atom)));
-	const pieces = joinedLists(streams.filter(member).map((stream) => stream.pieces));
+	const limited = divideLimited(portLimited.filter(member));
+	const own = streams.filter(member);
 	const steps: Step[] = [];
 	let ports = new Set<Action>();
 	const askPorts = () => {
@@ -71,10 +72,7 @@ export function buildSequence(
 			append(steps, { exempt: [], table: named }, joinUpTo);
 		}
 		ports.add(action);
-		const slots = buildSlots(
-			pieces.filter(({ atom }) => atom.rule.action === action),
-			axis,
-		);
+		const slots = buildSlots(joinedLists(own.map(({ pieces }) => pieces.get(action) ?? [])), axis);
 		const open = slots.filter((slot) => !isEmpty(slot.table));
 		if (open.length === 0 && action !== "Allow") continue;
 		askPorts();

@@ -24,7 +24,7 @@ import {
 } from "./atom.ts";
 import { type Inside, insideContains } from "./inside.ts";
 import { type Axis, inOrder } from "./interval.ts";
-import { longestPrefix, type Part, type Piece } from "./pieces.ts";
+import { longestPrefix, type Part, type Pieces } from "./pieces.ts";
 import { type Sender, senderContains } from "./sender.ts";
 
 /** The interfaces and senders that atoms are for, and the suffixes that their addresses are inside of. */
@@ -50,7 +50,7 @@ function scopeContains(outer: Scope, inner: Scope): boolean {
 }
 
 export interface Stream extends Scope {
-	readonly pieces: readonly Piece[];
+	readonly pieces: Pieces;
 }
 
 const breadth: Record<Layer, number> = { P: 0, T: 1, W: 2 };

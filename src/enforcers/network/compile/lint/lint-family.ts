@@ -3,7 +3,8 @@
 import type { Diagnostic } from "../../../../base/diagnostic.ts";
 import type { Direction, Family, Protocol } from "../../../../base/model.ts";
 import { protocolFits } from "../../../../base/protocol.ts";
-import type { Address, Atom } from "../atom.ts";
+import { type Address, type Atom, byRank } from "../atom.ts";
+import { inOrder } from "../interval.ts";
 import { type DirectionProgram, decideByPolicies } from "../program.ts";
 import { warning } from "./lint-warning.ts";
 
@@ -14,16 +15,12 @@ const anyBlock: Readonly<Record<Family, string>> = { 4: "0.0.0.0/0", 6: "::/0" }
 
 /** A warning for each rule that blocks all addresses of one family, exceptions aside, while the other's pass. */
 export function lintFamilies(program: DirectionProgram, direction: Direction): Diagnostic[] {
-	const byRank = new Map<number, Atom[]>();
-	for (const atom of program.atoms) {
-		if (atom.suffix !== undefined) continue;
+	const blocking = program.atoms.filter(
 		// Blocks were named, and the protocol is one that both families have.
-		if (atom.rule.action !== "Block" || atom.length < 0 || !inBoth(atom.protocol)) continue;
-		const atoms = byRank.get(atom.rank);
-		if (atoms === undefined) byRank.set(atom.rank, [atom]);
-		else atoms.push(atom);
-	}
-	return [...byRank].flatMap(([rank, atoms]) => {
+		({ rule, suffix, length, protocol }) =>
+			rule.action === "Block" && suffix === undefined && length >= 0 && inBoth(protocol),
+	);
+	return [...byRank(blocking)].flatMap(([rank, atoms]) => {
 		const rule = program.rules[rank];
 		const family = atoms[0]?.family ?? 4;
 		const other = family === 4 ? 6 : 4;
@@ -51,7 +48,9 @@ function inBoth(protocol: Protocol | null): boolean {
 /** Whether the blocks together are the whole family, holes ignored. */
 function isWhole(atoms: readonly Atom[]): boolean {
 	let next: Address = atoms[0]?.family === 6 ? 0n : 0;
-	for (const { first, last } of atoms.toSorted((a, b) => (a.first < b.first ? -1 : 1))) {
+	for (const { first, last } of inOrder(atoms, (a, b) =>
+		a.first < b.first ? -1 : Number(a.first > b.first),
+	)) {
 		if (first > next) return false;
 		if (last >= next) next = typeof last === "bigint" ? last + 1n : last + 1;
 	}

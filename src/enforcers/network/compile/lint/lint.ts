@@ -2,7 +2,7 @@
 
 import type { Diagnostic } from "../../../../base/diagnostic.ts";
 import type { Direction } from "../../../../base/model.ts";
-import { type Atom, withoutHoles } from "../atom.ts";
+import { type Atom, byRank, withoutHoles } from "../atom.ts";
 import { failsafeCovers } from "../failsafe.ts";
 import type { CompiledRule } from "../plan.ts";
 import type { DirectionProgram, NetworkModel } from "../program.ts";
@@ -27,12 +27,7 @@ function isLoopback(atom: Atom): boolean {
 }
 
 function cannotMatch(program: DirectionProgram): { dead: Set<number>; diagnostics: Diagnostic[] } {
-	const byRank = new Map<number, Atom[]>();
-	for (const atom of program.atoms) {
-		const atoms = byRank.get(atom.rank) ?? [];
-		byRank.set(atom.rank, atoms);
-		atoms.push(atom);
-	}
+	const ofRank = byRank(program.atoms);
 	const dead = new Set<number>();
 	const diagnostics: Diagnostic[] = [];
 	for (const [rank, rule] of program.rules.entries()) {
@@ -41,7 +36,7 @@ function cannotMatch(program: DirectionProgram): { dead: Set<number>; diagnostic
 			dead.add(rank);
 			continue;
 		}
-		const atoms = byRank.get(rank) ?? [];
+		const atoms = ofRank.get(rank) ?? [];
 		const hollow = atoms.every(isHollow);
 		if (!hollow && !atoms.every(isLoopback)) continue;
 		dead.add(rank);

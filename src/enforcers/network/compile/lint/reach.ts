@@ -142,8 +142,14 @@ class Search {
 		let corners: Corners | null = null;
 		for (const step of steps) {
 			for (const { list, ports } of parts(step.table, named)) {
-				for (const [i, rank] of list.rank.entries()) {
-					if (this.reached.has(rank)) continue;
+				let latest = Number.NaN;
+				for (let i = 0; i < list.rank.length; i++) {
+					const rank = list.rank[i] ?? -1;
+					// Thousands in a row lead to one.
+					if (rank === latest || this.reached.has(rank)) {
+						latest = rank;
+						continue;
+					}
 					const first = list.first[i];
 					const last = list.last[i];
 					if (first === undefined || last === undefined) continue;

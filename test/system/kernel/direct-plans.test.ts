@@ -121,6 +121,8 @@ const lookups: readonly Rule[] = [
 	["ip saddr vmap @", "m_tree"],
 	["ip daddr @", "blocks", " return"],
 	["ip6 saddr @", "six", " return"],
+	["ip saddr @", "blocks", " goto ", "x"],
+	["meta l4proto 47 ip6 saddr @", "six", " goto ", "x"],
 	["ip saddr & 255.255.255.252 . meta l4proto . th dport vmap @", "exact"],
 	["ip saddr . meta l4proto . th dport vmap @", "ranges"],
 	["ip6 daddr . meta l4proto vmap @", "six_ranges"],

@@ -275,11 +275,12 @@ class Simulation {
 			return "accept";
 		}
 		const { packet } = this;
-		const match = /^(?:meta l4proto (\d+) )?([a-z0-9 .:&]+?) (?:vmap @(m_\w{16})|@(s_\w{16}) return)$/.exec(
-			text,
-		);
+		const match =
+			/^(?:meta l4proto (\d+) )?([a-z0-9 .:&]+?) (?:vmap @(m_\w{16})|@(s_\w{16}) (return|goto x_\w{16}))$/.exec(
+				text,
+			);
 		if (match === null) throw new Error(`unknown rule: ${text}`);
-		const [, only, expression = "", map, set] = match;
+		const [, only, expression = "", map, set, then] = match;
 		if (only !== undefined && BigInt(only) !== protocolNumber(packet.protocol)) return null;
 		const key: bigint[] = [];
 		for (const field of expression.split(" . ")) {
@@ -294,7 +295,7 @@ class Simulation {
 			return ranges.every(([first, last], i) => first <= (key[i] ?? -1n) && (key[i] ?? -1n) <= last);
 		});
 		if (hit === undefined) return null;
-		return set === undefined ? hit.verdict : "return";
+		return then ?? hit.verdict;
 	}
 
 	/** A field of the packet; null when the packet does not have it, which makes the rule miss. */

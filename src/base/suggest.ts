@@ -56,9 +56,12 @@ function escapeCharacter(character: string): string {
 	return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
+/** UTF-16 units of a text that is quoted whole. */
+export const longestQuote = 80;
+
 /** Text from a file, quoted and bounded for a message; control characters are escaped. */
 export function quote(text: string): string {
-	const shown = text.length > 80 ? `${text.slice(0, 77)}...` : text;
+	const shown = text.length > longestQuote ? `${text.slice(0, 77)}...` : text;
 	return JSON.stringify(shown).replace(unprintable, escapeCharacter);
 }
 

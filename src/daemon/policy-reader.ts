@@ -123,10 +123,18 @@ export class PolicyReader implements PolicySource {
 			// Somebody's question is not cut off.
 			this.#idle = setTimeout(() => (this.worker.busy === null ? then() : this.rest()), ms);
 		};
+		const end = () => {
+			// Who asks says nothing here as long as there are answers.
+			const left = second - this.worker.idleMs;
+			if (left > 0) after(left, end);
+			else this.worker.recycle();
+		};
 		after(first, () => {
 			if (present <= lightText) return this.worker.recycle();
+			// It may have ended, and what asked it since has gone without an answer.
+			if (!this.worker.started) return;
 			void this.worker.call("rest", null).catch(() => {});
-			if (present <= middleText) after(second, () => this.worker.recycle());
+			if (present <= middleText) after(second, end);
 		});
 	}
 

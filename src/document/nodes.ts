@@ -7,7 +7,7 @@
 import { isAlias, isMap, isScalar, isSeq, type Node, type Scalar, visit } from "yaml";
 import type { Diagnostic, Place, Severity } from "../base/diagnostic.ts";
 import { formatPath, type Path } from "../base/path.ts";
-import { quote, suggest, visible } from "../base/suggest.ts";
+import { longestQuote, quote, suggest, visible } from "../base/suggest.ts";
 import type { Lines } from "./syntax.ts";
 
 /** Bounds on one document. */
@@ -246,7 +246,8 @@ export class NodeReader {
 	text(node: Node | null, path: Path): string | null {
 		if (node === null || !isScalar(node) || typeof node.value !== "string") {
 			const source = node !== null && isScalar(node) && node.value !== null ? scalarSource(node) : "";
-			let hint = source === "" ? "" : `put it in quotes: ${quote(source)}`;
+			let hint = source === "" ? "" : "put it in quotes";
+			if (source !== "" && source.length <= longestQuote) hint += `: ${quote(source)}`;
 			if (isSeq(node)) hint = "write one value without brackets";
 			if (isTagged(node)) hint = "write the text itself, without the tag";
 			this.wrongType(node, path, "text", node, hint);

@@ -10,6 +10,7 @@ export class WorkerSlot<C extends Calls> {
 	readonly #create: () => WorkerLike;
 	readonly #onGone: (reason: string) => void;
 	#client: WorkerClient<C> | null = null;
+	#asked = Number.NEGATIVE_INFINITY;
 
 	/** `onGone` is called when the Worker ends by itself. */
 	constructor(name: string, create: () => WorkerLike, onGone: (reason: string) => void) {
@@ -23,6 +24,7 @@ export class WorkerSlot<C extends Calls> {
 		name: N,
 		argument: Parameters<C[N]>[0],
 	): Promise<Awaited<ReturnType<C[N]>>> {
+		this.#asked = performance.now();
 		this.#client ??= new WorkerClient<C>(this.#name, this.#create(), this.#onGone);
 		return this.#client.call(name, argument);
 	}
@@ -30,6 +32,16 @@ export class WorkerSlot<C extends Calls> {
 	/** As WorkerClient.busy; null where there is no Worker. */
 	get busy(): WorkerClient<C>["busy"] {
 		return this.#client?.busy ?? null;
+	}
+
+	/** Milliseconds since the last call. */
+	get idleMs(): number {
+		return performance.now() - this.#asked;
+	}
+
+	/** Whether there is a Worker. */
+	get started(): boolean {
+		return this.#client !== null;
 	}
 
 	/** Ends the Worker with all that it remembers; calls under way are rejected. The next call starts another. */

@@ -110,24 +110,44 @@ test.each([
 	made.stop();
 });
 
-test("a thread that is asked again and again does not end", async () => {
+test("a thread that is asked again and again does not end, and ends once it is not", async () => {
 	const parsed = { ever: 100_000, present: 100_000 };
 	const { made, workers } = reader(
 		false,
 		() => {},
 		{
 			reload: () => ({ documents: [], withheld: false, parsed, sent: {} }) as never,
-			recall: () => {},
 			rest: () => {},
+			tellChange: () => ({ text, change: null }) as never,
 		},
 		{ first: 10, second: 400 },
 	);
 	await made.read({ epoch: "0", form: "concatenated" });
 	made.rest();
-	for (let i = 0; i < 8; i++) {
+	const argument = { before: { text: null, config: null }, config: defaultConfig() };
+	for (let i = 0; i < 12; i++) {
 		await Bun.sleep(100);
-		await made.recall();
+		// As those who ask do: as long as there is an answer nobody has to recall anything.
+		await made.worker.call("tellChange", argument);
 	}
 	expect(workers.map(({ terminated }) => terminated)).toEqual([false]);
+	await eventually("its end", () => workers[0]?.terminated === true, 60_000);
+	made.stop();
+});
+
+test("no thread is started to rest", async () => {
+	const parsed = { ever: 100_000, present: 100_000 };
+	const { made, workers } = reader(
+		false,
+		() => {},
+		{ reload: () => ({ documents: [], withheld: false, parsed, sent: {} }) as never, rest: () => {} },
+		{ first: 10, second: 20 },
+	);
+	await made.read({ epoch: "0", form: "concatenated" });
+	made.rest();
+	await eventually("its end", () => workers[0]?.terminated === true, 60_000);
+	made.askedMuch();
+	await Bun.sleep(100);
+	expect(workers.length).toBe(1);
 	made.stop();
 });

@@ -14,6 +14,8 @@ test.each([
 	["  name: p", `  name: ${"a".repeat(254)}`, "bad-name metadata.name", `write name: ${"a".repeat(253)}`],
 	["  name: p", "  name: ../../etc/passwd", "bad-name metadata.name", "write name: "],
 	["  name: p", "  name: 7", "wrong-type metadata.name", 'put it in quotes: "7"'],
+	// No part of it may be taken for the whole.
+	["  name: p", `  name: ${"1".repeat(100)}`, "wrong-type metadata.name", "put it in quotes"],
 	["  name: p", "  nmae: p", "unknown-field metadata.nmae", "did you mean name?"],
 	["  name: p", "  labels: {}", "missing-field metadata", "name"],
 	["metadata:\n  name: p\n", "", "missing-field ", "metadata"],

@@ -36,9 +36,11 @@ export function parseSince(text: string | undefined, now: number): number | null
 /** The flows that were last seen at or after a time; null: all. */
 export function seenSince(history: SeenHistory, since: number | null): SeenHistory {
 	if (since === null) return history;
+	const { since: begun, merged, lost, flows } = history;
 	return {
-		...history,
-		since: Math.max(history.since, since),
-		flows: history.flows.filter(({ lastSeen }) => lastSeen >= since),
+		since: Math.max(begun, since),
+		merged,
+		lost,
+		flows: flows.filter(({ lastSeen }) => lastSeen >= since),
 	};
 }

@@ -4,6 +4,7 @@ import { checkedKeys, checkedLine, checkedName, quoted } from "./check.ts";
 import type { Command } from "./commands.ts";
 import {
 	type Hook,
+	keyCount,
 	keysOf,
 	type MapValue,
 	type NftMap,
@@ -31,8 +32,8 @@ export function bodyText(object: NftObject, indent = "\t"): string {
 }
 
 /**
- * What an object is but for its name, as texts that are equal exactly where that is. Of the keys of a large set there is
- * no other copy.
+ * What an object is but for its name, as texts that are equal only where that is: its keys as they are, without a text of
+ * all elements.
  * @throws UnwritableError
  */
 export function contentTexts(object: NftObject): readonly string[] {
@@ -41,6 +42,8 @@ export function contentTexts(object: NftObject): readonly string[] {
 	const head = keyedProperties(object).join("\n");
 	if (object.kind === "set") return [head, keys];
 	const values = object.values.map(valueText);
+	if (object.leads.length !== keyCount(keys) || object.leads.some((lead) => values[lead] === undefined))
+		throw new RangeError("a key without a value");
 	return [head, keys, values.join("\n"), values.length === 1 ? "" : object.leads.join()];
 }
 

@@ -11,8 +11,12 @@ import {
 	guestAt,
 	hasGuest,
 	interfaceAt,
+	interfaceOf,
 	remoteAt,
+	setInterface,
+	setVerdict,
 	verdictAt,
+	verdictOf,
 } from "./flow-words.ts";
 import type { SeenHistory } from "./seen-flow.ts";
 
@@ -85,6 +89,27 @@ function writeRow(rows: Uint32Array, at: number, words: Uint32Array, { count, fi
 	return end;
 }
 
+/** Those of a list that are used, under numbers of their own in the order of their first use. */
+class Used<Item> {
+	readonly used: Item[] = [];
+	readonly #all: readonly Item[];
+	readonly #numbers: number[] = [];
+
+	constructor(all: readonly Item[]) {
+		this.#all = all;
+	}
+
+	numberOf(place: number): number {
+		const known = this.#numbers[place];
+		if (known !== undefined) return known;
+		const item = this.#all[place];
+		if (item === undefined) throw new RangeError(`there is no name ${place}`);
+		const number = this.used.push(item) - 1;
+		this.#numbers[place] = number;
+		return number;
+	}
+}
+
 /** @param isNew of a row of the store @param now milliseconds since the epoch: nothing was seen later */
 export function historyRows(
 	{ since, merged, lost }: Omit<SeenHistory, "flows">,
@@ -93,23 +118,27 @@ export function historyRows(
 	isNew: (row: number) => boolean,
 	now: number,
 ): Uint8Array<ArrayBuffer> {
-	const verdicts = store.verdicts.map(({ action, policy }) => [action, policy] as const);
+	const words = new Uint32Array(flowWords);
+	// What no row bears is not told: whoever reads it must not stumble over it.
+	const links = new Used(store.interfaces);
+	const verdicts = new Used(store.verdicts);
+	let length = 0;
+	for (const row of asked) {
+		store.read(row, words);
+		length += rowLength(words[0] ?? 0);
+		links.numberOf(interfaceOf(words));
+		verdicts.numberOf(verdictOf(words));
+	}
 	const known: RowsHead = {
 		since,
 		merged,
 		lost,
 		flows: asked.length,
-		interfaces: store.interfaces,
-		verdicts,
+		interfaces: links.used,
+		verdicts: verdicts.used.map(({ action, policy }) => [action, policy] as const),
 	};
 	const head = new TextEncoder().encode(JSON.stringify(known));
 	const begin = headAt + Math.ceil(head.length / 4) * 4;
-	const words = new Uint32Array(flowWords);
-	let length = 0;
-	for (const row of asked) {
-		store.read(row, words);
-		length += rowLength(words[0] ?? 0);
-	}
 	const bytes = new Uint8Array(begin + length * 4).fill(0x20, headAt, begin);
 	bytes.set(head, headAt);
 	new Uint32Array(bytes.buffer)[0] = begin - headAt;
@@ -117,6 +146,8 @@ export function historyRows(
 	let at = 0;
 	for (const row of asked) {
 		const { count, first, last } = store.read(row, words);
+		setInterface(words, links.numberOf(interfaceOf(words)));
+		setVerdict(words, verdicts.numberOf(verdictOf(words)));
 		const lastSeen = Math.min(last, now);
 		const end = writeRow(rows, at, words, { count, first: Math.min(first, lastSeen), last: lastSeen });
 		if (isNew(row)) rows[at] = (rows[at] ?? 0) | newBit;

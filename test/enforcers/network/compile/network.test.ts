@@ -100,6 +100,16 @@ describe("size", () => {
 		expect(result.diagnostics[0]).toMatchObject({ code: "too-many-elements", severity: "error" });
 		expect(result.diagnostics[0]?.message).toContain('policy "big" needs 100000 of them');
 	});
+
+	test("a list that both directions name lies in the kernel once, and is counted once", () => {
+		const both = { ...policy("both", rule("Block", { peers: blocks })) };
+		both.egress = both.ingress;
+		const { elements } = compiled([both]).plan;
+		expect(elements).toBe(100_000);
+		const result = compileNetwork([both], { ...options, maxElements: 1000 });
+		expect(result.diagnostics[0]?.message).toContain("need 100000 kernel elements");
+		expect(result.diagnostics[0]?.message).toContain('policy "both" needs 100000 of them');
+	});
 });
 
 describe("names", () => {

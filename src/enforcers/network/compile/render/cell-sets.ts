@@ -253,8 +253,10 @@ function declareList(context: LookupContext, { first, last, rank }: IntervalList
 	const declared = { mask: "", counts: false };
 	if (only < 0 || rank.some((other) => other !== only))
 		return [{ ...declared, name: store(context, type, intervals, keys, rank) }];
-	context.count(only, rank.length);
+	const before = context.store.size;
 	const name = context.store.set({ type, ...intervals, keys });
+	// The same list of another rule, or of another direction, is one set.
+	if (context.store.size > before) context.count(only, rank.length);
 	return [{ ...declared, name, chain: context.leaf(only) }];
 }
 

@@ -81,6 +81,10 @@ export class ObjectStore {
 		return [...this.#byName.values()];
 	}
 
+	get size(): number {
+		return this.#byName.size;
+	}
+
 	/** Kernel elements of all objects. */
 	get elements(): number {
 		return this.objects.reduce((sum, object) => sum + elementCount(object), 0);

@@ -82,28 +82,30 @@ test("a thread that keeps what it read rests once more after it was asked much, 
 	made.stop();
 });
 
+/** One that reads a set of so many characters, with what is counted of its thread. */
+function readerOf(present: number, idle: IdleTimes) {
+	const count = { rests: 0 };
+	const parsed = { ever: present, present };
+	const answers: Partial<PolicyCalls> = {
+		reload: () => ({ documents: [], withheld: false, parsed, sent: {} }) as never,
+		recall: () => {},
+		rest: () => void count.rests++,
+		tellChange: () => ({ text, change: null }) as never,
+	};
+	return { ...reader(false, () => {}, answers, idle), count };
+}
+
 test.each([
 	[60_000, 0, true],
 	[500_000, 1, true],
 	[600_000, 1, false],
 ])("after %d characters a thread rests %d times before it ends or stays", async (present, wanted, ends) => {
-	let rests = 0;
-	const { made, workers } = reader(
-		false,
-		() => {},
-		{
-			reload: () =>
-				({ documents: [], withheld: false, parsed: { ever: present, present }, sent: {} }) as never,
-			recall: () => {},
-			rest: () => void rests++,
-		},
-		{ first: 20, second: 200 },
-	);
+	const { made, workers, count } = readerOf(present, { first: 20, second: 200 });
 	await made.read({ epoch: "0", form: "concatenated" });
 	made.rest();
 	if (ends) await eventually("its end", () => workers[0]?.terminated === true, 60_000);
 	else await Bun.sleep(400);
-	expect([rests, workers[0]?.terminated]).toEqual([wanted, ends]);
+	expect([count.rests, workers[0]?.terminated]).toEqual([wanted, ends]);
 	// What it is asked then is answered by another one.
 	await made.recall();
 	expect(workers.length).toBe(ends ? 2 : 1);
@@ -111,17 +113,7 @@ test.each([
 });
 
 test("a thread that is asked again and again does not end, and ends once it is not", async () => {
-	const parsed = { ever: 100_000, present: 100_000 };
-	const { made, workers } = reader(
-		false,
-		() => {},
-		{
-			reload: () => ({ documents: [], withheld: false, parsed, sent: {} }) as never,
-			rest: () => {},
-			tellChange: () => ({ text, change: null }) as never,
-		},
-		{ first: 10, second: 400 },
-	);
+	const { made, workers } = readerOf(100_000, { first: 10, second: 400 });
 	await made.read({ epoch: "0", form: "concatenated" });
 	made.rest();
 	const argument = { before: { text: null, config: null }, config: defaultConfig() };
@@ -136,13 +128,7 @@ test("a thread that is asked again and again does not end, and ends once it is n
 });
 
 test("no thread is started to rest", async () => {
-	const parsed = { ever: 100_000, present: 100_000 };
-	const { made, workers } = reader(
-		false,
-		() => {},
-		{ reload: () => ({ documents: [], withheld: false, parsed, sent: {} }) as never, rest: () => {} },
-		{ first: 10, second: 20 },
-	);
+	const { made, workers } = readerOf(100_000, { first: 10, second: 20 });
 	await made.read({ epoch: "0", form: "concatenated" });
 	made.rest();
 	await eventually("its end", () => workers[0]?.terminated === true, 60_000);

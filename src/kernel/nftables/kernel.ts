@@ -75,7 +75,10 @@ function sendDirectly(
 	return answer.errno > 0 ? null : { ok: false, error: answer.error };
 }
 
-/** Where more comes and goes than this part of a set, it is loaded anew: the kernel takes new elements faster than it finds old ones. */
+/**
+ * Where more comes and goes than this part of a set, it is loaded anew: the kernel takes new elements faster than it finds
+ * old ones.
+ */
 const mostChanged = 0.5;
 
 function changeDirectly(

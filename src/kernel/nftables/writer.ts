@@ -41,9 +41,7 @@ export function contentTexts(object: NftObject): readonly string[] {
 	const keys = checkedKeys(object.keys);
 	const head = keyedProperties(object).join("\n");
 	if (object.kind === "set") return [head, keys];
-	const values = object.values.map(valueText);
-	if (object.leads.length !== keyCount(keys) || object.leads.some((lead) => values[lead] === undefined))
-		throw new RangeError("a key without a value");
+	const values = valuesOf(object, keyCount(keys));
 	return [head, keys, values.join("\n"), values.length === 1 ? "" : object.leads.join()];
 }
 
@@ -153,12 +151,18 @@ function elementsText(object: NftSet | NftMap, indent: string): readonly string[
 	const next = `,\n${indent}\t`;
 	if (object.kind === "set") return [`\t${keys.join(next)}`, "}"];
 	const { leads } = object;
-	const ends = object.values.map(valueText);
-	if (leads.length !== keys.length || leads.some((lead) => ends[lead] === undefined))
-		throw new RangeError("a key without a value");
+	const ends = valuesOf(object, keys.length);
 	const [only] = ends;
 	if (ends.length === 1) return [`\t${keys.join(only + next)}${only}`, "}"];
 	return [`\t${keys.map((key, i) => key + ends[leads[i] ?? 0]).join(next)}`, "}"];
+}
+
+/** The texts of a map's values, of which each of so many keys has one. */
+function valuesOf({ values, leads }: NftMap, keys: number): readonly string[] {
+	const texts = values.map(valueText);
+	if (leads.length !== keys || leads.some((lead) => texts[lead] === undefined))
+		throw new RangeError("a key without a value");
+	return texts;
 }
 
 function valueText(value: MapValue): string {

@@ -82,7 +82,7 @@ function store(
 	keys: string,
 	ranks: readonly number[],
 ): string {
-	const leads = byRank(ranks, (rank, elements) => {
+	const leads = leadsOf(ranks, (rank, elements) => {
 		context.count(rank, elements);
 		return rank < 0 ? null : { verdict: "goto", chain: context.leaf(rank) };
 	});
@@ -95,16 +95,18 @@ function keysText(cells: readonly Cell[], address: (cell: Cell) => string): stri
 }
 
 /** One value a rank, and for each key which. @param value is told how many keys lead to it; null where none may */
-function byRank(ranks: readonly number[], value: (rank: number, elements: number) => MapValue | null) {
+function leadsOf(ranks: readonly number[], value: (rank: number, elements: number) => MapValue | null) {
 	const places = new Map<number, number>();
 	const elements: number[] = [];
 	const leads: number[] = [];
 	let [latest, place] = [Number.NaN, -1];
 	for (const rank of ranks) {
 		// Neighbours lead to the same more often than not.
-		if (rank !== latest) place = places.get(rank) ?? elements.push(0) - 1;
-		if (rank !== latest) places.set(rank, place);
-		latest = rank;
+		if (rank !== latest) {
+			place = places.get(rank) ?? elements.push(0) - 1;
+			places.set(rank, place);
+			latest = rank;
+		}
 		elements[place] = (elements[place] ?? 0) + 1;
 		leads.push(place);
 	}
@@ -215,7 +217,7 @@ function firstAddress({ first }: Cell): string {
  */
 function counterMap(context: LookupContext, type: string, shape: Shape, cells: readonly Cell[]): string {
 	const ranks = cells.map(({ rank }) => rank);
-	const leads = byRank(ranks, (rank, elements) => {
+	const leads = leadsOf(ranks, (rank, elements) => {
 		context.count(rank, elements);
 		const counter = context.silent(rank);
 		if (counter === null) throw new RangeError("a rule that is not silent");
@@ -235,7 +237,7 @@ export function listCells(list: IntervalList, tail: string): Cell[] {
 
 /**
  * Lookups of the address alone: a tree, whose lookups grow with the logarithm of what it holds. Where all of it is one
- * rule's it is a set and no map, which the kernel loads in two thirds of the time.
+ * rule's it is a set and no map: half the bytes are sent, and the plan has no list of where each key leads.
  */
 export function plain(context: LookupContext, list: IntervalList, use: Use): Rule[] {
 	const declared = once(context, list, addressType(context.family), () => declareList(context, list));

@@ -2,7 +2,7 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readBounded } from "../../src/source/bounded-file.ts";
+import { readBounded, readPieces } from "../../src/source/bounded-file.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "portward-bounded-"));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -17,6 +17,24 @@ test("a file up to the limit, to the byte", () => {
 	expect(readBounded(path, options)).toEqual({ ok: false, reason: "too-large" });
 	writeFileSync(path, "");
 	expect(readBounded(path, options)).toEqual({ ok: true, text: "" });
+});
+
+test("a file in pieces, as far as it is wanted", () => {
+	const path = join(directory, "long");
+	writeFileSync(path, "x".repeat(200_000));
+	const long = { ...options, limit: 200_000 };
+	for (const [wanted, bytes] of [
+		[9, 200_000],
+		[1, 65_536],
+	] as const) {
+		const lengths: number[] = [];
+		expect(readPieces(path, long, ({ length }) => lengths.push(length) < wanted)).toBeNull();
+		expect(lengths.reduce((sum, length) => sum + length)).toBe(bytes);
+	}
+	const lengths: number[] = [];
+	const less = { ...long, limit: 199_999 };
+	expect(readPieces(path, less, ({ length }) => lengths.push(length) > 0)).toMatchObject({ ok: false });
+	expect(lengths).not.toBeEmpty();
 });
 
 test("devices, by what they give", () => {

@@ -103,17 +103,11 @@ export function readFlows(file: string, text: string): FlowsRead {
 			diagnostics: [{ ...place, path: field, severity: "error", code: "bad-flows", message, hint }],
 		};
 	};
-	let value: unknown;
-	try {
-		value = JSON.parse(text);
-	} catch {
-		return fail({ path: [], message: "this is not JSON", hint: wanted });
-	}
-	const parsed = v.safeParse(historyShape, value, { abortEarly: true });
-	if (!parsed.success) return fail(wrong(parsed.issues[0]));
-	const { since, merged, lost } = parsed.output;
+	const document = readDocument(text);
+	if ("message" in document) return fail(document);
+	const { since, merged, lost } = document;
 	const flows: SeenFlow[] = [];
-	for (const [index, entry] of parsed.output.flows.entries()) {
+	for (const [index, entry] of document.flows.entries()) {
 		const flow = plainFlow(entry) ?? flowOf(entry);
 		if ("message" in flow) return fail({ ...flow, path: ["flows", index, ...flow.path] });
 		flows.push(flow);
@@ -122,6 +116,25 @@ export function readFlows(file: string, text: string): FlowsRead {
 }
 
 const wanted = "give what portward flows --json prints";
+
+function readDocument(text: string): v.InferOutput<typeof historyShape> | Wrong {
+	let value: unknown;
+	try {
+		value = JSON.parse(text);
+	} catch {
+		return { path: [], message: "this is not JSON", hint: wanted };
+	}
+	const parsed = v.safeParse(historyShape, value, { abortEarly: true });
+	return parsed.success ? parsed.output : wrong(parsed.issues[0]);
+}
+
+/** What a text without flows says beside them; null where anything in it is wrong. */
+export function readSums(text: string): Omit<SeenHistory, "flows"> | null {
+	const document = readDocument(text);
+	if ("message" in document || document.flows.length > 0) return null;
+	const { since, merged, lost } = document;
+	return { since, merged, lost };
+}
 
 function wrong(issue: v.BaseIssue<unknown>): Wrong {
 	const path = (issue.path ?? []).flatMap(({ key }) =>

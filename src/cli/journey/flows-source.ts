@@ -1,16 +1,20 @@
 /** The flows that a command is to work on, from a file or from standard input. */
 
+import type { Stats } from "node:fs";
 import { escapeForTerminal } from "../../base/terminal.ts";
 import type { SeenHistory } from "../../enforcers/network/history/seen-flow.ts";
-import { readBounded } from "../../source/bounded-file.ts";
+import { readBounded, readPieces } from "../../source/bounded-file.ts";
 import { errorText } from "../../source/held-directory.ts";
 import type { Io } from "../command.ts";
 import { printDiagnostics } from "../diagnostics.ts";
 import { readStandardInput } from "../standard-input.ts";
+import { FlowPieces } from "./flow-pieces.ts";
 import { maxFlowsBytes, readFlows } from "./flows-file.ts";
 
 /** Milliseconds that a pipe may be silent. */
 const patienceMs = 10_000;
+
+const bounds = { limit: maxFlowsBytes, patienceMs };
 
 /** What `--from` names: a file, or `-` for standard input. Null where that cannot be read; the operator was told why. */
 export async function flowsFrom(
@@ -18,6 +22,8 @@ export async function flowsFrom(
 	io: Io,
 	input?: ReadableStream<Uint8Array>,
 ): Promise<SeenHistory | null> {
+	const quick = name === "-" ? null : quickly(name);
+	if (quick !== null) return quick;
 	const text = name === "-" ? await fromInput(io, input) : fromFile(name);
 	if (typeof text !== "string") {
 		io.error(`portward: ${escapeForTerminal(text.problem)}\n`);
@@ -40,9 +46,24 @@ async function fromInput(io: Io, input?: ReadableStream<Uint8Array>): Promise<st
 	return text ?? { problem: io.signal.aborted ? "interrupted" : `standard input ${tooLarge}` };
 }
 
+/** The flows of a file in which nothing is wrong; null of any other, and of what cannot be read twice. */
+function quickly(name: string): SeenHistory | null {
+	const pieces = new FlowPieces();
+	const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+	const options = { ...bounds, accept: (stats: Stats) => stats.isFile() };
+	try {
+		const refusal = readPieces(name, options, (piece) =>
+			pieces.take(decoder.decode(piece, { stream: true })),
+		);
+		return refusal === null && pieces.take(decoder.decode()) ? pieces.end() : null;
+	} catch {
+		return null;
+	}
+}
+
 function fromFile(name: string): string | Problem {
 	try {
-		const read = readBounded(name, { limit: maxFlowsBytes, patienceMs });
+		const read = readBounded(name, bounds);
 		if (read.ok) return read.text;
 		return {
 			problem: read.reason === "too-large" ? `${name} ${tooLarge}` : `nothing comes through the pipe ${name}`,

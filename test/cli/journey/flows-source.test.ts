@@ -11,6 +11,20 @@ test("a file gives its flows", async () => {
 	expect([history?.flows.length, io.error_]).toEqual([1, ""]);
 });
 
+test("a long file is read in pieces, with what is wrong in the midst of it", async () => {
+	using files = new Files();
+	const flows = Array.from({ length: 5_000 }, (_, i) => ({ ...flowJson, interface: "ü{},[", port: 1 + i }));
+	const io = new CapturedIo();
+	const history = await flowsFrom(files.put("flows.json", historyText(flows)), io);
+	expect([history?.flows.length, history?.flows[4_999]?.port, io.error_]).toEqual([5_000, 5_000, ""]);
+	expect(history).toEqual(await flowsFrom("-", io, new Blob([historyText(flows)]).stream()));
+
+	const spoilt = files.put("spoilt.json", historyText(flows.with(4_000, { ...flowJson, port: 0 })));
+	expect(await flowsFrom(spoilt, io)).toBeNull();
+	expect(io.error_).toContain(`${spoilt}:1:`);
+	expect(io.error_).toContain("flows[4000].port");
+});
+
 test("standard input gives its flows", async () => {
 	const io = new CapturedIo();
 	const history = await flowsFrom("-", io, new Blob([historyText([flowJson])]).stream());

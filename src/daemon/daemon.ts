@@ -93,7 +93,8 @@ export class Daemon {
 			reselect: () => this.#reselect(),
 			linksChanged: () => void Promise.all([this.#network.linksChanged(), this.#outlets.routesChanged()]),
 			waiting: () => this.#network.state.state === "unavailable",
-			retry: () => this.#retry(),
+			// What could not be had, such as a kernel module, may be there now.
+			retry: () => (this.#network.state.state === "unavailable" ? void this.#network.reload() : undefined),
 		});
 		this.#status = this.#statusServer();
 		this.#policies = new PolicyReader({
@@ -213,7 +214,8 @@ export class Daemon {
 		await this.#control.start();
 		await this.#running.start();
 		// Watched before it is read, so that a change in between is read again.
-		this.#watcher = new DirectoryWatcher(config.policyDir, () => void this.#pending.changes.changed(false));
+		const changed = () => void this.#pending.changes.changed(false);
+		this.#watcher = new DirectoryWatcher(config.policyDir, changed, { stirred: this.#policies.wake });
 		await this.#watcher.ready;
 		await this.#network.reload();
 		this.#running.begin();
@@ -291,11 +293,6 @@ export class Daemon {
 	#reselect(): void {
 		this.#settings = { ...this.#settings, hostname: this.#host.hostname };
 		void this.#network.reload();
-	}
-
-	/** What could not be had, such as a kernel module, may be there now. */
-	#retry(): void {
-		if (this.#network.state.state === "unavailable") void this.#network.reload();
 	}
 
 	readonly #reloaded: EnforcerEvents["reloaded"] = (result, seconds, detail) => {

@@ -84,6 +84,13 @@ export class PolicyReader implements PolicySource {
 		return sent;
 	}
 
+	/** The policies will most likely be read in a moment: meanwhile the thread that reads them starts. */
+	readonly wake = (): void => {
+		if (this.worker.started) return;
+		this.worker.start();
+		this.rest();
+	};
+
 	delivered(): void {
 		this.#undelivered = false;
 	}

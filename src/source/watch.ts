@@ -17,6 +17,8 @@ export interface WatchOptions {
 	readonly rescanMs?: number;
 	/** Whether to use inotify; without it only the periodic look is left. */
 	readonly events?: boolean;
+	/** Called at the first event of a burst: a change will most likely be told. */
+	readonly stirred?: () => void;
 	/** Of so many periodic looks one is taken where inotify sees all. */
 	readonly watchedShare?: number;
 }
@@ -38,6 +40,7 @@ export class DirectoryWatcher {
 	readonly #burstMs: number;
 	readonly #events: boolean;
 	readonly #watchedShare: number;
+	readonly #stirred: () => void;
 	readonly #watched = new Map<string, Watched>();
 	/** Which entries of a watched directory matter; null for all. */
 	#relevant: DirectoryScan["watch"] = new Map();
@@ -71,6 +74,7 @@ export class DirectoryWatcher {
 		this.#burstMs = options.burstMs ?? 100;
 		this.#events = options.events ?? true;
 		this.#watchedShare = options.watchedShare ?? defaultWatchedShare;
+		this.#stirred = options.stirred ?? (() => {});
 		this.#periodic = this.#lookLater(options.rescanMs ?? 10_000);
 		this.ready = this.#look("periodic");
 	}
@@ -107,8 +111,10 @@ export class DirectoryWatcher {
 			if (relevant === null ? !isRelevant(name) : !relevant.has(name)) return;
 		}
 		const now = performance.now();
-		if (this.#timer === null) this.#burstStart = now;
-		else clearTimeout(this.#timer);
+		if (this.#timer === null) {
+			this.#burstStart = now;
+			this.#stirred();
+		} else clearTimeout(this.#timer);
 		const wait = Math.min(this.#quietMs, Math.max(0, this.#burstStart + this.#burstMs - now));
 		this.#timer = setTimeout(() => {
 			this.#timer = null;

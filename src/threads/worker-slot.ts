@@ -24,9 +24,14 @@ export class WorkerSlot<C extends Calls> {
 		name: N,
 		argument: Parameters<C[N]>[0],
 	): Promise<Awaited<ReturnType<C[N]>>> {
+		return this.start().call(name, argument);
+	}
+
+	/** Starts a Worker where there is none: who will soon be called is ready by then. */
+	start(): WorkerClient<C> {
 		this.#asked = performance.now();
 		this.#client ??= new WorkerClient<C>(this.#name, this.#create(), this.#onGone);
-		return this.#client.call(name, argument);
+		return this.#client;
 	}
 
 	/** As WorkerClient.busy; null where there is no Worker. */
@@ -34,7 +39,7 @@ export class WorkerSlot<C extends Calls> {
 		return this.#client?.busy ?? null;
 	}
 
-	/** Milliseconds since the last call. */
+	/** Milliseconds since the last call, or start. */
 	get idleMs(): number {
 		return performance.now() - this.#asked;
 	}

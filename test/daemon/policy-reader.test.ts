@@ -127,6 +127,19 @@ test("a thread that is asked again and again does not end, and ends once it is n
 	made.stop();
 });
 
+test("a thread that was woken is the one that reads, and ends where nothing is read", async () => {
+	const { made, workers } = readerOf(100, { first: 300, second: 20 });
+	made.wake();
+	made.wake();
+	await made.read({ epoch: "0", form: "concatenated" });
+	expect(workers.length).toBe(1);
+	made.rest();
+	await eventually("its end", () => workers[0]?.terminated === true, 60_000);
+	made.wake();
+	await eventually("the end of what nobody asked", () => workers[1]?.terminated === true, 60_000);
+	made.stop();
+});
+
 test("no thread is started to rest", async () => {
 	const { made, workers } = readerOf(100_000, { first: 10, second: 20 });
 	await made.read({ epoch: "0", form: "concatenated" });

@@ -160,6 +160,16 @@ test("a burst that never pauses is still told while it goes on", async () => {
 	expect(told).toBeGreaterThanOrEqual(3);
 });
 
+test("the first event of a burst is told at once, before the change is", async () => {
+	const order: string[] = [];
+	const stirred = () => void order.push("stirred");
+	watcher = new DirectoryWatcher(directory, () => void order.push("told"), { ...EVENTS_ONLY, stirred });
+	await watcher.ready;
+	for (const name of ["a.yaml", "b.yaml"]) writeFileSync(join(directory, name), "x");
+	await until(() => order.length >= 2, "the change");
+	expect(order.slice(0, 2)).toEqual(["stirred", "told"]);
+});
+
 test("a burst is told a few times, not once a file", async () => {
 	await watchIt(EVENTS_ONLY);
 	for (let i = 0; i < 300; i++) writeFileSync(join(directory, `${i}.yaml`), "x");

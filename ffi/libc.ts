@@ -20,6 +20,7 @@ const FUNCTIONS = {
 	read: { args: ["int", "ptr", "u64"], returns: "i64" },
 	write: { args: ["int", "ptr", "u64"], returns: "i64" },
 	close: { args: ["int"], returns: "int" },
+	dup: { args: ["int"], returns: "int" },
 	if_indextoname: { args: ["u32", "ptr"], returns: "ptr" },
 	syncfs: { args: ["int"], returns: "int" },
 	clock_gettime: { args: ["int", "ptr"], returns: "int" },
@@ -83,6 +84,11 @@ export class Libc {
 	/** socket(2). */
 	socket(domain: number, type: number, protocol: number): CallResult {
 		return this.#result("socket", this.#symbols.socket(int(domain), int(type), int(protocol)));
+	}
+
+	/** dup(2). */
+	duplicate(fd: number): CallResult {
+		return this.#result("dup", this.#symbols.dup(int(fd)));
 	}
 
 	/** bind(2). */

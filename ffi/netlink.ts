@@ -9,6 +9,7 @@ import {
 	MSG_TRUNC,
 	NETLINK_ADD_MEMBERSHIP,
 	NETLINK_CAP_ACK,
+	NETLINK_DROP_MEMBERSHIP,
 	NETLINK_GET_STRICT_CHK,
 	SO_RCVBUF,
 	SO_RCVBUFFORCE,
@@ -152,6 +153,56 @@ export class NetlinkSocket {
 	close(): void {
 		if (this.#fd >= 0) this.#libc.close(this.#fd);
 		this.#fd = -1;
+	}
+}
+
+/**
+ * A multicast group that a socket of another thread is in, to be left for a while. It has a descriptor of its own: whoever
+ * closes the other one, this stays the same socket.
+ */
+export class SharedMembership {
+	readonly #libc: Libc;
+	readonly #group: number;
+	#fd: number;
+
+	private constructor(libc: Libc, fd: number, group: number) {
+		this.#libc = libc;
+		this.#fd = fd;
+		this.#group = group;
+	}
+
+	/** @param fd of a netlink socket of this process @param group by number */
+	static of(
+		fd: number,
+		group: number,
+	):
+		| { readonly ok: true; readonly membership: SharedMembership }
+		| { readonly ok: false; readonly error: string } {
+		const library = Libc.open();
+		if (!library.ok) return { ok: false, error: library.reason };
+		const { libc } = library;
+		const own = libc.duplicate(fd);
+		return own.ok ? { ok: true, membership: new SharedMembership(libc, own.value, group) } : own;
+	}
+
+	/** False where the socket stays in it. */
+	leave(): boolean {
+		return this.#set(NETLINK_DROP_MEMBERSHIP);
+	}
+
+	/** False where it could not be joined again. */
+	join(): boolean {
+		return this.#set(NETLINK_ADD_MEMBERSHIP);
+	}
+
+	/** Closes the own descriptor. A second call does nothing. */
+	close(): void {
+		if (this.#fd >= 0) this.#libc.close(this.#fd);
+		this.#fd = -1;
+	}
+
+	#set(option: number): boolean {
+		return this.#libc.setIntegerOption(this.#fd, SOL_NETLINK, option, this.#group).ok;
 	}
 }
 

@@ -11,6 +11,7 @@ export const NFT_MSG_GETSET = 10;
 export const NFT_MSG_NEWSETELEM = 12;
 export const NFT_MSG_GETSETELEM = 13;
 const NFT_MSG_NEWGEN = 15;
+export const NFT_MSG_GETGEN = 16;
 export const NFT_MSG_NEWOBJ = 18;
 export const NFT_MSG_GETOBJ = 19;
 export const NFT_MSG_GETOBJ_RESET = 21;
@@ -70,7 +71,7 @@ const TYPE_NAMES: readonly string[] = [
 	"delflowtable",
 ];
 
-const NFTA_GEN_ID = 1;
+export const NFTA_GEN_ID = 1;
 const NFTA_GEN_PROC_PID = 2;
 const NFTA_GEN_PROC_NAME = 3;
 /** The highest attribute type that is read. */

@@ -9,6 +9,7 @@ import { changeBatch, directBatch } from "./direct.ts";
 import { type ElementChange, elementChange, type SetChange } from "./direct-changes.ts";
 import { listTable, type TableRead } from "./listing.ts";
 import { elementCount } from "./objects.ts";
+import type { QuietLoads } from "./quiet.ts";
 import { listRules, type RulesRead } from "./rule-listing.ts";
 import { script } from "./writer.ts";
 
@@ -32,15 +33,19 @@ export interface NftKernel {
 
 /**
  * The kernel of this thread's network namespace. What is written goes through libnftables, unless it is plain and there
- * is a `socket` of NETLINK_NETFILTER to send it by; what is read does not.
+ * is a `socket` of NETLINK_NETFILTER to send it by; what is read does not. A large load is made by `quiet`, where there is one.
  */
-export function nftKernel(nftables: Pick<Nftables, "run">, socket: NetlinkSocket | null = null): NftKernel {
+export function nftKernel(
+	nftables: Pick<Nftables, "run">,
+	socket: NetlinkSocket | null = null,
+	quiet: () => QuietLoads | null = () => null,
+): NftKernel {
 	let sequence = 0;
 	return {
 		...(socket === null ? {} : { room: socket.sendBuffer }),
 		run: (table, commands) => {
 			sequence += 1;
-			const sent = socket && sendDirectly(socket, table, commands, sequence);
+			const sent = socket && sendDirectly(socket, table, { commands, sequence, quiet: quiet() });
 			if (sent !== null) return sent;
 			const text = written(table, commands);
 			if (!text.ok) return text;
@@ -60,16 +65,24 @@ export function nftKernel(nftables: Pick<Nftables, "run">, socket: NetlinkSocket
 	};
 }
 
+/** Bytes of some 5 000 elements: the kernel tells of fewer in less time than it takes to have nobody told. */
+const largeLoad = 512 * 1024;
+
 /** Null where the commands are left to libnftables: what is not plain, what is too long to be sent, and what the kernel refused, to have it in words. */
 function sendDirectly(
 	socket: NetlinkSocket,
 	table: string,
-	commands: readonly Command[],
-	sequence: number,
+	what: {
+		readonly commands: readonly Command[];
+		readonly sequence: number;
+		readonly quiet: QuietLoads | null;
+	},
 ): Outcome | null {
+	const { commands, sequence, quiet } = what;
 	const batch = writtenDirectly(table, commands, sequence);
 	if (batch === null) return null;
-	const answer = perform(socket, batch, sequence);
+	const send = () => perform(socket, batch, sequence);
+	const answer = quiet === null || batch.length < largeLoad ? send() : quiet.around(send);
 	if (answer.ok) return { ok: true };
 	// Where no answer came nobody knows what became of it, so it must not be done twice.
 	return answer.errno > 0 ? null : { ok: false, error: answer.error };

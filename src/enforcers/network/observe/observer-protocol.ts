@@ -22,7 +22,8 @@ export interface DriftSettings {
 export type NflogReport = ReadyMessage | { readonly kind: "packets"; readonly batch: PacketBatch };
 
 export type DriftReport =
-	| ReadyMessage
+	/** `fd`: the socket that listens, to be told less for a while. */
+	| (ReadyMessage & { readonly fd: number })
 	| { readonly kind: "transaction"; readonly report: TransactionReport }
 	/** Some UTS namespace, perhaps another's, has a new host name. */
 	| { readonly kind: "renamed" }

@@ -57,10 +57,18 @@ export interface GuestsRequest extends NamedGuests {
 	readonly table: string;
 }
 
+/** What became of a change that may have been a large one. */
+export interface Unwatched {
+	/** Somebody else may have changed the table meanwhile, while nobody watched it. */
+	readonly unseen?: true;
+}
+
 /** src/enforcers/network/run/nft.worker.ts: libnftables and what else changes or reads our table. */
 export interface NftCalls extends Calls {
 	/** Opens the library and probes the kernel. Called once, and again after a failure. */
 	open(argument: { readonly table: string; readonly form: Config["rulesetForm"] }): NftOpened;
+	/** Another socket of this process listens to what becomes of the table. */
+	observed(argument: { readonly fd: number }): void;
 	/** Makes the transaction by which the drift filter learns this thread's number. Returns an error text, or null. */
 	probe(argument: { readonly table: string }): string | null;
 	apply(argument: {
@@ -68,7 +76,7 @@ export interface NftCalls extends Calls {
 		readonly distrust: boolean;
 		/** See KernelTable.apply. */
 		readonly used?: UsedQuotas;
-	}): ApplyResult;
+	}): ApplyResult & Unwatched;
 	/** Reads the quotas, and resets some. Null when they cannot be read. */
 	quotas(argument: QuotaRequest): QuotaReading | null;
 	/** `anew`: there was no table, so every counter begins at zero. */
@@ -84,7 +92,7 @@ export interface NftCalls extends Calls {
 	cut(argument: {
 		readonly flows: readonly CutFlow[];
 		readonly muted: readonly MutedPort[];
-	}): { ok: true } | { ok: false; error: string };
+	}): ({ ok: true } | { ok: false; error: string }) & Unwatched;
 	/** What an earlier daemon refused. Null when it cannot be read. */
 	cuts(argument: null): EarlierCuts | null;
 	/** Deletes what earlier plans left behind. Returns why something is still there, or "". */

@@ -14,8 +14,8 @@ export interface ObserverOptions {
 	readonly createWorker: (name: "nflog" | "drift") => Worker;
 	readonly drift: DriftFilter;
 	packets(batch: PacketBatch): void;
-	/** A new drift Worker sees transactions from now on. */
-	driftReady(): void;
+	/** A new drift Worker sees transactions from now on. @param fd its socket */
+	driftReady(fd: number): void;
 	/** The host may have another name. */
 	renamed(): void;
 	/** The NFLOG Worker is a new one. */
@@ -35,6 +35,11 @@ const without = {
 	nflog: "packets are judged and counted, but raise no alerts",
 	drift: "changes that others make to the firewall's table are not noticed",
 } as const;
+
+/** What nobody saw. @param time milliseconds since the epoch */
+export function unknownChange(time: number): DriftEvent {
+	return { time, generation: 0, pid: 0, process: "", changes: ["unknown"] };
+}
 
 export class NetworkObservers {
 	readonly #options: ObserverOptions;
@@ -81,11 +86,11 @@ export class NetworkObservers {
 			"drift",
 			{ table, probePrefix: PROBE_PREFIX },
 			(message) => {
-				if (message.kind === "ready") driftReady();
+				if (message.kind === "ready") driftReady(message.fd);
 				else if (message.kind === "transaction") drift.add(message.report);
 				else if (message.kind === "renamed") renamed();
 				else if (message.kind === "suspect") {
-					suspect({ time: message.time, generation: 0, pid: 0, process: "", changes: ["unknown"] });
+					suspect(unknownChange(message.time));
 				}
 			},
 			() => this.#startDrift(),

@@ -25,9 +25,9 @@ import { FlowWatch } from "./history/flow-watch.ts";
 import type { HistoryCalls } from "./history/history-calls.ts";
 import { InvalidWatch } from "./invalid-watch.ts";
 import { NetworkEnforcer } from "./network-enforcer.ts";
-import { NetworkObservers } from "./network-observers.ts";
+import { NetworkObservers, unknownChange } from "./network-observers.ts";
 import { type NetworkParts, networkSnapshot } from "./network-state.ts";
-import { NftClient } from "./nft-client.ts";
+import { NftClient, type NftClientOptions } from "./nft-client.ts";
 import { PacketAlerts } from "./packet-alerts.ts";
 import { QuotaKeeper } from "./quota/quota-keeper.ts";
 import { SenderMonitor } from "./senders/sender-monitor.ts";
@@ -81,9 +81,9 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 		const { table, stateDir } = options.config();
 		const telling = { sink, identity, log };
 		const warn = (message: string) => log.warn(message);
-		this.#nft = new NftClient(createWorker("nft"), gone, ({ quotas }) =>
-			this.#quotas.used(quotas?.rules ?? []),
-		);
+		const used: NftClientOptions["used"] = ({ quotas }) => this.#quotas.used(quotas?.rules ?? []);
+		const unseen = () => this.#drift.lost(unknownChange(Date.now()));
+		this.#nft = new NftClient(createWorker("nft"), gone, { used, unseen });
 		this.#quotas = new QuotaKeeper({ stateDir, nft: () => this.#nft, sink, identity, warn });
 		this.#packetAlerts = new PacketAlerts(sink, identity);
 		this.#ruleUse = new RuleUseKeeper(stateDir, warn);
@@ -272,7 +272,10 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 			},
 			nflogStarted: () => this.#packetAlerts.workerRestarted(),
 			renamed: () => this.#options.renamed(),
-			driftReady: () => void this.#driftProbe.observing(),
+			driftReady: (fd) => {
+				void this.#nft.call("observed", { fd }).catch(() => {});
+				void this.#driftProbe.observing();
+			},
 			suspect: (event) => this.#drift.lost(event),
 			warn: (message) => log.warn(message),
 		});

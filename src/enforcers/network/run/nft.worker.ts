@@ -4,10 +4,12 @@
  */
 
 import { NETLINK_NETFILTER } from "../../../../ffi/constants.ts";
-import { NetlinkSocket } from "../../../../ffi/netlink.ts";
+import { NetlinkSocket, SharedMembership } from "../../../../ffi/netlink.ts";
 import { Nftables } from "../../../../ffi/nftables.ts";
 import { type NftKernel, nftKernel } from "../../../kernel/nftables/kernel.ts";
 import { listTable } from "../../../kernel/nftables/listing.ts";
+import { QuietLoads } from "../../../kernel/nftables/quiet.ts";
+import { NFNLGRP_NFTABLES } from "../../../kernel/nftables-message.ts";
 import { CarryReceiver } from "../../../threads/carry.ts";
 import { giveBack } from "../../../threads/give-back.ts";
 import { serve } from "../../../threads/rpc.ts";
@@ -29,7 +31,7 @@ import { readQuotas } from "../observe/quotas.ts";
 import { readMutedPorts, readTuples } from "../observe/tuple-set.ts";
 import { UnitFinder } from "../observe/unit-finder.ts";
 import { BootStore } from "./boot-state.ts";
-import type { NftCalls, NftOpened } from "./calls.ts";
+import type { NftCalls, NftOpened, Unwatched } from "./calls.ts";
 
 declare const self: Worker;
 
@@ -53,6 +55,10 @@ const carry = new CarryReceiver();
 let inForce: NetworkPlan | null = null;
 let boot: BootStore | null = null;
 
+/** The observer of the table, whichever socket it has now. */
+let membership: SharedMembership | null = null;
+let quiet: QuietLoads | null = null;
+
 /** Milliseconds without a ruleset. */
 const restMs = 3000;
 
@@ -71,7 +77,7 @@ function open({ table, form }: Parameters<NftCalls["open"]>[0]): NftOpened {
 	const opened = Nftables.open();
 	if (!opened.ok) return { ok: false, reason: opened.reason, remedy: opened.remedy };
 	const writing = NetlinkSocket.open({ protocol: NETLINK_NETFILTER, sendBuffer });
-	const nf = nftKernel(opened.nftables, writing.ok ? writing.socket : null);
+	const nf = nftKernel(opened.nftables, writing.ok ? writing.socket : null, () => quiet);
 	const netlink = NetlinkSocket.open({ protocol: NETLINK_NETFILTER, receiveBuffer: 4 * 1024 * 1024 });
 	const kernelTable = new KernelTable(nf, table, adoptConnections, (units) => unitWatch.find(units));
 	kernel = {
@@ -82,6 +88,7 @@ function open({ table, form }: Parameters<NftCalls["open"]>[0]): NftOpened {
 		netlink: netlink.ok ? netlink.socket : null,
 		writing: writing.ok ? writing.socket : null,
 	};
+	watchQuietly();
 	const listed = kernelTable.inspect();
 	if (!listed.ok) {
 		if (/EPERM|EACCES/.test(listed.error)) {
@@ -100,8 +107,23 @@ function open({ table, form }: Parameters<NftCalls["open"]>[0]): NftOpened {
 	return { ok: true, form: kernelTable.probe(form), ...probeFeatures(nf, `${table}_probe`) };
 }
 
+function watchQuietly(): void {
+	const writing = kernel?.writing ?? null;
+	quiet = membership === null || writing === null ? null : new QuietLoads(writing, membership);
+}
+
+function withUnseen<Result extends object>(result: Result): Result & Unwatched {
+	return quiet?.takeUnseen() === true ? { ...result, unseen: true } : result;
+}
+
 const calls: NftCalls = {
 	open,
+	observed: ({ fd }) => {
+		membership?.close();
+		const shared = SharedMembership.of(fd, NFNLGRP_NFTABLES);
+		membership = shared.ok ? shared.membership : null;
+		watchQuietly();
+	},
 	probe: ({ table }) => {
 		const result = kernel?.nf.run(table, probeCommands) ?? notOpen;
 		return result.ok ? null : result.error;
@@ -112,7 +134,7 @@ const calls: NftCalls = {
 		if (distrust) kernel.table.distrust();
 		const result = kernel.table.apply(plan, used);
 		inForce = result.ok ? plan : null;
-		return result;
+		return withUnseen(result);
 	},
 	saveBoot: (request) => {
 		const plan = inForce;
@@ -147,7 +169,7 @@ const calls: NftCalls = {
 		const result = kernel?.table.refreshUnits() ?? notOpen;
 		return { ...unitWatch.seen, error: result.ok ? "" : result.error };
 	},
-	cut: ({ flows, muted }) => kernel?.table.cut(flows, muted) ?? notOpen,
+	cut: ({ flows, muted }) => withUnseen(kernel?.table.cut(flows, muted) ?? notOpen),
 	cuts: () => {
 		if (!kernel?.netlink) return null;
 		const flows: CutFlow[] = [];

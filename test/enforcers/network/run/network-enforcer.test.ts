@@ -101,6 +101,7 @@ function setUp(world: Partial<World> = {}, config: Partial<Config> = {}) {
 			log.push("open");
 			return state.opened;
 		},
+		observed: () => {},
 		probe: () => null,
 		quotas: () => null,
 		guests: () => ({ ok: false, error: "not asked" }),

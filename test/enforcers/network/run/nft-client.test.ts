@@ -1,19 +1,27 @@
 import { expect, test } from "bun:test";
 import type { NetworkPlan } from "../../../../src/enforcers/network/compile/plan.ts";
-import { NftClient } from "../../../../src/enforcers/network/run/nft-client.ts";
+import { NftClient, type NftClientOptions } from "../../../../src/enforcers/network/run/nft-client.ts";
 import { CarryReceiver } from "../../../../src/threads/carry.ts";
 
 /** A client, and what it sent. */
-function connected(used?: ConstructorParameters<typeof NftClient>[2]) {
+function connected(options: Partial<NftClientOptions> = {}, answer: object | null = null) {
 	const posted: { name: string; argument: unknown }[] = [];
+	let answered: (event: MessageEvent) => void = () => {};
 	const client = new NftClient(
 		{
-			postMessage: (message) => void posted.push(structuredClone(message) as (typeof posted)[number]),
-			addEventListener: () => {},
+			postMessage: (message) => {
+				posted.push(structuredClone(message) as (typeof posted)[number]);
+				const { id } = message as { id: number };
+				if (answer !== null)
+					answered(new MessageEvent("message", { data: { id, ok: true, result: answer } }));
+			},
+			addEventListener: (name: string, listener: (event: never) => void) => {
+				if (name === "message") answered = listener as typeof answered;
+			},
 			terminate: () => {},
 		},
 		() => {},
-		used,
+		options,
 	);
 	return { client, posted };
 }
@@ -59,16 +67,42 @@ test("quotas are asked for what they begin with, where a plan has some", async (
 		failsafe: [],
 	};
 	const quotas: NonNullable<NetworkPlan["quotas"]> = { roots: {}, rules: [] };
-	for (const kept of [undefined, used]) {
+	for (const kept of [{}, { used }]) {
 		const { client, posted } = connected(kept);
 		void client.call("apply", { plan, distrust: false });
 		void client.call("apply", { plan: { ...plan, quotas }, distrust: false });
 		await Bun.sleep(0);
 		const carry = new CarryReceiver();
 		expect(carry.unpack(posted[0]?.argument)).toEqual({ plan, distrust: false });
-		expect(carry.unpack(posted[1]?.argument)).toMatchObject({
-			used: kept === undefined ? {} : { q_1: 4096 },
+		const expected = "used" in kept ? { used: { q_1: 4096 } } : {};
+		expect(carry.unpack(posted[1]?.argument)).toEqual({
+			plan: { ...plan, quotas },
+			distrust: false,
+			...expected,
 		});
 	}
 	expect(asked).toEqual([{ ...plan, quotas }]);
+});
+
+test("what may have changed unseen while a plan was loaded is told once", async () => {
+	const both = { ingress: false, egress: false };
+	const plan: NetworkPlan = {
+		objects: [],
+		roots: { ingress: "x_1", egress: "x_2" },
+		rules: [],
+		elements: 0,
+		allowlistMode: both,
+		defaultDrop: both,
+		failsafe: [],
+	};
+	for (const [answer, expected] of [
+		[{ ok: true, loaded: 0 }, 0],
+		[{ ok: true, loaded: 0, unseen: true }, 1],
+		[{ ok: false, reason: "refused", error: "no", unseen: true }, 1],
+	] as const) {
+		let told = 0;
+		const { client } = connected({ unseen: () => told++ }, answer);
+		expect(await client.call("apply", { plan, distrust: false })).toEqual(answer);
+		expect(told).toBe(expected);
+	}
 });

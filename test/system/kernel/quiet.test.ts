@@ -1,0 +1,120 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { NETLINK_NETFILTER } from "../../../ffi/constants.ts";
+import { NetlinkSocket, SharedMembership } from "../../../ffi/netlink.ts";
+import { Nftables } from "../../../ffi/nftables.ts";
+import { PROBE_PREFIX } from "../../../src/enforcers/network/observe/drift-filter.ts";
+import type { DriftEvent } from "../../../src/enforcers/network/observe/event.ts";
+import { declare } from "../../../src/kernel/nftables/commands.ts";
+import { nftKernel } from "../../../src/kernel/nftables/kernel.ts";
+import { QuietLoads } from "../../../src/kernel/nftables/quiet.ts";
+import { NFNLGRP_NFTABLES } from "../../../src/kernel/nftables-message.ts";
+import { command, enterIsolatedNetwork, type IsolatedNetwork, until } from "../support/isolated.ts";
+import { observeDrift } from "../support/observing.ts";
+
+let network: IsolatedNetwork;
+let nftables: Nftables;
+let socket: NetlinkSocket;
+
+beforeAll(() => {
+	network = enterIsolatedNetwork();
+	const opened = Nftables.open();
+	const writing = NetlinkSocket.open({ protocol: NETLINK_NETFILTER, sendBuffer: 16 * 1024 * 1024 });
+	if (!opened.ok || !writing.ok) throw new Error("no nftables");
+	nftables = opened.nftables;
+	socket = writing.socket;
+});
+beforeEach(() => {
+	command("nft", "flush", "ruleset");
+	command("nft", "add", "table", "inet", "t");
+});
+afterAll(() => {
+	socket.close();
+	nftables.close();
+	network.leave();
+});
+
+/** A set of so many single addresses of which each costs the kernel two elements. */
+function setOf(name: string, count: number) {
+	const keys = Array.from({ length: count }, (_, i) => `10.${i >> 14}.${(i >> 6) & 255}.${(i & 63) * 4}`);
+	return declare([{ kind: "set", name, type: "ipv4_addr", flags: ["interval"], keys: keys.join("\n") }]);
+}
+
+const large = 20_000;
+
+/** An observer of the table, and a kernel whose large loads it does not hear of. `during` is done in the midst of one. */
+async function observed(during: () => void = () => {}) {
+	const events: DriftEvent[] = [];
+	let fd = -1;
+	const observing = await observeDrift({ table: "t", probePrefix: PROBE_PREFIX }, (report) => {
+		if (report.kind === "ready") fd = report.fd;
+		if (report.kind === "transaction" && report.report.event !== null) events.push(report.report.event);
+	});
+	const shared = SharedMembership.of(fd, NFNLGRP_NFTABLES);
+	if (!shared.ok) throw new Error(shared.error);
+	const quiet = new QuietLoads(socket, shared.membership);
+	const around = quiet.around.bind(quiet);
+	quiet.around = (send) =>
+		around(() => {
+			during();
+			return send();
+		});
+	const kernel = nftKernel(nftables, socket, () => quiet);
+	return {
+		quiet,
+		load: (name: string, count: number) => kernel.run("t", [setOf(name, count)]),
+		/** What was told up to now: somebody else's change is told last. */
+		told: async () => {
+			const before = events.length;
+			command("nft", "add", "counter", "inet", "t", `marker${before}`);
+			await until(() => events.at(-1)?.changes.join() === "newobj", "the marker");
+			return events.slice(0, -1).map(({ changes }) => changes.join());
+		},
+		async [Symbol.asyncDispose]() {
+			shared.membership.close();
+			await observing.stop();
+			expect(observing.errors).toEqual([]);
+		},
+	};
+}
+
+test("of a large load the observer hears nothing, of all before and behind it everything", async () => {
+	await using made = await observed();
+	expect(made.load("small", 10)).toEqual({ ok: true });
+	expect(made.load("big", large)).toEqual({ ok: true });
+	expect(made.quiet.takeUnseen()).toBe(false);
+	expect(await made.told()).toEqual(["newset,newsetelem"]);
+	expect(command("nft", "list", "set", "inet", "t", "big").split(",").length).toBe(large);
+});
+
+test("what somebody else does meanwhile is not told, but that there was something is, and from then on all is heard", async () => {
+	let once = true;
+	await using made = await observed(() => {
+		if (once) command("nft", "add", "chain", "inet", "t", "theirs");
+		once = false;
+	});
+	expect(made.load("big", large)).toEqual({ ok: true });
+	expect([made.quiet.takeUnseen(), made.quiet.takeUnseen()]).toEqual([true, false]);
+	expect(made.load("next", large)).toEqual({ ok: true });
+	expect(made.quiet.takeUnseen()).toBe(false);
+	expect(await made.told()).toEqual(["newset,newsetelem"]);
+});
+
+test("a load that the kernel refuses changes nothing, and is not taken for somebody else's", async () => {
+	await using made = await observed();
+	command("nft", "add", "set", "inet", "t", "big", "{ type ipv6_addr; }");
+	expect(made.load("big", large)).toMatchObject({ ok: false });
+	expect(made.quiet.takeUnseen()).toBe(false);
+	command("nft", "delete", "set", "inet", "t", "big");
+	expect(made.load("big", large)).toEqual({ ok: true });
+	expect(made.quiet.takeUnseen()).toBe(false);
+});
+
+test("without the observer's socket a load is made as ever", () => {
+	const shared = SharedMembership.of(socket.fd, NFNLGRP_NFTABLES);
+	if (!shared.ok) throw new Error(shared.error);
+	shared.membership.close();
+	const quiet = new QuietLoads(socket, shared.membership);
+	expect(nftKernel(nftables, socket, () => quiet).run("t", [setOf("big", large)])).toEqual({ ok: true });
+	expect(quiet.takeUnseen()).toBe(false);
+	expect(SharedMembership.of(-1, NFNLGRP_NFTABLES)).toMatchObject({ ok: false });
+});

@@ -2,7 +2,7 @@
 
 import type { NetlinkSocket } from "../../../ffi/netlink.ts";
 import type { Nftables } from "../../../ffi/nftables.ts";
-import { perform } from "../netlink-request.ts";
+import { type Answer, perform } from "../netlink-request.ts";
 import { UnwritableError } from "./check.ts";
 import type { Command } from "./commands.ts";
 import { changeBatch, directBatch } from "./direct.ts";
@@ -57,7 +57,7 @@ export function nftKernel(
 			: {
 					change: (table: string, first: readonly Command[], sets: readonly SetChange[]) => {
 						sequence += 1;
-						return changeDirectly(socket, table, first, { sets, sequence });
+						return changeDirectly(socket, table, first, { sets, sequence, quiet: quiet() });
 					},
 				}),
 		list: listTable,
@@ -67,6 +67,16 @@ export function nftKernel(
 
 /** Bytes of some 5 000 elements: the kernel tells of fewer in less time than it takes to have nobody told. */
 const largeLoad = 512 * 1024;
+
+function transact(
+	socket: NetlinkSocket,
+	batch: Uint8Array,
+	sequence: number,
+	quiet: QuietLoads | null,
+): Answer {
+	const send = () => perform(socket, batch, sequence);
+	return quiet === null || batch.length < largeLoad ? send() : quiet.around(send);
+}
 
 /** Null where the commands are left to libnftables: what is not plain, what is too long to be sent, and what the kernel refused, to have it in words. */
 function sendDirectly(
@@ -81,8 +91,7 @@ function sendDirectly(
 	const { commands, sequence, quiet } = what;
 	const batch = writtenDirectly(table, commands, sequence);
 	if (batch === null) return null;
-	const send = () => perform(socket, batch, sequence);
-	const answer = quiet === null || batch.length < largeLoad ? send() : quiet.around(send);
+	const answer = transact(socket, batch, sequence, quiet);
 	if (answer.ok) return { ok: true };
 	// Where no answer came nobody knows what became of it, so it must not be done twice.
 	return answer.errno > 0 ? null : { ok: false, error: answer.error };
@@ -98,8 +107,13 @@ function changeDirectly(
 	socket: NetlinkSocket,
 	table: string,
 	first: readonly Command[],
-	{ sets, sequence }: { readonly sets: readonly SetChange[]; readonly sequence: number },
+	what: {
+		readonly sets: readonly SetChange[];
+		readonly sequence: number;
+		readonly quiet: QuietLoads | null;
+	},
 ): Outcome | null {
+	const { sets, sequence, quiet } = what;
 	const changes: ElementChange[] = [];
 	for (const set of sets) {
 		const change = elementChange(set, elementCount(set.after) * mostChanged);
@@ -108,7 +122,7 @@ function changeDirectly(
 	}
 	const batch = safely(() => changeBatch(table, first, changes, sequence));
 	if (batch === null || batch.length > socket.sendBuffer) return null;
-	const answer = perform(socket, batch, sequence);
+	const answer = transact(socket, batch, sequence, quiet);
 	if (answer.ok) return { ok: true };
 	return answer.errno > 0 ? null : { ok: false, error: answer.error };
 }

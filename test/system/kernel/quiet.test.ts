@@ -6,6 +6,7 @@ import { PROBE_PREFIX } from "../../../src/enforcers/network/observe/drift-filte
 import type { DriftEvent } from "../../../src/enforcers/network/observe/event.ts";
 import { declare } from "../../../src/kernel/nftables/commands.ts";
 import { nftKernel } from "../../../src/kernel/nftables/kernel.ts";
+import type { NftSet } from "../../../src/kernel/nftables/objects.ts";
 import { QuietLoads } from "../../../src/kernel/nftables/quiet.ts";
 import { NFNLGRP_NFTABLES } from "../../../src/kernel/nftables-message.ts";
 import { command, enterIsolatedNetwork, type IsolatedNetwork, until } from "../support/isolated.ts";
@@ -33,10 +34,11 @@ afterAll(() => {
 	network.leave();
 });
 
-/** A set of so many single addresses of which each costs the kernel two elements. */
-function setOf(name: string, count: number) {
-	const keys = Array.from({ length: count }, (_, i) => `10.${i >> 14}.${(i >> 6) & 255}.${(i & 63) * 4}`);
-	return declare([{ kind: "set", name, type: "ipv4_addr", flags: ["interval"], keys: keys.join("\n") }]);
+/** A set of so many single addresses, of which each costs the kernel two elements; the first of them are odd. */
+function setOf(name: string, count: number, odd = 0): NftSet {
+	const address = (i: number) => `10.${i >> 14}.${(i >> 6) & 255}.${(i & 63) * 4 + (i < odd ? 2 : 0)}`;
+	const keys = Array.from({ length: count }, (_, i) => address(i)).join("\n");
+	return { kind: "set", name, type: "ipv4_addr", flags: ["interval"], keys };
 }
 
 const large = 20_000;
@@ -61,7 +63,9 @@ async function observed(during: () => void = () => {}) {
 	const kernel = nftKernel(nftables, socket, () => quiet);
 	return {
 		quiet,
-		load: (name: string, count: number) => kernel.run("t", [setOf(name, count)]),
+		load: (name: string, count: number) => kernel.run("t", [declare([setOf(name, count)])]),
+		change: (before: NftSet, after: NftSet) =>
+			kernel.change?.("t", [], [{ name: before.name, before, after }]),
 		/** What was told up to now: somebody else's change is told last. */
 		told: async () => {
 			const before = events.length;
@@ -84,6 +88,16 @@ test("of a large load the observer hears nothing, of all before and behind it ev
 	expect(made.quiet.takeUnseen()).toBe(false);
 	expect(await made.told()).toEqual(["newset,newsetelem"]);
 	expect(command("nft", "list", "set", "inet", "t", "big").split(",").length).toBe(large);
+});
+
+test("a change of very many elements is not heard either", async () => {
+	await using made = await observed();
+	const [before, after] = [setOf("big", 2 * large), setOf("big", 2 * large, large / 2)];
+	expect(made.load("big", 2 * large)).toEqual({ ok: true });
+	expect(made.change(before, after)).toEqual({ ok: true });
+	expect(made.change(after, setOf("big", 2 * large, large / 2 - 10))).toEqual({ ok: true });
+	expect(made.quiet.takeUnseen()).toBe(false);
+	expect(await made.told()).toEqual(["delsetelem,newsetelem"]);
 });
 
 test("what somebody else does meanwhile is not told, but that there was something is, and from then on all is heard", async () => {
@@ -114,7 +128,9 @@ test("without the observer's socket a load is made as ever", () => {
 	if (!shared.ok) throw new Error(shared.error);
 	shared.membership.close();
 	const quiet = new QuietLoads(socket, shared.membership);
-	expect(nftKernel(nftables, socket, () => quiet).run("t", [setOf("big", large)])).toEqual({ ok: true });
+	expect(nftKernel(nftables, socket, () => quiet).run("t", [declare([setOf("big", large)])])).toEqual({
+		ok: true,
+	});
 	expect(quiet.takeUnseen()).toBe(false);
 	expect(SharedMembership.of(-1, NFNLGRP_NFTABLES)).toMatchObject({ ok: false });
 });

@@ -102,9 +102,9 @@ export async function feedFigures(): Promise<Figure[]> {
 		return [
 			quantity(`${of}: from the file to enforced`, portward, "s", null),
 			quantity(`${of}: nft -f of the same set beside it`, nft, "s", null),
-			quantity(`${of}: against that`, portward / nft, "×", null),
+			quantity(`${of}: against nft -f beside it`, portward / nft, "×", null),
 			quantity(`${of}: nft -f where nobody listens`, alone, "s", null),
-			atMost(`${of}: against that`, portward / alone, 1.2),
+			atMost(`${of}: against nft -f where nobody listens`, portward / alone, 1.2),
 			quantity(`${of}: a change of 1 % to enforced`, median(changes), "ms", null),
 			quantity(`${of}: memory at its peak`, memory(daemon.pid, "VmHWM"), "MB", null),
 			quantity(`${of}: memory settled`, memory(daemon.pid, "VmRSS"), "MB", null),

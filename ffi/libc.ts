@@ -4,6 +4,9 @@ import { type FFIFunction, type Library, type Pointer, ptr, read, toArrayBuffer 
 import { getSystemErrorMap } from "node:util";
 import { checkedInteger, type LibraryFailure, type LibrarySpec, openLibrary } from "./library.ts";
 
+/** linux/fcntl.h */
+const F_DUPFD_CLOEXEC = 1030;
+
 const INT_MAX = 0x7fffffff;
 
 const FUNCTIONS = {
@@ -20,7 +23,7 @@ const FUNCTIONS = {
 	read: { args: ["int", "ptr", "u64"], returns: "i64" },
 	write: { args: ["int", "ptr", "u64"], returns: "i64" },
 	close: { args: ["int"], returns: "int" },
-	dup: { args: ["int"], returns: "int" },
+	fcntl: { args: ["int", "int", "int"], returns: "int" },
 	if_indextoname: { args: ["u32", "ptr"], returns: "ptr" },
 	syncfs: { args: ["int"], returns: "int" },
 	clock_gettime: { args: ["int", "ptr"], returns: "int" },
@@ -86,9 +89,9 @@ export class Libc {
 		return this.#result("socket", this.#symbols.socket(int(domain), int(type), int(protocol)));
 	}
 
-	/** dup(2). */
+	/** fcntl(2): another descriptor of the same file. */
 	duplicate(fd: number): CallResult {
-		return this.#result("dup", this.#symbols.dup(int(fd)));
+		return this.#result("fcntl", this.#symbols.fcntl(int(fd), F_DUPFD_CLOEXEC, 0));
 	}
 
 	/** bind(2). */

@@ -171,9 +171,14 @@ export class SharedMembership {
 		this.#group = group;
 	}
 
-	/** @param fd of a netlink socket of this process @param group by number */
+	/**
+	 * @param fd of a netlink socket of this process. By now it may be that of something else.
+	 * @param portId the number that tells it apart
+	 * @param group by number
+	 */
 	static of(
 		fd: number,
+		portId: number,
 		group: number,
 	):
 		| { readonly ok: true; readonly membership: SharedMembership }
@@ -182,7 +187,14 @@ export class SharedMembership {
 		if (!library.ok) return { ok: false, error: library.reason };
 		const { libc } = library;
 		const own = libc.duplicate(fd);
-		return own.ok ? { ok: true, membership: new SharedMembership(libc, own.value, group) } : own;
+		if (!own.ok) return own;
+		const address = new Uint8Array(ADDRESS_BYTES);
+		const named = libc.getsockname(own.value, address);
+		const view = new DataView(address.buffer);
+		if (named.ok && view.getUint16(0, true) === AF_NETLINK && view.getUint32(4, true) === portId)
+			return { ok: true, membership: new SharedMembership(libc, own.value, group) };
+		libc.close(own.value);
+		return { ok: false, error: named.ok ? `descriptor ${fd} is another one's by now` : named.error };
 	}
 
 	/** False where the socket stays in it. */

@@ -215,7 +215,10 @@ export class Daemon {
 		await this.#running.start();
 		// Watched before it is read, so that a change in between is read again.
 		const changed = () => void this.#pending.changes.changed(false);
-		this.#watcher = new DirectoryWatcher(config.policyDir, changed, { stirred: this.#policies.wake });
+		const { confirm } = config;
+		// What has to be confirmed first is looked at by others.
+		const stirred = () => confirm !== "required" && this.#policies.wake();
+		this.#watcher = new DirectoryWatcher(config.policyDir, changed, { stirred });
 		await this.#watcher.ready;
 		await this.#network.reload();
 		this.#running.begin();

@@ -85,11 +85,16 @@ export class PolicyReader implements PolicySource {
 	}
 
 	/** The policies will most likely be read in a moment: meanwhile the thread that reads them starts. */
-	readonly wake = (): void => {
+	wake(): void {
 		if (this.worker.started) return;
-		this.worker.start();
+		try {
+			this.worker.start();
+		} catch {
+			// Who reads the policies tries again, and tells.
+			return;
+		}
 		this.rest();
-	};
+	}
 
 	delivered(): void {
 		this.#undelivered = false;

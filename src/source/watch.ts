@@ -18,7 +18,7 @@ export interface WatchOptions {
 	/** Whether to use inotify; without it only the periodic look is left. */
 	readonly events?: boolean;
 	/** Called at the first event of a burst: a change will most likely be told. */
-	readonly stirred?: () => void;
+	readonly stirred?: () => unknown;
 	/** Of so many periodic looks one is taken where inotify sees all. */
 	readonly watchedShare?: number;
 }
@@ -40,7 +40,7 @@ export class DirectoryWatcher {
 	readonly #burstMs: number;
 	readonly #events: boolean;
 	readonly #watchedShare: number;
-	readonly #stirred: () => void;
+	readonly #stirred: () => unknown;
 	readonly #watched = new Map<string, Watched>();
 	/** Which entries of a watched directory matter; null for all. */
 	#relevant: DirectoryScan["watch"] = new Map();
@@ -111,15 +111,15 @@ export class DirectoryWatcher {
 			if (relevant === null ? !isRelevant(name) : !relevant.has(name)) return;
 		}
 		const now = performance.now();
-		if (this.#timer === null) {
-			this.#burstStart = now;
-			this.#stirred();
-		} else clearTimeout(this.#timer);
+		const first = this.#timer === null;
+		if (this.#timer === null) this.#burstStart = now;
+		else clearTimeout(this.#timer);
 		const wait = Math.min(this.#quietMs, Math.max(0, this.#burstStart + this.#burstMs - now));
 		this.#timer = setTimeout(() => {
 			this.#timer = null;
 			void this.#look("event");
 		}, wait);
+		if (first) this.#stirred();
 	}
 
 	/** Looks at the tree, watches what is new in it, and tells a change. One look at a time. */

@@ -166,8 +166,8 @@ test("the first event of a burst is told at once, before the change is", async (
 	watcher = new DirectoryWatcher(directory, () => void order.push("told"), { ...EVENTS_ONLY, stirred });
 	await watcher.ready;
 	for (const name of ["a.yaml", "b.yaml"]) writeFileSync(join(directory, name), "x");
-	await until(() => order.length >= 2, "the change");
-	expect(order.slice(0, 2)).toEqual(["stirred", "told"]);
+	await until(() => order.includes("told"), "the change");
+	expect(order[0]).toBe("stirred");
 });
 
 test("a burst is told a few times, not once a file", async () => {

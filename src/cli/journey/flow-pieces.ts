@@ -19,6 +19,8 @@ export class FlowPieces {
 	#head: string | null = null;
 	/** What was not read yet. */
 	#rest = "";
+	/** A comma stood before what was not read yet. */
+	#continues = false;
 	#failed = false;
 
 	/** False: there is no use in reading on. */
@@ -35,13 +37,16 @@ export class FlowPieces {
 		if (end < 0) return this.#giveUpIf(this.#rest.length > longestFlow);
 		const read = this.#read(this.#rest.slice(0, end + 1));
 		this.#rest = this.#rest.slice(end + 2);
+		this.#continues = true;
 		return this.#giveUpIf(!read);
 	}
 
 	/** What all pieces said; null where anything is out of the ordinary. */
 	end(): SeenHistory | null {
 		const end = this.#rest.lastIndexOf("]");
-		if (this.#failed || this.#head === null || end < 0 || !this.#read(this.#rest.slice(0, end))) return null;
+		if (this.#failed || this.#head === null || end < 0) return null;
+		const list = this.#rest.slice(0, end);
+		if ((this.#continues && list.trim() === "") || !this.#read(list)) return null;
 		const sums = readSums(`${this.#head}${this.#rest.slice(end)}`);
 		return sums && { ...sums, flows: this.#flows };
 	}

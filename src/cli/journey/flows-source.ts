@@ -1,6 +1,6 @@
 /** The flows that a command is to work on, from a file or from standard input. */
 
-import type { Stats } from "node:fs";
+import { type Stats, statSync } from "node:fs";
 import { escapeForTerminal } from "../../base/terminal.ts";
 import type { SeenHistory } from "../../enforcers/network/history/seen-flow.ts";
 import { readBounded, readPieces } from "../../source/bounded-file.ts";
@@ -52,6 +52,8 @@ function quickly(name: string): SeenHistory | null {
 	const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 	const options = { ...bounds, accept: (stats: Stats) => stats.isFile() };
 	try {
+		// Who opens a pipe lets its writer begin.
+		if (!statSync(name).isFile()) return null;
 		const refusal = readPieces(name, options, (piece) =>
 			pieces.take(decoder.decode(piece, { stream: true })),
 		);

@@ -3,7 +3,7 @@
  * of every one while anybody in the whole host listens, which takes as long as loading them, and several times their memory.
  *
  * While the observer does not listen somebody else may change the table unseen. The kernel numbers transactions, so that is
- * found out behind it: where more than ours was numbered, something unknown may have happened, as where messages were lost.
+ * found out afterwards: where more than ours was numbered, something unknown may have happened, as where messages were lost.
  */
 
 import type { NetlinkSocket, SharedMembership } from "../../../ffi/netlink.ts";
@@ -28,7 +28,7 @@ const ownSequence = 0xffff_fffe;
 export class QuietLoads {
 	readonly #socket: NetlinkSocket;
 	readonly #membership: SharedMembership;
-	/** Somebody else made a transaction meanwhile. From then on the observer hears everything: on this host that may happen again. */
+	/** Somebody else made a transaction meanwhile. From then on this observer hears everything: on this host that may happen again. */
 	#met = false;
 	#unseen = false;
 
@@ -50,8 +50,8 @@ export class QuietLoads {
 		const before = this.#met ? null : this.#generation();
 		if (before === null) return send();
 		// It waits until the transaction before is through, whose last messages may be on their way to the observer.
-		this.#socket.send(emptyBatch());
-		if (!this.#membership.leave()) return send();
+		const through = this.#socket.send(emptyBatch());
+		if (!through.ok || !this.#membership.leave()) return send();
 		let own = 0;
 		try {
 			const answer = send();
@@ -62,9 +62,14 @@ export class QuietLoads {
 		}
 	}
 
-	/** @throws where nobody would notice any more what others do @param expected the number of the last transaction */
+	/** @param expected the number of the last transaction */
 	#hearAgain(expected: number): void {
-		if (!this.#membership.join()) throw new Error("the observer of the table does not listen any more");
+		if (!this.#membership.join()) {
+			// Nobody would notice any more what others do. Thrown where nobody catches it, it ends the daemon, which begins anew.
+			setTimeout(() => {
+				throw new Error("the observer of the table does not listen any more");
+			});
+		}
 		if (this.#generation() !== expected) this.#met = this.#unseen = true;
 	}
 

@@ -85,6 +85,14 @@ test.each([
 	expect(inPieces(historyText([flowJson]).replace('"flows":', instead), [])).toBeNull();
 });
 
+test("no comma may stand before the end, wherever the text is cut", () => {
+	for (const end of ["},]", "}, ]", "},\n]"]) {
+		const text = historyText([flowJson, flowJson]).replace("}]", end);
+		expect(readFlows("f", text).ok).toBe(false);
+		for (let cut = 0; cut <= text.length; cut++) expect(inPieces(text, [cut])).toBeNull();
+	}
+});
+
 test("what never ends a flow is not kept", () => {
 	const pieces = new FlowPieces();
 	const junk = "x".repeat(10_000);

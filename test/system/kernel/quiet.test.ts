@@ -46,12 +46,12 @@ const large = 20_000;
 /** An observer of the table, and a kernel whose large loads it does not hear of. `during` is done in the midst of one. */
 async function observed(during: () => void = () => {}) {
 	const events: DriftEvent[] = [];
-	let fd = -1;
+	let listening = { fd: -1, portId: 0 };
 	const observing = await observeDrift({ table: "t", probePrefix: PROBE_PREFIX }, (report) => {
-		if (report.kind === "ready") fd = report.fd;
+		if (report.kind === "ready") listening = report;
 		if (report.kind === "transaction" && report.report.event !== null) events.push(report.report.event);
 	});
-	const shared = SharedMembership.of(fd, NFNLGRP_NFTABLES);
+	const shared = SharedMembership.of(listening.fd, listening.portId, NFNLGRP_NFTABLES);
 	if (!shared.ok) throw new Error(shared.error);
 	const quiet = new QuietLoads(socket, shared.membership);
 	const around = quiet.around.bind(quiet);
@@ -124,7 +124,7 @@ test("a load that the kernel refuses changes nothing, and is not taken for someb
 });
 
 test("without the observer's socket a load is made as ever", () => {
-	const shared = SharedMembership.of(socket.fd, NFNLGRP_NFTABLES);
+	const shared = SharedMembership.of(socket.fd, socket.portId, NFNLGRP_NFTABLES);
 	if (!shared.ok) throw new Error(shared.error);
 	shared.membership.close();
 	const quiet = new QuietLoads(socket, shared.membership);
@@ -132,5 +132,7 @@ test("without the observer's socket a load is made as ever", () => {
 		ok: true,
 	});
 	expect(quiet.takeUnseen()).toBe(false);
-	expect(SharedMembership.of(-1, NFNLGRP_NFTABLES)).toMatchObject({ ok: false });
+	const of = (fd: number, portId: number) => SharedMembership.of(fd, portId, NFNLGRP_NFTABLES);
+	const others = [of(-1, 0), of(0, socket.portId), of(socket.fd, socket.portId + 1)];
+	expect(others.map(({ ok }) => ok)).toEqual([false, false, false]);
 });

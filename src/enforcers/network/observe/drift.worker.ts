@@ -36,7 +36,7 @@ function listen(start: ObserverStart<DriftSettings>): string | null {
 	try {
 		const polling = Poller.create([start.stopFd, socket.fd], host === null ? [] : [host]);
 		if (!polling.ok) return polling.error;
-		post({ kind: "ready", fd: socket.fd });
+		post({ kind: "ready", fd: socket.fd, portId: socket.portId });
 		// What starting left behind: from here on this thread mostly waits.
 		Bun.gc(true);
 		return loop(

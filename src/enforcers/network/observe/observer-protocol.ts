@@ -21,9 +21,14 @@ export interface DriftSettings {
 
 export type NflogReport = ReadyMessage | { readonly kind: "packets"; readonly batch: PacketBatch };
 
+/** The socket that listens, to be told less for a while: its descriptor, and the number that tells it apart. */
+export interface ListeningSocket {
+	readonly fd: number;
+	readonly portId: number;
+}
+
 export type DriftReport =
-	/** `fd`: the socket that listens, to be told less for a while. */
-	| (ReadyMessage & { readonly fd: number })
+	| (ReadyMessage & ListeningSocket)
 	| { readonly kind: "transaction"; readonly report: TransactionReport }
 	/** Some UTS namespace, perhaps another's, has a new host name. */
 	| { readonly kind: "renamed" }

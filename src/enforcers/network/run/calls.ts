@@ -19,6 +19,7 @@ import type { JudgedFlow } from "../flows/open-connections.ts";
 import type { CounterValue } from "../observe/counters.ts";
 import type { NamedGuests } from "../observe/guests/bridges.ts";
 import type { GuestsRead } from "../observe/guests/read-guests.ts";
+import type { ListeningSocket } from "../observe/observer-protocol.ts";
 import type { QuotaReading, QuotaRequest } from "../observe/quotas.ts";
 import type { UnitsSeen } from "../observe/unit-finder.ts";
 import type { GraphDrawing } from "../report/graph/graph-page.ts";
@@ -67,8 +68,8 @@ export interface Unwatched {
 export interface NftCalls extends Calls {
 	/** Opens the library and probes the kernel. Called once, and again after a failure. */
 	open(argument: { readonly table: string; readonly form: Config["rulesetForm"] }): NftOpened;
-	/** Another socket of this process listens to what becomes of the table. */
-	observed(argument: { readonly fd: number }): void;
+	/** Another socket of this process listens to what becomes of the table; null: none does. */
+	observed(argument: ListeningSocket | null): void;
 	/** Makes the transaction by which the drift filter learns this thread's number. Returns an error text, or null. */
 	probe(argument: { readonly table: string }): string | null;
 	apply(argument: {
@@ -87,7 +88,7 @@ export interface NftCalls extends Calls {
 	/** Tells the ruleset in force which bridges lead to other hosts. Returns an error text, or null. */
 	setUplinks(argument: readonly string[]): string | null;
 	/** Tells the ruleset in force of the control groups that its units have now; what was seen of them, and "" or what went wrong. */
-	refreshUnits(argument: null): UnitsSeen & { readonly error: string };
+	refreshUnits(argument: null): UnitsSeen & Unwatched & { readonly error: string };
 	/** Replaces the flows that are refused and the ports that are muted. */
 	cut(argument: {
 		readonly flows: readonly CutFlow[];

@@ -158,7 +158,7 @@ export class NetworkEnforcer {
 
 	/** Drops what was in force to drop, coarsely, until the repair is through. */
 	async #guard({ changes }: DriftEvent): Promise<void> {
-		if (this.#plan === null || this.#options.panic() !== null) return;
+		if (this.#stopped || this.#plan === null || this.#options.panic() !== null) return;
 		const guarded = await this.#options.nft.call("guard", guardRequest(this.#plan, changes));
 		if (!guarded.ok) this.#options.events.warn(`the guard could not be loaded: ${guarded.error}`);
 		else if (guarded.anew === true) this.#countersAnew = true;

@@ -4,7 +4,13 @@ import { Observer } from "../../../threads/observer.ts";
 import type { DriftFilter } from "../observe/drift-filter.ts";
 import { PROBE_PREFIX } from "../observe/drift-filter.ts";
 import type { DriftEvent, PacketBatch } from "../observe/event.ts";
-import type { DriftReport, DriftSettings, NflogReport, NflogSettings } from "../observe/observer-protocol.ts";
+import type {
+	DriftReport,
+	DriftSettings,
+	ListeningSocket,
+	NflogReport,
+	NflogSettings,
+} from "../observe/observer-protocol.ts";
 
 export interface ObserverOptions {
 	readonly table: string;
@@ -14,8 +20,10 @@ export interface ObserverOptions {
 	readonly createWorker: (name: "nflog" | "drift") => Worker;
 	readonly drift: DriftFilter;
 	packets(batch: PacketBatch): void;
-	/** A new drift Worker sees transactions from now on. @param fd its socket */
-	driftReady(fd: number): void;
+	/** A new drift Worker sees transactions from now on. */
+	driftReady(socket: ListeningSocket): void;
+	/** It ended. */
+	driftEnded(): void;
 	/** The host may have another name. */
 	renamed(): void;
 	/** The NFLOG Worker is a new one. */
@@ -86,7 +94,7 @@ export class NetworkObservers {
 			"drift",
 			{ table, probePrefix: PROBE_PREFIX },
 			(message) => {
-				if (message.kind === "ready") driftReady(message.fd);
+				if (message.kind === "ready") driftReady({ fd: message.fd, portId: message.portId });
 				else if (message.kind === "transaction") drift.add(message.report);
 				else if (message.kind === "renamed") renamed();
 				else if (message.kind === "suspect") {
@@ -118,6 +126,7 @@ export class NetworkObservers {
 			ended: (error) => {
 				this.#running.delete(name);
 				ready.resolve();
+				if (name === "drift") this.#options.driftEnded();
 				if (this.#stopped) return;
 				this.#failures.set(name, error);
 				warn(`the ${name} worker ended and is started again: ${error}`);

@@ -10,6 +10,7 @@ import type { NetworkSent } from "../enforcer.ts";
 import { networkPart } from "../model.ts";
 import { DriftFilter } from "../observe/drift-filter.ts";
 import type { DriftEvent } from "../observe/event.ts";
+import type { ListeningSocket } from "../observe/observer-protocol.ts";
 import { readUplinks } from "../observe/uplinks.ts";
 import { networkReport } from "../report/network-report.ts";
 import { StagedTally } from "../report/staged-tally.ts";
@@ -82,7 +83,8 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 		const telling = { sink, identity, log };
 		const warn = (message: string) => log.warn(message);
 		const used: NftClientOptions["used"] = ({ quotas }) => this.#quotas.used(quotas?.rules ?? []);
-		const unseen = () => this.#drift.lost(unknownChange(Date.now()));
+		// Once it is known that the plan is in force: before, there is nothing to be repaired.
+		const unseen = () => void setTimeout(() => this.#drift.lost(unknownChange(Date.now())), 0);
 		this.#nft = new NftClient(createWorker("nft"), gone, { used, unseen });
 		this.#quotas = new QuotaKeeper({ stateDir, nft: () => this.#nft, sink, identity, warn });
 		this.#packetAlerts = new PacketAlerts(sink, identity);
@@ -258,6 +260,9 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 	#observersOf(drift: DriftFilter): NetworkObservers {
 		const { config, createWorker, log } = this.#options;
 		const { alerts, nflogGroup, table } = config();
+		// Where that thread has ended, so has its descriptor.
+		const observed = (socket: ListeningSocket | null) =>
+			void this.#nft.call("observed", socket).catch(() => {});
 		return new NetworkObservers({
 			table,
 			nflogGroup,
@@ -272,10 +277,11 @@ export class NetworkService implements RunningEnforcer<NetworkSent> {
 			},
 			nflogStarted: () => this.#packetAlerts.workerRestarted(),
 			renamed: () => this.#options.renamed(),
-			driftReady: (fd) => {
-				void this.#nft.call("observed", { fd }).catch(() => {});
+			driftReady: (socket) => {
+				observed(socket);
 				void this.#driftProbe.observing();
 			},
+			driftEnded: () => observed(null),
 			suspect: (event) => this.#drift.lost(event),
 			warn: (message) => log.warn(message),
 		});

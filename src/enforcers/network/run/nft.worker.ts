@@ -118,10 +118,10 @@ function withUnseen<Result extends object>(result: Result): Result & Unwatched {
 
 const calls: NftCalls = {
 	open,
-	observed: ({ fd }) => {
+	observed: (socket) => {
 		membership?.close();
-		const shared = SharedMembership.of(fd, NFNLGRP_NFTABLES);
-		membership = shared.ok ? shared.membership : null;
+		const shared = socket && SharedMembership.of(socket.fd, socket.portId, NFNLGRP_NFTABLES);
+		membership = shared?.ok === true ? shared.membership : null;
 		watchQuietly();
 	},
 	probe: ({ table }) => {
@@ -167,7 +167,7 @@ const calls: NftCalls = {
 	},
 	refreshUnits: () => {
 		const result = kernel?.table.refreshUnits() ?? notOpen;
-		return { ...unitWatch.seen, error: result.ok ? "" : result.error };
+		return withUnseen({ ...unitWatch.seen, error: result.ok ? "" : result.error });
 	},
 	cut: ({ flows, muted }) => withUnseen(kernel?.table.cut(flows, muted) ?? notOpen),
 	cuts: () => {

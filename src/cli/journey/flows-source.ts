@@ -1,6 +1,6 @@
 /** The flows that a command is to work on, from a file or from standard input. */
 
-import { type Stats, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { escapeForTerminal } from "../../base/terminal.ts";
 import type { SeenHistory } from "../../enforcers/network/history/seen-flow.ts";
 import { readBounded, readPieces } from "../../source/bounded-file.ts";
@@ -50,13 +50,10 @@ async function fromInput(io: Io, input?: ReadableStream<Uint8Array>): Promise<st
 function quickly(name: string): SeenHistory | null {
 	const pieces = new FlowPieces();
 	const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-	const options = { ...bounds, accept: (stats: Stats) => stats.isFile() };
 	try {
 		// Who opens a pipe lets its writer begin.
 		if (!statSync(name).isFile()) return null;
-		const refusal = readPieces(name, options, (piece) =>
-			pieces.take(decoder.decode(piece, { stream: true })),
-		);
+		const refusal = readPieces(name, bounds, (piece) => pieces.take(decoder.decode(piece, { stream: true })));
 		return refusal === null && pieces.take(decoder.decode()) ? pieces.end() : null;
 	} catch {
 		return null;

@@ -1,5 +1,11 @@
 /** Writes the messages of a batch one behind the other; numbers of attributes are in network order. */
 
+import { NFNL_SUBSYS_NFTABLES } from "../nftables-message.ts";
+
+/** linux/netfilter/nfnetlink.h */
+const BATCH_BEGIN = 0x10;
+const BATCH_END = 0x11;
+
 const HEADER = 16;
 const FAMILY_HEADER = 4;
 const ATTRIBUTE_HEADER = 4;
@@ -104,8 +110,14 @@ export class BatchWriter {
 		for (let i = 0; i < length; i++) this.#bytes[at + i] = source[from + i] ?? 0;
 	}
 
-	/** All that was written. Nothing may be written after it. */
-	finish(): Uint8Array {
+	/** What a transaction of nf_tables begins with. */
+	beginBatch(): void {
+		this.end(this.begin(BATCH_BEGIN, 0, 0, NFNL_SUBSYS_NFTABLES));
+	}
+
+	/** Ends the transaction, and gives all that was written. Nothing may be written after it. */
+	finishBatch(): Uint8Array {
+		this.end(this.begin(BATCH_END, 0, 0, NFNL_SUBSYS_NFTABLES));
 		return this.#bytes.subarray(0, this.#length);
 	}
 

@@ -24,9 +24,7 @@ import type { TreeInterval } from "./direct-tree.ts";
 import { BatchWriter } from "./direct-writer.ts";
 import type { NftMap, NftObject, NftSet, Quota, Rule } from "./objects.ts";
 
-/** linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h */
-const BATCH_BEGIN = 0x10;
-const BATCH_END = 0x11;
+/** linux/netfilter/nf_tables.h */
 const NEWCHAIN = 3;
 const DELCHAIN = 5;
 const NEWRULE = 6;
@@ -111,11 +109,10 @@ export function directBatch(
 	if (steps === null || steps.length === 0) return null;
 	const name = checkedName(table);
 	const writer = new BatchWriter(sequence);
-	writer.end(writer.begin(BATCH_BEGIN, 0, 0, NFNL_SUBSYS_NFTABLES));
+	writer.beginBatch();
 	for (const [i, step] of steps.entries()) writeStep(writer, name, step, i);
 	writer.acknowledge();
-	writer.end(writer.begin(BATCH_END, 0, 0, NFNL_SUBSYS_NFTABLES));
-	return writer.finish();
+	return writer.finishBatch();
 }
 
 /**
@@ -133,7 +130,7 @@ export function changeBatch(
 	if (steps === null) return null;
 	const name = checkedName(table);
 	const writer = new BatchWriter(sequence);
-	writer.end(writer.begin(BATCH_BEGIN, 0, 0, NFNL_SUBSYS_NFTABLES));
+	writer.beginBatch();
 	for (const [i, step] of steps.entries()) writeStep(writer, name, step, i);
 	const message = (what: "elements" | "empty-set") => ({
 		begin: () => {
@@ -153,8 +150,7 @@ export function changeBatch(
 		encodeList(writer, set, added, add, message("elements"));
 	}
 	writer.acknowledge();
-	writer.end(writer.begin(BATCH_END, 0, 0, NFNL_SUBSYS_NFTABLES));
-	return writer.finish();
+	return writer.finishBatch();
 }
 
 function plainSteps(commands: readonly Command[]): Step[] | null {

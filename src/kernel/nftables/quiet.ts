@@ -18,10 +18,6 @@ import { type Answer, askEach } from "../netlink-request.ts";
 import { NFNL_SUBSYS_NFTABLES, NFPROTO_INET, NFT_MSG_GETGEN, NFTA_GEN_ID } from "../nftables-message.ts";
 import { BatchWriter } from "./direct-writer.ts";
 
-/** linux/netfilter/nfnetlink.h */
-const BATCH_BEGIN = 0x10;
-const BATCH_END = 0x11;
-
 /** No sequence number of a transaction. */
 const ownSequence = 0xffff_fffe;
 
@@ -92,7 +88,6 @@ export class QuietLoads {
 /** A transaction of nothing: the kernel takes its lock, and lets it go. */
 function emptyBatch(): Uint8Array {
 	const writer = new BatchWriter(ownSequence);
-	writer.end(writer.begin(BATCH_BEGIN, 0, 0, NFNL_SUBSYS_NFTABLES));
-	writer.end(writer.begin(BATCH_END, 0, 0, NFNL_SUBSYS_NFTABLES));
-	return writer.finish();
+	writer.beginBatch();
+	return writer.finishBatch();
 }

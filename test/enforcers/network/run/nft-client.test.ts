@@ -3,6 +3,17 @@ import type { NetworkPlan } from "../../../../src/enforcers/network/compile/plan
 import { NftClient, type NftClientOptions } from "../../../../src/enforcers/network/run/nft-client.ts";
 import { CarryReceiver } from "../../../../src/threads/carry.ts";
 
+const both = { ingress: false, egress: false };
+const plan: NetworkPlan = {
+	objects: [],
+	roots: { ingress: "x_1", egress: "x_2" },
+	rules: [],
+	elements: 0,
+	allowlistMode: both,
+	defaultDrop: both,
+	failsafe: [],
+};
+
 /** A client, and what it sent. */
 function connected(options: Partial<NftClientOptions> = {}, answer: object | null = null) {
 	const posted: { name: string; argument: unknown }[] = [];
@@ -29,22 +40,13 @@ function connected(options: Partial<NftClientOptions> = {}, answer: object | nul
 test("of a plan only what changed goes to the thread that loads it", () => {
 	const { client, posted } = connected();
 	const objects = Array.from({ length: 1000 }, (_, i) => ({ kind: "counter" as const, name: `c_${i}` }));
-	const both = { ingress: false, egress: false };
-	const plan: NetworkPlan = {
-		objects,
-		roots: { ingress: "x_1", egress: "x_2" },
-		rules: [],
-		elements: 0,
-		allowlistMode: both,
-		defaultDrop: both,
-		failsafe: [],
-	};
-	const changed = { ...plan, objects: objects.with(500, { kind: "counter", name: "c_other" }) };
-	for (const next of [plan, changed]) void client.call("apply", { plan: next, distrust: false });
+	const whole = { ...plan, objects };
+	const changed = { ...whole, objects: objects.with(500, { kind: "counter", name: "c_other" }) };
+	for (const next of [whole, changed]) void client.call("apply", { plan: next, distrust: false });
 	void client.call("collect", null);
 	const [first, second, last] = posted;
 	const carry = new CarryReceiver();
-	expect(carry.unpack(first?.argument)).toEqual({ plan, distrust: false });
+	expect(carry.unpack(first?.argument)).toEqual({ plan: whole, distrust: false });
 	expect(JSON.stringify(second).length).toBeLessThan(1000);
 	expect(carry.unpack(second?.argument)).toEqual({ plan: changed, distrust: false });
 	expect(last?.argument).toBeNull();
@@ -55,16 +57,6 @@ test("quotas are asked for what they begin with, where a plan has some", async (
 	const used = async (plan: NetworkPlan) => {
 		asked.push(plan);
 		return { q_1: 4096 };
-	};
-	const both = { ingress: false, egress: false };
-	const plan: NetworkPlan = {
-		objects: [],
-		roots: { ingress: "x_1", egress: "x_2" },
-		rules: [],
-		elements: 0,
-		allowlistMode: both,
-		defaultDrop: both,
-		failsafe: [],
 	};
 	const quotas: NonNullable<NetworkPlan["quotas"]> = { roots: {}, rules: [] };
 	for (const kept of [{}, { used }]) {
@@ -85,16 +77,6 @@ test("quotas are asked for what they begin with, where a plan has some", async (
 });
 
 test("what may have changed unseen while a plan was loaded is told once", async () => {
-	const both = { ingress: false, egress: false };
-	const plan: NetworkPlan = {
-		objects: [],
-		roots: { ingress: "x_1", egress: "x_2" },
-		rules: [],
-		elements: 0,
-		allowlistMode: both,
-		defaultDrop: both,
-		failsafe: [],
-	};
 	for (const [answer, expected] of [
 		[{ ok: true, loaded: 0 }, 0],
 		[{ ok: true, loaded: 0, unseen: true }, 1],
